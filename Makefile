@@ -1,0 +1,57 @@
+# What a newcomer types. `make help` lists it.
+.DEFAULT_GOAL := help
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.PHONY: help repro test lint bench format constraints clean-state clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+repro: $(VENV)/.run-ready ## run the pipeline on what params.yaml points at (the embedded demo)
+	dvc repro
+	@echo
+	@dvc metrics show
+	@echo
+	@echo "Pictures:  metrics/plots/, data/sample_report/, data/annotations/<video>/vis_data/"
+	@echo "Curves:    dvc plots show   writes dvc_plots/index.html"
+	@echo "Models:    models/"
+	@echo "Your own:  README.md, \"Use your own videos\""
+
+test: $(VENV)/.dev-ready ## run the tests
+	pytest -n 2
+
+lint: $(VENV)/.dev-ready ## check format, lint and types
+	ruff format --check .
+	ruff check .
+	mypy src stages demo
+
+format: $(VENV)/.dev-ready ## format the code
+	ruff format .
+	ruff check --fix .
+
+bench: $(VENV)/.dev-ready ## measure speed and memory, side by side with the plain way
+	python benchmarks/run.py
+
+constraints: $(VENV)/.dev-ready ## pin what the requirements brought along
+	{ echo '# Versions of everything that requirements*.txt bring along, as tested: `make constraints`.'; \
+	  pip freeze --exclude-editable; } > constraints.txt
+
+clean-state: ## forget remembered work and checkpoints of stopped trainings
+	rm -rf .vigil
+
+clean: clean-state ## remove everything made, but for what git keeps
+	rm -rf data/demo data/frames data/annotations data/samples data/sample_report data/splits models
+
+$(VENV)/bin/pip:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.run-ready: requirements.txt constraints.txt pyproject.toml | $(VENV)/bin/pip
+	pip install --quiet --disable-pip-version-check -r requirements.txt
+	touch $@
+
+$(VENV)/.dev-ready: requirements-dev.txt $(VENV)/.run-ready
+	pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	touch $@ $(VENV)/.run-ready

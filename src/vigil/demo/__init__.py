@@ -1,0 +1,1 @@
+"""The synthetic surveillance scenes that the embedded default runs on."""

@@ -1,0 +1,45 @@
+"""The index of samples: sequences of crops of people and of background."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from vigil.plumbing.records import read_csv, write_csv
+
+PERSON = "person"
+BACKGROUND = "background"
+LABELS = (BACKGROUND, PERSON)
+"""The two classes; a sample's target is its position here."""
+
+INDEX_NAME = "index.csv"
+INDEX_DTYPES = {
+    "video": str,
+    "row": np.int64,
+    "label": str,
+    "track": str,
+    "first_frame": np.int64,
+    "num_frames": np.int64,
+    "width_px": np.float64,
+    "height_px": np.float64,
+}
+
+
+def write_index(index: pd.DataFrame, folder: Path) -> None:
+    """Writes the index of all samples in a folder."""
+    write_csv(index[list(INDEX_DTYPES)], folder / INDEX_NAME)
+
+
+def read_index(folder: Path) -> pd.DataFrame:
+    """Reads the index of the samples in a folder, with an `id` ("<video>/<row>") as its index.
+
+    Raises:
+        InputError: no such file or not an index.
+    """
+    index = read_csv(folder / INDEX_NAME, INDEX_DTYPES)
+    return index.set_index(index["video"] + "/" + index["row"].astype(str)).rename_axis("id")
+
+
+def array_path(folder: Path, video: str) -> Path:
+    """Where a video's samples lie: (N, T, S, S) uint8, in the order of `row`."""
+    return folder / f"{video}.npy"

@@ -1,0 +1,49 @@
+"""What training a classifier of people and background means: loss, augmentation, optimiser."""
+
+from typing import Any
+
+from lightning.pytorch import LightningModule
+from torch import Tensor, nn
+from torch.nn import functional
+
+from vigil.learn.augmentation import CropAugmentation
+from vigil.learn.data.classifier import Batch
+from vigil.learn.optimisation import Optimisation
+
+
+class ClassifierTraining(LightningModule):
+    """Binary cross-entropy on logits (B,) and targets (B,)."""
+
+    def __init__(
+        self, model: nn.Module, augmentation: CropAugmentation, optimisation: Optimisation
+    ) -> None:
+        super().__init__()
+        self.model = model
+        self._augmentation = augmentation
+        self._optimisation = optimisation
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        crops, targets = batch
+        logits = self.model(self._augmentation(crops))
+        loss = functional.binary_cross_entropy_with_logits(logits.float(), targets)
+        self._log("train", loss, logits, targets)
+        return loss
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        crops, targets = batch
+        logits = self.model(crops)
+        loss = functional.binary_cross_entropy_with_logits(logits.float(), targets)
+        self._log("val", loss, logits, targets)
+
+    def _log(self, side: str, loss: Tensor, logits: Tensor, targets: Tensor) -> None:
+        accuracy = ((logits.detach() > 0) == (targets > 0.5)).float().mean()
+        values = {f"{side}_loss": loss.detach(), f"{side}_accuracy": accuracy}
+        self.log_dict(values, on_step=False, on_epoch=True, batch_size=len(targets))
+
+    def configure_optimizers(self) -> Any:
+        num_steps = int(self.trainer.estimated_stepping_batches)
+        optimiser, schedule = self._optimisation.build(self.model, num_steps)
+        return {
+            "optimizer": optimiser,
+            "lr_scheduler": {"scheduler": schedule, "interval": "step"},
+        }

@@ -1,0 +1,1 @@
+"""Datasets: from stored samples to batches."""

@@ -1,0 +1,1 @@
+"""Networks, picked by name."""

@@ -1,0 +1,119 @@
+"""Networks that tell people from background in sequences of crops, picked by name."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from vigil.learn.weights import load_weights, read_card
+from vigil.plumbing.errors import InputError, listed
+
+
+class CropTransformer(nn.Module):
+    """A vision transformer over the T crops of a sample stacked as channels.
+
+    Patches as tokens and a learned position embedding follow Dosovitskiy et al., "An Image is
+    Worth 16x16 Words", 2021; normalisation before attention Xiong et al., "On Layer Normalization
+    in the Transformer Architecture", 2020. Tokens are averaged, features are kept for the head.
+    """
+
+    def __init__(
+        self,
+        *,
+        num_frames: int,
+        size_px: int,
+        patch_px: int,
+        width: int,
+        depth: int,
+        num_heads: int,
+        mlp_width: int,
+        dropout: float,
+    ) -> None:
+        """Raises InputError for patches that do not tile a crop or heads that do not share `width`."""
+        super().__init__()
+        if size_px % patch_px:
+            raise InputError(
+                f"train_classifier.patch_px: expected a divisor of the crops' {size_px} px, "
+                f"got {patch_px}"
+            )
+        if width % num_heads:
+            raise InputError(
+                f"train_classifier.num_heads: expected a divisor of the width {width}, "
+                f"got {num_heads}"
+            )
+        num_tokens = (size_px // patch_px) ** 2
+        self.input_shape = (num_frames, size_px, size_px)
+        self.patches = nn.Conv2d(num_frames, width, kernel_size=patch_px, stride=patch_px)
+        self.position = nn.Parameter(torch.empty(1, num_tokens, width))
+        nn.init.trunc_normal_(self.position, std=0.02)
+        block = nn.TransformerEncoderLayer(
+            width,
+            num_heads,
+            dim_feedforward=mlp_width,
+            dropout=dropout,
+            activation="gelu",
+            batch_first=True,
+            norm_first=True,
+        )
+        self.blocks = nn.TransformerEncoder(
+            block, depth, norm=nn.LayerNorm(width), enable_nested_tensor=False
+        )
+        self.head = nn.Sequential(nn.Linear(width, width), nn.GELU(), nn.Linear(width, 1))
+        # Copies of one block would start out alike.
+        for layer in self.blocks.layers:
+            for parameter in layer.parameters():
+                if parameter.dim() > 1:
+                    nn.init.xavier_uniform_(parameter)
+
+    def forward(self, crops: Tensor) -> Tensor:
+        """Scores crops.
+
+        Args:
+            crops: (B, T, S, S) grey values in [0, 255], uint8 or float.
+
+        Returns:
+            (B,): logits; the sigmoid is the probability of a person.
+        """
+        if crops.shape[1:] != self.input_shape:
+            raise ValueError(
+                f"crops must have the shape (B, {', '.join(map(str, self.input_shape))}), "
+                f"but got {tuple(crops.shape)}"
+            )
+        scaled = crops.float() / 127.5 - 1  # [-1, 1]
+        tokens = self.patches(scaled).flatten(2).transpose(1, 2)  # (B, tokens, width)
+        features = self.blocks(tokens + self.position).mean(dim=1)  # (B, width)
+        return self.head(features).squeeze(1)  # type: ignore[no-any-return]
+
+
+ARCHITECTURES: dict[str, Callable[..., nn.Module]] = {"crop_transformer": CropTransformer}
+
+
+def build_classifier(architecture: str, config: Mapping[str, Any]) -> nn.Module:
+    """Builds a network by name, its weights random.
+
+    Raises:
+        InputError: no such architecture, or a configuration it does not take.
+    """
+    if architecture not in ARCHITECTURES:
+        raise InputError(
+            f"train_classifier.architecture: expected one of {listed(ARCHITECTURES)}, "
+            f"got {architecture!r}"
+        )
+    return ARCHITECTURES[architecture](**config)
+
+
+def load_classifier(weights: Path, card_file: Path) -> nn.Module:
+    """Loads a trained network from its weights and card, ready for prediction.
+
+    Raises:
+        InputError: a file is missing, damaged, or the two do not fit.
+    """
+    card = read_card(card_file)
+    try:
+        model = build_classifier(card["architecture"], card["config"])
+    except TypeError as error:
+        raise InputError(f"{card_file}: config: {error}") from None
+    load_weights(model, weights)
+    return model.eval()

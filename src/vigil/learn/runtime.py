@@ -1,0 +1,63 @@
+"""The machine a network runs on: device, threads, determinism.
+
+These are environment variables and never parameters, so that another machine reruns nothing:
+`VIGIL_DEVICE` (`auto`, `cpu`, `cuda`, `cuda:1`), `VIGIL_THREADS` and `VIGIL_WORKERS`.
+"""
+
+import os
+
+import torch
+
+from vigil.plumbing.errors import InputError
+
+MAX_SEED = 2**63 - 1
+
+
+def choose_device() -> torch.device:
+    """The device named by `VIGIL_DEVICE`; `auto` (the default) is a GPU where there is one.
+
+    Raises:
+        InputError: no such device, on this machine or at all.
+    """
+    name = os.environ.get("VIGIL_DEVICE", "auto")
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise InputError(
+            f"VIGIL_DEVICE: expected auto, cpu, cuda or cuda:<number>, got {name!r}"
+        ) from None
+    num_gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if device.type == "cuda" and (device.index or 0) >= num_gpus:
+        raise InputError(f"VIGIL_DEVICE: expected one of {num_gpus} GPUs here, got {name!r}")
+    if device.type not in {"cpu", "cuda"}:
+        raise InputError(f"VIGIL_DEVICE: expected a CPU or an NVIDIA GPU, got {name!r}")
+    return device
+
+
+def read_count(variable: str, default: int, least: int = 0) -> int:
+    """A whole number from an environment variable.
+
+    Raises:
+        InputError: it is not one, or less than `least`.
+    """
+    text = os.environ.get(variable, str(default))
+    if not text.isdecimal() or int(text) < least:
+        raise InputError(f"{variable}: expected a whole number of at least {least}, got {text!r}")
+    return int(text)
+
+
+def make_deterministic() -> None:
+    """Makes every run on this kind of machine compute the same bytes; errors where it cannot."""
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS asks for it
+    torch.use_deterministic_algorithms(True)
+    torch.backends.cudnn.benchmark = False
+    if num_threads := read_count("VIGIL_THREADS", 0):
+        torch.set_num_threads(num_threads)
+
+
+def seed_torch(seed: int, step: int = 0) -> None:
+    """Seeds all of torch's random numbers by a seed and a step, the same after any history."""
+    # An odd multiplier spreads steps and seeds apart, so that (1, 0) and (0, 1) do not meet.
+    torch.manual_seed((seed * 0x9E3779B97F4A7C15 + step) & MAX_SEED)

@@ -1,0 +1,1 @@
+"""Floor 2: video, pictures and drawing."""

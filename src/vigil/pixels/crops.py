@@ -1,0 +1,59 @@
+"""Crops of samples: cut from frames in order, fitted to a square, stored in one array."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from vigil.domain.sampling import Sample
+from vigil.pixels.frames import FrameArchive
+from vigil.pixels.picture import Picture
+from vigil.plumbing.progress import progress
+
+
+def fit_crop(picture: Picture, box_px: npt.NDArray[np.int64], size_px: int) -> Picture:
+    """Cuts a box from a grey picture into a square of (size_px, size_px).
+
+    A side longer than `size_px` is resized to it; what stays shorter is centred between zeros.
+    """
+    x1, y1, x2, y2 = box_px
+    crop = picture[y1:y2, x1:x2]
+    width, height = min(x2 - x1, size_px), min(y2 - y1, size_px)
+    if crop.shape != (height, width):
+        crop = cv2.resize(crop, (int(width), int(height)), interpolation=cv2.INTER_AREA).astype(
+            np.uint8, copy=False
+        )
+    square = np.zeros((size_px, size_px), np.uint8)
+    top, left = (size_px - height) // 2, (size_px - width) // 2
+    square[top : top + height, left : left + width] = crop
+    return square
+
+
+def store_crops(
+    samples: Sequence[Sample], archive: FrameArchive, array_file: Path, size_px: int
+) -> None:
+    """Writes the samples' crops as a `.npy` array of (N, T, size_px, size_px) uint8.
+
+    One pass over the frames in order; each crop goes straight to its place in the file, so memory
+    does not grow with the video.
+    """
+    num_frames = len(samples[0].boxes_px) if samples else 0
+    waiting: dict[int, list[tuple[int, int]]] = defaultdict(list)
+    for row, sample in enumerate(samples):
+        for step in range(num_frames):
+            waiting[sample.first_frame + step].append((row, step))
+    shape = (len(samples), num_frames, size_px, size_px)
+    with array_file.open("wb") as file:
+        description = {"descr": "|u1", "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(file, description)
+        start = file.tell()
+        file.truncate(start + int(np.prod(shape)))
+        frames = archive.grey_in_order(sorted(waiting))
+        for frame_index, picture in progress(frames, archive.path.stem, "frame", len(waiting)):
+            for row, step in waiting[frame_index]:
+                crop = fit_crop(picture, samples[row].boxes_px[step], size_px)
+                file.seek(start + (row * num_frames + step) * size_px**2)
+                file.write(crop.tobytes())

@@ -1,0 +1,31 @@
+"""Figures for people: the same bytes for the same data."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
+from matplotlib.axes import Axes
+
+PALETTE = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#56b4e9", "#f0e442")
+
+
+@contextmanager
+def figure(
+    path: Path, *, title: str, x_label: str, y_label: str, size_inch: tuple[float, float] = (5, 3.6)
+) -> Iterator[Axes]:
+    """Gives axes to draw on and writes them to a PNG file."""
+    canvas, axes = plt.subplots(figsize=size_inch, layout="constrained")
+    axes.set_prop_cycle(color=PALETTE)
+    axes.set(title=title, xlabel=x_label, ylabel=y_label)
+    axes.spines[["top", "right"]].set_visible(False)
+    try:
+        yield axes
+        # Without metadata the file does not change with the version of matplotlib.
+        canvas.savefig(path, dpi=110, metadata={"Software": None})
+    finally:
+        plt.close(canvas)

@@ -1,0 +1,148 @@
+"""Decodes video files, once and in order, or says why it cannot."""
+
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+
+from vigil.pixels.picture import Picture
+from vigil.plumbing.errors import InputError
+
+# Containers round a length up, and count a last frame that has no packet of its own.
+LENGTH_TOLERANCE_FRAMES = 2
+
+
+class VideoReader:
+    """Iterates over the frames of a video file and, once done, knows its frame rate.
+
+    Neither the number of frames in a header nor seeking is trusted: what counts is what decodes.
+    A file that promises more than it holds is an error, never a shorter video.
+    """
+
+    def __init__(self, path: Path, num_threads: int = 0) -> None:
+        """Args: num_threads: decoding threads; 0 for as many as there are cores."""
+        self.path = path
+        self._num_threads = num_threads
+        self._seconds: list[float] = []
+        self._rate: Fraction | None = None
+
+    def __iter__(self) -> Iterator[av.VideoFrame]:
+        """Yields every frame in order of presentation.
+
+        Raises:
+            InputError: no such file, not a video, no frames, a damaged or missing frame, or frames
+                of different sizes.
+        """
+        if not self.path.is_file():
+            raise InputError(f"{self.path}: expected a video, found no such file")
+        if self.path.stat().st_size == 0:
+            raise InputError(f"{self.path}: expected a video, got an empty file")
+        try:
+            container = av.open(str(self.path), metadata_errors="replace")
+        except (av.FFmpegError, OSError, ValueError) as error:
+            raise InputError(f"{self.path}: expected a video, got: {_reason(error)}") from None
+        with container:
+            if not container.streams.video:
+                raise InputError(f"{self.path}: expected a video, found no video stream")
+            yield from self._decode(container, container.streams.video[0])
+
+    @property
+    def fps(self) -> Fraction:
+        """Mean frames per second, exactly; after the iteration.
+
+        Raises:
+            InputError: the file tells no rate, neither in its header nor by time stamps.
+        """
+        measured = self._measured_rate()
+        if self._rate and measured and abs(self._rate / measured - 1) <= Fraction(1, 100):
+            return self._rate
+        rate = measured or self._rate
+        if not rate:
+            raise InputError(f"{self.path}: expected a frame rate, found none")
+        return rate
+
+    @property
+    def is_variable_rate(self) -> bool:
+        """Whether some frame lasts half as long again as the typical one; after the iteration."""
+        steps = np.diff(self._seconds)
+        if len(steps) == 0:
+            return False
+        typical = float(np.median(steps))
+        # A millisecond is the finest step that WebM can tell.
+        return bool((np.abs(steps - typical) > max(0.5 * typical, 0.0015)).any())
+
+    def _decode(
+        self, container: av.container.InputContainer, stream: av.VideoStream
+    ) -> Iterator[av.VideoFrame]:
+        stream.thread_type = "AUTO"
+        stream.codec_context.thread_count = self._num_threads
+        self._rate = stream.average_rate or stream.guessed_rate
+        self._seconds = []
+        size_wh: tuple[int, int] | None = None
+        num_frames = num_discarded = 0
+        try:
+            for packet in container.demux(stream):
+                num_discarded += packet.is_discard
+                for frame in packet.decode():
+                    if frame.is_corrupt:
+                        raise InputError(f"{self.path}: frame {num_frames} is damaged")
+                    size_wh = size_wh or (frame.width, frame.height)
+                    if (frame.width, frame.height) != size_wh:
+                        raise InputError(
+                            f"{self.path}: expected frames of {size_wh[0]}x{size_wh[1]}, got "
+                            f"{frame.width}x{frame.height} at frame {num_frames}"
+                        )
+                    if frame.time is not None:
+                        self._seconds.append(frame.time)
+                    num_frames += 1
+                    yield frame
+        except (av.FFmpegError, OSError, ValueError) as error:
+            raise InputError(
+                f"{self.path}: frame {num_frames} cannot be decoded: {_reason(error)}"
+            ) from None
+        if num_frames == 0:
+            raise InputError(f"{self.path}: expected a video, got one of zero frames")
+        promised = _promised_frames(container, stream) - num_discarded
+        if num_frames < promised - LENGTH_TOLERANCE_FRAMES:
+            raise InputError(
+                f"{self.path}: cut off or damaged: its header tells of {promised} frames, "
+                f"{num_frames} could be decoded"
+            )
+
+    def _measured_rate(self) -> Fraction | None:
+        if len(self._seconds) < 2 or self._seconds[-1] <= self._seconds[0]:
+            return None
+        span_us = round((self._seconds[-1] - self._seconds[0]) * 1_000_000)
+        return Fraction((len(self._seconds) - 1) * 1_000_000, span_us).limit_denominator(100_000)
+
+
+def _promised_frames(container: av.container.InputContainer, stream: av.VideoStream) -> int:
+    """How many frames the header tells of; 0 where it does not."""
+    if stream.frames:
+        return stream.frames
+    seconds = 0.0
+    if stream.duration is not None and stream.time_base is not None:
+        seconds = float(stream.duration * stream.time_base)
+    elif "DURATION" in stream.metadata:  # Matroska and WebM: "00:00:26.500000000"
+        try:
+            hours, minutes, rest = stream.metadata["DURATION"].split(":")
+            seconds = int(hours) * 3600 + int(minutes) * 60 + float(rest)
+        except ValueError:
+            pass
+    elif container.duration is not None and len(container.streams) == 1:
+        seconds = container.duration / 1_000_000
+    return int(seconds * float(stream.average_rate or 0))
+
+
+def to_bgr(frame: av.VideoFrame) -> Picture:
+    """A frame's pixels, (H, W, 3) BGR, upright as the file's rotation metadata asks."""
+    picture = frame.to_ndarray(format="bgr24").astype(np.uint8, copy=False)
+    if quarter_turns := round(frame.rotation / 90) % 4:
+        picture = np.ascontiguousarray(np.rot90(picture, quarter_turns))
+    return picture
+
+
+def _reason(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__

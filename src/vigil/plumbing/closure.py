@@ -1,0 +1,77 @@
+"""Which of vigil's modules a script imports, directly or not, read from their source.
+
+This is what makes a stage's code: what `dvc.yaml` must declare, and what remembered work is keyed
+by. Imports count wherever they stand in a file, in a function too.
+"""
+
+import ast
+from pathlib import Path
+
+SOURCE = Path(__file__).parents[2]
+
+
+def module_file(name: str) -> Path | None:
+    """The file of a dotted module of vigil; None for names that are not modules."""
+    path = SOURCE / Path(*name.split("."))
+    if path.with_suffix(".py").is_file():
+        return path.with_suffix(".py")
+    return path / "__init__.py" if (path / "__init__.py").is_file() else None
+
+
+def imports_of(file: Path, instance: str | None = None) -> set[Path]:
+    """Files of vigil that a file imports anywhere in it.
+
+    `instance` leaves out what only the functions of the script's other instances import.
+    """
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    instances = _instances(tree)
+    nodes = [
+        node
+        for statement in tree.body
+        if not (
+            isinstance(statement, ast.FunctionDef)
+            and statement.name in instances
+            and statement.name != (instance or statement.name)
+        )
+        for node in ast.walk(statement)
+    ]
+    found = set()
+    for node in nodes:
+        names: list[str] = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        found |= {
+            module
+            for name in names
+            if name.split(".")[0] == "vigil" and (module := module_file(name))
+        }
+    return {module for module in found if module.name != "__init__.py"}
+
+
+def closure_of(file: Path, instance: str | None = None) -> set[Path]:
+    """All files of vigil that a script imports, directly or not."""
+    found: set[Path] = set()
+    waiting = imports_of(file, instance)
+    while waiting:
+        module = waiting.pop()
+        found.add(module)
+        waiting |= imports_of(module) - found
+    return found
+
+
+def is_plumbing(file: Path) -> bool:
+    """Whether a module of vigil lies on floor 0, on which no result depends."""
+    return file.parent.name == "plumbing"
+
+
+def _instances(tree: ast.Module) -> set[str]:
+    """Names handed to `run_stage`."""
+    return {
+        argument.id
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "run_stage"
+        for argument in node.args
+        if isinstance(argument, ast.Name)
+    }

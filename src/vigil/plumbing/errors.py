@@ -1,0 +1,23 @@
+"""The one error that a user is meant to read."""
+
+
+class InputError(Exception):
+    """Something a user gave (a file, a value, a machine) is not what is required.
+
+    The message is one line: where, what was expected, what was found. A stage prints it after its
+    own name and exits with code 1, without a traceback.
+    """
+
+
+def shorten(value: object, num_characters: int = 60) -> str:
+    """`repr` of an untrusted value, cut so that a message stays one readable line."""
+    text = repr(value)
+    return text if len(text) <= num_characters else f"{text[: num_characters - 1]}…"
+
+
+def listed(names: object, num_shown: int = 8) -> str:
+    """A sorted, comma-separated list of names, with the number of those left out."""
+    ordered = sorted(str(name) for name in names)  # type: ignore[attr-defined]
+    shown = ", ".join(ordered[:num_shown]) or "none"
+    left_out = len(ordered) - num_shown
+    return f"{shown} and {left_out} more" if left_out > 0 else shown

@@ -1,0 +1,108 @@
+"""Remembers finished work by the content it was made from, one entry for each video or clip.
+
+DVC clears a stage's output before it runs the stage. A stage that makes one file for each video
+therefore keeps what it made here, so that a new video costs one video, a killed run goes on where
+it was, and a video taken off the list is simply not asked for. Entries appear by a rename: they are
+there whole or not at all.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+MAX_GB_VARIABLE = "VIGIL_MEMO_GB"
+DEFAULT_MAX_GB = 50.0
+PARTIAL_PREFIX = "partial-"
+ABANDONED_AFTER_S = 24 * 3600
+
+
+def state_folder() -> Path:
+    """Where vigil keeps what is neither input nor output: `.vigil/` of the project, git-ignored.
+
+    An experiment that DVC runs in a folder of its own (below `.dvc/tmp`) shares the project's.
+    `VIGIL_STATE_DIR` names another one.
+    """
+    if named := os.environ.get("VIGIL_STATE_DIR"):
+        return Path(named)
+    here = Path.cwd()
+    for folder in here.parents:
+        if folder.name == ".dvc":
+            return folder.parent / ".vigil"
+    return here / ".vigil"
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file's bytes, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def fingerprint(facts: Mapping[str, Any]) -> str:
+    """SHA-256 of plain values, whatever the order of their keys, in hexadecimal."""
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+
+class Memo:
+    """The remembered outputs of one stage."""
+
+    def __init__(self, stage: str) -> None:
+        self._folder = state_folder() / "memo" / stage
+
+    def fetch(self, facts: Mapping[str, Any], make: Callable[[Path], object], target: Path) -> bool:
+        """Puts what `make` makes of `facts` at `target`, making it only where it is not remembered.
+
+        Args:
+            facts: everything the result depends on, as plain values: digests of the inputs,
+                parameters, the code's fingerprint.
+            make: writes a file or a folder to the path it is given.
+            target: where the result goes; must not exist.
+
+        Returns:
+            Whether the result was remembered.
+        """
+        entry = self._folder / fingerprint(facts)
+        remembered = entry.exists()
+        if not remembered:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            partial = Path(tempfile.mkdtemp(dir=self._folder, prefix=PARTIAL_PREFIX))
+            try:
+                make(partial / "result")
+                partial.replace(entry)
+            except OSError:
+                if not entry.exists():  # else another process made the same entry meanwhile
+                    raise
+            finally:
+                shutil.rmtree(partial, ignore_errors=True)
+        os.utime(entry)
+        result = entry / "result"
+        if result.is_dir():
+            shutil.copytree(result, target, copy_function=_link_or_copy)
+        else:
+            _link_or_copy(result, target)
+        return remembered
+
+    def prune(self) -> None:
+        """Forgets the entries used longest ago until the rest fits `VIGIL_MEMO_GB` (default 50)."""
+        if not self._folder.exists():
+            return
+        room = float(os.environ.get(MAX_GB_VARIABLE, DEFAULT_MAX_GB)) * 1e9
+        ages = {entry: time.time() - entry.stat().st_mtime for entry in self._folder.iterdir()}
+        for entry, age_s in sorted(ages.items(), key=lambda item: item[1]):
+            abandoned = entry.name.startswith(PARTIAL_PREFIX) and age_s > ABANDONED_AFTER_S
+            room -= sum(file.stat().st_size for file in entry.rglob("*"))
+            if room < 0 or abandoned:
+                shutil.rmtree(entry, ignore_errors=True)
+
+
+def _link_or_copy(source: str | Path, target: str | Path) -> None:
+    # A hard link costs neither time nor room; nothing in the pipeline writes into a file in place.
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)

@@ -1,0 +1,103 @@
+"""`params.yaml`: strict sections, checked as a whole before any work is done."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import yaml
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
+
+from vigil.plumbing.errors import InputError, listed, shorten
+
+PARAMS_FILE = Path("params.yaml")
+
+
+class Section(BaseModel):
+    """One section of `params.yaml`: frozen, no unknown keys, no conversion between types."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+S = TypeVar("S", bound=Section)
+
+
+def _check_file_names(names: tuple[str, ...]) -> tuple[str, ...]:
+    for name in names:
+        if not name or name in {".", ".."} or any(c in name for c in '/\\\0\n\r":*?<>|'):
+            raise ValueError(f"must be a file name without a folder, got {shorten(name)}")
+    repeated = {name for name in names if names.count(name) > 1}
+    if repeated:
+        raise ValueError(f"must not repeat a name, got {listed(repeated)} more than once")
+    return names
+
+
+FileNames = Annotated[tuple[str, ...], AfterValidator(_check_file_names)]
+"""File names without folders, none twice."""
+
+
+def _check_not_empty(names: tuple[str, ...]) -> tuple[str, ...]:
+    if not names:
+        raise ValueError("must name at least one file, got an empty list")
+    return names
+
+
+class Dataset(Section):
+    """What the pipeline runs on. Stages read single keys of it, so that each reruns for its own."""
+
+    root: str
+    videos: Annotated[FileNames, AfterValidator(_check_not_empty)]
+    annotations: str
+
+
+def read_params(path: Path = PARAMS_FILE) -> dict[str, Any]:
+    """Reads the whole file as plain values.
+
+    Raises:
+        InputError: no such file, not YAML, or not a mapping of sections.
+    """
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"{path}: expected in the current folder, found no such file") from None
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+        raise InputError(f"{path}: expected YAML, got: {' '.join(str(error).split())}") from None
+    if not isinstance(content, dict):
+        raise InputError(f"{path}: expected sections, got {shorten(content)}")
+    return content
+
+
+def parse_section(model: type[S], content: Mapping[str, Any], name: str) -> S:
+    """Validates the section `name` (dots lead into sub-sections) of `content`.
+
+    Raises:
+        InputError: the section is missing, or a key is unknown, missing, of a wrong type or out of
+            range; the message names file, section and key.
+    """
+    values: Any = content
+    for key in name.split("."):
+        if not isinstance(values, Mapping) or key not in values:
+            raise InputError(f"{PARAMS_FILE}: expected a section '{name}', found none")
+        values = values[key]
+    try:
+        # By way of JSON, pydantic takes a list for a tuple and 1 for 1.0, but no string for either.
+        return model.model_validate_json(json.dumps(values, default=str))
+    except ValidationError as error:
+        problems = [_describe(problem, name) for problem in error.errors(include_url=False)]
+        raise InputError(f"{PARAMS_FILE}: {'; '.join(problems)}") from None
+
+
+def _describe(problem: Mapping[str, Any], section: str) -> str:
+    where = ".".join([section, *(str(part) for part in problem["loc"])])
+    kind, value = problem["type"], problem["input"]
+    if kind == "extra_forbidden":
+        return f"{where}: no such parameter, got {shorten(value)}"
+    if kind == "missing":
+        return f"{where}: expected a value, found none"
+    if kind == "value_error":
+        return f"{where}: {problem['ctx']['error']}"
+    expected = problem["msg"].removeprefix("Input should be ").removeprefix("a valid ")
+    hint = ""
+    if isinstance(value, str) and kind in {"float_type", "float_parsing"}:
+        hint = " (YAML reads 3e-4 as text: write 3.0e-4)"
+    return f"{where}: expected {expected}, got {shorten(value)}{hint}"

@@ -1,0 +1,58 @@
+"""JSON and CSV, in and out, the same bytes for the same content."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from vigil.plumbing.errors import InputError, shorten
+from vigil.plumbing.outputs import whole
+
+
+def read_json(path: Path) -> Any:
+    """Reads a JSON file.
+
+    Raises:
+        InputError: no such file, not UTF-8, not JSON, or nested too deep.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"{path}: expected a JSON file, found no such file") from None
+    except (IsADirectoryError, NotADirectoryError):
+        raise InputError(f"{path}: expected a JSON file, found a folder") from None
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise InputError(f"{path}: expected JSON, got: {shorten(str(error), 120)}") from None
+    except RecursionError:
+        raise InputError(f"{path}: expected JSON, got values nested too deep") from None
+
+
+def write_json(content: Any, path: Path, *, indent: int | None = 1) -> None:
+    """Writes sorted, finite JSON that ends with a newline."""
+    text = json.dumps(content, indent=indent, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    with whole(path) as partial:
+        partial.write_text(text + "\n", encoding="utf-8", newline="\n")
+
+
+def write_csv(table: pd.DataFrame, path: Path) -> None:
+    """Writes a table without its index, with `\\n` line ends on every system."""
+    with whole(path) as partial:
+        table.to_csv(partial, index=False, lineterminator="\n")
+
+
+def read_csv(path: Path, dtypes: dict[str, Any]) -> pd.DataFrame:
+    """Reads exactly the columns of `dtypes` from a CSV file.
+
+    Raises:
+        InputError: no such file, not CSV, a missing column or a value of another type.
+    """
+    try:
+        # Names such as "NA" or "null" are names, not gaps.
+        return pd.read_csv(path, dtype=dtypes, usecols=list(dtypes), keep_default_na=False)
+    except FileNotFoundError:
+        raise InputError(f"{path}: expected a table, found no such file") from None
+    except (ValueError, UnicodeDecodeError) as error:
+        raise InputError(
+            f"{path}: expected the columns {', '.join(dtypes)}, got: {shorten(str(error), 120)}"
+        ) from None

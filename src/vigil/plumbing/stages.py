@@ -1,0 +1,169 @@
+"""Runs a stage script: paths from the command line, parameters from `params.yaml`, one-line errors.
+
+A stage's signature is its whole contract:
+
+- a `Path` argument is a required option on the command line (`video_folder` is `--video-folder`);
+- `params`, whose type is a `Section`, is the script's own section of `params.yaml`;
+- any other argument is the key of the same name in the section `dataset`.
+
+A stage of one instance has a function `main`. A stage of several (`evaluate@classifier`,
+`evaluate@detector`) has one function for each; the first word on the command line picks it. Its
+`params` are the script's whole section when their type is the script's `Params`, else the
+sub-section of the instance's name.
+"""
+
+import argparse
+import errno
+import importlib.util
+import inspect
+import os
+import sys
+import typing
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+from types import ModuleType
+from typing import Any, NoReturn
+
+import vigil
+from vigil.plumbing.closure import SOURCE, closure_of, is_plumbing
+from vigil.plumbing.errors import InputError, listed
+from vigil.plumbing.memo import file_digest, fingerprint
+from vigil.plumbing.params import Dataset, Section, parse_section, read_params
+
+Main = Callable[..., None]
+
+RESULT_LIBRARIES = ("av", "numpy", "opencv-python-headless", "torch", "torchvision")
+
+
+def run_stage(*mains: Main) -> NoReturn:
+    """Runs the stage of the calling script and exits.
+
+    Args:
+        mains: the function `main`, or one for each of the stage's instances.
+    """
+    _use_own_source()
+    script = Path(inspect.getfile(mains[0]))
+    title = script.stem
+    try:
+        main, words = _pick(mains, sys.argv[1:])
+        if main.__name__ != "main":
+            title = f"{script.stem}@{main.__name__}"
+        paths = _parse_paths(main, title, words)
+        content = read_params()
+        check_params(content, script.parent)
+        main(**paths, **_parse_values(main, sys.modules[main.__module__], script.stem, content))
+    except InputError as error:
+        _fail(title, " ".join(str(error).split()), 1)
+    except OSError as error:
+        if error.errno not in {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS}:
+            raise
+        _fail(title, f"{error.filename or 'output'}: expected to write, got: {error.strerror}", 1)
+    except KeyboardInterrupt:
+        _fail(title, "interrupted; run it again to go on", 130)
+    sys.exit(0)
+
+
+def check_params(content: dict[str, Any], folder: Path) -> None:
+    """Validates every section of `params.yaml` against the stage scripts in `folder`.
+
+    A wrong value for the last stage thus stops the first one that runs, not a night's training.
+
+    Raises:
+        InputError: a section is unknown or missing, or has a wrong value.
+    """
+    scripts = {script.stem: script for script in folder.glob("*.py")}
+    known = {name: _load_params(script) for name, script in sorted(scripts.items())}
+    if folder.name == "stages":  # elsewhere (the demo), a script brings its own params.yaml
+        known["dataset"] = Dataset
+    unknown = content.keys() - known.keys()
+    if unknown:
+        raise InputError(
+            f"params.yaml: no such section: {listed(unknown)}; expected {listed(known, 20)}"
+        )
+    for name, model in known.items():
+        parse_section(model, content, name)
+
+
+def code_fingerprint(main: Main) -> str:
+    """SHA-256 over the code that makes a stage's result, in hexadecimal.
+
+    That is its script, every module of vigil this imports but for floor 0, and the versions of the
+    libraries that decode, compute and encode.
+    """
+    script = Path(inspect.getfile(main))
+    modules = [module for module in closure_of(script, main.__name__) if not is_plumbing(module)]
+    facts = {
+        "script": file_digest(script),
+        "modules": {
+            module.relative_to(SOURCE).as_posix(): file_digest(module) for module in modules
+        },
+        "libraries": {library: version(library) for library in RESULT_LIBRARIES},
+    }
+    return fingerprint(facts)
+
+
+def _use_own_source() -> None:
+    """Starts again with `src/` of the current folder in front, where vigil came from elsewhere.
+
+    `dvc exp run --temp` and `--queue` run another revision of the project in a folder of their own,
+    in which the installed package still points at the main one.
+    """
+    own = Path("src").resolve()
+    if (own / "vigil").is_dir() and own not in Path(vigil.__file__).resolve().parents:
+        search = [str(own), *filter(None, [os.environ.get("PYTHONPATH")])]
+        os.environ["PYTHONPATH"] = os.pathsep.join(search)
+        os.execv(sys.executable, [sys.executable, *sys.argv])
+
+
+def _pick(mains: tuple[Main, ...], words: list[str]) -> tuple[Main, list[str]]:
+    if mains[0].__name__ == "main":
+        return mains[0], words
+    instances = {main.__name__: main for main in mains}
+    if not words or words[0] not in instances:
+        got = repr(words[0]) if words else "nothing"
+        raise InputError(f"expected one of {listed(instances)} as the first argument, got {got}")
+    return instances[words[0]], words[1:]
+
+
+def _parse_paths(main: Main, title: str, words: list[str]) -> dict[str, Path]:
+    parser = argparse.ArgumentParser(
+        prog=title, description=inspect.getdoc(inspect.getmodule(main))
+    )
+    for name, kind in typing.get_type_hints(main).items():
+        if kind is Path:
+            parser.add_argument(f"--{name.replace('_', '-')}", type=Path, required=True)
+    return vars(parser.parse_args(words))
+
+
+def _parse_values(
+    main: Main, script: ModuleType, section: str, content: dict[str, Any]
+) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for name, kind in typing.get_type_hints(main).items():
+        if name == "return" or kind is Path:
+            continue
+        if isinstance(kind, type) and issubclass(kind, Section):
+            own = kind is script.Params
+            values[name] = parse_section(
+                kind, content, section if own else f"{section}.{main.__name__}"
+            )
+        else:
+            values[name] = getattr(parse_section(Dataset, content, "dataset"), name)
+    return values
+
+
+def _load_params(script: Path) -> type[Section]:
+    if str(script) == sys.argv[0]:
+        return typing.cast(type[Section], sys.modules["__main__"].Params)
+    spec = importlib.util.spec_from_file_location(f"stage_{script.stem}", script)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return typing.cast(type[Section], module.Params)
+
+
+def _fail(title: str, message: str, code: int) -> NoReturn:
+    print(f"{title}: {message}", file=sys.stderr)
+    sys.exit(code)

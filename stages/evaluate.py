@@ -1,0 +1,127 @@
+"""Measures trained models on held-out data: numbers, curves and pictures."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from pydantic import Field
+
+from vigil.domain.sides import read_side
+from vigil.plumbing.outputs import whole
+from vigil.plumbing.params import Section
+from vigil.plumbing.records import write_csv, write_json
+from vigil.plumbing.stages import run_stage
+
+if TYPE_CHECKING:
+    from vigil.learn.data.classifier import CropDataset
+
+
+class Classifier(Section):
+    threshold: Annotated[float, Field(ge=0, le=1)]
+    num_calibration_bins: Annotated[int, Field(ge=2, le=100)]
+    height_step_px: Annotated[int, Field(ge=1)]
+    num_pictures: Annotated[int, Field(ge=0, le=100)]
+
+
+class Params(Section):
+    classifier: Classifier
+
+
+def classifier(
+    *,
+    samples: Path,
+    test: Path,
+    weights: Path,
+    card: Path,
+    metrics: Path,
+    plots: Path,
+    params: Classifier,
+) -> None:
+    from vigil.domain.measures import accuracy_by, measure_binary
+    from vigil.domain.samples import LABELS
+    from vigil.learn.data.classifier import CropDataset, batches
+    from vigil.learn.models.classifier import load_classifier
+    from vigil.learn.prediction import predict_probabilities
+    from vigil.learn.runtime import choose_device, make_deterministic
+
+    make_deterministic()
+    dataset = CropDataset(samples, read_side(test))
+    model = load_classifier(weights, card)
+    loader = batches(dataset, 256, shuffle_seed=None)
+    probabilities = predict_probabilities(model, loader, choose_device()).double().numpy()
+    table = dataset.table.assign(probability=probabilities)
+    targets = (table["label"] == LABELS[1]).to_numpy()
+    predicted = probabilities >= params.threshold
+    correct = predicted == targets
+    by_video = accuracy_by(correct, table["video"].reset_index(drop=True), "video")
+    numbers = {
+        **measure_binary(targets, probabilities, params.threshold),
+        "accuracy_by_video": dict(zip(by_video["video"], by_video["accuracy"], strict=True)),
+    }
+    write_json(numbers, metrics)
+    with whole(plots) as folder:
+        folder.mkdir()
+        _write_curves(table, targets, correct, predicted, params, folder)
+        _draw_predictions(dataset, table, correct, params.num_pictures, folder)
+    print({name: value for name, value in numbers.items() if not isinstance(value, dict)})
+
+
+def _write_curves(
+    table: pd.DataFrame,
+    targets: npt.NDArray[np.bool_],
+    correct: npt.NDArray[np.bool_],
+    predicted: npt.NDArray[np.bool_],
+    params: Classifier,
+    folder: Path,
+) -> None:
+    from vigil.domain.measures import accuracy_by, calibration_curve, roc_curve
+    from vigil.domain.samples import LABELS
+
+    probabilities = table["probability"].to_numpy()
+    names = np.array(LABELS)
+    confusion = pd.DataFrame(
+        {"actual": names[targets.astype(int)], "predicted": names[predicted.astype(int)]}
+    )
+    write_csv(confusion, folder / "confusion.csv")
+    write_csv(roc_curve(targets, probabilities), folder / "roc.csv")
+    calibration = calibration_curve(targets, probabilities, params.num_calibration_bins)
+    write_csv(calibration, folder / "calibration.csv")
+    step = params.height_step_px
+    lower = (table["height_px"].to_numpy() // step * step).astype(int)
+    by_height = accuracy_by(correct, pd.Series(lower), "height_from_px")
+    write_csv(by_height, folder / "accuracy_by_height.csv")
+
+
+def _draw_predictions(
+    dataset: "CropDataset",
+    table: pd.DataFrame,
+    correct: npt.NDArray[np.bool_],
+    num_pictures: int,
+    folder: Path,
+) -> None:
+    """A sheet of right predictions spread over the set, and one of the worst wrong ones."""
+    from vigil.domain.samples import LABELS
+    from vigil.pixels.drawing import tile, write_picture
+
+    wrongness = (table["probability"] - (table["label"] == LABELS[1])).abs().to_numpy()
+    wrong = np.flatnonzero(~correct)[np.argsort(-wrongness[~correct], kind="stable")]
+    right = np.flatnonzero(correct)
+    spread = right[np.linspace(0, len(right) - 1, min(num_pictures, len(right))).astype(int)]
+    for name, chosen in (("right", spread), ("wrong", wrong[:num_pictures])):
+        pictures, captions = [], []
+        for position in chosen:
+            crops, _ = dataset[int(position)]
+            row = table.iloc[int(position)]
+            middle = crops[len(crops) // 2].numpy()
+            pictures.append(np.kron(middle, np.ones((2, 2), np.uint8)))
+            size = f"{row['width_px']:.0f}x{row['height_px']:.0f}"
+            captions.append(f"{row['label'][:6]} {row['probability']:.2f} {size}")
+        if not pictures:  # nothing is wrong: say so in place of an empty sheet
+            pictures, captions = [np.zeros((100, 100), np.uint8)], [f"no {name} ones"]
+        write_picture(tile(pictures, captions, num_columns=8), folder / f"{name}.png")
+
+
+if __name__ == "__main__":
+    run_stage(classifier)

@@ -1,0 +1,130 @@
+"""Trains a network to tell people from background in sequences of crops."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from vigil.domain.samples import LABELS
+from vigil.domain.sides import read_side
+from vigil.plumbing.memo import file_digest, fingerprint
+from vigil.plumbing.params import Section
+from vigil.plumbing.stages import code_fingerprint, run_stage
+
+Fraction = Annotated[float, Field(ge=0, le=1)]
+
+
+class Params(Section):
+    seed: Annotated[int, Field(ge=0)]
+    architecture: str
+    patch_px: Annotated[int, Field(ge=1)]
+    width: Annotated[int, Field(ge=1)]
+    depth: Annotated[int, Field(ge=1, le=100)]
+    num_heads: Annotated[int, Field(ge=1)]
+    mlp_width: Annotated[int, Field(ge=1)]
+    dropout: Annotated[float, Field(ge=0, lt=1)]
+    max_epochs: Annotated[int, Field(ge=1)]
+    patience_epochs: Annotated[int, Field(ge=1)]
+    batch_size: Annotated[int, Field(ge=1)]
+    optimiser: Literal["adam", "adamw", "sgd"]
+    learning_rate: Annotated[float, Field(gt=0)]
+    weight_decay: Annotated[float, Field(ge=0)]
+    schedule: Literal["constant", "cosine"]
+    warmup_fraction: Fraction
+    gradient_clip: Annotated[float, Field(ge=0)]
+    precision: Literal["32-true", "bf16-mixed", "16-mixed"]
+    flip_probability: Fraction
+    max_shift_px: Annotated[float, Field(ge=0)]
+    max_scale: Annotated[float, Field(ge=1)]
+    max_brightness: Fraction
+    max_contrast: Annotated[float, Field(ge=0, lt=1)]
+    noise: Fraction
+
+
+def main(
+    *,
+    samples: Path,
+    train: Path,
+    val: Path,
+    weights: Path,
+    card: Path,
+    curves: Path,
+    params: Params,
+) -> None:
+    # Torch is imported here, so that a light stage can check these Params without it.
+    from vigil.learn.augmentation import CropAugmentation
+    from vigil.learn.classifier import ClassifierTraining
+    from vigil.learn.data.classifier import CropDataset, batches
+    from vigil.learn.models.classifier import build_classifier
+    from vigil.learn.optimisation import Optimisation
+    from vigil.learn.runtime import seed_torch
+    from vigil.learn.training import Fitting, fit, forget_checkpoints
+    from vigil.learn.weights import save_model
+
+    train_set = CropDataset(samples, read_side(train))
+    val_set = CropDataset(samples, read_side(val))
+    num_frames, size_px, _ = train_set.sample_shape
+    config = {
+        "num_frames": num_frames,
+        "size_px": size_px,
+        **params.model_dump(
+            include={"patch_px", "width", "depth", "num_heads", "mlp_width", "dropout"}
+        ),
+    }
+    augmentation = CropAugmentation(
+        **params.model_dump(include=set(CropAugmentation.__dataclass_fields__))
+    )
+    optimisation = Optimisation(**params.model_dump(include=set(Optimisation.__dataclass_fields__)))
+    fitting = Fitting(
+        monitor="val_loss",
+        mode="min",
+        min_delta=0.0,
+        **params.model_dump(
+            include={"max_epochs", "patience_epochs", "gradient_clip", "precision", "seed"}
+        ),
+    )
+    run = fingerprint(
+        {
+            "code": code_fingerprint(main),
+            "params": params.model_dump(),
+            "train": file_digest(train),
+            "val": file_digest(val),
+            "samples": {file.name: file_digest(file) for file in sorted(samples.iterdir())},
+        }
+    )
+    seed_torch(params.seed)
+    model = build_classifier(params.architecture, config)
+    fitted = fit(
+        ClassifierTraining(model, augmentation, optimisation),
+        batches(train_set, params.batch_size, shuffle_seed=params.seed),
+        batches(val_set, params.batch_size, shuffle_seed=None),
+        fitting,
+        stage="train_classifier",
+        fingerprint=run,
+        curves=curves,
+    )
+    save_model(
+        fitted.state,
+        {
+            "architecture": params.architecture,
+            "config": config,
+            "classes": list(LABELS),
+            "input": "grey crops in [0, 255]; sides over size_px resized, shorter zero-padded",
+            "training": {
+                "params": params.model_dump(),
+                "num_train": len(train_set),
+                "num_val": len(val_set),
+                "num_epochs": fitted.num_epochs,
+                "best_epoch": fitted.best_epoch,
+                "values_at_best_epoch": fitted.values,
+                "num_parameters": sum(tensor.numel() for tensor in fitted.state.values()),
+            },
+        },
+        weights,
+        card,
+    )
+    forget_checkpoints("train_classifier", run)
+
+
+if __name__ == "__main__":
+    run_stage(main)

@@ -1,0 +1,114 @@
+"""The stage as it is run: files, containers, frame rates, the same bytes in any folder."""
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+DEMO = ROOT / "demo"
+NUM_FRAMES = 14
+PROMISED = {
+    "plaza_1.mp4": ("mov", "h264", 480, 360, Fraction(10)),
+    "plaza_2.webm": ("matroska", "vp9", 480, 360, Fraction(15)),
+    "plaza_3.avi": ("avi", "mpeg4", 400, 304, Fraction(12)),
+    "plaza_4.mp4": ("mov", "h264", 480, 360, Fraction(15000, 1001)),
+    "plaza_5.mkv": ("matroska", "h264", 480, 360, Fraction(25, 2)),
+}
+
+
+def run(folder, num_frames=NUM_FRAMES):
+    folder.mkdir(parents=True)
+    (folder / "params.yaml").write_text(f"make_demo: {{seed: 7, num_frames: {num_frames}}}\n")
+    command = [sys.executable, str(DEMO / "make_demo.py"), "--videos", "out/videos"]
+    command += ["--annotations", "out/annotations.json", "--exact-boxes", "out/exact_boxes.json"]
+    search = os.pathsep.join(filter(None, [str(ROOT / "src"), os.environ.get("PYTHONPATH")]))
+    environment = os.environ | {"PYTHONPATH": search}
+    return subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=120
+    )
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("made") / "first"
+    finished = run(folder)
+    assert finished.returncode == 0, finished.stderr
+    return folder / "out"
+
+
+def digests(folder):
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in files
+    }
+
+
+def test_another_folder_gets_the_same_bytes(made, tmp_path):
+    finished = run(tmp_path / "a" / "longer" / "way")
+    assert finished.returncode == 0, finished.stderr
+    first = digests(made)
+    assert len(first) == len(PROMISED) + 2
+    assert digests(tmp_path / "a" / "longer" / "way" / "out") == first
+
+
+def test_videos_are_as_promised(made):
+    assert {path.name for path in (made / "videos").iterdir()} == PROMISED.keys()
+    for name, (container_name, codec, width, height, fps) in PROMISED.items():
+        with av.open(str(made / "videos" / name)) as container:
+            stream = container.streams.video[0]
+            assert container_name in container.format.name
+            assert (stream.codec_context.name, stream.width, stream.height) == (
+                codec,
+                width,
+                height,
+            )
+            assert stream.average_rate == fps
+            assert sum(1 for _ in container.decode(stream)) == NUM_FRAMES
+
+
+def test_no_versions_in_the_files(made):
+    for path in (made / "videos").iterdir():
+        content = path.read_bytes()
+        for mark in (b"x264", b"Lavc", b"libvpx"):
+            assert mark not in content, f"{path.name} names {mark!r}"
+
+
+def test_annotations_and_exact_boxes_belong_together(made):
+    tasks = json.loads((made / "annotations.json").read_text())
+    exact = json.loads((made / "exact_boxes.json").read_text())
+    assert exact.keys() == PROMISED.keys()
+    for task, (name, regions) in zip(tasks, exact.items(), strict=True):
+        assert task["data"]["video"].split("-", 1)[1] == name
+        ids = {result["id"] for result in task["annotations"][0]["result"]}
+        assert ids == regions.keys()
+        assert ids
+        assert all(len(region_id) == 10 and int(region_id, 16) >= 0 for region_id in ids)
+        assert all(0 <= int(index) < NUM_FRAMES for boxes in regions.values() for index in boxes)
+
+
+def test_wrong_params_are_one_line(tmp_path):
+    finished = run(tmp_path / "wrong", num_frames=0)
+    assert finished.returncode == 1
+    assert finished.stderr.startswith("make_demo: params.yaml: make_demo.num_frames")
+    assert len(finished.stderr.splitlines()) == 1
+
+
+def test_stage_declares_its_code_and_its_files():
+    stage = yaml.safe_load((DEMO / "dvc.yaml").read_text())["stages"]["make_demo"]
+    code = {f"../src/vigil/demo/{path.name}" for path in (ROOT / "src/vigil/demo").glob("*.py")}
+    assert set(stage["deps"]) == code - {"../src/vigil/demo/__init__.py"} | {"make_demo.py"}
+    words = stage["cmd"].split()
+    assert set(stage["outs"]) == {word for word in words if word.startswith("../")}
+    assert yaml.safe_load((DEMO / "params.yaml").read_text())["make_demo"].keys() == {
+        "seed",
+        "num_frames",
+    }
