@@ -31,7 +31,7 @@ class CropTransformer(nn.Module):
         mlp_width: int,
         dropout: float,
     ) -> None:
-        """Raises InputError for patches that do not tile a crop or heads that do not share `width`."""
+        """Raises InputError for patches that do not tile a crop, or heads that do not divide."""
         super().__init__()
         if size_px % patch_px:
             raise InputError(
