@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from vigil.domain.coco import tracks_to_coco
 from vigil.domain.interpolation import interpolate_task
@@ -32,6 +32,12 @@ class Params(Section):
     past_end_tolerance_s: Annotated[float, Field(ge=0, le=60)]
     ghost_frames: Annotated[int, Field(ge=0)]
     num_pictures: Annotated[int, Field(ge=0, le=1000)]
+
+    @model_validator(mode="after")
+    def _check_unlabelled(self) -> "Params":
+        if self.unlabelled and self.unlabelled not in self.labels:
+            raise ValueError(f"expected unlabelled to be one of labels, got {self.unlabelled!r}")
+        return self
 
 
 def main(

@@ -35,7 +35,8 @@ def rotated_to_xyxy(xywh: npt.NDArray[np.float64], rotation_deg: npt.NDArray[np.
 def clip(boxes_xyxy: Boxes, size_wh: tuple[int, int]) -> Boxes:
     """Cuts (N, 4) boxes to the picture; what lies outside becomes a point or line on its edge."""
     width, height = size_wh
-    return np.clip(boxes_xyxy, 0, [width, height, width, height])
+    clipped: Boxes = np.clip(boxes_xyxy, 0, [width, height, width, height])
+    return clipped
 
 
 def outside(boxes_xyxy: Boxes, size_wh: tuple[int, int]) -> npt.NDArray[np.bool_]:

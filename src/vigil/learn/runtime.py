@@ -1,7 +1,7 @@
 """The machine a network runs on: device, threads, determinism.
 
 These are environment variables and never parameters, so that another machine reruns nothing:
-`VIGIL_DEVICE` (`auto`, `cpu`, `cuda`, `cuda:1`), `VIGIL_THREADS` and `VIGIL_WORKERS`.
+`VIGIL_DEVICE` (`auto`, `cpu`, `cuda`, `cuda:1`) and `VIGIL_THREADS`.
 """
 
 import os

@@ -20,6 +20,7 @@ import torch
 from dvclive import Live
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
+from scmrepo.exceptions import SCMError
 from torch import Tensor
 from torch.utils.data import DataLoader
 
@@ -220,7 +221,12 @@ class Curves(Callback):
     def write(self) -> None:
         """Writes one table for each value, `step` being the epoch, counted from 1."""
         with whole(self._folder) as partial, _quiet_dvclive():
-            live = Live(str(partial), dvcyaml=False, save_dvc_exp=False, report=None)
+            try:
+                live = Live(str(partial), dvcyaml=False, save_dvc_exp=False, report=None)
+            except SCMError as error:
+                raise InputError(
+                    f"DVCLive expected a git repository with a first commit, got: {error}"
+                ) from None
             for epoch, values in enumerate(self.rows, start=1):
                 live.step = epoch
                 for name, value in values.items():

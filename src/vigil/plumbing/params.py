@@ -83,7 +83,9 @@ def parse_section(model: type[S], content: Mapping[str, Any], name: str) -> S:
         # By way of JSON, pydantic takes a list for a tuple and 1 for 1.0, but no string for either.
         return model.model_validate_json(json.dumps(values, default=str))
     except ValidationError as error:
-        problems = [_describe(problem, name) for problem in error.errors(include_url=False)]
+        found = error.errors(include_url=False)
+        found.sort(key=lambda problem: problem["type"] != "extra_forbidden")  # misspelt ones first
+        problems = [_describe(problem, name) for problem in found]
         raise InputError(f"{PARAMS_FILE}: {'; '.join(problems)}") from None
 
 
