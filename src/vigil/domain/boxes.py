@@ -35,8 +35,7 @@ def rotated_to_xyxy(xywh: npt.NDArray[np.float64], rotation_deg: npt.NDArray[np.
 def clip(boxes_xyxy: Boxes, size_wh: tuple[int, int]) -> Boxes:
     """Cuts (N, 4) boxes to the picture; what lies outside becomes a point or line on its edge."""
     width, height = size_wh
-    clipped: Boxes = np.clip(boxes_xyxy, 0, [width, height, width, height])
-    return clipped
+    return np.clip(boxes_xyxy, 0, [width, height, width, height])
 
 
 def outside(boxes_xyxy: Boxes, size_wh: tuple[int, int]) -> npt.NDArray[np.bool_]:
@@ -46,7 +45,8 @@ def outside(boxes_xyxy: Boxes, size_wh: tuple[int, int]) -> npt.NDArray[np.bool_
     flat = (x1 == x2) | (y1 == y2)
     apart = (x2 < 0) | (y2 < 0) | (x1 > width) | (y1 > height)
     only_touching = (x2 <= 0) | (y2 <= 0) | (x1 >= width) | (y1 >= height)
-    return apart | (only_touching & ~flat)
+    nothing_inside: npt.NDArray[np.bool_] = apart | (only_touching & ~flat)
+    return nothing_inside
 
 
 def intersect(boxes_a: Boxes, boxes_b: Boxes) -> npt.NDArray[np.bool_]:
