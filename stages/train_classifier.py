@@ -29,6 +29,7 @@ class Params(Section):
     optimiser: Literal["adam", "adamw", "sgd"]
     learning_rate: Annotated[float, Field(gt=0)]
     weight_decay: Annotated[float, Field(ge=0)]
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)]
     schedule: Literal["constant", "cosine"]
     warmup_fraction: Fraction
     gradient_clip: Annotated[float, Field(ge=0)]
@@ -95,7 +96,7 @@ def main(
     seed_torch(params.seed)
     model = build_classifier(params.architecture, config)
     fitted = fit(
-        ClassifierTraining(model, augmentation, optimisation),
+        ClassifierTraining(model, augmentation, optimisation, params.label_smoothing),
         batches(train_set, params.batch_size, shuffle_seed=params.seed),
         batches(val_set, params.batch_size, shuffle_seed=None),
         fitting,

@@ -12,12 +12,22 @@ from vigil.learn.optimisation import Optimisation
 
 
 class ClassifierTraining(LightningModule):
-    """Binary cross-entropy on logits (B,) and targets (B,)."""
+    """Binary cross-entropy on logits (B,) and targets (B,).
+
+    Smoothed targets (Szegedy et al., "Rethinking the Inception Architecture", 2016) keep a network
+    from growing ever surer of the few samples it gets wrong.
+    """
 
     def __init__(
-        self, model: nn.Module, augmentation: CropAugmentation, optimisation: Optimisation
+        self,
+        model: nn.Module,
+        augmentation: CropAugmentation,
+        optimisation: Optimisation,
+        label_smoothing: float,
     ) -> None:
+        """Args: label_smoothing: in [0, 1): how far targets move towards one half in training."""
         super().__init__()
+        self._label_smoothing = label_smoothing
         self.model = model
         self._augmentation = augmentation
         self._optimisation = optimisation
@@ -25,7 +35,8 @@ class ClassifierTraining(LightningModule):
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         crops, targets = batch
         logits = self.model(self._augmentation(crops))
-        loss = functional.binary_cross_entropy_with_logits(logits.float(), targets)
+        smoothed = targets * (1 - self._label_smoothing) + self._label_smoothing / 2
+        loss = functional.binary_cross_entropy_with_logits(logits.float(), smoothed)
         self._log("train", loss, logits, targets)
         return loss
 
