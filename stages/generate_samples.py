@@ -126,7 +126,8 @@ def plan_video(video: str, tracks: Sequence[Track], archive: FrameArchive, param
     if params.background_sides == "like_people":
         sides_px = people_sides(every)
     else:
-        sides_px = uniform_sides(params.background_min_side_px, params.background_max_side_px)
+        longest_px = min(params.background_max_side_px, max(facts.size_wh))
+        sides_px = uniform_sides(params.background_min_side_px, longest_px)
     rng = np.random.default_rng([params.seed, *video.encode()])
     background = plan_background(
         len(every),

@@ -49,6 +49,7 @@ def main(
         labels=params.labels,
         unlabelled=params.unlabelled,
         use_predictions=params.use_predictions,
+        only_videos=videos if params.unlisted_tasks == "skip" else (),
     )
     matched = match_videos(tasks, videos, str(export))
     unlisted = [task.source for task in tasks if task not in matched.values()]

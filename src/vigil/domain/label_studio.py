@@ -79,6 +79,7 @@ def parse_export(
     labels: Sequence[str],
     unlabelled: str = "",
     use_predictions: bool = False,
+    only_videos: Sequence[str] = (),
 ) -> list[Task]:
     """Parses a whole export.
 
@@ -88,6 +89,7 @@ def parse_export(
         labels: the labels that may occur.
         unlabelled: the label of a region that has none; empty where every region must have one.
         use_predictions: whether a task without an annotation takes its last prediction instead.
+        only_videos: leaves the tasks of other videos unread, without regions; empty: reads all.
 
     Raises:
         InputError: anything that cannot be understood, named by task, region and keyframe.
@@ -98,7 +100,7 @@ def parse_export(
         raise InputError(f"{file}: expected a list of tasks, got {shorten(export)}")
     if not export:
         raise InputError(f"{file}: expected at least one task, found none")
-    parser = _Parser(file, tuple(labels), unlabelled, use_predictions)
+    parser = _Parser(file, tuple(labels), unlabelled, use_predictions, tuple(only_videos))
     return [parser.task(task, position) for position, task in enumerate(export, start=1)]
 
 
@@ -120,10 +122,14 @@ def match_videos(tasks: Iterable[Task], videos: Sequence[str], file: str) -> dic
     for task in tasks:
         name = _file_name(task.source)
         candidates = [video for video in videos if _same_name(name, video)]
-        names = {_safe(name), _safe(_without_prefix(name))}
-        exact = [video for video in candidates if _safe(video) in names]
-        if len(candidates) > 1 and len(exact) == 1:  # a.mp4 and a.avi share their stem
-            candidates = exact
+        names = {name, _without_prefix(name)}
+        replaced = {_safe(name) for name in names}
+        for exact in (  # the second: where nothing was replaced
+            [video for video in candidates if _safe(video) in replaced],
+            [video for video in candidates if video in names and video != _safe(video)],
+        ):
+            if len(candidates) > 1 and len(exact) == 1:  # a.mp4 and a.avi share their stem
+                candidates = exact
         if len(candidates) > 1:
             raise InputError(
                 f"{file}: task {task.id}: its video {shorten(task.source)} matches "
@@ -146,12 +152,15 @@ def match_videos(tasks: Iterable[Task], videos: Sequence[str], file: str) -> dic
 
 
 def _file_name(source: str) -> str:
-    parts = urlsplit(source) if "://" in source or source.startswith("/data/") else None
-    path = source if parts is None else parts.path
-    if parts is not None and (local := parse_qs(parts.query).get("d")):
-        path = local[0]  # /data/local-files/?d=<path>
-    elif parts is not None:
-        path = unquote(path)
+    path = source
+    try:
+        parts = urlsplit(source) if "://" in source or source.startswith("/data/") else None
+    except ValueError:  # no address, whatever it looks like
+        parts = None
+    if parts is not None:
+        path = unquote(parts.path)
+        if path.rstrip("/").endswith("/local-files") and (local := parse_qs(parts.query).get("d")):
+            path = local[0]  # /data/local-files/?d=<path>
     return PurePosixPath(path.replace("\\", "/")).name
 
 
@@ -177,6 +186,7 @@ class _Parser:
     labels: tuple[str, ...]
     unlabelled: str
     use_predictions: bool
+    only_videos: tuple[str, ...]
 
     def task(self, task: Any, position: int) -> Task:
         where = f"{self.file}: task {position}"
@@ -184,11 +194,14 @@ class _Parser:
             raise InputError(f"{where}: expected an object, got {shorten(task)}")
         task_id = str(task.get("id", position))
         where = f"{self.file}: task {shorten(task_id).strip(chr(39))}"
-        if "annotations" in task or "predictions" in task:
-            source = self._source(task.get("data"), where)
+        is_full = "annotations" in task or "predictions" in task
+        source = self._source(task.get("data") if is_full else task, where)
+        name = _file_name(source)
+        if self.only_videos and not any(_same_name(name, video) for video in self.only_videos):
+            return Task(task_id, source, (), ())
+        if is_full:
             results = self._results(task, where)
         else:
-            source = self._source(task, where)
             results = self._minimal_results(task, task_id, where)
         warnings: list[str] = []
         regions = self._regions(results, where, warnings)
@@ -293,7 +306,7 @@ class _Parser:
                 and result.get("id") == region_id
                 and result.get("type") == "labels"
                 and isinstance(result.get("value"), Mapping)
-                for name in result["value"].get("labels") or []
+                for name in _as_list(result["value"].get("labels"))
             ]
         if isinstance(names, str):
             names = [names]
@@ -340,7 +353,10 @@ class _Parser:
             raise InputError(
                 f"{place}: expected true or false as 'enabled', got {shorten(enabled)}"
             )
+        # Label Studio reckons the times of frames it fills in (auto) from an unreliable duration.
         time_s = None if item.get("time") is None else _number(item, "time", place)
+        if item.get("auto") is True:
+            time_s = None
         rotation = 0.0 if item.get("rotation") is None else _number(item, "rotation", place)
         if enabled or any(key in item for key in GEOMETRY_KEYS):
             x, y, width, height = (_number(item, key, place) for key in GEOMETRY_KEYS)
@@ -348,6 +364,12 @@ class _Parser:
         else:
             geometry = None
         return Keyframe(int(frame), enabled, geometry, rotation, time_s)
+
+
+def _as_list(value: Any) -> list[Any]:
+    if not value:
+        return []
+    return value if isinstance(value, list) else [value]
 
 
 def _number(item: Mapping[str, Any], key: str, place: str) -> float:

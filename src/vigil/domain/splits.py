@@ -44,6 +44,8 @@ def assign_splits(
         InputError: a test video has no samples or no other is left, or a side stays without a
             sample of some label.
     """
+    if index.empty:
+        raise InputError("split: expected samples, found none")
     rng = np.random.default_rng(seed)
     videos = sorted(index["video"].unique())
     test = _choose_test_videos(videos, test_videos, test_fraction, rng)

@@ -72,11 +72,15 @@ def read_tracks(folder: Path) -> list[Track]:
     Raises:
         InputError: a file is not of that form.
     """
+    if not folder.is_dir():
+        raise InputError(f"{folder}: expected a folder of tracks, found none")
     return [_parse_track(read_json(file), file) for file in sorted(folder.glob("*.json"))]
 
 
 def _parse_track(content: Any, file: Path) -> Track:
     try:
+        if not all(type(index) is int and index >= 0 for index in content["frames"]):
+            raise ValueError("frames must be whole numbers from 0")
         frames = np.array(content["frames"], dtype=np.int64)
         boxes = np.array(content["coords"], dtype=np.float64).reshape(-1, 4)
         if (

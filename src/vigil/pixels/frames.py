@@ -81,7 +81,14 @@ class FrameArchive:
             self.facts = _load_facts(self._zip.read(FACTS_NAME))
         except FileNotFoundError:
             raise InputError(f"{path}: expected an archive of frames, found no such file") from None
-        except (zipfile.BadZipFile, KeyError, ValueError, TypeError, OSError) as error:
+        except (
+            zipfile.BadZipFile,
+            KeyError,
+            ValueError,
+            TypeError,
+            ArithmeticError,
+            OSError,
+        ) as error:
             raise InputError(
                 f"{path}: expected an archive of frames, got: {shorten(str(error))}"
             ) from None
@@ -127,7 +134,7 @@ class FrameArchive:
             raise InputError(
                 f"{self.path}: expected frame {frame_index} of {len(self)}, got: {error}"
             ) from None
-        picture = cv2.imdecode(np.frombuffer(jpeg, np.uint8), flags)
+        picture = cv2.imdecode(np.frombuffer(jpeg, np.uint8), flags) if jpeg else None
         if picture is None:
             raise InputError(f"{self.path}: frame {frame_index} is not a JPEG")
         return picture.astype(np.uint8, copy=False)

@@ -104,11 +104,27 @@ class VideoReader:
             ) from None
         if num_frames == 0:
             raise InputError(f"{self.path}: expected a video, got one of zero frames")
-        promised = _promised_frames(container, stream) - num_discarded
+        promised = stream.frames - num_discarded
         if num_frames < promised - LENGTH_TOLERANCE_FRAMES:
             raise InputError(
                 f"{self.path}: cut off or damaged: its header tells of {promised} frames, "
                 f"{num_frames} could be decoded"
+            )
+        if not stream.frames:
+            self._check_seconds(_promised_seconds(container, stream))
+
+    def _check_seconds(self, promised_s: float) -> None:
+        """For headers that tell a time alone, which says nothing of a number at a varying rate."""
+        rate = self._measured_rate() or self._rate
+        if not rate or not self._seconds:
+            return
+        steps = np.diff(self._seconds)
+        longest_s = max([1 / float(rate), *steps.tolist()])
+        end_s = self._seconds[-1] + longest_s
+        if end_s < promised_s - LENGTH_TOLERANCE_FRAMES / float(rate):
+            raise InputError(
+                f"{self.path}: cut off or damaged: its header tells of {promised_s:.2f} s, "
+                f"its last frame is at {self._seconds[-1]:.2f} s"
             )
 
     def _measured_rate(self) -> Fraction | None:
@@ -118,10 +134,8 @@ class VideoReader:
         return Fraction((len(self._seconds) - 1) * 1_000_000, span_us).limit_denominator(100_000)
 
 
-def _promised_frames(container: av.container.InputContainer, stream: av.VideoStream) -> int:
-    """How many frames the header tells of; 0 where it does not."""
-    if stream.frames:
-        return stream.frames
+def _promised_seconds(container: av.container.InputContainer, stream: av.VideoStream) -> float:
+    """How long the header says the video is; 0 where it does not."""
     seconds = 0.0
     if stream.duration is not None and stream.time_base is not None:
         seconds = float(stream.duration * stream.time_base)
@@ -133,7 +147,7 @@ def _promised_frames(container: av.container.InputContainer, stream: av.VideoStr
             pass
     elif container.duration is not None and len(container.streams) == 1:
         seconds = container.duration / 1_000_000
-    return int(seconds * float(stream.average_rate or 0))
+    return seconds
 
 
 def to_bgr(frame: av.VideoFrame) -> Picture:

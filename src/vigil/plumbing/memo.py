@@ -16,6 +16,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from vigil.plumbing.errors import InputError, shorten
+
 MAX_GB_VARIABLE = "VIGIL_MEMO_GB"
 DEFAULT_MAX_GB = 50.0
 PARTIAL_PREFIX = "partial-"
@@ -39,8 +41,11 @@ def state_folder() -> Path:
 
 def file_digest(path: Path) -> str:
     """SHA-256 of a file's bytes, in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except FileNotFoundError:
+        raise InputError(f"{path}: expected a file, found none") from None
 
 
 def fingerprint(facts: Mapping[str, Any]) -> str:
@@ -91,7 +96,11 @@ class Memo:
         """Forgets the entries used longest ago until the rest fits `VIGIL_MEMO_GB` (default 50)."""
         if not self._folder.exists():
             return
-        room = float(os.environ.get(MAX_GB_VARIABLE, DEFAULT_MAX_GB)) * 1e9
+        told = os.environ.get(MAX_GB_VARIABLE, str(DEFAULT_MAX_GB))
+        try:
+            room = float(told) * 1e9
+        except ValueError:
+            raise InputError(f"{MAX_GB_VARIABLE}: expected a number, got {shorten(told)}") from None
         ages = {entry: time.time() - entry.stat().st_mtime for entry in self._folder.iterdir()}
         for entry, age_s in sorted(ages.items(), key=lambda item: item[1]):
             abandoned = entry.name.startswith(PARTIAL_PREFIX) and age_s > ABANDONED_AFTER_S

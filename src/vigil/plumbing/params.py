@@ -24,6 +24,8 @@ S = TypeVar("S", bound=Section)
 
 def _check_file_names(names: tuple[str, ...]) -> tuple[str, ...]:
     for name in names:
+        if len(name.encode()) > 200:  # ".zip" and the like are put behind it
+            raise ValueError(f"must be a file name of at most 200 bytes, got {shorten(name)}")
         if not name or name in {".", ".."} or any(c in name for c in '/\\\0\n\r":*?<>|'):
             raise ValueError(f"must be a file name without a folder, got {shorten(name)}")
     repeated = {name for name in names if names.count(name) > 1}
@@ -60,7 +62,7 @@ def read_params(path: Path = PARAMS_FILE) -> dict[str, Any]:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise InputError(f"{path}: expected in the current folder, found no such file") from None
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise InputError(f"{path}: expected YAML, got: {' '.join(str(error).split())}") from None
     if not isinstance(content, dict):
         raise InputError(f"{path}: expected sections, got {shorten(content)}")
@@ -80,8 +82,12 @@ def parse_section(model: type[S], content: Mapping[str, Any], name: str) -> S:
             raise InputError(f"{PARAMS_FILE}: expected a section '{name}', found none")
         values = values[key]
     try:
+        text = json.dumps(values, default=str)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InputError(f"{PARAMS_FILE}: {name}: expected plain values, got: {error}") from None
+    try:
         # By way of JSON, pydantic takes a list for a tuple and 1 for 1.0, but no string for either.
-        return model.model_validate_json(json.dumps(values, default=str))
+        return model.model_validate_json(text)
     except ValidationError as error:
         found = error.errors(include_url=False)
         found.sort(key=lambda problem: problem["type"] != "extra_forbidden")  # misspelt ones first

@@ -22,7 +22,7 @@ def read_json(path: Path) -> Any:
         raise InputError(f"{path}: expected a JSON file, found no such file") from None
     except (IsADirectoryError, NotADirectoryError):
         raise InputError(f"{path}: expected a JSON file, found a folder") from None
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+    except ValueError as error:  # not UTF-8, not JSON, or a number of thousands of digits
         raise InputError(f"{path}: expected JSON, got: {shorten(str(error), 120)}") from None
     except RecursionError:
         raise InputError(f"{path}: expected JSON, got values nested too deep") from None

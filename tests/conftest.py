@@ -1,0 +1,236 @@
+"""A tiny scene, and stage scripts run on it as DVC runs them."""
+
+import json
+import runpy
+import shutil
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+from hypothesis import settings
+from tiny_exports import Json, keyframe, region, task
+from tiny_videos import write_video
+
+from vigil.pixels.picture import Picture
+
+# Examples are the same in each run, and how long one takes says nothing on a busy machine.
+settings.register_profile("vigil", deadline=None, derandomize=True, database=None)
+settings.load_profile("vigil")
+
+REPOSITORY = Path(__file__).parents[1]
+SIZE_WH = (96, 72)
+NUM_FRAMES = 30
+VIDEOS = ("door_1.mp4", "door_2.webm", "door_3.avi")
+
+WORDS = {
+    "extract_frames": ("--video-folder", "scene/videos", "--frames", "data/frames"),
+    "interpolate_annotations": (
+        *("--export", "scene/annotations.json", "--frames", "data/frames"),
+        *("--annotations", "data/annotations"),
+    ),
+    "generate_samples": (
+        *("--frames", "data/frames", "--annotations", "data/annotations"),
+        *("--samples", "data/samples", "--report", "data/sample_report"),
+    ),
+    "split": (
+        *("classifier", "--samples", "data/samples", "--splits", "data/splits/classifier"),
+        *("--metrics", "metrics/split_classifier.json"),
+    ),
+}
+"""The command line of each light stage, in the order of the pipeline."""
+
+OUTPUTS = {
+    "extract_frames": ("data/frames",),
+    "interpolate_annotations": ("data/annotations",),
+    "generate_samples": ("data/samples", "data/sample_report"),
+    "split": ("data/splits/classifier", "metrics/split_classifier.json"),
+}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a stage ended."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+
+@dataclass(frozen=True)
+class Project:
+    """A folder that stages run in: the scene in `scene/`, what they make in `data/`."""
+
+    folder: Path
+
+    @property
+    def params(self) -> Json:
+        return yaml.safe_load((self.folder / "params.yaml").read_text(encoding="utf-8"))
+
+    def write_params(self, params: Any) -> None:
+        text = params if isinstance(params, str) else yaml.safe_dump(params, sort_keys=False)
+        (self.folder / "params.yaml").write_text(text, encoding="utf-8")
+
+    def set_params(self, section: str, **values: Any) -> None:
+        params = self.params
+        params[section].update(values)
+        self.write_params(params)
+
+    def video(self, name: str) -> Path:
+        return self.folder / "scene" / "videos" / name
+
+    @property
+    def export(self) -> Any:
+        return json.loads((self.folder / "scene/annotations.json").read_text(encoding="utf-8"))
+
+    def write_export(self, export: Any) -> None:
+        text = export if isinstance(export, str) else json.dumps(export)
+        (self.folder / "scene/annotations.json").write_text(text, encoding="utf-8")
+
+    def outputs(self, stage: str) -> list[Path]:
+        return [self.folder / output for output in OUTPUTS[stage]]
+
+
+def scene_boxes(video: int, person: int) -> np.ndarray:
+    """(NUM_FRAMES, 4) px: where a person walks, evenly from left to right or back."""
+    steps = np.linspace(0, 1, NUM_FRAMES)[:, None]
+    width, height = 12, 30
+    start = np.array([2.0 + 4 * video, 4.0 + 34 * person])
+    end = np.array([40.0 + 4 * video, 6.0 + 34 * person])
+    if person:
+        start, end = end, start
+    corner = start + steps * (end - start)
+    return np.concatenate([corner, corner + np.array([width, height])], axis=1)
+
+
+def _scene_pictures(video: int) -> list[Picture]:
+    width, height = SIZE_WH
+    ramp = np.linspace(40, 120, width).astype(np.uint8)
+    pictures = []
+    for frame_index in range(NUM_FRAMES):
+        picture = np.repeat(np.tile(ramp, (height, 1))[..., None], 3, axis=2)
+        for person in range(2):
+            x1, y1, x2, y2 = scene_boxes(video, person)[frame_index].round().astype(int)
+            picture[y1:y2, x1:x2] = (30, 200 - 90 * person, 240)
+        pictures.append(picture)
+    return pictures
+
+
+def _scene_export() -> list[Json]:
+    per_cent = 100 / np.array([*SIZE_WH, *SIZE_WH])
+    tasks = []
+    for number, name in enumerate(VIDEOS):
+        regions = []
+        for person in range(2):
+            boxes = scene_boxes(number, person)
+            boxes[:, 2:] -= boxes[:, :2]
+            first, last = ((boxes[at] * per_cent).tolist() for at in (0, -1))
+            sequence = [keyframe(1, *first), keyframe(NUM_FRAMES, *last)]
+            regions.append(region(f"v{number}-person_{person}", sequence))
+        tasks.append({**task(f"/data/upload/1/0a1b2c3{number}-{name}", regions), "id": number + 1})
+    return tasks
+
+
+@pytest.fixture(scope="session")
+def untouched_project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """The scene and its parameters, before any stage ran. Copy it, do not change it."""
+    project = Project(tmp_path_factory.mktemp("project"))
+    (project.folder / "scene" / "videos").mkdir(parents=True)
+    for number, name in enumerate(VIDEOS):
+        write_video(project.video(name), _scene_pictures(number))
+    project.write_export(_scene_export())
+    params = yaml.safe_load((REPOSITORY / "params.yaml").read_text(encoding="utf-8"))
+    params["dataset"] = {
+        "root": "scene",
+        "videos": list(VIDEOS),
+        "annotations": "annotations.json",
+    }
+    params["generate_samples"].update(background_max_side_px=20)
+    params["split"].update(val_fraction=0.5, test_fraction=0.34)
+    project.write_params(params)
+    return project
+
+
+@pytest.fixture(scope="session")
+def finished_project(
+    untouched_project: Project, tmp_path_factory: pytest.TempPathFactory
+) -> Project:
+    """The scene after all light stages. Copy it, do not change it."""
+    project = Project(tmp_path_factory.mktemp("finished") / "project")
+    shutil.copytree(untouched_project.folder, project.folder)
+    with pytest.MonkeyPatch.context() as patch:
+        for stage in WORDS:
+            assert _run(project, stage, WORDS[stage], patch) == 0
+    return project
+
+
+@pytest.fixture
+def project(untouched_project: Project, tmp_path: Path) -> Project:
+    """The scene, one's own to change, before any stage ran."""
+    shutil.copytree(untouched_project.folder, tmp_path / "project")
+    return Project(tmp_path / "project")
+
+
+@pytest.fixture
+def project_before(finished_project: Project, tmp_path: Path) -> Callable[[str], Project]:
+    """Gives the scene, one's own to change, with what the stages before the named one made."""
+
+    def make(stage: str) -> Project:
+        project = Project(tmp_path / "project")
+        ignored = shutil.ignore_patterns(".vigil")
+        shutil.copytree(finished_project.folder, project.folder, ignore=ignored)
+        for later in list(WORDS)[list(WORDS).index(stage) :]:
+            for output in project.outputs(later):
+                shutil.rmtree(output) if output.is_dir() else output.unlink()
+        return project
+
+    return make
+
+
+@pytest.fixture
+def run_stage(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> Callable[..., Outcome]:
+    """Runs a stage script in a project, in this process, as its command line does."""
+
+    def run(project: Project, stage: str, *words: str) -> Outcome:
+        capfd.readouterr()
+        code = _run(project, stage, words or WORDS[stage], monkeypatch)
+        stdout, stderr = capfd.readouterr()
+        return Outcome(code, stdout, stderr)
+
+    return run
+
+
+def _run(
+    project: Project, stage: str, words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> int:
+    script = str(REPOSITORY / "stages" / f"{stage}.py")
+    monkeypatch.chdir(project.folder)
+    monkeypatch.delenv("VIGIL_STATE_DIR", raising=False)
+    monkeypatch.setattr(sys, "argv", [script, *words])
+    with pytest.raises(SystemExit) as exit_info:
+        runpy.run_path(script, run_name="__main__")
+    assert isinstance(exit_info.value.code, int)
+    return exit_info.value.code
+
+
+@pytest.fixture
+def assert_refused() -> Callable[[Outcome, Project, str], None]:
+    """Holds a stage's failure to its form: one line that names it, code 1, nothing left behind."""
+
+    def check(outcome: Outcome, project: Project, stage: str) -> None:
+        title = "split@classifier" if stage == "split" else stage
+        assert outcome.code == 1
+        assert outcome.stderr.count("\n") == 1, outcome.stderr
+        assert outcome.stderr.startswith(f"{title}: ")
+        assert "Traceback" not in outcome.stderr
+        for output in project.outputs(stage):
+            assert not output.exists()
+            assert not list(output.parent.glob(".*"))
+
+    return check

@@ -1,0 +1,93 @@
+from pathlib import Path
+
+import pytest
+
+from vigil.plumbing.closure import SOURCE, closure_of, imports_of, is_plumbing, module_file
+
+
+def names(files: set[Path]) -> set[str]:
+    return {file.relative_to(SOURCE / "vigil").with_suffix("").as_posix() for file in files}
+
+
+@pytest.fixture
+def script(tmp_path: Path) -> Path:
+    return tmp_path / "script.py"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", set()),
+        ("import numpy, os.path", set()),
+        ("import vigil.domain.boxes", {"domain/boxes"}),
+        ("import vigil.domain.boxes as b, json", {"domain/boxes"}),
+        ("from vigil.domain.boxes import clip", {"domain/boxes"}),
+        ("from vigil.domain import boxes, tracks", {"domain/boxes", "domain/tracks"}),
+        ("from vigil import domain", set()),
+        ("import vigil", set()),
+        ("def f():\n    from vigil.domain.boxes import clip", {"domain/boxes"}),
+        ("if True:\n    import vigil.domain.tracks", {"domain/tracks"}),
+        ("class A:\n    from vigil.domain import coco", {"domain/coco"}),
+        ("import vigilant\nfrom vigilance import x", set()),
+        ('"""import vigil.domain.boxes"""\n# import vigil.domain.boxes', set()),
+        ("from vigil.domain.nowhere import x", set()),
+    ],
+)
+def test_imports_are_found_wherever_they_stand(script: Path, text: str, expected: set[str]) -> None:
+    script.write_text(text)
+    assert names(imports_of(script)) == expected
+
+
+def test_imports_of_imports_count(script: Path) -> None:
+    script.write_text("from vigil.domain.coco import tracks_to_coco")
+    found = names(closure_of(script))
+    assert found >= {"domain/coco", "domain/tracks", "domain/boxes", "plumbing/errors"}
+    assert "domain/splits" not in found
+
+
+INSTANCES = """
+from vigil.domain import boxes
+from vigil.plumbing.stages import run_stage
+
+def shared():
+    from vigil.domain import coco
+
+def one():
+    from vigil.domain import tracks
+
+def two():
+    from vigil.domain import splits
+
+if __name__ == "__main__":
+    run_stage(one, two)
+"""
+
+
+@pytest.mark.parametrize(
+    ("instance", "own"),
+    [
+        ("one", {"domain/tracks"}),
+        ("two", {"domain/splits"}),
+        (None, {"domain/tracks", "domain/splits"}),
+    ],
+)
+def test_what_only_another_instance_imports_is_left_out(
+    script: Path, instance: str | None, own: set[str]
+) -> None:
+    script.write_text(INSTANCES)
+    common = {"domain/boxes", "domain/coco", "plumbing/stages"}
+    assert names(imports_of(script, instance)) == common | own
+
+
+def test_plumbing_is_told_apart() -> None:
+    errors, boxes = module_file("vigil.plumbing.errors"), module_file("vigil.domain.boxes")
+    assert errors is not None
+    assert boxes is not None
+    assert is_plumbing(errors)
+    assert not is_plumbing(boxes)
+
+
+def test_only_modules_have_files() -> None:
+    assert module_file("vigil.domain") == SOURCE / "vigil" / "domain" / "__init__.py"
+    assert module_file("vigil.domain.boxes.clip") is None
+    assert module_file("numpy") is None

@@ -1,0 +1,209 @@
+import multiprocessing
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from vigil.plumbing.errors import InputError
+from vigil.plumbing.memo import Memo, file_digest, fingerprint, state_folder
+
+
+@pytest.fixture(autouse=True)
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("VIGIL_STATE_DIR", str(tmp_path / "state"))
+    monkeypatch.delenv("VIGIL_MEMO_GB", raising=False)
+    return tmp_path / "state"
+
+
+def entries(state: Path) -> list[str]:
+    return sorted(path.name for path in (state / "memo" / "stage").iterdir())
+
+
+class Maker:
+    """Counts how often it was asked."""
+
+    def __init__(self, content: str = "made") -> None:
+        self.content = content
+        self.num_calls = 0
+
+    def file(self, path: Path) -> None:
+        self.num_calls += 1
+        path.write_text(self.content)
+
+    def folder(self, path: Path) -> None:
+        self.num_calls += 1
+        (path / "deep").mkdir(parents=True)
+        (path / "deep" / "a").write_text(self.content)
+
+
+def test_a_file_is_made_once(tmp_path: Path) -> None:
+    maker, memo = Maker(), Memo("stage")
+    assert memo.fetch({"a": 1}, maker.file, tmp_path / "one") is False
+    assert memo.fetch({"a": 1}, maker.file, tmp_path / "two") is True
+    assert (tmp_path / "one").read_text() == (tmp_path / "two").read_text() == "made"
+    assert maker.num_calls == 1
+
+
+def test_a_folder_is_made_once(tmp_path: Path) -> None:
+    maker, memo = Maker(), Memo("stage")
+    memo.fetch({"a": 1}, maker.folder, tmp_path / "one")
+    memo.fetch({"a": 1}, maker.folder, tmp_path / "two")
+    assert (tmp_path / "two" / "deep" / "a").read_text() == "made"
+    assert maker.num_calls == 1
+
+
+def test_it_is_remembered_between_runs_and_after_the_target_is_gone(tmp_path: Path) -> None:
+    maker = Maker()
+    Memo("stage").fetch({"a": 1}, maker.file, tmp_path / "one")
+    (tmp_path / "one").unlink()
+    assert Memo("stage").fetch({"a": 1}, maker.file, tmp_path / "one") is True
+    assert (tmp_path / "one").read_text() == "made"
+
+
+def test_other_facts_and_other_stages_are_made_anew(tmp_path: Path) -> None:
+    maker = Maker()
+    Memo("stage").fetch({"a": 1}, maker.file, tmp_path / "one")
+    assert Memo("stage").fetch({"a": 2}, maker.file, tmp_path / "two") is False
+    assert Memo("other").fetch({"a": 1}, maker.file, tmp_path / "three") is False
+    assert maker.num_calls == 3
+
+
+def test_facts_are_told_apart_by_name_value_and_type_not_by_order() -> None:
+    assert fingerprint({"a": 1, "b": {"c": 2, "d": 3}}) == fingerprint(
+        {"b": {"d": 3, "c": 2}, "a": 1}
+    )
+    facts = [
+        {"a": 1},
+        {"a": "1"},
+        {"a": True},
+        {"b": 1},
+        {"a": [1]},
+        {"a": {"1": 1}},
+        {},
+        {"a": 1.5},
+    ]
+    assert len({fingerprint(fact) for fact in facts}) == len(facts)
+
+
+def test_a_file_is_known_by_its_bytes(tmp_path: Path) -> None:
+    for name, content in (("one", "x"), ("two", "x"), ("three", "y")):
+        (tmp_path / name).write_text(content)
+    digests = [file_digest(tmp_path / name) for name in ("one", "two", "three")]
+    assert digests[0] == digests[1] != digests[2]
+
+
+@pytest.mark.parametrize("error", [RuntimeError, OSError, KeyboardInterrupt])
+def test_a_failure_is_not_remembered(
+    tmp_path: Path, state: Path, error: type[BaseException]
+) -> None:
+    def fail(path: Path) -> None:
+        path.write_text("half")
+        raise error
+
+    with pytest.raises(error):
+        Memo("stage").fetch({"a": 1}, fail, tmp_path / "one")
+    assert not (tmp_path / "one").exists()
+    assert entries(state) == []
+    assert Memo("stage").fetch({"a": 1}, Maker().file, tmp_path / "one") is False
+
+
+def write_half_and_die(path: Path) -> None:
+    path.write_text("half")
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_kill_in_the_middle_is_not_remembered(tmp_path: Path) -> None:
+    process = multiprocessing.get_context("spawn").Process(
+        target=_fetch, args=(tmp_path / "one", write_half_and_die)
+    )
+    process.start()
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
+    assert not (tmp_path / "one").exists()
+    assert Memo("stage").fetch({"a": 1}, Maker("whole").file, tmp_path / "one") is False
+    assert (tmp_path / "one").read_text() == "whole"
+
+
+def _fetch(target: Path, make: object) -> None:
+    Memo("stage").fetch({"a": 1}, make, target)  # type: ignore[arg-type]
+
+
+def test_of_two_makers_at_once_both_get_their_result(tmp_path: Path, state: Path) -> None:
+    """The second begins and ends while the first is at it."""
+    memo = Memo("stage")
+
+    def make_while_another_does(path: Path) -> None:
+        (path / "deep").mkdir(parents=True)
+        (path / "deep" / "a").write_text("same")
+        assert memo.fetch({"a": 1}, Maker("same").folder, tmp_path / "second") is False
+
+    memo.fetch({"a": 1}, make_while_another_does, tmp_path / "first")
+    for target in ("first", "second"):
+        assert (tmp_path / target / "deep" / "a").read_text() == "same"
+    assert len(entries(state)) == 1
+
+
+def age(state: Path, seconds: float) -> None:
+    for path in (state / "memo" / "stage").iterdir():
+        stamp = path.stat().st_mtime - seconds
+        os.utime(path, (stamp, stamp))
+
+
+def test_what_was_used_longest_ago_is_forgotten_first(
+    tmp_path: Path, state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    memo, maker = Memo("stage"), Maker("x" * 1000)
+    for number in range(4):
+        age(state, 100) if number else None
+        memo.fetch({"a": number}, maker.file, tmp_path / f"made {number}")
+    age(state, 100)
+    memo.fetch({"a": 0}, maker.file, tmp_path / "used again")
+    monkeypatch.setenv("VIGIL_MEMO_GB", "0.0000025")  # two entries of 1,000 bytes
+    memo.prune()
+    monkeypatch.delenv("VIGIL_MEMO_GB")
+    kept = [memo.fetch({"a": n}, maker.file, tmp_path / f"again {n}") for n in (0, 3, 1, 2)]
+    assert kept == [True, True, False, False]
+    assert (tmp_path / "made 1").read_text() == "x" * 1000  # results outlive their entries
+
+
+def test_with_room_nothing_is_forgotten(tmp_path: Path, state: Path) -> None:
+    memo = Memo("stage")
+    for number in range(3):
+        memo.fetch({"a": number}, Maker().file, tmp_path / f"made {number}")
+    memo.prune()
+    assert len(entries(state)) == 3
+
+
+def test_what_a_kill_left_is_forgotten_after_a_day_not_before(state: Path) -> None:
+    left = state / "memo" / "stage" / "partial-abc"
+    left.mkdir(parents=True)
+    (left / "result").write_text("half")
+    Memo("stage").prune()
+    assert left.exists()
+    age(state, 25 * 3600)
+    Memo("stage").prune()
+    assert not left.exists()
+
+
+def test_room_that_is_no_number_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    memo = Memo("stage")
+    memo.fetch({"a": 1}, Maker().file, tmp_path / "made")
+    monkeypatch.setenv("VIGIL_MEMO_GB", "lots")
+    with pytest.raises(InputError, match=r"VIGIL_MEMO_GB: expected a number.*lots"):
+        memo.prune()
+
+
+def test_there_may_be_nothing_to_prune() -> None:
+    Memo("stage").prune()
+
+
+def test_where_it_is_kept(tmp_path: Path, state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert state_folder() == state
+    monkeypatch.delenv("VIGIL_STATE_DIR")
+    monkeypatch.chdir(tmp_path)
+    assert state_folder() == tmp_path / ".vigil"
+    experiment = tmp_path / ".dvc" / "tmp" / "exps" / "tmp1"
+    experiment.mkdir(parents=True)
+    monkeypatch.chdir(experiment)
+    assert state_folder() == tmp_path / ".vigil"

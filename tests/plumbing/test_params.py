@@ -1,0 +1,145 @@
+from pathlib import Path
+from typing import Annotated, Any
+
+import pytest
+from pydantic import Field
+
+from vigil.plumbing.errors import InputError, listed, shorten
+from vigil.plumbing.params import Dataset, FileNames, Section, parse_section, read_params
+
+
+class Inner(Section):
+    depth: int
+
+
+class Example(Section):
+    count: Annotated[int, Field(ge=1)]
+    share: float
+    names: FileNames
+    inner: Inner
+
+
+GOOD: dict[str, Any] = {"count": 2, "share": 0.5, "names": ["a", "b"], "inner": {"depth": 1}}
+
+
+def parse(**changes: Any) -> Example:
+    values = {key: value for key, value in {**GOOD, **changes}.items() if value != "LEFT OUT"}
+    return parse_section(Example, {"example": values}, "example")
+
+
+def test_a_section_is_read() -> None:
+    found = parse()
+    assert (found.count, found.share, found.names, found.inner.depth) == (2, 0.5, ("a", "b"), 1)
+
+
+def test_a_whole_number_may_stand_for_a_fraction() -> None:
+    assert parse(share=1).share == 1.0
+
+
+def test_it_cannot_be_changed() -> None:
+    found = parse()
+    with pytest.raises(ValueError, match="frozen"):
+        found.count = 3
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"count": "2"}, "example.count: expected"),
+        ({"count": 2.0}, "example.count: expected"),
+        ({"count": 2.5}, "example.count: expected"),
+        ({"count": True}, "example.count: expected"),
+        ({"count": None}, "example.count: expected"),
+        ({"count": 0}, "example.count: expected greater than or equal to 1, got 0"),
+        ({"share": "3e-4"}, "write 3.0e-4"),
+        ({"share": float("nan")}, "example.share"),
+        ({"share": float("inf")}, "example.share"),
+        ({"share": True}, "example.share: expected"),
+        ({"names": "a"}, "example.names: expected"),
+        ({"names": ["a", 3]}, "example.names.1: expected"),
+        ({"names": ["a", "a"]}, "must not repeat a name, got a"),
+        ({"count": "LEFT OUT"}, "example.count: expected a value, found none"),
+        ({"cuont": 3}, "example.cuont: no such parameter, got 3"),
+        ({"inner": {"depth": "x"}}, "example.inner.depth: expected"),
+        ({"inner": {"depth": 1, "width": 1}}, "example.inner.width: no such parameter"),
+        ({"inner": 3}, "example.inner: expected"),
+    ],
+)
+def test_a_wrong_value_is_named(changes: dict[str, Any], expected: str) -> None:
+    with pytest.raises(InputError) as error:
+        parse(**changes)
+    assert str(error.value).startswith("params.yaml: ")
+    assert expected in str(error.value)
+    assert "\n" not in str(error.value)
+    assert len(str(error.value)) < 300
+
+
+def test_every_wrong_value_is_named_at_once() -> None:
+    with pytest.raises(InputError) as error:
+        parse(count=0, share="x", extra=1)
+    for name in ("example.count: ", "example.share: ", "example.extra: "):
+        assert str(error.value).count(name) == 1
+
+
+@pytest.mark.parametrize(
+    "name", ["", ".", "..", "a/b", "../a", "a\\b", "a\0b", "a\nb", 'a"b', "a:b", "a*b", "a|b"]
+)
+def test_a_name_that_is_not_a_plain_file_name_is_refused(name: str) -> None:
+    with pytest.raises(InputError, match="must be a file name without a folder"):
+        parse(names=[name])
+
+
+@pytest.mark.parametrize(
+    "name", ["a.mp4", "the door.mp4", "東.mp4", "a'b (1).mp4", ".hidden", "-x"]
+)
+def test_usual_and_unusual_file_names(name: str) -> None:
+    assert parse(names=[name]).names == (name,)
+
+
+def test_a_dataset_has_videos() -> None:
+    values = {"root": "data", "videos": [], "annotations": "a.json"}
+    with pytest.raises(InputError, match=r"dataset\.videos: .*at least one file"):
+        parse_section(Dataset, {"dataset": values}, "dataset")
+
+
+def test_dots_lead_into_subsections() -> None:
+    assert parse_section(Inner, {"a": {"b": {"depth": 3}}}, "a.b").depth == 3
+
+
+@pytest.mark.parametrize("content", [{}, {"a": None}, {"a": 3}, {"a": []}, {"a": {}}, {"a": "b"}])
+def test_a_missing_section_is_named(content: dict[str, Any]) -> None:
+    with pytest.raises(InputError, match=r"^params\.yaml: expected a section 'a\.b', found none"):
+        parse_section(Inner, content, "a.b")
+
+
+def test_a_file_is_read(tmp_path: Path) -> None:
+    (tmp_path / "p.yaml").write_text("a:\n  b: [1, 2.5, x]  # ü\n", encoding="utf-8")
+    assert read_params(tmp_path / "p.yaml") == {"a": {"b": [1, 2.5, "x"]}}
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"- a", b"3", b"a: [", b"\xff\xfe\xfa", b"a: \x00", b"[" * 20_000, b"a: !!x 3"]
+)
+def test_a_file_that_is_none_is_refused(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "p.yaml").write_bytes(content)
+    with pytest.raises(InputError) as error:
+        read_params(tmp_path / "p.yaml")
+    assert str(tmp_path / "p.yaml") in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_no_file(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="found no such file"):
+        read_params(tmp_path / "none.yaml")
+
+
+def test_long_values_are_cut() -> None:
+    assert shorten("x" * 1000) == "'" + "x" * 58 + "…"
+    assert shorten("x") == "'x'"
+
+
+def test_lists_are_sorted_and_cut() -> None:
+    assert listed(["b", "a"]) == "a, b"
+    assert listed([]) == "none"
+    assert listed(range(10), num_shown=8) == "0, 1, 2, 3, 4, 5, 6, 7 and 2 more"
+    assert listed(range(8), num_shown=8).endswith("6, 7")

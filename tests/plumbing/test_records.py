@@ -1,0 +1,98 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from vigil.plumbing.errors import InputError
+from vigil.plumbing.records import read_csv, read_json, write_csv, write_json
+
+contents = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=10,
+)
+
+
+@settings(max_examples=50)
+@given(contents)
+def test_json_is_read_as_it_was_written(
+    tmp_path_factory: pytest.TempPathFactory, content: Any
+) -> None:
+    file = tmp_path_factory.mktemp("json") / "a.json"
+    try:
+        write_json(content, file)
+    except UnicodeEncodeError:  # half a surrogate pair is no text
+        assert not file.exists()
+        return
+    assert read_json(file) == content
+    assert file.read_bytes().endswith(b"\n")
+    assert b"\r" not in file.read_bytes()
+
+
+def test_json_is_sorted_readable_and_the_same_each_time(tmp_path: Path) -> None:
+    write_json({"b": 1, "a": "ü"}, tmp_path / "one.json")
+    write_json({"a": "ü", "b": 1}, tmp_path / "two.json")
+    assert (tmp_path / "one.json").read_bytes() == (tmp_path / "two.json").read_bytes()
+    assert (tmp_path / "one.json").read_text(encoding="utf-8").index('"a": "ü"') > 0
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), np.float64("nan")])
+def test_what_json_has_no_number_for_is_never_written(tmp_path: Path, value: float) -> None:
+    with pytest.raises(ValueError, match="JSON"):
+        write_json({"a": value}, tmp_path / "a.json")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"{", b"[1,]", b"\xff", b"nothing", b"[" * 200_000, b"1" * 6000, b"\x00"]
+)
+def test_what_is_no_json_is_refused(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "a.json").write_bytes(content)
+    with pytest.raises(InputError, match=r"a\.json: expected JSON") as error:
+        read_json(tmp_path / "a.json")
+    assert len(str(error.value)) < len(str(tmp_path)) + 250
+
+
+def test_json_that_is_no_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="found no such file"):
+        read_json(tmp_path / "none.json")
+    with pytest.raises(InputError, match="found a folder"):
+        read_json(tmp_path)
+
+
+def test_a_table_is_read_as_it_was_written(tmp_path: Path) -> None:
+    table = pd.DataFrame({"name": ["NA", "", 'a,"b', "007", "ü"], "n": [1, 2, 3, 4, 5]})
+    write_csv(table, tmp_path / "a.csv")
+    found = read_csv(tmp_path / "a.csv", {"name": str, "n": np.int64})
+    assert found.to_dict("list") == table.to_dict("list")
+    assert b"\r" not in (tmp_path / "a.csv").read_bytes()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"\n", b"name\na\n", b"name,n\na,x\n", b"name,n\na,\n", b"\xff,\xfe"],
+)
+def test_what_is_no_such_table_is_refused(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "a.csv").write_bytes(content)
+    with pytest.raises(InputError, match=r"a\.csv: expected the columns name, n"):
+        read_csv(tmp_path / "a.csv", {"name": str, "n": np.int64})
+
+
+def test_a_table_that_is_no_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="found no such file"):
+        read_csv(tmp_path / "none.csv", {"n": np.int64})
+
+
+def test_the_written_json_is_plain(tmp_path: Path) -> None:
+    write_json([1, 2], tmp_path / "a.json", indent=None)
+    assert (tmp_path / "a.json").read_text() == "[1, 2]\n"
+    assert json.loads((tmp_path / "a.json").read_text()) == [1, 2]

@@ -1,0 +1,189 @@
+"""A stage script of a few lines, run as the pipeline runs it."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SCRIPT = '''
+"""Counts words."""
+import os
+from pathlib import Path
+from vigil.plumbing.errors import InputError
+from vigil.plumbing.params import FileNames, Section
+from vigil.plumbing.stages import run_stage
+
+class Params(Section):
+    times: int
+
+def main(*, in_file: Path, out_file: Path, videos: FileNames, root: str, params: Params) -> None:
+    text = in_file.read_text()
+    if text == "bad":
+        raise InputError(f"{in_file}: expected good,\\n  got bad")
+    if text == "denied":
+        raise PermissionError(13, "Permission denied", "some/file")
+    if text == "full":
+        raise OSError(28, "No space left on device")
+    if text == "broken":
+        raise ZeroDivisionError("a mistake of the code's")
+    if text == "stopped":
+        raise KeyboardInterrupt
+    out_file.write_text(f"{text * params.times} {root} {'|'.join(videos)}")
+
+if __name__ == "__main__":
+    run_stage(main)
+'''
+
+INSTANCES = """
+from pathlib import Path
+from vigil.plumbing.params import Section
+from vigil.plumbing.stages import run_stage
+
+class One(Section):
+    depth: int
+
+class Params(Section):
+    one: One
+
+def one(*, out_file: Path, params: One) -> None:
+    out_file.write_text(f"one {params.depth}")
+
+def two(*, out_file: Path, params: Params) -> None:
+    out_file.write_text(f"two {params.one.depth}")
+
+if __name__ == "__main__":
+    run_stage(one, two)
+"""
+
+PARAMS = """
+dataset: {root: scene, videos: [b.mp4, a.mp4], annotations: x.json}
+count: {times: 2}
+several: {one: {depth: 7}}
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "stages").mkdir()
+    (tmp_path / "stages" / "count.py").write_text(SCRIPT)
+    (tmp_path / "stages" / "several.py").write_text(INSTANCES)
+    (tmp_path / "params.yaml").write_text(PARAMS)
+    (tmp_path / "in.txt").write_text("word")
+    return tmp_path
+
+
+def run(folder: Path, script: str, *words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, f"stages/{script}.py", *words],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={key: value for key, value in os.environ.items() if key != "PYTHONPATH"},
+    )
+
+
+def count(folder: Path, text: str | None = None) -> subprocess.CompletedProcess[str]:
+    if text is not None:
+        (folder / "in.txt").write_text(text)
+    return run(folder, "count", "--in-file", "in.txt", "--out-file", "out.txt")
+
+
+def test_paths_params_and_keys_of_the_dataset_arrive(folder: Path) -> None:
+    done = count(folder)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert (folder / "out.txt").read_text() == "wordword scene b.mp4|a.mp4"
+
+
+def test_an_input_error_is_one_line_and_code_1(folder: Path) -> None:
+    done = count(folder, "bad")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "count: in.txt: expected good, got bad\n"
+
+
+def test_denied_and_full_are_one_line_and_code_1(folder: Path) -> None:
+    done = count(folder, "denied")
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert done.stderr.startswith("count: some/file: ")
+    done = count(folder, "full")
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert "No space left on device" in done.stderr
+
+
+def test_an_interruption_is_one_line_and_code_130(folder: Path) -> None:
+    done = count(folder, "stopped")
+    assert (done.returncode, done.stderr.count("\n")) == (130, 1)
+    assert done.stderr.startswith("count: interrupted")
+
+
+def test_a_mistake_of_the_code_shows_where(folder: Path) -> None:
+    done = count(folder, "broken")
+    assert done.returncode == 1
+    assert "Traceback" in done.stderr
+    assert "a mistake of the code's" in done.stderr
+
+
+def test_a_missing_or_unknown_option_is_told(folder: Path) -> None:
+    done = run(folder, "count", "--in-file", "in.txt")
+    assert done.returncode == 2
+    assert "--out-file" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert run(folder, "count", "--in", "in.txt", "--nothing", "x").returncode == 2
+
+
+def test_help_tells_what_the_stage_does(folder: Path) -> None:
+    done = run(folder, "count", "--help")
+    assert done.returncode == 0
+    assert "Counts words." in done.stdout
+    assert "--in-file" in done.stdout
+
+
+@pytest.mark.parametrize(("instance", "expected"), [("one", "one 7"), ("two", "two 7")])
+def test_an_instance_is_picked_by_the_first_word(
+    folder: Path, instance: str, expected: str
+) -> None:
+    done = run(folder, "several", instance, "--out-file", "out.txt")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (folder / "out.txt").read_text() == expected
+
+
+@pytest.mark.parametrize("words", [[], ["three"], ["--out-file", "out.txt"]])
+def test_an_unknown_instance_is_refused(folder: Path, words: list[str]) -> None:
+    done = run(folder, "several", *words)
+    assert done.returncode == 1
+    assert done.stderr.startswith("several: expected one of one, two as the first argument, got ")
+    assert done.stderr.count("\n") == 1
+
+
+def test_parameters_of_every_script_are_checked_first(folder: Path) -> None:
+    (folder / "params.yaml").write_text(PARAMS.replace("depth: 7", "depth: deep"))
+    done = count(folder)
+    assert done.returncode == 1
+    assert done.stderr.startswith("count: params.yaml: several.one.depth: expected")
+    assert not (folder / "out.txt").exists()
+
+
+def test_an_error_of_an_instance_names_it(folder: Path) -> None:
+    (folder / "params.yaml").write_text(PARAMS.replace("depth: 7", "depth: deep"))
+    done = run(folder, "several", "one", "--out-file", "out.txt")
+    assert done.stderr.startswith("several@one: params.yaml: ")
+
+
+def test_the_source_of_the_folder_it_runs_in_goes_first(folder: Path) -> None:
+    """As in an experiment's own folder, beside which the installed package is another revision."""
+    import vigil
+
+    shutil.copytree(Path(vigil.__file__).parent, folder / "src" / "vigil")
+    errors = folder / "src" / "vigil" / "plumbing" / "errors.py"
+    errors.write_text(
+        errors.read_text().replace('"""The one error', 'ORIGIN = "own"\n"""The one error', 1)
+    )
+    script = folder / "stages" / "count.py"
+    origin = "import vigil.plumbing.errors as e; text = getattr(e, 'ORIGIN', 'installed')"
+    script.write_text(SCRIPT.replace("text = in_file.read_text()", origin))
+    done = count(folder)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (folder / "out.txt").read_text() == "ownown scene b.mp4|a.mp4"

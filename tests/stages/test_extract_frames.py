@@ -1,0 +1,121 @@
+import shutil
+import zipfile
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+from conftest import NUM_FRAMES, SIZE_WH, VIDEOS, Outcome, Project
+from tiny_videos import cut_off, write_coded_video
+
+from vigil.pixels.frames import FrameArchive
+
+Run = Callable[..., Outcome]
+
+
+def archives(project: Project) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in (project.folder / "data/frames").iterdir()}
+
+
+def clear(project: Project) -> None:
+    """As DVC does before it runs a stage."""
+    shutil.rmtree(project.folder / "data/frames")
+
+
+def test_each_listed_video_becomes_an_archive(project: Project, run_stage: Run) -> None:
+    outcome = run_stage(project, "extract_frames")
+    assert (outcome.code, outcome.stderr) == (0, "")
+    assert archives(project).keys() == {f"{video}.zip" for video in VIDEOS}
+    for video in VIDEOS:
+        with FrameArchive(project.folder / f"data/frames/{video}.zip") as archive:
+            assert archive.facts.size_wh == SIZE_WH
+            assert archive.facts.num_frames == NUM_FRAMES
+            assert archive.facts.fps == Fraction(10)
+
+
+def test_only_listed_videos_are_decoded(project: Project, run_stage: Run) -> None:
+    cut_off(project.video("door_2.webm"), 0.3)
+    project.set_params("dataset", videos=["door_1.mp4", "door_3.avi"])
+    assert run_stage(project, "extract_frames").code == 0
+    assert archives(project).keys() == {"door_1.mp4.zip", "door_3.avi.zip"}
+
+
+def test_two_runs_in_two_places_give_the_same_bytes(
+    project: Project, tmp_path: Path, run_stage: Run
+) -> None:
+    other = Project(tmp_path / "other")
+    shutil.copytree(project.folder, other.folder)
+    for place in (project, other):
+        assert run_stage(place, "extract_frames").code == 0
+    assert archives(project) == archives(other)
+
+
+def test_another_video_costs_that_video_alone_and_one_less_leaves_no_trace(
+    project: Project, run_stage: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import vigil.pixels.frames
+
+    decoded = []
+
+    class Watched(vigil.pixels.frames.VideoReader):
+        def __init__(self, path: Path) -> None:
+            decoded.append(path.name)
+            super().__init__(path)
+
+    monkeypatch.setattr(vigil.pixels.frames, "VideoReader", Watched)
+    project.set_params("dataset", videos=["door_1.mp4", "door_2.webm"])
+    run_stage(project, "extract_frames")
+    assert decoded == ["door_1.mp4", "door_2.webm"]
+    before = archives(project)
+    clear(project)
+    project.set_params("dataset", videos=["door_3.avi", "door_1.mp4"])
+    assert run_stage(project, "extract_frames").code == 0
+    assert decoded == ["door_1.mp4", "door_2.webm", "door_3.avi"]
+    after = archives(project)
+    assert after.keys() == {"door_1.mp4.zip", "door_3.avi.zip"}
+    assert after["door_1.mp4.zip"] == before["door_1.mp4.zip"]
+    # Other content under a known name is another video.
+    clear(project)
+    write_coded_video(project.video("door_1.mp4"), 5)
+    run_stage(project, "extract_frames")
+    assert decoded[3:] == ["door_1.mp4"]
+    clear(project)
+    project.set_params("extract_frames", jpeg_quality=50)
+    run_stage(project, "extract_frames")
+    assert decoded[4:] == ["door_3.avi", "door_1.mp4"]
+
+
+def test_a_failure_keeps_what_was_done_before_it(
+    project: Project, run_stage: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good = project.video("door_2.webm").read_bytes()
+    cut_off(project.video("door_2.webm"), 0.5)
+    assert run_stage(project, "extract_frames").code == 1
+    assert not (project.folder / "data/frames").exists()
+    project.video("door_2.webm").write_bytes(good)
+    assert run_stage(project, "extract_frames").code == 0
+    assert len(list((project.folder / ".vigil/memo/extract_frames").iterdir())) == 3
+
+
+@pytest.mark.parametrize(
+    "name", ["the door (1).mp4", "東.mp4", "two.dots.mp4", "-x.mp4", "NOENDING"]
+)
+def test_unusual_names(project: Project, run_stage: Run, name: str) -> None:
+    shutil.copyfile(project.video("door_1.mp4"), project.video(name))
+    project.set_params("dataset", videos=[name])
+    outcome = run_stage(project, "extract_frames")
+    assert (outcome.code, outcome.stderr) == (0, "")
+    assert archives(project).keys() == {f"{name}.zip"}
+
+
+def test_frames_are_stored_at_the_given_quality(project: Project, run_stage: Run) -> None:
+    project.set_params("dataset", videos=["door_1.mp4"])
+    project.set_params("extract_frames", jpeg_quality=10)
+    run_stage(project, "extract_frames")
+    with zipfile.ZipFile(project.folder / "data/frames/door_1.mp4.zip") as file:
+        low = file.getinfo("000000.jpg").file_size
+    clear(project)
+    project.set_params("extract_frames", jpeg_quality=100)
+    run_stage(project, "extract_frames")
+    with zipfile.ZipFile(project.folder / "data/frames/door_1.mp4.zip") as file:
+        assert file.getinfo("000000.jpg").file_size > 2 * low
