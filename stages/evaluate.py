@@ -49,7 +49,7 @@ def classifier(
     make_deterministic()
     dataset = CropDataset(samples, read_side(test))
     model = load_classifier(weights, card)
-    loader = batches(dataset, 256, shuffle_seed=None)
+    loader = batches(dataset, 64, shuffle_seed=None)
     probabilities = predict_probabilities(model, loader, choose_device()).double().numpy()
     table = dataset.table.assign(probability=probabilities)
     targets = (table["label"] == LABELS[1]).to_numpy()

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from pydantic import Field, model_validator
 
-from vigil.domain.coco import tracks_to_coco
+from vigil.domain.coco import write_coco
 from vigil.domain.interpolation import interpolate_task
 from vigil.domain.label_studio import Task, match_videos, parse_export
 from vigil.domain.tracks import Track, clip_track, write_tracks
@@ -95,8 +95,7 @@ def annotate_video(
         clipped = [clip_track(track, archive.facts.size_wh) for track in unclipped]
         tracks = [track for track, _ in clipped]
         write_tracks(tracks, folder / "ieos_vid_labels")
-        coco = tracks_to_coco(tracks, archive.facts, video, FRAME_NAME)
-        write_json(coco, folder / "coco.json", indent=None)
+        write_coco(tracks, archive.facts, video, FRAME_NAME, folder / "coco.json")
         report = report_video(task, tracks, [counts for _, counts in clipped], archive, params)
         write_json(report, folder / "report.json")
         draw_frames(tracks, archive, folder / "vis_data", params.num_pictures)

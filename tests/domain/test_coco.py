@@ -1,12 +1,15 @@
 import json
+import tempfile
 from collections import defaultdict
 from fractions import Fraction
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vigil.domain.coco import tracks_to_coco
+from vigil.domain.coco import write_coco
 from vigil.domain.tracks import Track
 from vigil.domain.video_facts import VideoFacts
 
@@ -15,6 +18,13 @@ FACTS = VideoFacts((64, 48), NUM_FRAMES, Fraction(10))
 NAME = "{frame_index:06d}.jpg"
 
 milli_px = st.integers(0, 48_000).map(lambda value: value / 1000)
+
+
+def coco_of(tracks: list[Track], *rest: Any) -> Any:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "coco.json"
+        write_coco(tracks, *rest, path)
+        return json.loads(path.read_text(encoding="utf-8"))
 
 
 @st.composite
@@ -32,7 +42,7 @@ def tracks(draw: st.DrawFn) -> list[Track]:
 @settings(max_examples=60)
 @given(tracks())
 def test_the_tracks_can_be_read_back_from_it(given_tracks: list[Track]) -> None:
-    coco = json.loads(json.dumps(tracks_to_coco(given_tracks, FACTS, "a.mp4", NAME)))
+    coco = coco_of(given_tracks, FACTS, "a.mp4", NAME)
     frame_of = {image["id"]: image["frame_index"] for image in coco["images"]}
     label_of = {category["id"]: category["name"] for category in coco["categories"]}
     found = defaultdict(dict)
@@ -63,7 +73,7 @@ def test_the_tracks_can_be_read_back_from_it(given_tracks: list[Track]) -> None:
 
 def test_every_frame_has_an_image_boxes_or_not() -> None:
     track = Track("a", "human", np.array([2]), np.array([[1.0, 2.0, 3.0, 5.0]]))
-    coco = tracks_to_coco([track], FACTS, "a.mp4", NAME)
+    coco = coco_of([track], FACTS, "a.mp4", NAME)
     assert [image["frame_index"] for image in coco["images"]] == list(range(NUM_FRAMES))
     assert len({image["id"] for image in coco["images"]}) == NUM_FRAMES
     assert coco["images"][2] == {
@@ -81,11 +91,9 @@ def test_every_frame_has_an_image_boxes_or_not() -> None:
 def test_the_order_of_tracks_does_not_matter() -> None:
     boxes = np.array([[1.0, 2.0, 3.0, 5.0]])
     tracks = [Track(name, "human", np.array([at]), boxes) for at, name in enumerate("abc")]
-    assert tracks_to_coco(tracks, FACTS, "v", NAME) == tracks_to_coco(
-        tracks[::-1], FACTS, "v", NAME
-    )
+    assert coco_of(tracks, FACTS, "v", NAME) == coco_of(tracks[::-1], FACTS, "v", NAME)
 
 
 def test_nothing_annotated() -> None:
-    coco = tracks_to_coco([], FACTS, "a.mp4", NAME)
+    coco = coco_of([], FACTS, "a.mp4", NAME)
     assert (len(coco["images"]), coco["annotations"], coco["categories"]) == (NUM_FRAMES, [], [])

@@ -3,29 +3,51 @@
 Source: https://cocodataset.org/#format-data. `bbox` is [x, y, width, height] in px.
 """
 
-from collections.abc import Sequence
-from typing import Any
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, TextIO
+
+import numpy as np
 
 from vigil.domain.tracks import COORDINATE_DECIMALS, Track
 from vigil.domain.video_facts import VideoFacts
+from vigil.plumbing.outputs import whole
 
 
-def tracks_to_coco(
-    tracks: Sequence[Track], facts: VideoFacts, video: str, file_name: str
-) -> dict[str, Any]:
-    """The tracks of one video, frame by frame.
+def write_coco(
+    tracks: Sequence[Track], facts: VideoFacts, video: str, file_name: str, path: Path
+) -> None:
+    """Writes the tracks of one video, frame by frame, an entry at a time.
+
+    There is an `images` entry for every frame, with or without boxes (id = frame index + 1), an
+    `annotations` entry for every box, and `categories` in alphabetical order.
 
     Args:
         file_name: a format string with `frame_index`, such as "{frame_index:06d}.jpg".
-
-    Returns:
-        An `images` entry for every frame, with or without boxes (id = frame index + 1), an
-        `annotations` entry for every box, and `categories` in alphabetical order.
     """
-    width, height = facts.size_wh
     labels = sorted({track.label for track in tracks})
-    images = [
-        {
+    categories = [{"id": number, "name": label} for number, label in enumerate(labels, start=1)]
+    with whole(path) as partial, partial.open("w", encoding="utf-8", newline="\n") as file:
+        file.write('{"annotations": ')
+        _write_list(_annotations(tracks, labels), file)
+        file.write(f', "categories": {json.dumps(categories, sort_keys=True)}, "images": ')
+        _write_list(_images(facts, video, file_name), file)
+        file.write("}\n")
+
+
+def _write_list(entries: Iterable[Any], file: TextIO) -> None:
+    file.write("[")
+    for number, entry in enumerate(entries):
+        file.write(", " if number else "")
+        file.write(json.dumps(entry, sort_keys=True, ensure_ascii=False, allow_nan=False))
+    file.write("]")
+
+
+def _images(facts: VideoFacts, video: str, file_name: str) -> Iterator[dict[str, Any]]:
+    width, height = facts.size_wh
+    for frame_index in range(facts.num_frames):
+        yield {
             "id": frame_index + 1,
             "file_name": file_name.format(frame_index=frame_index),
             "width": width,
@@ -33,26 +55,25 @@ def tracks_to_coco(
             "video": video,
             "frame_index": frame_index,
         }
-        for frame_index in range(facts.num_frames)
-    ]
-    annotations = []
-    boxes = sorted(
-        (int(frame_index), track.id, labels.index(track.label) + 1, *box.tolist())
-        for track in tracks
-        for frame_index, box in zip(track.frames, track.boxes_xyxy, strict=True)
-    )
-    for number, (frame_index, track_id, category, x1, y1, x2, y2) in enumerate(boxes, start=1):
+
+
+def _annotations(tracks: Sequence[Track], labels: Sequence[str]) -> Iterator[dict[str, Any]]:
+    if not tracks:
+        return
+    ordered = sorted(tracks, key=lambda track: track.id)
+    frames = np.concatenate([track.frames for track in ordered])
+    owners = np.repeat(np.arange(len(ordered)), [len(track.frames) for track in ordered])
+    rows = np.concatenate([np.arange(len(track.frames)) for track in ordered])
+    for number, at in enumerate(np.lexsort((owners, frames)), start=1):
+        track = ordered[owners[at]]
+        x1, y1, x2, y2 = track.boxes_xyxy[rows[at]].tolist()
         xywh = [round(v, COORDINATE_DECIMALS) for v in (x1, y1, x2 - x1, y2 - y1)]
-        annotations.append(
-            {
-                "id": number,
-                "image_id": frame_index + 1,
-                "category_id": category,
-                "bbox": xywh,
-                "area": round(xywh[2] * xywh[3], COORDINATE_DECIMALS),
-                "iscrowd": 0,
-                "track_id": track_id,
-            }
-        )
-    categories = [{"id": number, "name": label} for number, label in enumerate(labels, start=1)]
-    return {"images": images, "annotations": annotations, "categories": categories}
+        yield {
+            "id": number,
+            "image_id": int(frames[at]) + 1,
+            "category_id": labels.index(track.label) + 1,
+            "bbox": xywh,
+            "area": round(xywh[2] * xywh[3], COORDINATE_DECIMALS),
+            "iscrowd": 0,
+            "track_id": track.id,
+        }

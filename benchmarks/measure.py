@@ -1,0 +1,86 @@
+"""What the benchmarks share: rows of the table, runs side by side, memory of a process."""
+
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+PROJECT = Path(__file__).resolve().parent.parent
+WORK = Path(__file__).resolve().parent / "work"
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of the table. A row without `met` is for information and has no target."""
+
+    what: str
+    ours: str
+    reference: str = ""
+    ratio: float | None = None
+    target: str = ""
+    met: bool | None = None
+
+
+def tell(message: str) -> None:
+    """Says on stderr what takes time; the table alone goes to stdout."""
+    print(message, file=sys.stderr, flush=True)
+
+
+def side_by_side(runs: Sequence[Callable[[], float]], num_rounds: int) -> list[list[float]]:
+    """Runs A B C A B C ... after one round of warm-up; for each, its value in each round.
+
+    What else the machine does meanwhile then slows all of them alike.
+    """
+    for run in runs:
+        run()
+    rounds = [[run() for run in runs] for _ in range(num_rounds)]
+    return [list(values) for values in zip(*rounds, strict=True)]
+
+
+def median_ratio(values: Sequence[float], reference: Sequence[float]) -> float:
+    """The median of the ratios within each round."""
+    return statistics.median(a / b for a, b in zip(values, reference, strict=True))
+
+
+@dataclass(frozen=True)
+class Peak:
+    """The most memory a process ever had.
+
+    Attributes:
+        anonymous_mb: its own, which nothing but it needs: heap and stacks.
+        resident_mb: with the pages of mapped files (libraries, arrays), which the system may drop
+            and read again at any time; what `ru_maxrss` would tell.
+    """
+
+    anonymous_mb: float
+    resident_mb: float
+
+
+def peak_of(command: Sequence[str], folder: Path, environment: dict[str, str]) -> Peak:
+    """Runs a command and looks at its memory every 5 ms.
+
+    `ru_maxrss` is of no use here: a child starts with its parent's until it executes its program.
+    """
+    anonymous_kb = resident_kb = 0
+    with tempfile.TemporaryFile("w+") as output:
+        process = subprocess.Popen(
+            command, cwd=folder, env=environment, stdout=output, stderr=subprocess.STDOUT
+        )
+        status = Path(f"/proc/{process.pid}/status")
+        while process.poll() is None:
+            lines = status.read_text().splitlines()
+            fields = dict(line.split(":", 1) for line in lines if ":" in line)
+            if "RssAnon" in fields:  # else it has just ended
+                anonymous_kb = max(anonymous_kb, int(fields["RssAnon"].split()[0]))
+                resident_kb = max(resident_kb, int(fields["VmHWM"].split()[0]))
+            time.sleep(0.005)
+        if process.returncode:
+            output.seek(0)
+            raise RuntimeError(
+                f"{' '.join(command)}: exit code {process.returncode}\n{output.read()}"
+            )
+    return Peak(anonymous_kb / 1000, resident_kb / 1000)
