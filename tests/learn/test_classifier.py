@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from vigil.domain.samples import BACKGROUND, INDEX_DTYPES, PERSON, array_path, write_index
 from vigil.learn.augmentation import CropAugmentation
+from vigil.learn.classifier import ClassifierTraining
 from vigil.learn.data.classifier import CropDataset, EpochSampler, batches
 from vigil.learn.models.classifier import CropTransformer, build_classifier, load_classifier
 from vigil.learn.optimisation import Optimisation
@@ -264,3 +265,17 @@ def test_seeds_and_steps_do_not_meet():
             seed_torch(seed, step)
             drawn.add(torch.rand(1).item())
     assert len(drawn) == 400
+
+
+def test_smoothed_targets_move_the_training_loss_alone(model, monkeypatch):
+    optimisation = Optimisation("adam", 0.1, 0.0, "constant", 0.0)
+    monkeypatch.setattr(ClassifierTraining, "log_dict", lambda self, *_, **__: None)
+    crops = torch.randint(0, 256, (4, 3, 10, 10), dtype=torch.uint8)
+    targets = torch.tensor([0.0, 1.0, 1.0, 0.0])
+    loss = ClassifierTraining(model, NO_CHANGE, optimisation, 0.2).training_step(
+        (crops, targets), 0
+    )
+    p = model(crops).sigmoid()
+    soft = torch.tensor([0.1, 0.9, 0.9, 0.1])
+    by_hand = -(soft * p.log() + (1 - soft) * (1 - p).log()).mean()
+    assert loss.item() == pytest.approx(by_hand.item(), rel=1e-4)
