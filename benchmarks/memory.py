@@ -7,7 +7,7 @@ resident memory, which counts the pages of mapped files too: a memory-mapped arr
 was read shows there, although the system takes such pages back whenever it needs room. A stage that
 works in batches needs the short scene to fill one, or the batch is what grows.
 
-Seen on a busy 2-core AMD EPYC VM without a GPU, MB on 300 and on 3,000 frames: extract_frames 99 and
+Seen on a busy 2-core AMD EPYC VM, no GPU, MB on 300 and on 3,000 frames: extract_frames 99 and
 103, interpolate_annotations 88 and 92, generate_samples 98 and 104, split 86 and 87,
 train_classifier 859 and 884, evaluate 546 and 595.
 """
