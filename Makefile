@@ -26,7 +26,7 @@ test: $(VENV)/.dev-ready ## run the tests
 lint: $(VENV)/.dev-ready ## check format, lint and types
 	ruff format --check .
 	ruff check .
-	mypy src stages demo
+	mypy src stages demo benchmarks
 
 format: $(VENV)/.dev-ready ## format the code
 	ruff format .

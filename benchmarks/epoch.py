@@ -141,8 +141,11 @@ def _bare_loop(
     num_steps = num_epochs * -(-NUM_TRAIN // batch_size)
     optimiser, schedule = optimisation.build(model, num_steps)
     dtype = PRECISIONS[params["precision"]]
+    smoothing = params["label_smoothing"]
 
     def loss_of(crops: Tensor, targets: Tensor) -> Tensor:
+        if model.training:
+            targets = targets * (1 - smoothing) + smoothing / 2
         with torch.autocast(device.type, dtype, enabled=dtype is not None):
             logits = model(augmentation(crops) if model.training else crops)
             return functional.binary_cross_entropy_with_logits(logits.float(), targets)
@@ -159,10 +162,10 @@ def _bare_loop(
             schedule.step()
         model.eval()
         with torch.inference_mode():
-            total = sum(
+            losses = [
                 loss_of(*batch)
                 for batch in zip(val.split(batch_size), val_targets.split(batch_size), strict=True)
-            )
-        float(total)
+            ]
+        float(torch.stack(losses).mean())
 
     return epoch

@@ -3,9 +3,7 @@
 Takes about twenty seconds on two cores. The result depends on the parameters alone.
 """
 
-import json
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from pydantic import Field
@@ -15,6 +13,7 @@ from vigil.demo.production import make_videos
 from vigil.demo.programme import FILMS
 from vigil.demo.scene import Track
 from vigil.plumbing.params import Section
+from vigil.plumbing.records import write_json
 from vigil.plumbing.stages import run_stage
 
 _IDS, _ANNOTATOR = 2, 3  # what a random stream is for
@@ -44,12 +43,6 @@ def exact_record(tracks: dict[str, Track]) -> dict[str, dict[str, list[float]]]:
     }
 
 
-def write_json(path: Path, content: Any) -> None:
-    """Write compact JSON with a line feed at the end."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(content, separators=(",", ":")) + "\n", encoding="utf-8")
-
-
 def main(*, videos: Path, annotations: Path, exact_boxes: Path, params: Params) -> None:
     """Write the folder of ``videos``, their ``annotations`` and the ``exact_boxes`` behind them."""
     videos.mkdir(parents=True, exist_ok=True)
@@ -68,8 +61,8 @@ def main(*, videos: Path, annotations: Path, exact_boxes: Path, params: Params) 
         rng = np.random.default_rng((params.seed, film_index, _ANNOTATOR))
         tasks.append(annotate(video, film_index + 1, rng))
         exact[film.file_name] = exact_record(named)
-    write_json(annotations, tasks)
-    write_json(exact_boxes, exact)
+    write_json(tasks, annotations, indent=None)
+    write_json(exact, exact_boxes, indent=None)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ class Params(Section):
     val_fraction: Annotated[float, Field(gt=0, lt=1)]
     test_fraction: Annotated[float, Field(gt=0, lt=1)]
     test_videos: FileNames
-    gap_frames: Annotated[int, Field(ge=0)]
+    gap_frames: Annotated[int, Field(ge=0, le=1_000_000)]
 
 
 def classifier(*, samples: Path, splits: Path, metrics: Path, params: Params) -> None:

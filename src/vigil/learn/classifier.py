@@ -36,19 +36,21 @@ class ClassifierTraining(LightningModule):
         crops, targets = batch
         logits = self.model(self._augmentation(crops))
         smoothed = targets * (1 - self._label_smoothing) + self._label_smoothing / 2
-        loss = functional.binary_cross_entropy_with_logits(logits.float(), smoothed)
-        self._log("train", loss, logits, targets)
-        return loss
+        self._log("train", logits, targets)
+        return functional.binary_cross_entropy_with_logits(logits.float(), smoothed)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         crops, targets = batch
         logits = self.model(crops)
-        loss = functional.binary_cross_entropy_with_logits(logits.float(), targets)
-        self._log("val", loss, logits, targets)
+        self._log("val", logits, targets)
 
-    def _log(self, side: str, loss: Tensor, logits: Tensor, targets: Tensor) -> None:
-        accuracy = ((logits.detach() > 0) == (targets > 0.5)).float().mean()
-        values = {f"{side}_loss": loss.detach(), f"{side}_accuracy": accuracy}
+    def _log(self, side: str, logits: Tensor, targets: Tensor) -> None:
+        """Logs the loss of the plain targets on either side, so that the two can be compared."""
+        logits = logits.detach().float()
+        values = {
+            f"{side}_loss": functional.binary_cross_entropy_with_logits(logits, targets),
+            f"{side}_accuracy": ((logits > 0) == (targets > 0.5)).float().mean(),
+        }
         self.log_dict(values, on_step=False, on_epoch=True, batch_size=len(targets))
 
     def configure_optimizers(self) -> Any:

@@ -52,6 +52,8 @@ def make_deterministic() -> None:
     """Makes every run on this kind of machine compute the same bytes; errors where it cannot."""
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS asks for it
     torch.use_deterministic_algorithms(True)
+    # Filling memory before each use costs time, and nothing here reads what it has not written.
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.backends.cudnn.benchmark = False
     if num_threads := read_count("VIGIL_THREADS", 0):
         torch.set_num_threads(num_threads)

@@ -31,7 +31,7 @@ class CropTransformer(nn.Module):
         mlp_width: int,
         dropout: float,
     ) -> None:
-        """Raises InputError for patches that do not tile a crop, or heads that do not divide."""
+        """Raises InputError where patches do not tile a crop, or heads do not share the width."""
         super().__init__()
         if size_px % patch_px:
             raise InputError(
