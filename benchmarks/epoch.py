@@ -33,13 +33,13 @@ from torch.nn import functional
 from vigil.learn.augmentation import CropAugmentation
 from vigil.learn.classifier import ClassifierTraining
 from vigil.learn.data.classifier import CropDataset, batches
-from vigil.learn.models.classifier import build_classifier
+from vigil.learn.models.classifier.registry import build_classifier
 from vigil.learn.optimisation import Optimisation
 from vigil.learn.runtime import choose_device
 from vigil.learn.training import Fitting, fit
 
 NUM_TRAIN, NUM_VAL = 2048, 512
-NUM_PAIRS = 5
+NUM_PAIRS = 11
 TARGET = 1.05
 PRECISIONS = {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16, "32-true": None}
 

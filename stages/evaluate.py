@@ -39,11 +39,11 @@ def classifier(
     plots: Path,
     params: Classifier,
 ) -> None:
-    from vigil.domain.measures import accuracy_by, measure_binary
+    from vigil.domain.measures.classifier import accuracy_by, measure_binary
     from vigil.domain.samples import LABELS
     from vigil.learn.data.classifier import CropDataset, batches
-    from vigil.learn.models.classifier import load_classifier
-    from vigil.learn.prediction import predict_probabilities
+    from vigil.learn.models.classifier.registry import load_classifier
+    from vigil.learn.prediction.classifier import predict_probabilities
     from vigil.learn.runtime import choose_device, make_deterministic
 
     make_deterministic()
@@ -76,7 +76,7 @@ def _write_curves(
     params: Classifier,
     folder: Path,
 ) -> None:
-    from vigil.domain.measures import accuracy_by, calibration_curve, roc_curve
+    from vigil.domain.measures.classifier import accuracy_by, calibration_curve, roc_curve
     from vigil.domain.samples import LABELS
 
     probabilities = table["probability"].to_numpy()

@@ -56,7 +56,7 @@ def main(
     from vigil.learn.augmentation import CropAugmentation
     from vigil.learn.classifier import ClassifierTraining
     from vigil.learn.data.classifier import CropDataset, batches
-    from vigil.learn.models.classifier import build_classifier
+    from vigil.learn.models.classifier.registry import build_classifier
     from vigil.learn.optimisation import Optimisation
     from vigil.learn.runtime import seed_torch
     from vigil.learn.training import Fitting, fit, forget_checkpoints

@@ -81,12 +81,39 @@ def main_of(stage: Stage) -> Any:
     return getattr(load(stage.script), stage.instance or "main")
 
 
+def is_code(path: str) -> bool:
+    return path.endswith(".py") or path.startswith("src/")
+
+
+def declared_code(stage: Stage) -> set[Path]:
+    """Files; a folder of code stands for all modules in it."""
+    paths = {(stage.folder / dep).resolve() for dep in stage.deps if is_code(dep)}
+    return {file for path in paths for file in (path.rglob("*.py") if path.is_dir() else [path])}
+
+
+def true_code(stage: Stage) -> set[Path]:
+    closure = closure_of(stage.script, stage.instance or "main")
+    return {stage.script, *(module for module in closure if not is_plumbing(module))}
+
+
+def names_of(files: set[Path]) -> set[str]:
+    return {str(file.relative_to(ROOT)) for file in files if file.name != "__init__.py"}
+
+
 @every_stage
 def test_declared_code_is_the_import_closure_without_plumbing(stage: Stage):
-    declared = {(stage.folder / dep).resolve() for dep in stage.deps if dep.endswith(".py")}
-    closure = closure_of(stage.script, stage.instance or "main")
-    true = {stage.script, *(module for module in closure if not is_plumbing(module))}
-    assert {str(f.relative_to(ROOT)) for f in declared} == {str(f.relative_to(ROOT)) for f in true}
+    """Instances share one declaration, which holds what any of them needs."""
+    declared, true = names_of(declared_code(stage)), names_of(true_code(stage))
+    if stage.instance is None:
+        assert declared == true
+        return
+    folders = {dep for dep in stage.deps if is_code(dep) and not dep.endswith(".py")}
+    for folder in folders:
+        assert any(name.startswith(f"{folder}/") for name in true), f"nothing of {folder} is used"
+    own = {name for name in declared if not any(name.startswith(f"{f}/") for f in folders)}
+    siblings = [one for one in STAGES if one.script == stage.script]
+    assert true <= declared
+    assert own <= set().union(*(names_of(true_code(one)) for one in siblings))
 
 
 @every_stage
@@ -105,11 +132,11 @@ def test_the_command_line_is_the_signature_and_lies_within_deps_and_outs(stage: 
         if not any(path == one or path.startswith(f"{one}/") for one in known)
     ]
     assert not outside
-    data = [dep for dep in stage.deps if not dep.endswith(".py")]
+    data = [dep for dep in stage.deps if not is_code(dep)]
     unused = [
         path
         for path in [*data, *stage.made]
-        if not any(value == path for value in options.values())
+        if not any(path == value or path.startswith(f"{value}/") for value in options.values())
     ]
     assert not unused
 

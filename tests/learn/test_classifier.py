@@ -13,10 +13,12 @@ from hypothesis import strategies as st
 from vigil.domain.samples import BACKGROUND, INDEX_DTYPES, PERSON, array_path, write_index
 from vigil.learn.augmentation import CropAugmentation
 from vigil.learn.classifier import ClassifierTraining
-from vigil.learn.data.classifier import CropDataset, EpochSampler, batches
-from vigil.learn.models.classifier import CropTransformer, build_classifier, load_classifier
+from vigil.learn.data.classifier import CropDataset, batches
+from vigil.learn.data.epoch_sampler import EpochSampler
+from vigil.learn.models.classifier.crop_transformer import CropTransformer
+from vigil.learn.models.classifier.registry import build_classifier, load_classifier
 from vigil.learn.optimisation import Optimisation
-from vigil.learn.prediction import predict_probabilities
+from vigil.learn.prediction.classifier import predict_probabilities
 from vigil.learn.runtime import choose_device, seed_torch
 from vigil.learn.weights import save_model
 from vigil.plumbing.errors import InputError

@@ -10,7 +10,7 @@ from torch.nn import functional
 from torch.utils.data import DataLoader, TensorDataset
 
 from vigil.learn import training
-from vigil.learn.data.classifier import EpochSampler
+from vigil.learn.data.epoch_sampler import EpochSampler
 from vigil.learn.training import Fitted, Fitting, fit, forget_checkpoints
 from vigil.plumbing.errors import InputError
 

@@ -1,6 +1,6 @@
 """Stored samples of crops as batches of tensors."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from vigil.domain.samples import LABELS, array_path, read_index
+from vigil.learn.data.epoch_sampler import EpochSampler
 from vigil.plumbing.errors import InputError
 
 Batch = tuple[Tensor, Tensor]
@@ -85,24 +86,6 @@ def batches(
         collate_fn=_as_is,
         pin_memory=torch.cuda.is_available(),
     )
-
-
-class EpochSampler(torch.utils.data.Sampler[int]):
-    """A permutation that depends on the seed and the epoch alone, so a resumed run repeats it."""
-
-    def __init__(self, num_samples: int, seed: int) -> None:
-        self._num_samples, self._seed, self._epoch = num_samples, seed, 0
-
-    def set_epoch(self, epoch: int) -> None:
-        """Lightning calls this before each epoch."""
-        self._epoch = epoch
-
-    def __len__(self) -> int:
-        return self._num_samples
-
-    def __iter__(self) -> Iterator[int]:
-        rng = np.random.default_rng([self._seed, self._epoch])
-        yield from rng.permutation(self._num_samples).tolist()
 
 
 def _as_is(batch: Any) -> Any:

@@ -4,7 +4,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vigil.domain.measures import accuracy_by, calibration_curve, measure_binary, roc_curve
+from vigil.domain.measures.classifier import (
+    accuracy_by,
+    calibration_curve,
+    measure_binary,
+    roc_curve,
+)
 
 probabilities = st.integers(0, 20).map(lambda value: value / 20 * 0.98 + 0.01)
 

@@ -1,0 +1,1 @@
+"""How good each branch's predictions are."""

@@ -1,0 +1,42 @@
+"""Networks that tell people from background in sequences of crops, picked by name."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from vigil.learn.models.classifier.crop_transformer import CropTransformer
+from vigil.learn.weights import load_weights, read_card
+from vigil.plumbing.errors import InputError, listed
+
+ARCHITECTURES: dict[str, Callable[..., nn.Module]] = {"crop_transformer": CropTransformer}
+
+
+def build_classifier(architecture: str, config: Mapping[str, Any]) -> nn.Module:
+    """Builds a network by name, its weights random.
+
+    Raises:
+        InputError: no such architecture, or a configuration it does not take.
+    """
+    if architecture not in ARCHITECTURES:
+        raise InputError(
+            f"train_classifier.architecture: expected one of {listed(ARCHITECTURES)}, "
+            f"got {architecture!r}"
+        )
+    return ARCHITECTURES[architecture](**config)
+
+
+def load_classifier(weights: Path, card_file: Path) -> nn.Module:
+    """Loads a trained network from its weights and card, ready for prediction.
+
+    Raises:
+        InputError: a file is missing, damaged, or the two do not fit.
+    """
+    card = read_card(card_file)
+    try:
+        model = build_classifier(card["architecture"], card["config"])
+    except TypeError as error:
+        raise InputError(f"{card_file}: config: {error}") from None
+    load_weights(model, weights)
+    return model.eval()
