@@ -144,11 +144,7 @@ def untouched_project(tmp_path_factory: pytest.TempPathFactory) -> Project:
         write_video(project.video(name), _scene_pictures(number))
     project.write_export(_scene_export())
     params = yaml.safe_load((REPOSITORY / "params.yaml").read_text(encoding="utf-8"))
-    params["dataset"] = {
-        "root": "scene",
-        "videos": list(VIDEOS),
-        "annotations": "annotations.json",
-    }
+    params["dataset"].update(root="scene", videos=list(VIDEOS), annotations="annotations.json")
     params["generate_samples"].update(background_max_side_px=20)
     params["split"].update(val_fraction=0.5, test_fraction=0.34)
     project.write_params(params)

@@ -96,9 +96,39 @@ def test_usual_and_unusual_file_names(name: str) -> None:
     assert parse(names=[name]).names == (name,)
 
 
+DETECTION: dict[str, Any] = {"format": "voc", "root": "a", "images": "b", "classes": ["y", "x"]}
+DATASET: dict[str, Any] = {
+    "root": "data",
+    "videos": ["a.mp4"],
+    "annotations": "a.json",
+    "detection": DETECTION,
+}
+
+
 def test_a_dataset_has_videos() -> None:
-    values = {"root": "data", "videos": [], "annotations": "a.json"}
     with pytest.raises(InputError, match=r"dataset\.videos: .*at least one file"):
+        parse_section(Dataset, {"dataset": {**DATASET, "videos": []}}, "dataset")
+
+
+def test_a_dataset_says_what_the_detector_learns_from() -> None:
+    found = parse_section(Dataset, {"dataset": DATASET}, "dataset").detection
+    assert (found.format, found.root, found.images) == ("voc", "a", "b")
+    assert found.classes == ("y", "x")
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"format": "yolo"}, r"detection\.format: expected 'tracks', 'voc', 'coco' or 'rtsd'"),
+        ({"classes": ["a", "a"]}, r"detection\.classes: must name classes, none twice"),
+        ({"classes": [""]}, r"detection\.classes: must name classes"),
+        ({"classes": "a"}, r"detection\.classes: expected "),
+        ({"rot": "a"}, r"detection\.rot: no such parameter"),
+    ],
+)
+def test_detection_is_as_strict_as_the_rest(change: dict[str, Any], expected: str) -> None:
+    values = {**DATASET, "detection": {**DETECTION, **change}}
+    with pytest.raises(InputError, match=rf"^params\.yaml: dataset\.{expected}"):
         parse_section(Dataset, {"dataset": values}, "dataset")
 
 

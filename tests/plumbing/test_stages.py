@@ -59,7 +59,11 @@ if __name__ == "__main__":
 """
 
 PARAMS = """
-dataset: {root: scene, videos: [b.mp4, a.mp4], annotations: x.json}
+dataset:
+  root: scene
+  videos: [b.mp4, a.mp4]
+  annotations: x.json
+  detection: {format: voc, root: x, images: y, classes: [b, a]}
 count: {times: 2}
 several: {one: {depth: 7}}
 """

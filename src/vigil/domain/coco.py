@@ -6,13 +6,15 @@ Source: https://cocodataset.org/#format-data. `bbox` is [x, y, width, height] in
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, TextIO, TypeAlias
 
 import numpy as np
 
 from vigil.domain.tracks import COORDINATE_DECIMALS, Track
 from vigil.domain.video_facts import VideoFacts
 from vigil.plumbing.outputs import whole
+
+Json: TypeAlias = dict[str, Any]
 
 
 def write_coco(
@@ -28,15 +30,33 @@ def write_coco(
     """
     labels = sorted({track.label for track in tracks})
     categories = [{"id": number, "name": label} for number, label in enumerate(labels, start=1)]
+    write_instances(
+        path,
+        annotations=_annotations(tracks, labels),
+        categories=categories,
+        images=_images(facts, video, file_name),
+    )
+
+
+def write_instances(
+    path: Path,
+    *,
+    annotations: Iterable[Json],
+    categories: Iterable[Json],
+    images: Iterable[Json],
+) -> None:
+    """Writes a file of the format, an entry at a time."""
     with whole(path) as partial, partial.open("w", encoding="utf-8", newline="\n") as file:
         file.write('{"annotations": ')
-        _write_list(_annotations(tracks, labels), file)
-        file.write(f', "categories": {json.dumps(categories, sort_keys=True)}, "images": ')
-        _write_list(_images(facts, video, file_name), file)
+        _write_list(annotations, file)
+        file.write(', "categories": ')
+        _write_list(categories, file)
+        file.write(', "images": ')
+        _write_list(images, file)
         file.write("}\n")
 
 
-def _write_list(entries: Iterable[Any], file: TextIO) -> None:
+def _write_list(entries: Iterable[Json], file: TextIO) -> None:
     file.write("[")
     for number, entry in enumerate(entries):
         file.write(", " if number else "")
@@ -44,7 +64,7 @@ def _write_list(entries: Iterable[Any], file: TextIO) -> None:
     file.write("]")
 
 
-def _images(facts: VideoFacts, video: str, file_name: str) -> Iterator[dict[str, Any]]:
+def _images(facts: VideoFacts, video: str, file_name: str) -> Iterator[Json]:
     width, height = facts.size_wh
     for frame_index in range(facts.num_frames):
         yield {
@@ -57,7 +77,7 @@ def _images(facts: VideoFacts, video: str, file_name: str) -> Iterator[dict[str,
         }
 
 
-def _annotations(tracks: Sequence[Track], labels: Sequence[str]) -> Iterator[dict[str, Any]]:
+def _annotations(tracks: Sequence[Track], labels: Sequence[str]) -> Iterator[Json]:
     if not tracks:
         return
     ordered = sorted(tracks, key=lambda track: track.id)

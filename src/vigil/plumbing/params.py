@@ -3,10 +3,10 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError, field_validator
 
 from vigil.plumbing.errors import InputError, listed, shorten
 
@@ -44,12 +44,37 @@ def _check_not_empty(names: tuple[str, ...]) -> tuple[str, ...]:
     return names
 
 
+class Detection(Section):
+    """What the detector learns from: annotations in one of four formats, and pictures.
+
+    Attributes:
+        format: `tracks` (of interpolate_annotations), `voc` (a folder of XML), `coco` (instances
+            JSON) or `rtsd` (CSV).
+        root: the file or folder of the annotations.
+        images: the folder of the pictures, in which an archive of frames counts as a folder.
+        classes: those to detect; empty: all that occur.
+    """
+
+    format: Literal["tracks", "voc", "coco", "rtsd"]
+    root: str
+    images: str
+    classes: tuple[str, ...]
+
+    @field_validator("classes")
+    @classmethod
+    def _check_classes(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        if "" in names or len(set(names)) < len(names):
+            raise ValueError(f"must name classes, none twice, got {shorten(list(names))}")
+        return names
+
+
 class Dataset(Section):
     """What the pipeline runs on. Stages read single keys of it, so that each reruns for its own."""
 
     root: str
     videos: Annotated[FileNames, AfterValidator(_check_not_empty)]
     annotations: str
+    detection: Detection
 
 
 def read_params(path: Path = PARAMS_FILE) -> dict[str, Any]:

@@ -143,7 +143,7 @@ def _parse_values(
     for name, kind in typing.get_type_hints(main).items():
         if name == "return" or kind is Path:
             continue
-        if isinstance(kind, type) and issubclass(kind, Section):
+        if name == "params":
             own = kind is script.Params
             values[name] = parse_section(
                 kind, content, section if own else f"{section}.{main.__name__}"
