@@ -1,7 +1,7 @@
 """Measures trained models on held-out data: numbers, curves and pictures."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +15,9 @@ from vigil.plumbing.records import write_csv, write_json
 from vigil.plumbing.stages import run_stage
 
 if TYPE_CHECKING:
+    from vigil.domain.detections import DetectionSet
     from vigil.learn.data.classifier import CropDataset
+    from vigil.pixels.images import ImageSource
 
 
 class Classifier(Section):
@@ -25,8 +27,21 @@ class Classifier(Section):
     num_pictures: Annotated[int, Field(ge=0, le=100)]
 
 
+class Detector(Section):
+    score_threshold: Literal["auto"] | Annotated[float, Field(ge=0, le=1)]
+    suppression: Literal["hard", "soft"]
+    suppression_iou: Annotated[float, Field(ge=0, le=1)]
+    soft_sigma: Annotated[float, Field(gt=0)]
+    min_score: Annotated[float, Field(ge=0, lt=1)]
+    max_boxes: Annotated[int, Field(ge=1, le=1000)]
+    height_step_px: Annotated[int, Field(ge=1)]
+    seed: Annotated[int, Field(ge=0)]
+    num_pictures: Annotated[int, Field(ge=0, le=100)]
+
+
 class Params(Section):
     classifier: Classifier
+    detector: Detector
 
 
 def classifier(
@@ -123,5 +138,129 @@ def _draw_predictions(
         write_picture(tile(pictures, captions, num_columns=8), folder / f"{name}.png")
 
 
+def detector(
+    *,
+    images: Path,
+    detections: Path,
+    val: Path,
+    test: Path,
+    weights: Path,
+    card: Path,
+    metrics: Path,
+    plots: Path,
+    predictions: Path,
+    params: Detector,
+) -> None:
+    from vigil.domain.detections import read_detections
+    from vigil.domain.measures.detector import (
+        DECIMALS,
+        average_precision_by_height,
+        best_score,
+        coco_results,
+        measure_at_score,
+        measure_detections,
+        precision_recall,
+        thin,
+    )
+    from vigil.learn.data.detector import DetectionDataset, batches
+    from vigil.learn.models.detector.suppression import Suppression
+    from vigil.learn.prediction.detector import TrainedDetector
+    from vigil.learn.runtime import choose_device, make_deterministic
+    from vigil.pixels.images import ImageSource
+
+    make_deterministic()
+    trained = TrainedDetector(weights, card).to(choose_device())
+    suppression = Suppression(
+        params.suppression,
+        params.suppression_iou,
+        params.soft_sigma,
+        params.min_score,
+        params.max_boxes,
+    )
+    known = read_detections(detections)
+
+    def find(side: Path) -> "tuple[DetectionSet, pd.DataFrame]":
+        truth = known.select(read_side(side))
+        pictures = DetectionDataset(images, truth, input_size_wh=trained.input_size_wh)
+        loader = batches(pictures, 8, shuffle_seed=None)
+        return truth, trained.detect_all(pictures, loader, suppression)
+
+    threshold = params.score_threshold
+    if threshold == "auto":
+        threshold = best_score(precision_recall(*find(val)))
+    truth, found = find(test)
+    curve = precision_recall(truth, found)
+    numbers = {
+        **measure_detections(truth, found),
+        **measure_at_score(truth, found, threshold),
+        "score_threshold": round(threshold, DECIMALS),
+        "num_pictures": len(truth.images),
+        "num_objects": int((~truth.is_ignored).sum()),
+    }
+    write_json(numbers, metrics)
+    with whole(predictions) as folder:
+        folder.mkdir()
+        write_json(coco_results(truth, found), folder / "detections.json", indent=None)
+    with whole(plots) as folder:
+        folder.mkdir()
+        write_csv(thin(curve, 200), folder / "precision_recall.csv")
+        by_height = average_precision_by_height(truth, found, params.height_step_px)
+        write_csv(by_height, folder / "map_by_height.csv")
+        kept = found[found["score"] >= threshold]
+        _compare_pictures(ImageSource(images), truth, kept, params, folder)
+    print({name: value for name, value in numbers.items() if not isinstance(value, dict)})
+
+
+def _compare_pictures(
+    source: "ImageSource",
+    truth: "DetectionSet",
+    found: pd.DataFrame,
+    params: Detector,
+    folder: Path,
+) -> None:
+    """Sheets of the best, the worst and of random pictures, truth and detections side by side."""
+    from vigil.domain.detections import CORNERS
+    from vigil.domain.measures.detector import f1_by_picture, match
+    from vigil.pixels.comparison import compare
+    from vigil.pixels.drawing import tile, write_picture
+
+    outcome = match(truth, found)
+    missed = ~np.isin(np.arange(len(truth.boxes)), outcome["object"]) & ~truth.is_ignored.to_numpy()
+    f1 = f1_by_picture(truth, outcome)
+    order = f1.sort_values(kind="stable").index
+    rng = np.random.default_rng(params.seed)
+    num = min(params.num_pictures, len(order))
+    chosen = {
+        "best": order[::-1][:num],
+        "worst": order[:num],
+        "random": rng.choice(order.to_numpy(), num, replace=False),
+    }
+    several = len(truth.classes) > 1
+    for name, pictures in chosen.items():
+        sheets, captions = [], []
+        for picture in pictures:
+            true = truth.boxes["image"] == picture
+            own = outcome[outcome["image"] == picture]
+            labels = [f"{label} " if several else "" for label in own["label"]]
+            sheets.append(
+                compare(
+                    source.rgb(picture)[..., ::-1],
+                    truth.boxes.loc[true, CORNERS].to_numpy(),
+                    [label if several else "" for label in truth.boxes.loc[true, "label"]],
+                    missed[true.to_numpy()].tolist(),
+                    own[CORNERS].to_numpy(),
+                    [
+                        f"{label}{score:.2f}"
+                        for label, score in zip(labels, own["score"], strict=True)
+                    ],
+                    own["outcome"].tolist(),
+                    width_px=320,
+                )
+            )
+            captions.append(f"{picture}   F1 {f1[picture]:.2f}")
+        if sheets:
+            write_picture(tile(sheets, captions, num_columns=2), folder / f"{name}.png")
+
+
 if __name__ == "__main__":
-    run_stage(classifier)
+    run_stage(classifier, detector)

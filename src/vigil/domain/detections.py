@@ -4,6 +4,7 @@ Beside the format's own keys, an image there has `video`, `frame_index` and `sha
 annotation has `ignore`.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import pandas as pd
 
 from vigil.domain.boxes import Boxes
 from vigil.domain.coco import write_instances
-from vigil.plumbing.errors import InputError, shorten
+from vigil.plumbing.errors import InputError, listed, shorten
 from vigil.plumbing.records import read_json
 
 COORDINATE_DECIMALS = 3
@@ -71,6 +72,20 @@ class DetectionSet:
         boxes[CORNERS] = boxes[CORNERS].round(COORDINATE_DECIMALS) + 0.0  # and no minus zero
         boxes = boxes.sort_values("image", kind="stable", ignore_index=True)
         return cls(images, boxes, tuple(sorted(classes)))
+
+    def select(self, ids: Sequence[str]) -> "DetectionSet":
+        """The pictures of some ids, in their order, and what is on them.
+
+        Raises:
+            InputError: an id that is not among the pictures.
+        """
+        if unknown := set(ids) - set(self.images.index):
+            raise InputError(
+                "expected the pictures of the split among the imported ones, found no "
+                f"{listed(unknown)}"
+            )
+        boxes = self.boxes[self.boxes["image"].isin(set(ids))].reset_index(drop=True)
+        return DetectionSet(self.images.loc[list(ids)], boxes, self.classes)
 
     @property
     def is_ignored(self) -> "pd.Series[bool]":

@@ -1,7 +1,7 @@
 """The machine a network runs on: device, threads, determinism.
 
 These are environment variables and never parameters, so that another machine reruns nothing:
-`VIGIL_DEVICE` (`auto`, `cpu`, `cuda`, `cuda:1`) and `VIGIL_THREADS`.
+`VIGIL_DEVICE` (`auto`, `cpu`, `cuda`, `cuda:1`), `VIGIL_THREADS` and `VIGIL_WORKERS`.
 """
 
 import os
@@ -46,6 +46,15 @@ def read_count(variable: str, default: int, least: int = 0) -> int:
     if not text.isdecimal() or int(text) < least:
         raise InputError(f"{variable}: expected a whole number of at least {least}, got {text!r}")
     return int(text)
+
+
+def num_workers() -> int:
+    """Processes that load data: `VIGIL_WORKERS`, else one for each core where a GPU computes.
+
+    Where the CPU computes, it has nothing to spare for them.
+    """
+    on_gpu = choose_device().type == "cuda"
+    return read_count("VIGIL_WORKERS", min(16, os.cpu_count() or 1) if on_gpu else 0)
 
 
 def make_deterministic() -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TypeAlias
 
 import cv2
 import numpy as np
@@ -19,25 +20,35 @@ PALETTE_BGR = (
     (0, 94, 213),
     (167, 121, 204),
 )
+Colour: TypeAlias = tuple[int, int, int]
 FONT = cv2.FONT_HERSHEY_SIMPLEX
 CAPTION_HEIGHT_PX = 14
 
 
-def draw_boxes(picture: Picture, boxes_xyxy: Boxes, captions: Sequence[str]) -> Picture:
-    """A copy of a (H, W, 3) picture with (N, 4) boxes; equal captions share a colour."""
+def draw_boxes(
+    picture: Picture,
+    boxes_xyxy: Boxes,
+    captions: Sequence[str],
+    colours: Sequence[Colour] | None = None,
+) -> Picture:
+    """A copy of a (H, W, 3) picture with (N, 4) boxes.
+
+    Args:
+        colours: BGR, of each box; without them, equal captions share a colour.
+    """
     drawn = picture.copy()
-    colours = {caption: i for i, caption in enumerate(sorted(set(captions)))}
-    for box, caption in zip(boxes_xyxy.round().astype(int), captions, strict=True):
-        colour = PALETTE_BGR[colours[caption] % len(PALETTE_BGR)]
+    if colours is None:
+        numbers = {caption: i for i, caption in enumerate(sorted(set(captions)))}
+        colours = [PALETTE_BGR[numbers[caption] % len(PALETTE_BGR)] for caption in captions]
+    rounded = boxes_xyxy.round().astype(int)
+    for box, caption, colour in zip(rounded, captions, colours, strict=True):
         x1, y1, x2, y2 = (int(value) for value in box)
         cv2.rectangle(drawn, (x1, y1), (x2 - 1, y2 - 1), colour, 1)
         write_text(drawn, caption, (x1, y1 - 3 if y1 > 10 else y2 + 9), colour)
     return drawn
 
 
-def write_text(
-    picture: Picture, text: str, corner: tuple[int, int], colour: tuple[int, int, int]
-) -> None:
+def write_text(picture: Picture, text: str, corner: tuple[int, int], colour: Colour) -> None:
     """Writes small outlined text into a picture, its lower left corner at `corner`."""
     for shade, thickness in (((0, 0, 0), 2), (colour, 1)):
         cv2.putText(picture, text, corner, FONT, 0.32, shade, thickness, cv2.LINE_AA)

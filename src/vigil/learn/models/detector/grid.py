@@ -1,0 +1,170 @@
+"""One box a cell: a single 1x1 convolution on one map, after Redmon et al., "You Only Look Once".
+
+The cell in column i and row j of a map with stride s says
+
+    xc = s (tanh tx + i + 0.5)    yc = s (tanh ty + j + 0.5)    w = s exp tw    h = s exp th
+
+an objectness and a score for each class. So a cell reaches one cell further than its own middle,
+and `reach_cells` of it is used: a cell is responsible for an object whose centre lies within that
+distance along x and along y. 0.5 is a cell's own area; more gives an object several cells.
+"""
+
+import torch
+from torch import Tensor
+
+from vigil.learn.detection import Candidates, Truth
+from vigil.learn.models.detector.interface import Detector, best_candidates, output_conv, start_rare
+from vigil.learn.models.detector.losses import BoxLoss, ScoreLoss, box_loss, one_hot, score_loss
+from vigil.learn.models.detector.trunk import Features
+
+MAX_LOG_SIZE = 8.0  # exp of more overflows in half precision
+REACH_MARGIN = 0.95  # of a cell: tanh needs endless logits for a whole one
+
+
+class GridDetector(Detector):
+    """A trunk, and one 1x1 convolution with 4 + 1 + C channels."""
+
+    def __init__(
+        self,
+        features: Features,
+        *,
+        num_classes: int,
+        stride: int,
+        reach_cells: float,
+        box_loss: BoxLoss,
+        objectness_loss: ScoreLoss,
+        class_loss: ScoreLoss,
+        box_weight: float,
+        objectness_weight: float,
+        class_weight: float,
+    ) -> None:
+        """Args: reach_cells: from 0.5, a cell's own area, to REACH_MARGIN."""
+        super().__init__()
+        if not 0.5 <= reach_cells <= REACH_MARGIN:
+            raise ValueError(f"reach_cells must be in [0.5, {REACH_MARGIN}], but got {reach_cells}")
+        self.features = features
+        self.head = output_conv(features.num_channels, 4 + 1 + num_classes)
+        start_rare(self.head.bias[4:5])  # type: ignore[index]
+        self._num_classes, self._stride, self._reach = num_classes, stride, reach_cells
+        self._box_loss, self._objectness_loss = box_loss, objectness_loss
+        self._class_loss = class_loss
+        self._weights = {
+            "box": box_weight,
+            "objectness": objectness_weight,
+            "class": class_weight,
+        }
+
+    def forward(self, pictures: Tensor) -> tuple[Tensor, tuple[int, int]]:
+        """(B, 3, H, W) to (B, cells, 4 + 1 + C) and the rows and columns of cells."""
+        raw = self.head(self.features(pictures)).float()
+        rows, columns = raw.shape[-2:]
+        return raw.flatten(2).transpose(1, 2), (rows, columns)
+
+    def losses(self, pictures: Tensor, truth: Truth) -> dict[str, Tensor]:
+        raw, grid = self(pictures)
+        centres = cell_centres(grid, self._stride, raw.device)
+        owner, is_ignored = assign_cells(centres, self._stride, self._reach, truth)
+        found = owner >= 0
+        picture, cell = found.nonzero(as_tuple=True)
+        own = owner[picture, cell]
+        boxes, labels = truth.boxes[picture, own], truth.labels[picture, own]
+        encoded = raw[picture, cell, :4]
+        num_found = max(len(own), 1)
+        weighed = ~is_ignored | found
+        return {
+            "box": self._weights["box"]
+            * box_loss(
+                self._box_loss,
+                encoded,
+                encode(boxes, centres[cell], self._stride),
+                decode(encoded, centres[cell], self._stride),
+                boxes,
+            )
+            / num_found,
+            "objectness": self._weights["objectness"]
+            * score_loss(
+                self._objectness_loss, raw[..., 4][weighed], found[weighed].to(torch.float32)
+            )
+            / num_found,
+            "class": self._weights["class"]
+            * score_loss(
+                self._class_loss,
+                raw[picture, cell, 5:],
+                one_hot(labels, self._num_classes),
+            )
+            / num_found,
+        }
+
+    def candidates(self, pictures: Tensor) -> list[Candidates]:
+        raw, grid = self(pictures)
+        centres = cell_centres(grid, self._stride, raw.device)
+        boxes = decode(raw[..., :4], centres, self._stride)
+        scores = raw[..., 4:5].sigmoid() * raw[..., 5:].sigmoid()
+        height, width = pictures.shape[-2:]
+        return best_candidates(boxes, scores, (height, width))
+
+
+def cell_centres(grid: tuple[int, int], stride: int, device: torch.device) -> Tensor:
+    """(rows * columns, 2): x and y in px, row by row."""
+    rows, columns = grid
+    y = (torch.arange(rows, device=device) + 0.5) * stride
+    x = (torch.arange(columns, device=device) + 0.5) * stride
+    return torch.stack(torch.meshgrid(x, y, indexing="xy"), dim=-1).reshape(-1, 2)
+
+
+def decode(encoded: Tensor, centres: Tensor, stride: int) -> Tensor:
+    """(..., 4) numbers tx, ty, tw, th of cells at `centres` (..., 2) to boxes (..., 4) in px."""
+    middle = centres + stride * encoded[..., :2].tanh()
+    half = stride / 2 * encoded[..., 2:].clamp(max=MAX_LOG_SIZE).exp()
+    return torch.cat([middle - half, middle + half], dim=-1)
+
+
+def encode(boxes: Tensor, centres: Tensor, stride: int) -> Tensor:
+    """What `decode` turns into `boxes` (..., 4), whose centres are less than a cell away."""
+    middle = (boxes[..., :2] + boxes[..., 2:]) / 2
+    size = boxes[..., 2:] - boxes[..., :2]
+    return torch.cat([((middle - centres) / stride).atanh(), (size / stride).log()], dim=-1)
+
+
+def assign_cells(
+    centres: Tensor, stride: int, reach_cells: float, truth: Truth
+) -> tuple[Tensor, Tensor]:
+    """Which object each cell is responsible for.
+
+    Of several objects within reach, a cell takes the one it is nearest to relative to the object's
+    size; but an object always keeps the cell its centre is in, as long as no other centre is there.
+
+    Args:
+        centres: (A, 2) of the cells.
+
+    Returns:
+        (B, A) position of the object, -1 for none; (B, A) whether the cell lies in a box that is to
+        be ignored.
+    """
+    middle = (truth.boxes[..., :2] + truth.boxes[..., 2:]) / 2  # (B, M, 2)
+    offset = (centres[None, None] - middle[:, :, None]).abs() / stride  # (B, M, A, 2)
+    distance = offset.amax(dim=-1)
+    within = (distance <= reach_cells) & truth.is_object[..., None]
+    # A centre in the cell itself comes before all that are in the next one.
+    size = (truth.boxes[..., 2:] - truth.boxes[..., :2]).clamp(min=1)  # (B, M, 2)
+    cost = (offset * stride / size[:, :, None]).pow(2).sum(-1) + (distance > 0.5) * 1e4
+    cost = cost.masked_fill(~within, torch.inf)
+    best, owner = cost.min(dim=1) if cost.shape[1] else _nobody(truth, len(centres))
+    owner = owner.masked_fill(best == torch.inf, -1)
+    x1, y1, x2, y2 = truth.boxes[:, :, None].unbind(-1)
+    inside = (
+        (centres[:, 0] >= x1)
+        & (centres[:, 0] <= x2)
+        & (centres[:, 1] >= y1)
+        & (centres[:, 1] <= y2)
+        & truth.is_ignored[..., None]
+    )
+    return owner, inside.any(dim=1)
+
+
+def _nobody(truth: Truth, num_cells: int) -> tuple[Tensor, Tensor]:
+    shape, device = (len(truth.boxes), num_cells), truth.boxes.device
+    return (
+        torch.full(shape, torch.inf, device=device),
+        torch.full(shape, -1, dtype=torch.int64, device=device),
+    )

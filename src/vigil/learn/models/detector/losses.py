@@ -1,0 +1,47 @@
+"""Losses of detectors, summed over what they are given."""
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+from torchvision.ops import (
+    complete_box_iou_loss,
+    generalized_box_iou_loss,
+    sigmoid_focal_loss,
+)
+
+BoxLoss = Literal["smooth_l1", "giou", "ciou"]
+ScoreLoss = Literal["bce", "focal"]
+SMOOTH_L1_BETA = 1 / 9  # Ren et al., "Faster R-CNN", 2015
+
+
+def box_loss(
+    name: BoxLoss, encoded: Tensor, targets: Tensor, boxes: Tensor, truth: Tensor
+) -> Tensor:
+    """How far N boxes are from the true ones, summed.
+
+    Args:
+        encoded: (N, 4) as the network gives them, and `targets` what they should be: SmoothL1
+            (Girshick, "Fast R-CNN", 2015) compares these.
+        boxes: (N, 4) in px, and `truth` what they should be: GIoU (Rezatofighi et al., 2019) and
+            CIoU (Zheng et al., 2020) compare these.
+    """
+    if name == "smooth_l1":
+        return functional.smooth_l1_loss(encoded, targets, reduction="sum", beta=SMOOTH_L1_BETA)
+    loss = generalized_box_iou_loss if name == "giou" else complete_box_iou_loss
+    total: Tensor = loss(boxes, truth, reduction="sum")
+    return total
+
+
+def score_loss(name: ScoreLoss, logits: Tensor, targets: Tensor) -> Tensor:
+    """Binary cross-entropy of logits, plain or focal (Lin et al., 2017: alpha 0.25, gamma 2)."""
+    if name == "focal":
+        total: Tensor = sigmoid_focal_loss(logits, targets, reduction="sum")
+        return total
+    return functional.binary_cross_entropy_with_logits(logits, targets, reduction="sum")
+
+
+def one_hot(labels: Tensor, num_classes: int) -> Tensor:
+    """(N,) to (N, num_classes) float."""
+    return functional.one_hot(labels, num_classes).to(torch.float32)

@@ -1,0 +1,265 @@
+"""Trains a network to find boxes in pictures."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import numpy as np
+from pydantic import Field, model_validator
+
+from vigil.domain.detections import DetectionSet, read_detections
+from vigil.domain.sides import read_side
+from vigil.plumbing.errors import InputError
+from vigil.plumbing.memo import file_digest, fingerprint
+from vigil.plumbing.params import Section
+from vigil.plumbing.stages import code_fingerprint, run_stage
+
+if TYPE_CHECKING:
+    from vigil.learn.data.detector import DetectionDataset
+    from vigil.learn.models.detector.interface import Detector
+
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Weight = Annotated[float, Field(ge=0)]
+Side = Annotated[int, Field(ge=32, le=8192)]
+Stride = Literal[4, 8, 16, 32]
+
+
+class Params(Section):
+    seed: Annotated[int, Field(ge=0)]
+    architecture: str
+    weights: str
+    input_size_wh: tuple[Side, Side]
+    trunk: str
+    stride: Stride
+    deepest_stride: Stride
+    neck_width: Annotated[int, Field(ge=0)]
+    num_frozen_blocks: Annotated[int, Field(ge=0)]
+    reach_cells: Annotated[float, Field(ge=0.5, le=0.95)]
+    head_width: Annotated[int, Field(ge=1)]
+    anchor_sizes_px: tuple[Annotated[float, Field(gt=0)], ...]
+    num_anchor_sizes: Annotated[int, Field(ge=1, le=20)]
+    anchor_ratios: Annotated[tuple[Annotated[float, Field(gt=0)], ...], Field(min_length=1)]
+    positive_iou: Fraction
+    negative_iou: Fraction
+    box_loss: Literal["smooth_l1", "giou", "ciou"]
+    objectness_loss: Literal["bce", "focal"]
+    class_loss: Literal["bce", "focal"]
+    box_weight: Weight
+    objectness_weight: Weight
+    class_weight: Weight
+    monitor: Literal["val_map", "val_loss"]
+    max_epochs: Annotated[int, Field(ge=1)]
+    patience_epochs: Annotated[int, Field(ge=1)]
+    min_delta: Weight
+    batch_size: Annotated[int, Field(ge=1)]
+    optimiser: Literal["adam", "adamw", "sgd"]
+    learning_rate: Annotated[float, Field(gt=0)]
+    weight_decay: Weight
+    schedule: Literal["constant", "cosine"]
+    warmup_fraction: Fraction
+    gradient_clip: Weight
+    precision: Literal["32-true", "bf16-mixed", "16-mixed"]
+    ema_decay: Annotated[float, Field(ge=0, lt=1)]
+    flip_probability: Fraction
+    max_scale: Annotated[float, Field(ge=1)]
+    max_shift: Fraction
+    brightness: Fraction
+    contrast: Fraction
+    saturation: Fraction
+    hue: Annotated[float, Field(ge=0, le=0.5)]
+    mosaic_probability: Fraction
+    min_visible: Fraction
+
+    @model_validator(mode="after")
+    def _check_ious(self) -> "Params":
+        if self.negative_iou > self.positive_iou:
+            raise ValueError(
+                f"expected negative_iou to be at most positive_iou, got {self.negative_iou} "
+                f"and {self.positive_iou}"
+            )
+        return self
+
+
+def main(
+    *,
+    images: Path,
+    detections: Path,
+    train: Path,
+    val: Path,
+    weights: Path,
+    card: Path,
+    curves: Path,
+    params: Params,
+) -> None:
+    # Torch is imported here, so that a light stage can check these Params without it.
+    from vigil.domain.measures.detector import measure_detections
+    from vigil.learn.box_augmentation import BoxAugmentation
+    from vigil.learn.data.detector import DetectionDataset, batches
+    from vigil.learn.detector import DetectorTraining
+    from vigil.learn.models.detector.torchvision_detectors import NAMES
+    from vigil.learn.optimisation import Optimisation
+    from vigil.learn.runtime import seed_torch
+    from vigil.learn.training import Fitting, fit, forget_checkpoints
+    from vigil.learn.weights import save_model
+
+    known = read_detections(detections)
+    sides = {"train": read_side(train), "val": read_side(val)}
+    train_truth, val_truth = (known.select(ids) for ids in sides.values())
+    _check_boxes(train_truth, train)
+    augmentation = BoxAugmentation(
+        **params.model_dump(include=set(BoxAugmentation.__dataclass_fields__))
+    )
+    train_set = DetectionDataset(
+        images,
+        train_truth,
+        input_size_wh=params.input_size_wh,
+        augmentation=augmentation,
+        seed=params.seed,
+    )
+    val_set = DetectionDataset(images, val_truth, input_size_wh=params.input_size_wh)
+    run = fingerprint(
+        {
+            "code": code_fingerprint(main),
+            "params": params.model_dump(),
+            "weights": _digest_of_weights(params.weights),
+            "detections": file_digest(detections),
+            "train": file_digest(train),
+            "val": file_digest(val),
+        }
+    )
+    seed_torch(params.seed)
+    is_own = params.architecture not in NAMES
+    if not is_own and params.monitor == "val_loss":
+        raise InputError(
+            f"train_detector.monitor: expected val_map for {params.architecture}, which has no "
+            "loss in validation, got val_loss"
+        )
+    config = _configure(train_set, is_own, params)
+    model = _build(params.architecture, config, params.weights)
+    module = DetectorTraining(
+        model,
+        Optimisation(**params.model_dump(include=set(Optimisation.__dataclass_fields__))),
+        ema_decay=params.ema_decay,
+        val_set=val_set,
+        measure=lambda found: measure_detections(val_truth, found)["map"] or 0.0,
+        with_val_loss=is_own,
+        precision=params.precision,
+    )
+    fitting = Fitting(
+        mode="max" if params.monitor == "val_map" else "min",
+        **params.model_dump(
+            include={
+                "max_epochs",
+                "patience_epochs",
+                "monitor",
+                "min_delta",
+                "gradient_clip",
+                "precision",
+                "seed",
+            }
+        ),
+    )
+    fitted = fit(
+        module,
+        batches(train_set, params.batch_size, shuffle_seed=params.seed),
+        batches(val_set, params.batch_size, shuffle_seed=None),
+        fitting,
+        stage="train_detector",
+        fingerprint=run,
+        curves=curves,
+    )
+    save_model(
+        fitted.state,
+        {
+            "architecture": params.architecture,
+            "config": config,
+            "classes": list(known.classes),
+            "input_size_wh": list(params.input_size_wh),
+            "input": "RGB in [0, 255], resized in proportion and padded to input_size_wh",
+            "precision": params.precision,
+            "training": {
+                "params": params.model_dump(),
+                "weights_sha256": _digest_of_weights(params.weights),
+                "num_train": len(train_set),
+                "num_val": len(val_set),
+                "num_epochs": fitted.num_epochs,
+                "best_epoch": fitted.best_epoch,
+                "values_at_best_epoch": fitted.values,
+                "num_parameters": sum(parameter.numel() for parameter in model.parameters()),
+            },
+        },
+        weights,
+        card,
+    )
+    forget_checkpoints("train_detector", run)
+
+
+def _check_boxes(truth: DetectionSet, side: Path) -> None:
+    if truth.is_ignored.all():
+        raise InputError(f"{side}: expected pictures with objects to train on, found none")
+
+
+def _configure(train_set: "DetectionDataset", is_own: bool, params: Params) -> dict[str, Any]:
+    """What a detector is built from, but for its weights."""
+    num_classes = len(train_set.classes)
+    if not is_own:
+        return {
+            "num_classes": num_classes,
+            "num_frozen_blocks": params.num_frozen_blocks,
+            "input_size_wh": list(params.input_size_wh),
+        }
+    config = {
+        "features": params.model_dump(
+            include={"trunk", "stride", "deepest_stride", "neck_width", "num_frozen_blocks"}
+        ),
+        "num_classes": num_classes,
+        **params.model_dump(
+            include={
+                "stride",
+                "box_loss",
+                "objectness_loss",
+                "class_loss",
+                "box_weight",
+                "objectness_weight",
+                "class_weight",
+            }
+        ),
+    }
+    if params.architecture == "grid":
+        return config | {"reach_cells": params.reach_cells}
+    return config | {
+        "anchor_sizes_px": list(params.anchor_sizes_px) or _cluster(train_set, params),
+        **params.model_dump(
+            include={"anchor_ratios", "head_width", "positive_iou", "negative_iou"}, mode="json"
+        ),
+    }
+
+
+def _cluster(train_set: "DetectionDataset", params: Params) -> list[float]:
+    """Anchor sizes by k-means on the training boxes as the network sees them."""
+    from vigil.domain.anchors import cluster_sizes
+
+    boxes = train_set.boxes_on_canvas()
+    sizes = np.asarray(boxes[:, 2:] - boxes[:, :2], dtype=np.float64)
+    return list(cluster_sizes(sizes, params.num_anchor_sizes, params.seed))
+
+
+def _build(architecture: str, config: dict[str, Any], weights: str) -> "Detector":
+    from vigil.learn.models.detector.registry import PRETRAINED, build_detector
+    from vigil.learn.weights import load_weights
+
+    if weights in PRETRAINED:
+        return build_detector(architecture, config, pretrained=weights)
+    model = build_detector(architecture, config)
+    load_weights(model, Path(weights))
+    return model
+
+
+def _digest_of_weights(weights: str) -> str | None:
+    """SHA-256 of a file of weights; the library's own are told by their name."""
+    from vigil.learn.models.detector.registry import PRETRAINED
+
+    return None if weights in PRETRAINED else file_digest(Path(weights))
+
+
+if __name__ == "__main__":
+    run_stage(main)
