@@ -1,4 +1,4 @@
-"""COCO instances JSON of any origin, read; `vigil.domain.coco` says what the format is.
+"""COCO instances JSON of any origin, read; `vigil.domain.instances` says what the format is.
 
 Beyond it, `ignore` of an annotation and `video` and `frame_index` of an image are understood.
 """

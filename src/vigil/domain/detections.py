@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from vigil.domain.boxes import Boxes
-from vigil.domain.coco import write_instances
+from vigil.domain.instances import write_instances
 from vigil.plumbing.errors import InputError, shorten
 from vigil.plumbing.records import read_json
 
