@@ -15,7 +15,7 @@ repro: $(VENV)/.run-ready ## run the pipeline on what params.yaml points at (the
 	@echo
 	@dvc metrics show
 	@echo
-	@echo "Pictures:  metrics/plots/, data/sample_report/, data/annotations/<video>/vis_data/"
+	@echo "Pictures:  metrics/plots/, data/*_report/, data/annotations/<video>/vis_data/"
 	@echo "Curves:    dvc plots show   writes dvc_plots/index.html"
 	@echo "Models:    models/"
 	@echo "Your own:  README.md, \"Use your own videos\""
@@ -44,6 +44,7 @@ clean-state: ## forget remembered work and checkpoints of stopped trainings
 
 clean: clean-state ## remove everything made, but for what git keeps
 	rm -rf data/demo data/frames data/annotations data/samples data/sample_report data/splits models
+	rm -rf data/detection data/detection_report
 
 $(VENV)/bin/pip:
 	$(PYTHON) -m venv $(VENV)

@@ -1,20 +1,13 @@
-"""COCO instances JSON, the field's standard for boxes per picture.
+"""Tracks as COCO instances JSON, the field's standard for boxes per picture."""
 
-Source: https://cocodataset.org/#format-data. `bbox` is [x, y, width, height] in px.
-"""
-
-import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, TextIO, TypeAlias
 
 import numpy as np
 
+from vigil.domain.instances import Json, write_instances
 from vigil.domain.tracks import COORDINATE_DECIMALS, Track
 from vigil.domain.video_facts import VideoFacts
-from vigil.plumbing.outputs import whole
-
-Json: TypeAlias = dict[str, Any]
 
 
 def write_coco(
@@ -36,32 +29,6 @@ def write_coco(
         categories=categories,
         images=_images(facts, video, file_name),
     )
-
-
-def write_instances(
-    path: Path,
-    *,
-    annotations: Iterable[Json],
-    categories: Iterable[Json],
-    images: Iterable[Json],
-) -> None:
-    """Writes a file of the format, an entry at a time."""
-    with whole(path) as partial, partial.open("w", encoding="utf-8", newline="\n") as file:
-        file.write('{"annotations": ')
-        _write_list(annotations, file)
-        file.write(', "categories": ')
-        _write_list(categories, file)
-        file.write(', "images": ')
-        _write_list(images, file)
-        file.write("}\n")
-
-
-def _write_list(entries: Iterable[Json], file: TextIO) -> None:
-    file.write("[")
-    for number, entry in enumerate(entries):
-        file.write(", " if number else "")
-        file.write(json.dumps(entry, sort_keys=True, ensure_ascii=False, allow_nan=False))
-    file.write("]")
 
 
 def _images(facts: VideoFacts, video: str, file_name: str) -> Iterator[Json]:

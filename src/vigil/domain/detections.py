@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from vigil.domain.boxes import Boxes
-from vigil.domain.coco import write_instances
+from vigil.domain.instances import write_instances
 from vigil.plumbing.errors import InputError, listed, shorten
 from vigil.plumbing.records import read_json
 

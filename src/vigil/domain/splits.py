@@ -31,11 +31,8 @@ def assign_splits(
     """A side for each sample of an index.
 
     Args:
-        index: samples with `video`, `track` ("" for none), `label`, `first_frame`, `num_frames`.
-        val_fraction: share of what is not test that validates.
-        test_fraction: share that tests, where `test_videos` names none.
-        test_videos: videos that are for testing, as a whole.
-        gap_frames: frames left unused between two blocks of one video.
+        index: samples with `label` and what `assign_videos` needs.
+        seed, val_fraction, test_fraction, test_videos, gap_frames: see `assign_videos`.
 
     Returns:
         `train`, `val`, `test`, `DROPPED_GAP` or `DROPPED_TRACK`, with the index of `index`.
@@ -46,6 +43,46 @@ def assign_splits(
     """
     if index.empty:
         raise InputError("split: expected samples, found none")
+    sides = assign_videos(
+        index,
+        pd.get_dummies(index["label"]),
+        seed=seed,
+        val_fraction=val_fraction,
+        test_fraction=test_fraction,
+        test_videos=test_videos,
+        gap_frames=gap_frames,
+    )
+    _check_sides(index, sides)
+    return sides
+
+
+def assign_videos(
+    index: pd.DataFrame,
+    presence: pd.DataFrame,
+    *,
+    seed: int,
+    val_fraction: float,
+    test_fraction: float,
+    test_videos: Sequence[str],
+    gap_frames: int,
+) -> "pd.Series[str]":
+    """A side for each of what was taken from videos, sequences or single frames.
+
+    Args:
+        index: `video`, `track` ("" for none), `first_frame`, `num_frames`; at least one row.
+        presence: a column for each label, row by row whether it shows. Where time is cut, an order
+            of the sides is sought that gives each of them all labels of the video.
+        val_fraction: share of what is not test that validates.
+        test_fraction: share that tests, where `test_videos` names none.
+        test_videos: videos that are for testing, as a whole.
+        gap_frames: frames left unused between two blocks of one video.
+
+    Returns:
+        `train`, `val`, `test`, `DROPPED_GAP` or `DROPPED_TRACK`, with the index of `index`.
+
+    Raises:
+        InputError: a test video has no samples, or no other is left.
+    """
     rng = np.random.default_rng(seed)
     videos = sorted(index["video"].unique())
     test = _choose_test_videos(videos, test_videos, test_fraction, rng)
@@ -67,8 +104,8 @@ def assign_splits(
         elif len(shares) == 1:
             sides[rows.index] = TRAIN
         else:
-            sides[rows.index] = _assign_blocks(rows, shares, gap_frames, rng)
-    _check_sides(index, sides)
+            own = presence.loc[rows.index]
+            sides[rows.index] = _assign_blocks(rows, own, shares, gap_frames, rng)
     return sides
 
 
@@ -95,7 +132,11 @@ def _num_whole(fraction: float, num_videos: int) -> int:
 
 
 def _assign_blocks(
-    rows: pd.DataFrame, shares: dict[str, float], gap_frames: int, rng: np.random.Generator
+    rows: pd.DataFrame,
+    presence: pd.DataFrame,
+    shares: dict[str, float],
+    gap_frames: int,
+    rng: np.random.Generator,
 ) -> "pd.Series[str]":
     """The order of the sides in time that loses the fewest samples; among equals, a random one."""
     orders = list(itertools.permutations(shares))
@@ -103,11 +144,11 @@ def _assign_blocks(
         _cut(rows, [(side, shares[side]) for side in orders[i]], gap_frames)
         for i in rng.permutation(len(orders))
     ]
-    num_labels = rows["label"].nunique()
+    presence = presence.loc[:, presence.any()]
 
     def worth(sides: "pd.Series[str]") -> tuple[int, int]:
         kept = sides.isin(SIDES)
-        complete = rows[kept].groupby(sides[kept])["label"].nunique() == num_labels
+        complete = presence[kept].groupby(sides[kept]).any().all(axis=1)
         return int(complete.sum()), int(kept.sum())
 
     return max(candidates, key=worth)

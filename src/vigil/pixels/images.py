@@ -105,6 +105,14 @@ class ImageSource:
         except OSError:  # a name too long for the file system
             return False
 
+    def archive_of(self, file_name: str) -> str:
+        """The archive a picture lies in, by its path below the folder; "" for none.
+
+        Raises:
+            InputError: a name that leads out of the folder.
+        """
+        return self._find(file_name)[0]
+
     def _find(self, file_name: str) -> tuple[str, str]:
         """The archive ("" for none) and the path in it, or below the folder."""
         path = PurePosixPath(file_name)
