@@ -8,7 +8,7 @@ import numpy.typing as npt
 import pandas as pd
 from pydantic import Field
 
-from vigil.domain.sides import read_side
+from vigil.domain.sides import TEST, VAL, read_side
 from vigil.plumbing.outputs import whole
 from vigil.plumbing.params import Section
 from vigil.plumbing.records import write_csv, write_json
@@ -52,6 +52,7 @@ def classifier(
     card: Path,
     metrics: Path,
     plots: Path,
+    predictions: Path,
     params: Classifier,
 ) -> None:
     from vigil.domain.measures.classifier import accuracy_by, measure_binary
@@ -76,6 +77,10 @@ def classifier(
         "accuracy_by_video": dict(zip(by_video["video"], by_video["accuracy"], strict=True)),
     }
     write_json(numbers, metrics)
+    with whole(predictions) as folder:
+        folder.mkdir()
+        columns = ["video", "track", "first_frame", "label", "probability"]
+        write_csv(table[columns].round({"probability": 6}), folder / "probabilities.csv")
     with whole(plots) as folder:
         folder.mkdir()
         _write_curves(table, targets, correct, predicted, params, folder)
@@ -142,8 +147,7 @@ def detector(
     *,
     images: Path,
     detections: Path,
-    val: Path,
-    test: Path,
+    splits: Path,
     weights: Path,
     card: Path,
     metrics: Path,
@@ -179,16 +183,16 @@ def detector(
     )
     known = read_detections(detections)
 
-    def find(side: Path) -> "tuple[DetectionSet, pd.DataFrame]":
-        truth = known.select(read_side(side))
+    def find(side: str) -> "tuple[DetectionSet, pd.DataFrame]":
+        truth = known.select(read_side(splits / f"{side}.json"))
         pictures = DetectionDataset(images, truth, input_size_wh=trained.input_size_wh)
         loader = batches(pictures, 8, shuffle_seed=None)
         return truth, trained.detect_all(pictures, loader, suppression)
 
     threshold = params.score_threshold
     if threshold == "auto":
-        threshold = best_score(precision_recall(*find(val)))
-    truth, found = find(test)
+        threshold = best_score(precision_recall(*find(VAL)))
+    truth, found = find(TEST)
     curve = precision_recall(truth, found)
     numbers = {
         **measure_detections(truth, found),
