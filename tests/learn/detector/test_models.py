@@ -1,7 +1,5 @@
 """Every detector: batches, pictures without objects, files, and that it can learn at all."""
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -12,10 +10,8 @@ from vigil.domain.detections import CORNERS, DetectionSet
 from vigil.domain.measures.detector import DETECTION_COLUMNS, measure_detections
 from vigil.learn.detection import Objects, pad_objects
 from vigil.learn.models.detector.interface import Detector
-from vigil.learn.models.detector.registry import ARCHITECTURES, OWN, build_detector, load_detector
+from vigil.learn.models.detector.registry import ARCHITECTURES, OWN, build_detector
 from vigil.learn.models.detector.suppression import Suppression
-from vigil.learn.weights import save_model
-from vigil.plumbing.errors import InputError
 
 SIZE_WH = (96, 64)
 LOSSES = {

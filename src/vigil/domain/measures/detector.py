@@ -23,7 +23,9 @@ ALL_AREAS = (0.0, 1e10)
 MAX_DETECTIONS = 100
 
 
-def measure_detections(truth: DetectionSet, detections: pd.DataFrame) -> dict[str, Any]:
+def measure_detections(
+    truth: DetectionSet, detections: pd.DataFrame, decimals: int | None = DECIMALS
+) -> dict[str, Any]:
     """The COCO numbers, rounded.
 
     Args:
@@ -35,7 +37,7 @@ def measure_detections(truth: DetectionSet, detections: pd.DataFrame) -> dict[st
         `map_large`, `mar_100`, and `ap_by_class`. None where there is no object to find.
     """
     areas = [ALL_AREAS, (0, SMALL_AREA_PX), (SMALL_AREA_PX, MEDIUM_AREA_PX), (MEDIUM_AREA_PX, 1e10)]
-    curves = _Curves(truth, detections, areas)
+    curves = _Curves(truth, detections, areas, decimals)
     return {
         "map": curves.average_precision(),
         "map_50": curves.average_precision(iou=0),
@@ -43,7 +45,7 @@ def measure_detections(truth: DetectionSet, detections: pd.DataFrame) -> dict[st
         "map_small": curves.average_precision(area=1),
         "map_medium": curves.average_precision(area=2),
         "map_large": curves.average_precision(area=3),
-        "mar_100": _mean(curves.recall[:, :, 0, -1]),
+        "mar_100": curves.average_recall(),
         "ap_by_class": {
             label: curves.average_precision(label=number)
             for number, label in enumerate(truth.classes)
@@ -66,7 +68,7 @@ def average_precision_by_height(
     if not len(bands):
         return pd.DataFrame(columns=columns)
     ranges = [ALL_AREAS, *((float(band), float(band + step_px) - 1e-6) for band in bands)]
-    curves = _Curves(truth, detections, ranges, by_height=True)
+    curves = _Curves(truth, detections, ranges, DECIMALS, by_height=True)
     rows = [
         (
             int(band),
@@ -211,8 +213,10 @@ class _Curves:
         truth: DetectionSet,
         detections: pd.DataFrame,
         ranges: Sequence[tuple[float, float]],
+        decimals: int | None,
         by_height: bool = False,
     ) -> None:
+        self._decimals = decimals
         if detections.empty:  # the library refuses an empty list
             some = _counts(truth, ranges, by_height) > 0  # (K, A)
             nothing = np.where(some, 0.0, -1.0)
@@ -228,7 +232,17 @@ class _Curves:
     ) -> float | None:
         ious = slice(None) if iou is None or len(self.precision) == 1 else slice(iou, iou + 1)
         labels = slice(None) if label is None else slice(label, label + 1)
-        return _mean(self.precision[ious, :, labels, area])
+        return self._mean(self.precision[ious, :, labels, area])
+
+    def average_recall(self) -> float | None:
+        return self._mean(self.recall[:, :, 0, -1])
+
+    def _mean(self, values: npt.NDArray[np.float64]) -> float | None:
+        known = values[values > -1]
+        if not known.size:
+            return None
+        mean = float(known.mean())
+        return mean if self._decimals is None else round(mean, self._decimals)
 
 
 def _evaluate(
@@ -302,11 +316,6 @@ def _counts(
     is_class = np.array([(boxes["label"] == label).to_numpy() for label in truth.classes])
     counts: npt.NDArray[np.int64] = is_class.astype(int) @ within.T.astype(int)
     return counts
-
-
-def _mean(values: npt.NDArray[np.float64]) -> float | None:
-    known = values[values > -1]
-    return round(float(known.mean()), DECIMALS) if known.size else None
 
 
 def _shared(a: npt.NDArray[np.float64], b: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
