@@ -139,7 +139,9 @@ def _bare_loop(
     train, targets = (part.to(device) for part in train_set.__getitems__(range(NUM_TRAIN)))
     val, val_targets = (part.to(device) for part in val_set.__getitems__(range(NUM_VAL)))
     num_steps = num_epochs * -(-NUM_TRAIN // batch_size)
-    optimiser, schedule = optimisation.build(model, num_steps)
+    (optimiser,), (schedule,) = optimisation.configure(
+        model, num_steps, monitor="val_loss", mode="min"
+    )
     dtype = PRECISIONS[params["precision"]]
     smoothing = params["label_smoothing"]
 
@@ -159,7 +161,7 @@ def _bare_loop(
             if clip:
                 nn.utils.clip_grad_norm_(model.parameters(), clip)
             optimiser.step()
-            schedule.step()
+            schedule["scheduler"].step()
         model.eval()
         with torch.inference_mode():
             losses = [

@@ -30,7 +30,9 @@ class Params(Section):
     learning_rate: Annotated[float, Field(gt=0)]
     weight_decay: Annotated[float, Field(ge=0)]
     label_smoothing: Annotated[float, Field(ge=0, lt=1)]
-    schedule: Literal["constant", "cosine"]
+    schedule: Literal["constant", "cosine", "step", "plateau"]
+    schedule_epochs: Annotated[int, Field(ge=1)]
+    schedule_factor: Annotated[float, Field(gt=0, lt=1)]
     warmup_fraction: Fraction
     gradient_clip: Annotated[float, Field(ge=0)]
     precision: Literal["32-true", "bf16-mixed", "16-mixed"]
@@ -54,7 +56,7 @@ def main(
 ) -> None:
     # Torch is imported here, so that a light stage can check these Params without it.
     from vigil.learn.augmentation import CropAugmentation
-    from vigil.learn.classifier import ClassifierTraining
+    from vigil.learn.classifier import MONITOR, ClassifierTraining
     from vigil.learn.data.classifier import CropDataset, batches
     from vigil.learn.models.classifier.registry import build_classifier
     from vigil.learn.optimisation import Optimisation
@@ -77,7 +79,7 @@ def main(
     )
     optimisation = Optimisation(**params.model_dump(include=set(Optimisation.__dataclass_fields__)))
     fitting = Fitting(
-        monitor="val_loss",
+        monitor=MONITOR,
         mode="min",
         min_delta=0.0,
         **params.model_dump(

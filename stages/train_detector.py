@@ -54,7 +54,9 @@ class Params(Section):
     optimiser: Literal["adam", "adamw", "sgd"]
     learning_rate: Annotated[float, Field(gt=0)]
     weight_decay: Weight
-    schedule: Literal["constant", "cosine"]
+    schedule: Literal["constant", "cosine", "step", "plateau"]
+    schedule_epochs: Annotated[int, Field(ge=1)]
+    schedule_factor: Annotated[float, Field(gt=0, lt=1)]
     warmup_fraction: Fraction
     gradient_clip: Weight
     precision: Literal["32-true", "bf16-mixed", "16-mixed"]
@@ -139,6 +141,7 @@ def main(
         model,
         Optimisation(**params.model_dump(include=set(Optimisation.__dataclass_fields__))),
         ema_decay=params.ema_decay,
+        monitor=params.monitor,
         val_set=val_set,
         measure=lambda found: measure_detections(val_truth, found)["map"] or 0.0,
         with_val_loss=is_own,

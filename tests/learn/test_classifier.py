@@ -1,6 +1,5 @@
 """The crop transformer, its data and its augmentation."""
 
-import itertools
 from pathlib import Path
 
 import numpy as np
@@ -231,26 +230,6 @@ def test_a_flip_is_a_mirror_image():
     assert (same | mirrored).all()
     assert same.any()
     assert mirrored.any()
-
-
-def test_the_schedule_warms_up_to_the_rate_and_ends_near_zero():
-    model = torch.nn.Linear(2, 2)
-    optimiser, schedule = Optimisation("adam", 0.1, 0.0, "cosine", 0.1).build(model, 100)
-    rates = []
-    for _ in range(100):
-        rates.append(optimiser.param_groups[0]["lr"])
-        optimiser.step()
-        schedule.step()
-    assert max(rates) == pytest.approx(0.1)
-    assert rates.index(max(rates)) in {9, 10}
-    assert rates[-1] < 1e-4
-    assert all(a >= b for a, b in itertools.pairwise(rates[10:]))
-
-
-def test_biases_do_not_decay():
-    optimiser, _ = Optimisation("adamw", 0.1, 0.5, "constant", 0.0).build(torch.nn.Linear(2, 2), 10)
-    decays = {p.dim(): g["weight_decay"] for g in optimiser.param_groups for p in g["params"]}
-    assert decays == {2: 0.5, 1: 0.0}
 
 
 @pytest.mark.parametrize("name", ["gpu", "cuda:99", "mps", "cuda:x"])

@@ -10,6 +10,8 @@ from vigil.learn.augmentation import CropAugmentation
 from vigil.learn.data.classifier import Batch
 from vigil.learn.optimisation import Optimisation
 
+MONITOR = "val_loss"
+
 
 class ClassifierTraining(LightningModule):
     """Binary cross-entropy on logits (B,) and targets (B,).
@@ -55,8 +57,4 @@ class ClassifierTraining(LightningModule):
 
     def configure_optimizers(self) -> Any:
         num_steps = int(self.trainer.estimated_stepping_batches)
-        optimiser, schedule = self._optimisation.build(self.model, num_steps)
-        return {
-            "optimizer": optimiser,
-            "lr_scheduler": {"scheduler": schedule, "interval": "step"},
-        }
+        return self._optimisation.configure(self.model, num_steps, monitor=MONITOR, mode="min")

@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 import torch
@@ -32,6 +32,7 @@ class DetectorTraining(LightningModule):
         optimisation: Optimisation,
         *,
         ema_decay: float,
+        monitor: Literal["val_map", "val_loss"],
         val_set: DetectionDataset,
         measure: Measure,
         with_val_loss: bool,
@@ -41,6 +42,7 @@ class DetectorTraining(LightningModule):
 
         Args:
             ema_decay: in [0, 1); 0 for none.
+            monitor: what a learning rate may fall by.
             val_set: the validation pictures, in the order of their batches.
             measure: mean average precision of a table of detections in them.
             with_val_loss: whether to take the losses in validation too, which not every detector
@@ -50,6 +52,7 @@ class DetectorTraining(LightningModule):
         self.network = network.to(memory_format=torch.channels_last)
         self.average = copy.deepcopy(self.network).requires_grad_(False) if ema_decay else None
         self._ema_decay = ema_decay
+        self._monitor = monitor
         self._optimisation = optimisation
         self._val_set = val_set
         self._measure = measure
@@ -100,11 +103,10 @@ class DetectorTraining(LightningModule):
 
     def configure_optimizers(self) -> Any:
         num_steps = int(self.trainer.estimated_stepping_batches)
-        optimiser, schedule = self._optimisation.build(self.network, num_steps)
-        return {
-            "optimizer": optimiser,
-            "lr_scheduler": {"scheduler": schedule, "interval": "step"},
-        }
+        mode: Literal["min", "max"] = "max" if self._monitor == "val_map" else "min"
+        return self._optimisation.configure(
+            self.network, num_steps, monitor=self._monitor, mode=mode
+        )
 
 
 @torch.no_grad()

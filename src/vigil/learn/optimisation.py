@@ -2,14 +2,15 @@
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LambdaLR
+from torch.optim.lr_scheduler import LambdaLR, LinearLR, LRScheduler, ReduceLROnPlateau, StepLR
 
 OptimiserName = Literal["adam", "adamw", "sgd"]
-ScheduleName = Literal["constant", "cosine"]
+ScheduleName = Literal["constant", "cosine", "step", "plateau"]
+LightningOptimisation = tuple[list[Optimizer], list[dict[str, Any]]]
 
 
 @dataclass(frozen=True)
@@ -18,6 +19,9 @@ class Optimisation:
 
     Attributes:
         learning_rate: at its highest.
+        schedule: `constant`; `cosine`: down to zero at the last step; `step`: multiplied by
+            `schedule_factor` every `schedule_epochs` epochs; `plateau`: likewise, once the
+            monitored value has not been better for more than `schedule_epochs` epochs.
         warmup_fraction: share of all steps over which the rate rises from zero.
     """
 
@@ -26,26 +30,55 @@ class Optimisation:
     weight_decay: float
     schedule: ScheduleName
     warmup_fraction: float
+    schedule_epochs: int = 10
+    schedule_factor: float = 0.1
 
-    def build(self, module: torch.nn.Module, num_steps: int) -> tuple[Optimizer, LambdaLR]:
-        """An optimiser over a module's trainable weights and a schedule stepped once a batch.
+    def configure(
+        self,
+        module: torch.nn.Module,
+        num_steps: int,
+        *,
+        monitor: str,
+        mode: Literal["min", "max"],
+    ) -> LightningOptimisation:
+        """What a LightningModule's `configure_optimizers` returns, for its trainable weights.
 
         Biases and norms, which have fewer than two dimensions, do not decay.
+
+        Args:
+            num_steps: batches of the whole training.
+            monitor: the logged value that tells a plateau; `mode`: whether less of it is better.
         """
+        optimiser = self._build_optimiser(module)
+        num_warmup = round(self.warmup_fraction * num_steps)
+        if self.schedule in {"constant", "cosine"}:
+            whole = self._schedule_steps(optimiser, num_warmup, num_steps)
+            return [optimiser], [{"scheduler": whole, "interval": "step"}]
+        schedules: list[dict[str, Any]] = []
+        if num_warmup > 1:
+            warmup = LinearLR(optimiser, 1 / num_warmup, total_iters=num_warmup - 1)
+            schedules.append({"scheduler": warmup, "interval": "step"})
+        fall: LRScheduler | ReduceLROnPlateau
+        if self.schedule == "step":
+            fall = StepLR(optimiser, self.schedule_epochs, self.schedule_factor)
+        else:
+            fall = ReduceLROnPlateau(optimiser, mode, self.schedule_factor, self.schedule_epochs)
+        schedules.append({"scheduler": fall, "interval": "epoch", "monitor": monitor})
+        return [optimiser], schedules
+
+    def _build_optimiser(self, module: torch.nn.Module) -> Optimizer:
         weights = [p for p in module.parameters() if p.requires_grad]
         groups = [
             {"params": [p for p in weights if p.dim() > 1], "weight_decay": self.weight_decay},
             {"params": [p for p in weights if p.dim() <= 1], "weight_decay": 0.0},
         ]
-        optimiser: Optimizer
         if self.optimiser == "sgd":
-            optimiser = torch.optim.SGD(groups, self.learning_rate, momentum=0.9, nesterov=True)
-        elif self.optimiser == "adam":
-            optimiser = torch.optim.Adam(groups, self.learning_rate)
-        else:
-            optimiser = torch.optim.AdamW(groups, self.learning_rate)
-        num_warmup = round(self.warmup_fraction * num_steps)
+            return torch.optim.SGD(groups, self.learning_rate, momentum=0.9, nesterov=True)
+        if self.optimiser == "adam":
+            return torch.optim.Adam(groups, self.learning_rate)
+        return torch.optim.AdamW(groups, self.learning_rate)
 
+    def _schedule_steps(self, optimiser: Optimizer, num_warmup: int, num_steps: int) -> LambdaLR:
         def factor(step: int) -> float:
             if step < num_warmup:
                 return (step + 1) / num_warmup
@@ -54,4 +87,4 @@ class Optimisation:
             done = (step - num_warmup) / max(1, num_steps - num_warmup)
             return 0.5 * (1 + math.cos(math.pi * min(done, 1.0)))
 
-        return optimiser, LambdaLR(optimiser, factor)
+        return LambdaLR(optimiser, factor)
