@@ -17,6 +17,7 @@ ROOT = Path(__file__).parents[1]
 SIZE_WH = (96, 80)
 NUM_FRAMES = 48
 FPS = 12
+NUM_STAGES = 10
 VIDEOS = ("a one.mp4", "b.two.avi", "c.mp4")
 SMALL = {
     "generate_samples": {"num_frames": 4, "stride_frames": 4, "size_px": 20},
@@ -27,6 +28,14 @@ SMALL = {
         "max_epochs": 2,
         "precision": "32-true",
     },
+    "train_detector": {
+        "input_size_wh": [96, 80],
+        "deepest_stride": 8,
+        "neck_width": 0,
+        "max_epochs": 1,
+        "precision": "32-true",
+    },
+    "import_detections": {"frame_stride": 6},
     "interpolate_annotations": {"num_pictures": 2},
     "split": {"val_fraction": 0.34, "test_fraction": 0.34},
 }
@@ -165,7 +174,7 @@ class Project:
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     project = Project(tmp_path_factory.mktemp("project"))
-    assert len(project.repro()) == 6
+    assert len(project.repro()) == NUM_STAGES
     return project
 
 
@@ -182,6 +191,12 @@ def test_every_result_is_there(project: Project):
     card = json.loads((project.folder / "models" / "classifier.json").read_text())
     assert card["architecture"] == "crop_transformer"
     content = project.content()
+    measured = json.loads((project.folder / "metrics" / "detector.json").read_text())
+    assert measured.keys() >= {
+        "map", "map_50", "map_75", "map_small", "map_medium", "map_large", "mar_100",
+        "precision", "recall", "f1", "score_threshold", "ap_by_class",
+    }  # fmt: skip
+    assert json.loads((project.folder / "models" / "detector.json").read_text())["classes"]
     for video in VIDEOS:
         assert f"data/frames/{video}.zip" in content
         assert f"data/annotations/{video}/coco.json" in content
@@ -238,10 +253,16 @@ def test_a_video_off_the_list_leaves_no_trace_though_its_file_stays(project: Pro
             ["train_classifier", "evaluate@classifier"],
         ),
         (
+            "train_detector",
+            {"architecture": "anchor"},
+            {"architecture": "grid"},
+            ["train_detector", "evaluate@detector"],
+        ),
+        (
             "split",
             {"gap_frames": 11},
             {"gap_frames": 10},
-            ["split@classifier"],  # whole videos: the lists stay the same
+            ["split@classifier", "split@detector"],  # whole videos: the lists stay the same
         ),
     ],
 )
@@ -252,13 +273,17 @@ def test_a_changed_parameter_reruns_what_depends_on_it(project, section, changes
     project.repro()
 
 
-def test_a_changed_threshold_retrains_nothing(project: Project):
+@pytest.mark.parametrize(
+    ("branch", "changes"),
+    [("classifier", {"threshold": 0.4}), ("detector", {"score_threshold": 0.4})],
+)
+def test_a_changed_threshold_retrains_nothing(project: Project, branch: str, changes: dict):
     path = project.folder / "params.yaml"
     before = path.read_text()
     content = yaml.safe_load(before)
-    content["evaluate"]["classifier"]["threshold"] = 0.4
+    content["evaluate"][branch].update(changes)
     path.write_text(yaml.safe_dump(content))
-    assert project.repro() == ["evaluate@classifier"]
+    assert project.repro() == [f"evaluate@{branch}"]
     path.write_text(before)
     project.repro()
 
@@ -267,7 +292,7 @@ def test_plumbing_reruns_nothing_and_a_model_reruns_its_training(project: Projec
     plumbing = project.folder / "src" / "vigil" / "plumbing" / "progress.py"
     plumbing.write_text(plumbing.read_text() + "\n# another comment\n")
     assert project.repro() == []
-    model = project.folder / "src" / "vigil" / "learn" / "models" / "classifier.py"
+    model = project.folder / "src/vigil/learn/models/classifier/crop_transformer.py"
     before = model.read_text()
     model.write_text(before + "\n# another comment\n")
     assert project.repro() == ["train_classifier", "evaluate@classifier"]
@@ -291,7 +316,7 @@ def test_a_misspelt_parameter_of_a_late_stage_stops_the_first(project: Project):
 def test_an_experiment_in_a_folder_of_its_own_runs_its_own_code(project: Project):
     """DVC runs it elsewhere, where the installed package is not the one meant."""
     project.run("dvc", "add", "-q", "data/scene")
-    model = project.folder / "src" / "vigil" / "learn" / "models" / "classifier.py"
+    model = project.folder / "src/vigil/learn/models/classifier/crop_transformer.py"
     model.write_text(model.read_text() + "\nprint('code from', __file__)\n")
     project.run("git", "add", ".")
     project.run("git", "commit", "-qm", "all")
@@ -309,4 +334,5 @@ def test_metrics_and_plots_show(project: Project):
     page = (project.folder / "plots" / "index.html").read_text()
     assert "Training loss" in page
     assert "Confusion (classifier)" in page
+    assert "Precision and recall (detector)" in page
     project.run("dvc", "metrics", "diff", "--all")

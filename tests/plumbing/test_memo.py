@@ -114,7 +114,7 @@ def write_half_and_die(path: Path) -> None:
 
 
 def test_a_kill_in_the_middle_is_not_remembered(tmp_path: Path) -> None:
-    process = multiprocessing.get_context("spawn").Process(
+    process = multiprocessing.get_context("fork").Process(
         target=_fetch, args=(tmp_path / "one", write_half_and_die)
     )
     process.start()
