@@ -165,7 +165,7 @@ class Project:
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     project = Project(tmp_path_factory.mktemp("project"))
-    assert len(project.repro()) == 6
+    assert len(project.repro()) == 8
     return project
 
 
@@ -241,7 +241,7 @@ def test_a_video_off_the_list_leaves_no_trace_though_its_file_stays(project: Pro
             "split",
             {"gap_frames": 11},
             {"gap_frames": 10},
-            ["split@classifier"],  # whole videos: the lists stay the same
+            ["split@classifier", "split@detector"],  # whole videos: the lists stay the same
         ),
     ],
 )
