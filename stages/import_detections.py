@@ -48,7 +48,7 @@ MEASURES = [*CHANNELS, *(f"{name}_square" for name in CHANNELS)]
 
 class Params(Section):
     frame_stride: Annotated[int, Field(ge=1)]
-    min_side_px: Annotated[float, Field(ge=0)]
+    min_side_px: Annotated[float, Field(ge=0.1)]
     invalid_boxes: Literal["error", "drop"]
     unusable_pictures: Literal["error", "drop"]
     wrong_sizes: Literal["error", "drop", "keep"]
@@ -88,10 +88,10 @@ def main(
         empty = ~pictures["file_name"].isin(boxes["image"])
         findings.note(EMPTY, pictures.loc[empty, "file_name"])
         pictures = pictures[~empty]
-    if boxes.empty:
+    if (boxes["is_crowd"] | boxes["is_difficult"]).all():
         raise InputError(
-            f"{annotations}: expected pictures with boxes, found no box "
-            f"({findings.counts or 'none was left out'})"
+            f"{annotations}: expected pictures with boxes, found none but {len(boxes)} to be "
+            f"ignored ({findings.counts or 'nothing was left out'})"
         )
     digests = measures.loc[pictures["file_name"], "sha256"].to_numpy()
     found = DetectionSet.of(pictures.assign(sha256=digests), boxes, told.classes)

@@ -23,6 +23,9 @@ settings.register_profile("vigil", deadline=None, derandomize=True, database=Non
 settings.load_profile("vigil")
 
 REPOSITORY = Path(__file__).parents[1]
+REAL = REPOSITORY.parent / "shared" / "real"
+"""Data that others made, on machines that have it beside the project."""
+
 SIZE_WH = (96, 72)
 NUM_FRAMES = 30
 VIDEOS = ("door_1.mp4", "door_2.webm", "door_3.avi")
@@ -37,6 +40,10 @@ WORDS = {
         *("--frames", "data/frames", "--annotations", "data/annotations"),
         *("--samples", "data/samples", "--report", "data/sample_report"),
     ),
+    "import_detections": (
+        *("--annotations", "data/annotations", "--images", "data/frames"),
+        *("--detections", "data/detection", "--report", "data/detection_report"),
+    ),
     "split": (
         *("classifier", "--samples", "data/samples", "--splits", "data/splits/classifier"),
         *("--metrics", "metrics/split_classifier.json"),
@@ -48,6 +55,7 @@ OUTPUTS = {
     "extract_frames": ("data/frames",),
     "interpolate_annotations": ("data/annotations",),
     "generate_samples": ("data/samples", "data/sample_report"),
+    "import_detections": ("data/detection", "data/detection_report"),
     "split": ("data/splits/classifier", "metrics/split_classifier.json"),
 }
 

@@ -87,9 +87,10 @@ def _whole(entry: Mapping[str, Any], key: str, place: str) -> int:
 
 def _text(entry: Mapping[str, Any], key: str, place: str) -> str:
     value = entry.get(key)
-    if not isinstance(value, str) or not value:
+    is_text = isinstance(value, str) and value and not any("\ud800" <= c <= "\udfff" for c in value)
+    if not is_text:
         raise InputError(f"{place}: expected a text as {key}, got {shorten(value)}")
-    return value
+    return str(value)
 
 
 def _flag(entry: Mapping[str, Any], key: str, place: str) -> bool:

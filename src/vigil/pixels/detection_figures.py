@@ -1,12 +1,16 @@
 """What one looks at first in a set of pictures and boxes."""
 
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import cv2
+import matplotlib
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 from vigil.domain.detections import CORNERS, DetectionSet
 from vigil.pixels.drawing import draw_boxes, tile, write_picture
@@ -14,7 +18,7 @@ from vigil.pixels.figures import figure
 from vigil.pixels.images import ImageSource
 from vigil.pixels.picture import Picture
 
-NUM_CLASSES_APART = 6
+MAX_HISTOGRAMS = 6
 NUM_BARS = 40
 CELL_WH = (320, 240)
 NUM_COLUMNS = 4
@@ -36,6 +40,17 @@ def draw_detections(
     Args:
         channel_means: (pictures, 3) mean red, green and blue of each, in [0, 255].
     """
+    # Names of classes are no formulas, and a font may lack their letters.
+    with matplotlib.rc_context({"text.parse_math": False}), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")
+        draw_numbers(detections, channel_means, folder)
+    draw_sheet(detections, source, folder / "sheet.jpg", num_pictures)
+
+
+def draw_numbers(
+    detections: DetectionSet, channel_means: npt.NDArray[np.float64], folder: Path
+) -> None:
+    """The figures of `draw_detections`, without the sheet."""
     boxes = detections.boxes[~detections.is_ignored]
     draw_class_counts(detections, folder / "class_counts.png")
     per_picture = boxes["image"].value_counts().reindex(detections.images.index, fill_value=0)
@@ -62,7 +77,6 @@ def draw_detections(
         boxes["label"], width * height, folder, "area", "Box area", "area (px²)", is_log=True
     )
     draw_channels(channel_means, folder / "channels.png")
-    draw_sheet(detections, source, folder / "sheet.jpg", num_pictures)
 
 
 def draw_by_class(
@@ -75,25 +89,42 @@ def draw_by_class(
     *,
     is_log: bool = False,
 ) -> None:
-    """A histogram for each of the commonest classes, the others together."""
-    counts = labels.value_counts()
-    order = counts.sort_index(kind="stable").sort_values(ascending=False, kind="stable").index
-    apart, rest = order[:NUM_CLASSES_APART], order[NUM_CLASSES_APART:]
-    groups = {str(label): values[labels == label] for label in apart}
-    if len(rest):
-        groups[f"{len(rest)} other classes"] = values[labels.isin(rest)]
+    """A histogram for each class where there are few, else a box plot for each of the commonest."""
+    counts = labels.value_counts().sort_index(kind="stable")
+    order = counts.sort_values(ascending=False, kind="stable").index[:NUM_BARS]
+    groups = {str(label): values[labels == label] for label in order}
+    path, title = folder / f"{name}.png", f"{title} by class"
+    if len(counts) > MAX_HISTOGRAMS:
+        draw_box_plots(groups, path, title=title, x_label=x_label, is_log=is_log)
+        return
     lowest, highest = float(values.min()), float(values.max())
     space = np.geomspace if is_log else np.linspace
     bins = list(space(lowest, max(highest, lowest * 1.5), 31))
     draw_histogram(
-        groups,
-        folder / f"{name}.png",
-        title=f"{title} by class",
-        x_label=x_label,
-        y_label="boxes",
-        bins=bins,
-        is_log=is_log,
+        groups, path, title=title, x_label=x_label, y_label="boxes", bins=bins, is_log=is_log
     )
+
+
+def draw_box_plots(
+    groups: Mapping[str, "pd.Series[float]"],
+    path: Path,
+    *,
+    title: str,
+    x_label: str,
+    is_log: bool = False,
+) -> None:
+    """For each group, from above: smallest, quartiles and largest value."""
+    size_inch = (5.0, 1.4 + 0.22 * len(groups))
+    with figure(path, title=title, x_label=x_label, y_label="", size_inch=size_inch) as axes:
+        axes.boxplot(
+            [values.to_numpy() for values in groups.values()][::-1],
+            orientation="horizontal",
+            tick_labels=list(groups)[::-1],
+            whis=(0, 100),
+            widths=0.7,
+        )
+        if is_log:
+            use_log_scale(axes)
 
 
 def draw_histogram(
@@ -109,13 +140,24 @@ def draw_histogram(
     """One histogram for each group over common bins; a group called "" stands alone."""
     with figure(path, title=title, x_label=x_label, y_label=y_label) as axes:
         for label, values in groups.items():
-            axes.hist(values, bins=bins, label=label, alpha=0.55)
+            # A leading underscore would keep a name out of the legend.
+            shown = f" {label}" if label.startswith("_") else label
+            axes.hist(values, bins=bins, label=shown, alpha=0.55)
         if is_log:
-            axes.set_xscale("log")
+            use_log_scale(axes)
         if any(groups):
             axes.legend()
         else:
             axes.locator_params(axis="x", integer=True)
+
+
+def use_log_scale(axes: Axes) -> None:
+    """Makes the x axis logarithmic, with ticks at 1, 2, 5, 10, …"""
+    axes.set_xscale("log")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.tick_params(axis="x", labelsize="small")
 
 
 def draw_class_counts(detections: DetectionSet, path: Path) -> None:
@@ -134,6 +176,7 @@ def draw_class_counts(detections: DetectionSet, path: Path) -> None:
     title = "Boxes by class" + (f" ({left_out} rarer classes not shown)" if left_out else "")
     size_inch = (5.0, 1.4 + 0.22 * len(shown))
     with figure(path, title=title, x_label="boxes", y_label="", size_inch=size_inch) as axes:
+        axes.margins(y=0.02)
         axes.barh(list(shown.index), shown["objects"], label="objects")
         if ignored.any():
             starts = shown["objects"]
@@ -155,7 +198,10 @@ def draw_channels(channel_means: npt.NDArray[np.float64], path: Path) -> None:
 def draw_sheet(
     detections: DetectionSet, source: ImageSource, path: Path, num_pictures: int
 ) -> None:
-    """Pictures with boxes, spread evenly over those that have any, each fitted into a cell."""
+    """Pictures with boxes, spread evenly over those that have any, each fitted into a cell.
+
+    Of one class alone, the name does not stand on the boxes.
+    """
     if not num_pictures:
         return
     boxes, is_ignored = detections.boxes, detections.is_ignored
@@ -165,7 +211,7 @@ def draw_sheet(
     for name in names[rows]:
         own = boxes[boxes["image"] == name]
         captions = [
-            f"{label} (ignored)" if ignored else label
+            (label if len(detections.classes) > 1 else "") + (" (ignored)" if ignored else "")
             for label, ignored in zip(own["label"], is_ignored[own.index], strict=True)
         ]
         pictures.append(fit_cell(source.rgb(name), own[CORNERS].to_numpy(), captions))

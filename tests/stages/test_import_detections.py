@@ -1,0 +1,588 @@
+"""Sets of every format through the stage's script, right ones and wrong ones."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from conftest import NUM_FRAMES, REAL, SIZE_WH, VIDEOS, Outcome, Project
+from PIL import Image
+from tiny_detections import (
+    BOXES,
+    coco_of,
+    voc_object,
+    voc_xml,
+    write_coco,
+    write_pictures,
+    write_rtsd,
+    write_voc,
+)
+
+from vigil.domain.detections import CORNERS, DetectionSet, read_detections
+from vigil.pixels.images import ImageSource
+
+Run = Callable[..., Outcome]
+STAGE = "import_detections"
+FIGURES = {
+    *("area.png", "aspect_ratio.png", "channels.png", "class_counts.png", "height.png"),
+    *("objects_per_picture.png", "sheet.jpg", "width.png"),
+}
+
+
+def use(project: Project, annotation_format: str, *classes: str) -> None:
+    """Says in the parameters what is in `set/`."""
+    detection = {"root": "x", "images": "y", "format": annotation_format, "classes": list(classes)}
+    project.set_params("dataset", detection=detection)
+
+
+def run_set(run_stage: Run, project: Project, annotations: str = "set/annotations") -> Outcome:
+    return run_stage(
+        project,
+        STAGE,
+        *("--annotations", annotations, "--images", "set/images"),
+        *("--detections", "data/detection", "--report", "data/detection_report"),
+    )
+
+
+def found_in(project: Project) -> DetectionSet:
+    return read_detections(project.folder / "data/detection/instances.json")
+
+
+def report_of(project: Project) -> Any:
+    return json.loads((project.folder / "data/detection/report.json").read_text())
+
+
+@pytest.fixture
+def set_project(untouched_project: Project, tmp_path: Path) -> Project:
+    """The tiny set in all formats, in `set/`."""
+    project = Project(tmp_path / "project")
+    project.folder.mkdir()
+    project.write_params(untouched_project.params)
+    folder = project.folder / "set"
+    write_pictures(folder / "images", list(BOXES))
+    write_voc(folder / "annotations")
+    write_coco(folder / "instances.json")
+    write_rtsd(folder / "gt.csv")
+    use(project, "voc")
+    return project
+
+
+SOURCES = {"voc": "set/annotations", "coco": "set/instances.json", "rtsd": "set/gt.csv"}
+
+
+@pytest.mark.parametrize("annotation_format", SOURCES)
+def test_every_format_gives_the_same_set(
+    annotation_format: str, set_project: Project, run_stage: Run
+) -> None:
+    use(set_project, annotation_format)
+    outcome = run_set(run_stage, set_project, SOURCES[annotation_format])
+    assert (outcome.code, outcome.stderr) == (0, "")
+    assert outcome.stdout == (
+        "3 pictures (0 without a box), 6 boxes (0 to be ignored) of 3 classes: "
+        "{'dog': 4, 'bird': 1, 'cat': 1}\n"
+    )
+    found = found_in(set_project)
+    assert list(found.boxes[["image", "label", *CORNERS]].itertuples(index=False, name=None)) == [
+        (name, *box) for name, own in BOXES.items() for box in own
+    ]
+    source = ImageSource(set_project.folder / "set/images")
+    for image in found.images.itertuples():
+        picture = source.rgb(image.file_name)
+        assert picture.shape == (image.height, image.width, 3)
+    assert {p.name for p in (set_project.folder / "data/detection_report").iterdir()} == FIGURES
+    report = report_of(set_project)
+    assert report["findings"] == {}
+    assert report["by_class"]["dog"]["boxes"] == 4
+    assert report["by_class"]["dog"]["pictures"] == 3
+    assert report["by_class"]["dog"]["min_quartiles_max"]["width_px"][-1] == 60
+
+
+def test_a_folder_with_one_file_stands_for_it(set_project: Project, run_stage: Run) -> None:
+    use(set_project, "coco")
+    assert run_set(run_stage, set_project, "set").code == 0
+    (set_project.folder / "set/other.json").write_text("{}")
+    outcome = run_set(run_stage, set_project, "set")
+    assert outcome.stderr == (
+        "import_detections: set: expected one file *.json in the folder, "
+        "found instances.json, other.json\n"
+    )
+
+
+def test_channels_are_those_of_all_pixels(set_project: Project, run_stage: Run) -> None:
+    write_pictures(set_project.folder / "set/images", ["b.png"], (7, 90))
+    use(set_project, "rtsd")
+    assert run_set(run_stage, set_project, "set/gt.csv").code == 0
+    source = ImageSource(set_project.folder / "set/images")
+    pixels = np.concatenate([source.rgb(name).reshape(-1, 3) for name in BOXES])
+    channels = report_of(set_project)["channels"]
+    for number, name in enumerate(("red", "green", "blue")):
+        assert channels["mean"][name] == pytest.approx(pixels[:, number].mean(), abs=1e-3)
+        deviation = channels["standard_deviation"][name]
+        assert deviation == pytest.approx(pixels[:, number].std(), abs=1e-3)
+
+
+def test_crowds_and_what_is_difficult_are_kept_to_be_ignored(
+    set_project: Project, run_stage: Run
+) -> None:
+    content = coco_of()
+    content["annotations"][1]["iscrowd"] = 1
+    content["annotations"][3]["ignore"] = 1
+    write_coco(set_project.folder / "set/instances.json", content)
+    use(set_project, "coco")
+    assert run_set(run_stage, set_project, "set/instances.json").code == 0
+    found = found_in(set_project)
+    assert found.boxes["is_crowd"].tolist() == [False, True, False, False, False, False]
+    assert found.boxes["is_difficult"].tolist() == [False, False, False, True, False, False]
+    report = report_of(set_project)
+    assert report["num_boxes_to_ignore"] == 2
+    assert report["classes_without_box"] == ["bird", "cat"]
+    hard = voc_object("dog", 1, 1, 9, 9, further="<difficult>1</difficult>")
+    (set_project.folder / "set/annotations/b.xml").write_text(voc_xml("b.png", [hard]))
+    use(set_project, "voc")
+    assert run_set(run_stage, set_project).code == 0
+    found = found_in(set_project)
+    assert found.boxes.loc[found.is_ignored, "image"].tolist() == ["b.png"]
+
+
+def test_what_is_wrong_is_left_out_counted_and_listed(set_project: Project, run_stage: Run) -> None:
+    objects = [
+        voc_object("dog", 5, 5, 20, 20),
+        voc_object("dog", 5, 5, 20, 20),
+        voc_object("dog", 30, 5, 20, 20),
+        voc_object("dog", 21, 5, 20, 20),
+        voc_object("dog", "nan", 5, 20, 20),
+        voc_object("dog", 61, 5, 70, 20),
+        voc_object("dog", -5, 0, 20, 99),
+        voc_object("dog", 60, 5, 70, 20),
+        voc_object("ghost", 9, 9, 8, 9),
+        voc_object("bird", 9, 9, 19, 19),
+    ]
+    (set_project.folder / "set/annotations/b.xml").write_text(voc_xml("b.png", objects))
+    write_pictures(set_project.folder / "set/images", ["x/new.JPG", "notes.txt.png"])
+    shutil.copy(
+        set_project.folder / "set/images/a.jpg", set_project.folder / "set/images/again.jpg"
+    )
+    (set_project.folder / "set/annotations/d.xml").write_text(voc_xml("again.jpg", []))
+    outcome = run_set(run_stage, set_project)
+    assert (outcome.code, outcome.stderr) == (0, "")
+    report = report_of(set_project)
+    assert report["findings"] == {
+        "box repeated": 1,
+        "box reversed": 1,
+        "box without area": 2,
+        "box not finite": 1,
+        "box outside its picture": 1,
+        "box clipped to its picture": 2,
+        "box too small": 1,
+        "picture with the bytes of another": 2,
+        "picture without annotations": 2,
+    }
+    place = "set/annotations/b.xml: object"
+    assert report["listed"]["box repeated"] == [f"{place} 2: dog [4, 4, 20, 20]"]
+    assert report["listed"]["box reversed"] == [f"{place} 3: dog [29, 4, 20, 20]"]
+    assert report["listed"]["picture without annotations"] == ["notes.txt.png", "x/new.JPG"]
+    assert report["listed"]["picture with the bytes of another"] == ["a.jpg", "again.jpg"]
+    assert report["classes_without_box"] == ["ghost"]
+    assert report["num_pictures_without_box"] == 1
+    for reason, number in report["findings"].items():
+        assert f"  {reason}: {number}\n" in outcome.stdout
+    assert "warning: no box of ghost\n" in outcome.stdout
+    found = found_in(set_project)
+    own = found.boxes[found.boxes["image"] == "b.png"]
+    assert own[CORNERS].to_numpy().tolist() == [[4, 4, 20, 20], [0, 0, 20, 40], [8, 8, 19, 19]]
+    assert found.classes == ("bird", "cat", "dog", "ghost")
+    set_project.set_params(STAGE, num_listed=0)
+    assert run_set(run_stage, set_project).code == 0
+    assert set(map(tuple, report_of(set_project)["listed"].values())) == {()}
+
+
+def test_classes_are_chosen(set_project: Project, run_stage: Run) -> None:
+    use(set_project, "voc", "cat", "bird")
+    assert run_set(run_stage, set_project).code == 0
+    found = found_in(set_project)
+    assert found.classes == ("bird", "cat")
+    assert found.boxes["label"].tolist() == ["cat", "bird"]
+    assert found.images.index.tolist() == list(BOXES)
+    assert report_of(set_project)["findings"] == {"box of a class not chosen": 4}
+    set_project.set_params(STAGE, empty_pictures="drop")
+    assert run_set(run_stage, set_project).code == 0
+    assert found_in(set_project).images.index.tolist() == ["a.jpg", "c.jpg"]
+    assert report_of(set_project)["listed"]["picture left without a box"] == ["b.png"]
+
+
+def save(picture: Image.Image) -> Callable[[Path], object]:
+    return lambda path: picture.save(path)
+
+
+GREY = Image.fromarray(np.tile(np.arange(60, dtype=np.uint8), (40, 1)))
+KINDS: dict[str, tuple[str, Callable[[Path], object]]] = {
+    "grey": ("b.jpg", save(GREY)),
+    "RGBA": ("b.png", save(GREY.convert("RGBA"))),
+    "CMYK": ("b.jpg", save(GREY.convert("CMYK"))),
+    "16-bit": (
+        "b.png",
+        lambda path: cv2.imwrite(str(path), np.asarray(GREY).astype(np.uint16) * 257),
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_pictures_of_other_kinds_are_converted(
+    kind: str, set_project: Project, run_stage: Run
+) -> None:
+    name, write = KINDS[kind]
+    (set_project.folder / "set/images/b.png").unlink()
+    write(set_project.folder / "set/images" / name)
+    (set_project.folder / "set/annotations/b.xml").write_text(
+        voc_xml(name, [voc_object("dog", 1, 1, 9, 9)])
+    )
+    outcome = run_set(run_stage, set_project)
+    assert (outcome.code, outcome.stderr) == (0, "")
+    picture = ImageSource(set_project.folder / "set/images").rgb(name).astype(int)
+    assert np.abs(picture - np.asarray(GREY.convert("RGB"))).max() <= 3
+
+
+def test_unusable_pictures_can_be_left_out(set_project: Project, run_stage: Run) -> None:
+    (set_project.folder / "set/images/a.jpg").write_text("no picture")
+    (set_project.folder / "set/images/b.png").unlink()
+    set_project.set_params(STAGE, unusable_pictures="drop")
+    outcome = run_set(run_stage, set_project)
+    assert (outcome.code, outcome.stderr) == (0, "")
+    assert found_in(set_project).images.index.tolist() == ["c.jpg"]
+    first, second = report_of(set_project)["listed"]["picture missing or none"]
+    assert "a.jpg: expected a picture" in first
+    assert "expected the picture 'b.png', found none" in second
+
+
+def test_pictures_of_another_size_can_be_left_out_or_kept(
+    set_project: Project, run_stage: Run
+) -> None:
+    write_pictures(set_project.folder / "set/images", ["a.jpg"], (40, 60))
+    set_project.set_params(STAGE, wrong_sizes="drop")
+    assert run_set(run_stage, set_project).code == 0
+    assert found_in(set_project).images.index.tolist() == ["b.png", "c.jpg"]
+    set_project.set_params(STAGE, wrong_sizes="keep")
+    assert run_set(run_stage, set_project).code == 0
+    found = found_in(set_project)
+    assert found.images.loc["a.jpg", ["width", "height"]].tolist() == [40, 60]
+    assert found.boxes.loc[0, CORNERS].tolist() == [0, 0, 40, 40]
+    assert report_of(set_project)["findings"]["box clipped to its picture"] == 1
+
+
+Change = Callable[[Project], object]
+
+
+def write(path: str, content: str | bytes) -> Change:
+    data = content.encode() if isinstance(content, str) else content
+    return lambda project: (project.folder / path).write_bytes(data)
+
+
+def b_xml(*objects: str, **options: Any) -> Change:
+    return write("set/annotations/b.xml", voc_xml("b.png", objects, **options))
+
+
+def strict(change: Change) -> Change:
+    def apply(project: Project) -> None:
+        project.set_params(STAGE, invalid_boxes="error")
+        change(project)
+
+    return apply
+
+
+def remove(path: str) -> Change:
+    return lambda project: (project.folder / path).unlink()
+
+
+def link_out(project: Project) -> None:
+    (project.folder / "secret.png").write_bytes((project.folder / "set/images/b.png").read_bytes())
+    (project.folder / "set/images/b.png").unlink()
+    (project.folder / "set/images/b.png").symlink_to(project.folder / "secret.png")
+
+
+BAD_VOC: dict[str, tuple[Change, str]] = {
+    "malformed XML": (write("set/annotations/b.xml", "<annotation><a>"), "b.xml: expected VOC's"),
+    "an entity bomb": (
+        write(
+            "set/annotations/b.xml", '<!DOCTYPE a [<!ENTITY b "c">]><annotation>&b;</annotation>'
+        ),
+        "b.xml: expected VOC's XML, got: 'a document type'",
+    ),
+    "XML without size": (
+        b_xml(voc_object("dog", 1, 1, 9, 9), size_wh=None),
+        "b.xml: expected size/width, found none",
+    ),
+    "xmin > xmax": (
+        strict(b_xml(voc_object("dog", 1, 1, 9, 9), voc_object("dog", 9, 1, 3, 9))),
+        "b.xml: object 2: dog [8, 0, 3, 9]: box reversed (1 of 7 boxes are invalid; "
+        "import_detections.invalid_boxes: drop leaves such out)",
+    ),
+    "a box outside": (
+        strict(b_xml(voc_object("dog", 100, 1, 120, 9))),
+        "b.xml: object 1: dog [99, 0, 120, 9]: box outside its picture",
+    ),
+    "no picture": (
+        remove("set/images/b.png"),
+        "set/images: expected the picture 'b.png', found none; "
+        "import_detections.unusable_pictures: drop",
+    ),
+    "a picture that is not one": (
+        write("set/images/b.png", "<html>404</html>"),
+        "set/images/b.png: expected a picture, got 16 bytes that are none",
+    ),
+    "an empty picture": (write("set/images/b.png", ""), "b.png: expected a picture, got 0 bytes"),
+    "another size": (
+        lambda project: write_pictures(project.folder / "set/images", ["b.png"], (40, 60)),
+        "b.xml: 'b.png': 60x40 told, 40x60 found (1 of 3 pictures; turned by EXIF? "
+        "import_detections.wrong_sizes: drop or keep goes on)",
+    ),
+    "a picture outside": (
+        write("set/annotations/b.xml", voc_xml("../../params.yaml", [])),
+        "set/images: expected names of pictures below it, got '../../params.yaml'",
+    ),
+    "a link outside": (link_out, "got 'b.png', a link that leads out of it"),
+    "no annotations": (
+        lambda project: shutil.rmtree(project.folder / "set/annotations"),
+        "set/annotations: expected a folder of VOC's XML files, found none",
+    ),
+    "no pictures": (
+        lambda project: shutil.rmtree(project.folder / "set/images"),
+        "set/images: expected a folder of pictures, found none",
+    ),
+    "no boxes at all": (
+        lambda project: write_voc(project.folder / "set/annotations", {name: [] for name in BOXES}),
+        "set/annotations: expected pictures with boxes, found none but 0 to be ignored "
+        "(nothing was left out)",
+    ),
+    "no box that is one": (
+        lambda project: write_voc(
+            project.folder / "set/annotations", {name: [("dog", 9, 9, 3, 9)] for name in BOXES}
+        ),
+        "found none but 0 to be ignored ({'box reversed': 3})",
+    ),
+    "a class that does not occur": (
+        lambda project: use(project, "voc", "dog", "Cat"),
+        "dataset.detection.classes: expected classes that occur (bird, cat, dog), got Cat",
+    ),
+    "a format that does not exist": (
+        lambda project: use(project, "yolo"),
+        "params.yaml: dataset.detection.format: expected 'tracks', 'voc', 'coco' or 'rtsd', "
+        "got 'yolo'",
+    ),
+    "a stride of nothing": (
+        lambda project: project.set_params(STAGE, frame_stride=0),
+        "import_detections.frame_stride: expected greater than or equal to 1, got 0",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BAD_VOC)
+def test_bad_input_is_refused(
+    case: str, set_project: Project, run_stage: Run, assert_refused: Callable[..., None]
+) -> None:
+    change, expected = BAD_VOC[case]
+    change(set_project)
+    outcome = run_set(run_stage, set_project)
+    assert_refused(outcome, set_project, STAGE)
+    assert expected in outcome.stderr
+
+
+BAD_FILES: dict[str, tuple[str, Change, str]] = {
+    "CSV without a column": (
+        "rtsd",
+        write("set/gt.csv", "filename,x_from,y_from,width,sign_class\na.jpg,1,2,3,x\n"),
+        "set/gt.csv: expected the columns filename, x_from, y_from, width, height, sign_class, got",
+    ),
+    "CSV with words": (
+        "rtsd",
+        write("set/gt.csv", "filename,x_from,y_from,width,height,sign_class\na.jpg,1,2,3,tall,x\n"),
+        "set/gt.csv: row 1: expected a number as height, got 'tall'",
+    ),
+    "CSV without rows": (
+        "rtsd",
+        write("set/gt.csv", "filename,x_from,y_from,width,height,sign_class\n"),
+        "set/gt.csv: expected pictures with boxes, found none",
+    ),
+    "no CSV": ("rtsd", remove("set/gt.csv"), "set/gt.csv: expected a table, found no such file"),
+    "no JSON": ("coco", write("set/instances.json", "{"), "set/instances.json: expected JSON"),
+    "JSON of something else": (
+        "coco",
+        write("set/instances.json", '{"images": []}'),
+        "set/instances.json: expected a list of categories, got None",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BAD_FILES)
+def test_bad_files_are_refused(
+    case: str, set_project: Project, run_stage: Run, assert_refused: Callable[..., None]
+) -> None:
+    annotation_format, change, expected = BAD_FILES[case]
+    use(set_project, annotation_format)
+    change(set_project)
+    outcome = run_set(run_stage, set_project, SOURCES[annotation_format])
+    assert_refused(outcome, set_project, STAGE)
+    assert expected in outcome.stderr
+
+
+class TestTracks:
+    @pytest.fixture
+    def project(self, project_before: Callable[[str], Project]) -> Project:
+        return project_before(STAGE)
+
+    @pytest.mark.parametrize("stride", [1, 4, 5, 100])
+    def test_every_nth_frame_as_interpolated(
+        self, project: Project, run_stage: Run, stride: int
+    ) -> None:
+        """Against the COCO file that the annotations' own stage wrote."""
+        project.set_params(STAGE, frame_stride=stride)
+        outcome = run_stage(project, STAGE)
+        assert (outcome.code, outcome.stderr) == (0, "")
+        found = found_in(project)
+        expected = []
+        for video in VIDEOS:
+            file = project.folder / "data/annotations" / video / "coco.json"
+            content = json.loads(file.read_text())
+            for entry in content["annotations"]:
+                x, y, width, height = entry["bbox"]
+                if (entry["image_id"] - 1) % stride == 0:
+                    name = f"{video}.zip/{entry['image_id'] - 1:06d}.jpg"
+                    expected.append((name, "human", x, y, x + width, y + height))
+        rows = found.boxes[["image", "label", *CORNERS]].itertuples(index=False, name=None)
+        for one, other in zip(sorted(rows), sorted(expected), strict=True):
+            assert one[:2] == other[:2]
+            assert one[2:] == pytest.approx(other[2:], abs=2e-3)
+        frames = list(range(0, NUM_FRAMES, stride))
+        for video, own in found.images.groupby("video"):
+            assert own["frame_index"].tolist() == frames
+            assert set(own["width"]) == {SIZE_WH[0]}
+            assert own.index.str.startswith(f"{video}.zip/").all()
+        assert set(found.images["video"]) == set(VIDEOS)
+        source = ImageSource(project.folder / "data/frames")
+        assert source.rgb(found.images.index[-1]).shape == (SIZE_WH[1], SIZE_WH[0], 3)
+
+    def test_two_runs_give_the_same_bytes_and_the_second_decodes_nothing(
+        self, project: Project, run_stage: Run, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def run() -> dict[str, bytes]:
+            assert run_stage(project, STAGE).code == 0
+            return {p.name: p.read_bytes() for o in project.outputs(STAGE) for p in o.iterdir()}
+
+        first = run()
+        shutil.rmtree(project.folder / ".vigil")
+        assert run() == first
+        project.set_params(STAGE, num_pictures=0)
+        monkeypatch.setattr(cv2, "imdecode", None)
+        again = run()
+        assert again.items() <= first.items()
+        assert first.keys() - again.keys() == {"sheet.jpg"}
+
+    def test_a_new_video_costs_itself_and_one_taken_away_leaves_no_trace(
+        self, project: Project, run_stage: Run
+    ) -> None:
+        aside = project.folder / "aside"
+        folder = project.folder / "data/annotations/door_2.webm"
+        folder.rename(aside)
+        assert run_stage(project, STAGE).code == 0
+        memo = project.folder / ".vigil/memo/import_detections"
+        assert len(list(memo.iterdir())) == 2
+        before = (project.folder / "data/detection/instances.json").read_bytes()
+        aside.rename(folder)
+        assert run_stage(project, STAGE).code == 0
+        assert len(list(memo.iterdir())) == 3
+        assert set(found_in(project).images["video"]) == set(VIDEOS)
+        folder.rename(aside)
+        assert run_stage(project, STAGE).code == 0
+        assert (project.folder / "data/detection/instances.json").read_bytes() == before
+
+    @pytest.mark.parametrize(
+        ("change", "expected"),
+        [
+            (
+                lambda project: shutil.rmtree(project.folder / "data/annotations"),
+                "data/annotations: expected tracks as <video>/ieos_vid_labels/<id>.json",
+            ),
+            (remove("data/frames/door_2.webm.zip"), "data/frames/door_2.webm.zip: expected"),
+            (
+                write("data/frames/door_2.webm.zip", b"PK no archive"),
+                "data/frames/door_2.webm.zip: expected an archive of frames",
+            ),
+            (
+                write(
+                    "data/annotations/door_2.webm/ieos_vid_labels/v1-person_0.json",
+                    '{"id": "a", "label": "human", "frames": [400], "coords": [[1, 2, 3, 4]]}',
+                ),
+                "door_2.webm: track a: expected frames below 30, got 400",
+            ),
+        ],
+        ids=["no tracks", "no frames", "no archive", "a track past the end"],
+    )
+    def test_bad_input_is_refused(
+        self,
+        change: Change,
+        expected: str,
+        project: Project,
+        run_stage: Run,
+        assert_refused: Callable[..., None],
+    ) -> None:
+        change(project)
+        outcome = run_stage(project, STAGE)
+        assert_refused(outcome, project, STAGE)
+        assert expected in outcome.stderr
+
+
+@pytest.mark.skipif(not REAL.is_dir(), reason="no real data beside the project")
+class TestRealData:
+    def test_photographs(self, set_project: Project, run_stage: Run) -> None:
+        for name in ("annotations", "images"):
+            shutil.rmtree(set_project.folder / "set" / name)
+            (set_project.folder / "set" / name).symlink_to(REAL / "raccoon" / name)
+        outcome = run_set(run_stage, set_project)
+        assert (outcome.code, outcome.stderr) == (0, "")
+        report = report_of(set_project)
+        assert (report["num_pictures"], report["num_boxes"]) == (200, 217)
+        assert report["findings"] == {"picture with the bytes of another": 8}
+        outcome = run_stage(
+            set_project,
+            "split",
+            *("detector", "--detections", "data/detection/instances.json"),
+            *("--splits", "data/splits/detector", "--metrics", "metrics/split_detector.json"),
+        )
+        assert (outcome.code, outcome.stderr) == (0, "")
+        table = json.loads((set_project.folder / "metrics/split_detector.json").read_text())
+        assert sum(table["pictures"].values()) == 200
+        # params of the tiny scene: a third for the test, of the rest a half to validate
+        for own in table["by_class"]["raccoon"].values():
+            assert own["share_of_pictures"] == pytest.approx(0.33, abs=0.03)
+
+    def test_surveillance_video(self, set_project: Project, run_stage: Run) -> None:
+        project, folder = set_project, REAL / "pets09"
+        (project.folder / "scene").symlink_to(folder)
+        videos = ["window_vid_1.mp4", "window_vid_2.webm", "window_vid_4.avi"]
+        project.set_params("dataset", videos=videos)
+        for stage in ("extract_frames", "interpolate_annotations"):
+            assert run_stage(project, stage).code == 0
+        use(project, "tracks")
+        project.set_params(STAGE, frame_stride=2, min_side_px=0.1)
+        assert run_stage(project, STAGE).code == 0
+        found = found_in(project)
+        assert found.images["video"].value_counts().to_dict() == dict.fromkeys(videos, 133)
+        dense = json.loads((folder / "dense_boxes.json").read_text())
+        expected = [
+            (f"{video}.zip/{int(index):06d}.jpg", *np.clip(box, 0, [480, 360, 480, 360]))
+            for video in videos
+            for boxes in dense[Path(video).stem].values()
+            for index, box in boxes.items()
+            if int(index) % 2 == 0
+        ]
+        rows = list(found.boxes[["image", *CORNERS]].itertuples(index=False, name=None))
+        assert len(rows) == len(expected)
+        for name in sorted({row[0] for row in expected}):
+            own = np.array([row[1:] for row in rows if row[0] == name])
+            told = np.array([row[1:] for row in expected if row[0] == name])
+            assert own.shape == told.shape
+            nearest = np.abs(own[:, None] - told[None]).max(axis=2).min(axis=1)
+            assert nearest.max() <= 1.25

@@ -1,0 +1,135 @@
+"""The split of pictures with boxes, through the stage's script."""
+
+import json
+import shutil
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from conftest import VIDEOS, Outcome, Project
+from tiny_detections import detection_set
+
+from vigil.domain.detections import read_detections, write_detections
+
+Run = Callable[..., Outcome]
+SIDES = ("train", "val", "test")
+WORDS = (
+    *("detector", "--detections", "data/detection/instances.json"),
+    *("--splits", "data/splits/detector", "--metrics", "metrics/split_detector.json"),
+)
+
+
+@pytest.fixture
+def project(project_before: Callable[[str], Project]) -> Project:
+    return project_before("split")
+
+
+def sides_of(project: Project) -> dict[str, list[str]]:
+    folder = project.folder / "data/splits/detector"
+    assert {path.name for path in folder.iterdir()} == {f"{side}.json" for side in SIDES}
+    return {side: json.loads((folder / f"{side}.json").read_text()) for side in SIDES}
+
+
+def metrics_of(project: Project) -> Any:
+    return json.loads((project.folder / "metrics/split_detector.json").read_text())
+
+
+def write_photographs(project: Project, num_pictures: int = 50) -> None:
+    names = [f"{number}.jpg" for number in range(num_pictures)]
+    boxes = [(name, "ant") for name in names] + [(name, "bee") for name in names[::5]]
+    detections = detection_set([{"file_name": name} for name in names], boxes, "ant", "bee", "cow")
+    write_detections(detections, project.folder / "data/detection/instances.json")
+
+
+def test_frames_go_by_video_as_samples_do(project: Project, run_stage: Run) -> None:
+    outcome = run_stage(project, "split", *WORDS)
+    assert (outcome.code, outcome.stderr) == (0, "")
+    sides = sides_of(project)
+    images = read_detections(project.folder / "data/detection/instances.json").images
+    assert sorted(name for own in sides.values() for name in own) == sorted(images.index)
+    videos = {side: set(images.loc[own, "video"]) for side, own in sides.items()}
+    assert [len(own) for own in videos.values()] == [1, 1, 1]
+    assert set.union(*videos.values()) == set(VIDEOS)
+    assert run_stage(project, "split").code == 0
+    for side in SIDES:
+        samples = json.loads((project.folder / f"data/splits/classifier/{side}.json").read_text())
+        assert {name.split("/")[0] for name in samples} == videos[side]
+
+
+def test_named_videos_only_test(project: Project, run_stage: Run) -> None:
+    project.set_params("split", test_videos=["door_3.avi"])
+    assert run_stage(project, "split", *WORDS).code == 0
+    sides = sides_of(project)
+    assert {name.split("/")[0] for name in sides["test"]} == {"door_3.avi.zip"}
+    assert not any(name.startswith("door_3") for name in sides["train"] + sides["val"])
+
+
+def test_pictures_are_stratified_and_tabled(project: Project, run_stage: Run) -> None:
+    write_photographs(project)
+    project.set_params("split", val_fraction=0.25, test_fraction=0.2, test_videos=["unknown.mp4"])
+    outcome = run_stage(project, "split", *WORDS)
+    assert (outcome.code, outcome.stderr) == (0, "")
+    assert outcome.stdout == (
+        "pictures: {'train': 30, 'val': 10, 'test': 10}\n"
+        "  boxes of ant: train 30 (60%), val 10 (20%), test 10 (20%)\n"
+        "  boxes of bee: train 6 (60%), val 2 (20%), test 2 (20%)\n"
+        "  boxes of cow: train 0 (0%), val 0 (0%), test 0 (0%)\n"
+        "  warning: no cow in train\n"
+        "  warning: no cow in val\n"
+        "  warning: no cow in test\n"
+    )
+    sides = sides_of(project)
+    assert {side: len(own) for side, own in sides.items()} == metrics_of(project)["pictures"]
+    assert metrics_of(project)["by_class"]["bee"]["test"] == {
+        "pictures": 2,
+        "boxes": 2,
+        "share_of_pictures": 0.2,
+        "share_of_boxes": 0.2,
+    }
+
+
+def test_two_runs_give_the_same_bytes_and_another_seed_others(
+    project: Project, run_stage: Run
+) -> None:
+    write_photographs(project)
+    found = []
+    for seed in (0, 0, 1, 2):
+        project.set_params("split", seed=seed)
+        assert run_stage(project, "split", *WORDS).code == 0
+        found.append(sides_of(project))
+    assert found[0] == found[1]
+    assert found[2] != found[0] != found[3]
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (
+            lambda project: write_photographs(project, 2),
+            "split: expected objects in test, found none (2 pictures of",
+        ),
+        (
+            lambda project: shutil.rmtree(project.folder / "data/detection"),
+            "data/detection/instances.json: expected a JSON file, found no such file",
+        ),
+        (
+            lambda project: (project.folder / "data/detection/instances.json").write_text("{}"),
+            "data/detection/instances.json: expected what import_detections writes, got: ",
+        ),
+        (
+            lambda project: project.set_params("split", test_videos=["door_9.avi"]),
+            "split.test_videos: expected videos with samples (door_1.mp4, door_2.webm, door_3.avi)",
+        ),
+    ],
+    ids=["two pictures", "no file", "another file", "an unknown test video"],
+)
+def test_bad_input_is_refused(
+    change: Callable[[Project], object], expected: str, project: Project, run_stage: Run
+) -> None:
+    change(project)
+    outcome = run_stage(project, "split", *WORDS)
+    assert (outcome.code, outcome.stderr.count("\n")) == (1, 1)
+    assert outcome.stderr.startswith("split@detector: ")
+    assert expected in outcome.stderr
+    assert not (project.folder / "data/splits/detector").exists()
+    assert not (project.folder / "metrics/split_detector.json").exists()
