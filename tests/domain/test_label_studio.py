@@ -42,6 +42,41 @@ class TestWhichAnnotationCounts:
         ]
         assert chosen_region(annotations) == "newest"
 
+    @pytest.mark.parametrize(
+        ("older", "newer"),
+        [
+            ("2024-03-01T10:00:00Z", "2024-03-01T10:00:00.500000Z"),
+            ("2024-03-01T11:00:00+02:00", "2024-03-01T10:00:00Z"),
+            ("2024-03-01T10:00:00Z", "2024-03-01T09:00:01-01:00"),
+            ("2024-03-01T10:00:00+00:00", "2024-03-01T10:00:00.1Z"),
+            ("2024-03-01T10:00:00", "2024-03-01T10:00:01Z"),
+            ("2024-03-01T10:00:00Z", "2024-03-01 10:00:01"),
+            ("2024-03-01", "2024-03-01T00:00:01"),
+            ("0001-01-01T00:00:00+12:00", "9999-12-31T23:59:59-12:00"),
+            (None, "0001-01-02T00:00:00Z"),
+            ("", "0001-01-02T00:00:00Z"),
+        ],
+    )
+    def test_the_newest_by_time_not_by_text(self, older: str | None, newer: str) -> None:
+        annotations = [named("older", created_at=older), named("newer", created_at=newer)]
+        assert chosen_region(annotations) == chosen_region(annotations[::-1]) == "newer"
+
+    def test_one_instant_written_in_two_ways_leaves_the_last_in_the_list(self) -> None:
+        annotations = [
+            named("first", created_at="2024-03-01T12:00:00+02:00"),
+            named("last", created_at="2024-03-01T10:00:00.000Z"),
+        ]
+        assert chosen_region(annotations) == "last"
+        assert chosen_region(annotations[::-1]) == "first"
+
+    @pytest.mark.parametrize("told", ["yesterday", "2024-13-01T10:00:00Z", 1709287200, ["2024"]])
+    def test_a_date_that_is_none_is_refused_where_it_decides(self, told: Any) -> None:
+        odd = named("odd", created_at=told, id=31)
+        with pytest.raises(InputError, match=r"task 1, annotation 31: .*ISO 8601.*'created_at'"):
+            chosen_region([odd, named("other")])
+        assert chosen_region([odd]) == "odd"
+        assert chosen_region([odd, named("truth", ground_truth=True)]) == "truth"
+
     def test_a_cancelled_one_never(self) -> None:
         annotations = [
             named("kept", created_at="2024-01-01T00:00:00Z"),

@@ -8,6 +8,7 @@ import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -221,7 +222,10 @@ class _Parser:
         )
 
     def _results(self, task: Mapping[str, Any], where: str) -> list[Any]:
-        """The results of the annotation that counts: ground truth first, then the newest."""
+        """The results of the annotation that counts: ground truth first, then the newest.
+
+        Of equally new ones it is the last in the list; one without a date is older than any other.
+        """
         annotations = task.get("annotations") or []
         if not isinstance(annotations, list) or not all(
             isinstance(annotation, Mapping) for annotation in annotations
@@ -234,15 +238,10 @@ class _Parser:
         if not counting:
             cancelled = f" ({len(annotations)} cancelled)" if annotations else ""
             raise InputError(f"{where}: expected an annotation, found none{cancelled}")
-        chosen = max(
-            enumerate(counting),
-            key=lambda item: (
-                bool(item[1].get("ground_truth")),
-                str(item[1].get("created_at") or ""),  # ISO 8601 in UTC sorts as text
-                item[0],
-            ),
-        )[1]
-        results = chosen.get("result")
+        preferred = [a for a in counting if a.get("ground_truth")] or counting
+        if len(preferred) > 1:
+            preferred = sorted(preferred, key=lambda annotation: _created(annotation, where))
+        results = preferred[-1].get("result")
         if not isinstance(results, list):
             raise InputError(f"{where}: expected a list 'result', got {shorten(results)}")
         return results
@@ -364,6 +363,22 @@ class _Parser:
         else:
             geometry = None
         return Keyframe(int(frame), enabled, geometry, rotation, time_s)
+
+
+def _created(annotation: Mapping[str, Any], where: str) -> datetime:
+    """When an annotation was made: ISO 8601, in UTC where it names no offset."""
+    told = annotation.get("created_at")
+    if told is None or told == "":
+        return datetime.min.replace(tzinfo=UTC)
+    try:
+        created = datetime.fromisoformat(told)
+    except (TypeError, ValueError):
+        name = shorten(annotation.get("id")).strip("'")
+        raise InputError(
+            f"{where}, annotation {name}: expected a date of ISO 8601 as 'created_at', "
+            f"got {shorten(told)}"
+        ) from None
+    return created if created.tzinfo else created.replace(tzinfo=UTC)
 
 
 def _as_list(value: Any) -> list[Any]:
