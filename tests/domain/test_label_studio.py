@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from label_studio_sdk.converter.converter import Converter
 from tiny_exports import Json, annotation, keyframe, region, task, terminator
 
 from vigil.domain.label_studio import Task, match_videos, parse_export
@@ -312,6 +313,80 @@ class TestMinimalExport:
         with pytest.raises(InputError, match="expected a label"):
             parse([self.minimal(value)])
         assert parse([self.minimal(value)], unlabelled="dog")[0].regions[0].label == "dog"
+
+    @pytest.mark.parametrize(
+        "answer",
+        [
+            {"choices": ["runs", "falls"]},
+            {"text": ["runs", "falls"]},
+            {"rating": 3},
+            {"number": 0},
+            {"taxonomy": [["moves", "runs"]]},
+            {"datetime": "2024-03-01"},
+            {"choices": ["runs", "falls"], "labels": []},
+        ],
+    )
+    @pytest.mark.parametrize("unlabelled", ["", "dog"])
+    @pytest.mark.parametrize("num_copied", [1, 2])
+    def test_what_is_said_of_a_region_is_no_region(
+        self, answer: Json, unlabelled: str, num_copied: int
+    ) -> None:
+        """Its copy of the keyframes lacks those that the export filled in for the region."""
+        first, second = self.value("human"), self.value("dog")
+        copies = [{**first, "sequence": first["sequence"][:num_copied]}, second]
+        for copy in copies:
+            del copy["labels"]
+        plain = {"id": 7, "video": "door.mp4", "box": [self.value("human"), self.value("dog")]}
+        (expected,) = parse([plain])
+        answers = [{**copy, **answer} for copy in copies]
+        answered: Json = {"activity": ["walks", *answers], **plain}
+        assert parse([answered], unlabelled=unlabelled) == [expected]
+        assert parse([{**plain, "activity": answers}], unlabelled=unlabelled) == [expected]
+
+    def test_a_labelled_region_with_an_answer_is_a_region(self) -> None:
+        (found,) = parse([self.minimal({**self.value("dog"), "text": ["barks"]})])
+        assert [one.label for one in found.regions] == ["dog"]
+
+    def test_an_unlabelled_region_stays_one_beside_an_answer(self) -> None:
+        content = {**self.minimal(self.value()), "activity": [{**self.value(), "rating": 3}]}
+        with pytest.raises(InputError, match="expected a label"):
+            parse([content])
+        (found,) = parse([content], unlabelled="dog")
+        assert [one.label for one in found.regions] == ["dog"]
+
+    def test_answers_without_a_region_are_no_annotation(self) -> None:
+        content = {**self.minimal(), "activity": [{**self.value(), "rating": 3}]}
+        with pytest.raises(InputError, match="task 7: expected an annotation, found none"):
+            parse([content], unlabelled="dog")
+
+    def test_label_studio_s_own_conversion_gives_the_regions_of_the_full_export(
+        self, tmp_path: Path
+    ) -> None:
+        results = []
+        for name, label, choices in (("a", "human", ["runs"]), ("b", "dog", ["runs", "falls"])):
+            sequence = [keyframe(1), keyframe(4, x=50.0)]
+            geometry = region(name, sequence, (label,))
+            answer = {**region(name, sequence, None), "type": "choices", "from_name": "activity"}
+            answer["value"]["choices"] = choices
+            results += [geometry, answer]
+        full = task(results=results)
+        (tmp_path / "full.json").write_text(json.dumps([full]), encoding="utf-8")
+        config = """<View>
+            <Video name="video" value="$video"/>
+            <VideoRectangle name="box" toName="video"/>
+            <Choices name="activity" toName="video" perRegion="true" choice="multiple">
+                <Choice value="runs"/><Choice value="falls"/>
+            </Choices>
+        </View>"""
+        Converter(config, str(tmp_path)).convert_to_json_min(
+            str(tmp_path / "full.json"), str(tmp_path), is_dir=False
+        )
+        minimal = json.loads((tmp_path / "result.json").read_text(encoding="utf-8"))
+        assert "sequence" in minimal[0]["activity"][1]
+        (expected,), (found,) = parse([full]), parse(minimal, unlabelled="dog")
+        assert [(one.label, one.keyframes) for one in found.regions] == [
+            (one.label, one.keyframes) for one in expected.regions
+        ]
 
 
 def test_one_task_exported_by_itself() -> None:

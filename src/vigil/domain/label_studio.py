@@ -18,6 +18,11 @@ from vigil.plumbing.errors import InputError, listed, shorten
 GEOMETRY_KEYS = ("x", "y", "width", "height")
 REGION_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 UPLOAD_PREFIX = re.compile(r"[0-9a-f]{8}-")
+ANSWER_KEYS = {
+    *("choices", "chatmessage", "datetime", "number", "pairwise", "ranker"),
+    *("rating", "reactcode", "selected", "taxonomy", "text"),
+}
+"""Where Label Studio's controls put what is said of a region, other than its label."""
 
 
 @dataclass(frozen=True)
@@ -247,17 +252,24 @@ class _Parser:
         return results
 
     def _minimal_results(self, task: Mapping[str, Any], task_id: str, where: str) -> list[Any]:
-        """JSON_MIN: the regions lie under the control tag's name, without ids."""
+        """JSON_MIN: the regions lie under the control tag's name, without ids.
+
+        Choices and the like of single regions lie under names of their own, each with a copy of its
+        region's keyframes: the original ones where the export filled the region's in.
+        """
         tags = [
             value
             for value in task.values()
             if isinstance(value, list)
-            and any(isinstance(item, Mapping) and "sequence" in item for item in value)
+            and any(
+                isinstance(item, Mapping) and "sequence" in item and not _is_answer(item)
+                for item in value
+            )
         ]
         if not tags:
             raise InputError(f"{where}: expected an annotation, found none")
         safe_id = _safe(task_id).replace(".", "_")[:40]
-        regions = [item for tag in tags for item in tag]
+        regions = [item for tag in tags for item in tag if not _is_answer(item)]
         return [
             {"id": f"task{safe_id}_{number}", "type": "videorectangle", "value": value}
             for number, value in enumerate(regions, start=1)
@@ -379,6 +391,13 @@ def _created(annotation: Mapping[str, Any], where: str) -> datetime:
             f"got {shorten(told)}"
         ) from None
     return created if created.tzinfo else created.replace(tzinfo=UTC)
+
+
+def _is_answer(value: Any) -> bool:
+    """Whether a value says something of a region, and is none itself."""
+    return (
+        isinstance(value, Mapping) and not value.get("labels") and not ANSWER_KEYS.isdisjoint(value)
+    )
 
 
 def _as_list(value: Any) -> list[Any]:
