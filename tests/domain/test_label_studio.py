@@ -2,6 +2,8 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+from unicodedata import normalize
+from urllib.parse import quote
 
 import pytest
 from hypothesis import given
@@ -456,6 +458,46 @@ class TestFileNames:
             match([source], [video])
         assert video in str(error.value)
         assert source.rsplit("/", 1)[-1] in str(error.value)
+
+    @pytest.mark.parametrize("source_form", ["NFC", "NFD"])
+    @pytest.mark.parametrize("video_form", ["NFC", "NFD"])
+    @pytest.mark.parametrize(
+        "source",
+        [
+            "/data/local-files/?d=north/{}",
+            "/data/upload/1/5ad17d38-{}",
+            "videos/{}",
+            "https://example.org/{}",
+        ],
+    )
+    def test_an_accent_is_a_part_of_its_letter_or_a_character(
+        self, source: str, source_form: Any, video_form: Any
+    ) -> None:
+        video = normalize(video_form, "café Zürich.mp4")
+        named = source.format(normalize(source_form, "café Zürich.mp4"))
+        assert match([named], [video]) == {video: named}
+        quoted = source.format(quote(normalize(source_form, "café Zürich.mp4")))
+        if "/data/" in source or "://" in source:
+            assert match([quoted], [video]) == {video: quoted}
+
+    @pytest.mark.parametrize("form", ["NFC", "NFD"])
+    @pytest.mark.parametrize("replaced", ["caf_.mp4", "cafe_.mp4"])
+    def test_an_accent_may_have_been_replaced_in_either_form(
+        self, form: Any, replaced: str
+    ) -> None:
+        video, source = normalize(form, "café.mp4"), f"/data/upload/1/5ad17d38-{replaced}"
+        assert match([source], [video]) == {video: source}
+
+    def test_two_videos_whose_names_differ_by_the_form_alone_are_told_apart(self) -> None:
+        videos = [normalize("NFC", "café.mp4"), normalize("NFD", "café.mp4")]
+        assert videos[0] != videos[1]
+        assert match(videos, videos) == {video: video for video in videos}
+
+    def test_accents_tell_names_apart(self) -> None:
+        sources = [normalize("NFD", "é.mp4"), normalize("NFD", "è.mp4")]
+        assert match(sources, ["è.mp4", "é.mp4"]) == {"è.mp4": sources[1], "é.mp4": sources[0]}
+        with pytest.raises(InputError, match=r"matches è\.mp4, é\.mp4"):
+            match(["0a1b2c3d-e_.mp4"], ["è.mp4", "é.mp4"])
 
     def test_tasks_are_given_in_the_order_of_the_videos(self) -> None:
         found = match(["b.mp4", "a.mp4"], ["a.mp4", "b.mp4"])

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
 from typing import Any
+from unicodedata import normalize
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from vigil.plumbing.errors import InputError, listed, shorten
@@ -115,7 +116,8 @@ def match_videos(tasks: Iterable[Task], videos: Sequence[str], file: str) -> dic
 
     Label Studio replaces unsafe characters of an uploaded file's name by `_` and puts eight
     hexadecimal digits in front, so names are compared after the same replacement, by stem, and
-    without the digits where that is what matches.
+    without the digits where that is what matches. An accented letter may be one character (NFC) or
+    two (NFD, as from macOS), and becomes as many `_`: both forms are compared.
 
     Returns:
         The task of each video that has one, in the order of `videos`. Tasks of other videos are
@@ -129,10 +131,13 @@ def match_videos(tasks: Iterable[Task], videos: Sequence[str], file: str) -> dic
         name = _file_name(task.source)
         candidates = [video for video in videos if _same_name(name, video)]
         names = {name, _without_prefix(name)}
-        replaced = {_safe(name) for name in names}
-        for exact in (  # the second: where nothing was replaced
-            [video for video in candidates if _safe(video) in replaced],
-            [video for video in candidates if video in names and video != _safe(video)],
+        composed = {normalize("NFC", name) for name in names}
+        replaced = {form for name in names for form in _safe_forms(name)}
+        unsafe = [video for video in candidates if video != _safe(video)]
+        for exact in (  # the second and third: where nothing was replaced
+            [video for video in candidates if not replaced.isdisjoint(_safe_forms(video))],
+            [video for video in unsafe if normalize("NFC", video) in composed],
+            [video for video in unsafe if video in names],
         ):
             if len(candidates) > 1 and len(exact) == 1:  # a.mp4 and a.avi share their stem
                 candidates = exact
@@ -178,12 +183,16 @@ def _safe(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9_.-]", "_", name)
 
 
-def _stem(name: str) -> str:
-    return PurePosixPath(_safe(name)).stem
+def _safe_forms(name: str) -> set[str]:
+    return {_safe(normalize("NFC", name)), _safe(normalize("NFD", name))}
+
+
+def _stems(name: str) -> set[str]:
+    return {PurePosixPath(form).stem for form in _safe_forms(name)}
 
 
 def _same_name(name: str, video: str) -> bool:
-    return _stem(video) in {_stem(name), _stem(_without_prefix(name))}
+    return not _stems(video).isdisjoint(_stems(name) | _stems(_without_prefix(name)))
 
 
 @dataclass(frozen=True)
