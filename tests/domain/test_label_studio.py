@@ -2,10 +2,13 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+from unicodedata import normalize
+from urllib.parse import quote
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from label_studio_sdk.converter.converter import Converter
 from tiny_exports import Json, annotation, keyframe, region, task, terminator
 
 from vigil.domain.label_studio import Task, match_videos, parse_export
@@ -41,6 +44,41 @@ class TestWhichAnnotationCounts:
             named("oldest", created_at="2023-12-31T23:59:59.999999Z"),
         ]
         assert chosen_region(annotations) == "newest"
+
+    @pytest.mark.parametrize(
+        ("older", "newer"),
+        [
+            ("2024-03-01T10:00:00Z", "2024-03-01T10:00:00.500000Z"),
+            ("2024-03-01T11:00:00+02:00", "2024-03-01T10:00:00Z"),
+            ("2024-03-01T10:00:00Z", "2024-03-01T09:00:01-01:00"),
+            ("2024-03-01T10:00:00+00:00", "2024-03-01T10:00:00.1Z"),
+            ("2024-03-01T10:00:00", "2024-03-01T10:00:01Z"),
+            ("2024-03-01T10:00:00Z", "2024-03-01 10:00:01"),
+            ("2024-03-01", "2024-03-01T00:00:01"),
+            ("0001-01-01T00:00:00+12:00", "9999-12-31T23:59:59-12:00"),
+            (None, "0001-01-02T00:00:00Z"),
+            ("", "0001-01-02T00:00:00Z"),
+        ],
+    )
+    def test_the_newest_by_time_not_by_text(self, older: str | None, newer: str) -> None:
+        annotations = [named("older", created_at=older), named("newer", created_at=newer)]
+        assert chosen_region(annotations) == chosen_region(annotations[::-1]) == "newer"
+
+    def test_one_instant_written_in_two_ways_leaves_the_last_in_the_list(self) -> None:
+        annotations = [
+            named("first", created_at="2024-03-01T12:00:00+02:00"),
+            named("last", created_at="2024-03-01T10:00:00.000Z"),
+        ]
+        assert chosen_region(annotations) == "last"
+        assert chosen_region(annotations[::-1]) == "first"
+
+    @pytest.mark.parametrize("told", ["yesterday", "2024-13-01T10:00:00Z", 1709287200, ["2024"]])
+    def test_a_date_that_is_none_is_refused_where_it_decides(self, told: Any) -> None:
+        odd = named("odd", created_at=told, id=31)
+        with pytest.raises(InputError, match=r"task 1, annotation 31: .*ISO 8601.*'created_at'"):
+            chosen_region([odd, named("other")])
+        assert chosen_region([odd]) == "odd"
+        assert chosen_region([odd, named("truth", ground_truth=True)]) == "truth"
 
     def test_a_cancelled_one_never(self) -> None:
         annotations = [
@@ -278,6 +316,80 @@ class TestMinimalExport:
             parse([self.minimal(value)])
         assert parse([self.minimal(value)], unlabelled="dog")[0].regions[0].label == "dog"
 
+    @pytest.mark.parametrize(
+        "answer",
+        [
+            {"choices": ["runs", "falls"]},
+            {"text": ["runs", "falls"]},
+            {"rating": 3},
+            {"number": 0},
+            {"taxonomy": [["moves", "runs"]]},
+            {"datetime": "2024-03-01"},
+            {"choices": ["runs", "falls"], "labels": []},
+        ],
+    )
+    @pytest.mark.parametrize("unlabelled", ["", "dog"])
+    @pytest.mark.parametrize("num_copied", [1, 2])
+    def test_what_is_said_of_a_region_is_no_region(
+        self, answer: Json, unlabelled: str, num_copied: int
+    ) -> None:
+        """Its copy of the keyframes lacks those that the export filled in for the region."""
+        first, second = self.value("human"), self.value("dog")
+        copies = [{**first, "sequence": first["sequence"][:num_copied]}, second]
+        for copy in copies:
+            del copy["labels"]
+        plain = {"id": 7, "video": "door.mp4", "box": [self.value("human"), self.value("dog")]}
+        (expected,) = parse([plain])
+        answers = [{**copy, **answer} for copy in copies]
+        answered: Json = {"activity": ["walks", *answers], **plain}
+        assert parse([answered], unlabelled=unlabelled) == [expected]
+        assert parse([{**plain, "activity": answers}], unlabelled=unlabelled) == [expected]
+
+    def test_a_labelled_region_with_an_answer_is_a_region(self) -> None:
+        (found,) = parse([self.minimal({**self.value("dog"), "text": ["barks"]})])
+        assert [one.label for one in found.regions] == ["dog"]
+
+    def test_an_unlabelled_region_stays_one_beside_an_answer(self) -> None:
+        content = {**self.minimal(self.value()), "activity": [{**self.value(), "rating": 3}]}
+        with pytest.raises(InputError, match="expected a label"):
+            parse([content])
+        (found,) = parse([content], unlabelled="dog")
+        assert [one.label for one in found.regions] == ["dog"]
+
+    def test_answers_without_a_region_are_no_annotation(self) -> None:
+        content = {**self.minimal(), "activity": [{**self.value(), "rating": 3}]}
+        with pytest.raises(InputError, match="task 7: expected an annotation, found none"):
+            parse([content], unlabelled="dog")
+
+    def test_label_studio_s_own_conversion_gives_the_regions_of_the_full_export(
+        self, tmp_path: Path
+    ) -> None:
+        results = []
+        for name, label, choices in (("a", "human", ["runs"]), ("b", "dog", ["runs", "falls"])):
+            sequence = [keyframe(1), keyframe(4, x=50.0)]
+            geometry = region(name, sequence, (label,))
+            answer = {**region(name, sequence, None), "type": "choices", "from_name": "activity"}
+            answer["value"]["choices"] = choices
+            results += [geometry, answer]
+        full = task(results=results)
+        (tmp_path / "full.json").write_text(json.dumps([full]), encoding="utf-8")
+        config = """<View>
+            <Video name="video" value="$video"/>
+            <VideoRectangle name="box" toName="video"/>
+            <Choices name="activity" toName="video" perRegion="true" choice="multiple">
+                <Choice value="runs"/><Choice value="falls"/>
+            </Choices>
+        </View>"""
+        Converter(config, str(tmp_path)).convert_to_json_min(
+            str(tmp_path / "full.json"), str(tmp_path), is_dir=False
+        )
+        minimal = json.loads((tmp_path / "result.json").read_text(encoding="utf-8"))
+        assert "sequence" in minimal[0]["activity"][1]
+        (expected,), (found,) = parse([full]), parse(minimal, unlabelled="dog")
+        assert [(one.label, one.keyframes) for one in found.regions] == [
+            (one.label, one.keyframes) for one in expected.regions
+        ]
+
 
 def test_one_task_exported_by_itself() -> None:
     assert len(parse(task(results=[region("a", [keyframe(1)])]))) == 1
@@ -346,6 +458,46 @@ class TestFileNames:
             match([source], [video])
         assert video in str(error.value)
         assert source.rsplit("/", 1)[-1] in str(error.value)
+
+    @pytest.mark.parametrize("source_form", ["NFC", "NFD"])
+    @pytest.mark.parametrize("video_form", ["NFC", "NFD"])
+    @pytest.mark.parametrize(
+        "source",
+        [
+            "/data/local-files/?d=north/{}",
+            "/data/upload/1/5ad17d38-{}",
+            "videos/{}",
+            "https://example.org/{}",
+        ],
+    )
+    def test_an_accent_is_a_part_of_its_letter_or_a_character(
+        self, source: str, source_form: Any, video_form: Any
+    ) -> None:
+        video = normalize(video_form, "café Zürich.mp4")
+        named = source.format(normalize(source_form, "café Zürich.mp4"))
+        assert match([named], [video]) == {video: named}
+        quoted = source.format(quote(normalize(source_form, "café Zürich.mp4")))
+        if "/data/" in source or "://" in source:
+            assert match([quoted], [video]) == {video: quoted}
+
+    @pytest.mark.parametrize("form", ["NFC", "NFD"])
+    @pytest.mark.parametrize("replaced", ["caf_.mp4", "cafe_.mp4"])
+    def test_an_accent_may_have_been_replaced_in_either_form(
+        self, form: Any, replaced: str
+    ) -> None:
+        video, source = normalize(form, "café.mp4"), f"/data/upload/1/5ad17d38-{replaced}"
+        assert match([source], [video]) == {video: source}
+
+    def test_two_videos_whose_names_differ_by_the_form_alone_are_told_apart(self) -> None:
+        videos = [normalize("NFC", "café.mp4"), normalize("NFD", "café.mp4")]
+        assert videos[0] != videos[1]
+        assert match(videos, videos) == {video: video for video in videos}
+
+    def test_accents_tell_names_apart(self) -> None:
+        sources = [normalize("NFD", "é.mp4"), normalize("NFD", "è.mp4")]
+        assert match(sources, ["è.mp4", "é.mp4"]) == {"è.mp4": sources[1], "é.mp4": sources[0]}
+        with pytest.raises(InputError, match=r"matches è\.mp4, é\.mp4"):
+            match(["0a1b2c3d-e_.mp4"], ["è.mp4", "é.mp4"])
 
     def test_tasks_are_given_in_the_order_of_the_videos(self) -> None:
         found = match(["b.mp4", "a.mp4"], ["a.mp4", "b.mp4"])

@@ -8,8 +8,10 @@ import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import PurePosixPath
 from typing import Any
+from unicodedata import normalize
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from vigil.plumbing.errors import InputError, listed, shorten
@@ -17,6 +19,11 @@ from vigil.plumbing.errors import InputError, listed, shorten
 GEOMETRY_KEYS = ("x", "y", "width", "height")
 REGION_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 UPLOAD_PREFIX = re.compile(r"[0-9a-f]{8}-")
+ANSWER_KEYS = {
+    *("choices", "chatmessage", "datetime", "number", "pairwise", "ranker"),
+    *("rating", "reactcode", "selected", "taxonomy", "text"),
+}
+"""Where Label Studio's controls put what is said of a region, other than its label."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +116,8 @@ def match_videos(tasks: Iterable[Task], videos: Sequence[str], file: str) -> dic
 
     Label Studio replaces unsafe characters of an uploaded file's name by `_` and puts eight
     hexadecimal digits in front, so names are compared after the same replacement, by stem, and
-    without the digits where that is what matches.
+    without the digits where that is what matches. An accented letter may be one character (NFC) or
+    two (NFD, as from macOS), and becomes as many `_`: both forms are compared.
 
     Returns:
         The task of each video that has one, in the order of `videos`. Tasks of other videos are
@@ -123,10 +131,13 @@ def match_videos(tasks: Iterable[Task], videos: Sequence[str], file: str) -> dic
         name = _file_name(task.source)
         candidates = [video for video in videos if _same_name(name, video)]
         names = {name, _without_prefix(name)}
-        replaced = {_safe(name) for name in names}
-        for exact in (  # the second: where nothing was replaced
-            [video for video in candidates if _safe(video) in replaced],
-            [video for video in candidates if video in names and video != _safe(video)],
+        composed = {normalize("NFC", name) for name in names}
+        replaced = {form for name in names for form in _safe_forms(name)}
+        unsafe = [video for video in candidates if video != _safe(video)]
+        for exact in (  # the second and third: where nothing was replaced
+            [video for video in candidates if not replaced.isdisjoint(_safe_forms(video))],
+            [video for video in unsafe if normalize("NFC", video) in composed],
+            [video for video in unsafe if video in names],
         ):
             if len(candidates) > 1 and len(exact) == 1:  # a.mp4 and a.avi share their stem
                 candidates = exact
@@ -172,12 +183,16 @@ def _safe(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9_.-]", "_", name)
 
 
-def _stem(name: str) -> str:
-    return PurePosixPath(_safe(name)).stem
+def _safe_forms(name: str) -> set[str]:
+    return {_safe(normalize("NFC", name)), _safe(normalize("NFD", name))}
+
+
+def _stems(name: str) -> set[str]:
+    return {PurePosixPath(form).stem for form in _safe_forms(name)}
 
 
 def _same_name(name: str, video: str) -> bool:
-    return _stem(video) in {_stem(name), _stem(_without_prefix(name))}
+    return not _stems(video).isdisjoint(_stems(name) | _stems(_without_prefix(name)))
 
 
 @dataclass(frozen=True)
@@ -221,7 +236,10 @@ class _Parser:
         )
 
     def _results(self, task: Mapping[str, Any], where: str) -> list[Any]:
-        """The results of the annotation that counts: ground truth first, then the newest."""
+        """The results of the annotation that counts: ground truth first, then the newest.
+
+        Of equally new ones it is the last in the list; one without a date is older than any other.
+        """
         annotations = task.get("annotations") or []
         if not isinstance(annotations, list) or not all(
             isinstance(annotation, Mapping) for annotation in annotations
@@ -234,31 +252,33 @@ class _Parser:
         if not counting:
             cancelled = f" ({len(annotations)} cancelled)" if annotations else ""
             raise InputError(f"{where}: expected an annotation, found none{cancelled}")
-        chosen = max(
-            enumerate(counting),
-            key=lambda item: (
-                bool(item[1].get("ground_truth")),
-                str(item[1].get("created_at") or ""),  # ISO 8601 in UTC sorts as text
-                item[0],
-            ),
-        )[1]
-        results = chosen.get("result")
+        preferred = [a for a in counting if a.get("ground_truth")] or counting
+        if len(preferred) > 1:
+            preferred = sorted(preferred, key=lambda annotation: _created(annotation, where))
+        results = preferred[-1].get("result")
         if not isinstance(results, list):
             raise InputError(f"{where}: expected a list 'result', got {shorten(results)}")
         return results
 
     def _minimal_results(self, task: Mapping[str, Any], task_id: str, where: str) -> list[Any]:
-        """JSON_MIN: the regions lie under the control tag's name, without ids."""
+        """JSON_MIN: the regions lie under the control tag's name, without ids.
+
+        Choices and the like of single regions lie under names of their own, each with a copy of its
+        region's keyframes: the original ones where the export filled the region's in.
+        """
         tags = [
             value
             for value in task.values()
             if isinstance(value, list)
-            and any(isinstance(item, Mapping) and "sequence" in item for item in value)
+            and any(
+                isinstance(item, Mapping) and "sequence" in item and not _is_answer(item)
+                for item in value
+            )
         ]
         if not tags:
             raise InputError(f"{where}: expected an annotation, found none")
         safe_id = _safe(task_id).replace(".", "_")[:40]
-        regions = [item for tag in tags for item in tag]
+        regions = [item for tag in tags for item in tag if not _is_answer(item)]
         return [
             {"id": f"task{safe_id}_{number}", "type": "videorectangle", "value": value}
             for number, value in enumerate(regions, start=1)
@@ -364,6 +384,29 @@ class _Parser:
         else:
             geometry = None
         return Keyframe(int(frame), enabled, geometry, rotation, time_s)
+
+
+def _created(annotation: Mapping[str, Any], where: str) -> datetime:
+    """When an annotation was made: ISO 8601, in UTC where it names no offset."""
+    told = annotation.get("created_at")
+    if told is None or told == "":
+        return datetime.min.replace(tzinfo=UTC)
+    try:
+        created = datetime.fromisoformat(told)
+    except (TypeError, ValueError):
+        name = shorten(annotation.get("id")).strip("'")
+        raise InputError(
+            f"{where}, annotation {name}: expected a date of ISO 8601 as 'created_at', "
+            f"got {shorten(told)}"
+        ) from None
+    return created if created.tzinfo else created.replace(tzinfo=UTC)
+
+
+def _is_answer(value: Any) -> bool:
+    """Whether a value says something of a region, and is none itself."""
+    return (
+        isinstance(value, Mapping) and not value.get("labels") and not ANSWER_KEYS.isdisjoint(value)
+    )
 
 
 def _as_list(value: Any) -> list[Any]:
