@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from vigil.pixels.images import ImageSource
 
 
+CROP_SIDE_PX = 100  # of a crop on a sheet, so that its caption fits below
+
+
 class Classifier(Section):
     threshold: Annotated[float, Field(ge=0, le=1)]
     num_calibration_bins: Annotated[int, Field(ge=2, le=100)]
@@ -76,7 +79,6 @@ def classifier(
         **measure_binary(targets, probabilities, params.threshold),
         "accuracy_by_video": dict(zip(by_video["video"], by_video["accuracy"], strict=True)),
     }
-    write_json(numbers, metrics)
     with whole(predictions) as folder:
         folder.mkdir()
         columns = ["video", "track", "first_frame", "label", "probability"]
@@ -85,6 +87,7 @@ def classifier(
         folder.mkdir()
         _write_curves(table, targets, correct, predicted, params, folder)
         _draw_predictions(dataset, table, correct, params.num_pictures, folder)
+    write_json(numbers, metrics)  # last: where it is, the rest is
     print({name: value for name, value in numbers.items() if not isinstance(value, dict)})
 
 
@@ -123,7 +126,7 @@ def _draw_predictions(
 ) -> None:
     """A sheet of right predictions spread over the set, and one of the worst wrong ones."""
     from vigil.domain.samples import LABELS
-    from vigil.pixels.drawing import tile, write_picture
+    from vigil.pixels.drawing import enlarge, tile, write_picture
 
     wrongness = (table["probability"] - (table["label"] == LABELS[1])).abs().to_numpy()
     wrong = np.flatnonzero(~correct)[np.argsort(-wrongness[~correct], kind="stable")]
@@ -135,11 +138,12 @@ def _draw_predictions(
             crops, _ = dataset[int(position)]
             row = table.iloc[int(position)]
             middle = crops[len(crops) // 2].numpy()
-            pictures.append(np.kron(middle, np.ones((2, 2), np.uint8)))
+            pictures.append(enlarge(middle, CROP_SIDE_PX))
             size = f"{row['width_px']:.0f}x{row['height_px']:.0f}"
             captions.append(f"{row['label'][:6]} {row['probability']:.2f} {size}")
-        if not pictures:  # nothing is wrong: say so in place of an empty sheet
-            pictures, captions = [np.zeros((100, 100), np.uint8)], [f"no {name} ones"]
+        if not pictures:  # say so in place of an empty sheet
+            told = "none asked for" if not num_pictures else f"no {name} ones"
+            pictures, captions = [np.zeros((CROP_SIDE_PX, CROP_SIDE_PX), np.uint8)], [told]
         write_picture(tile(pictures, captions, num_columns=8), folder / f"{name}.png")
 
 
@@ -201,7 +205,6 @@ def detector(
         "num_pictures": len(truth.images),
         "num_objects": int((~truth.is_ignored).sum()),
     }
-    write_json(numbers, metrics)
     with whole(predictions) as folder:
         folder.mkdir()
         write_json(coco_results(truth, found), folder / "detections.json", indent=None)
@@ -212,6 +215,7 @@ def detector(
         write_csv(by_height, folder / "map_by_height.csv")
         kept = found[found["score"] >= threshold]
         _compare_pictures(ImageSource(images), truth, kept, params, folder)
+    write_json(numbers, metrics)
     print({name: value for name, value in numbers.items() if not isinstance(value, dict)})
 
 

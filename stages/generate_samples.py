@@ -1,11 +1,11 @@
 """Cuts sequences of crops of people, and as many of background, from each video."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -27,7 +27,7 @@ from vigil.pixels.drawing import tile, write_picture
 from vigil.pixels.figures import figure
 from vigil.pixels.frames import FrameArchive
 from vigil.pixels.picture import Picture
-from vigil.plumbing.errors import InputError
+from vigil.plumbing.errors import InputError, listed
 from vigil.plumbing.memo import Memo, file_digest, fingerprint
 from vigil.plumbing.outputs import whole
 from vigil.plumbing.params import FileNames, Section
@@ -56,6 +56,19 @@ class Params(Section):
                 f"got {self.background_min_side_px} and {self.background_max_side_px}"
             )
         return self
+
+
+def check_sections(sections: Mapping[str, Any]) -> None:
+    """The class that samples are of must be one that the annotations may have."""
+    label, labels = (
+        sections["generate_samples"].person_label,
+        sections["interpolate_annotations"].labels,
+    )
+    if label not in labels:
+        raise InputError(
+            f"params.yaml: generate_samples.person_label: expected one of "
+            f"interpolate_annotations.labels ({listed(labels)}), got {label!r}"
+        )
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """Assigns samples or pictures to train, val and test: whole videos, blocks of time or strata."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -8,7 +9,7 @@ from pydantic import Field
 from vigil.domain.samples import read_index
 from vigil.domain.sides import SIDES, write_sides
 from vigil.domain.splits import assign_splits, count_by_side
-from vigil.plumbing.errors import listed
+from vigil.plumbing.errors import InputError, listed
 from vigil.plumbing.outputs import whole
 from vigil.plumbing.params import FileNames, Section
 from vigil.plumbing.records import write_json
@@ -21,6 +22,16 @@ class Params(Section):
     test_fraction: Annotated[float, Field(gt=0, lt=1)]
     test_videos: FileNames
     gap_frames: Annotated[int, Field(ge=0, le=1_000_000)]
+
+
+def check_sections(sections: Mapping[str, Any]) -> None:
+    """Videos for testing must be among those of the pipeline."""
+    videos, named = sections["dataset"].videos, sections["split"].test_videos
+    if unknown := set(named) - set(videos):
+        raise InputError(
+            f"params.yaml: split.test_videos: expected some of dataset.videos ({listed(videos)}), "
+            f"got {listed(unknown)}"
+        )
 
 
 def classifier(*, samples: Path, splits: Path, metrics: Path, params: Params) -> None:

@@ -1,12 +1,14 @@
 """Trains a network to tell people from background in sequences of crops."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from vigil.domain.samples import LABELS
 from vigil.domain.sides import read_side
+from vigil.plumbing.errors import InputError
 from vigil.plumbing.memo import file_digest, fingerprint
 from vigil.plumbing.params import Section
 from vigil.plumbing.stages import code_fingerprint, run_stage
@@ -16,7 +18,7 @@ Fraction = Annotated[float, Field(ge=0, le=1)]
 
 class Params(Section):
     seed: Annotated[int, Field(ge=0)]
-    architecture: str
+    architecture: Literal["crop_transformer"]
     patch_px: Annotated[int, Field(ge=1)]
     width: Annotated[int, Field(ge=1)]
     depth: Annotated[int, Field(ge=1, le=100)]
@@ -42,6 +44,24 @@ class Params(Section):
     max_brightness: Fraction
     max_contrast: Annotated[float, Field(ge=0, lt=1)]
     noise: Fraction
+
+    @model_validator(mode="after")
+    def _check_heads(self) -> "Params":
+        if self.width % self.num_heads:
+            raise ValueError(
+                f"expected num_heads to divide the width {self.width}, got {self.num_heads}"
+            )
+        return self
+
+
+def check_sections(sections: Mapping[str, Any]) -> None:
+    """Patches must tile the crops."""
+    patch_px, size_px = sections["train_classifier"].patch_px, sections["generate_samples"].size_px
+    if size_px % patch_px:
+        raise InputError(
+            f"params.yaml: train_classifier.patch_px: expected a divisor of "
+            f"generate_samples.size_px ({size_px}), got {patch_px}"
+        )
 
 
 def main(

@@ -25,7 +25,16 @@ Stride = Literal[4, 8, 16, 32]
 
 class Params(Section):
     seed: Annotated[int, Field(ge=0)]
-    architecture: str
+    architecture: Literal[
+        "grid",
+        "anchor",
+        "fasterrcnn_resnet50_fpn_v2",
+        "fasterrcnn_mobilenet_v3_large_320_fpn",
+        "retinanet_resnet50_fpn_v2",
+        "fcos_resnet50_fpn",
+        "ssd300_vgg16",
+        "ssdlite320_mobilenet_v3_large",
+    ]
     weights: str
     input_size_wh: tuple[Side, Side]
     trunk: str
@@ -72,7 +81,22 @@ class Params(Section):
     min_visible: Fraction
 
     @model_validator(mode="after")
-    def _check_ious(self) -> "Params":
+    def _check_pairs(self) -> "Params":
+        if self.deepest_stride < self.stride:
+            raise ValueError(
+                f"expected deepest_stride to be at least the stride {self.stride}, "
+                f"got {self.deepest_stride}"
+            )
+        if self.deepest_stride > self.stride and not self.neck_width:
+            raise ValueError(
+                f"expected neck_width to be more than 0 to merge the strides {self.stride} to "
+                f"{self.deepest_stride}, got 0"
+            )
+        if self.monitor == "val_loss" and self.architecture not in {"grid", "anchor"}:
+            raise ValueError(
+                f"expected monitor to be val_map for {self.architecture}, which has no loss in "
+                "validation, got val_loss"
+            )
         if self.negative_iou > self.positive_iou:
             raise ValueError(
                 f"expected negative_iou to be at most positive_iou, got {self.negative_iou} "
@@ -130,11 +154,6 @@ def main(
     )
     seed_torch(params.seed)
     is_own = params.architecture not in NAMES
-    if not is_own and params.monitor == "val_loss":
-        raise InputError(
-            f"train_detector.monitor: expected val_map for {params.architecture}, which has no "
-            "loss in validation, got val_loss"
-        )
     config = _configure(train_set, is_own, params)
     model = _build(params.architecture, config, params.weights)
     module = DetectorTraining(

@@ -254,8 +254,8 @@ def test_a_video_off_the_list_leaves_no_trace_though_its_file_stays(project: Pro
         ),
         (
             "train_detector",
-            {"architecture": "anchor"},
-            {"architecture": "grid"},
+            {"architecture": "anchor", "num_anchor_sizes": 1},
+            {"architecture": "grid", "num_anchor_sizes": 3},
             ["train_detector", "evaluate@detector"],
         ),
         (

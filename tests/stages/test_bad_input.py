@@ -399,6 +399,42 @@ BAD_PARAMS: dict[str, tuple[Change, str]] = {
         set_params("train_classifier", dropout=1.5),
         "train_classifier.dropout",
     ),
+    "heads that do not share the width": (
+        set_params("train_classifier", num_heads=7),
+        "train_classifier: expected num_heads to divide the width 256, got 7",
+    ),
+    "patches that do not tile the crops": (
+        set_params("train_classifier", patch_px=7),
+        "train_classifier.patch_px: expected a divisor of generate_samples.size_px (50), got 7",
+    ),
+    "a network that does not exist": (
+        set_params("train_classifier", architecture="resnet"),
+        "train_classifier.architecture: expected 'crop_transformer'",
+    ),
+    "a detector that does not exist": (
+        set_params("train_detector", architecture="yolo"),
+        "train_detector.architecture: expected 'grid', 'anchor'",
+    ),
+    "a detector's loss that is not there in validation": (
+        set_params("train_detector", architecture="fcos_resnet50_fpn", monitor="val_loss"),
+        "expected monitor to be val_map for fcos_resnet50_fpn",
+    ),
+    "strides upside down": (
+        set_params("train_detector", stride=32),
+        "train_detector: expected deepest_stride to be at least the stride 32, got 16",
+    ),
+    "a label that no annotation may have": (
+        set_params("generate_samples", person_label="hmuan"),
+        "generate_samples.person_label: expected one of interpolate_annotations.labels (human)",
+    ),
+    "a test video that is not one": (
+        set_params("split", test_videos=["nope.mp4"]),
+        "split.test_videos: expected some of dataset.videos",
+    ),
+    "a path that a shell would read otherwise": (
+        set_params("dataset", root="data/$HOME"),
+        "dataset.root: must be a path without",
+    ),
     "a text for a number": (set_params("split", seed="7"), "split.seed"),
     "a number as YAML does not read it": (
         set_params("train_classifier", learning_rate="1e-3"),

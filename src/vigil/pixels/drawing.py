@@ -54,6 +54,12 @@ def write_text(picture: Picture, text: str, corner: tuple[int, int], colour: Col
         cv2.putText(picture, text, corner, FONT, 0.32, shade, thickness, cv2.LINE_AA)
 
 
+def enlarge(picture: Picture, side_px: int) -> Picture:
+    """A square picture with sides of so many px, its pixels kept apart."""
+    resized = cv2.resize(picture, (side_px, side_px), interpolation=cv2.INTER_NEAREST)
+    return resized.astype(np.uint8, copy=False)
+
+
 def tile(
     pictures: Sequence[Picture], captions: Sequence[str], *, num_columns: int, gap_px: int = 4
 ) -> Picture:

@@ -44,6 +44,18 @@ def _check_not_empty(names: tuple[str, ...]) -> tuple[str, ...]:
     return names
 
 
+def _check_path(path: str) -> str:
+    if not path or any(c in path for c in '"$`\\\0\n\r'):
+        raise ValueError(
+            f"""must be a path without any of "$`\\ or a line end, got {shorten(path)}"""
+        )
+    return path
+
+
+DataPath = Annotated[str, AfterValidator(_check_path)]
+"""A path that `dvc.yaml` can put between double quotes on a command line."""
+
+
 class Detection(Section):
     """What the detector learns from: annotations in one of four formats, and pictures.
 
@@ -56,8 +68,8 @@ class Detection(Section):
     """
 
     format: Literal["tracks", "voc", "coco", "rtsd"]
-    root: str
-    images: str
+    root: DataPath
+    images: DataPath
     classes: tuple[str, ...]
 
     @field_validator("classes")
@@ -71,9 +83,9 @@ class Detection(Section):
 class Dataset(Section):
     """What the pipeline runs on. Stages read single keys of it, so that each reruns for its own."""
 
-    root: str
+    root: DataPath
     videos: Annotated[FileNames, AfterValidator(_check_not_empty)]
-    annotations: str
+    annotations: DataPath
     detection: Detection
 
 

@@ -67,13 +67,14 @@ def run_stage(*mains: Main) -> NoReturn:
 def check_params(content: dict[str, Any], folder: Path) -> None:
     """Validates every section of `params.yaml` against the stage scripts in `folder`.
 
-    A wrong value for the last stage thus stops the first one that runs, not a night's training.
+    A wrong value for the last stage thus stops the first one that runs, not a night's training. A
+    script's `check_sections`, where it has one, holds its own section against the others.
 
     Raises:
         InputError: a section is unknown or missing, or has a wrong value.
     """
-    scripts = {script.stem: script for script in folder.glob("*.py")}
-    known = {name: _load_params(script) for name, script in sorted(scripts.items())}
+    modules = {script.stem: load_script(script) for script in sorted(folder.glob("*.py"))}
+    known: dict[str, type[Section]] = {name: module.Params for name, module in modules.items()}
     if folder.name == "stages":  # elsewhere (the demo), a script brings its own params.yaml
         known["dataset"] = Dataset
     unknown = content.keys() - known.keys()
@@ -81,8 +82,10 @@ def check_params(content: dict[str, Any], folder: Path) -> None:
         raise InputError(
             f"params.yaml: no such section: {listed(unknown)}; expected {listed(known, 20)}"
         )
-    for name, model in known.items():
-        parse_section(model, content, name)
+    sections = {name: parse_section(model, content, name) for name, model in known.items()}
+    for module in modules.values():
+        if hasattr(module, "check_sections"):
+            module.check_sections(sections)
 
 
 def code_fingerprint(main: Main) -> str:
@@ -153,15 +156,16 @@ def _parse_values(
     return values
 
 
-def _load_params(script: Path) -> type[Section]:
+def load_script(script: Path) -> ModuleType:
+    """A stage script as a module; the one that runs is not loaded again."""
     if str(script) == sys.argv[0]:
-        return typing.cast(type[Section], sys.modules["__main__"].Params)
+        return sys.modules["__main__"]
     spec = importlib.util.spec_from_file_location(f"stage_{script.stem}", script)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    return typing.cast(type[Section], module.Params)
+    return module
 
 
 def _fail(title: str, message: str, code: int) -> NoReturn:
