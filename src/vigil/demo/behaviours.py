@@ -206,8 +206,8 @@ def waving(rng: np.random.Generator, place: Place, cast: Cast, times_s: FloatArr
     raised = _smooth((times_s - rng.uniform(-0.8, 0.6)) / 0.5)
     if rng.random() < 0.3:  # and down again
         raised = raised * _smooth((times_s[-1] - rng.uniform(0.1, 0.4) - times_s) / 0.5)
-    heading = float(rng.uniform(-np.pi, np.pi)) if rng.random() < 0.3 else -np.pi / 2
-    heading += float(rng.uniform(-0.7, 0.7))
+    # to the camera or away from it: from the side, an arm waves in front of the body
+    heading = (np.pi / 2 if rng.random() < 0.25 else -np.pi / 2) + float(rng.uniform(-0.7, 0.7))
     poses = [
         wave_pose(
             float(time_s),
