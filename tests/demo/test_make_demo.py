@@ -12,6 +12,9 @@ import av
 import pytest
 import yaml
 
+from vigil.demo.behaviours import BEHAVIOURS
+from vigil.demo.clips import ClipScene
+
 ROOT = Path(__file__).parents[2]
 DEMO = ROOT / "demo"
 NUM_FRAMES = 14
@@ -26,9 +29,13 @@ PROMISED = {
 
 def run(folder, num_frames=NUM_FRAMES):
     folder.mkdir(parents=True)
-    (folder / "params.yaml").write_text(f"make_demo: {{seed: 7, num_frames: {num_frames}}}\n")
+    (folder / "params.yaml").write_text(
+        f"make_demo: {{seed: 7, num_frames: {num_frames}, "
+        "num_scenes_per_class: 1, num_clips_per_scene: 2}\n"
+    )
     command = [sys.executable, str(DEMO / "make_demo.py"), "--videos", "out/videos"]
     command += ["--annotations", "out/annotations.json", "--exact-boxes", "out/exact_boxes.json"]
+    command += ["--clips", "out/clips"]
     search = os.pathsep.join(filter(None, [str(ROOT / "src"), os.environ.get("PYTHONPATH")]))
     environment = os.environ | {"PYTHONPATH": search}
     return subprocess.run(
@@ -56,7 +63,7 @@ def test_another_folder_gets_the_same_bytes(made, tmp_path):
     finished = run(tmp_path / "a" / "longer" / "way")
     assert finished.returncode == 0, finished.stderr
     first = digests(made)
-    assert len(first) == len(PROMISED) + 2
+    assert len(first) == len(PROMISED) + 2 + 2 * len(BEHAVIOURS)
     assert digests(tmp_path / "a" / "longer" / "way" / "out") == first
 
 
@@ -75,8 +82,21 @@ def test_videos_are_as_promised(made):
             assert sum(1 for _ in container.decode(stream)) == NUM_FRAMES
 
 
+def test_clips_of_every_class_decode_whole(made):
+    assert {path.name for path in (made / "clips").iterdir()} == BEHAVIOURS.keys()
+    for scene_index, behaviour in enumerate(BEHAVIOURS):
+        scene = ClipScene(behaviour, scene_index, seed=7, num_clips=2)
+        assert len(list((made / "clips" / behaviour).iterdir())) == 2
+        for clip in scene.clips:
+            with av.open(str(made / "clips" / clip.name)) as container:
+                stream = container.streams.video[0]
+                assert stream.average_rate == clip.fps
+                assert (stream.width, stream.height) == scene.place.size_wh
+                assert sum(1 for _ in container.decode(stream)) == clip.num_frames
+
+
 def test_no_versions_in_the_files(made):
-    for path in (made / "videos").iterdir():
+    for path in [*(made / "videos").iterdir(), *(made / "clips").glob("*/*")]:
         content = path.read_bytes()
         for mark in (b"x264", b"Lavc", b"libvpx"):
             assert mark not in content, f"{path.name} names {mark!r}"
@@ -111,4 +131,6 @@ def test_stage_declares_its_code_and_its_files():
     assert yaml.safe_load((DEMO / "params.yaml").read_text())["make_demo"].keys() == {
         "seed",
         "num_frames",
+        "num_scenes_per_class",
+        "num_clips_per_scene",
     }

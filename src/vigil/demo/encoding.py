@@ -35,6 +35,9 @@ CODECS = {
     "vp9": Codec(
         "libvpx-vp9", (("crf", "24"), ("b", "0"), ("deadline", "good"), ("cpu-used", "5"))
     ),
+    "vp9_quick": Codec(
+        "libvpx-vp9", (("crf", "24"), ("b", "0"), ("deadline", "realtime"), ("cpu-used", "8"))
+    ),
     "mpeg4": Codec("mpeg4", (("qmin", "2"), ("qmax", "4"))),
 }
 

@@ -151,20 +151,40 @@ def _draw_trunk(
     canvas.capsule(px[Joint.NECK], middle, (0.9 * depth, 1.25 * depth), looks.top)
 
 
+def _tilt(px: FloatArray) -> float:
+    """How far the body has tipped over in the picture, radians clockwise; 0 while it stands."""
+    up = px[Joint.NECK] - px[Joint.PELVIS]
+    angle = float(np.arctan2(up[0], -up[1]))
+    size = float(np.interp(abs(angle), (0.6, np.pi / 2, np.pi), (0, np.pi / 2, np.pi)))
+    return float(np.copysign(size, angle))
+
+
+def _tipped(offset: FloatArray, tilt: float) -> FloatArray:
+    x, y = offset
+    return np.array([x * np.cos(tilt) - y * np.sin(tilt), x * np.sin(tilt) + y * np.cos(tilt)])
+
+
 def _draw_head(
-    canvas: Canvas, px: FloatArray, looks: Appearance, scale: float, facing: FloatArray
+    canvas: Canvas,
+    px: FloatArray,
+    looks: Appearance,
+    scale: float,
+    facing: FloatArray,
+    tilt: float,
 ) -> None:
     """``facing`` is the unit heading on the ground ``(x, z)``; z > 0 shows the back of the head."""
     head = px[Joint.HEAD]
     canvas.capsule(px[Joint.NECK], head, (0.034 * scale, 0.03 * scale), looks.skin)
     cover = looks.top if looks.hood else looks.hair
     radii = (0.050 * scale, 0.066 * scale)
-    canvas.ellipse(head, radii, 0.0, cover)
+    degrees = float(np.degrees(tilt))
+    canvas.ellipse(head, radii, degrees, cover)
     if facing[1] < 0.75:
         # the face: forward in the picture, the lower part of the head
         offset = np.array([0.020 * facing[0], 0.016 - 0.006 * facing[1]]) * scale
         size = 0.042 - 0.014 * max(float(facing[1]), 0.0)
-        canvas.ellipse(head + offset, (size * scale * 0.86, size * scale * 1.1), 0.0, looks.skin)
+        face = (size * scale * 0.86, size * scale * 1.1)
+        canvas.ellipse(head + _tipped(offset, tilt), face, degrees, looks.skin)
 
 
 def _bounds(px: FloatArray, margin_px: float) -> tuple[float, float, float, float]:
@@ -230,9 +250,11 @@ def draw_person(
         + np.array([-facing[0], 0.1, -facing[1]]) * 0.09 * looks.height_m
     )
 
+    tilt = _tilt(px)
+
     def draw_backpack(rgb: Rgb) -> None:
         half = (0.05 + 0.03 * abs(facing[1])) * scale
-        canvas.ellipse(back_px, (half, 0.095 * scale), 0.0, rgb)
+        canvas.ellipse(back_px, (half, 0.095 * scale), float(np.degrees(tilt)), rgb)
 
     if looks.backpack is not None and facing[1] <= 0.3:
         draw_backpack(looks.backpack)
@@ -242,7 +264,7 @@ def draw_person(
     _draw_trunk(canvas, px, looks, scale, side_on)
     if looks.backpack is not None and facing[1] > 0.3:
         draw_backpack(looks.backpack)
-    _draw_head(canvas, px, looks, scale, facing)
+    _draw_head(canvas, px, looks, scale, facing, tilt)
     # with the back to the camera both arms may cover the trunk's edge, never its middle
     _draw_arm(canvas, px, arms[1][0], looks, scale, near * (1 - 0.1 * (1 - side_on)))
     if looks.bag is not None:

@@ -50,6 +50,8 @@ SHOULDER_HALF_WIDTH = 0.105
 HIP_HALF_WIDTH = 0.06
 STRIDE_CYCLE = 0.62
 """Ground covered by one full gait cycle (two steps), in body heights."""
+RUN_CYCLE = 1.3
+"""The same of running, where both feet leave the ground."""
 
 
 def _limb(
@@ -173,6 +175,29 @@ def talk_pose(time_s: float, *, seed: int = 0) -> FloatArray:
         sway=sway,
         head_turn=0.3 * beat,
     )
+
+
+def run_pose(phase: float, *, vigour: float = 1.0) -> FloatArray:
+    """Running at gait ``phase`` (radians, one cycle is two steps): bent arms, a lean, a flight.
+
+    ``vigour`` scales the swing (0.85 jogging .. 1.15 sprinting).
+    """
+    swing = float(np.sin(phase))
+    hip = 0.66 * vigour
+    arm = 0.62 * vigour
+    # the heel comes up while the thigh is brought forward
+    recover = [max(float(np.cos(phase + turn)), 0.0) for turn in (0.45, 0.45 + np.pi)]
+    pose = body_pose(
+        thighs=(0.24 + hip * swing, 0.24 - hip * swing),
+        knees=(0.32 + 1.45 * vigour * recover[0], 0.32 + 1.45 * vigour * recover[1]),
+        upper_arms=(-arm * swing - 0.1, arm * swing - 0.1),
+        elbows=(1.45 - 0.3 * swing, 1.45 + 0.3 * swing),
+        arms_out=(0.16, 0.16),
+        lean=0.17 * vigour,
+    )
+    flight = 0.475 + ANKLE_HEIGHT + 0.03 * swing**2 - pose[Joint.PELVIS, 2]
+    pose[:, 2] += max(float(flight), 0.0)
+    return pose
 
 
 def blend_poses(first: FloatArray, second: FloatArray, fraction: float) -> FloatArray:

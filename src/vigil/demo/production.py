@@ -1,4 +1,4 @@
-"""Making all videos of the demo, several at a time."""
+"""Making all videos and clips of the demo, several at a time."""
 
 from __future__ import annotations
 
@@ -7,9 +7,17 @@ import os
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
+from vigil.demo.behaviours import BEHAVIOURS
+from vigil.demo.clips import ClipScene
 from vigil.demo.encoding import write_video
 from vigil.demo.programme import FILMS, scene_spec
 from vigil.demo.scene import Scene, Track
+
+
+def _pool(num_tasks: int) -> ProcessPoolExecutor:
+    num_workers = min(num_tasks, os.cpu_count() or 1)
+    # spawn: a forked child would inherit the locks of the parent's threads
+    return ProcessPoolExecutor(num_workers, mp_context=multiprocessing.get_context("spawn"))
 
 
 def make_video(film_index: int, folder: Path, *, seed: int, num_frames: int) -> list[Track]:
@@ -28,12 +36,28 @@ def make_video(film_index: int, folder: Path, *, seed: int, num_frames: int) -> 
 
 def make_videos(folder: Path, *, seed: int, num_frames: int) -> list[list[Track]]:
     """All ``FILMS`` into ``folder``, each in a process of its own; the tracks of each in order."""
-    num_workers = min(len(FILMS), os.cpu_count() or 1)
-    # spawn: a forked child would inherit the locks of the parent's threads
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(num_workers, mp_context=context) as pool:
+    with _pool(len(FILMS)) as pool:
         waiting = [
             pool.submit(make_video, index, folder, seed=seed, num_frames=num_frames)
             for index in range(len(FILMS))
         ]
         return [future.result() for future in waiting]
+
+
+def make_scene(
+    behaviour: str, scene_index: int, folder: Path, *, seed: int, num_clips: int
+) -> None:
+    """Draw and encode all clips of one scene into ``folder``."""
+    ClipScene(behaviour, scene_index, seed=seed, num_clips=num_clips).write(folder)
+
+
+def make_clips(folder: Path, *, seed: int, num_scenes: int, num_clips: int) -> None:
+    """``num_scenes`` scenes of ``num_clips`` clips for each of ``BEHAVIOURS``, below ``folder``."""
+    behaviours = [behaviour for behaviour in BEHAVIOURS for _ in range(num_scenes)]
+    with _pool(len(behaviours)) as pool:
+        waiting = [
+            pool.submit(make_scene, behaviour, index, folder, seed=seed, num_clips=num_clips)
+            for index, behaviour in enumerate(behaviours)
+        ]
+        for future in waiting:
+            future.result()

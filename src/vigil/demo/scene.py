@@ -14,14 +14,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
-from vigil.demo.background import draw_background, octave_noise
+from vigil.demo.background import draw_background
 from vigil.demo.camera import Camera
 from vigil.demo.distractors import Crossing, Distractor, bird, dog, robot, rolling_ball, swaying
 from vigil.demo.itineraries import Activity, Itinerary, Motion, Planner, follow
+from vigil.demo.light import Light
 from vigil.demo.people import Appearance, DrawnPerson, draw_person, random_appearance
 from vigil.demo.poses import blend_poses, place_pose, stand_pose, talk_pose, walk_pose
 from vigil.demo.props import (
@@ -33,6 +33,7 @@ from vigil.demo.props import (
     prop_shadow,
     shown_behind,
 )
+from vigil.demo.sensor import Sensor
 from vigil.demo.sprites import Float32Array, Sprite, darken, paint
 
 Box = tuple[float, float, float, float]
@@ -42,7 +43,6 @@ MAX_BRIDGED_S = 0.35
 MIN_SPAN_S = 0.6
 MIN_SIDE_PX = 4.0
 
-_NUM_NOISE_FIELDS = 12
 _MORE_CLUTTER = (*("bush",) * 2, *("bollard",) * 3, "sign", "conifer", "bin", "board")
 
 
@@ -111,8 +111,8 @@ class Scene:
         hide_x_m, hide_z_m = self._place_props(rng, background, facade_depth_m)
         self._background = background
         self._add_crossings(rng, duration_s)
-        self._light = _Light(rng, spec.size_wh, duration_s, facade_depth_m, self.camera)
-        self._noise = rng.normal(0, 1, (_NUM_NOISE_FIELDS, height, width)).astype(np.float32)
+        self._light = Light(rng, spec.size_wh, duration_s, facade_depth_m, self.camera)
+        self._sensor = Sensor(rng, spec.size_wh)
         self._people = self._invite_people(rng, duration_s, hide_x_m, hide_z_m, facade_depth_m)
         self._shown: dict[int, Float32Array] = {}
         self._tracks: list[Track] | None = None
@@ -324,13 +324,8 @@ class Scene:
         for item in items:
             paint(image, item.sprite, item.shown)
         self._light.apply(image, frame_index / float(self.spec.fps))
-        image = cv2.GaussianBlur(image, (3, 3), 0.55).astype(np.float32)
         rng = np.random.default_rng((*self.spec.seed, 1, frame_index))
-        field = self._noise[int(rng.integers(_NUM_NOISE_FIELDS))]
-        shifts = (int(rng.integers(field.shape[0])), int(rng.integers(field.shape[1])))
-        grain = np.roll(field, shifts, axis=(0, 1)) * np.float32(self.spec.noise_sigma)
-        image += grain[..., None]
-        return np.clip(np.round(image), 0, 255).astype(np.uint8)
+        return self._sensor.expose(image, rng, self.spec.noise_sigma)
 
     def frames(self) -> Iterator[npt.NDArray[np.uint8]]:
         """All frames in order, ``(height, width, 3)`` RGB; ``tracks`` is free afterwards."""
@@ -412,37 +407,3 @@ def steady(
         if end - start < (2 if cut else min_span):
             on[start:end] = False
     return on
-
-
-class _Light:
-    """Slow clouds, and one lamp or screen at the facade that flickers."""
-
-    def __init__(
-        self,
-        rng: np.random.Generator,
-        size_wh: tuple[int, int],
-        duration_s: float,
-        facade_depth_m: float,
-        camera: Camera,
-    ) -> None:
-        width, height = size_wh
-        self._cloud = 0.10 * octave_noise(rng, (2 * width, height), width / 1.5, 2)
-        self._drift_px_s = width / max(duration_s, 1.0)
-        self._phase = float(rng.uniform(0, 6))
-        self._width = width
-        lamp_m = np.array([float(rng.uniform(-9, 9)), 2.6, facade_depth_m])
-        lamp_x, lamp_y = camera.project(lamp_m)
-        rows, columns = np.mgrid[0:height, 0:width]
-        distance = ((columns - lamp_x) / 14) ** 2 + ((rows - lamp_y) / 10) ** 2
-        self._glow = (70 * np.exp(-distance)).astype(np.float32)[..., None] * np.array(
-            [1.0, 0.92, 0.7], np.float32
-        )
-        self._flicker = rng.uniform(0.2, 1.0, 97).astype(np.float32)
-
-    def apply(self, image: Float32Array, time_s: float) -> None:
-        """Light ``image`` in place."""
-        left = int(self._drift_px_s * time_s) % self._width
-        gain = 1 + self._cloud[:, left : left + self._width]
-        gain = gain + np.float32(0.06 * np.sin(0.45 * time_s + self._phase))
-        image *= gain[..., None]
-        image += self._glow * self._flicker[int(time_s * 9) % len(self._flicker)]
