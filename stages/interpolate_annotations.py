@@ -10,7 +10,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from vigil.domain.coco import write_coco
-from vigil.domain.interpolation import interpolate_task
+from vigil.domain.interpolation import Clock, interpolate_task
 from vigil.domain.label_studio import Task, match_videos, parse_export
 from vigil.domain.tracks import Track, clip_track, write_tracks
 from vigil.pixels.drawing import draw_boxes, write_picture
@@ -114,8 +114,16 @@ def report_video(
         for track in tracks
         if track.frames_past_last_keyframe > params.ghost_frames
     }
+    clock = Clock.of(task.annotator_fps, archive.facts.fps, params.frame_offset)
+    last_frame = clock.last_frame(archive.facts.num_frames)
     warnings = [
         *task.warnings,
+        *(
+            f"region {track.id}: cut off at the last frame, {last_frame}: it has keyframes up to "
+            f"frame {track.keyframes_past_end[-1]} ({len(track.keyframes_past_end)} past the end)"
+            for track in tracks
+            if track.keyframes_past_end
+        ),
         *(
             f"region {ghost}: held still for {num_frames} frames after its last keyframe; "
             "was its end forgotten?"
@@ -131,6 +139,7 @@ def report_video(
         "num_frames": archive.facts.num_frames,
         "num_tracks": len(tracks),
         "num_keyframes": sum(len(region.keyframes) for region in task.regions),
+        "keyframes_past_end": sum(len(track.keyframes_past_end) for track in tracks),
         "num_boxes": sum(len(track.frames) for track in tracks),
         "boxes_clipped": sum(count["clipped"] for count in counts),
         "boxes_dropped": sum(count["dropped"] for count in counts),
