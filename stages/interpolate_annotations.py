@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import numpy as np
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from vigil.domain.coco import write_coco
 from vigil.domain.interpolation import Clock, interpolate_task
@@ -15,7 +15,7 @@ from vigil.domain.label_studio import Task, match_videos, parse_export
 from vigil.domain.tracks import Track, clip_track, write_tracks
 from vigil.pixels.drawing import draw_boxes, write_picture
 from vigil.pixels.frames import FRAME_NAME, FrameArchive
-from vigil.plumbing.errors import InputError, listed
+from vigil.plumbing.errors import InputError, listed, shorten
 from vigil.plumbing.memo import Memo, file_digest
 from vigil.plumbing.outputs import whole
 from vigil.plumbing.params import FileNames, Section
@@ -32,6 +32,13 @@ class Params(Section):
     past_end_tolerance_s: Annotated[float, Field(ge=0, le=60)]
     ghost_frames: Annotated[int, Field(ge=0)]
     num_pictures: Annotated[int, Field(ge=0, le=1000)]
+
+    @field_validator("labels")
+    @classmethod
+    def _check_labels(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        if not all(name.strip() for name in names):
+            raise ValueError(f"must not hold an empty label, got {shorten(list(names))}")
+        return names
 
     @model_validator(mode="after")
     def _check_unlabelled(self) -> "Params":
