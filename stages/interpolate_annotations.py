@@ -7,15 +7,15 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import numpy as np
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from vigil.domain.coco import write_coco
-from vigil.domain.interpolation import interpolate_task
+from vigil.domain.interpolation import Clock, interpolate_task
 from vigil.domain.label_studio import Task, match_videos, parse_export
 from vigil.domain.tracks import Track, clip_track, write_tracks
 from vigil.pixels.drawing import draw_boxes, write_picture
 from vigil.pixels.frames import FRAME_NAME, FrameArchive
-from vigil.plumbing.errors import InputError, listed
+from vigil.plumbing.errors import InputError, listed, shorten
 from vigil.plumbing.memo import Memo, file_digest
 from vigil.plumbing.outputs import whole
 from vigil.plumbing.params import FileNames, Section
@@ -32,6 +32,13 @@ class Params(Section):
     past_end_tolerance_s: Annotated[float, Field(ge=0, le=60)]
     ghost_frames: Annotated[int, Field(ge=0)]
     num_pictures: Annotated[int, Field(ge=0, le=1000)]
+
+    @field_validator("labels")
+    @classmethod
+    def _check_labels(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        if not all(name.strip() for name in names):
+            raise ValueError(f"must not hold an empty label, got {shorten(list(names))}")
+        return names
 
     @model_validator(mode="after")
     def _check_unlabelled(self) -> "Params":
@@ -114,8 +121,16 @@ def report_video(
         for track in tracks
         if track.frames_past_last_keyframe > params.ghost_frames
     }
+    clock = Clock.of(task.annotator_fps, archive.facts.fps, params.frame_offset)
+    last_frame = clock.last_frame(archive.facts.num_frames)
     warnings = [
         *task.warnings,
+        *(
+            f"region {track.id}: cut off at the last frame, {last_frame}: it has keyframes up to "
+            f"frame {track.keyframes_past_end[-1]} ({len(track.keyframes_past_end)} past the end)"
+            for track in tracks
+            if track.keyframes_past_end
+        ),
         *(
             f"region {ghost}: held still for {num_frames} frames after its last keyframe; "
             "was its end forgotten?"
@@ -131,6 +146,7 @@ def report_video(
         "num_frames": archive.facts.num_frames,
         "num_tracks": len(tracks),
         "num_keyframes": sum(len(region.keyframes) for region in task.regions),
+        "keyframes_past_end": sum(len(track.keyframes_past_end) for track in tracks),
         "num_boxes": sum(len(track.frames) for track in tracks),
         "boxes_clipped": sum(count["clipped"] for count in counts),
         "boxes_dropped": sum(count["dropped"] for count in counts),

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from label_studio_sdk._extensions.label_studio_tools.postprocessing.video import extract_key_frames
 from tiny_exports import Json, keyframe, region, task, terminator
 
-from vigil.domain.interpolation import interpolate_task
+from vigil.domain.interpolation import Clock, interpolate_task
 from vigil.domain.label_studio import match_videos, parse_export
 from vigil.domain.tracks import Track, clip_track
 from vigil.domain.video_facts import VideoFacts
@@ -98,6 +98,44 @@ class TestPastTheEnd:
         track = track_of(keyframe(25), keyframe(34), num_frames=30)
         assert track.frames.tolist() == list(range(24, 30))
         assert track.frames_past_last_keyframe == 0
+
+    @pytest.mark.parametrize(
+        ("sequence", "options", "expected"),
+        [
+            ([keyframe(30), off(31), off(40)], {}, (31, 40)),
+            ([keyframe(30), terminator(31)], {}, (31,)),
+            ([keyframe(1), off(30)], {}, ()),
+            ([keyframe(29), off(30)], {"frame_offset": 0}, (30,)),
+            # 20 in the tag: annotated frames 59 and 60 are decoded frames 29 and 30.
+            ([keyframe(59, fps=20), off(60, fps=20)], {}, (60,)),
+        ],
+    )
+    def test_what_was_past_it_is_told(
+        self, sequence: list[Json], options: Any, expected: tuple[int, ...]
+    ) -> None:
+        track = track_of(*sequence, num_frames=30, **options)
+        assert track.keyframes_past_end == expected
+        assert clip_track(track, (100, 100))[0].keyframes_past_end == expected
+
+    @given(
+        st.integers(1, 500),
+        st.sampled_from([1.0, 7.0, 10.0, 23.976, 24.0, 25.0, 29.97, 60.0, 1000.0]),
+        st.fractions(1, 240),
+        st.sampled_from([-1, 0]),
+    )
+    def test_the_last_frame_is_the_last_that_leads_into_the_video(
+        self, num_frames: int, annotator_fps: float, video_fps: Fraction, offset: int
+    ) -> None:
+        clock = Clock.of(annotator_fps, video_fps, offset)
+        last = clock.last_frame(num_frames)
+        assert clock.index(last) < num_frames <= clock.index(last + 1)
+        assert last >= -offset
+
+    def test_the_last_frame_is_named_where_rates_differ(self) -> None:
+        # 24 in the tag, 10 in the file: annotated frame 71 is decoded frame 29.
+        assert frames_of(off(71, fps=24), num_frames=30, past_end_tolerance_s=0.0) == [29]
+        with pytest.raises(InputError, match=r"from frame 1 to 71 .*got frame 72$"):
+            frames_of(off(72, fps=24), num_frames=30, past_end_tolerance_s=0.0)
 
 
 class TestWhichFrames:

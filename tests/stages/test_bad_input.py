@@ -476,6 +476,18 @@ BAD_PARAMS: dict[str, tuple[Change, str]] = {
         lambda project: project.write_params({**project.params, "splitt": {}}),
         "no such section: splitt",
     ),
+    "an empty label": (
+        set_params("interpolate_annotations", labels=["human", ""]),
+        "interpolate_annotations.labels: must not hold an empty label, got ['human', '']",
+    ),
+    "a blank label": (
+        set_params("interpolate_annotations", labels=[" "]),
+        "interpolate_annotations.labels: must not hold an empty label",
+    ),
+    "no labels": (
+        set_params("interpolate_annotations", labels=[]),
+        "interpolate_annotations.labels",
+    ),
     "values that contradict each other": (
         set_params("generate_samples", background_min_side_px=60, background_max_side_px=50),
         "background_min_side_px",

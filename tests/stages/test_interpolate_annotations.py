@@ -98,6 +98,28 @@ def test_a_track_on_no_frame_is_told(project: Project, run_stage: Run) -> None:
     assert report(project)["warnings"] == ["region v0-person_0: on no frame"]
 
 
+def test_keyframes_past_the_end_are_counted_and_told(project: Project, run_stage: Run) -> None:
+    export = project.export
+    regions = export[0]["annotations"][0]["result"]
+    regions[0]["value"]["sequence"] = [keyframe(1), keyframe(33), keyframe(38)]
+    regions[1]["value"]["sequence"] = [keyframe(31), terminator(35)]
+    project.write_export(export)
+    outcome = run_stage(project, STAGE)
+    assert (outcome.code, outcome.stderr) == (0, "")
+    assert report(project)["keyframes_past_end"] == 4
+    cut, other, empty = report(project)["warnings"]
+    assert cut == (
+        "region v0-person_0: cut off at the last frame, 30: it has keyframes up to frame 38 "
+        "(2 past the end)"
+    )
+    assert other.startswith("region v0-person_1: cut off at the last frame, 30: ")
+    assert empty == "region v0-person_1: on no frame"
+    for warning in (cut, other, empty):
+        assert f"warning: {warning}\n" in outcome.stdout
+    assert report(project, "door_2.webm")["keyframes_past_end"] == 0
+    assert report(project, "door_2.webm")["warnings"] == []
+
+
 def test_a_task_without_regions(project: Project, run_stage: Run) -> None:
     export = project.export
     export[0]["annotations"][0]["result"] = []

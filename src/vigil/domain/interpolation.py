@@ -37,6 +37,13 @@ class Clock:
         """The decoded frame index of an annotated frame; halves go up."""
         return math.floor((frame + self.offset) * self.ratio + 0.5)
 
+    def last_frame(self, num_frames: int) -> int:
+        """The last annotated frame number whose index lies within a video of `num_frames`."""
+        frame = math.ceil((num_frames - 0.5) / self.ratio) - self.offset
+        while self.index(frame) >= num_frames:
+            frame -= 1
+        return frame
+
     def frame(self, indices: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
         """The annotated frame number, with a fraction, at decoded frame indices."""
         return indices / self.ratio - self.offset
@@ -58,7 +65,7 @@ def interpolate(
     Args:
         place: what messages call the region.
         past_end_tolerance_s: a keyframe this little past the last decoded frame is let through, as
-            exports round a video's length up; what is past the end is cut off.
+            exports round a video's length up; what is past the end is cut off, and the track tells.
 
     Raises:
         InputError: a keyframe lies before the first frame, or further past the last.
@@ -68,20 +75,21 @@ def interpolate(
     last = region.keyframes[-1]
     held = facts.num_frames - 1 - clock.index(last.frame) if last.enabled else 0
     boxes = _boxes_at(region.keyframes, times, facts.size_wh)
-    return Track(region.id, region.label, frames, boxes, max(held, 0))
+    past_end = [k.frame for k in region.keyframes if clock.index(k.frame) >= facts.num_frames]
+    return Track(region.id, region.label, frames, boxes, max(held, 0), tuple(past_end))
 
 
 def _check_range(
     region: Region, facts: VideoFacts, clock: Clock, place: str, tolerance_s: float
 ) -> None:
     tolerance = math.ceil(tolerance_s * facts.fps)
-    last = math.floor(clock.frame(np.array([facts.num_frames - 1]))[0])
     for keyframe in region.keyframes:
         index = clock.index(keyframe.frame)
         if keyframe.frame + clock.offset < 0 or index >= facts.num_frames + tolerance:
             raise InputError(
-                f"{place}: expected keyframes from frame {-clock.offset} to {last} "
-                f"(the video has {facts.num_frames} frames), got frame {keyframe.frame}"
+                f"{place}: expected keyframes from frame {-clock.offset} to "
+                f"{clock.last_frame(facts.num_frames)} (the video has {facts.num_frames} frames), "
+                f"got frame {keyframe.frame}"
             )
 
 

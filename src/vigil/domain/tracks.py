@@ -29,6 +29,8 @@ class Track:
         boxes_xyxy: (N, 4) in px.
         frames_past_last_keyframe: how long the box is held still to the end of the video; 0 where
             the annotator ended it.
+        keyframes_past_end: the annotated frame numbers, ascending, of keyframes past the end of the
+            video.
     """
 
     id: str
@@ -36,6 +38,7 @@ class Track:
     frames: npt.NDArray[np.int64]
     boxes_xyxy: Boxes
     frames_past_last_keyframe: int = 0
+    keyframes_past_end: tuple[int, ...] = ()
 
 
 def clip_track(track: Track, size_wh: tuple[int, int]) -> tuple[Track, dict[str, int]]:
