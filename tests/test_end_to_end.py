@@ -19,6 +19,7 @@ NUM_FRAMES = 48
 FPS = 12
 NUM_STAGES = 10
 VIDEOS = ("a one.mp4", "b.two.avi", "c.mp4")
+MODEL = Path("src", "vigil", "learn", "models", "classifier", "crop_transformer.py")
 SMALL = {
     "generate_samples": {"num_frames": 4, "stride_frames": 4, "size_px": 20},
     "train_classifier": {
@@ -292,7 +293,7 @@ def test_plumbing_reruns_nothing_and_a_model_reruns_its_training(project: Projec
     plumbing = project.folder / "src" / "vigil" / "plumbing" / "progress.py"
     plumbing.write_text(plumbing.read_text() + "\n# another comment\n")
     assert project.repro() == []
-    model = project.folder / "src/vigil/learn/models/classifier/crop_transformer.py"
+    model = project.folder / MODEL
     before = model.read_text()
     model.write_text(before + "\n# another comment\n")
     assert project.repro() == ["train_classifier", "evaluate@classifier"]
@@ -316,7 +317,7 @@ def test_a_misspelt_parameter_of_a_late_stage_stops_the_first(project: Project):
 def test_an_experiment_in_a_folder_of_its_own_runs_its_own_code(project: Project):
     """DVC runs it elsewhere, where the installed package is not the one meant."""
     project.run("dvc", "add", "-q", "data/scene")
-    model = project.folder / "src/vigil/learn/models/classifier/crop_transformer.py"
+    model = project.folder / MODEL
     model.write_text(model.read_text() + "\nprint('code from', __file__)\n")
     project.run("git", "add", ".")
     project.run("git", "commit", "-qm", "all")

@@ -67,9 +67,8 @@ def assign_pictures(
     for side in SIDES:
         if not presence[sides == side].any(axis=None):
             raise InputError(
-                f"split: expected objects in {side}, found none ({len(images)} pictures of "
-                f"{images['video'].nunique()} videos or none; other fractions, a shorter gap or "
-                "more pictures may help)"
+                f"split: expected objects in {side}, found none ({len(images)} pictures; other "
+                "fractions, a shorter gap or more pictures may help)"
             )
     return sides
 

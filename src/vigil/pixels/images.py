@@ -91,20 +91,6 @@ class ImageSource:
                 f"got: {shorten(str(error))}"
             ) from None
 
-    def has(self, file_name: str) -> bool:
-        """Whether there is a file of that name; of what is in it, nothing is known.
-
-        Raises:
-            InputError: a name that leads out of the folder, or an archive that is none.
-        """
-        archive, entry = self._find(file_name)
-        if archive:
-            return entry in self._open(archive).NameToInfo
-        try:
-            return (self.root / entry).is_file()
-        except OSError:  # a name too long for the file system
-            return False
-
     def archive_of(self, file_name: str) -> str:
         """The archive a picture lies in, by its path below the folder; "" for none.
 
