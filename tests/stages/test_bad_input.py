@@ -208,6 +208,16 @@ BAD_EXPORTS: dict[str, tuple[Change, str]] = {
         edit_export(lambda export: first_region(export)["value"]["sequence"][1].pop("width")),
         f"{PLACE}, keyframe 2: expected a finite number as 'width', got nothing",
     ),
+    "times that give no rate": (
+        edit_export(
+            lambda export: [
+                item.update(time=5e-324)
+                for result in export[0]["annotations"][0]["result"]
+                for item in result["value"]["sequence"]
+            ]
+        ),
+        "task 1: expected a frame rate from the keyframes' frame / time, got inf",
+    ),
     "frame zero": (set_keyframe(frame=0), f"{PLACE}: expected keyframes from frame 1 to 30"),
     "a negative frame": (set_keyframe(frame=-3), "got frame -3"),
     "half a frame": (set_keyframe(frame=2.5), f"{PLACE}, keyframe 2"),
