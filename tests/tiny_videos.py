@@ -8,17 +8,22 @@ from pathlib import Path
 import av
 import numpy as np
 import numpy.typing as npt
+from av.stream import Disposition
 
 from vigil.pixels.picture import Picture
 
 NUM_BITS = 10
 NUM_COLUMNS = 5
-ENCODERS = {".mp4": "libx264", ".mkv": "libx264", ".webm": "libvpx-vp9", ".avi": "mpeg4"}
+ENCODERS = {
+    **{".mp4": "libx264", ".mkv": "libx264", ".webm": "libvpx-vp9", ".avi": "mpeg4"},
+    **{".gif": "gif", ".apng": "apng"},
+}
 OPTIONS = {
     "libx264": {"preset": "ultrafast", "crf": "12"},
     "libvpx-vp9": {"deadline": "realtime", "cpu-used": "8", "crf": "20", "b": "0"},
     "mpeg4": {"qmin": "2", "qmax": "4"},
 }
+PIXEL_FORMATS = {"gif": "gray", "apng": "rgb24"}
 
 
 def coded_picture(number: int, size_wh: tuple[int, int]) -> Picture:
@@ -67,11 +72,12 @@ def write_video(
     encoder = ENCODERS[path.suffix]
     time_base = Fraction(1, 1000) if times_s else 1 / fps
     with av.open(str(path), "w", options=container_options or {}) as container:
-        stream = container.add_stream(encoder, rate=fps, options=OPTIONS[encoder])
+        stream = container.add_stream(encoder, rate=fps, options=OPTIONS.get(encoder, {}))
         stream.width, stream.height = width, height
         # The usual chroma format knows only even sizes.
         odd_h264 = encoder == "libx264" and (width % 2 or height % 2)
-        stream.pix_fmt = "yuv444p" if odd_h264 else "yuv420p"
+        usual_format = "yuv444p" if odd_h264 else "yuv420p"
+        stream.pix_fmt = PIXEL_FORMATS.get(encoder, usual_format)
         stream.codec_context.time_base = time_base
         stream.codec_context.thread_count = 1
         for number, picture in enumerate(pictures):
@@ -117,6 +123,18 @@ def write_audio(path: Path) -> Path:
             frame = av.AudioFrame.from_ndarray(samples, format="fltp", layout="mono")
             frame.sample_rate, frame.pts = 8000, start
             container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return path
+
+
+def write_cover(path: Path) -> Path:
+    """A container with a cover picture alone, as music has one beside its sound."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mjpeg", rate=1)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuvj420p"
+        stream.disposition = Disposition.attached_pic
+        picture = np.full((48, 64, 3), 128, np.uint8)
+        container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="bgr24")))
         container.mux(stream.encode(None))
     return path
 

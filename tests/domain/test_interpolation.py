@@ -18,6 +18,7 @@ from vigil.domain.interpolation import Clock, interpolate_task
 from vigil.domain.label_studio import match_videos, parse_export
 from vigil.domain.tracks import Track, clip_track
 from vigil.domain.video_facts import VideoFacts
+from vigil.pixels.frames import FrameArchive, extract_frames
 from vigil.plumbing.errors import InputError
 
 PETS = Path(__file__).parents[3] / "shared" / "real" / "pets09"
@@ -478,27 +479,46 @@ def test_nor_does_it_where_the_duration_is_missing_or_rounded_up(duration_s: flo
     assert found == pytest.approx(x_by_frame(track_of(*sequence, num_frames=26)))
 
 
-@pytest.mark.skipif(not PETS.is_dir(), reason=f"{PETS.name} is not beside the project")
-def test_a_real_export_gives_its_dense_ground_truth() -> None:
+PETS_VIDEOS = ("window_vid_1.mp4", "window_vid_2.webm", "window_vid_4.avi")
+needs_pets = pytest.mark.skipif(not PETS.is_dir(), reason=f"{PETS.name} is not beside the project")
+
+
+def hold_to_dense_boxes(facts: dict[str, VideoFacts]) -> int:
+    """Holds the boxes of pets09's videos, given what is known of each, to its dense ground truth.
+
+    Returns:
+        The number of boxes.
+    """
     export = json.loads((PETS / "annotations.json").read_text(encoding="utf-8"))
     dense = json.loads((PETS / "dense_boxes.json").read_text(encoding="utf-8"))
-    endings = {"window_vid_1": ".mp4", "window_vid_2": ".webm", "window_vid_4": ".avi"}
-    videos = [name + endings[name] for name in dense]
     tasks = parse_export(export, "annotations.json", labels=["human"])
-    facts = VideoFacts((480, 360), 265, Fraction(10))
     expected = {
         (video, track, int(frame_index)): box
-        for video, tracks in dense.items()
-        for track, boxes in tracks.items()
+        for video in facts
+        for track, boxes in dense[Path(video).stem].items()
         for frame_index, box in boxes.items()
     }
     found = {
-        (Path(video).stem, track.id, frame_index): box
-        for video, matched in match_videos(tasks, videos, "annotations.json").items()
-        for track in interpolate_task(matched, facts, video)
+        (video, track.id, frame_index): box
+        for video, matched in match_videos(tasks, list(facts), "annotations.json").items()
+        for track in interpolate_task(matched, facts[video], video)
         for frame_index, box in zip(track.frames.tolist(), track.boxes_xyxy, strict=True)
     }
-    assert len(found) == 4650
     assert found.keys() == expected.keys()
-    worst = max(np.abs(found[key] - expected[key]).max() for key in expected)
-    assert worst <= 1.2
+    assert max(np.abs(found[key] - expected[key]).max() for key in expected) <= 1.2
+    return len(found)
+
+
+@needs_pets
+def test_a_real_export_gives_its_dense_ground_truth() -> None:
+    facts = VideoFacts((480, 360), 265, Fraction(10))
+    assert hold_to_dense_boxes(dict.fromkeys(PETS_VIDEOS, facts)) == 4650
+
+
+@needs_pets
+@pytest.mark.parametrize("video", PETS_VIDEOS)
+def test_so_does_it_with_what_was_decoded(tmp_path: Path, video: str) -> None:
+    extract_frames(PETS / "videos" / video, tmp_path / f"{video}.zip", jpeg_quality=50)
+    with FrameArchive(tmp_path / f"{video}.zip") as archive:
+        assert hold_to_dense_boxes({video: archive.facts}) > 1000
+        assert archive.bgr(len(archive) - 1).shape[1::-1] == archive.facts.size_wh

@@ -3,6 +3,7 @@
 from fractions import Fraction
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from tiny_videos import (
@@ -13,6 +14,7 @@ from tiny_videos import (
     turn_clockwise,
     write_audio,
     write_coded_video,
+    write_cover,
     write_frameless_video,
     write_video,
 )
@@ -136,6 +138,12 @@ def test_the_number_of_threads_changes_nothing(tmp_path: Path, num_threads: int)
     assert [read_code(to_bgr(frame)) for frame in reader] == list(range(40))
 
 
+@pytest.mark.parametrize("ending", ["gif", "apng"])
+def test_an_animated_picture_is_a_video(tmp_path: Path, ending: str) -> None:
+    _, pictures = read(write_coded_video(tmp_path / f"v.{ending}", 12))
+    assert [read_code(picture) for picture in pictures] == list(range(12))
+
+
 class TestCutOff:
     @pytest.mark.parametrize("share", [0.02, 0.3, 0.6, 0.85])
     @pytest.mark.parametrize("ending", ENDINGS)
@@ -181,6 +189,25 @@ class TestNoVideo:
 
     def test_sound_alone(self, tmp_path: Path) -> None:
         assert_refused(write_audio(tmp_path / "v.mp4"), "no video stream")
+
+    @pytest.mark.parametrize("name", ["v.mp4", "v.avi", "v", ""])
+    @pytest.mark.parametrize("kind", ["png", "jpg", "bmp", "webp", "tiff", "ppm"])
+    def test_a_still_picture(self, tmp_path: Path, kind: str, name: str) -> None:
+        picture = np.random.default_rng(0).integers(0, 256, (48, 64, 3), dtype=np.uint8)
+        file = tmp_path / (name or f"v.{kind}")
+        file.write_bytes(cv2.imencode(f".{kind}", picture)[1].tobytes())
+        assert_refused(file, "expected a video, got a still picture (")
+
+    @pytest.mark.parametrize("brand", [b"avif", b"heic"])
+    def test_a_still_picture_in_the_container_of_a_video(
+        self, tmp_path: Path, brand: bytes
+    ) -> None:
+        file = write_coded_video(tmp_path / "v.mp4", 1)
+        file.write_bytes(file.read_bytes().replace(b"ftypisom", b"ftyp" + brand))
+        assert_refused(file, f"expected a video, got a still picture ({brand.decode()})")
+
+    def test_a_cover(self, tmp_path: Path) -> None:
+        assert_refused(write_cover(tmp_path / "v.mp4"), "no video stream")
 
     @pytest.mark.parametrize("ending", ENDINGS)
     def test_zero_frames(self, tmp_path: Path, ending: str) -> None:

@@ -160,7 +160,7 @@ def test_what_was_used_longest_ago_is_forgotten_first(
     age(state, 100)
     memo.fetch({"a": 0}, maker.file, tmp_path / "used again")
     monkeypatch.setenv("VIGIL_MEMO_GB", "0.0000025")  # two entries of 1,000 bytes
-    memo.prune()
+    Memo("stage").prune()
     monkeypatch.delenv("VIGIL_MEMO_GB")
     kept = [memo.fetch({"a": n}, maker.file, tmp_path / f"again {n}") for n in (0, 3, 1, 2)]
     assert kept == [True, True, False, False]
@@ -186,12 +186,62 @@ def test_what_a_kill_left_is_forgotten_after_a_day_not_before(state: Path) -> No
     assert not left.exists()
 
 
-def test_room_that_is_no_number_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("gb", ["0", "0.000001"])
+def test_what_another_run_is_at_stays_however_little_the_room(
+    tmp_path: Path, state: Path, monkeypatch: pytest.MonkeyPatch, gb: str
+) -> None:
+    def make_while_another_prunes(path: Path) -> None:
+        path.write_text("x" * 5000)
+        Memo("stage").prune()
+        assert path.read_text() == "x" * 5000
+
+    monkeypatch.setenv("VIGIL_MEMO_GB", gb)
+    Memo("stage").fetch({"a": 1}, make_while_another_prunes, tmp_path / "made")
+    assert (tmp_path / "made").read_text() == "x" * 5000
+    Memo("stage").prune()
+    assert entries(state) == []
+
+
+@pytest.mark.parametrize("seconds", [0, 25 * 3600])
+def test_what_is_unfinished_takes_no_room_of_the_rest(
+    tmp_path: Path, state: Path, monkeypatch: pytest.MonkeyPatch, seconds: float
+) -> None:
+    Memo("stage").fetch({"a": 1}, Maker("x" * 1000).file, tmp_path / "made")
+    left = state / "memo" / "stage" / "partial-abc"
+    left.mkdir()
+    (left / "result").write_text("x" * 9000)
+    age(state, seconds)
+    os.utime(left.parent / entries(state)[0], (0, 0))  # used before the other was begun
+    monkeypatch.setenv("VIGIL_MEMO_GB", "0.000005")
+    Memo("stage").prune()
+    assert left.exists() == (seconds == 0)
+    assert len(entries(state)) == (2 if seconds == 0 else 1)
+
+
+def test_what_another_run_took_away_meanwhile_is_no_error(tmp_path: Path, state: Path) -> None:
+    Memo("stage").fetch({"a": 1}, Maker().file, tmp_path / "made")
+    (state / "memo" / "stage" / "partial-gone").symlink_to(tmp_path / "nowhere")
+    Memo("stage").prune()
+    assert len(entries(state)) == 2
+
+
+@pytest.mark.parametrize("told", ["lots", "", "nan", "-1", "-inf", "-1e-9"])
+def test_room_that_is_no_number_or_negative_is_refused(
+    monkeypatch: pytest.MonkeyPatch, told: str
+) -> None:
+    monkeypatch.setenv("VIGIL_MEMO_GB", told)
+    with pytest.raises(InputError, match=rf"VIGIL_MEMO_GB: expected a number.*'{told}'$"):
+        Memo("stage")
+
+
+def test_room_may_be_without_limit(
+    tmp_path: Path, state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VIGIL_MEMO_GB", "inf")
     memo = Memo("stage")
     memo.fetch({"a": 1}, Maker().file, tmp_path / "made")
-    monkeypatch.setenv("VIGIL_MEMO_GB", "lots")
-    with pytest.raises(InputError, match=r"VIGIL_MEMO_GB: expected a number.*lots"):
-        memo.prune()
+    memo.prune()
+    assert len(entries(state)) == 1
 
 
 def test_there_may_be_nothing_to_prune() -> None:

@@ -4,10 +4,11 @@ import shutil
 from collections.abc import Callable
 from typing import Any
 
+import cv2
 import pytest
 from conftest import Outcome, Project
 from tiny_exports import keyframe
-from tiny_videos import cut_off, write_coded_video, write_frameless_video
+from tiny_videos import coded_picture, cut_off, write_coded_video, write_frameless_video
 
 Change = Callable[[Project], object]
 
@@ -80,6 +81,12 @@ BAD_VIDEOS: dict[str, tuple[Change, str]] = {
     ),
     "a zero-byte file": (edit_video(lambda path: path.write_bytes(b"")), "empty file"),
     "a text file": (edit_video(lambda path: path.write_text("hello\n" * 99)), "door_1.mp4"),
+    "a picture called like a video": (
+        edit_video(
+            lambda path: path.write_bytes(cv2.imencode(".png", coded_picture(1, (64, 48)))[1])
+        ),
+        "door_1.mp4: expected a video, got a still picture (png)",
+    ),
     "a video of zero frames": (edit_video(write_frameless_video), "door_1.mp4"),
     "a video listed twice": (
         set_params("dataset", videos=["door_1.mp4", "door_2.webm", "door_1.mp4"]),
@@ -200,6 +207,16 @@ BAD_EXPORTS: dict[str, tuple[Change, str]] = {
     "a keyframe without a coordinate": (
         edit_export(lambda export: first_region(export)["value"]["sequence"][1].pop("width")),
         f"{PLACE}, keyframe 2: expected a finite number as 'width', got nothing",
+    ),
+    "times that give no rate": (
+        edit_export(
+            lambda export: [
+                item.update(time=5e-324)
+                for result in export[0]["annotations"][0]["result"]
+                for item in result["value"]["sequence"]
+            ]
+        ),
+        "task 1: expected a frame rate from the keyframes' frame / time, got inf",
     ),
     "frame zero": (set_keyframe(frame=0), f"{PLACE}: expected keyframes from frame 1 to 30"),
     "a negative frame": (set_keyframe(frame=-3), "got frame -3"),

@@ -14,6 +14,7 @@ from vigil.domain.video_facts import VideoFacts
 from vigil.plumbing.errors import InputError
 
 RATE_TOLERANCE_FRACTION = 0.01
+MIN_ANNOTATOR_FPS, MAX_ANNOTATOR_FPS = 1e-3, 1e6
 
 
 @dataclass(frozen=True)
@@ -156,7 +157,16 @@ def interpolate_task(
     Args:
         frame_offset: what leads from an annotated frame number to a 0-based one: -1, or 0 for
             exports of old versions with imprecise seeking.
+
+    Raises:
+        InputError: the keyframes' times give no frame rate; and see `interpolate`.
     """
+    annotator_fps = task.annotator_fps
+    if annotator_fps and not MIN_ANNOTATOR_FPS <= annotator_fps <= MAX_ANNOTATOR_FPS:
+        raise InputError(
+            f"{place}: expected a frame rate from the keyframes' frame / time, "
+            f"got {annotator_fps:g} frames a second"
+        )
     clock = Clock.of(task.annotator_fps, facts.fps, frame_offset)
     return [
         interpolate(region, facts, clock, f"{place}, region {region.id}", past_end_tolerance_s)

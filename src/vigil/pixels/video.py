@@ -6,12 +6,16 @@ from pathlib import Path
 
 import av
 import numpy as np
+from av.stream import Disposition
 
 from vigil.pixels.picture import Picture
 from vigil.plumbing.errors import InputError
 
 # Containers round a length up, and count a last frame that has no packet of its own.
 LENGTH_TOLERANCE_FRAMES = 2
+
+STILL_BRANDS = {"avif", "heic", "heix", "mif1"}
+"""Of still pictures in a container of MP4's family (ISO/IEC 23008-12, annex B)."""
 
 
 class VideoReader:
@@ -32,8 +36,8 @@ class VideoReader:
         """Yields every frame in order of presentation.
 
         Raises:
-            InputError: no such file, not a video, no frames, a damaged or missing frame, or frames
-                of different sizes.
+            InputError: no such file, not a video, a still picture, no frames, a damaged or missing
+                frame, or frames of different sizes.
         """
         if not self.path.is_file():
             raise InputError(f"{self.path}: expected a video, found no such file")
@@ -44,9 +48,16 @@ class VideoReader:
         except (av.FFmpegError, OSError, ValueError) as error:
             raise InputError(f"{self.path}: expected a video, got: {_reason(error)}") from None
         with container:
-            if not container.streams.video:
+            if still := _still_format(container):
+                raise InputError(f"{self.path}: expected a video, got a still picture ({still})")
+            streams = [
+                stream
+                for stream in container.streams.video
+                if not stream.disposition & Disposition.attached_pic  # a cover
+            ]
+            if not streams:
                 raise InputError(f"{self.path}: expected a video, found no video stream")
-            yield from self._decode(container, container.streams.video[0])
+            yield from self._decode(container, streams[0])
 
     @property
     def fps(self) -> Fraction:
@@ -132,6 +143,18 @@ class VideoReader:
             return None
         span_us = round((self._seconds[-1] - self._seconds[0]) * 1_000_000)
         return Fraction((len(self._seconds) - 1) * 1_000_000, span_us).limit_denominator(100_000)
+
+
+def _still_format(container: av.container.InputContainer) -> str:
+    """The format of a file that holds one still picture; empty for all others.
+
+    FFmpeg reads single pictures, whatever the file's name, by demuxers called `png_pipe` and the
+    like. GIF and APNG have demuxers of videos.
+    """
+    name, brand = container.format.name, container.metadata.get("major_brand", "")
+    if name.endswith("_pipe") or name in {"ico", "image2"}:
+        return name.removesuffix("_pipe")
+    return brand if brand in STILL_BRANDS else ""
 
 
 def _promised_seconds(container: av.container.InputContainer, stream: av.VideoStream) -> float:

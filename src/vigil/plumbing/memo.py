@@ -8,11 +8,13 @@ there whole or not at all.
 
 import hashlib
 import json
+import math
 import os
 import shutil
 import tempfile
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -54,10 +56,15 @@ def fingerprint(facts: Mapping[str, Any]) -> str:
 
 
 class Memo:
-    """The remembered outputs of one stage."""
+    """The remembered outputs of one stage.
+
+    Raises:
+        InputError: `VIGIL_MEMO_GB` is not a number, or negative.
+    """
 
     def __init__(self, stage: str) -> None:
         self._folder = state_folder() / "memo" / stage
+        self._room_bytes = _told_room_bytes()  # now, before there is any work to lose
 
     def fetch(self, facts: Mapping[str, Any], make: Callable[[Path], object], target: Path) -> bool:
         """Puts what `make` makes of `facts` at `target`, making it only where it is not remembered.
@@ -93,20 +100,41 @@ class Memo:
         return remembered
 
     def prune(self) -> None:
-        """Forgets the entries used longest ago until the rest fits `VIGIL_MEMO_GB` (default 50)."""
+        """Forgets the entries used longest ago until the rest fits `VIGIL_MEMO_GB` (default 50).
+
+        What is unfinished is forgotten after a day; until then another run may be at it, and it
+        takes no room. Other runs may make and forget entries meanwhile.
+        """
         if not self._folder.exists():
             return
-        told = os.environ.get(MAX_GB_VARIABLE, str(DEFAULT_MAX_GB))
-        try:
-            room = float(told) * 1e9
-        except ValueError:
-            raise InputError(f"{MAX_GB_VARIABLE}: expected a number, got {shorten(told)}") from None
-        ages = {entry: time.time() - entry.stat().st_mtime for entry in self._folder.iterdir()}
-        for entry, age_s in sorted(ages.items(), key=lambda item: item[1]):
-            abandoned = entry.name.startswith(PARTIAL_PREFIX) and age_s > ABANDONED_AFTER_S
-            room -= sum(file.stat().st_size for file in entry.rglob("*"))
-            if room < 0 or abandoned:
+        ages_s: dict[Path, float] = {}
+        for entry in self._folder.iterdir():
+            with suppress(FileNotFoundError):
+                ages_s[entry] = time.time() - entry.stat().st_mtime
+        room = self._room_bytes
+        for entry, age_s in sorted(ages_s.items(), key=lambda item: item[1]):
+            if entry.name.startswith(PARTIAL_PREFIX):
+                if age_s > ABANDONED_AFTER_S:
+                    shutil.rmtree(entry, ignore_errors=True)
+                continue
+            with suppress(FileNotFoundError):
+                room -= sum(file.stat().st_size for file in entry.rglob("*"))
+            if room < 0:
                 shutil.rmtree(entry, ignore_errors=True)
+
+
+def _told_room_bytes() -> float:
+    told = os.environ.get(MAX_GB_VARIABLE, str(DEFAULT_MAX_GB))
+    try:
+        room_gb = float(told)
+    except ValueError:
+        room_gb = math.nan
+    if not room_gb >= 0:  # nor is NaN
+        raise InputError(
+            f"{MAX_GB_VARIABLE}: expected a number of at least 0 (inf: no limit), "
+            f"got {shorten(told)}"
+        )
+    return room_gb * 1e9
 
 
 def _link_or_copy(source: str | Path, target: str | Path) -> None:
