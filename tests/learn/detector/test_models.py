@@ -1,5 +1,8 @@
 """Every detector: batches, pictures without objects, files, and that it can learn at all."""
 
+from pathlib import Path
+from urllib.error import URLError
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,8 +13,15 @@ from vigil.domain.detections import CORNERS, DetectionSet
 from vigil.domain.measures.detector import DETECTION_COLUMNS, measure_detections
 from vigil.learn.detection import Objects, pad_objects
 from vigil.learn.models.detector.interface import Detector
-from vigil.learn.models.detector.registry import ARCHITECTURES, OWN, build_detector
+from vigil.learn.models.detector.registry import (
+    ARCHITECTURES,
+    OWN,
+    build_detector,
+    load_detector,
+)
 from vigil.learn.models.detector.suppression import Suppression
+from vigil.learn.weights import save_model
+from vigil.plumbing.errors import InputError
 
 SIZE_WH = (96, 64)
 LOSSES = {
@@ -114,15 +124,12 @@ def average_precision(model: Detector, pictures: Tensor, objects: list[Objects])
     return measured["map_50"]
 
 
-LEARNING_RATES = dict.fromkeys(ARCHITECTURES, 1e-3)
-
-
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize("architecture", sorted(OWN))
 def test_it_overfits_eight_pictures(architecture: str):
     pictures, objects = draw(8)
     truth = pad_objects(objects)
     model = build(architecture)
-    optimiser = torch.optim.AdamW(model.parameters(), LEARNING_RATES[architecture])
+    optimiser = torch.optim.AdamW(model.parameters(), 1e-3)
     reached = 0.0
     for step in range(1, 301):
         losses = model.train().losses(pictures, truth)
@@ -135,3 +142,144 @@ def test_it_overfits_eight_pictures(architecture: str):
             if reached >= 0.95:
                 break
     assert reached >= 0.95
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_a_batch_equals_its_pictures_one_by_one(architecture: str):
+    pictures, _ = draw(3)
+    before = pictures.clone()
+    model = build(architecture).eval()
+    with torch.inference_mode():
+        together = model.candidates(pictures)
+        alone = [model.candidates(picture[None])[0] for picture in pictures]
+    assert torch.equal(pictures, before)
+    for one, other in zip(together, alone, strict=True):
+        assert len(one.scores) == len(other.scores)
+        assert torch.allclose(one.scores, other.scores, atol=1e-5)
+        assert (one.boxes >= 0).all()
+        assert (one.boxes[:, 2] <= SIZE_WH[0] + 1e-3).all()
+        assert (one.boxes[:, 3] <= SIZE_WH[1] + 1e-3).all()
+        assert set(one.labels.tolist()) <= {0, 1}
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_a_picture_without_objects_trains_and_detects(architecture: str):
+    pictures, objects = draw(2)
+    nothing = Objects(torch.zeros(0, 4), torch.zeros(0, dtype=torch.int64), torch.zeros(0).bool())
+    model = build(architecture).train()
+    for truth in (pad_objects([nothing, nothing]), pad_objects([nothing, objects[1]])):
+        losses = model.losses(pictures, truth)
+        assert all(torch.isfinite(loss) for loss in losses.values())
+        sum(losses.values()).backward()
+    assert any(p.grad is not None and p.grad.abs().sum() > 0 for p in model.parameters())
+
+
+@pytest.mark.parametrize("architecture", sorted(OWN))
+def test_ignored_objects_and_padding_change_no_box_or_class_loss(architecture: str):
+    pictures, objects = draw(2)
+    model = build(architecture).train()
+    torch.manual_seed(0)
+    plain = model.losses(pictures, pad_objects(objects))
+    extra = Objects(
+        torch.tensor([[70.0, 40, 90, 60]]), torch.tensor([0]), torch.ones(1, dtype=torch.bool)
+    )
+    more = [
+        Objects(*(torch.cat(parts) for parts in zip(objects[0], extra, strict=True))),
+        objects[1],
+    ]
+    ignored = model.losses(pictures, pad_objects(more))
+    assert torch.allclose(plain["box"], ignored["box"], atol=1e-5)
+    assert torch.allclose(plain["class"], ignored["class"], atol=1e-5)
+    assert ignored["objectness"] <= plain["objectness"]
+
+
+@pytest.mark.parametrize("architecture", ["grid", "anchor", "ssdlite320_mobilenet_v3_large"])
+def test_a_saved_detector_finds_the_same(architecture: str, tmp_path: Path):
+    pictures, _ = draw(1)
+    model = build(architecture).eval()
+    card = {"architecture": architecture, "config": config_of(architecture)}
+    weights, card_file = tmp_path / "w.safetensors", tmp_path / "c.json"
+    save_model(model.state_dict(), card, weights, card_file)
+    loaded = load_detector(weights, card_file)
+    with torch.inference_mode():
+        (expected,), (found,) = model.candidates(pictures), loaded.candidates(pictures)
+    assert torch.equal(expected.boxes, found.boxes)
+    assert torch.equal(expected.scores, found.scores)
+
+
+def test_a_file_of_another_shape_is_refused(tmp_path: Path):
+    card = {"architecture": "grid", "config": config_of("grid", num_classes=3)}
+    weights, card_file = tmp_path / "w.safetensors", tmp_path / "c.json"
+    save_model(build("grid").state_dict(), card, weights, card_file)
+    with pytest.raises(InputError, match=r"head.weight: expected the shape \(8, .*got \(7, "):
+        load_detector(weights, card_file)
+
+
+@pytest.mark.parametrize(
+    ("trunk", "stride", "deepest"),
+    [
+        ("resnet18", 8, 8),
+        ("resnet18", 32, 32),
+        ("resnet50", 16, 32),
+        ("efficientnet_b0", 8, 32),
+        ("efficientnet_b0", 4, 16),
+    ],
+)
+def test_the_map_has_a_cell_for_each_stride(trunk: str, stride: int, deepest: int):
+    width = 0 if stride == deepest else 16
+    model = build("grid", trunk=trunk, stride=stride, deepest_stride=deepest, neck_width=width)
+    features = model.features(torch.zeros(1, 3, 72, 100, dtype=torch.uint8))
+    assert features.shape[-2:] == (-(-72 // stride), -(-100 // stride))
+    assert features.shape[1] == model.features.num_channels
+
+
+def test_frozen_blocks_do_not_move():
+    model = build("grid", num_frozen_blocks=2)
+    frozen = [
+        *model.features.trunk.blocks[0].parameters(),
+        *model.features.trunk.blocks[1].parameters(),
+    ]
+    assert not any(parameter.requires_grad for parameter in frozen)
+    statistics = model.features.trunk.blocks[0][1].running_mean.clone()
+    pictures, objects = draw(2)
+    sum(model.train().losses(pictures, pad_objects(objects)).values()).backward()
+    assert torch.equal(model.features.trunk.blocks[0][1].running_mean, statistics)
+    assert all(parameter.grad is None for parameter in frozen)
+
+
+@pytest.mark.parametrize(
+    ("architecture", "features", "told"),
+    [
+        ("yolo", {}, "train_detector.architecture: expected one of anchor, "),
+        ("grid", {"trunk": "resnet19"}, "train_detector.trunk: expected one of .*got 'resnet19'"),
+        ("grid", {"num_frozen_blocks": 9}, "num_frozen_blocks: expected at most the 4 blocks"),
+    ],
+)
+def test_what_does_not_exist_is_refused(architecture: str, features: dict, told: str):
+    with pytest.raises(InputError, match=told):
+        build(architecture, **features)
+
+
+@pytest.mark.parametrize(
+    ("architecture", "pretrained"),
+    [
+        ("grid", "imagenet"),
+        ("ssdlite320_mobilenet_v3_large", "coco"),
+        ("fcos_resnet50_fpn", "imagenet"),
+    ],
+)
+def test_weights_that_cannot_be_fetched_are_an_error(
+    architecture: str, pretrained: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    def no_network(*_: object, **__: object) -> None:
+        raise URLError("no network")
+
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.setattr("torch.hub.download_url_to_file", no_network)
+    with pytest.raises(InputError, match=r"expected to download the .*weights of .*no network"):
+        build_detector(architecture, config_of(architecture), pretrained=pretrained)
+
+
+def test_own_detectors_have_no_coco_weights():
+    with pytest.raises(InputError, match="expected none, imagenet or a file for grid, got coco"):
+        build_detector("grid", config_of("grid"), pretrained="coco")

@@ -24,6 +24,9 @@ NAMES = (
 FIXED_SIZE = ("ssd300_vgg16", "ssdlite320_mobilenet_v3_large")
 """These resize every picture to the size in their name; the others take pictures as they come."""
 
+WITHOUT_BACKGROUND = ("retinanet_resnet50_fpn_v2", "fcos_resnet50_fpn")
+"""These score every class by itself and need no class 0 for background."""
+
 NUM_TRUNK_LAYERS = {
     "fasterrcnn_mobilenet_v3_large_320_fpn": 6,
     "ssdlite320_mobilenet_v3_large": 6,
@@ -32,7 +35,7 @@ NUM_TRUNK_LAYERS = {
 
 
 class TorchvisionDetector(Detector):
-    """Hides what differs: lists of pictures, classes from 1, suppression inside."""
+    """Hides what differs: lists of pictures, a class for background, suppression inside."""
 
     def __init__(
         self,
@@ -53,6 +56,7 @@ class TorchvisionDetector(Detector):
             InputError: weights that cannot be downloaded here.
         """
         super().__init__()
+        self._first_label = 0 if name in WITHOUT_BACKGROUND else 1
         num_layers = NUM_TRUNK_LAYERS.get(name, 5)
         if num_frozen_blocks > num_layers:
             raise InputError(
@@ -75,7 +79,10 @@ class TorchvisionDetector(Detector):
             if pretrained == "coco":
                 donor = builder(weights="DEFAULT", **options)
             network = builder(
-                weights=None, weights_backbone=trunk, num_classes=num_classes + 1, **options
+                weights=None,
+                weights_backbone=trunk,
+                num_classes=num_classes + self._first_label,
+                **options,
             )
         except OSError as error:
             raise InputError(
@@ -89,7 +96,7 @@ class TorchvisionDetector(Detector):
 
     def losses(self, pictures: Tensor, truth: Truth) -> dict[str, Tensor]:
         targets = [
-            {"boxes": boxes[is_object], "labels": labels[is_object] + 1}
+            {"boxes": boxes[is_object], "labels": labels[is_object] + self._first_label}
             for boxes, labels, is_object in zip(
                 truth.boxes, truth.labels, truth.is_object, strict=True
             )
@@ -99,7 +106,10 @@ class TorchvisionDetector(Detector):
 
     def candidates(self, pictures: Tensor) -> list[Candidates]:
         found = self.network(list(pictures.float() / 255))
-        return [Candidates(one["boxes"], one["scores"], one["labels"] - 1) for one in found]
+        return [
+            Candidates(one["boxes"], one["scores"], one["labels"] - self._first_label)
+            for one in found
+        ]
 
 
 def _keep_all_candidates(network: nn.Module) -> None:
