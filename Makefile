@@ -43,7 +43,8 @@ clean-state: ## forget remembered work and checkpoints of stopped trainings
 	rm -rf .vigil
 
 clean: clean-state ## remove everything made, but for what git keeps
-	rm -rf data/demo data/frames data/annotations data/samples data/sample_report data/splits models
+	rm -rf data/demo data/frames data/annotations data/samples data/sample_report \
+		data/splits data/embeddings models
 
 $(VENV)/bin/pip:
 	$(PYTHON) -m venv $(VENV)

@@ -21,18 +21,16 @@ def module_file(name: str) -> Path | None:
 def imports_of(file: Path, instance: str | None = None) -> set[Path]:
     """Files of vigil that a file imports anywhere in it.
 
-    `instance` leaves out what only the functions of the script's other instances import.
+    `instance` leaves out what only the functions of the script's other instances import, the
+    functions that only these call, and what is imported for its types alone.
     """
     tree = ast.parse(file.read_text(encoding="utf-8"))
-    instances = _instances(tree)
+    others = _functions_of_others(tree, instance)
     nodes = [
         node
         for statement in tree.body
-        if not (
-            isinstance(statement, ast.FunctionDef)
-            and statement.name in instances
-            and statement.name != (instance or statement.name)
-        )
+        if not (isinstance(statement, ast.FunctionDef) and statement.name in others)
+        and not (instance and _is_for_types(statement))
         for node in ast.walk(statement)
     ]
     found = set()
@@ -64,6 +62,33 @@ def closure_of(file: Path, instance: str | None = None) -> set[Path]:
 def is_plumbing(file: Path) -> bool:
     """Whether a module of vigil lies on floor 0, on which no result depends."""
     return file.parent.name == "plumbing"
+
+
+def _is_for_types(statement: ast.stmt) -> bool:
+    return isinstance(statement, ast.If) and getattr(statement.test, "id", "") == "TYPE_CHECKING"
+
+
+def _functions_of_others(tree: ast.Module, instance: str | None) -> set[str]:
+    """A script's functions that serve its other instances and not this one."""
+    instances = _instances(tree)
+    if instance not in instances:
+        return set()
+    functions = {
+        statement.name: {node.id for node in ast.walk(statement) if isinstance(node, ast.Name)}
+        for statement in tree.body
+        if isinstance(statement, ast.FunctionDef)
+    }
+
+    def reached(start: set[str]) -> set[str]:
+        found: set[str] = set()
+        waiting = start & functions.keys()
+        while waiting:
+            name = waiting.pop()
+            found.add(name)
+            waiting |= (functions[name] & functions.keys()) - found
+        return found
+
+    return reached(instances - {instance}) - reached({instance})
 
 
 def _instances(tree: ast.Module) -> set[str]:

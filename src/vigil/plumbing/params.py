@@ -50,6 +50,8 @@ class Dataset(Section):
     root: str
     videos: Annotated[FileNames, AfterValidator(_check_not_empty)]
     annotations: str
+    anomalous_classes: FileNames = ()
+    clip_group_pattern: str = ""
 
 
 def read_params(path: Path = PARAMS_FILE) -> dict[str, Any]:
