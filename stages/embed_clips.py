@@ -44,7 +44,7 @@ class Params(Section):
     num_windows: Annotated[int, Field(ge=1, le=100)]
     short_clips: Literal["repeat_last", "error"]
     batch_size: Annotated[int, Field(ge=1)]
-    precision: Literal["32-true", "bf16"]
+    precision: Literal["32-true", "bf16-true"]
     channels_last: bool
     flow_histogram: Flow
 
