@@ -68,22 +68,35 @@ def assign_clips(
 def _assign_sources(
     rows: pd.DataFrame, shares: Mapping[str, float], rng: np.random.Generator
 ) -> "pd.Series[str]":
-    """Gives each source, the largest first, to the side where it brings the counts nearest.
+    """Gives each source, the largest first, to the side where its classes lack most.
 
-    Counts are those of each class and of all clips, so that sources left over of several small
-    classes do not all go the same way.
+    What all classes lack together decides between equals. The last sources of a class go where it
+    has none yet, so that three sources are enough for three sides.
     """
     counts = pd.crosstab(rows["source"], rows["class"])
     counts = counts.iloc[rng.permutation(len(counts))]
     counts = counts.iloc[np.argsort(-counts.sum(axis=1).to_numpy(), kind="stable")]
+    # The last column is that of all classes.
     table = np.column_stack([counts.to_numpy(), counts.sum(axis=1).to_numpy()]).astype(float)
     missing = np.array(list(shares.values()))[:, None] * table.sum(axis=0)  # (sides, classes + 1)
+    given = np.zeros(missing.shape, np.int64)  # sources
+    waiting = (table > 0).sum(axis=0)
     chosen = []
     for own in table:
-        gain = (missing**2 - (missing - own) ** 2).sum(axis=1)
-        best = np.flatnonzero(gain >= gain.max() - 1e-9)
+        has = own > 0
+        empty = given == 0
+        urgent = has & (waiting <= empty.sum(axis=0)) & empty.any(axis=0)
+        if urgent[-1]:  # a side without any clip comes before one without some class
+            urgent[:-1] = False
+        open_sides = empty[:, urgent].any(axis=1) if urgent.any() else np.full(len(shares), True)
+        gain = missing**2 - (missing - own) ** 2
+        worth = np.round(np.stack([gain[:, :-1].sum(axis=1), gain[:, -1]]), 6)
+        worth[:, ~open_sides] = -np.inf
+        best = np.flatnonzero((worth == worth[:, np.lexsort(worth[::-1])[-1], None]).all(axis=0))
         side = int(rng.choice(best))
         missing[side] -= own
+        given[side] += has
+        waiting -= has
         chosen.append(list(shares)[side])
     return rows["source"].map(dict(zip(counts.index, chosen, strict=True)))
 

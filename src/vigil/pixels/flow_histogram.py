@@ -41,8 +41,8 @@ class FlowHistogram:
     gap_s: float = 0.08
     short_side_px: int = 120
     num_bins: int = 8
-    num_time_cells: int = 4
-    num_space_cells: int = 4
+    num_time_cells: int = 8
+    num_space_cells: int = 1
     min_speed: float = 0.05
 
     @property
