@@ -153,21 +153,28 @@ def anomaly(
     from vigil.domain.sides import TEST, TRAIN, VAL
     from vigil.domain.thresholds import pick, read_threshold
     from vigil.learn.data.anomaly import batches
-    from vigil.learn.models.anomaly.autoencoder import load_autoencoder
+    from vigil.learn.embedding import NetworkEmbedder
+    from vigil.learn.models.anomaly.stored import load_autoencoder
+    from vigil.learn.models.anomaly.tuned import put_into
     from vigil.learn.prediction.anomaly import reconstruction_errors
     from vigil.learn.runtime import choose_device, make_deterministic
 
     make_deterministic()
     index, vectors, _ = read_embeddings(embeddings)
-    model, facts = load_autoencoder(weights, card)
+    model, tuned, facts = load_autoencoder(weights, card)
     if model.width != vectors.shape[1]:
         raise InputError(
             f"{weights}: expected an autoencoder of vectors of {vectors.shape[1]} numbers, "
             f"got one of {model.width}"
         )
+    if tuned:
+        embedder = NetworkEmbedder.again(facts["embeddings"])
+        put_into(embedder.model, tuned)
+        names = index["clip"].unique()
+        vectors = np.concatenate(list(embedder.embed([clips / name for name in names])))
     value, rule = read_threshold(threshold)
     errors = reconstruction_errors(
-        model, batches(vectors, 1024, shuffle_seed=None), choose_device()
+        model, batches(vectors, np.arange(len(vectors)), 1024, shuffle_seed=None), choose_device()
     )
     table = score_clips(index, errors, facts["clip_score"])
     test = table[table["split"] == TEST]

@@ -30,13 +30,13 @@ class AutoencoderTraining(LightningModule):
         self._learning_rate, self._weight_decay = learning_rate, weight_decay
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        (vectors,) = batch
+        vectors, _ = batch
         loss = self.model.errors(vectors).mean()
         self._log("train_loss", loss, len(vectors))
         return loss
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        (vectors,) = batch
+        vectors, _ = batch
         self._log(MONITOR, self.model.errors(vectors).mean(), len(vectors))
 
     def _log(self, name: str, loss: Tensor, num: int) -> None:

@@ -2,13 +2,12 @@
 
 import hashlib
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from fractions import Fraction
-from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +19,7 @@ from vigil.learn.models.anomaly.registry import build_backbone
 from vigil.learn.runtime import choose_device, make_deterministic, seed_torch
 from vigil.pixels.clips import Positions, ShortClips, read_frames, sample_uniformly
 from vigil.pixels.picture import Picture
+from vigil.plumbing.errors import InputError
 from vigil.plumbing.memo import file_digest
 
 Precision = Literal["32-true", "bf16-true"]
@@ -55,9 +55,10 @@ class NetworkEmbedder:
         model = build_backbone(
             backbone, weights=weights, num_frames=num_frames, alpha=slowfast_alpha
         )
-        self.facts = {
+        self.facts: dict[str, Any] = {
             "backbone": backbone,
             "weights": weights,
+            "seed": seed,
             "weights_sha256": state_digest(model),
             "num_windows": num_windows,
             "short_clips": short_clips,
@@ -74,9 +75,30 @@ class NetworkEmbedder:
         if channels_last:
             model.use_channels_last()
         self._device = choose_device()
-        self._model = model.to(self._device)
+        self.model = model.to(self._device)
         self._num_windows, self._short_clips = num_windows, short_clips
         self._batch_size = batch_size
+
+    @classmethod
+    def again(cls, facts: Mapping[str, Any]) -> "NetworkEmbedder":
+        """The same network in 32 bits from what is told of it, to be tuned or to use tuned weights.
+
+        Raises:
+            InputError: its weights are other ones now.
+        """
+        names = ("seed", "backbone", "weights", "num_frames", "slowfast_alpha", "num_windows")
+        told = {name: facts[name] for name in (*names, "short_clips")}
+        made = cls(**told, batch_size=8, precision="32-true", channels_last=False)
+        if made.facts["weights_sha256"] != facts["weights_sha256"]:
+            raise InputError(
+                f"embed_clips.weights: expected {facts['weights']} to be as when clips were "
+                "embedded, found other weights"
+            )
+        return made
+
+    def read(self, path: Path) -> npt.NDArray[np.uint8]:
+        """(num_windows, T, S, S, 3) RGB: what the network sees of a clip."""
+        return read_windows(path, self.model.inputs, self._num_windows, self._short_clips)
 
     def embed(self, paths: Sequence[Path]) -> Iterator[Vectors]:
         """Yields (num_windows, D) for each clip, in order.
@@ -85,20 +107,13 @@ class NetworkEmbedder:
             InputError: a clip that cannot be read, or is too short.
         """
         num_clips = max(1, self._batch_size // self._num_windows)
-        inputs = self._model.inputs
-        read = partial(
-            read_windows,
-            inputs=inputs,
-            num_windows=self._num_windows,
-            short_clips=self._short_clips,
-        )
         with ThreadPoolExecutor(NUM_DECODERS) as pool:
             waiting: deque[Future[npt.NDArray[np.uint8]]] = deque()
             upcoming = iter(paths)
 
             def fill() -> None:
                 while len(waiting) < 2 * num_clips and (path := next(upcoming, None)):
-                    waiting.append(pool.submit(read, path))
+                    waiting.append(pool.submit(self.read, path))
 
             fill()
             while waiting:
@@ -111,7 +126,7 @@ class NetworkEmbedder:
     def _embed_windows(self, frames: npt.NDArray[np.uint8]) -> Vectors:
         """(B, T, S, S, 3) to (B, D)."""
         parts = torch.from_numpy(frames).split(self._batch_size)
-        vectors = torch.cat([self._model(part.to(self._device)).cpu() for part in parts])
+        vectors = torch.cat([self.model(part.to(self._device)).cpu() for part in parts])
         return np.asarray(vectors.numpy(), np.float32)
 
 

@@ -15,5 +15,5 @@ def reconstruction_errors(
 ) -> npt.NDArray[np.float64]:
     """(N,): each vector's error, in the order of the batches, without dropout."""
     model = model.to(device).eval()
-    scored = [model.errors(vectors.to(device)).double().cpu() for (vectors,) in batches]
+    scored = [model.errors(vectors.to(device)).double().cpu() for vectors, _ in batches]
     return torch.cat(scored).numpy() if scored else np.empty(0)

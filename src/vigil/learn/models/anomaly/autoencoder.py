@@ -2,13 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from pathlib import Path
 from typing import Any, Literal
 
 from torch import Tensor, nn
-
-from vigil.learn.weights import load_weights, read_card
-from vigil.plumbing.errors import InputError
 
 ErrorName = Literal["sum", "mean"]
 
@@ -56,19 +52,3 @@ class Autoencoder(nn.Module):
 def build_autoencoder(config: Mapping[str, Any]) -> Autoencoder:
     """Builds an autoencoder, its weights random."""
     return Autoencoder(**config)
-
-
-def load_autoencoder(weights: Path, card_file: Path) -> tuple[Autoencoder, dict[str, Any]]:
-    """Loads a trained autoencoder, ready for use, and its card.
-
-    Raises:
-        InputError: a file is missing, damaged, or the two do not fit.
-    """
-    card = read_card(card_file)
-    try:
-        model = build_autoencoder(card["config"])
-    except TypeError as error:
-        raise InputError(f"{card_file}: config: {error}") from None
-    load_weights(model, weights)
-    model.eval()
-    return model, card

@@ -5,6 +5,8 @@ SlowFast: Feichtenhofer et al., "SlowFast Networks for Video Recognition", 2019.
 """
 
 import importlib
+import warnings
+from types import ModuleType
 from typing import Any
 
 import torch
@@ -15,9 +17,7 @@ from vigil.learn.models.anomaly.backbone import Backbone, InputFacts
 
 def build_slowfast(num_frames: int, alpha: int) -> nn.Module:
     """SlowFast with a ResNet-50, its weights random; the published one has 32 frames, alpha 4."""
-    from pytorchvideo.models.hub import slowfast_r50
-
-    network: nn.Module = slowfast_r50(
+    network: nn.Module = _hub().slowfast_r50(
         slowfast_fusion_conv_stride=(alpha, 1, 1),
         head_pool_kernel_sizes=((num_frames // alpha, 7, 7), (num_frames, 7, 7)),
     )
@@ -26,7 +26,7 @@ def build_slowfast(num_frames: int, alpha: int) -> nn.Module:
 
 def build_x3d(name: str) -> nn.Module:
     """X3D of a size, its weights random."""
-    network: nn.Module = getattr(importlib.import_module("pytorchvideo.models.hub"), name)()
+    network: nn.Module = getattr(_hub(), name)()
     return network
 
 
@@ -69,6 +69,11 @@ def _without_classifier(network: nn.Module) -> nn.Module:
 
 def address(name: str) -> str:
     """Where the weights trained on Kinetics-400 are."""
-    family = "slowfast" if name.startswith("slowfast") else "x3d"
-    hub = importlib.import_module(f"pytorchvideo.models.hub.{family}")
-    return str(hub.checkpoint_paths[name])
+    family = getattr(_hub(), "slowfast" if name.startswith("slowfast") else "x3d")
+    return str(family.checkpoint_paths[name])
+
+
+def _hub() -> ModuleType:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it uses what torch calls old
+        return importlib.import_module("pytorchvideo.models.hub")
