@@ -3,6 +3,7 @@
 import json
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,16 @@ from tiny_videos import cut_off, write_coded_video
 from vigil.domain.embeddings import read_embeddings
 
 Run = Callable[..., Outcome]
+HEAVY = ("torch", "torchvision", "lightning")
+WATCHED = """
+import runpy, sys
+script = sys.argv.pop(1)
+sys.argv[0] = script
+try:
+    runpy.run_path(script, run_name="__main__")
+finally:
+    print("loaded:", *(name for name in {heavy!r} if name in sys.modules), file=sys.stderr)
+"""
 EMBED = (
     *("--clips", "scene/clips", "--splits", "data/splits/anomaly"),
     *("--embeddings", "data/embeddings"),
@@ -184,6 +195,33 @@ def test_a_network_is_tuned_and_used(project: Project, run_stage: Run) -> None:
     errors = pd.read_csv(project.folder / "metrics/plots/anomaly/errors.csv")
     same = errors.merge(fitted, on="clip", suffixes=("", "_fitted"))
     np.testing.assert_allclose(same["error"], same["error_fitted"], rtol=1e-3)
+
+
+def test_describing_flow_and_picking_need_no_torch(project: Project, run_stage: Run) -> None:
+    init_git(project)
+    assert run_until(project, run_stage, "pick_threshold").code == 0
+    for stage in ("split", "embed_clips", "pick_threshold"):
+        script = str(REPOSITORY / "stages" / f"{stage}.py")
+        command = [sys.executable, "-c", WATCHED.format(heavy=HEAVY), script, *STAGES[stage]]
+        done = subprocess.run(
+            command, cwd=project.folder, capture_output=True, text=True, check=False
+        )
+        assert (done.returncode, done.stderr) == (0, "loaded:\n"), stage
+
+
+UCF101 = REPOSITORY.parent / "shared" / "real" / "ucf101"
+
+
+@pytest.mark.skipif(not UCF101.is_dir(), reason="needs ../shared/real/ucf101")
+def test_real_clips_with_params_alone(project: Project, run_stage: Run) -> None:
+    init_git(project)
+    shutil.rmtree(project.folder / "scene/clips")
+    shutil.copytree(UCF101, project.folder / "scene/clips")
+    project.set_params("dataset", anomalous_classes=["Diving"], clip_group_pattern="")
+    assert run_until(project, run_stage, "evaluate").code == 0
+    metrics = json.loads((project.folder / "metrics/anomaly.json").read_text())
+    assert (metrics["num_allowed"], metrics["num_anomalous"]) == (2, 5)
+    assert metrics["auroc"] >= 0.9
 
 
 def clip_of(project: Project, kind: str = "creep") -> Path:
