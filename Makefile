@@ -43,8 +43,8 @@ clean-state: ## forget remembered work and checkpoints of stopped trainings
 	rm -rf .vigil
 
 clean: clean-state ## remove everything made, but for what git keeps
-	rm -rf data/demo data/frames data/annotations data/samples data/sample_report data/splits data/predictions models
-	rm -rf data/detection data/detection_report
+	rm -rf data/demo data/frames data/annotations data/samples data/sample_report data/detection \
+		data/detection_report data/splits data/embeddings data/predictions models
 
 $(VENV)/bin/pip:
 	$(PYTHON) -m venv $(VENV)

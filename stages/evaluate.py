@@ -8,7 +8,8 @@ import numpy.typing as npt
 import pandas as pd
 from pydantic import Field
 
-from vigil.domain.sides import TEST, VAL, read_side
+from vigil.domain.sides import TEST, TRAIN, VAL, read_side
+from vigil.plumbing.errors import InputError
 from vigil.plumbing.outputs import whole
 from vigil.plumbing.params import Section
 from vigil.plumbing.records import write_csv, write_json
@@ -42,9 +43,17 @@ class Detector(Section):
     num_pictures: Annotated[int, Field(ge=0, le=100)]
 
 
+class Anomaly(Section):
+    seed: Annotated[int, Field(ge=0)]
+    num_bootstrap: Annotated[int, Field(ge=1, le=100_000)]
+    num_neighbours: Annotated[int, Field(ge=1)]
+    num_pictures: Annotated[int, Field(ge=0, le=100)]
+
+
 class Params(Section):
     classifier: Classifier
     detector: Detector
+    anomaly: Anomaly
 
 
 def classifier(
@@ -270,5 +279,150 @@ def _compare_pictures(
             write_picture(tile(sheets, captions, num_columns=2), folder / f"{name}.png")
 
 
+def anomaly(
+    *,
+    clips: Path,
+    embeddings: Path,
+    threshold: Path,
+    weights: Path,
+    card: Path,
+    metrics: Path,
+    plots: Path,
+    predictions: Path,
+    params: Anomaly,
+) -> None:
+    from vigil.domain.embeddings import read_embeddings, score_clips
+    from vigil.domain.measures.anomaly import (
+        accuracy_by_class,
+        accuracy_by_split,
+        bootstrap_intervals,
+        measure_alarm,
+    )
+    from vigil.domain.thresholds import pick, read_threshold
+    from vigil.learn.data.anomaly import batches
+    from vigil.learn.embedding import NetworkEmbedder
+    from vigil.learn.models.anomaly.stored import load_autoencoder
+    from vigil.learn.models.anomaly.tuned import put_into
+    from vigil.learn.prediction.anomaly import reconstruction_errors
+    from vigil.learn.runtime import choose_device, make_deterministic
+
+    make_deterministic()
+    index, vectors, _ = read_embeddings(embeddings)
+    model, tuned, facts = load_autoencoder(weights, card)
+    if model.width != vectors.shape[1]:
+        raise InputError(
+            f"{weights}: expected an autoencoder of vectors of {vectors.shape[1]} numbers, "
+            f"got one of {model.width}"
+        )
+    if tuned:
+        embedder = NetworkEmbedder.again(facts["embeddings"])
+        put_into(embedder.model, tuned)
+        names = index["clip"].unique()
+        vectors = np.concatenate(list(embedder.embed([clips / name for name in names])))
+    value, rule = read_threshold(threshold)
+    errors = reconstruction_errors(
+        model, batches(vectors, np.arange(len(vectors)), 1024, shuffle_seed=None), choose_device()
+    )
+    table = score_clips(index, errors, facts["clip_score"])
+    test = table[table["split"] == TEST]
+    is_anomalous = test["is_anomalous"].to_numpy()
+    scores = test["error"].to_numpy()
+    baselines = {}
+    own = (~index["is_anomalous"] & (index["split"] == TRAIN)).to_numpy()
+    for name, distances in _baseline_distances(vectors, own, params.num_neighbours).items():
+        rows = score_clips(index, distances, facts["clip_score"])
+        val = rows[rows["split"] == VAL]
+        by_kind = [val.loc[val["is_anomalous"] == kind, "error"].to_numpy() for kind in (0, 1)]
+        limit = pick(rule, *by_kind).value
+        distances_of_test = rows.loc[rows["split"] == TEST, "error"].to_numpy()
+        baselines[name] = {
+            **measure_alarm(is_anomalous, distances_of_test, limit),
+            "threshold": limit,
+        }
+    numbers = {
+        **measure_alarm(is_anomalous, scores, value),
+        "threshold": value,
+        "accuracy": accuracy_by_split(table, value),
+        "accuracy_by_class": accuracy_by_class(test, value),
+        "intervals_95": bootstrap_intervals(
+            is_anomalous, scores, value, num_rounds=params.num_bootstrap, seed=params.seed
+        ),
+        "num_allowed": int((~is_anomalous).sum()),
+        "num_anomalous": int(is_anomalous.sum()),
+        "baselines": baselines,
+    }
+    alarm = table["error"] > value
+    with whole(predictions) as folder:
+        folder.mkdir()
+        verdicts = table.assign(alarm=alarm, is_right=alarm == table["is_anomalous"])
+        write_csv(verdicts.round(6), folder / "errors.csv")
+    with whole(plots) as folder:
+        folder.mkdir()
+        _write_alarm_curves(table, value, folder)
+        _draw_verdicts(test, value, clips, params.num_pictures, folder)
+    write_json(numbers, metrics)
+    print({name: value for name, value in numbers.items() if not isinstance(value, dict)})
+
+
+def _baseline_distances(
+    vectors: npt.NDArray[np.float32], train: npt.NDArray[np.bool_], num_neighbours: int
+) -> dict[str, npt.NDArray[np.float64]]:
+    from vigil.domain.scorers import mahalanobis_distances, neighbour_distances
+
+    every = vectors.astype(np.float64)
+    return {
+        "mahalanobis": mahalanobis_distances(every[train], every),
+        "nearest_neighbours": neighbour_distances(every[train], every, num_neighbours),
+    }
+
+
+def _write_alarm_curves(table: pd.DataFrame, threshold: float, folder: Path) -> None:
+    from vigil.domain.measures.anomaly import precision_recall_curve, roc_curve, sweep_thresholds
+    from vigil.pixels.clip_figures import draw_error_boxes
+
+    test = table[table["split"] == TEST]
+    is_anomalous, scores = test["is_anomalous"].to_numpy(), test["error"].to_numpy()
+    write_csv(roc_curve(is_anomalous, scores), folder / "roc.csv")
+    write_csv(precision_recall_curve(is_anomalous, scores), folder / "precision_recall.csv")
+    write_csv(sweep_thresholds(is_anomalous, scores), folder / "thresholds.csv")
+    split = table["split"].where(~table["is_anomalous"], table["split"] + " anomaly")
+    by_split = {
+        name: table.loc[split == name, "error"].to_numpy()
+        for name in ("train", "val", "test", "val anomaly", "test anomaly")
+        if (split == name).any()
+    }
+    draw_error_boxes(by_split, threshold, folder / "errors_by_split.png", "Error by split")
+    classes = (
+        test[["class", "is_anomalous"]].drop_duplicates().sort_values(["is_anomalous", "class"])
+    )
+    by_class = {
+        f"{name} (!)" if anomalous else name: test.loc[test["class"] == name, "error"].to_numpy()
+        for name, anomalous in classes.itertuples(index=False)
+    }
+    draw_error_boxes(
+        by_class, threshold, folder / "errors_by_class.png", "Error of test clips by class"
+    )
+
+
+def _draw_verdicts(
+    test: pd.DataFrame, threshold: float, clips: Path, num_pictures: int, folder: Path
+) -> None:
+    """A sheet of the worst misses, and one of the worst false alarms, a clip a row."""
+    from vigil.pixels.clip_sheet import draw_clip_sheet
+
+    alarm = test["error"] > threshold
+    misses = test[~alarm & test["is_anomalous"]].sort_values("error", kind="stable")
+    false_alarms = test[alarm & ~test["is_anomalous"]].sort_values(
+        "error", kind="stable", ascending=False
+    )
+    for name, rows in (("misses", misses), ("false_alarms", false_alarms)):
+        shown = rows.head(num_pictures)
+        captions = [
+            f"{error / threshold:.2f} x {clip}"
+            for clip, error in shown[["clip", "error"]].itertuples(index=False)
+        ]
+        draw_clip_sheet([clips / clip for clip in shown["clip"]], captions, folder / f"{name}.png")
+
+
 if __name__ == "__main__":
-    run_stage(classifier, detector)
+    run_stage(classifier, detector, anomaly)

@@ -1,4 +1,4 @@
-"""Assigns samples or pictures to train, val and test: whole videos, blocks of time or strata."""
+"""Assigns samples, pictures and clips to train, val and test, never neighbours apart."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -6,9 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from vigil.domain.samples import read_index
 from vigil.domain.sides import SIDES, write_sides
-from vigil.domain.splits import assign_splits, count_by_side
 from vigil.plumbing.errors import InputError, listed
 from vigil.plumbing.outputs import whole
 from vigil.plumbing.params import FileNames, Section
@@ -22,6 +20,7 @@ class Params(Section):
     test_fraction: Annotated[float, Field(gt=0, lt=1)]
     test_videos: FileNames
     gap_frames: Annotated[int, Field(ge=0, le=1_000_000)]
+    anomalous_val_fraction: Annotated[float, Field(ge=0, lt=1)]
 
 
 def check_sections(sections: Mapping[str, Any]) -> None:
@@ -35,11 +34,39 @@ def check_sections(sections: Mapping[str, Any]) -> None:
 
 
 def classifier(*, samples: Path, splits: Path, metrics: Path, params: Params) -> None:
+    from vigil.domain.samples import read_index
+    from vigil.domain.splits import assign_splits, count_by_side
+
     index = read_index(samples)
-    sides = assign_splits(index, **params.model_dump())
+    sides = assign_splits(index, **params.model_dump(exclude={"anomalous_val_fraction"}))
     with whole(splits) as folder:
         write_sides(sides, folder)
-    counts = count_by_side(index, sides)
+    _write_counts(count_by_side(index, sides), metrics)
+
+
+def anomaly(
+    *,
+    clips: Path,
+    splits: Path,
+    metrics: Path,
+    anomalous_classes: FileNames,
+    clip_group_pattern: str,
+    params: Params,
+) -> None:
+    from vigil.domain.clip_splits import assign_clips, count_clips
+    from vigil.domain.clips import list_clips
+    from vigil.pixels.clip_figures import draw_clip_counts
+
+    table = list_clips(clips, anomalous_classes=anomalous_classes, group_pattern=clip_group_pattern)
+    sides = assign_clips(table, **params.model_dump(exclude={"test_videos", "gap_frames"}))
+    counts = count_clips(table, sides)
+    with whole(splits) as folder:
+        write_sides(sides, folder)
+        draw_clip_counts(counts, anomalous_classes, folder / "clips.png")
+    _write_counts(counts, metrics)
+
+
+def _write_counts(counts: dict[str, dict[str, int]], metrics: Path) -> None:
     write_json(counts, metrics)
     for side, by_label in counts.items():
         print(f"{side}: {by_label}")
@@ -50,7 +77,7 @@ def detector(*, detections: Path, splits: Path, metrics: Path, params: Params) -
     from vigil.domain.detections import read_detections
 
     found = read_detections(detections)
-    sides = assign_pictures(found, **params.model_dump())
+    sides = assign_pictures(found, **params.model_dump(exclude={"anomalous_val_fraction"}))
     with whole(splits) as folder:
         write_sides(sides, folder)
     table = tabulate_sides(found, sides)
@@ -74,4 +101,4 @@ def summarise(table: dict[str, Any]) -> str:
 
 
 if __name__ == "__main__":
-    run_stage(classifier, detector)
+    run_stage(classifier, detector, anomaly)

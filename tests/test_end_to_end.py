@@ -12,12 +12,13 @@ import av
 import numpy as np
 import pytest
 import yaml
+from tiny_clips import write_clips
 
 ROOT = Path(__file__).parents[1]
 SIZE_WH = (96, 80)
 NUM_FRAMES = 48
 FPS = 12
-NUM_STAGES = 10
+NUM_STAGES = 15
 VIDEOS = ("a one.mp4", "b.two.avi", "c.mp4")
 MODEL = Path("src", "vigil", "learn", "models", "classifier", "crop_transformer.py")
 SMALL = {
@@ -39,6 +40,7 @@ SMALL = {
     "import_detections": {"frame_stride": 6},
     "interpolate_annotations": {"num_pictures": 2},
     "split": {"val_fraction": 0.34, "test_fraction": 0.34},
+    "fit_autoencoder": {"max_epochs": 2, "hidden": [8, 4]},
 }
 
 
@@ -108,6 +110,7 @@ class Project:
             else:
                 shutil.copy(source, folder / name)
         (folder / "data" / "scene" / "videos").mkdir(parents=True)
+        write_clips(folder / "data" / "scene" / "clips", num_sources=3)
         self.env = {
             **os.environ,
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
@@ -133,7 +136,13 @@ class Project:
                 write_video(path, number)
         tasks = [task_of(video, number) for number, video in enumerate(videos)]
         (scene / "export.json").write_text(json.dumps(tasks))
-        dataset = {"root": "data/scene", "videos": list(videos), "annotations": "export.json"}
+        dataset = {
+            "root": "data/scene",
+            "videos": list(videos),
+            "annotations": "export.json",
+            "anomalous_classes": ["dash"],
+            "clip_group_pattern": "",
+        }
         self.change("dataset", **dataset)
         for section, values in SMALL.items():
             self.change(section, **values)
@@ -285,6 +294,26 @@ def test_a_changed_threshold_retrains_nothing(project: Project, branch: str, cha
     content["evaluate"][branch].update(changes)
     path.write_text(yaml.safe_dump(content))
     assert project.repro() == [f"evaluate@{branch}"]
+    path.write_text(before)
+    project.repro()
+
+
+def test_another_rule_for_the_alarm_refits_nothing(project: Project):
+    project.change("pick_threshold", method="quantile")
+    assert project.repro() == ["pick_threshold", "evaluate@anomaly"]
+    project.change("pick_threshold", method="max_validation_error")
+    project.repro()
+
+
+def test_another_backbone_leaves_the_other_branches_alone(project: Project):
+    path = project.folder / "params.yaml"
+    before = path.read_text()
+    content = yaml.safe_load(before)
+    content["embed_clips"]["flow_histogram"]["num_bins"] = 4
+    path.write_text(yaml.safe_dump(content))
+    assert project.repro() == [
+        "embed_clips", "fit_autoencoder", "pick_threshold", "evaluate@anomaly",
+    ]  # fmt: skip
     path.write_text(before)
     project.repro()
 

@@ -79,6 +79,42 @@ def test_what_only_another_instance_imports_is_left_out(
     assert names(imports_of(script, instance)) == common | own
 
 
+HELPED = """
+from typing import TYPE_CHECKING
+from vigil.plumbing.stages import run_stage
+
+if TYPE_CHECKING:
+    from vigil.domain import boxes
+
+def deep():
+    from vigil.domain import splits
+
+def of_one():
+    deep()
+
+def of_both():
+    from vigil.domain import coco
+
+def one():
+    of_one()
+    of_both()
+
+def two():
+    of_both()
+
+run_stage(one, two)
+"""
+
+
+def test_what_only_another_instance_calls_is_left_out(script: Path) -> None:
+    script.write_text(HELPED)
+    assert names(imports_of(script, "one")) == {
+        "domain/coco", "domain/splits", "plumbing/stages",
+    }  # fmt: skip
+    assert names(imports_of(script, "two")) == {"domain/coco", "plumbing/stages"}
+    assert "domain/boxes" in names(imports_of(script))
+
+
 def test_plumbing_is_told_apart() -> None:
     errors, boxes = module_file("vigil.plumbing.errors"), module_file("vigil.domain.boxes")
     assert errors is not None

@@ -257,3 +257,15 @@ def test_where_it_is_kept(tmp_path: Path, state: Path, monkeypatch: pytest.Monke
     experiment.mkdir(parents=True)
     monkeypatch.chdir(experiment)
     assert state_folder() == tmp_path / ".vigil"
+
+
+def test_recall_gives_the_result_where_it_is_remembered(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setenv("VIGIL_STATE_DIR", str(tmp_path))
+    memo, facts = Memo("clips"), {"clip": "a"}
+    assert not memo.holds(facts)
+    made = memo.recall(facts, lambda path: path.write_text("once"))
+    assert memo.holds(facts)
+    assert memo.recall(facts, lambda path: path.write_text("twice")) == made
+    assert made.read_text() == "once"
+    assert memo.fetch(facts, lambda path: path.write_text("thrice"), tmp_path / "target")
+    assert (tmp_path / "target").read_text() == "once"

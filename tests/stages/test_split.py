@@ -63,5 +63,5 @@ def test_two_runs_give_the_same_bytes_and_some_seed_others(
 def test_an_instance_must_be_named(project: Project, run_stage: Run) -> None:
     outcome = run_stage(project, "split", "--samples", "data/samples")
     assert outcome.code == 1
-    assert outcome.stderr.startswith("split: expected one of classifier")
+    assert outcome.stderr.startswith("split: expected one of anomaly, classifier")
     assert outcome.stderr.count("\n") == 1

@@ -78,9 +78,22 @@ class Memo:
         Returns:
             Whether the result was remembered.
         """
+        remembered = self.holds(facts)
+        result = self.recall(facts, make)
+        if result.is_dir():
+            shutil.copytree(result, target, copy_function=_link_or_copy)
+        else:
+            _link_or_copy(result, target)
+        return remembered
+
+    def holds(self, facts: Mapping[str, Any]) -> bool:
+        """Whether the result of `facts` is remembered."""
+        return (self._folder / fingerprint(facts)).exists()
+
+    def recall(self, facts: Mapping[str, Any], make: Callable[[Path], object]) -> Path:
+        """As `fetch`, but gives where the result is remembered, to be read and not changed."""
         entry = self._folder / fingerprint(facts)
-        remembered = entry.exists()
-        if not remembered:
+        if not entry.exists():
             self._folder.mkdir(parents=True, exist_ok=True)
             partial = Path(tempfile.mkdtemp(dir=self._folder, prefix=PARTIAL_PREFIX))
             try:
@@ -92,12 +105,7 @@ class Memo:
             finally:
                 shutil.rmtree(partial, ignore_errors=True)
         os.utime(entry)
-        result = entry / "result"
-        if result.is_dir():
-            shutil.copytree(result, target, copy_function=_link_or_copy)
-        else:
-            _link_or_copy(result, target)
-        return remembered
+        return entry / "result"
 
     def prune(self) -> None:
         """Forgets the entries used longest ago until the rest fits `VIGIL_MEMO_GB` (default 50).

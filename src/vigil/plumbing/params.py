@@ -87,6 +87,8 @@ class Dataset(Section):
     videos: Annotated[FileNames, AfterValidator(_check_not_empty)]
     annotations: DataPath
     detection: Detection
+    anomalous_classes: FileNames
+    clip_group_pattern: str
 
 
 def read_params(path: Path = PARAMS_FILE) -> dict[str, Any]:

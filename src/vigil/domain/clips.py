@@ -1,0 +1,109 @@
+"""Clips in folders of classes: `<folder>/<class>/<clip>`."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from vigil.plumbing.errors import InputError, listed, shorten
+from vigil.plumbing.memo import file_digest
+
+
+def list_clips(
+    folder: Path, *, anomalous_classes: Sequence[str], group_pattern: str
+) -> pd.DataFrame:
+    """Lists every clip below a folder; hidden files do not count.
+
+    Args:
+        anomalous_classes: classes that must raise the alarm; all others are allowed.
+        group_pattern: a regular expression over a clip's file name. Its first group, or the whole
+            match where it has none, names the source the clip was cut from. Empty: each clip is a
+            source of its own.
+
+    Returns:
+        `class`, `is_anomalous`, `source` and `digest` (SHA-256 of the file) by `clip`
+        ("<class>/<file name>"), sorted.
+
+    Raises:
+        InputError: no folder, no class, a class without clips, a file where a folder is expected or
+            the other way round, a name outside the pattern, an anomalous class that is not there,
+            or no class of either kind.
+    """
+    if not folder.is_dir():
+        raise InputError(f"{folder}: expected a folder for each class of clips, found none")
+    classes = _visible(folder)
+    for path in classes:
+        if not path.is_dir():
+            raise InputError(f"{path}: expected a folder for each class of clips, found a file")
+    names = [path.name for path in classes]
+    if not names:
+        raise InputError(f"{folder}: expected a folder for each class of clips, found none")
+    _check_classes(names, anomalous_classes)
+    pattern = _compile(group_pattern)
+    rows = []
+    for path in classes:
+        files = _visible(path)
+        if not files:
+            raise InputError(f"{path}: expected clips, found an empty folder")
+        for file in files:
+            if not file.is_file():
+                raise InputError(f"{file}: expected a clip, found a folder")
+            rows.append(
+                {
+                    "clip": f"{path.name}/{file.name}",
+                    "class": path.name,
+                    "is_anomalous": path.name in anomalous_classes,
+                    "source": _source(file, pattern),
+                    "digest": file_digest(file),
+                }
+            )
+    return pd.DataFrame(rows).set_index("clip")
+
+
+def _visible(folder: Path) -> list[Path]:
+    found = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+    for path in found:
+        if not path.name.isprintable():  # nor a name that is not UTF-8
+            raise InputError(f"{folder}: expected printable names, got {shorten(path.name)}")
+    return found
+
+
+def _check_classes(names: Sequence[str], anomalous_classes: Sequence[str]) -> None:
+    unknown = set(anomalous_classes) - set(names)
+    if unknown:
+        raise InputError(
+            f"dataset.anomalous_classes: expected classes of {listed(names)}, got {listed(unknown)}"
+        )
+    if not anomalous_classes:
+        raise InputError(
+            "dataset.anomalous_classes: expected at least one class to raise the alarm, got none"
+        )
+    if set(anomalous_classes) == set(names):
+        raise InputError(
+            "dataset.anomalous_classes: expected to leave a class that is allowed, got all of "
+            f"{listed(names)}"
+        )
+
+
+def _compile(pattern: str) -> re.Pattern[str] | None:
+    try:
+        return re.compile(pattern) if pattern else None
+    except re.error as error:
+        raise InputError(
+            f"dataset.clip_group_pattern: expected a regular expression, got {shorten(pattern)}: "
+            f"{error}"
+        ) from None
+
+
+def _source(file: Path, pattern: re.Pattern[str] | None) -> str:
+    if pattern is None:
+        return f"{file.parent.name}/{file.name}"
+    found = pattern.search(file.name)
+    source = (found[1] if pattern.groups else found[0]) if found else None
+    if not source:
+        raise InputError(
+            f"{file}: expected dataset.clip_group_pattern {shorten(pattern.pattern)} to find the "
+            "clip's source in its name, found none"
+        )
+    return source

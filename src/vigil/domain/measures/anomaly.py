@@ -1,0 +1,135 @@
+"""How well scores tell anomalous clips from allowed ones.
+
+Scores have no range; scikit-learn's curves take them as they are.
+"""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from sklearn import metrics
+
+from vigil.domain.thresholds import proportion_interval
+
+DECIMALS = 4
+Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
+
+
+def measure_alarm(is_anomalous: Bools, scores: Floats, threshold: float) -> dict[str, float]:
+    """The headline numbers, rounded.
+
+    Args:
+        is_anomalous: (N,), with both kinds.
+        scores: (N,).
+        threshold: a higher score raises the alarm.
+
+    Returns:
+        `auroc`, `average_precision`, `anomaly_recall` (share of the anomalous clips that raise the
+        alarm) and `false_alarm_rate` (share of the allowed ones that do).
+    """
+    return {
+        name: round(v, DECIMALS) for name, v in _measure(is_anomalous, scores, threshold).items()
+    }
+
+
+def _measure(is_anomalous: Bools, scores: Floats, threshold: float) -> dict[str, float]:
+    alarms = scores > threshold
+    return {
+        "auroc": float(metrics.roc_auc_score(is_anomalous, scores)),
+        "average_precision": float(metrics.average_precision_score(is_anomalous, scores)),
+        "anomaly_recall": float(alarms[is_anomalous].mean()),
+        "false_alarm_rate": float(alarms[~is_anomalous].mean()),
+    }
+
+
+def bootstrap_intervals(
+    is_anomalous: Bools, scores: Floats, threshold: float, *, num_rounds: int, seed: int
+) -> dict[str, dict[str, float]]:
+    """95 % intervals of what `measure_alarm` measures: percentiles over resampled clips.
+
+    Clips of either kind are drawn from their own kind, as many as there are. For the two shares the
+    exact intervals are given beside: resampling cannot see that 20 of 20 may have been luck.
+
+    Returns:
+        `low` and `high` of each number; `<name>_exact` for the shares.
+    """
+    rng = np.random.default_rng(seed)
+    kinds = [np.flatnonzero(is_anomalous), np.flatnonzero(~is_anomalous)]
+    rounds = []
+    for _ in range(num_rounds):
+        chosen = np.concatenate([rng.choice(kind, len(kind)) for kind in kinds])
+        rounds.append(_measure(is_anomalous[chosen], scores[chosen], threshold))
+    table = pd.DataFrame(rounds)
+    found = {
+        name: (float(table[name].quantile(0.025)), float(table[name].quantile(0.975)))
+        for name in table
+    }
+    alarms = scores > threshold
+    for name, kind in zip(("anomaly_recall", "false_alarm_rate"), kinds, strict=True):
+        found[f"{name}_exact"] = proportion_interval(int(alarms[kind].sum()), len(kind))
+    return {
+        name: {"low": round(low, DECIMALS), "high": round(high, DECIMALS)}
+        for name, (low, high) in found.items()
+    }
+
+
+def accuracy_by_split(table: pd.DataFrame, threshold: float) -> dict[str, float]:
+    """The share of right verdicts on the allowed clips of each split and on the anomalous ones.
+
+    Args:
+        table: `split`, `is_anomalous` and `error` of each clip.
+
+    Returns:
+        Shares for `train`, `val`, `test` (allowed clips at or below the threshold), `anomaly`
+        (anomalous test clips above it) and, where there are such, `val_anomaly`.
+    """
+    names = table["split"].where(
+        ~table["is_anomalous"], table["split"].map({"test": "anomaly", "val": "val_anomaly"})
+    )
+    return _round_means(_is_right(table, threshold).groupby(names.to_numpy()).mean())
+
+
+def accuracy_by_class(table: pd.DataFrame, threshold: float) -> dict[str, float]:
+    """The share of right verdicts on each class of a table as above."""
+    return _round_means(_is_right(table, threshold).groupby(table["class"].to_numpy()).mean())
+
+
+def roc_curve(is_anomalous: Bools, scores: Floats) -> pd.DataFrame:
+    """`false_alarm_rate`, `anomaly_recall` and `threshold`, corners only."""
+    false_alarms, recall, thresholds = metrics.roc_curve(is_anomalous, scores)
+    highest = np.nextafter(scores.max(), np.inf)  # the first is infinite
+    columns = {
+        "false_alarm_rate": false_alarms,
+        "anomaly_recall": recall,
+        "threshold": np.minimum(thresholds, highest),
+    }
+    return pd.DataFrame(columns).round(6)
+
+
+def precision_recall_curve(is_anomalous: Bools, scores: Floats) -> pd.DataFrame:
+    """`anomaly_recall` and `precision` for each score as threshold, and the curve's end."""
+    precision, recall, _ = metrics.precision_recall_curve(is_anomalous, scores)
+    return pd.DataFrame({"anomaly_recall": recall, "precision": precision}).round(6)
+
+
+def sweep_thresholds(is_anomalous: Bools, scores: Floats) -> pd.DataFrame:
+    """`threshold`, `anomaly_recall`, `false_alarm_rate` and `accuracy` for each score as one."""
+    thresholds = np.unique(scores)
+    alarms = scores > thresholds[:, None]  # (thresholds, N)
+    columns = {
+        "threshold": thresholds,
+        "anomaly_recall": alarms[:, is_anomalous].mean(axis=1),
+        "false_alarm_rate": alarms[:, ~is_anomalous].mean(axis=1),
+        "accuracy": (alarms == is_anomalous).mean(axis=1),
+    }
+    return pd.DataFrame(columns).round(6)
+
+
+def _is_right(table: pd.DataFrame, threshold: float) -> "pd.Series[Any]":
+    return (table["error"] > threshold) == table["is_anomalous"]
+
+
+def _round_means(means: "pd.Series[Any]") -> dict[str, float]:
+    return {str(name): round(float(share), DECIMALS) for name, share in means.items()}

@@ -1,0 +1,49 @@
+"""What training an autoencoder of embeddings means: loss, optimiser, schedule."""
+
+from typing import Any
+
+import torch
+from lightning.pytorch import LightningModule
+from torch import Tensor
+
+from vigil.learn.data.anomaly import Batch
+from vigil.learn.epoch_schedules import EpochSchedule
+from vigil.learn.models.anomaly.autoencoder import Autoencoder
+
+MONITOR = "val_loss"
+
+
+class AutoencoderTraining(LightningModule):
+    """The mean over vectors of the reconstruction error."""
+
+    def __init__(
+        self,
+        model: Autoencoder,
+        schedule: EpochSchedule,
+        *,
+        learning_rate: float,
+        weight_decay: float,
+    ) -> None:
+        super().__init__()
+        self.model = model
+        self._schedule = schedule
+        self._learning_rate, self._weight_decay = learning_rate, weight_decay
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        vectors, _ = batch
+        loss = self.model.errors(vectors).mean()
+        self._log("train_loss", loss, len(vectors))
+        return loss
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        vectors, _ = batch
+        self._log(MONITOR, self.model.errors(vectors).mean(), len(vectors))
+
+    def _log(self, name: str, loss: Tensor, num: int) -> None:
+        self.log(name, loss.detach(), on_step=False, on_epoch=True, batch_size=num)
+
+    def configure_optimizers(self) -> Any:
+        optimiser = torch.optim.Adam(
+            self.model.parameters(), self._learning_rate, weight_decay=self._weight_decay
+        )
+        return self._schedule.configure(optimiser, MONITOR)

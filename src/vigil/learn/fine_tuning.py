@@ -1,0 +1,137 @@
+"""Training an autoencoder from clips, the last weights of the backbone along with it.
+
+A backbone that is trained to give vectors that are easy to reconstruct could give the same vector
+for all clips. So the target of the reconstruction never follows the gradient: it is the vector
+itself, detached (Chen and He, "Exploring Simple Siamese Representation Learning", 2021), or the
+vector of a copy of the backbone that follows slowly (Grill et al., "Bootstrap Your Own Latent",
+2020). The variance of the vectors is logged, and a collapse stops the run.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from lightning.pytorch import LightningModule
+from torch import Tensor, nn
+
+from vigil.learn.autoencoder import MONITOR
+from vigil.learn.data.anomaly import Batch
+from vigil.learn.epoch_schedules import EpochSchedule
+from vigil.learn.models.anomaly.tuned import TunedAutoencoder
+from vigil.plumbing.errors import InputError
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """How the backbone learns.
+
+    Attributes:
+        from_epoch: the first epoch that trains from clips, counted from 1.
+        learning_rate: of the backbone's weights.
+        target: of the reconstruction.
+        momentum: of the copy: how much of itself it keeps at each step.
+        min_variance_fraction: of the stored vectors' variance; less is a collapse.
+    """
+
+    from_epoch: int
+    learning_rate: float
+    target: Literal["detached", "momentum"]
+    momentum: float
+    min_variance_fraction: float
+
+
+class FineTuning(LightningModule):
+    """The mean reconstruction error, of stored vectors first, then of clips."""
+
+    def __init__(
+        self,
+        model: TunedAutoencoder,
+        frames: Callable[[Tensor], Tensor],
+        tuning: Tuning,
+        schedule: EpochSchedule,
+        *,
+        variance: float,
+        learning_rate: float,
+        weight_decay: float,
+    ) -> None:
+        """Builds it.
+
+        Args:
+            frames: gives the frames (B, T, S, S, 3) of rows (B,) of the table of embeddings.
+            variance: of the stored training vectors, summed over their numbers.
+        """
+        super().__init__()
+        self.model = model
+        self._frames, self._tuning, self._schedule = frames, tuning, schedule
+        self._variance = variance
+        self._learning_rate, self._weight_decay = learning_rate, weight_decay
+        self.copies = nn.ParameterDict(
+            {
+                name: nn.Parameter(tensor.detach().clone(), requires_grad=False)
+                for name, tensor in model.tuned.items()
+            }
+        )
+        self._seen: list[Tensor] = []
+
+    def on_train_epoch_start(self) -> None:
+        self._seen = []
+        if self._is_tuning:
+            self.model.unfreeze()
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        vectors, target = self._vectors_of(batch)
+        self._seen.append(vectors.detach().float().cpu())
+        loss = self.model.autoencoder.errors(vectors, target).mean()
+        self._log("train_loss", loss, len(vectors))
+        return loss
+
+    def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
+        if self._is_tuning:
+            for name, copy in self.copies.items():
+                copy.lerp_(self.model.tuned[name].detach(), 1 - self._tuning.momentum)
+
+    def on_validation_epoch_end(self) -> None:  # comes after the epoch's last training batch
+        fraction = float(torch.cat(self._seen).var(dim=0).sum()) / self._variance
+        self.log("train_variance", fraction)
+        if fraction < self._tuning.min_variance_fraction:
+            raise InputError(
+                f"epoch {self.current_epoch + 1}: expected the embeddings to stay apart, found "
+                f"their variance at {fraction:.2g} of what it was: the backbone collapses to a "
+                "constant; a lower fit_autoencoder.fine_tuning.learning_rate, fewer tensors or "
+                "target: momentum may help"
+            )
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        vectors, target = self._vectors_of(batch)
+        self._log(MONITOR, self.model.autoencoder.errors(vectors, target).mean(), len(vectors))
+
+    def configure_optimizers(self) -> Any:
+        groups = [
+            {"params": list(self.model.autoencoder.parameters()), "lr": self._learning_rate},
+            {"params": list(self.model.tuned.values()), "lr": self._tuning.learning_rate},
+        ]
+        optimiser = torch.optim.Adam(groups, weight_decay=self._weight_decay)
+        return self._schedule.configure(optimiser, MONITOR)
+
+    @property
+    def _is_tuning(self) -> bool:
+        return self.current_epoch + 1 >= self._tuning.from_epoch
+
+    def _vectors_of(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Vectors and what is to be reconstructed from them, (B, D) both."""
+        vectors, rows = batch
+        if not self._is_tuning:
+            return vectors, vectors
+        frames = self._frames(rows).to(self.device)
+        online = self.model.embed(frames)
+        if self._tuning.target == "detached":
+            return online, online.detach()
+        with torch.no_grad():
+            return online, self.model.embed(frames, self._copies())
+
+    def _copies(self) -> Mapping[str, Tensor]:
+        return dict(self.copies.items())
+
+    def _log(self, name: str, loss: Tensor, num: int) -> None:
+        self.log(name, loss.detach(), on_step=False, on_epoch=True, batch_size=num)

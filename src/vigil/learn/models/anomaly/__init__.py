@@ -1,0 +1,1 @@
+"""The behaviour alarm's networks."""

@@ -1,0 +1,142 @@
+"""Turns every clip into vectors: what moves in it, or what a network makes of it."""
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from pydantic import Field
+
+from vigil.domain.embeddings import write_embeddings
+from vigil.domain.sides import SIDES, read_side
+from vigil.pixels.flow_histogram import FlowHistogram
+from vigil.plumbing.errors import InputError
+from vigil.plumbing.memo import Memo, file_digest
+from vigil.plumbing.outputs import whole
+from vigil.plumbing.params import FileNames, Section
+from vigil.plumbing.progress import progress
+from vigil.plumbing.stages import code_fingerprint, run_stage
+
+FLOW_HISTOGRAM = "flow_histogram"
+NUM_WORKERS = 2
+
+
+class Flow(Section):
+    num_pairs: Annotated[int, Field(ge=1, le=1000)]
+    gap_s: Annotated[float, Field(gt=0, le=10)]
+    short_side_px: Annotated[int, Field(ge=32, le=1080)]
+    num_bins: Annotated[int, Field(ge=2, le=64)]
+    num_time_cells: Annotated[int, Field(ge=1, le=64)]
+    num_space_cells: Annotated[int, Field(ge=1, le=16)]
+    min_speed: Annotated[float, Field(ge=0)]
+
+
+class Params(Section):
+    seed: Annotated[int, Field(ge=0)]
+    backbone: str
+    weights: Annotated[str, Field(min_length=1)]
+    num_frames: Annotated[int, Field(ge=0, le=1000)]
+    slowfast_alpha: Annotated[int, Field(ge=1, le=64)]
+    num_windows: Annotated[int, Field(ge=1, le=100)]
+    short_clips: Literal["repeat_last", "error"]
+    batch_size: Annotated[int, Field(ge=1)]
+    precision: Literal["32-true", "bf16-true"]
+    channels_last: bool
+    flow_histogram: Flow
+
+
+def main(
+    *,
+    clips: Path,
+    splits: Path,
+    embeddings: Path,
+    anomalous_classes: FileNames,
+    params: Params,
+) -> None:
+    rows = [
+        {"clip": clip, "split": side}
+        for side in SIDES
+        for clip in read_side(splits / f"{side}.json")
+    ]
+    table = pd.DataFrame(rows).sort_values("clip", ignore_index=True)
+    table["class"] = table["clip"].str.split("/").str[0]
+    table["is_anomalous"] = table["class"].isin(anomalous_classes)
+    paths = [clips / clip for clip in table["clip"]]
+    embedder: FlowEmbedder | Any
+    if params.backbone == FLOW_HISTOGRAM:
+        embedder = FlowEmbedder(params)
+    else:
+        from vigil.learn.embedding import NetworkEmbedder
+
+        names = {"seed", "backbone", "weights", "num_frames", "slowfast_alpha", "num_windows"}
+        names |= {"short_clips", "batch_size", "precision", "channels_last"}
+        embedder = NetworkEmbedder(**params.model_dump(include=names))
+    vectors = embed(paths, embedder)
+    index = table.loc[table.index.repeat(params.num_windows)].reset_index(drop=True)
+    index["window"] = np.tile(np.arange(params.num_windows), len(table))
+    with whole(embeddings) as folder:
+        folder.mkdir()
+        write_embeddings(index, vectors, embedder.facts, folder)
+    print(f"{len(table)} clips, {len(index)} vectors of {vectors.shape[1]} numbers")
+
+
+def embed(paths: Sequence[Path], embedder: Any) -> npt.NDArray[np.float32]:
+    """(clips * windows, D): remembered, or embedded and remembered, by the clips' content."""
+    memo, code = Memo("embed_clips"), code_fingerprint(main)
+    facts = [{"code": code, "clip": file_digest(path), **embedder.facts} for path in paths]
+    missing = [at for at, own in enumerate(facts) if not memo.holds(own)]
+    made = embedder.embed([paths[at] for at in missing])
+    for at, vectors in zip(missing, progress(made, "embed", "clip", len(missing)), strict=True):
+        memo.recall(facts[at], partial(_save, vectors))
+    files = [
+        memo.recall(own, partial(_never, path)) for own, path in zip(facts, paths, strict=True)
+    ]
+    result: npt.NDArray[np.float32] = np.concatenate([np.load(f / "vectors.npy") for f in files])
+    memo.prune()
+    return result
+
+
+def _save(vectors: npt.NDArray[np.float32], folder: Path) -> None:
+    folder.mkdir()
+    np.save(folder / "vectors.npy", vectors)
+
+
+def _never(path: Path, folder: Path) -> None:
+    raise InputError(f"{path}: what was remembered of it is gone; run the stage again")
+
+
+class FlowEmbedder:
+    """Describes clips by their flow, several at a time."""
+
+    def __init__(self, params: Params) -> None:
+        self._flow = FlowHistogram(**params.flow_histogram.model_dump())
+        self._num_windows, self._short_clips = params.num_windows, params.short_clips
+        if params.weights != "none":
+            raise InputError(
+                f"embed_clips.weights: expected none, since {FLOW_HISTOGRAM} has none, "
+                f"got {params.weights!r}"
+            )
+        self.facts = {
+            "backbone": FLOW_HISTOGRAM,
+            "weights": "none",
+            "num_windows": params.num_windows,
+            "short_clips": params.short_clips,
+            "options": params.flow_histogram.model_dump(),
+            "width": self._flow.width,
+        }
+
+    def embed(self, paths: Sequence[Path]) -> Iterator[npt.NDArray[np.float32]]:
+        """Yields (num_windows, width) for each clip, in order."""
+        with ThreadPoolExecutor(NUM_WORKERS) as pool:
+            yield from pool.map(self._describe, paths)
+
+    def _describe(self, path: Path) -> npt.NDArray[np.float32]:
+        return self._flow.describe(path, self._num_windows, self._short_clips)
+
+
+if __name__ == "__main__":
+    run_stage(main)

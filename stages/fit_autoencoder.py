@@ -1,0 +1,215 @@
+"""Fits an autoencoder to the embeddings of allowed clips; by choice, tunes what embeds them too."""
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import numpy as np
+import pandas as pd
+from pydantic import Field
+
+from vigil.domain.embeddings import Vectors, read_embeddings, score_clips
+from vigil.domain.sides import TRAIN, VAL
+from vigil.plumbing.errors import InputError
+from vigil.plumbing.memo import Memo, file_digest, fingerprint
+from vigil.plumbing.params import Section
+from vigil.plumbing.records import write_csv
+from vigil.plumbing.stages import code_fingerprint, run_stage
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from vigil.learn.embedding import NetworkEmbedder
+
+Width = Annotated[int, Field(ge=1)]
+
+
+class FineTuning(Section):
+    from_epoch: Annotated[int, Field(ge=0)]
+    num_tensors: Annotated[int, Field(ge=1)]
+    learning_rate: Annotated[float, Field(gt=0)]
+    target: Literal["detached", "momentum"]
+    momentum: Annotated[float, Field(ge=0, lt=1)]
+    min_variance_fraction: Annotated[float, Field(ge=0, lt=1)]
+
+
+class Params(Section):
+    seed: Annotated[int, Field(ge=0)]
+    hidden: Annotated[tuple[Width, ...], Field(min_length=1)]
+    dropout: Annotated[float, Field(ge=0, lt=1)]
+    error: Literal["sum", "mean"]
+    clip_score: Literal["mean", "max"]
+    max_epochs: Annotated[int, Field(ge=1)]
+    patience_epochs: Annotated[int, Field(ge=1)]
+    batch_size: Annotated[int, Field(ge=2)]
+    learning_rate: Annotated[float, Field(gt=0)]
+    weight_decay: Annotated[float, Field(ge=0)]
+    schedule: Literal["constant", "step", "plateau"]
+    schedule_epochs: Annotated[int, Field(ge=1)]
+    schedule_factor: Annotated[float, Field(gt=0, lt=1)]
+    gradient_clip: Annotated[float, Field(ge=0)]
+    fine_tuning: FineTuning
+
+
+def main(
+    *,
+    clips: Path,
+    embeddings: Path,
+    weights: Path,
+    card: Path,
+    curves: Path,
+    errors: Path,
+    params: Params,
+) -> None:
+    from vigil.learn.autoencoder import MONITOR, AutoencoderTraining
+    from vigil.learn.data.anomaly import batches
+    from vigil.learn.embedding import NetworkEmbedder
+    from vigil.learn.epoch_schedules import EpochSchedule
+    from vigil.learn.fine_tuning import FineTuning as FineTuningTraining
+    from vigil.learn.fine_tuning import Tuning
+    from vigil.learn.models.anomaly.autoencoder import build_autoencoder
+    from vigil.learn.models.anomaly.tuned import TunedAutoencoder
+    from vigil.learn.prediction.anomaly import reconstruction_errors
+    from vigil.learn.runtime import choose_device, seed_torch
+    from vigil.learn.training import Fitting, fit, forget_checkpoints
+    from vigil.learn.weights import save_model
+
+    index, vectors, facts = read_embeddings(embeddings)
+    train, val = (_rows(index, side) for side in (TRAIN, VAL))
+    if len(train) < 2 or len(val) < 1:
+        raise InputError(
+            f"{embeddings}: expected vectors of at least 2 allowed clips to train on and 1 to "
+            f"validate, got {len(train)} and {len(val)}"
+        )
+    config = {
+        "width": vectors.shape[1],
+        **params.model_dump(mode="json", include={"hidden", "dropout", "error"}),
+    }
+    fitting = Fitting(
+        monitor=MONITOR,
+        mode="min",
+        min_delta=0.0,
+        precision="32-true",
+        **params.model_dump(include={"max_epochs", "patience_epochs", "gradient_clip", "seed"}),
+    )
+    run = fingerprint(
+        {
+            "code": code_fingerprint(main),
+            "params": params.model_dump(),
+            "embeddings": {file.name: file_digest(file) for file in sorted(embeddings.iterdir())},
+        }
+    )
+    rates = {"learning_rate": params.learning_rate, "weight_decay": params.weight_decay}
+    schedule = EpochSchedule(**params.model_dump(include=set(EpochSchedule.__dataclass_fields__)))
+    embedder = None
+    if params.fine_tuning.from_epoch:
+        if "weights_sha256" not in facts:
+            raise InputError(
+                "fit_autoencoder.fine_tuning.from_epoch: expected 0 where embeddings are of "
+                f"{facts.get('backbone')}, which has no weights to tune"
+            )
+        embedder = NetworkEmbedder.again(facts)
+    seed_torch(params.seed)
+    autoencoder = build_autoencoder(config)
+    training: Any
+    model: Any
+    if embedder:
+        model = TunedAutoencoder(autoencoder, embedder.model, params.fine_tuning.num_tensors)
+        training = FineTuningTraining(
+            model,
+            partial(_read_frames, embedder, [clips / clip for clip in index["clip"]], index),
+            Tuning(**params.fine_tuning.model_dump(exclude={"num_tensors"})),
+            schedule,
+            variance=float(vectors[train].var(axis=0, ddof=1).sum()),
+            **rates,
+        )
+    else:
+        model = autoencoder
+        training = AutoencoderTraining(model, schedule, **rates)
+    fitted = fit(
+        training,
+        batches(vectors, train, params.batch_size, shuffle_seed=params.seed),
+        batches(vectors, val, params.batch_size, shuffle_seed=None),
+        fitting,
+        stage="fit_autoencoder",
+        fingerprint=run,
+        curves=curves,
+    )
+    model.load_state_dict(fitted.state)
+    seen = np.flatnonzero(index["split"].isin([TRAIN, VAL]))
+    tuned: dict[str, Any] = {}
+    if embedder:
+        tuned = {"tuned_shapes": {n: list(t.shape) for n, t in model.tuned_state().items()}}
+        embedder.model.to(choose_device())
+        vectors = _embed_again(embedder, clips, index, vectors, seen)
+    stored = batches(vectors, seen, 1024, shuffle_seed=None)
+    scores = reconstruction_errors(autoencoder, stored, choose_device())
+    write_csv(score_clips(index.iloc[seen], scores, params.clip_score), errors)
+    save_model(
+        fitted.state,
+        {
+            "architecture": "autoencoder",
+            "config": config,
+            **tuned,
+            "clip_score": params.clip_score,
+            "embeddings": facts,
+            "training": {
+                "params": params.model_dump(mode="json"),
+                "num_train": len(train),
+                "num_val": len(val),
+                "num_epochs": fitted.num_epochs,
+                "best_epoch": fitted.best_epoch,
+                "values_at_best_epoch": fitted.values,
+                "num_parameters": sum(tensor.numel() for tensor in fitted.state.values()),
+            },
+        },
+        weights,
+        card,
+    )
+    forget_checkpoints("fit_autoencoder", run)
+
+
+def _rows(index: pd.DataFrame, side: str) -> "np.ndarray[Any, np.dtype[np.int64]]":
+    """Rows of a side's allowed clips."""
+    return np.flatnonzero(~index["is_anomalous"] & (index["split"] == side))
+
+
+def _read_frames(
+    embedder: "NetworkEmbedder", paths: list[Path], index: pd.DataFrame, rows: "Tensor"
+) -> "Tensor":
+    """(B, T, S, S, 3): each row's window, decoded once and remembered."""
+    import torch
+
+    memo = Memo("fit_autoencoder")
+    told = {name: embedder.facts[name] for name in ("backbone", "num_frames", "num_windows")}
+    code = code_fingerprint(main)
+    windows = []
+    for row in rows.tolist():
+        path = paths[row]
+
+        def decode(file: Path, path: Path = path) -> None:
+            with file.open("wb") as opened:
+                np.save(opened, embedder.read(path))
+
+        file = memo.recall({"code": code, "clip": file_digest(path), **told}, decode)
+        windows.append(np.load(file, mmap_mode="r")[index["window"].iloc[row]])
+    return torch.from_numpy(np.stack(windows))
+
+
+def _embed_again(
+    embedder: "NetworkEmbedder",
+    clips: Path,
+    index: pd.DataFrame,
+    vectors: Vectors,
+    rows: "np.ndarray[Any, np.dtype[np.int64]]",
+) -> Vectors:
+    """The table with the vectors that a tuned backbone gives to some of its rows."""
+    names = index["clip"].iloc[rows].unique()
+    made = np.concatenate(list(embedder.embed([clips / name for name in names])))
+    result = vectors.copy()
+    result[rows] = made
+    return result
+
+
+if __name__ == "__main__":
+    run_stage(main)
