@@ -48,6 +48,7 @@ EVALUATE = (
     *("--threshold", "models/threshold.json", "--weights", "models/autoencoder.safetensors"),
     *("--card", "models/autoencoder.json"),
     *("--metrics", "metrics/anomaly.json", "--plots", "metrics/plots/anomaly"),
+    *("--predictions", "data/predictions/anomaly"),
 )
 STAGES = {
     "split": SPLIT, "embed_clips": EMBED, "fit_autoencoder": FIT, "pick_threshold": PICK,
