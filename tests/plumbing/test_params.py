@@ -102,6 +102,8 @@ DATASET: dict[str, Any] = {
     "videos": ["a.mp4"],
     "annotations": "a.json",
     "detection": DETECTION,
+    "anomalous_classes": [],
+    "clip_group_pattern": "",
 }
 
 

@@ -64,6 +64,8 @@ dataset:
   videos: [b.mp4, a.mp4]
   annotations: x.json
   detection: {format: voc, root: x, images: y, classes: [b, a]}
+  anomalous_classes: []
+  clip_group_pattern: ""
 count: {times: 2}
 several: {one: {depth: 7}}
 """

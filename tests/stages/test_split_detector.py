@@ -66,7 +66,7 @@ def test_named_videos_only_test(project: Project, run_stage: Run) -> None:
 
 def test_pictures_are_stratified_and_tabled(project: Project, run_stage: Run) -> None:
     write_photographs(project)
-    project.set_params("split", val_fraction=0.25, test_fraction=0.2, test_videos=["unknown.mp4"])
+    project.set_params("split", val_fraction=0.25, test_fraction=0.2, test_videos=["door_1.mp4"])
     outcome = run_stage(project, "split", *WORDS)
     assert (outcome.code, outcome.stderr) == (0, "")
     assert outcome.stdout == (
@@ -118,7 +118,7 @@ def test_two_runs_give_the_same_bytes_and_another_seed_others(
         ),
         (
             lambda project: project.set_params("split", test_videos=["door_9.avi"]),
-            "split.test_videos: expected videos with samples (door_1.mp4, door_2.webm, door_3.avi)",
+            "split.test_videos: expected some of dataset.videos (door_1.mp4, door_2.webm, door_3.avi)",
         ),
     ],
     ids=["two pictures", "no file", "another file", "an unknown test video"],

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from test_models import build, config_of, draw
+from tiny_detectors import SIZE_WH, build, config_of, draw
 
 from vigil.domain.detections import DetectionSet
 from vigil.domain.measures.detector import measure_detections
@@ -19,8 +19,6 @@ from vigil.learn.optimisation import Optimisation
 from vigil.learn.prediction.detector import TrainedDetector
 from vigil.learn.training import Fitted, Fitting, fit
 from vigil.learn.weights import save_model
-
-SIZE_WH = (96, 64)
 
 
 class Killed(BaseException):

@@ -1,0 +1,82 @@
+"""Small detectors, and pictures that they can learn from."""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from vigil.learn.detection import Objects
+from vigil.learn.models.detector.interface import Detector
+from vigil.learn.models.detector.registry import OWN, build_detector
+
+SIZE_WH = (96, 64)
+LOSSES = {
+    "box_loss": "ciou",
+    "objectness_loss": "focal",
+    "class_loss": "bce",
+    "box_weight": 2.0,
+    "objectness_weight": 1.0,
+    "class_weight": 0.5,
+}
+
+
+def config_of(architecture: str, num_classes: int = 2, **features: object) -> dict:
+    if architecture not in OWN:
+        return {
+            "num_classes": num_classes,
+            "num_frozen_blocks": 0,
+            "input_size_wh": list(SIZE_WH),
+        }
+    common = {
+        "features": {
+            "trunk": "resnet18",
+            "stride": 8,
+            "deepest_stride": 16,
+            "neck_width": 32,
+            "num_frozen_blocks": 0,
+        }
+        | features,
+        "num_classes": num_classes,
+        "stride": features.get("stride", 8),
+        **LOSSES,
+    }
+    if architecture == "grid":
+        return common | {"reach_cells": 0.95}
+    return common | {
+        "anchor_sizes_px": [16.0, 24.0],
+        "anchor_ratios": [0.5, 1.0, 2.0],
+        "head_width": 32,
+        "positive_iou": 0.5,
+        "negative_iou": 0.4,
+    }
+
+
+def draw(num_pictures: int, seed: int = 0) -> tuple[Tensor, list[Objects]]:
+    """Noisy pictures with one or two bright rectangles; the class is their colour."""
+    rng = np.random.default_rng(seed)
+    pictures = rng.integers(90, 110, (num_pictures, 3, SIZE_WH[1], SIZE_WH[0])).astype(np.uint8)
+    objects = []
+    for picture in pictures:
+        boxes, labels = [], []
+        for half in range(1 + int(rng.integers(2))):
+            x = int(rng.integers(2, 20)) + 48 * half
+            y = int(rng.integers(2, 36))
+            width, height = (int(side) for side in rng.integers(14, 26, 2))
+            label = int(rng.integers(2))
+            picture[:, y : y + height, x : x + width] = 30
+            picture[2 * label, y : y + height, x : x + width] = 230
+            boxes.append([x, y, x + width, y + height])
+            labels.append(label)
+        count = len(boxes)
+        objects.append(
+            Objects(
+                torch.tensor(boxes, dtype=torch.float32),
+                torch.tensor(labels),
+                torch.zeros(count, dtype=torch.bool),
+            )
+        )
+    return torch.from_numpy(pictures), objects
+
+
+def build(architecture: str, seed: int = 0, **features: object) -> Detector:
+    torch.manual_seed(seed)
+    return build_detector(architecture, config_of(architecture, **features))
