@@ -368,5 +368,5 @@ def test_metrics_and_plots_show(project: Project):
     page = (project.folder / "plots" / "index.html").read_text()
     assert "Training loss" in page
     assert "Confusion (classifier)" in page
-    assert "Precision and recall (detector)" in page
+    assert "Validation mAP (detector)" in page
     project.run("dvc", "metrics", "diff", "--all")
