@@ -276,7 +276,7 @@ def _compare_pictures(
             )
             captions.append(f"{picture}   F1 {f1[picture]:.2f}")
         if sheets:
-            write_picture(tile(sheets, captions, num_columns=2), folder / f"{name}.png")
+            write_picture(tile(sheets, captions, num_columns=2), folder / f"{name}.jpg")
 
 
 def anomaly(
