@@ -118,7 +118,7 @@ def test_two_runs_give_the_same_bytes_and_another_seed_others(
         ),
         (
             lambda project: project.set_params("split", test_videos=["door_9.avi"]),
-            "split.test_videos: expected some of dataset.videos (door_1.mp4, door_2.webm, door_3.avi)",
+            "split.test_videos: expected some of dataset.videos (door_1.mp4, door_2.webm, ",
         ),
     ],
     ids=["two pictures", "no file", "another file", "an unknown test video"],
