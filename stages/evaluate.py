@@ -421,7 +421,7 @@ def _draw_verdicts(
             f"{error / threshold:.2f} x {clip}"
             for clip, error in shown[["clip", "error"]].itertuples(index=False)
         ]
-        draw_clip_sheet([clips / clip for clip in shown["clip"]], captions, folder / f"{name}.png")
+        draw_clip_sheet([clips / clip for clip in shown["clip"]], captions, folder / f"{name}.jpg")
 
 
 if __name__ == "__main__":

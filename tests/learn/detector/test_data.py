@@ -102,6 +102,20 @@ def test_what_hardly_shows_is_ignored_and_what_is_gone_is_dropped(seed: int):
     assert (area[objects.is_ignored] <= max(0.31 * 4 * 400, float(whole))).all()
 
 
+def test_less_than_a_share_of_an_object_is_to_be_ignored():
+    """Even without any move: boxes that reach out of the picture, which is 80 by 60."""
+    boxes = [(70, 0, 90, 10), (75, 0, 95, 10), (79, 0, 99, 10), (85, 0, 95, 10), (5, 50, 9, 90)]
+    _, objects = STILL((as_tensor(marked((0, 0, 1, 1))), objects_of(*boxes)))
+    assert objects.boxes.tolist() == [
+        [70, 0, 80, 10],
+        [75, 0, 80, 10],
+        [79, 0, 80, 10],
+        [5, 50, 9, 60],
+    ]
+    assert objects.labels.tolist() == [0, 1, 2, 4]  # the fourth is gone
+    assert objects.is_ignored.tolist() == [False, True, True, True]
+
+
 def test_colours_change_and_boxes_stay():
     torch.manual_seed(0)
     example = as_tensor(marked((10, 5, 30, 50))), objects_of((10, 5, 30, 50))
