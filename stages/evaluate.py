@@ -72,9 +72,9 @@ def classifier(
     from vigil.learn.data.classifier import CropDataset, batches
     from vigil.learn.models.classifier.registry import load_classifier
     from vigil.learn.prediction.classifier import predict_probabilities
-    from vigil.learn.runtime import choose_device, make_deterministic
+    from vigil.learn.runtime import choose_device, prepare_torch
 
-    make_deterministic()
+    prepare_torch()
     dataset = CropDataset(samples, read_side(test))
     model = load_classifier(weights, card)
     loader = batches(dataset, 64, shuffle_seed=None)
@@ -182,10 +182,10 @@ def detector(
     from vigil.learn.data.detector import DetectionDataset, batches
     from vigil.learn.models.detector.suppression import Suppression
     from vigil.learn.prediction.detector import TrainedDetector
-    from vigil.learn.runtime import choose_device, make_deterministic
+    from vigil.learn.runtime import choose_device, prepare_torch
     from vigil.pixels.images import ImageSource
 
-    make_deterministic()
+    prepare_torch()
     trained = TrainedDetector(weights, card).to(choose_device())
     suppression = Suppression(
         params.suppression,
@@ -304,9 +304,9 @@ def anomaly(
     from vigil.learn.models.anomaly.stored import load_autoencoder
     from vigil.learn.models.anomaly.tuned import put_into
     from vigil.learn.prediction.anomaly import reconstruction_errors
-    from vigil.learn.runtime import choose_device, make_deterministic
+    from vigil.learn.runtime import choose_device, prepare_torch
 
-    make_deterministic()
+    prepare_torch()
     index, vectors, _ = read_embeddings(embeddings)
     model, tuned, facts = load_autoencoder(weights, card)
     if model.width != vectors.shape[1]:

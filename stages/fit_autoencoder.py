@@ -44,7 +44,7 @@ class Params(Section):
     batch_size: Annotated[int, Field(ge=2)]
     learning_rate: Annotated[float, Field(gt=0)]
     weight_decay: Annotated[float, Field(ge=0)]
-    schedule: Literal["constant", "step", "plateau"]
+    schedule: Literal["constant", "cosine", "step", "plateau"]
     schedule_epochs: Annotated[int, Field(ge=1)]
     schedule_factor: Annotated[float, Field(gt=0, lt=1)]
     gradient_clip: Annotated[float, Field(ge=0)]
@@ -64,11 +64,11 @@ def main(
     from vigil.learn.autoencoder import MONITOR, AutoencoderTraining
     from vigil.learn.data.anomaly import batches
     from vigil.learn.embedding import NetworkEmbedder
-    from vigil.learn.epoch_schedules import EpochSchedule
     from vigil.learn.fine_tuning import FineTuning as FineTuningTraining
     from vigil.learn.fine_tuning import Tuning
     from vigil.learn.models.anomaly.autoencoder import build_autoencoder
     from vigil.learn.models.anomaly.tuned import TunedAutoencoder
+    from vigil.learn.optimisation import Optimisation
     from vigil.learn.prediction.anomaly import reconstruction_errors
     from vigil.learn.runtime import choose_device, seed_torch
     from vigil.learn.training import Fitting, fit, forget_checkpoints
@@ -99,8 +99,19 @@ def main(
             "embeddings": {file.name: file_digest(file) for file in sorted(embeddings.iterdir())},
         }
     )
-    rates = {"learning_rate": params.learning_rate, "weight_decay": params.weight_decay}
-    schedule = EpochSchedule(**params.model_dump(include=set(EpochSchedule.__dataclass_fields__)))
+    optimisation = Optimisation(
+        optimiser="adam",
+        warmup_fraction=0.0,
+        **params.model_dump(
+            include={
+                "learning_rate",
+                "weight_decay",
+                "schedule",
+                "schedule_epochs",
+                "schedule_factor",
+            }
+        ),
+    )
     embedder = None
     if params.fine_tuning.from_epoch:
         if "weights_sha256" not in facts:
@@ -119,13 +130,12 @@ def main(
             model,
             partial(_read_frames, embedder, [clips / clip for clip in index["clip"]], index),
             Tuning(**params.fine_tuning.model_dump(exclude={"num_tensors"})),
-            schedule,
+            optimisation,
             variance=float(vectors[train].var(axis=0, ddof=1).sum()),
-            **rates,
         )
     else:
         model = autoencoder
-        training = AutoencoderTraining(model, schedule, **rates)
+        training = AutoencoderTraining(model, optimisation)
     fitted = fit(
         training,
         batches(vectors, train, params.batch_size, shuffle_seed=params.seed),
@@ -157,10 +167,7 @@ def main(
                 "params": params.model_dump(mode="json"),
                 "num_train": len(train),
                 "num_val": len(val),
-                "num_epochs": fitted.num_epochs,
-                "best_epoch": fitted.best_epoch,
-                "values_at_best_epoch": fitted.values,
-                "num_parameters": sum(tensor.numel() for tensor in fitted.state.values()),
+                **fitted.facts(),
             },
         },
         weights,

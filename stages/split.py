@@ -24,12 +24,20 @@ class Params(Section):
 
 
 def check_sections(sections: Mapping[str, Any]) -> None:
-    """Videos for testing must be among those of the pipeline."""
-    videos, named = sections["dataset"].videos, sections["split"].test_videos
-    if unknown := set(named) - set(videos):
+    """Videos for testing must be among those of the pipeline, and clips those of its own data."""
+    dataset, named = sections["dataset"], sections["split"].test_videos
+    if unknown := set(named) - set(dataset.videos):
         raise InputError(
-            f"params.yaml: split.test_videos: expected some of dataset.videos ({listed(videos)}), "
-            f"got {listed(unknown)}"
+            "params.yaml: split.test_videos: expected some of dataset.videos "
+            f"({listed(dataset.videos)}), got {listed(unknown)}"
+        )
+    # Clips are named by themselves, since many have videos without clips or clips alone. Who points
+    # root at a folder with both hardly means to raise an alarm about another one.
+    own = Path(dataset.root) / "clips"
+    if own.is_dir() and not (Path(dataset.clips).exists() and own.samefile(dataset.clips)):
+        raise InputError(
+            f"params.yaml: dataset.clips: expected {own.as_posix()}, as dataset.root holds clips "
+            f"of its own, got {dataset.clips}"
         )
 
 

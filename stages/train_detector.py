@@ -203,10 +203,7 @@ def main(
                 "weights_sha256": _digest_of_weights(params.weights),
                 "num_train": len(train_set),
                 "num_val": len(val_set),
-                "num_epochs": fitted.num_epochs,
-                "best_epoch": fitted.best_epoch,
-                "values_at_best_epoch": fitted.values,
-                "num_parameters": sum(parameter.numel() for parameter in model.parameters()),
+                **fitted.facts(),
             },
         },
         weights,
@@ -233,10 +230,8 @@ def _configure(train_set: "DetectionDataset", is_own: bool, params: Params) -> d
         "features": params.model_dump(
             include={"trunk", "stride", "deepest_stride", "neck_width", "num_frozen_blocks"}
         ),
-        "num_classes": num_classes,
-        **params.model_dump(
+        "loss": params.model_dump(
             include={
-                "stride",
                 "box_loss",
                 "objectness_loss",
                 "class_loss",
@@ -245,6 +240,8 @@ def _configure(train_set: "DetectionDataset", is_own: bool, params: Params) -> d
                 "class_weight",
             }
         ),
+        "num_classes": num_classes,
+        "stride": params.stride,
     }
     if params.architecture == "grid":
         return config | {"reach_cells": params.reach_cells}

@@ -140,6 +140,7 @@ class Project:
             "root": "data/scene",
             "videos": list(videos),
             "annotations": "export.json",
+            "clips": "data/scene/clips",
             "anomalous_classes": ["dash"],
             "clip_group_pattern": "",
         }

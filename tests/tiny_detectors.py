@@ -37,7 +37,7 @@ def config_of(architecture: str, num_classes: int = 2, **features: object) -> di
         | features,
         "num_classes": num_classes,
         "stride": features.get("stride", 8),
-        **LOSSES,
+        "loss": LOSSES,
     }
     if architecture == "grid":
         return common | {"reach_cells": 0.95}

@@ -9,9 +9,9 @@ from torch import nn
 
 from vigil.learn.autoencoder import AutoencoderTraining
 from vigil.learn.data.anomaly import batches
-from vigil.learn.epoch_schedules import EpochSchedule
 from vigil.learn.models.anomaly.autoencoder import Autoencoder
 from vigil.learn.models.anomaly.stored import load_autoencoder
+from vigil.learn.optimisation import Optimisation
 from vigil.learn.prediction.anomaly import reconstruction_errors
 from vigil.learn.training import Fitting, fit
 from vigil.learn.weights import save_model
@@ -72,24 +72,6 @@ def test_no_batch_of_one_vector_meets_batch_norm() -> None:
     assert own.flatten().tolist() == rows.tolist() == [7, 2]
 
 
-def test_schedules() -> None:
-    def rates(name, losses: list[float]) -> list[float]:
-        optimiser = torch.optim.SGD([nn.Parameter(torch.zeros(1))], 1.0)
-        told = EpochSchedule(name, 2, 0.5).configure(optimiser, "val_loss")
-        seen = []
-        for loss in losses:
-            seen.append(optimiser.param_groups[0]["lr"])
-            optimiser.step()
-            if "lr_scheduler" in told:
-                assert told["lr_scheduler"]["monitor"] == "val_loss"
-                told["lr_scheduler"]["scheduler"].step(*([loss] if name == "plateau" else []))
-        return seen
-
-    assert rates("constant", [1.0] * 5) == [1.0] * 5
-    assert rates("step", [1.0] * 5) == [1.0, 1.0, 0.5, 0.5, 0.25]
-    assert rates("plateau", [5.0, 4.0, 4.0, 4.0, 4.0, 4.0]) == [1.0] * 5 + [0.5]
-
-
 def test_what_it_has_not_seen_has_larger_errors_and_files_keep_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -101,9 +83,7 @@ def test_what_it_has_not_seen_has_larger_errors_and_files_keep_it(
     vectors = np.concatenate([allowed, other])
     model = make(dropout=0.0, hidden=[16, 6])
     fitted = fit(
-        AutoencoderTraining(
-            model, EpochSchedule("plateau", 5, 0.5), learning_rate=0.01, weight_decay=0.0
-        ),
+        AutoencoderTraining(model, Optimisation("adam", 0.01, 0.0, "plateau", 0.0, 5, 0.5)),
         batches(vectors, np.arange(60), 16, shuffle_seed=0),
         batches(vectors, np.arange(60, 75), 16, shuffle_seed=None),
         Fitting(

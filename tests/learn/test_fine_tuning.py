@@ -7,11 +7,11 @@ import torch
 from torch import Tensor, nn
 
 from vigil.learn.data.anomaly import batches
-from vigil.learn.epoch_schedules import EpochSchedule
 from vigil.learn.fine_tuning import FineTuning, Tuning
 from vigil.learn.models.anomaly.autoencoder import Autoencoder
 from vigil.learn.models.anomaly.backbone import Backbone, InputFacts
 from vigil.learn.models.anomaly.tuned import TunedAutoencoder, put_into
+from vigil.learn.optimisation import Optimisation
 from vigil.learn.training import Fitted, Fitting, fit, forget_checkpoints
 from vigil.pixels.clips import FrameSize
 from vigil.plumbing.errors import InputError
@@ -72,10 +72,8 @@ def run(
             model,
             read,
             Tuning(**told),
-            EpochSchedule("step", 4, 0.5),
+            Optimisation("adam", 3e-3, 0.0, "step", 0.0, 4, 0.5),
             variance=float(vectors[:18].var(axis=0, ddof=1).sum()),
-            learning_rate=3e-3,
-            weight_decay=0.0,
         ),
         batches(vectors, rows[:18], 6, shuffle_seed=0),
         batches(vectors, rows[18:], 6, shuffle_seed=None),

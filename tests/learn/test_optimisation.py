@@ -32,7 +32,9 @@ class Watched(LightningModule):
 
     def configure_optimizers(self):
         num_steps = int(self.trainer.estimated_stepping_batches)
-        return self.optimisation.configure(self.model, num_steps, monitor="val_loss", mode="min")
+        return self.optimisation.configure(
+            self.model.parameters(), num_steps, monitor="val_loss", mode="min"
+        )
 
 
 def rates_of(
@@ -101,17 +103,25 @@ def test_steps_and_plateaus_warm_up_too():
 
 def test_biases_do_not_decay():
     (optimiser,), _ = Optimisation("adamw", 0.1, 0.5, "constant", 0.0).configure(
-        torch.nn.Linear(2, 2), 10, monitor="val_loss", mode="min"
+        torch.nn.Linear(2, 2).parameters(), 10, monitor="val_loss", mode="min"
     )
     decays = {p.dim(): g["weight_decay"] for g in optimiser.param_groups for p in g["params"]}
     assert decays == {2: 0.5, 1: 0.0}
 
 
-def test_frozen_weights_are_left_out():
-    model = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.Linear(2, 2))
-    model[0].requires_grad_(False)
-    (optimiser,), _ = Optimisation("adam", 0.1, 0.0, "constant", 0.0).configure(
-        model, 10, monitor="val_loss", mode="min"
+def test_other_weights_have_a_rate_of_their_own_on_the_same_schedule():
+    (optimiser,), (schedule,) = Optimisation("adam", 0.1, 0.5, "cosine", 0.0).configure(
+        torch.nn.Linear(2, 2).parameters(),
+        10,
+        monitor="val_loss",
+        mode="min",
+        others=torch.nn.Linear(2, 2).parameters(),
+        others_rate=0.001,
     )
-    trained = {id(p) for group in optimiser.param_groups for p in group["params"]}
-    assert trained == {id(p) for p in model[1].parameters()}
+    told = {(g["lr"], g["weight_decay"], g["params"][0].dim()) for g in optimiser.param_groups}
+    assert told == {(0.1, 0.5, 2), (0.1, 0.0, 1), (0.001, 0.5, 2), (0.001, 0.0, 1)}
+    for _ in range(5):
+        optimiser.step()
+        schedule["scheduler"].step()
+    rates = [group["lr"] for group in optimiser.param_groups]
+    assert rates == pytest.approx([0.05, 0.05, 0.0005, 0.0005])

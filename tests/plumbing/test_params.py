@@ -102,6 +102,7 @@ DATASET: dict[str, Any] = {
     "videos": ["a.mp4"],
     "annotations": "a.json",
     "detection": DETECTION,
+    "clips": "data/clips",
     "anomalous_classes": [],
     "clip_group_pattern": "",
 }

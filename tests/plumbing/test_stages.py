@@ -64,6 +64,7 @@ dataset:
   videos: [b.mp4, a.mp4]
   annotations: x.json
   detection: {format: voc, root: x, images: y, classes: [b, a]}
+  clips: data/clips
   anomalous_classes: []
   clip_group_pattern: ""
 count: {times: 2}

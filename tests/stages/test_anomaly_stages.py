@@ -62,7 +62,10 @@ def untouched_clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_clips(folder / "scene" / "clips", num_sources=6)
     params = yaml.safe_load((REPOSITORY / "params.yaml").read_text(encoding="utf-8"))
     params["dataset"].update(
-        root="scene", anomalous_classes=["dash"], clip_group_pattern=r"_(g\d+)_"
+        root="scene",
+        clips="scene/clips",
+        anomalous_classes=["dash"],
+        clip_group_pattern=r"_(g\d+)_",
     )
     params["embed_clips"]["flow_histogram"].update(num_pairs=8, short_side_px=72)
     params["fit_autoencoder"].update(max_epochs=6, hidden=[16, 4], batch_size=8)
@@ -255,6 +258,12 @@ BAD: dict[str, tuple[str, Callable[[Project], object], str]] = {
         "split",
         lambda p: p.set_params("dataset", anomalous_classes=["creep", "dash", "rise", "stroll"]),
         "expected to leave a class that is allowed",
+    ),
+    "clips of another dataset": (
+        "split",
+        lambda p: p.set_params("dataset", clips="data/demo/clips"),
+        "params.yaml: dataset.clips: expected scene/clips, as dataset.root holds clips of its own, "
+        "got data/demo/clips",
     ),
     "no class": ("split", lambda p: p.set_params("dataset", anomalous_classes=[]), "at least one"),
     "the same clip twice": (

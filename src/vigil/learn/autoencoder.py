@@ -2,13 +2,12 @@
 
 from typing import Any
 
-import torch
 from lightning.pytorch import LightningModule
 from torch import Tensor
 
 from vigil.learn.data.anomaly import Batch
-from vigil.learn.epoch_schedules import EpochSchedule
 from vigil.learn.models.anomaly.autoencoder import Autoencoder
+from vigil.learn.optimisation import Optimisation
 
 MONITOR = "val_loss"
 
@@ -16,18 +15,10 @@ MONITOR = "val_loss"
 class AutoencoderTraining(LightningModule):
     """The mean over vectors of the reconstruction error."""
 
-    def __init__(
-        self,
-        model: Autoencoder,
-        schedule: EpochSchedule,
-        *,
-        learning_rate: float,
-        weight_decay: float,
-    ) -> None:
+    def __init__(self, model: Autoencoder, optimisation: Optimisation) -> None:
         super().__init__()
         self.model = model
-        self._schedule = schedule
-        self._learning_rate, self._weight_decay = learning_rate, weight_decay
+        self._optimisation = optimisation
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         vectors, _ = batch
@@ -43,7 +34,7 @@ class AutoencoderTraining(LightningModule):
         self.log(name, loss.detach(), on_step=False, on_epoch=True, batch_size=num)
 
     def configure_optimizers(self) -> Any:
-        optimiser = torch.optim.Adam(
-            self.model.parameters(), self._learning_rate, weight_decay=self._weight_decay
+        num_steps = int(self.trainer.estimated_stepping_batches)
+        return self._optimisation.configure(
+            self.model.parameters(), num_steps, monitor=MONITOR, mode="min"
         )
-        return self._schedule.configure(optimiser, MONITOR)

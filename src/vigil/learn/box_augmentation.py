@@ -3,7 +3,7 @@
 Mosaics: Bochkovskiy et al., "YOLOv4: Optimal Speed and Accuracy of Object Detection", 2020.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -12,11 +12,8 @@ from torch.nn import functional
 from torchvision.transforms import v2
 from torchvision.tv_tensors import BoundingBoxes, Image
 
-from vigil.learn.detection import Objects
+from vigil.learn.detection import Example, Objects
 from vigil.pixels.letterbox import PADDING_RGB
-
-Example = tuple[Tensor, Objects]
-"""A picture (3, H, W) uint8 and what is in it."""
 
 
 @dataclass(frozen=True)
@@ -43,12 +40,19 @@ class BoxAugmentation:
     mosaic_probability: float
     min_visible: float
 
-    def wants_mosaic(self) -> bool:
-        """Draws whether the next picture is to be one of four."""
-        return bool(self.mosaic_probability) and float(torch.rand(())) < self.mosaic_probability
+    def __call__(self, load: Callable[[int], Example], position: int, num: int) -> Example:
+        """A changed copy of an example, of the same size.
 
-    def __call__(self, example: Example) -> Example:
-        """A changed copy, of the same size."""
+        Args:
+            load: gives any of `num` examples by its position.
+        """
+        example = load(position)
+        if self.mosaic_probability and float(torch.rand(())) < self.mosaic_probability:
+            others = torch.randint(num, (3,)).tolist()
+            example = mosaic([example, *(load(other) for other in others)])
+        return self._change(example)
+
+    def _change(self, example: Example) -> Example:
         picture, objects = example
         height, width = picture.shape[-2:]
         boxes = BoundingBoxes(

@@ -57,4 +57,6 @@ class ClassifierTraining(LightningModule):
 
     def configure_optimizers(self) -> Any:
         num_steps = int(self.trainer.estimated_stepping_batches)
-        return self._optimisation.configure(self.model, num_steps, monitor=MONITOR, mode="min")
+        return self._optimisation.configure(
+            self.model.parameters(), num_steps, monitor=MONITOR, mode="min"
+        )

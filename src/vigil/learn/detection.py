@@ -26,6 +26,10 @@ class Objects(NamedTuple):
     is_ignored: Tensor
 
 
+Example = tuple[Tensor, Objects]
+"""A picture (3, H, W) uint8 and what is in it."""
+
+
 class Truth(NamedTuple):
     """What is in a batch of pictures, padded to the most objects of one of them.
 

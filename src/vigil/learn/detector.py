@@ -105,7 +105,7 @@ class DetectorTraining(LightningModule):
         num_steps = int(self.trainer.estimated_stepping_batches)
         mode: Literal["min", "max"] = "max" if self._monitor == "val_map" else "min"
         return self._optimisation.configure(
-            self.network, num_steps, monitor=self._monitor, mode=mode
+            self.network.parameters(), num_steps, monitor=self._monitor, mode=mode
         )
 
 

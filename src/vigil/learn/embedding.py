@@ -16,7 +16,7 @@ from torch import nn
 
 from vigil.learn.models.anomaly.backbone import InputFacts
 from vigil.learn.models.anomaly.registry import build_backbone
-from vigil.learn.runtime import choose_device, make_deterministic, seed_torch
+from vigil.learn.runtime import choose_device, prepare_torch, seed_torch
 from vigil.pixels.clips import Positions, ShortClips, read_frames, sample_uniformly
 from vigil.pixels.picture import Picture
 from vigil.plumbing.errors import InputError
@@ -50,7 +50,7 @@ class NetworkEmbedder:
         channels_last: bool,
     ) -> None:
         """Raises InputError: see `build_backbone` and `choose_device`."""
-        make_deterministic()
+        prepare_torch()
         seed_torch(seed)
         model = build_backbone(
             backbone, weights=weights, num_frames=num_frames, alpha=slowfast_alpha

@@ -17,8 +17,8 @@ from torch import Tensor, nn
 
 from vigil.learn.autoencoder import MONITOR
 from vigil.learn.data.anomaly import Batch
-from vigil.learn.epoch_schedules import EpochSchedule
 from vigil.learn.models.anomaly.tuned import TunedAutoencoder
+from vigil.learn.optimisation import Optimisation
 from vigil.plumbing.errors import InputError
 
 
@@ -49,11 +49,9 @@ class FineTuning(LightningModule):
         model: TunedAutoencoder,
         frames: Callable[[Tensor], Tensor],
         tuning: Tuning,
-        schedule: EpochSchedule,
+        optimisation: Optimisation,
         *,
         variance: float,
-        learning_rate: float,
-        weight_decay: float,
     ) -> None:
         """Builds it.
 
@@ -63,9 +61,8 @@ class FineTuning(LightningModule):
         """
         super().__init__()
         self.model = model
-        self._frames, self._tuning, self._schedule = frames, tuning, schedule
+        self._frames, self._tuning, self._optimisation = frames, tuning, optimisation
         self._variance = variance
-        self._learning_rate, self._weight_decay = learning_rate, weight_decay
         self.copies = nn.ParameterDict(
             {
                 name: nn.Parameter(tensor.detach().clone(), requires_grad=False)
@@ -107,12 +104,14 @@ class FineTuning(LightningModule):
         self._log(MONITOR, self.model.autoencoder.errors(vectors, target).mean(), len(vectors))
 
     def configure_optimizers(self) -> Any:
-        groups = [
-            {"params": list(self.model.autoencoder.parameters()), "lr": self._learning_rate},
-            {"params": list(self.model.tuned.values()), "lr": self._tuning.learning_rate},
-        ]
-        optimiser = torch.optim.Adam(groups, weight_decay=self._weight_decay)
-        return self._schedule.configure(optimiser, MONITOR)
+        return self._optimisation.configure(
+            self.model.autoencoder.parameters(),
+            int(self.trainer.estimated_stepping_batches),
+            monitor=MONITOR,
+            mode="min",
+            others=self.model.tuned.values(),
+            others_rate=self._tuning.learning_rate,
+        )
 
     @property
     def _is_tuning(self) -> bool:

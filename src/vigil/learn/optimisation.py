@@ -1,10 +1,12 @@
 """Optimisers and learning-rate schedules, picked by name."""
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
+from torch import nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR, LinearLR, LRScheduler, ReduceLROnPlateau, StepLR
 
@@ -35,21 +37,25 @@ class Optimisation:
 
     def configure(
         self,
-        module: torch.nn.Module,
+        weights: Iterable[nn.Parameter],
         num_steps: int,
         *,
         monitor: str,
         mode: Literal["min", "max"],
+        others: Iterable[nn.Parameter] = (),
+        others_rate: float = 0.0,
     ) -> LightningOptimisation:
-        """What a LightningModule's `configure_optimizers` returns, for its trainable weights.
+        """What a LightningModule's `configure_optimizers` returns.
 
         Biases and norms, which have fewer than two dimensions, do not decay.
 
         Args:
             num_steps: batches of the whole training.
             monitor: the logged value that tells a plateau; `mode`: whether less of it is better.
+            others: weights with a learning rate of their own, `others_rate` at its highest.
         """
-        optimiser = self._build_optimiser(module)
+        groups = [*self._group(weights), *({**g, "lr": others_rate} for g in self._group(others))]
+        optimiser = self._build_optimiser(groups)
         num_warmup = round(self.warmup_fraction * num_steps)
         if self.schedule in {"constant", "cosine"}:
             whole = self._schedule_steps(optimiser, num_warmup, num_steps)
@@ -66,12 +72,15 @@ class Optimisation:
         schedules.append({"scheduler": fall, "interval": "epoch", "monitor": monitor})
         return [optimiser], schedules
 
-    def _build_optimiser(self, module: torch.nn.Module) -> Optimizer:
-        weights = [p for p in module.parameters() if p.requires_grad]
-        groups = [
-            {"params": [p for p in weights if p.dim() > 1], "weight_decay": self.weight_decay},
-            {"params": [p for p in weights if p.dim() <= 1], "weight_decay": 0.0},
-        ]
+    def _group(self, weights: Iterable[nn.Parameter]) -> list[dict[str, Any]]:
+        matrices: list[nn.Parameter] = []
+        vectors: list[nn.Parameter] = []
+        for weight in weights:
+            (matrices if weight.dim() > 1 else vectors).append(weight)
+        groups = [(matrices, self.weight_decay), (vectors, 0.0)]
+        return [{"params": own, "weight_decay": decay} for own, decay in groups if own]
+
+    def _build_optimiser(self, groups: list[dict[str, Any]]) -> Optimizer:
         if self.optimiser == "sgd":
             return torch.optim.SGD(groups, self.learning_rate, momentum=0.9, nesterov=True)
         if self.optimiser == "adam":

@@ -4,7 +4,9 @@ These are environment variables and never parameters, so that another machine re
 `VIGIL_DEVICE` (`auto`, `cpu`, `cuda`, `cuda:1`), `VIGIL_THREADS` and `VIGIL_WORKERS`.
 """
 
+import ctypes
 import os
+import sys
 
 import torch
 
@@ -57,8 +59,11 @@ def num_workers() -> int:
     return read_count("VIGIL_WORKERS", min(16, os.cpu_count() or 1) if on_gpu else 0)
 
 
-def make_deterministic() -> None:
-    """Makes every run on this kind of machine compute the same bytes; errors where it cannot."""
+def prepare_torch() -> None:
+    """Makes every run on this kind of machine compute the same bytes; errors where it cannot.
+
+    Also sets the number of threads, and keeps freed memory for the next batch.
+    """
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS asks for it
     torch.use_deterministic_algorithms(True)
     # Filling memory before each use costs time, and nothing here reads what it has not written.
@@ -66,6 +71,23 @@ def make_deterministic() -> None:
     torch.backends.cudnn.benchmark = False
     if num_threads := read_count("VIGIL_THREADS", 0):
         torch.set_num_threads(num_threads)
+    _keep_freed_memory()
+
+
+def _keep_freed_memory() -> None:
+    """Tells glibc not to give memory back to the system, only to ask for it again in a moment.
+
+    A fresh page costs a fault and zeros: a quarter of a detector's training step on a CPU.
+    Elsewhere than on Linux with glibc this does nothing.
+    """
+    if not sys.platform.startswith("linux"):
+        return
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        trim_threshold, top_pad, max_mapped = -1, -2, -4  # of malloc.h
+        mallopt(max_mapped, 0)
+        mallopt(trim_threshold, -1)
+        mallopt(top_pad, 64 * 2**20)
 
 
 def seed_torch(seed: int, step: int = 0) -> None:

@@ -24,7 +24,7 @@ from scmrepo.exceptions import SCMError
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from vigil.learn.runtime import choose_device, make_deterministic, seed_torch
+from vigil.learn.runtime import choose_device, prepare_torch, seed_torch
 from vigil.plumbing.errors import InputError
 from vigil.plumbing.memo import state_folder
 from vigil.plumbing.outputs import whole
@@ -65,6 +65,16 @@ class Fitted:
     best_epoch: int
     num_epochs: int
     values: dict[str, float]
+    num_parameters: int
+
+    def facts(self) -> dict[str, Any]:
+        """All but the weights, as a model's card tells it."""
+        return {
+            "num_epochs": self.num_epochs,
+            "best_epoch": self.best_epoch,
+            "values_at_best_epoch": self.values,
+            "num_parameters": self.num_parameters,
+        }
 
 
 def fit(
@@ -88,8 +98,6 @@ def fit(
     Raises:
         InputError: a loss that is not finite, or a device that is not there.
     """
-    make_deterministic()
-    device = choose_device()
     checkpoints = state_folder() / "checkpoints" / stage / fingerprint
     best = BestWeights(fitting.monitor, fitting.mode)
     curve = Curves(curves)
@@ -106,21 +114,8 @@ def fit(
         curve,
         EpochCheckpoint(checkpoints),
     ]
-    with _quiet_lightning():
-        trainer = Trainer(
-            accelerator="gpu" if device.type == "cuda" else "cpu",
-            devices=[device.index or 0] if device.type == "cuda" else 1,
-            precision=fitting.precision,
-            max_epochs=fitting.max_epochs,
-            gradient_clip_val=fitting.gradient_clip or None,
-            callbacks=callbacks,
-            logger=False,
-            deterministic=True,
-            num_sanity_val_steps=0,
-            enable_model_summary=False,
-            enable_progress_bar=sys.stderr.isatty(),
-            default_root_dir=checkpoints,
-        )
+    with quiet_lightning():
+        trainer = build_trainer(fitting, callbacks, default_root_dir=checkpoints)
         last = checkpoints / EpochCheckpoint.NAME
         if last.exists():
             print(f"{stage}: goes on after epoch {_num_epochs(last)} of a run that was stopped")
@@ -129,7 +124,41 @@ def fit(
         raise KeyboardInterrupt
     curve.write()
     state = {name: tensor.cpu() for name, tensor in best.state.items()}
-    return Fitted(state, best.epoch, len(curve.rows), curve.rows[best.epoch - 1])
+    model: torch.nn.Module = module.model  # type: ignore[assignment]
+    return Fitted(
+        state,
+        best.epoch,
+        len(curve.rows),
+        curve.rows[best.epoch - 1],
+        sum(weight.numel() for weight in model.parameters()),
+    )
+
+
+def build_trainer(fitting: Fitting, callbacks: list[Callback], **options: Any) -> Trainer:
+    """A deterministic trainer on the device of choice, which keeps nothing of its own accord.
+
+    Args:
+        options: further ones of Lightning's Trainer.
+
+    Raises:
+        InputError: a device that is not there.
+    """
+    prepare_torch()
+    device = choose_device()
+    return Trainer(
+        accelerator="gpu" if device.type == "cuda" else "cpu",
+        devices=[device.index or 0] if device.type == "cuda" else 1,
+        precision=fitting.precision,
+        max_epochs=fitting.max_epochs,
+        gradient_clip_val=fitting.gradient_clip or None,
+        callbacks=callbacks,
+        logger=False,
+        deterministic=True,
+        num_sanity_val_steps=0,
+        enable_model_summary=False,
+        enable_progress_bar=sys.stderr.isatty(),
+        **options,
+    )
 
 
 def forget_checkpoints(stage: str, fingerprint: str) -> None:
@@ -268,7 +297,7 @@ def _num_epochs(checkpoint: Path) -> int:
 
 
 @contextmanager
-def _quiet_lightning() -> Iterator[None]:
+def quiet_lightning() -> Iterator[None]:
     """Leaves out Lightning's advice on machines and its notes on what was chosen here anyway."""
     loggers = [logging.getLogger(f"lightning.{name}") for name in ("pytorch", "fabric")]
     levels = [logger.level for logger in loggers]

@@ -1,8 +1,8 @@
 """A trained model on disk: weights as safetensors, which hold no code, and a JSON card beside."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from safetensors import SafetensorError
@@ -14,6 +14,7 @@ from vigil.plumbing.outputs import whole
 from vigil.plumbing.records import read_json, write_json
 
 State = Mapping[str, torch.Tensor]
+M = TypeVar("M", bound=torch.nn.Module)
 
 
 def save_model(state: State, card: Mapping[str, Any], weights: Path, card_file: Path) -> None:
@@ -61,3 +62,21 @@ def load_weights(module: torch.nn.Module, weights: Path) -> None:
                 f"got {tuple(state[name].shape)}"
             )
     module.load_state_dict(state)
+
+
+def load_model(build: Callable[[str, Mapping[str, Any]], M], weights: Path, card_file: Path) -> M:
+    """Loads a trained network from its weights and card, ready for prediction.
+
+    Args:
+        build: makes the network from the card's architecture and config.
+
+    Raises:
+        InputError: a file is missing, damaged, or the two do not fit.
+    """
+    card = read_card(card_file)
+    try:
+        model = build(card["architecture"], card["config"])
+    except TypeError as error:
+        raise InputError(f"{card_file}: config: {error}") from None
+    load_weights(model, weights)
+    return model.eval()

@@ -87,6 +87,7 @@ class Dataset(Section):
     videos: Annotated[FileNames, AfterValidator(_check_not_empty)]
     annotations: DataPath
     detection: Detection
+    clips: DataPath
     anomalous_classes: FileNames
     clip_group_pattern: str
 

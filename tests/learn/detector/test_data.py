@@ -14,7 +14,7 @@ from torch import Tensor
 from vigil.domain.detections import DetectionSet
 from vigil.learn.box_augmentation import BoxAugmentation, mosaic
 from vigil.learn.data.detector import DetectionDataset, EpochKeys, batches
-from vigil.learn.detection import Objects, pad_objects
+from vigil.learn.detection import Example, Objects, pad_objects
 from vigil.pixels.letterbox import letterbox
 
 STILL = BoxAugmentation(
@@ -32,6 +32,10 @@ STILL = BoxAugmentation(
 
 def changed(**values: float) -> BoxAugmentation:
     return BoxAugmentation(**(STILL.__dict__ | values))
+
+
+def change(augmentation: BoxAugmentation, example: Example) -> Example:
+    return augmentation(lambda _: example, 0, 1)
 
 
 def marked(box: tuple[int, int, int, int], size_wh: tuple[int, int] = (80, 60)) -> np.ndarray:
@@ -66,7 +70,7 @@ def white_box(picture: Tensor) -> list[float]:
 
 def test_flipping_the_picture_flips_the_boxes():
     example = as_tensor(marked((10, 5, 30, 50))), objects_of((10, 5, 30, 50))
-    picture, objects = changed(flip_probability=1.0)(example)
+    picture, objects = change(changed(flip_probability=1.0), example)
     assert objects.boxes.tolist() == [[50, 5, 70, 50]]
     assert white_box(picture) == [50, 5, 70, 50]
     assert example[1].boxes.tolist() == [[10, 5, 30, 50]]
@@ -79,7 +83,7 @@ def test_boxes_follow_the_picture_through_any_change(seed: int):
     box = (30, 20, 52, 44)
     torch.manual_seed(seed)
     augmentation = changed(flip_probability=0.5, max_scale=1.5, max_shift=0.3, min_visible=0.0)
-    picture, objects = augmentation((as_tensor(marked(box)), objects_of(box)))
+    picture, objects = change(augmentation, (as_tensor(marked(box)), objects_of(box)))
     assert picture.shape == (3, 60, 80)
     assert picture.dtype == torch.uint8
     if len(objects.boxes) and (objects.boxes[0, 2:] - objects.boxes[0, :2]).min() > 3:
@@ -91,8 +95,8 @@ def test_boxes_follow_the_picture_through_any_change(seed: int):
 def test_what_hardly_shows_is_ignored_and_what_is_gone_is_dropped(seed: int):
     torch.manual_seed(seed)
     boxes = [(0, 0, 20, 20), (30, 20, 50, 40), (60, 40, 80, 60)]
-    _, objects = changed(max_scale=2.0, max_shift=0.4)(
-        (as_tensor(marked(boxes[1])), objects_of(*boxes))
+    _, objects = change(
+        changed(max_scale=2.0, max_shift=0.4), (as_tensor(marked(boxes[1])), objects_of(*boxes))
     )
     area = (objects.boxes[:, 2:] - objects.boxes[:, :2]).prod(1)
     assert (area > 0).all()
@@ -105,7 +109,7 @@ def test_what_hardly_shows_is_ignored_and_what_is_gone_is_dropped(seed: int):
 def test_less_than_a_share_of_an_object_is_to_be_ignored():
     """Even without any move: boxes that reach out of the picture, which is 80 by 60."""
     boxes = [(70, 0, 90, 10), (75, 0, 95, 10), (79, 0, 99, 10), (85, 0, 95, 10), (5, 50, 9, 90)]
-    _, objects = STILL((as_tensor(marked((0, 0, 1, 1))), objects_of(*boxes)))
+    _, objects = change(STILL, (as_tensor(marked((0, 0, 1, 1))), objects_of(*boxes)))
     assert objects.boxes.tolist() == [
         [70, 0, 80, 10],
         [75, 0, 80, 10],
@@ -119,7 +123,8 @@ def test_less_than_a_share_of_an_object_is_to_be_ignored():
 def test_colours_change_and_boxes_stay():
     torch.manual_seed(0)
     example = as_tensor(marked((10, 5, 30, 50))), objects_of((10, 5, 30, 50))
-    picture, objects = changed(brightness=0.5, contrast=0.5, saturation=0.5, hue=0.2)(example)
+    augmentation = changed(brightness=0.5, contrast=0.5, saturation=0.5, hue=0.2)
+    picture, objects = change(augmentation, example)
     assert not torch.equal(picture, example[0])
     assert torch.equal(objects.boxes, example[1].boxes)
 

@@ -1,6 +1,6 @@
 """Annotated pictures as batches of tensors."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -9,9 +9,8 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from vigil.domain.detections import CORNERS, DetectionSet
-from vigil.learn.box_augmentation import BoxAugmentation, Example, mosaic
 from vigil.learn.data.epoch_sampler import EpochSampler
-from vigil.learn.detection import Objects, Truth, pad_objects
+from vigil.learn.detection import Example, Objects, Truth, pad_objects
 from vigil.learn.runtime import num_workers
 from vigil.pixels.images import ImageSource
 from vigil.pixels.letterbox import letterbox
@@ -23,6 +22,9 @@ Batch = tuple[Tensor, Truth]
 Key = tuple[int, int]
 """Epoch and position of a picture: all that its random changes depend on, but for the seed."""
 
+Augmentation = Callable[[Callable[[int], Example], int, int], Example]
+"""Makes a changed copy of the example at a position, given a way to load any of so many."""
+
 
 class DetectionDataset(Dataset[Example]):
     """Pictures on a canvas of one size, changed at random where an augmentation is given."""
@@ -33,7 +35,7 @@ class DetectionDataset(Dataset[Example]):
         detections: DetectionSet,
         *,
         input_size_wh: tuple[int, int],
-        augmentation: BoxAugmentation | None = None,
+        augmentation: Augmentation | None = None,
         seed: int = 0,
     ) -> None:
         self.ids: list[str] = detections.images.index.tolist()
@@ -56,12 +58,9 @@ class DetectionDataset(Dataset[Example]):
         with torch.random.fork_rng(devices=[]):
             # The same changes in any worker, and after any history.
             draw = np.random.SeedSequence((self._seed, epoch, position)).generate_state(1, "u8")[0]
-            torch.manual_seed(int(draw) >> 1)
-            example = self._load(position)
-            if self._augmentation.wants_mosaic():
-                others = torch.randint(len(self), (3,)).tolist()
-                example = mosaic([example, *(self._load(other) for other in others)])
-            return self._augmentation(example)
+            # Not torch.manual_seed, which formats a stack trace for each kind of GPU.
+            torch.default_generator.manual_seed(int(draw) >> 1)
+            return self._augmentation(self._load, position, len(self))
 
     def scale(self, position: int) -> float:
         """By which factor coordinates grow from the picture to the canvas."""

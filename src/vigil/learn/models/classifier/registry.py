@@ -7,7 +7,7 @@ from typing import Any
 from torch import nn
 
 from vigil.learn.models.classifier.crop_transformer import CropTransformer
-from vigil.learn.weights import load_weights, read_card
+from vigil.learn.weights import load_model
 from vigil.plumbing.errors import InputError, listed
 
 ARCHITECTURES: dict[str, Callable[..., nn.Module]] = {"crop_transformer": CropTransformer}
@@ -33,10 +33,4 @@ def load_classifier(weights: Path, card_file: Path) -> nn.Module:
     Raises:
         InputError: a file is missing, damaged, or the two do not fit.
     """
-    card = read_card(card_file)
-    try:
-        model = build_classifier(card["architecture"], card["config"])
-    except TypeError as error:
-        raise InputError(f"{card_file}: config: {error}") from None
-    load_weights(model, weights)
-    return model.eval()
+    return load_model(build_classifier, weights, card_file)

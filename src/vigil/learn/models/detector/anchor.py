@@ -9,21 +9,22 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from vigil.learn.detection import Candidates, Truth
-from vigil.learn.models.detector.interface import Detector, best_candidates, output_conv, start_rare
-from vigil.learn.models.detector.losses import BoxLoss, ScoreLoss, box_loss, one_hot, score_loss
+from vigil.learn.detection import Truth
+from vigil.learn.models.detector.dense import DenseDetector, DetectionLoss, Outputs
+from vigil.learn.models.detector.interface import output_conv, start_rare
 from vigil.learn.models.detector.matching import NEGATIVE, match_anchors
 from vigil.learn.models.detector.trunk import Features
 
 MAX_LOG_SIZE = 8.0
 
 
-class AnchorDetector(Detector):
+class AnchorDetector(DenseDetector):
     """A trunk and a neck, and three branches over `len(sizes) * len(ratios)` anchors a cell."""
 
     def __init__(
         self,
         features: Features,
+        loss: DetectionLoss,
         *,
         num_classes: int,
         stride: int,
@@ -32,15 +33,9 @@ class AnchorDetector(Detector):
         head_width: int,
         positive_iou: float,
         negative_iou: float,
-        box_loss: BoxLoss,
-        objectness_loss: ScoreLoss,
-        class_loss: ScoreLoss,
-        box_weight: float,
-        objectness_weight: float,
-        class_weight: float,
     ) -> None:
         """Args: anchor_sizes_px: square roots of areas. anchor_ratios: height over width."""
-        super().__init__()
+        super().__init__(loss)
         self.features = features
         self._num_classes, self._stride = num_classes, stride
         self.register_buffer("shapes_wh", anchor_shapes(anchor_sizes_px, anchor_ratios))
@@ -50,70 +45,34 @@ class AnchorDetector(Detector):
         self.class_branch = _branch(features.num_channels, head_width, num_classes * per_cell)
         start_rare(self.objectness_branch[-1].bias)  # type: ignore[arg-type]
         self._ious = (positive_iou, negative_iou)
-        self._box_loss, self._objectness_loss = box_loss, objectness_loss
-        self._class_loss = class_loss
-        self._weights = {
-            "box": box_weight,
-            "objectness": objectness_weight,
-            "class": class_weight,
-        }
 
-    def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Encoded boxes (B, A, 4), objectness (B, A), classes (B, A, C), anchors (A, 4)."""
+    def forward(self, pictures: Tensor) -> tuple[Outputs, Tensor]:
         features = self.features(pictures)
         rows, columns = features.shape[-2:]
         shapes: Tensor = self.shapes_wh  # type: ignore[assignment]
-        anchors = place_anchors(shapes, (rows, columns), self._stride)
 
         def flat(branch: nn.Module, num: int) -> Tensor:
             maps = branch(features).float()  # (B, anchors a cell * num, rows, columns)
             split = maps.unflatten(1, (len(shapes), num)).permute(0, 3, 4, 1, 2)
-            boxes: Tensor = split.reshape(len(maps), -1, num)
-            return boxes
+            numbers: Tensor = split.reshape(len(maps), -1, num)
+            return numbers
 
-        return (
+        outputs = Outputs(
             flat(self.box_branch, 4),
             flat(self.objectness_branch, 1).squeeze(-1),
             flat(self.class_branch, self._num_classes),
-            anchors,
         )
+        return outputs, place_anchors(shapes, (rows, columns), self._stride)
 
-    def losses(self, pictures: Tensor, truth: Truth) -> dict[str, Tensor]:
-        encoded, objectness, classes, anchors = self(pictures)
-        owner = match_anchors(anchors, truth, *self._ious)
-        found, counted = owner >= 0, owner >= NEGATIVE
-        picture, anchor = found.nonzero(as_tuple=True)
-        own = owner[picture, anchor]
-        boxes, labels = truth.boxes[picture, own], truth.labels[picture, own]
-        own_encoded, own_anchors = encoded[picture, anchor], anchors[anchor]
-        num_found = max(len(own), 1)
-        return {
-            "box": self._weights["box"]
-            * box_loss(
-                self._box_loss,
-                own_encoded,
-                encode(boxes, own_anchors),
-                decode(own_encoded, own_anchors),
-                boxes,
-            )
-            / num_found,
-            "objectness": self._weights["objectness"]
-            * score_loss(
-                self._objectness_loss, objectness[counted], found[counted].to(torch.float32)
-            )
-            / num_found,
-            "class": self._weights["class"]
-            * score_loss(
-                self._class_loss, classes[picture, anchor], one_hot(labels, self._num_classes)
-            )
-            / num_found,
-        }
+    def encode(self, boxes: Tensor, places: Tensor) -> Tensor:
+        return encode(boxes, places)
 
-    def candidates(self, pictures: Tensor) -> list[Candidates]:
-        encoded, objectness, classes, anchors = self(pictures)
-        scores = objectness.sigmoid()[..., None] * classes.sigmoid()
-        height, width = pictures.shape[-2:]
-        return best_candidates(decode(encoded, anchors), scores, (height, width))
+    def decode(self, encoded: Tensor, places: Tensor) -> Tensor:
+        return decode(encoded, places)
+
+    def assign(self, places: Tensor, truth: Truth) -> tuple[Tensor, Tensor]:
+        owner = match_anchors(places, truth, *self._ious)
+        return owner, owner >= NEGATIVE
 
 
 def anchor_shapes(sizes_px: Sequence[float], ratios: Sequence[float]) -> Tensor:

@@ -12,96 +12,52 @@ distance along x and along y. 0.5 is a cell's own area; more gives an object sev
 import torch
 from torch import Tensor
 
-from vigil.learn.detection import Candidates, Truth
-from vigil.learn.models.detector.interface import Detector, best_candidates, output_conv, start_rare
-from vigil.learn.models.detector.losses import BoxLoss, ScoreLoss, box_loss, one_hot, score_loss
+from vigil.learn.detection import Truth
+from vigil.learn.models.detector.dense import DenseDetector, DetectionLoss, Outputs
+from vigil.learn.models.detector.interface import output_conv, start_rare
 from vigil.learn.models.detector.trunk import Features
 
 MAX_LOG_SIZE = 8.0  # exp of more overflows in half precision
 REACH_MARGIN = 0.95  # of a cell: tanh needs endless logits for a whole one
 
 
-class GridDetector(Detector):
-    """A trunk, and one 1x1 convolution with 4 + 1 + C channels."""
+class GridDetector(DenseDetector):
+    """A trunk, and one 1x1 convolution with 4 + 1 + C channels. Places are centres of cells."""
 
     def __init__(
         self,
         features: Features,
+        loss: DetectionLoss,
         *,
         num_classes: int,
         stride: int,
         reach_cells: float,
-        box_loss: BoxLoss,
-        objectness_loss: ScoreLoss,
-        class_loss: ScoreLoss,
-        box_weight: float,
-        objectness_weight: float,
-        class_weight: float,
     ) -> None:
         """Args: reach_cells: from 0.5, a cell's own area, to REACH_MARGIN."""
-        super().__init__()
+        super().__init__(loss)
         if not 0.5 <= reach_cells <= REACH_MARGIN:
             raise ValueError(f"reach_cells must be in [0.5, {REACH_MARGIN}], but got {reach_cells}")
         self.features = features
         self.head = output_conv(features.num_channels, 4 + 1 + num_classes)
         start_rare(self.head.bias[4:5])  # type: ignore[index]
-        self._num_classes, self._stride, self._reach = num_classes, stride, reach_cells
-        self._box_loss, self._objectness_loss = box_loss, objectness_loss
-        self._class_loss = class_loss
-        self._weights = {
-            "box": box_weight,
-            "objectness": objectness_weight,
-            "class": class_weight,
-        }
+        self._stride, self._reach = stride, reach_cells
 
-    def forward(self, pictures: Tensor) -> tuple[Tensor, tuple[int, int]]:
-        """(B, 3, H, W) to (B, cells, 4 + 1 + C) and the rows and columns of cells."""
+    def forward(self, pictures: Tensor) -> tuple[Outputs, Tensor]:
         raw = self.head(self.features(pictures)).float()
         rows, columns = raw.shape[-2:]
-        return raw.flatten(2).transpose(1, 2), (rows, columns)
+        cells = raw.flatten(2).transpose(1, 2)  # (B, rows * columns, 4 + 1 + C)
+        centres = cell_centres((rows, columns), self._stride, raw.device)
+        return Outputs(cells[..., :4], cells[..., 4], cells[..., 5:]), centres
 
-    def losses(self, pictures: Tensor, truth: Truth) -> dict[str, Tensor]:
-        raw, grid = self(pictures)
-        centres = cell_centres(grid, self._stride, raw.device)
-        owner, is_ignored = assign_cells(centres, self._stride, self._reach, truth)
-        found = owner >= 0
-        picture, cell = found.nonzero(as_tuple=True)
-        own = owner[picture, cell]
-        boxes, labels = truth.boxes[picture, own], truth.labels[picture, own]
-        encoded = raw[picture, cell, :4]
-        num_found = max(len(own), 1)
-        weighed = ~is_ignored | found
-        return {
-            "box": self._weights["box"]
-            * box_loss(
-                self._box_loss,
-                encoded,
-                encode(boxes, centres[cell], self._stride),
-                decode(encoded, centres[cell], self._stride),
-                boxes,
-            )
-            / num_found,
-            "objectness": self._weights["objectness"]
-            * score_loss(
-                self._objectness_loss, raw[..., 4][weighed], found[weighed].to(torch.float32)
-            )
-            / num_found,
-            "class": self._weights["class"]
-            * score_loss(
-                self._class_loss,
-                raw[picture, cell, 5:],
-                one_hot(labels, self._num_classes),
-            )
-            / num_found,
-        }
+    def encode(self, boxes: Tensor, places: Tensor) -> Tensor:
+        return encode(boxes, places, self._stride)
 
-    def candidates(self, pictures: Tensor) -> list[Candidates]:
-        raw, grid = self(pictures)
-        centres = cell_centres(grid, self._stride, raw.device)
-        boxes = decode(raw[..., :4], centres, self._stride)
-        scores = raw[..., 4:5].sigmoid() * raw[..., 5:].sigmoid()
-        height, width = pictures.shape[-2:]
-        return best_candidates(boxes, scores, (height, width))
+    def decode(self, encoded: Tensor, places: Tensor) -> Tensor:
+        return decode(encoded, places, self._stride)
+
+    def assign(self, places: Tensor, truth: Truth) -> tuple[Tensor, Tensor]:
+        owner, is_ignored = assign_cells(places, self._stride, self._reach, truth)
+        return owner, ~is_ignored | (owner >= 0)
 
 
 def cell_centres(grid: tuple[int, int], stride: int, device: torch.device) -> Tensor:

@@ -5,11 +5,12 @@ from pathlib import Path
 from typing import Any
 
 from vigil.learn.models.detector.anchor import AnchorDetector
+from vigil.learn.models.detector.dense import DetectionLoss
 from vigil.learn.models.detector.grid import GridDetector
 from vigil.learn.models.detector.interface import Detector
 from vigil.learn.models.detector.torchvision_detectors import NAMES, TorchvisionDetector
 from vigil.learn.models.detector.trunk import Features
-from vigil.learn.weights import load_weights, read_card
+from vigil.learn.weights import load_model
 from vigil.plumbing.errors import InputError, listed
 
 OWN: dict[str, Callable[..., Detector]] = {"grid": GridDetector, "anchor": AnchorDetector}
@@ -23,8 +24,8 @@ def build_detector(
     """Builds a detector by name.
 
     Args:
-        config: for `grid` and `anchor`, `features` (of `Features`) and the detector's own
-            arguments; for torchvision's, the arguments of `TorchvisionDetector`.
+        config: for `grid` and `anchor`, `features` (of `Features`), `loss` (of `DetectionLoss`)
+            and the detector's own arguments; for torchvision's, those of `TorchvisionDetector`.
         pretrained: `none`, `imagenet`, or `coco` for torchvision's own.
 
     Raises:
@@ -44,7 +45,7 @@ def build_detector(
         )
     own = dict(config)
     features = Features(**own.pop("features"), pretrained=pretrained == "imagenet")
-    detector: Detector = OWN[architecture](features, **own)
+    detector: Detector = OWN[architecture](features, DetectionLoss(**own.pop("loss")), **own)
     return detector
 
 
@@ -54,10 +55,4 @@ def load_detector(weights: Path, card_file: Path) -> Detector:
     Raises:
         InputError: a file is missing, damaged, or the two do not fit.
     """
-    card = read_card(card_file)
-    try:
-        model = build_detector(card["architecture"], card["config"])
-    except TypeError as error:
-        raise InputError(f"{card_file}: config: {error}") from None
-    load_weights(model, weights)
-    return model.eval()
+    return load_model(build_detector, weights, card_file)
