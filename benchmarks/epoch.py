@@ -140,7 +140,7 @@ def _bare_loop(
     val, val_targets = (part.to(device) for part in val_set.__getitems__(range(NUM_VAL)))
     num_steps = num_epochs * -(-NUM_TRAIN // batch_size)
     (optimiser,), (schedule,) = optimisation.configure(
-        model, num_steps, monitor="val_loss", mode="min"
+        model.parameters(), num_steps, monitor="val_loss", mode="min"
     )
     dtype = PRECISIONS[params["precision"]]
     smoothing = params["label_smoothing"]

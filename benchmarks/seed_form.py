@@ -1,0 +1,133 @@
+"""What the corrections of the classifier are worth: its first form, on the samples at hand.
+
+The crop transformer started out with attention weights that sum to one over queries instead of
+keys, with an average over tokens and channels alike, which leaves its head a single number, and
+with plain Adam on unchanged crops. It is trained here on what `split@classifier` assigned, through
+the same loop, and measured on the same test samples:
+
+    dvc repro split@classifier
+    python benchmarks/seed_form.py --seed 0
+"""
+
+import argparse
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import torch
+import yaml
+from torch import Tensor, nn
+
+from vigil.domain.measures.classifier import measure_binary
+from vigil.domain.samples import LABELS
+from vigil.domain.sides import read_side
+from vigil.learn.augmentation import CropAugmentation
+from vigil.learn.classifier import MONITOR, ClassifierTraining
+from vigil.learn.data.classifier import CropDataset, batches
+from vigil.learn.optimisation import Optimisation
+from vigil.learn.prediction.classifier import predict_probabilities
+from vigil.learn.runtime import choose_device, seed_torch
+from vigil.learn.training import Fitting, fit
+
+SAMPLES, SPLITS = Path("data/samples"), Path("data/splits/classifier")
+PATCH_PX, WIDTH, NUM_HEADS, MLP_WIDTH, DROPOUT = 5, 256, 8, 1024, 0.1
+UNCHANGED = CropAugmentation(
+    flip_probability=0.0,
+    max_shift_px=0.0,
+    max_scale=1.0,
+    max_brightness=0.0,
+    max_contrast=0.0,
+    noise=0.0,
+)
+
+
+class SeedAttention(nn.Module):
+    """Self-attention whose weights sum to one over queries: the fault."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.project, self.join = nn.Linear(WIDTH, 3 * WIDTH), nn.Linear(WIDTH, WIDTH)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        split = self.project(tokens).unflatten(2, (3, NUM_HEADS, -1)).permute(2, 0, 3, 1, 4)
+        queries, keys, values = split
+        scores = queries @ keys.transpose(2, 3) / queries.shape[-1] ** 0.5
+        mixed = scores.softmax(dim=2) @ values
+        joined: Tensor = self.join(mixed.transpose(1, 2).flatten(2))
+        return joined
+
+
+class SeedForm(nn.Module):
+    """(B, T, S, S) grey crops to (B,) logits."""
+
+    def __init__(self, num_frames: int, size_px: int) -> None:
+        super().__init__()
+        self.patches = nn.Conv2d(num_frames, WIDTH, PATCH_PX, PATCH_PX)
+        num_tokens = (size_px // PATCH_PX) ** 2
+        self.position = nn.Parameter(0.02 * torch.randn(1, num_tokens, WIDTH))
+        self.norm, self.attention = nn.LayerNorm(WIDTH), SeedAttention()
+        self.mlp = nn.Sequential(
+            nn.LayerNorm(WIDTH),
+            nn.Linear(WIDTH, MLP_WIDTH),
+            nn.GELU(),
+            nn.Dropout(DROPOUT),
+            nn.Linear(MLP_WIDTH, WIDTH),
+        )
+        self.head = nn.Sequential(nn.Linear(1, WIDTH), nn.GELU(), nn.Linear(WIDTH, 1))
+
+    def forward(self, crops: Tensor) -> Tensor:
+        tokens = self.patches(crops.float() / 255).flatten(2).transpose(1, 2) + self.position
+        tokens = tokens + self.attention(self.norm(tokens))
+        tokens = tokens + self.mlp(tokens)
+        pooled = tokens.mean(dim=(1, 2))[:, None]  # tokens and channels: the other fault
+        logits: Tensor = self.head(pooled).squeeze(1)
+        return logits
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seed", type=int, default=0)
+    seed: int = parser.parse_args().seed
+    section = yaml.safe_load(Path("params.yaml").read_text(encoding="utf-8"))["train_classifier"]
+    names = {side: read_side(SPLITS / f"{side}.json") for side in ("train", "val", "test")}
+    sets = {side: CropDataset(SAMPLES, own) for side, own in names.items()}
+    num_frames, size_px, _ = sets["train"].sample_shape
+    seed_torch(seed)
+    model = SeedForm(num_frames, size_px)
+    fitting = Fitting(
+        max_epochs=section["max_epochs"],
+        patience_epochs=section["patience_epochs"],
+        monitor=MONITOR,
+        mode="min",
+        min_delta=0.0,
+        gradient_clip=0.0,
+        precision="32-true",
+        seed=seed,
+    )
+    folder = Path(tempfile.mkdtemp())
+    os.environ["VIGIL_STATE_DIR"] = str(folder / "state")
+    try:
+        fitted = fit(
+            ClassifierTraining(
+                model, UNCHANGED, Optimisation("adam", 1e-3, 0.0, "constant", 0.0), 0.0
+            ),
+            batches(sets["train"], section["batch_size"], shuffle_seed=seed),
+            batches(sets["val"], section["batch_size"], shuffle_seed=None),
+            fitting,
+            stage="seed_form",
+            fingerprint="once",
+            curves=folder / "curves",
+        )
+    finally:
+        shutil.rmtree(folder)
+    model.load_state_dict(fitted.state)
+    tests = batches(sets["test"], section["batch_size"], shuffle_seed=None)
+    probabilities = predict_probabilities(model, tests, choose_device()).double().numpy()
+    targets = (sets["test"].table["label"] == LABELS[1]).to_numpy()
+    print(f"best epoch {fitted.best_epoch} of {fitted.num_epochs}")
+    print(measure_binary(targets, probabilities, 0.5))
+
+
+if __name__ == "__main__":
+    main()
