@@ -1,5 +1,6 @@
 """A trained model on disk: weights as safetensors, which hold no code, and a JSON card beside."""
 
+import pickle
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -7,13 +8,17 @@ from typing import Any, TypeVar
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
+from torch import Tensor
 
 from vigil.plumbing.errors import InputError, listed, shorten
 from vigil.plumbing.memo import file_digest
 from vigil.plumbing.outputs import whole
 from vigil.plumbing.records import read_json, write_json
 
-State = Mapping[str, torch.Tensor]
+State = Mapping[str, Tensor]
+WRAPPINGS = ("model_state", "state_dict", "model")
+"""Keys under which checkpoints hold the weights themselves."""
+
 M = TypeVar("M", bound=torch.nn.Module)
 
 
@@ -40,28 +45,85 @@ def load_weights(module: torch.nn.Module, weights: Path) -> None:
     """Loads weights into a module, each name and shape as the module has it.
 
     Raises:
-        InputError: no such file, not safetensors, or names or shapes that differ.
+        InputError: as `read_state`, or names or shapes that differ.
     """
-    try:
-        state = load_file(weights)
-    except FileNotFoundError:
-        raise InputError(f"{weights}: expected a model's weights, found no such file") from None
-    except (SafetensorError, OSError, ValueError) as error:
-        raise InputError(
-            f"{weights}: expected safetensors, got: {shorten(str(error), 100)}"
-        ) from None
-    own = module.state_dict()
-    if missing := own.keys() - state.keys():
-        raise InputError(f"{weights}: expected weights for {listed(missing)}, found none")
-    if unknown := state.keys() - own.keys():
-        raise InputError(f"{weights}: expected no weights but the model's, got {listed(unknown)}")
-    for name, tensor in own.items():
-        if tensor.shape != state[name].shape:
-            raise InputError(
-                f"{weights}: {name}: expected the shape {tuple(tensor.shape)}, "
-                f"got {tuple(state[name].shape)}"
-            )
+    state = read_state(weights)
+    check_state(module.state_dict(), state, str(weights))
     module.load_state_dict(state)
+
+
+def read_state(path: Path) -> dict[str, Tensor]:
+    """Reads weights by name from safetensors or from a file of `torch.save`.
+
+    Raises:
+        InputError: no such file, neither of the two, or no weights by name.
+    """
+    if not path.is_file():
+        raise InputError(f"{path}: expected a network's weights, found no such file")
+    try:
+        content = (
+            load_file(path)
+            if path.suffix == ".safetensors"
+            else torch.load(path, map_location="cpu", weights_only=True)
+        )
+    except (
+        SafetensorError,
+        pickle.UnpicklingError,
+        RuntimeError,
+        OSError,
+        EOFError,
+        ValueError,
+        KeyError,
+    ) as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise InputError(
+            f"{path}: expected safetensors or a state dict, got: {shorten(reason, 100)}"
+        ) from None
+    return unwrap_state(content, str(path))
+
+
+def unwrap_state(content: Any, place: str) -> dict[str, Tensor]:
+    """Weights by name, out of a checkpoint that may hold more.
+
+    Raises:
+        InputError: there are none; `place` names them in the message.
+    """
+    for key in WRAPPINGS:
+        if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
+            content = content[key]
+            break
+    if (
+        not isinstance(content, Mapping)
+        or not content
+        or not all(isinstance(k, str) and isinstance(v, Tensor) for k, v in content.items())
+    ):
+        raise InputError(
+            f"{place}: expected weights by name, got {shorten(type(content).__name__)}"
+        )
+    return dict(content)
+
+
+def check_state(own: State, given: State, place: str) -> None:
+    """Holds weights against those of a network.
+
+    Raises:
+        InputError: names or shapes that differ; `place` names the weights in the message.
+    """
+    if missing := own.keys() - given.keys():
+        raise InputError(
+            f"{place}: expected weights for {listed(missing, 3)}, found none ({len(missing)} of "
+            f"{len(own)} missing)"
+        )
+    if unknown := given.keys() - own.keys():
+        raise InputError(
+            f"{place}: expected no weights but the network's, got {listed(unknown, 3)}"
+        )
+    for name, tensor in own.items():
+        if tensor.shape != given[name].shape:
+            raise InputError(
+                f"{place}: {name}: expected the shape {tuple(tensor.shape)}, "
+                f"got {tuple(given[name].shape)}"
+            )
 
 
 def load_model(build: Callable[[str, Mapping[str, Any]], M], weights: Path, card_file: Path) -> M:

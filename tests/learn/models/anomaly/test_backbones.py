@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 from torch import Tensor, nn
+from torchvision.models import get_model
 
 from vigil.learn.models.anomaly import pytorchvideo_hub, timesformer, torchvision_video
 from vigil.learn.models.anomaly.backbone import Backbone, InputFacts
@@ -97,34 +98,63 @@ def randomise(network: nn.Module) -> nn.Module:
     return network.eval()
 
 
-def cases() -> dict[str, tuple[nn.Module, Backbone, Tensor]]:
-    """Name to the library's output before its classifier, our network and its frames."""
-    made = {}
+def small_mvit() -> nn.Module:
+    from torchvision.models.video.mvit import MSBlockConfig, MViT
+
+    first = MSBlockConfig(1, 8, 16, [3, 3, 3], [3, 3, 3], [1, 1, 1], [1, 2, 2])
+    second = MSBlockConfig(2, 16, 16, [3, 3, 3], [3, 3, 3], [1, 2, 2], [1, 1, 1])
+    return MViT(
+        spatial_size=(32, 32),
+        temporal_size=4,
+        block_setting=[first, second],
+        residual_pool=True,
+        residual_with_cls_embed=False,
+        rel_pos_embed=True,
+        proj_after_attn=True,
+        num_classes=5,
+        patch_embed_stride=(2, 4, 4),
+    )
+
+
+def small_swin() -> nn.Module:
+    from torchvision.models.video.swin_transformer import SwinTransformer3d
+
+    return SwinTransformer3d([2, 4, 4], 12, [2, 2], [2, 4], [2, 4, 4], num_classes=5)
+
+
+Case = tuple[Tensor, Backbone, Tensor]
+"""The library's output before its classifier, our network and its frames."""
+
+
+def of_torchvision(name: str, network: nn.Module, inputs: InputFacts, batch: int = 3) -> Case:
+    network, frames = randomise(network), frames_of(inputs, batch)
+    classifier = getattr(network, torchvision_video.CLASSIFIERS[name])
+    expected = before(network, classifier, lambda: network(normalised(frames, inputs)))
+    return expected, torchvision_video.cut(network, name, inputs), frames
+
+
+def slowfast_case() -> Case:
+    inputs = facts(16, 64)
+    frames = frames_of(inputs, 2)
+    network = randomise(small_slowfast(16, 4))
+    paths, head = pack_pathways(normalised(frames, inputs), 4), network.blocks[-1]
+    expected = before(network, head.dropout, lambda: network(paths)).mean((2, 3, 4))
+    return expected, pytorchvideo_hub.SlowFast(network, inputs, 4), frames
+
+
+def x3d_case() -> Case:
+    inputs = facts(4, 64)
+    frames = frames_of(inputs, 2)
+    network = randomise(small_x3d())
+    clips, head = normalised(frames, inputs), network.blocks[-1]
+    expected = before(network, head.dropout, lambda: network(clips)).mean((2, 3, 4))
+    return expected, pytorchvideo_hub.cut_x3d(network, inputs), frames
+
+
+def timesformer_case() -> Case:
     inputs = facts(4, 32)
     frames = frames_of(inputs)
-    clips = normalised(frames, inputs)
-
-    network = randomise(small_r2plus1d())
-    expected = before(network, network.fc, lambda: network(clips))
-    made["r2plus1d"] = expected, torchvision_video.cut(network, "r2plus1d_18", inputs), frames
-
-    long = facts(16, 64)
-    long_frames = frames_of(long, 2)
-    long_clips = normalised(long_frames, long)
-    slowfast = randomise(small_slowfast(16, 4))
-    paths = pack_pathways(long_clips, 4)
-    head = slowfast.blocks[-1]
-    expected = before(slowfast, head.dropout, lambda: slowfast(paths)).mean((2, 3, 4))
-    made["slowfast"] = expected, pytorchvideo_hub.SlowFast(slowfast, long, 4), long_frames
-
-    wide = facts(4, 64)
-    wide_frames = frames_of(wide, 2)
-    x3d = randomise(small_x3d())
-    wide_clips = normalised(wide_frames, wide)
-    expected = before(x3d, x3d.blocks[-1].dropout, lambda: x3d(wide_clips)).mean((2, 3, 4))
-    made["x3d"] = expected, pytorchvideo_hub.cut_x3d(x3d, wide), wide_frames
-
-    former = randomise(
+    network = randomise(
         timesformer.build(
             4,
             hidden_size=24,
@@ -134,28 +164,38 @@ def cases() -> dict[str, tuple[nn.Module, Backbone, Tensor]]:
             image_size=32,
         )
     )
-    turned = clips.transpose(1, 2)
-    expected = before(former, former.classifier, lambda: former(turned))
+    turned = normalised(frames, inputs).transpose(1, 2)
+    expected = before(network, network.classifier, lambda: network(turned))
     with torch.inference_mode():
-        token = former.timesformer(turned).last_hidden_state[:, 0]
+        token = network.timesformer(turned).last_hidden_state[:, 0]
     torch.testing.assert_close(expected, token)
-    made["timesformer"] = expected, timesformer.TimeSformer(former, inputs), frames
-    return made
+    return expected, timesformer.TimeSformer(network, inputs), frames
 
 
-@pytest.fixture(scope="module")
-def made() -> dict[str, tuple[Tensor, Backbone, Tensor]]:
+CASES: dict[str, Callable[[], Case]] = {
+    "r2plus1d": lambda: of_torchvision("r2plus1d_18", small_r2plus1d(), facts(4, 32)),
+    # S3D averages over 2 x 7 x 7 places: it takes no smaller clips than this.
+    "s3d": lambda: of_torchvision("s3d", get_model("s3d", weights=None), facts(16, 224), 2),
+    "mvit": lambda: of_torchvision("mvit_v2_s", small_mvit(), facts(4, 32)),
+    "swin3d": lambda: of_torchvision("swin3d_t", small_swin(), facts(4, 32)),
+    "slowfast": slowfast_case,
+    "x3d": x3d_case,
+    "timesformer": timesformer_case,
+}
+
+
+def case(name: str) -> Case:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return cases()
+        return CASES[name]()
 
 
-NAMES = ("r2plus1d", "slowfast", "x3d", "timesformer")
+NAMES = tuple(CASES)
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_network_is_the_librarys_with_its_classifier_cut_off(made, name: str) -> None:
-    expected, model, frames = made[name]
+def test_a_network_is_the_librarys_with_its_classifier_cut_off(name: str) -> None:
+    expected, model, frames = case(name)
     with torch.inference_mode():
         vectors = model(frames)
     assert vectors.shape == expected.flatten(1).shape
@@ -164,8 +204,8 @@ def test_a_network_is_the_librarys_with_its_classifier_cut_off(made, name: str) 
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_batch_equals_its_clips_one_by_one(made, name: str) -> None:
-    _, model, frames = made[name]
+def test_a_batch_equals_its_clips_one_by_one(name: str) -> None:
+    _, model, frames = case(name)
     with torch.inference_mode():
         alone = torch.cat([model(one) for one in frames.split(1)])
         assert_near(model(frames), alone, 1e-5)
@@ -173,9 +213,7 @@ def test_a_batch_equals_its_clips_one_by_one(made, name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_other_arithmetic_gives_about_the_same(name: str) -> None:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        expected, model, frames = cases()[name]
+    expected, model, frames = case(name)
     model.use_channels_last()
     with torch.inference_mode():
         assert_near(model(frames), expected.flatten(1), 1e-5)
@@ -223,6 +261,6 @@ def test_what_does_not_fit_is_refused(name: str, told: dict, expected: str) -> N
         build_backbone(name, **{"weights": "none", "num_frames": 0, "alpha": 4, **told})
 
 
-def test_frames_of_another_shape_are_refused(made) -> None:
+def test_frames_of_another_shape_are_refused() -> None:
     with pytest.raises(ValueError, match=r"frames must have the shape \(B, T, S, S, 3\)"):
-        made["r2plus1d"][1](torch.zeros(1, 3, 4, 8, 8))
+        case("r2plus1d")[1](torch.zeros(1, 3, 4, 8, 8))

@@ -8,7 +8,8 @@ from torch import Tensor, nn
 
 from vigil.learn.models.anomaly import pytorchvideo_hub, timesformer, torchvision_video
 from vigil.learn.models.anomaly.backbone import Backbone, InputFacts
-from vigil.learn.models.anomaly.published import download_state, load_into, read_state
+from vigil.learn.models.anomaly.published import download_state, load_into
+from vigil.learn.weights import read_state
 from vigil.pixels.clips import FrameSize
 from vigil.plumbing.errors import InputError, listed
 
