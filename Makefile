@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help repro test lint find-lr bench format constraints clean-state clean
+.PHONY: help repro test lint find-lr report bench format constraints clean-state clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,6 +35,10 @@ format: $(VENV)/.dev-ready ## format the code
 STAGE ?= train_detector
 find-lr: $(VENV)/.run-ready ## sweep learning rates: make find-lr STAGE=train_detector
 	python -m vigil.learn.lr_finder $(STAGE)
+
+BASE ?= main
+report: $(VENV)/.run-ready ## compare the last run with a revision: make report BASE=main
+	python -m vigil.review.report --base $(BASE)
 
 bench: $(VENV)/.dev-ready ## measure speed and memory, side by side with the plain way
 	python benchmarks/run.py

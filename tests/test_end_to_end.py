@@ -364,6 +364,16 @@ def test_an_experiment_in_a_folder_of_its_own_runs_its_own_code(project: Project
     assert project.run("git", "status", "--short") == ""
 
 
+def test_the_sweep_of_learning_rates_changes_no_result(project: Project):
+    before = project.content()
+    told = project.run(sys.executable, "-m", "vigil.learn.lr_finder", "fit_autoencoder")
+    assert "fit_autoencoder.learning_rate: " in told
+    drawn = project.folder / "lr_finder" / "fit_autoencoder"
+    assert {file.name for file in drawn.iterdir()} == {"curve.png", "losses.csv"}
+    assert project.content() == before
+    assert project.repro() == []
+
+
 def test_metrics_and_plots_show(project: Project):
     project.run("dvc", "plots", "show", "-o", "plots")
     page = (project.folder / "plots" / "index.html").read_text()

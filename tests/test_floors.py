@@ -9,7 +9,7 @@ from vigil.plumbing.closure import SOURCE, imports_of
 
 MODULES = sorted((SOURCE / "vigil").rglob("*.py"))
 SCRIPTS = sorted((SOURCE.parent / "stages").glob("*.py"))
-FLOORS = {"plumbing": 0, "domain": 1, "pixels": 2, "demo": 2, "learn": 3}
+FLOORS = {"plumbing": 0, "domain": 1, "pixels": 2, "demo": 2, "learn": 3, "review": 3}
 FORBIDDEN_NAMES = {"utils", "helpers", "common", "misc"}
 
 

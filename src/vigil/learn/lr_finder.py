@@ -27,6 +27,7 @@ from vigil.pixels.figures import PALETTE, figure
 from vigil.plumbing.errors import InputError
 from vigil.plumbing.outputs import whole
 from vigil.plumbing.records import write_csv
+from vigil.plumbing.stages import use_own_source
 
 LEAST_RATE, MOST_RATE = 1e-6, 1.0
 NUM_STEPS = 100
@@ -101,6 +102,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("stage", choices=["train_classifier", "train_detector", "fit_autoencoder"])
     name: str = parser.parse_args().stage
+    use_own_source(["-m", "vigil.learn.lr_finder", name])
     from dvc.repo import Repo
 
     (stage,) = Repo().stage.collect(name)

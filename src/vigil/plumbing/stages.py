@@ -18,8 +18,10 @@ import importlib.util
 import inspect
 import os
 import sys
+import time
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 from types import ModuleType
@@ -28,8 +30,9 @@ from typing import Any, NoReturn
 import vigil
 from vigil.plumbing.closure import SOURCE, closure_of, is_plumbing
 from vigil.plumbing.errors import InputError, listed
-from vigil.plumbing.memo import file_digest, fingerprint
+from vigil.plumbing.memo import file_digest, fingerprint, state_folder
 from vigil.plumbing.params import Dataset, Section, parse_section, read_params
+from vigil.plumbing.records import write_json
 
 Main = Callable[..., None]
 
@@ -42,9 +45,10 @@ def run_stage(*mains: Main) -> NoReturn:
     Args:
         mains: the function `main`, or one for each of the stage's instances.
     """
-    _use_own_source()
+    use_own_source(sys.argv)
     script = Path(inspect.getfile(mains[0]))
     title = script.stem
+    start = time.monotonic()
     try:
         main, words = _pick(mains, sys.argv[1:])
         if main.__name__ != "main":
@@ -61,7 +65,15 @@ def run_stage(*mains: Main) -> NoReturn:
         _fail(title, f"{error.filename or 'output'}: expected to write, got: {error.strerror}", 1)
     except KeyboardInterrupt:
         _fail(title, "interrupted; run it again to go on", 130)
+    with suppress(OSError):  # of interest to people, and no result
+        seconds = round(time.monotonic() - start, 1)
+        write_json({"seconds": seconds}, times_folder() / f"{title}.json")
     sys.exit(0)
+
+
+def times_folder() -> Path:
+    """Where each stage leaves how long its last run took, as `<stage>.json`: `seconds`."""
+    return state_folder() / "times"
 
 
 def check_params(content: dict[str, Any], folder: Path) -> None:
@@ -106,8 +118,10 @@ def code_fingerprint(main: Main) -> str:
     return fingerprint(facts)
 
 
-def _use_own_source() -> None:
+def use_own_source(words: Sequence[str]) -> None:
     """Starts again with `src/` of the current folder in front, where vigil came from elsewhere.
+
+    `words` are what python is to be called with.
 
     `dvc exp run --temp` and `--queue` run another revision of the project in a folder of their own,
     in which the installed package still points at the main one.
@@ -116,7 +130,7 @@ def _use_own_source() -> None:
     if (own / "vigil").is_dir() and own not in Path(vigil.__file__).resolve().parents:
         search = [str(own), *filter(None, [os.environ.get("PYTHONPATH")])]
         os.environ["PYTHONPATH"] = os.pathsep.join(search)
-        os.execv(sys.executable, [sys.executable, *sys.argv])
+        os.execv(sys.executable, [sys.executable, *words])
 
 
 def _pick(mains: tuple[Main, ...], words: list[str]) -> tuple[Main, list[str]]:

@@ -1,0 +1,87 @@
+"""What differs between two sides, row by row."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Verdict = Literal["better", "worse", "other", "same"]
+
+LESS_IS_BETTER = ("brier", "false_alarm_rate")
+WITHOUT_DIRECTION = ("threshold", "score_threshold")
+COUNTS = "num_"
+DETAILS = ("intervals_95.", "baselines.", "by_class.", "by_video.", "_by_")
+
+
+@dataclass(frozen=True)
+class Change:
+    """One value on both sides; None where a side has none.
+
+    Attributes:
+        verdict: `other` where a value changed that is neither good nor bad.
+    """
+
+    name: str
+    base: Any
+    ours: Any
+    verdict: Verdict
+
+    @property
+    def difference(self) -> float | None:
+        """Ours less base, for numbers."""
+        if isinstance(self.base, (int, float)) and isinstance(self.ours, (int, float)):
+            return self.ours - self.base
+        return None
+
+
+def compare(base: Mapping[str, Any], ours: Mapping[str, Any]) -> list[Change]:
+    """All values of two sides, in the order of ours, then what only base has."""
+    names = [*ours, *(name for name in base if name not in ours)]
+    return [
+        Change(name, base.get(name), ours.get(name), judge(name, base.get(name), ours.get(name)))
+        for name in names
+    ]
+
+
+def judge(name: str, base: Any, ours: Any) -> Verdict:
+    """Whether a metric got better, by its name."""
+    if base == ours:
+        return "same"
+    last = name.rsplit(".", 1)[-1]
+    known = isinstance(base, (int, float)) and isinstance(ours, (int, float))
+    if not known or last in WITHOUT_DIRECTION or last.startswith(COUNTS) or "intervals" in name:
+        return "other"
+    return "better" if (ours < base) == (last in LESS_IS_BETTER) else "worse"
+
+
+def is_detail(name: str) -> bool:
+    """Whether a metric stands below the headline."""
+    return any(part in name for part in DETAILS)
+
+
+def changed_stages(base: Mapping[str, Any], ours: Mapping[str, Any]) -> dict[str, list[str]]:
+    """By stage that ran otherwise: what of it differs: `code`, `data`, `params`, `results`."""
+    found = {}
+    for name in [*ours, *(name for name in base if name not in ours)]:
+        differing = []
+        before, after = base.get(name, {}), ours.get(name, {})
+        dependencies = _digests(before, "deps"), _digests(after, "deps")
+        paths = {
+            path
+            for path in dependencies[0].keys() | dependencies[1].keys()
+            if dependencies[0].get(path) != dependencies[1].get(path)
+        }
+        if any(path.endswith(".py") or path.startswith("src/") for path in paths):
+            differing.append("code")
+        if any(not path.endswith(".py") and not path.startswith("src/") for path in paths):
+            differing.append("data")
+        if before.get("params") != after.get("params"):
+            differing.append("params")
+        if _digests(before, "outs") != _digests(after, "outs"):
+            differing.append("results")
+        if differing:
+            found[name] = differing
+    return found
+
+
+def _digests(stage: Mapping[str, Any], kind: str) -> dict[str, str]:
+    return {entry["path"]: entry.get("md5", "") for entry in stage.get(kind, [])}

@@ -1,0 +1,132 @@
+"""Parameters, metrics, curves and pictures of a revision, or of the working folder."""
+
+import io
+import json
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import pandas as pd
+import yaml
+from dvc.api import DVCFileSystem
+from dvc.exceptions import DvcException
+
+from vigil.plumbing.errors import InputError, shorten
+
+METRICS = ("classifier", "detector", "anomaly")
+
+
+class Files(Protocol):
+    """Files by their path below the project."""
+
+    def read(self, path: str) -> bytes | None:
+        """A file's bytes; None where there is none."""
+
+
+@dataclass(frozen=True)
+class WorkingFolder:
+    """The files as they lie in the project's folder."""
+
+    root: Path
+
+    def read(self, path: str) -> bytes | None:
+        """A file's bytes; None where there is none."""
+        file = self.root / path
+        return file.read_bytes() if file.is_file() else None
+
+
+class Committed:
+    """The files of a git revision, those that DVC tracks from its cache."""
+
+    def __init__(self, root: Path, revision: str) -> None:
+        """Raises InputError where there is no such revision."""
+        git = ["git", "-C", str(root), "rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}"]
+        done = subprocess.run(git, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise InputError(
+                f"report: expected a git revision to compare with, got {shorten(revision)}"
+            )
+        self.commit = done.stdout.strip()
+        self._files = DVCFileSystem(str(root), rev=self.commit)
+
+    def read(self, path: str) -> bytes | None:
+        """A file's bytes; None where it is neither committed nor in the cache."""
+        try:
+            content: bytes = self._files.read_bytes(path)
+        except OSError:
+            return None
+        except DvcException as error:
+            raise InputError(f"report: {self.commit[:7]}: {shorten(str(error), 200)}") from None
+        return content
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A curve that `dvc.yaml` declares.
+
+    Attributes:
+        path: of a table below the project; `x` and `y` are columns of it.
+    """
+
+    title: str
+    path: str
+    x: str
+    y: str
+    x_label: str
+    y_label: str
+
+
+def read_params(files: Files) -> dict[str, Any]:
+    """`params.yaml`, with dots between the keys; empty where there is none."""
+    return flatten(yaml.safe_load(files.read("params.yaml") or b"{}") or {})
+
+
+def read_metrics(files: Files) -> dict[str, dict[str, Any]]:
+    """By branch of the pipeline: its metrics, with dots between the keys."""
+    found = {name: files.read(f"metrics/{name}.json") for name in METRICS}
+    return {name: flatten(json.loads(text)) for name, text in found.items() if text is not None}
+
+
+def read_stages(files: Files) -> dict[str, Any]:
+    """By stage: what `dvc.lock` tells of its last run."""
+    content = yaml.safe_load(files.read("dvc.lock") or b"{}") or {}
+    stages: dict[str, Any] = content.get("stages", {})
+    return stages
+
+
+def read_table(files: Files, path: str) -> pd.DataFrame | None:
+    """A CSV or TSV table; None where there is none."""
+    content = files.read(path)
+    if content is None:
+        return None
+    return pd.read_csv(io.BytesIO(content), sep="\t" if path.endswith(".tsv") else ",")
+
+
+def read_curves(files: Files) -> list[Curve]:
+    """The lines that `dvc.yaml` declares under `plots`; pictures and confusions are left out."""
+    plots = yaml.safe_load(files.read("dvc.yaml") or b"{}").get("plots", [])
+    curves = []
+    for entry in plots:
+        if not isinstance(entry, Mapping):
+            continue
+        ((title, told),) = entry.items()
+        if told.get("template") == "confusion":
+            continue
+        for path, columns in told["y"].items():
+            for y in columns if isinstance(columns, list) else [columns]:
+                labels = told.get("x_label", told["x"]), told.get("y_label", y)
+                curves.append(Curve(title, path, told["x"], y, *labels))
+    return curves
+
+
+def flatten(content: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested mappings as one, keys joined by dots."""
+    flat: dict[str, Any] = {}
+    for key, value in content.items():
+        if isinstance(value, Mapping):
+            flat |= flatten(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat

@@ -1,0 +1,151 @@
+"""The report on a change: what it compares, and that it stands by itself."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from vigil.plumbing.errors import InputError
+from vigil.review.comparison import changed_stages, compare, judge
+from vigil.review.report import write_report
+from vigil.review.revisions import flatten
+
+CURVE = "a_rate,b_rate\n0.0,0.0\n0.5,0.8\n1.0,1.0\n"
+DVC_YAML = """
+plots:
+- ROC:
+    template: simple
+    x: a_rate
+    y:
+      metrics/plots/classifier/roc.csv: b_rate
+- metrics/plots/classifier/wrong.png
+"""
+
+
+def git(folder: Path, *words: str) -> None:
+    names = {
+        f"GIT_{who}_{what}": "t" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")
+    }
+    subprocess.run(["git", *words], cwd=folder, check=True, env={**os.environ, **names})
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A project with one commit, whose working folder is a change of it."""
+    folder = tmp_path / "project"
+    (folder / "metrics/plots/classifier").mkdir(parents=True)
+    git(folder, "init", "-q", "-b", "main", ".")
+    subprocess.run([sys.executable, "-m", "dvc", "init", "-q"], cwd=folder, check=True)
+    (folder / "dvc.yaml").write_text(DVC_YAML)
+    (folder / "params.yaml").write_text("train_classifier: {depth: 1, width: 8}\n")
+    (folder / "metrics/plots/classifier/roc.csv").write_text(CURVE)
+    write_metrics(folder, accuracy=0.9, brier=0.1, num_samples=20, threshold=0.5)
+    dependency = {"path": "src/a.py", "hash": "md5", "md5": "1" * 32, "size": 1}
+    lock = {"schema": "2.0", "stages": {"train": {"cmd": "x", "deps": [dependency]}}}
+    (folder / "dvc.lock").write_text(json.dumps(lock))
+    git(folder, "add", "-A")
+    git(folder, "commit", "-qm", "base")
+    write_metrics(folder, accuracy=0.95, brier=0.12, num_samples=25, threshold=0.6, extra=1.0)
+    (folder / "params.yaml").write_text("train_classifier: {depth: 2, width: 8}\n")
+    dependency["md5"] = "2" * 32
+    (folder / "dvc.lock").write_text(json.dumps(lock))
+    return folder
+
+
+def write_metrics(folder: Path, **numbers: float) -> None:
+    (folder / "metrics/classifier.json").write_text(json.dumps(numbers))
+
+
+def test_a_change_is_told_and_marked(project: Path, tmp_path: Path):
+    write_report(project, "main", tmp_path / "report")
+    told = (tmp_path / "report/report.md").read_text()
+    assert "| accuracy | 0.9 | 0.95 | +0.05 | ▲ better |" in told
+    assert "| brier | 0.1 | 0.12 | +0.02 | ▼ worse |" in told
+    assert "| num_samples | 20 | 25 | +5 | changed |" in told
+    assert "| extra | - | 1 |  | changed |" in told
+    assert "| train_classifier.depth | 1 | 2 |" in told
+    assert "width" not in told
+    assert "| train | code |" in told
+
+
+def test_the_page_stands_by_itself(project: Path, tmp_path: Path):
+    picture = b"\x89PNG of ours"
+    (project / "metrics/plots/classifier/wrong.png").write_bytes(picture)
+    write_report(project, "main", tmp_path / "report")
+    page = (tmp_path / "report/index.html").read_text()
+    assert page.count("data:image/png;base64,") == 2  # the curve and the picture
+    assert not re.findall(r"(?:src|href)=['\"](?!data:)", page)
+    assert "<td>accuracy</td>" in page
+
+
+def test_names_cannot_put_code_into_the_page(project: Path, tmp_path: Path):
+    (project / "params.yaml").write_text("a: {'<script>x</script>': '|<b>'}\n")
+    write_report(project, "main", tmp_path / "report")
+    assert "<script>" not in (tmp_path / "report/index.html").read_text()
+    assert "\\|<b>" in (tmp_path / "report/report.md").read_text()
+
+
+def test_an_unknown_revision_is_told(project: Path, tmp_path: Path):
+    with pytest.raises(InputError, match="expected a git revision to compare with, got 'nope'"):
+        write_report(project, "nope", tmp_path / "report")
+    assert not (tmp_path / "report").exists()
+
+
+def test_a_project_that_never_ran_is_told(project: Path, tmp_path: Path):
+    (project / "metrics/classifier.json").unlink()
+    with pytest.raises(InputError, match="expected metrics of a finished run"):
+        write_report(project, "main", tmp_path / "report")
+
+
+@pytest.mark.parametrize(
+    ("name", "base", "ours", "expected"),
+    [
+        ("auroc", 0.5, 0.6, "better"),
+        ("false_alarm_rate", 0.5, 0.6, "worse"),
+        ("baselines.knn.false_alarm_rate", 0.5, 0.4, "better"),
+        ("intervals_95.auroc.low", 0.5, 0.6, "other"),
+        ("score_threshold", 0.5, 0.6, "other"),
+        ("map_large", None, 0.6, "other"),
+        ("map", 0.5, 0.5, "same"),
+    ],
+)
+def test_directions(name: str, base: float, ours: float, expected: str):
+    assert judge(name, base, ours) == expected
+
+
+def test_what_only_one_side_has_is_kept():
+    changes = compare({"a": 1, "gone": 2}, {"new": 3, "a": 1})
+    assert [(c.name, c.base, c.ours) for c in changes] == [
+        ("new", None, 3),
+        ("a", 1, 1),
+        ("gone", 2, None),
+    ]
+    assert [c.difference for c in changes] == [None, 0, None]
+
+
+def test_stages_differ_by_what_differs():
+    def stage(code: str, data: str, params: int, out: str) -> dict:
+        deps = [{"path": "src/vigil/a.py", "md5": code}, {"path": "data/x", "md5": data}]
+        return {
+            "deps": deps,
+            "params": {"params.yaml": {"p": params}},
+            "outs": [{"path": "o", "md5": out}],
+        }
+
+    base = {
+        "same": stage("1", "1", 1, "1"),
+        "all": stage("1", "1", 1, "1"),
+        "gone": stage("1", "1", 1, "1"),
+    }
+    ours = {"same": stage("1", "1", 1, "1"), "all": stage("2", "2", 2, "2")}
+    found = changed_stages(base, ours)
+    assert found["all"] == ["code", "data", "params", "results"]
+    assert found.keys() == {"all", "gone"}
+
+
+def test_flat_keys():
+    assert flatten({"a": {"b": 1, "c": {"d": 2}}, "e": [3]}) == {"a.b": 1, "a.c.d": 2, "e": [3]}
