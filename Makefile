@@ -5,10 +5,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help repro test lint find-lr report bench format constraints clean-state clean
+.PHONY: help repro test lint find-lr report verify-reproducible torture bench format constraints clean-state clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 repro: $(VENV)/.run-ready ## run the pipeline on what params.yaml points at (the embedded demo)
 	dvc repro
@@ -26,7 +26,7 @@ test: $(VENV)/.dev-ready ## run the tests
 lint: $(VENV)/.dev-ready ## check format, lint and types
 	ruff format --check .
 	ruff check .
-	mypy src stages demo benchmarks
+	mypy src stages demo benchmarks && mypy campaigns
 
 format: $(VENV)/.dev-ready ## format the code
 	ruff format .
@@ -39,6 +39,12 @@ find-lr: $(VENV)/.run-ready ## sweep learning rates: make find-lr STAGE=train_de
 BASE ?= main
 report: $(VENV)/.run-ready ## compare the last run with a revision: make report BASE=main
 	python -m vigil.review.report --base $(BASE)
+
+verify-reproducible: $(VENV)/.run-ready ## run the demo in two fresh clones and compare every byte
+	python campaigns/verify_reproducible.py
+
+torture: $(VENV)/.run-ready ## kill the demo's pipeline 50 times, and look whether anything is lost
+	python campaigns/torture.py
 
 bench: $(VENV)/.dev-ready ## measure speed and memory, side by side with the plain way
 	python benchmarks/run.py

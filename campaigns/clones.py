@@ -1,0 +1,63 @@
+"""Fresh clones of the project's last commit, and runs of the pipeline in them."""
+
+import os
+import signal
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+PROJECT = Path(__file__).resolve().parent.parent
+
+
+def clone(folder: Path) -> None:
+    """Clones the last commit of the project; what is not committed stays out."""
+    git = ["git", "clone", "--quiet", "--no-hardlinks", str(PROJECT), str(folder)]
+    subprocess.run(git, check=True)
+
+
+def start(folder: Path, environment: Mapping[str, str], *words: str) -> "subprocess.Popen[bytes]":
+    """Starts `dvc repro` in a process group of its own, its output in `repro.log`."""
+    own = {**os.environ, "DVC_NO_ANALYTICS": "1", "VIGIL_STATE_DIR": "", **environment}
+    with (folder.parent / f"{folder.name}.log").open("ab") as log:
+        return subprocess.Popen(
+            ["dvc", "repro", *words],
+            cwd=folder,
+            env={name: value for name, value in own.items() if value},
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+
+
+def kill(process: "subprocess.Popen[bytes]") -> None:
+    """Kills DVC and the stage it runs at once, as a power cut would."""
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def read_outputs(folder: Path) -> dict[str, dict[str, str]]:
+    """By stage of both pipelines: the digest of each output, as the lock files tell."""
+    found: dict[str, dict[str, str]] = {}
+    for lock in ("demo/dvc.lock", "dvc.lock"):
+        stages: dict[str, Any] = yaml.safe_load((folder / lock).read_text())["stages"]
+        for name, stage in stages.items():
+            found[name] = {out["path"]: out["md5"] for out in stage.get("outs", [])}
+    return found
+
+
+def read_results(folder: Path) -> dict[str, bytes]:
+    """The bytes below `models/` and `metrics/`, and of the lock files."""
+    files = [folder / "dvc.lock", folder / "demo/dvc.lock"]
+    for name in ("models", "metrics"):
+        files += [file for file in sorted((folder / name).rglob("*")) if file.is_file()]
+    return {file.relative_to(folder).as_posix(): file.read_bytes() for file in files}
+
+
+def forget_results(folder: Path) -> None:
+    """Removes what the commit brings along of earlier results, so that each stage runs."""
+    for lock in ("demo/dvc.lock", "dvc.lock"):
+        (folder / lock).unlink(missing_ok=True)
+    subprocess.run(["git", "-C", str(folder), "rm", "-rqf", "metrics"], check=True)
