@@ -24,7 +24,7 @@ class Suppression:
     """
 
     method: Literal["hard", "soft"] = "hard"
-    iou: float = 0.6
+    iou: float = 0.7
     sigma: float = 0.5
     min_score: float = 0.01
     max_boxes: int = 100

@@ -1,0 +1,156 @@
+"""Training and evaluation of a detector, through the stages' scripts, bad input included."""
+
+import json
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import Outcome, Project
+
+from vigil.pixels.images import ImageSource
+
+Run = Callable[..., Outcome]
+DETECTIONS = ("--detections", "data/detection/instances.json")
+FILES = ("--weights", "models/detector.safetensors", "--card", "models/detector.json")
+SPLIT = (
+    *("detector", *DETECTIONS, "--splits", "data/splits/detector"),
+    *("--metrics", "metrics/split_detector.json"),
+)
+TRAIN = (
+    *("--images", "data/frames", *DETECTIONS, "--train", "data/splits/detector/train.json"),
+    *("--val", "data/splits/detector/val.json", *FILES, "--curves", "models/detector_curves"),
+)
+EVALUATE = (
+    *("detector", "--images", "data/frames", *DETECTIONS, "--splits", "data/splits/detector"),
+    *(*FILES, "--metrics", "metrics/detector.json", "--plots", "metrics/plots/detector"),
+    *("--predictions", "data/predictions/detector"),
+)
+
+
+@pytest.fixture
+def project(
+    project_before: Callable[[str], Project], run_stage: Run, monkeypatch: pytest.MonkeyPatch
+) -> Project:
+    """The scene with its boxes split, and parameters for a training of seconds."""
+    monkeypatch.setenv("VIGIL_DEVICE", "cpu")
+    project = project_before("split")
+    project.set_params(
+        "train_detector",
+        input_size_wh=[96, 96],
+        deepest_stride=8,
+        neck_width=0,
+        max_epochs=2,
+        precision="32-true",
+    )
+    for words in (["init", "-q"], ["commit", "-q", "--allow-empty", "-m", "start"]):
+        names = ["-c", "user.name=t", "-c", "user.email=t"]
+        subprocess.run(["git", *names, *words], cwd=project.folder, check=True)
+    assert run_stage(project, "split", *SPLIT).code == 0
+    return project
+
+
+def test_from_boxes_to_metrics_and_on_from_the_weights(project: Project, run_stage: Run) -> None:
+    assert run_stage(project, "train_detector", *TRAIN).code == 0
+    assert run_stage(project, "evaluate", *EVALUATE).code == 0
+    metrics = json.loads((project.folder / "metrics/detector.json").read_text())
+    assert metrics.keys() >= {
+        *("map", "map_50", "map_75", "map_small", "map_medium", "map_large", "mar_100"),
+        *("precision", "recall", "f1", "ap_by_class", "score_threshold"),
+    }
+    assert_five_lines_work(project.folder)
+
+    # A trained file is where another training can start.
+    shutil.move(project.folder / "models", project.folder / "first")
+    project.set_params("train_detector", weights="first/detector.safetensors", max_epochs=1)
+    again = run_stage(project, "train_detector", *TRAIN)
+    assert again.code == 0
+    card = json.loads((project.folder / "models/detector.json").read_text())
+    first = json.loads((project.folder / "first/detector.json").read_text())
+    assert card["training"]["weights_sha256"] == first["weights_sha256"]
+
+
+def assert_five_lines_work(folder: Path) -> None:
+    """The README's way to use a trained detector."""
+    from vigil.learn.prediction.detector import TrainedDetector
+
+    weights, card = folder / "models/detector.safetensors", folder / "models/detector.json"
+    detector = TrainedDetector(weights, card)
+    picture = ImageSource(folder / "data/frames").rgb("door_1.mp4.zip/000000.jpg")
+    boxes = detector(picture)
+    assert list(boxes.columns) == ["label", "score", "x1", "y1", "x2", "y2"]
+    assert boxes["score"].is_monotonic_decreasing
+
+
+def write_state(project: Project, name: str, content: object) -> None:
+    torch.save(content, project.folder / name)
+
+
+def other_shape(project: Project) -> None:
+    write_state(project, "other.pth", {"features.trunk.blocks.0.0.weight": torch.zeros(1)})
+    project.set_params("train_detector", weights="other.pth")
+
+
+def no_weights(project: Project) -> None:
+    (project.folder / "text.pth").write_text("hello")
+    project.set_params("train_detector", weights="text.pth")
+
+
+def without_objects(project: Project) -> None:
+    path = project.folder / "data/detection/instances.json"
+    content = json.loads(path.read_text())
+    content["annotations"] = []
+    path.write_text(json.dumps(content))
+
+
+BAD: dict[str, tuple[Callable[[Project], object], str]] = {
+    "weights of another shape": (other_shape, "other.pth: expected weights for "),
+    "a text as weights": (no_weights, "text.pth: expected safetensors or a state dict"),
+    "no such weights": (
+        lambda p: p.set_params("train_detector", weights="none.pth"),
+        "none.pth: expected a file, found none",
+    ),
+    "no such trunk": (
+        lambda p: p.set_params("train_detector", trunk="resnet19"),
+        "train_detector.trunk: expected one of ",
+    ),
+    "weights that a grid has not": (
+        lambda p: p.set_params("train_detector", weights="coco"),
+        "train_detector.weights: expected none, imagenet or a file for grid, got coco",
+    ),
+    "more frozen than there is": (
+        lambda p: p.set_params("train_detector", num_frozen_blocks=9),
+        "train_detector.num_frozen_blocks: expected at most the ",
+    ),
+    "a video that is gone": (
+        lambda p: [file.unlink() for file in (p.folder / "data/frames").glob("*.zip")],
+        "data/frames: expected the picture ",
+    ),
+    "no objects": (without_objects, "train.json: expected pictures with objects to train on"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_input_is_told_in_one_line(project: Project, run_stage: Run, name: str) -> None:
+    spoil, expected = BAD[name]
+    spoil(project)
+    assert_refused(project, run_stage(project, "train_detector", *TRAIN), expected)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
+def test_a_gpu_that_is_not_there_is_told(
+    project: Project, run_stage: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VIGIL_DEVICE", "cuda")
+    outcome = run_stage(project, "train_detector", *TRAIN)
+    assert_refused(project, outcome, "VIGIL_DEVICE: expected one of 0 GPUs here, got 'cuda'")
+
+
+def assert_refused(project: Project, outcome: Outcome, expected: str) -> None:
+    assert outcome.code == 1
+    assert outcome.stderr.count("\n") == 1, outcome.stderr
+    assert outcome.stderr.startswith("train_detector: ")
+    assert expected in outcome.stderr
+    assert not list((project.folder / "models").glob("*"))
