@@ -1,0 +1,173 @@
+"""Which stages a change reruns, as `dvc status` tells after the change."""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import yaml
+from tiny_clips import write_clips
+from tiny_project import VIDEOS, Project, task_of, write_video
+
+HEADER = """# What reruns
+
+After a change, `dvc repro` reruns the stages whose dependencies, code or parameters differ; those
+that come after them run only where what they read has changed too. The table is made by a test that
+makes each change on a small project and asks `dvc status`.
+
+"""
+TRAININGS = ("train_classifier", "train_detector", "fit_autoencoder")
+
+Change = Callable[[Project], object]
+
+
+def set_param(*keys: str, value: Any) -> Change:
+    def change(project: Project) -> None:
+        path = project.folder / "params.yaml"
+        content = yaml.safe_load(path.read_text())
+        section = content
+        for key in keys[:-1]:
+            section = section[key]
+        assert section[keys[-1]] != value
+        section[keys[-1]] = value
+        path.write_text(yaml.safe_dump(content))
+
+    return change
+
+
+def edit(*parts: str) -> Change:
+    def change(project: Project) -> None:
+        path = project.folder.joinpath(*parts)
+        path.write_text(path.read_text() + "\n# another comment\n")
+
+    return change
+
+
+def edit_export(change_region: Callable[[dict[str, Any]], object]) -> Change:
+    def change(project: Project) -> None:
+        tasks = [task_of(video, number) for number, video in enumerate(VIDEOS)]
+        change_region(tasks[0]["annotations"][0]["result"][0])
+        (project.folder / "data/scene/export.json").write_text(json.dumps(tasks))
+
+    return change
+
+
+def move_box(region: dict[str, Any]) -> None:
+    region["value"]["sequence"][0]["x"] += 5
+
+
+def rename_label(region: dict[str, Any]) -> None:
+    region["value"]["labels"] = ["walker"]
+
+
+def add_clip(project: Project) -> None:
+    write_clips(project.folder / "data/scene/clips", num_sources=4)
+
+
+CHANGES: dict[str, Change] = {
+    "`dataset.videos`: one more listed": lambda p: p.list_videos((*VIDEOS, "d.mp4")),
+    "`dataset.videos`: one taken off": lambda p: p.change("dataset", videos=list(VIDEOS[:2])),
+    "`dataset.anomalous_classes`": set_param("dataset", "anomalous_classes", value=["rise"]),
+    "`dataset.clip_group_pattern`": set_param("dataset", "clip_group_pattern", value=r"_(g\d+)_"),
+    "`dataset.detection.classes`": set_param("dataset", "detection", "classes", value=["human"]),
+    "`extract_frames`": set_param("extract_frames", "jpeg_quality", value=80),
+    "`interpolate_annotations`": set_param("interpolate_annotations", "ghost_frames", value=7),
+    "`generate_samples`": set_param("generate_samples", "seed", value=7),
+    "`import_detections`": set_param("import_detections", "num_pictures", value=2),
+    "`split`": set_param("split", "seed", value=7),
+    "`train_classifier`": set_param("train_classifier", "depth", value=2),
+    "`train_detector`": set_param("train_detector", "architecture", value="anchor"),
+    "`embed_clips`": set_param("embed_clips", "num_windows", value=2),
+    "`fit_autoencoder`": set_param("fit_autoencoder", "dropout", value=0.0),
+    "`pick_threshold`": set_param("pick_threshold", "method", value="quantile"),
+    "`evaluate.classifier`": set_param("evaluate", "classifier", "threshold", value=0.4),
+    "`evaluate.detector`": set_param("evaluate", "detector", "score_threshold", value=0.4),
+    "`evaluate.anomaly`": set_param("evaluate", "anomaly", "num_bootstrap", value=50),
+    "a video put in the folder, not listed": lambda p: write_video(
+        p.folder / "data/scene/videos/d.mp4", 3
+    ),
+    "a box moved in the export": edit_export(move_box),
+    "a label renamed in the export": edit_export(rename_label),
+    "a clip added": add_clip,
+    "code: `plumbing/progress.py`": edit("src/vigil/plumbing/progress.py"),
+    "code: `review/report.py`": edit("src/vigil/review/report.py"),
+    "code: `pixels/video.py`": edit("src/vigil/pixels/video.py"),
+    "code: `domain/measures/detector.py`": edit("src/vigil/domain/measures/detector.py"),
+    "code: `learn/models/classifier/crop_transformer.py`": edit(
+        "src/vigil/learn/models/classifier/crop_transformer.py"
+    ),
+    "code: `learn/models/detector/grid.py`": edit("src/vigil/learn/models/detector/grid.py"),
+    "code: `learn/models/anomaly/autoencoder.py`": edit(
+        "src/vigil/learn/models/anomaly/autoencoder.py"
+    ),
+    "code: `learn/training.py`": edit("src/vigil/learn/training.py"),
+}
+
+
+def render_table(project: Project) -> str:
+    """The page `docs/reruns.md`."""
+    order = list(yaml.safe_load(project.lock)["stages"])
+    graph = _read_graph(project)
+    lines = ["| change | reruns | and, where these give something new |", "| --- | --- | --- |"]
+    for name, change in CHANGES.items():
+        with _changed(project, change):
+            lines_told = project.run("dvc", "status", "--json").splitlines()
+        told = json.loads(next(line for line in lines_told if line.startswith("{")))
+        direct = {stage for stage in told if stage in graph}
+        later = _downstream(graph, direct) - direct
+        lines.append(f"| {name} | {_list(direct, order)} | {_list(later, order)} |")
+    return HEADER + "\n".join(lines) + "\n"
+
+
+@contextmanager
+def _changed(project: Project, change: Change) -> Iterator[None]:
+    """Makes a change and takes it back to the byte."""
+    places = [project.folder / name for name in ("params.yaml", "data/scene", "src")]
+    before = {
+        file: file.read_bytes()
+        for place in places
+        for file in ([place] if place.is_file() else sorted(place.rglob("*")))
+        if file.is_file() and "__pycache__" not in file.parts
+    }
+    change(project)
+    try:
+        yield
+    finally:
+        for place in places[1:]:
+            for file in list(place.rglob("*")):
+                if file.is_file() and file not in before and "__pycache__" not in file.parts:
+                    file.unlink()
+        for file, content in before.items():
+            if not file.exists() or file.read_bytes() != content:
+                file.write_bytes(content)
+
+
+def _read_graph(project: Project) -> dict[str, set[str]]:
+    """By stage: the stages that read what it makes."""
+    stages = yaml.safe_load(project.lock)["stages"]
+    graph: dict[str, set[str]] = {name: set() for name in stages}
+    for name, stage in stages.items():
+        made = [Path(out["path"]) for out in stage.get("outs", [])]
+        for other, reader in stages.items():
+            read = [Path(dep["path"]) for dep in reader.get("deps", [])]
+            if any(a == b or a in b.parents or b in a.parents for a in made for b in read):
+                graph[name].add(other)
+    return graph
+
+
+def _downstream(graph: dict[str, set[str]], start: set[str]) -> set[str]:
+    found: set[str] = set()
+    waiting = list(start)
+    while waiting:
+        for after in graph[waiting.pop()] - found:
+            found.add(after)
+            waiting.append(after)
+    return found
+
+
+def _list(stages: set[str], order: list[str]) -> str:
+    if not stages:
+        return "nothing"
+    names = sorted(stages, key=order.index)
+    return ", ".join(f"**{name}**" if name in TRAININGS else name for name in names)

@@ -1,0 +1,179 @@
+"""A tiny project: a copy of this one in a folder of its own, on a scene drawn for it."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import yaml
+from tiny_clips import write_clips
+
+ROOT = Path(__file__).parents[1]
+SIZE_WH = (96, 80)
+NUM_FRAMES = 48
+FPS = 12
+VIDEOS = ("a one.mp4", "b.two.avi", "c.mp4")
+SMALL = {
+    "generate_samples": {"num_frames": 4, "stride_frames": 4, "size_px": 20},
+    "train_classifier": {
+        "width": 16,
+        "mlp_width": 16,
+        "num_heads": 2,
+        "max_epochs": 2,
+        "precision": "32-true",
+    },
+    "train_detector": {
+        "input_size_wh": [96, 80],
+        "deepest_stride": 8,
+        "neck_width": 0,
+        "max_epochs": 1,
+        "precision": "32-true",
+    },
+    "import_detections": {"frame_stride": 6},
+    "interpolate_annotations": {"num_pictures": 2},
+    "split": {"val_fraction": 0.34, "test_fraction": 0.34},
+    "fit_autoencoder": {"max_epochs": 2, "hidden": [8, 4]},
+}
+
+
+def box_at(frame_index: int, number: int) -> tuple[int, int, int, int]:
+    """x, y, width, height in px of a walker."""
+    return 6 + frame_index + 3 * number, 8 + 5 * number, 12, 24
+
+
+def write_video(path: Path, number: int) -> None:
+    rng = np.random.default_rng(number)
+    ground = rng.integers(90, 130, (SIZE_WH[1], SIZE_WH[0], 3), dtype=np.uint8)
+    codec = "mpeg4" if path.suffix == ".avi" else "libx264"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=FPS)
+        stream.width, stream.height, stream.pix_fmt = *SIZE_WH, "yuv420p"
+        for frame_index in range(NUM_FRAMES):
+            picture = ground.copy()
+            x, y, width, height = box_at(frame_index, number)
+            picture[y : y + height, x : x + width] = (30, 60, 220)
+            picture[y : y + 6, x + 3 : x + 9] = (240, 220, 200)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, "rgb24")))
+        container.mux(stream.encode())
+
+
+def task_of(video: str, number: int) -> dict[str, Any]:
+    width, height = SIZE_WH
+    sequence = []
+    for frame_index in (0, NUM_FRAMES - 1):
+        x, y, w, h = box_at(frame_index, number)
+        sequence.append(
+            {
+                "frame": frame_index + 1,
+                "enabled": frame_index == 0,
+                "rotation": 0,
+                "x": 100 * x / width,
+                "y": 100 * y / height,
+                "width": 100 * w / width,
+                "height": 100 * h / height,
+                "time": (frame_index + 1) / FPS,
+            }
+        )
+    value = {"sequence": sequence, "labels": ["human"], "framesCount": NUM_FRAMES, "duration": 4}
+    region = {"id": f"walker{number}", "type": "videorectangle", "value": value}
+    annotation = {"id": 1, "was_cancelled": False, "result": [region]}
+    source = f"/data/upload/1/0123abcd-{video.replace(' ', '_')}"
+    return {"id": number + 1, "data": {"video": source}, "annotations": [annotation]}
+
+
+class Project:
+    """A copy of the project in a folder of its own, on a scene of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        for name in (
+            "dvc.yaml",
+            "params.yaml",
+            ".dvcignore",
+            ".gitignore",
+            "stages",
+            "src",
+            "demo",
+        ):
+            source = ROOT / name
+            if source.is_dir():
+                ignored = shutil.ignore_patterns("__pycache__", "*.egg-info", "dvc.lock")
+                shutil.copytree(source, folder / name, ignore=ignored)
+            else:
+                shutil.copy(source, folder / name)
+        (folder / "data" / "scene" / "videos").mkdir(parents=True)
+        write_clips(folder / "data" / "scene" / "clips", num_sources=3)
+        self.env = {
+            **os.environ,
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+            "DVC_NO_ANALYTICS": "1",
+            "GIT_AUTHOR_NAME": "t",
+            "GIT_AUTHOR_EMAIL": "t@t",
+            "GIT_COMMITTER_NAME": "t",
+            "GIT_COMMITTER_EMAIL": "t@t",
+        }
+        self.run("git", "init", "-q", ".")
+        self.run("dvc", "init", "-q")
+        self.run("git", "commit", "-qam", "start", "--allow-empty")
+        self.list_videos(VIDEOS)
+
+    def list_videos(self, videos: tuple[str, ...]) -> None:
+        """Makes the scene and the parameters those of the videos named, and of no others."""
+        scene = self.folder / "data" / "scene"
+        for number, video in enumerate((*VIDEOS, "d.mp4")):
+            path = scene / "videos" / video
+            if video not in videos:
+                path.unlink(missing_ok=True)
+            elif not path.exists():
+                write_video(path, number)
+        tasks = [task_of(video, number) for number, video in enumerate(videos)]
+        (scene / "export.json").write_text(json.dumps(tasks))
+        dataset = {
+            "root": "data/scene",
+            "videos": list(videos),
+            "annotations": "export.json",
+            "clips": "data/scene/clips",
+            "anomalous_classes": ["dash"],
+            "clip_group_pattern": "",
+        }
+        self.change("dataset", **dataset)
+        for section, values in SMALL.items():
+            self.change(section, **values)
+
+    def change(self, section: str, **values: Any) -> None:
+        path = self.folder / "params.yaml"
+        content = yaml.safe_load(path.read_text())
+        content[section].update(values)
+        path.write_text(yaml.safe_dump(content))
+
+    def run(self, *words: str, code: int = 0) -> str:
+        done = subprocess.run(
+            words, cwd=self.folder, env=self.env, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == code, done.stdout + done.stderr
+        return done.stdout + done.stderr
+
+    def repro(self) -> list[str]:
+        """Runs the pipeline; returns the stages that ran."""
+        lines = self.run("dvc", "repro").splitlines()
+        return [line.split("'")[1] for line in lines if line.startswith("Running stage")]
+
+    @property
+    def lock(self) -> str:
+        return (self.folder / "dvc.lock").read_text()
+
+    def content(self) -> dict[str, bytes]:
+        return {
+            str(file.relative_to(self.folder)): file.read_bytes()
+            for folder in ("data", "models", "metrics")
+            for file in sorted((self.folder / folder).rglob("*"))
+            if file.is_file()
+        }
+
+    def memo(self, stage: str) -> set[str]:
+        return {entry.name for entry in (self.folder / ".vigil" / "memo" / stage).iterdir()}
