@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from vigil.pixels.images import ImageSource
 
 
+PICTURE_WH = (320, 240)  # of each half of a compared picture
 CROP_SIDE_PX = 100  # of a crop on a sheet, so that its caption fits below
 
 
@@ -177,6 +178,7 @@ def detector(
         measure_at_score,
         measure_detections,
         precision_recall,
+        precision_recall_by_class,
         thin,
     )
     from vigil.learn.data.detector import DetectionDataset, batches
@@ -216,10 +218,12 @@ def detector(
     }
     with whole(predictions) as folder:
         folder.mkdir()
-        write_json(coco_results(truth, found), folder / "detections.json", indent=None)
+        write_json(coco_results(known, found), folder / "detections.json", indent=None)
     with whole(plots) as folder:
         folder.mkdir()
-        write_csv(thin(curve, 200), folder / "precision_recall.csv")
+        write_csv(thin(curve), folder / "precision_recall.csv")
+        by_class = precision_recall_by_class(truth, found)
+        write_csv(by_class, folder / "precision_recall_by_class.csv")
         by_height = average_precision_by_height(truth, found, params.height_step_px)
         write_csv(by_height, folder / "map_by_height.csv")
         kept = found[found["score"] >= threshold]
@@ -239,12 +243,12 @@ def _compare_pictures(
     from vigil.domain.detections import CORNERS
     from vigil.domain.measures.detector import f1_by_picture, match
     from vigil.pixels.comparison import compare
-    from vigil.pixels.drawing import tile, write_picture
+    from vigil.pixels.drawing import as_caption, tile, write_picture
 
     outcome = match(truth, found)
     missed = ~np.isin(np.arange(len(truth.boxes)), outcome["object"]) & ~truth.is_ignored.to_numpy()
     f1 = f1_by_picture(truth, outcome)
-    order = f1.sort_values(kind="stable").index
+    order = f1.dropna().sort_values(kind="stable").index
     rng = np.random.default_rng(params.seed)
     num = min(params.num_pictures, len(order))
     chosen = {
@@ -271,12 +275,13 @@ def _compare_pictures(
                         for label, score in zip(labels, own["score"], strict=True)
                     ],
                     own["outcome"].tolist(),
-                    width_px=320,
+                    cell_wh=PICTURE_WH,
                 )
             )
-            captions.append(f"{picture}   F1 {f1[picture]:.2f}")
-        if sheets:
-            write_picture(tile(sheets, captions, num_columns=2), folder / f"{name}.jpg")
+            captions.append(f"{as_caption(str(picture))}   F1 {f1[picture]:.2f}")
+        if not sheets:  # say so in place of an empty sheet
+            sheets, captions = [np.full((60, 160), 255, np.uint8)], ["none to show"]
+        write_picture(tile(sheets, captions, num_columns=2), folder / f"{name}.jpg")
 
 
 def anomaly(
@@ -418,7 +423,7 @@ def _draw_verdicts(
     for name, rows in (("misses", misses), ("false_alarms", false_alarms)):
         shown = rows.head(num_pictures)
         captions = [
-            f"{error / threshold:.2f} x {clip}"
+            f"{error / threshold if threshold > 0 else np.inf:.2f} x {clip}"
             for clip, error in shown[["clip", "error"]].itertuples(index=False)
         ]
         draw_clip_sheet([clips / clip for clip in shown["clip"]], captions, folder / f"{name}.jpg")

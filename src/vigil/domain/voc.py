@@ -61,7 +61,7 @@ def read_voc(root: Path) -> Annotations:
             boxes["y1"].append(_number(element, "bndbox/ymin", place) - 1)
             boxes["x2"].append(_number(element, "bndbox/xmax", place))
             boxes["y2"].append(_number(element, "bndbox/ymax", place))
-            is_told = element.find("difficult") is not None
+            is_told = (element.findtext("difficult") or "").strip() != ""
             boxes["is_difficult"].append(is_told and bool(_number(element, "difficult", place)))
             boxes["place"].append(place)
     boxes["is_crowd"] = [False] * len(boxes["label"])

@@ -4,7 +4,6 @@ import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import cv2
 import matplotlib
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 from vigil.domain.detections import CORNERS, DetectionSet
-from vigil.pixels.drawing import draw_boxes, tile, write_picture
+from vigil.pixels.drawing import as_caption, draw_boxes, fit, tile, write_picture
 from vigil.pixels.figures import figure
 from vigil.pixels.images import ImageSource
 from vigil.pixels.picture import Picture
@@ -203,6 +202,7 @@ def draw_sheet(
     Of one class alone, the name does not stand on the boxes.
     """
     if not num_pictures:
+        write_picture(tile([np.full((60, 160), 255, np.uint8)], ["none asked for"]), path)
         return
     boxes, is_ignored = detections.boxes, detections.is_ignored
     names = boxes["image"].unique()
@@ -215,19 +215,13 @@ def draw_sheet(
             for label, ignored in zip(own["label"], is_ignored[own.index], strict=True)
         ]
         pictures.append(fit_cell(source.rgb(name), own[CORNERS].to_numpy(), captions))
-    shortened = [name if len(name) < 48 else f"…{name[-46:]}" for name in names[rows]]
-    captions = [name.encode("ascii", "replace").decode() for name in shortened]
+    captions = [as_caption(name) for name in names[rows]]
     write_picture(tile(pictures, captions, num_columns=NUM_COLUMNS), path)
 
 
 def fit_cell(rgb: Picture, boxes_xyxy: npt.NDArray[np.float64], captions: list[str]) -> Picture:
     """A BGR picture of CELL_WH that holds the given one, scaled to fit, with its boxes."""
-    height, width = rgb.shape[:2]
-    scale = min(CELL_WH[0] / width, CELL_WH[1] / height)
-    size_wh = (max(round(width * scale), 1), max(round(height * scale), 1))
     cell = np.full((CELL_WH[1], CELL_WH[0], 3), 255, np.uint8)
-    method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-    bgr = cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR)
-    fitted = cv2.resize(bgr, size_wh, interpolation=method).astype(np.uint8, copy=False)
-    cell[: size_wh[1], : size_wh[0]] = draw_boxes(fitted, boxes_xyxy * scale, captions)
+    fitted, scale, (width, height) = fit(rgb[..., ::-1], CELL_WH)
+    cell[:height, :width] = draw_boxes(fitted, boxes_xyxy * scale, captions)
     return cell

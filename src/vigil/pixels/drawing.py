@@ -60,8 +60,28 @@ def enlarge(picture: Picture, side_px: int) -> Picture:
     return resized.astype(np.uint8, copy=False)
 
 
+def fit(picture: Picture, size_wh: tuple[int, int]) -> tuple[Picture, float, tuple[int, int]]:
+    """Resizes a picture to fit a size, its sides in proportion.
+
+    Returns:
+        The picture, the factor by which coordinates grew, and its own width and height.
+    """
+    height, width = picture.shape[:2]
+    scale = min(size_wh[0] / width, size_wh[1] / height)
+    own_wh = (max(round(width * scale), 1), max(round(height * scale), 1))
+    method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    fitted = cv2.resize(picture, own_wh, interpolation=method).astype(np.uint8, copy=False)
+    return fitted, scale, own_wh
+
+
+def as_caption(name: str, num_characters: int = 48) -> str:
+    """A name as OpenCV can write it, which has only ASCII, its end kept where it is too long."""
+    short = name if len(name) < num_characters else f"...{name[3 - num_characters :]}"
+    return short.encode("ascii", "replace").decode()
+
+
 def tile(
-    pictures: Sequence[Picture], captions: Sequence[str], *, num_columns: int, gap_px: int = 4
+    pictures: Sequence[Picture], captions: Sequence[str], *, num_columns: int = 1, gap_px: int = 4
 ) -> Picture:
     """Puts pictures of one size into rows, each with a caption below it.
 

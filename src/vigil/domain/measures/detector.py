@@ -6,6 +6,7 @@ threshold. What overlaps a crowd or a difficult object counts neither way.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ MATCH_IOU = 0.5
 SMALL_AREA_PX, MEDIUM_AREA_PX = 32**2, 96**2  # COCO's bounds
 ALL_AREAS = (0.0, 1e10)
 MAX_DETECTIONS = 100
+CURVE_ROWS = 200  # of a table of a curve
 
 
 def measure_detections(
@@ -109,6 +111,16 @@ def precision_recall(truth: DetectionSet, detections: pd.DataFrame) -> pd.DataFr
     return table.drop_duplicates("score", keep="last").reset_index(drop=True)
 
 
+def precision_recall_by_class(truth: DetectionSet, detections: pd.DataFrame) -> pd.DataFrame:
+    """The curves of `precision_recall` of each class, `label` in front, thinned for people."""
+    curves = []
+    for label in truth.classes:
+        own = replace(truth, boxes=truth.boxes[truth.boxes["label"] == label])
+        curve = precision_recall(own, detections[detections["label"] == label])
+        curves.append(thin(curve).assign(label=label))
+    return pd.concat(curves, ignore_index=True)[["label", "score", "precision", "recall", "f1"]]
+
+
 def best_score(curve: pd.DataFrame) -> float:
     """The score from which on F1 is best; 0.5 where nothing was detected."""
     if curve.empty:
@@ -162,7 +174,7 @@ def match(truth: DetectionSet, detections: pd.DataFrame) -> pd.DataFrame:
 
 
 def f1_by_picture(truth: DetectionSet, outcome: pd.DataFrame) -> "pd.Series[float]":
-    """F1 of each picture after `match`; 1 where there is nothing to find and nothing was found."""
+    """F1 of each picture after `match`; NaN where nothing is to be found and nothing was."""
     pictures = truth.images.index
     objects = truth.boxes.loc[~truth.is_ignored, "image"].value_counts().reindex(pictures).fillna(0)
     counts = [
@@ -171,10 +183,10 @@ def f1_by_picture(truth: DetectionSet, outcome: pd.DataFrame) -> "pd.Series[floa
     ]
     right, wrong = counts
     total = objects + right + wrong
-    return (2 * right / total.where(total > 0)).fillna(1.0)
+    return 2 * right / total.where(total > 0)
 
 
-def thin(curve: pd.DataFrame, num_rows: int) -> pd.DataFrame:
+def thin(curve: pd.DataFrame, num_rows: int = CURVE_ROWS) -> pd.DataFrame:
     """At most so many rows of a curve, evenly spread over its recalls, rounded."""
     if len(curve) > num_rows:
         at = np.searchsorted(curve["recall"], np.linspace(0, curve["recall"].iloc[-1], num_rows))
@@ -183,7 +195,11 @@ def thin(curve: pd.DataFrame, num_rows: int) -> pd.DataFrame:
 
 
 def coco_results(truth: DetectionSet, detections: pd.DataFrame) -> list[dict[str, Any]]:
-    """Detections in COCO's results form, ids counted from 1 as in the truth's COCO JSON."""
+    """Detections in COCO's results form.
+
+    Args:
+        truth: the whole set, whose COCO JSON counts pictures and classes from 1 in the same order.
+    """
     images = {name: number for number, name in enumerate(truth.images.index, start=1)}
     labels = {label: number for number, label in enumerate(truth.classes, start=1)}
     corners = detections[CORNERS].to_numpy(float)
