@@ -1,5 +1,6 @@
 """Trains a network to find boxes in pictures."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -8,7 +9,7 @@ from pydantic import Field, model_validator
 
 from vigil.domain.detections import DetectionSet, read_detections
 from vigil.domain.sides import read_side
-from vigil.plumbing.errors import InputError
+from vigil.plumbing.errors import InputError, shorten
 from vigil.plumbing.memo import file_digest, fingerprint
 from vigil.plumbing.params import Section
 from vigil.plumbing.stages import code_fingerprint, run_stage
@@ -21,6 +22,8 @@ Fraction = Annotated[float, Field(ge=0, le=1)]
 Weight = Annotated[float, Field(ge=0)]
 Side = Annotated[int, Field(ge=32, le=8192)]
 Stride = Literal[4, 8, 16, 32]
+OWN = ("grid", "anchor")
+PRETRAINED = ("none", "imagenet", "coco")
 
 
 class Params(Section):
@@ -35,9 +38,28 @@ class Params(Section):
         "ssd300_vgg16",
         "ssdlite320_mobilenet_v3_large",
     ]
-    weights: str
+    weights: Annotated[str, Field(min_length=1)]
     input_size_wh: tuple[Side, Side]
-    trunk: str
+    trunk: Literal[
+        "resnet18",
+        "resnet34",
+        "resnet50",
+        "resnet101",
+        "resnet152",
+        "resnext50_32x4d",
+        "resnext101_32x8d",
+        "resnext101_64x4d",
+        "wide_resnet50_2",
+        "wide_resnet101_2",
+        "efficientnet_b0",
+        "efficientnet_b1",
+        "efficientnet_b2",
+        "efficientnet_b3",
+        "efficientnet_b4",
+        "efficientnet_b5",
+        "efficientnet_b6",
+        "efficientnet_b7",
+    ]
     stride: Stride
     deepest_stride: Stride
     neck_width: Annotated[int, Field(ge=0)]
@@ -92,10 +114,34 @@ class Params(Section):
                 f"expected neck_width to be more than 0 to merge the strides {self.stride} to "
                 f"{self.deepest_stride}, got 0"
             )
-        if self.monitor == "val_loss" and self.architecture not in {"grid", "anchor"}:
+        if self.monitor == "val_loss" and self.architecture not in OWN:
             raise ValueError(
                 f"expected monitor to be val_map for {self.architecture}, which has no loss in "
                 "validation, got val_loss"
+            )
+        if self.weights == "coco" and self.architecture in OWN:
+            raise ValueError(
+                f"expected weights to be none, imagenet or a file for {self.architecture}, got "
+                "coco, which torchvision's own detectors have"
+            )
+        if self.num_frozen_blocks and self.weights == "none":
+            raise ValueError(
+                "expected num_frozen_blocks to be 0 where weights start at random, "
+                f"got {self.num_frozen_blocks}"
+            )
+        if (
+            self.num_frozen_blocks
+            and self.weights not in PRETRAINED
+            and self.architecture not in OWN
+        ):
+            raise ValueError(
+                "expected num_frozen_blocks to be 0 for a detector of torchvision's that starts "
+                f"from a file, got {self.num_frozen_blocks}"
+            )
+        if self.architecture.startswith("ssdlite") and self.batch_size == 1:
+            raise ValueError(
+                f"expected batch_size to be at least 2 for {self.architecture}, whose norms cannot "
+                "learn from one picture, got 1"
             )
         if self.negative_iou > self.positive_iou:
             raise ValueError(
@@ -103,6 +149,16 @@ class Params(Section):
                 f"and {self.positive_iou}"
             )
         return self
+
+
+def check_sections(sections: Mapping[str, Any]) -> None:
+    """A file of weights must be there before the night's work is."""
+    weights = sections["train_detector"].weights
+    if weights not in PRETRAINED and not Path(weights).is_file():
+        raise InputError(
+            f"params.yaml: train_detector.weights: expected {', '.join(PRETRAINED)} or a file, "
+            f"got {shorten(weights)}"
+        )
 
 
 def main(
@@ -121,7 +177,6 @@ def main(
     from vigil.learn.box_augmentation import BoxAugmentation
     from vigil.learn.data.detector import DetectionDataset, batches
     from vigil.learn.detector import DetectorTraining
-    from vigil.learn.models.detector.torchvision_detectors import NAMES
     from vigil.learn.optimisation import Optimisation
     from vigil.learn.runtime import seed_torch
     from vigil.learn.training import Fitting, fit, forget_checkpoints
@@ -153,9 +208,9 @@ def main(
         }
     )
     seed_torch(params.seed)
-    is_own = params.architecture not in NAMES
+    is_own = params.architecture in OWN
     config = _configure(train_set, is_own, params)
-    model = _build(params.architecture, config, params.weights)
+    model = _build(config, params)
     module = DetectorTraining(
         model,
         Optimisation(**params.model_dump(include=set(Optimisation.__dataclass_fields__))),
@@ -221,15 +276,9 @@ def _configure(train_set: "DetectionDataset", is_own: bool, params: Params) -> d
     """What a detector is built from, but for its weights."""
     num_classes = len(train_set.classes)
     if not is_own:
-        return {
-            "num_classes": num_classes,
-            "num_frozen_blocks": params.num_frozen_blocks,
-            "input_size_wh": list(params.input_size_wh),
-        }
+        return {"num_classes": num_classes, "input_size_wh": list(params.input_size_wh)}
     config = {
-        "features": params.model_dump(
-            include={"trunk", "stride", "deepest_stride", "neck_width", "num_frozen_blocks"}
-        ),
+        "features": params.model_dump(include={"trunk", "stride", "deepest_stride", "neck_width"}),
         "loss": params.model_dump(
             include={
                 "box_loss",
@@ -262,21 +311,24 @@ def _cluster(train_set: "DetectionDataset", params: Params) -> list[float]:
     return list(cluster_sizes(sizes, params.num_anchor_sizes, params.seed))
 
 
-def _build(architecture: str, config: dict[str, Any], weights: str) -> "Detector":
-    from vigil.learn.models.detector.registry import PRETRAINED, build_detector
+def _build(config: dict[str, Any], params: Params) -> "Detector":
+    from vigil.learn.models.detector.registry import build_detector
     from vigil.learn.weights import load_weights
 
-    if weights in PRETRAINED:
-        return build_detector(architecture, config, pretrained=weights)
-    model = build_detector(architecture, config)
-    load_weights(model, Path(weights))
+    is_file = params.weights not in PRETRAINED
+    model = build_detector(
+        params.architecture,
+        config,
+        pretrained="none" if is_file else params.weights,
+        num_frozen_blocks=params.num_frozen_blocks,
+    )
+    if is_file:
+        load_weights(model, Path(params.weights))
     return model
 
 
 def _digest_of_weights(weights: str) -> str | None:
     """SHA-256 of a file of weights; the library's own are told by their name."""
-    from vigil.learn.models.detector.registry import PRETRAINED
-
     return None if weights in PRETRAINED else file_digest(Path(weights))
 
 

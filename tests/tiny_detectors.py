@@ -23,7 +23,6 @@ def config_of(architecture: str, num_classes: int = 2, **features: object) -> di
     if architecture not in OWN:
         return {
             "num_classes": num_classes,
-            "num_frozen_blocks": 0,
             "input_size_wh": list(SIZE_WH),
         }
     common = {
@@ -32,7 +31,6 @@ def config_of(architecture: str, num_classes: int = 2, **features: object) -> di
             "stride": 8,
             "deepest_stride": 16,
             "neck_width": 32,
-            "num_frozen_blocks": 0,
         }
         | features,
         "num_classes": num_classes,
@@ -77,6 +75,9 @@ def draw(num_pictures: int, seed: int = 0) -> tuple[Tensor, list[Objects]]:
     return torch.from_numpy(pictures), objects
 
 
-def build(architecture: str, seed: int = 0, **features: object) -> Detector:
+def build(
+    architecture: str, seed: int = 0, num_frozen_blocks: int = 0, **features: object
+) -> Detector:
     torch.manual_seed(seed)
-    return build_detector(architecture, config_of(architecture, **features))
+    config = config_of(architecture, **features)
+    return build_detector(architecture, config, num_frozen_blocks=num_frozen_blocks)

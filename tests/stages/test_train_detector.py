@@ -6,9 +6,12 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 import torch
 from conftest import Outcome, Project
+from tiny_detections import voc_object, voc_xml
 
 from vigil.pixels.images import ImageSource
 
@@ -110,19 +113,29 @@ BAD: dict[str, tuple[Callable[[Project], object], str]] = {
     "a text as weights": (no_weights, "text.pth: expected safetensors or a state dict"),
     "no such weights": (
         lambda p: p.set_params("train_detector", weights="none.pth"),
-        "none.pth: expected a file, found none",
+        "train_detector.weights: expected none, imagenet, coco or a file, got 'none.pth'",
     ),
     "no such trunk": (
         lambda p: p.set_params("train_detector", trunk="resnet19"),
-        "train_detector.trunk: expected one of ",
+        "params.yaml: train_detector.trunk: expected 'resnet18', 'resnet34'",
     ),
     "weights that a grid has not": (
         lambda p: p.set_params("train_detector", weights="coco"),
-        "train_detector.weights: expected none, imagenet or a file for grid, got coco",
+        "train_detector: expected weights to be none, imagenet or a file for grid, got coco",
     ),
-    "more frozen than there is": (
-        lambda p: p.set_params("train_detector", num_frozen_blocks=9),
-        "train_detector.num_frozen_blocks: expected at most the ",
+    "frozen random weights": (
+        lambda p: p.set_params("train_detector", num_frozen_blocks=1),
+        "train_detector: expected num_frozen_blocks to be 0 where weights start at random, got 1",
+    ),
+    "a folder as weights": (
+        lambda p: p.set_params("train_detector", weights="data"),
+        "params.yaml: train_detector.weights: expected none, imagenet, coco or a file, got 'data'",
+    ),
+    "one picture a batch for norms": (
+        lambda p: p.set_params(
+            "train_detector", architecture="ssdlite320_mobilenet_v3_large", batch_size=1
+        ),
+        "train_detector: expected batch_size to be at least 2",
     ),
     "a video that is gone": (
         lambda p: [file.unlink() for file in (p.folder / "data/frames").glob("*.zip")],
@@ -137,6 +150,62 @@ def test_bad_input_is_told_in_one_line(project: Project, run_stage: Run, name: s
     spoil, expected = BAD[name]
     spoil(project)
     assert_refused(project, run_stage(project, "train_detector", *TRAIN), expected)
+
+
+def test_a_loader_in_another_process_tells_the_same(
+    project: Project, run_stage: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VIGIL_WORKERS", "2")
+    spoil, expected = BAD["a video that is gone"]
+    spoil(project)
+    outcome = run_stage(project, "train_detector", *TRAIN)
+    assert_refused(project, outcome, expected)
+    assert "Traceback" not in outcome.stderr
+
+
+def test_photographs_of_many_sizes_go_from_voc_to_metrics(project: Project, run_stage: Run) -> None:
+    """Through a detector of torchvision's whose norms refuse a last batch of one picture."""
+    rng = np.random.default_rng(0)
+    folder = project.folder / "set"
+    (folder / "annotations").mkdir(parents=True)
+    (folder / "images").mkdir()
+    for number in range(20):
+        width, height = (int(side) for side in rng.integers(60, 140, 2))
+        picture = rng.integers(0, 80, (height, width, 3), dtype=np.uint8)
+        x, y = (int(corner) for corner in rng.integers(5, 25, 2))
+        picture[y : y + 25, x : x + 20] = 255
+        cv2.imwrite(str(folder / f"images/{number}.png"), picture)
+        ball = voc_object("ball", x + 1, y + 1, x + 20, y + 25)
+        xml = voc_xml(f"{number}.png", [ball], (width, height))
+        (folder / f"annotations/{number}.xml").write_text(xml)
+    detection = {"root": "x", "images": "y", "format": "voc", "classes": []}
+    project.set_params("dataset", detection=detection)
+    project.set_params("split", val_fraction=0.2, test_fraction=0.3)
+    architecture = "ssdlite320_mobilenet_v3_large"
+    project.set_params(
+        "train_detector", architecture=architecture, max_epochs=1, batch_size=5, ema_decay=0.0
+    )
+    shutil.rmtree(project.folder / "data/detection")
+    for output in ("data/detection_report", "data/splits/detector"):
+        shutil.rmtree(project.folder / output)
+    (project.folder / "metrics/split_detector.json").unlink()
+    imported = (
+        *("--annotations", "set/annotations", "--images", "set/images"),
+        *("--detections", "data/detection", "--report", "data/detection_report"),
+    )
+    assert run_stage(project, "import_detections", *imported).code == 0
+    assert run_stage(project, "split", *SPLIT).code == 0
+    train = json.loads((project.folder / "data/splits/detector/train.json").read_text())
+    assert len(train) % 5 == 1
+    pictures = [word.replace("data/frames", "set/images") for word in TRAIN]
+    outcome = run_stage(project, "train_detector", *pictures)
+    assert outcome.code == 0, outcome.stderr
+    pictures = [word.replace("data/frames", "set/images") for word in EVALUATE]
+    outcome = run_stage(project, "evaluate", *pictures)
+    assert outcome.code == 0, outcome.stderr
+    assert json.loads((project.folder / "metrics/detector.json").read_text())["num_pictures"] == 6
+    for name in ("best", "worst", "random"):
+        assert (project.folder / f"metrics/plots/detector/{name}.jpg").is_file()
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")

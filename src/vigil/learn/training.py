@@ -5,6 +5,7 @@ same bytes as an unbroken one: random numbers depend on the seed and the step al
 checkpoint, replaced by a rename after each epoch, holds everything, the best weights included.
 """
 
+import itertools
 import logging
 import math
 import shutil
@@ -25,7 +26,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from vigil.learn.runtime import choose_device, prepare_torch, seed_torch
-from vigil.plumbing.errors import InputError
+from vigil.plumbing.errors import InputError, listed
 from vigil.plumbing.memo import state_folder
 from vigil.plumbing.outputs import whole
 
@@ -195,8 +196,9 @@ class StopOnNonFiniteLoss(Callback):
         loss = float(outputs["loss"])
         if not math.isfinite(loss):
             raise InputError(
-                f"epoch {trainer.current_epoch + 1}, batch {batch_idx + 1}: expected a finite "
-                f"loss, got {loss}; a lower learning rate or another precision may help"
+                f"epoch {trainer.current_epoch + 1}, batch {batch_idx + 1}"
+                f"{_names_in(trainer.train_dataloader, batch_idx)}: expected a finite loss, got "
+                f"{loss}; a lower learning rate or another precision may help"
             )
 
 
@@ -289,6 +291,15 @@ class EpochCheckpoint(ModelCheckpoint):
         partial = f"{filepath}.partial"
         super()._save_checkpoint(trainer, partial)
         Path(partial).replace(filepath)
+
+
+def _names_in(loader: Any, batch_idx: int) -> str:
+    """What an epoch's batch holds, where the data set can name it."""
+    name = getattr(loader.dataset, "name", None)
+    if name is None:
+        return ""
+    keys = next(itertools.islice(loader.batch_sampler, batch_idx, None))
+    return f" ({listed((name(key) for key in keys), 3)})"
 
 
 def _num_epochs(checkpoint: Path) -> int:

@@ -48,6 +48,8 @@ def file_digest(path: Path) -> str:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except FileNotFoundError:
         raise InputError(f"{path}: expected a file, found none") from None
+    except IsADirectoryError:
+        raise InputError(f"{path}: expected a file, found a folder") from None
 
 
 def fingerprint(facts: Mapping[str, Any]) -> str:

@@ -58,7 +58,8 @@ def run_stage(*mains: Main) -> NoReturn:
         check_params(content, script.parent)
         main(**paths, **_parse_values(main, sys.modules[main.__module__], script.stem, content))
     except InputError as error:
-        _fail(title, " ".join(str(error).split()), 1)
+        # A loader's worker puts its traceback in front.
+        _fail(title, " ".join(str(error).rsplit("InputError: ", 1)[-1].split()), 1)
     except OSError as error:
         if error.errno not in {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS}:
             raise

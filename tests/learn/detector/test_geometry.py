@@ -46,17 +46,14 @@ def test_a_cell_decodes_what_it_encodes(seed: int, stride: int):
     offset = torch.empty(50, 2).uniform_(-0.95, 0.95)
     centres = middle + offset * stride
     decoded = grid.decode(grid.encode(boxes, centres, stride), centres, stride)
-    assert torch.allclose(decoded, boxes, atol=1e-4)
+    assert (decoded - boxes).abs().max() < 1e-4
 
 
 @given(seeds)
 def test_an_anchor_decodes_what_it_encodes(seed: int):
-    boxes, anchors = random_boxes(50, seed, side=1000.0), random_boxes(50, seed + 1, side=1000.0)
+    boxes, anchors = random_boxes(50, seed, side=480.0), random_boxes(50, seed + 1, side=480.0)
     decoded = anchor.decode(anchor.encode(boxes, anchors), anchors)
-    assert (decoded - boxes).abs().max() < 1e-4 * 10  # px, at coordinates up to 1000
-    near = random_boxes(50, seed, side=100.0)
-    decoded = anchor.decode(anchor.encode(near, near + 3), near + 3)
-    assert (decoded - near).abs().max() < 1e-4
+    assert (decoded - boxes).abs().max() < 1e-4
 
 
 def test_the_decoding_is_the_published_one():

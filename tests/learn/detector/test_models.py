@@ -83,6 +83,8 @@ def test_a_batch_equals_its_pictures_one_by_one(architecture: str):
     for one, other in zip(together, alone, strict=True):
         assert len(one.scores) == len(other.scores)
         assert torch.allclose(one.scores, other.scores, atol=1e-5)
+        assert torch.equal(one.labels, other.labels)
+        assert torch.allclose(one.boxes, other.boxes, atol=1e-3)
         assert (one.boxes >= 0).all()
         assert (one.boxes[:, 2] <= SIZE_WH[0] + 1e-3).all()
         assert (one.boxes[:, 3] <= SIZE_WH[1] + 1e-3).all()

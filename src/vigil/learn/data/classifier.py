@@ -56,6 +56,10 @@ class CropDataset(Dataset[Batch]):
         _, num_frames, height, width = self._arrays[0].shape
         return num_frames, height, width
 
+    def name(self, position: int) -> str:
+        """The sample at a position."""
+        return str(self.table.index[position])
+
     def __len__(self) -> int:
         return len(self._rows)
 

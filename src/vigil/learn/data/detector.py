@@ -62,6 +62,10 @@ class DetectionDataset(Dataset[Example]):
             torch.default_generator.manual_seed(int(draw) >> 1)
             return self._augmentation(self._load, position, len(self))
 
+    def name(self, key: Key) -> str:
+        """Which picture a key asks for."""
+        return self.ids[key[1]]
+
     def scale(self, position: int) -> float:
         """By which factor coordinates grow from the picture to the canvas."""
         width, height = self.sizes_wh[position]
@@ -96,6 +100,9 @@ def batches(
         batch_size,
         sampler=EpochKeys(len(dataset), shuffle_seed),
         collate_fn=collate,
+        # Norms cannot learn from one picture; another one is left out in the next epoch.
+        drop_last=shuffle_seed is not None
+        and len(dataset) > batch_size > 1 == len(dataset) % batch_size,
         num_workers=workers,
         persistent_workers=workers > 0,
         pin_memory=torch.cuda.is_available(),

@@ -19,7 +19,11 @@ PRETRAINED = ("none", "imagenet", "coco")
 
 
 def build_detector(
-    architecture: str, config: Mapping[str, Any], *, pretrained: str = "none"
+    architecture: str,
+    config: Mapping[str, Any],
+    *,
+    pretrained: str = "none",
+    num_frozen_blocks: int = 0,
 ) -> Detector:
     """Builds a detector by name.
 
@@ -27,6 +31,7 @@ def build_detector(
         config: for `grid` and `anchor`, `features` (of `Features`), `loss` (of `DetectionLoss`)
             and the detector's own arguments; for torchvision's, those of `TorchvisionDetector`.
         pretrained: `none`, `imagenet`, or `coco` for torchvision's own.
+        num_frozen_blocks: of the trunk, from its start, that do not learn.
 
     Raises:
         InputError: no such architecture, weights it does not come with or that cannot be fetched.
@@ -37,14 +42,20 @@ def build_detector(
             f"got {architecture!r}"
         )
     if architecture in NAMES:
-        return TorchvisionDetector(architecture, pretrained=pretrained, **config)
+        return TorchvisionDetector(
+            architecture, pretrained=pretrained, num_frozen_blocks=num_frozen_blocks, **config
+        )
     if pretrained == "coco":
         raise InputError(
             f"train_detector.weights: expected none, imagenet or a file for {architecture}, "
             "got coco, which torchvision's own detectors have"
         )
     own = dict(config)
-    features = Features(**own.pop("features"), pretrained=pretrained == "imagenet")
+    features = Features(
+        **own.pop("features"),
+        pretrained=pretrained == "imagenet",
+        num_frozen_blocks=num_frozen_blocks,
+    )
     detector: Detector = OWN[architecture](features, DetectionLoss(**own.pop("loss")), **own)
     return detector
 
