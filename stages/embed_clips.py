@@ -1,6 +1,6 @@
 """Turns every clip into vectors: what moves in it, or what a network makes of it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -14,7 +14,7 @@ from pydantic import Field
 from vigil.domain.embeddings import write_embeddings
 from vigil.domain.sides import SIDES, read_side
 from vigil.pixels.flow_histogram import FlowHistogram
-from vigil.plumbing.errors import InputError
+from vigil.plumbing.errors import InputError, shorten
 from vigil.plumbing.memo import Memo, file_digest
 from vigil.plumbing.outputs import whole
 from vigil.plumbing.params import FileNames, Section
@@ -37,7 +37,17 @@ class Flow(Section):
 
 class Params(Section):
     seed: Annotated[int, Field(ge=0)]
-    backbone: str
+    backbone: Literal[
+        "flow_histogram",
+        "r2plus1d_18",
+        "slowfast_r50",
+        "timesformer",
+        "x3d_xs",
+        "x3d_s",
+        "s3d",
+        "mvit_v2_s",
+        "swin3d_t",
+    ]
     weights: Annotated[str, Field(min_length=1)]
     num_frames: Annotated[int, Field(ge=0, le=1000)]
     slowfast_alpha: Annotated[int, Field(ge=1, le=64)]
@@ -47,6 +57,16 @@ class Params(Section):
     precision: Literal["32-true", "bf16-true"]
     channels_last: bool
     flow_histogram: Flow
+
+
+def check_sections(sections: Mapping[str, Any]) -> None:
+    """A file of weights must be there before the first stage works."""
+    weights = sections["embed_clips"].weights
+    if weights not in {"none", "kinetics400"} and not Path(weights).is_file():
+        raise InputError(
+            "params.yaml: embed_clips.weights: expected none, kinetics400 or a file, "
+            f"got {shorten(weights)}"
+        )
 
 
 def main(

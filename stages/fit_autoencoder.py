@@ -1,6 +1,6 @@
 """Fits an autoencoder to the embeddings of allowed clips; by choice, tunes what embeds them too."""
 
-from functools import partial
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from vigil.learn.embedding import NetworkEmbedder
 
+MEMO = "fit_autoencoder"
 Width = Annotated[int, Field(ge=1)]
 
 
@@ -49,6 +50,18 @@ class Params(Section):
     schedule_factor: Annotated[float, Field(gt=0, lt=1)]
     gradient_clip: Annotated[float, Field(ge=0)]
     fine_tuning: FineTuning
+
+
+def check_sections(sections: Mapping[str, Any]) -> None:
+    """What fine-tuning needs is told before clips are embedded."""
+    own, embedding = sections["fit_autoencoder"], sections["embed_clips"]
+    where = "params.yaml: fit_autoencoder.fine_tuning.from_epoch: expected"
+    if own.fine_tuning.from_epoch > own.max_epochs:
+        raise InputError(
+            f"{where} at most max_epochs ({own.max_epochs}), got {own.fine_tuning.from_epoch}"
+        )
+    if own.fine_tuning.from_epoch and embedding.backbone == "flow_histogram":
+        raise InputError(f"{where} 0 with embed_clips.backbone: flow_histogram, which cannot learn")
 
 
 def main(
@@ -114,11 +127,6 @@ def main(
     )
     embedder = None
     if params.fine_tuning.from_epoch:
-        if "weights_sha256" not in facts:
-            raise InputError(
-                "fit_autoencoder.fine_tuning.from_epoch: expected 0 where embeddings are of "
-                f"{facts.get('backbone')}, which has no weights to tune"
-            )
         embedder = NetworkEmbedder.again(facts)
     seed_torch(params.seed)
     autoencoder = build_autoencoder(config)
@@ -128,7 +136,7 @@ def main(
         model = TunedAutoencoder(autoencoder, embedder.model, params.fine_tuning.num_tensors)
         training = FineTuningTraining(
             model,
-            partial(_read_frames, embedder, [clips / clip for clip in index["clip"]], index),
+            ClipFrames(embedder, [clips / clip for clip in index["clip"]], index["window"]),
             Tuning(**params.fine_tuning.model_dump(exclude={"num_tensors"})),
             optimisation,
             variance=float(vectors[train].var(axis=0, ddof=1).sum()),
@@ -149,6 +157,7 @@ def main(
     seen = np.flatnonzero(index["split"].isin([TRAIN, VAL]))
     tuned: dict[str, Any] = {}
     if embedder:
+        Memo(MEMO).prune()
         tuned = {"tuned_shapes": {n: list(t.shape) for n, t in model.tuned_state().items()}}
         embedder.model.to(choose_device())
         vectors = _embed_again(embedder, clips, index, vectors, seen)
@@ -181,26 +190,35 @@ def _rows(index: pd.DataFrame, side: str) -> "np.ndarray[Any, np.dtype[np.int64]
     return np.flatnonzero(~index["is_anomalous"] & (index["split"] == side))
 
 
-def _read_frames(
-    embedder: "NetworkEmbedder", paths: list[Path], index: pd.DataFrame, rows: "Tensor"
-) -> "Tensor":
-    """(B, T, S, S, 3): each row's window, decoded once and remembered."""
-    import torch
+class ClipFrames:
+    """Windows by their rows in the table of embeddings, decoded once and remembered."""
 
-    memo = Memo("fit_autoencoder")
-    told = {name: embedder.facts[name] for name in ("backbone", "num_frames", "num_windows")}
-    code = code_fingerprint(main)
-    windows = []
-    for row in rows.tolist():
-        path = paths[row]
+    def __init__(
+        self, embedder: "NetworkEmbedder", paths: list[Path], windows: "pd.Series[int]"
+    ) -> None:
+        """Args: paths: of each row's clip. windows: which of its windows a row is."""
+        told = {name: embedder.facts[name] for name in ("backbone", "num_frames", "num_windows")}
+        digests = {path: file_digest(path) for path in set(paths)}
+        code = code_fingerprint(main)
+        self._facts = [{"code": code, "clip": digests[path], **told} for path in paths]
+        self._embedder, self._paths = embedder, paths
+        self._windows: list[int] = windows.tolist()
+        self._memo = Memo(MEMO)
 
-        def decode(file: Path, path: Path = path) -> None:
-            with file.open("wb") as opened:
-                np.save(opened, embedder.read(path))
+    def __call__(self, rows: "Tensor") -> "Tensor":
+        """(B, T, S, S, 3) of rows (B,)."""
+        import torch
 
-        file = memo.recall({"code": code, "clip": file_digest(path), **told}, decode)
-        windows.append(np.load(file, mmap_mode="r")[index["window"].iloc[row]])
-    return torch.from_numpy(np.stack(windows))
+        windows = []
+        for row in rows.tolist():
+
+            def decode(file: Path, path: Path = self._paths[row]) -> None:
+                with file.open("wb") as opened:
+                    np.save(opened, self._embedder.read(path))
+
+            file = self._memo.recall(self._facts[row], decode)
+            windows.append(np.load(file, mmap_mode="r")[self._windows[row]])
+        return torch.from_numpy(np.stack(windows))
 
 
 def _embed_again(

@@ -13,6 +13,8 @@ from vigil.plumbing.params import FileNames, Section
 from vigil.plumbing.records import write_json
 from vigil.plumbing.stages import run_stage
 
+DEMO_CLIPS = Path("data/demo/clips")
+
 
 class Params(Section):
     seed: Annotated[int, Field(ge=0)]
@@ -32,12 +34,12 @@ def check_sections(sections: Mapping[str, Any]) -> None:
             f"({listed(dataset.videos)}), got {listed(unknown)}"
         )
     # Clips are named by themselves, since many have videos without clips or clips alone. Who points
-    # root at a folder with both hardly means to raise an alarm about another one.
+    # root at a folder with both hardly means to raise an alarm about the demo.
     own = Path(dataset.root) / "clips"
-    if own.is_dir() and not (Path(dataset.clips).exists() and own.samefile(dataset.clips)):
+    if Path(dataset.clips) == DEMO_CLIPS != own and own.is_dir():
         raise InputError(
             f"params.yaml: dataset.clips: expected {own.as_posix()}, as dataset.root holds clips "
-            f"of its own, got {dataset.clips}"
+            f"of its own, got those of the demo"
         )
 
 

@@ -43,6 +43,18 @@ def test_sources_stay_whole_and_nothing_learns_from_anomalies(sizes, seed, anoma
     pd.testing.assert_series_equal(sides, assign_clips(table, seed=seed, **told))
 
 
+@given(seed=st.integers(0, 20), anomalous_val=st.sampled_from([0.0, 0.4]))
+def test_a_source_with_anomalous_clips_is_whole_and_never_trained_on(seed, anomalous_val) -> None:
+    table = clips({"walk": [2] * 12, "run": [1] * 5})
+    table["source"] = [name.split("/")[1].split("_")[0] for name in table.index]  # of any class
+    sides = assign_clips(table, seed=seed, **{**FRACTIONS, "anomalous_val_fraction": anomalous_val})
+    assert sides.groupby(table["source"]).nunique().max() == 1
+    mixed = table["source"].isin(table.loc[table["is_anomalous"], "source"])
+    assert mixed.sum() == 15
+    assert not (sides[mixed] == "train").any()
+    assert {"train", "val", "test"} == set(sides[~mixed])
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_each_class_gets_its_share(seed: int) -> None:
     table = clips({"a": [1] * 40, "b": [1] * 20, "c": [2] * 10, "run": [1] * 10})

@@ -27,8 +27,16 @@ def test_clips_are_listed_by_class(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("pattern", "names", "sources"),
     [  # the first two stand in the README
-        (r"_(g\d+)_", ["v_Run_g01_c02.avi", "v_Run_g12_c01.avi"], ["g01", "g12"]),
-        (r"^\d+-\d+", ["2538-5_70133.avi", "3206-12_70.avi"], ["2538-5", "3206-12"]),
+        (
+            r"v_(\w+_g\d+)_c",
+            ["v_Diving_g01_c02.avi", "v_Diving_g12_c01.avi"],
+            ["Diving_g01", "Diving_g12"],
+        ),
+        (
+            r"^(?:RF1-)?\d+(?:-\d+(?=_))?",
+            ["2538-5_70133.avi", "3206-12_70.avi", "947-58108.avi", "RF1-13902_70016.avi"],
+            ["2538-5", "3206-12", "947", "RF1-13902"],
+        ),
         (r"(cam)?(\d)", ["cam1.avi", "cam2.avi"], ["cam", "cam"]),
     ],
 )

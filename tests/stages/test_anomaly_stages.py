@@ -65,7 +65,7 @@ def untouched_clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
         root="scene",
         clips="scene/clips",
         anomalous_classes=["dash"],
-        clip_group_pattern=r"_(g\d+)_",
+        clip_group_pattern=r"(\w+_g\d+)_",
     )
     params["embed_clips"]["flow_histogram"].update(num_pairs=8, short_side_px=72)
     params["fit_autoencoder"].update(max_epochs=6, hidden=[16, 4], batch_size=8)
@@ -213,6 +213,13 @@ def test_describing_flow_and_picking_need_no_torch(project: Project, run_stage: 
         assert (done.returncode, done.stderr) == (0, "loaded:\n"), stage
 
 
+def test_clips_alone_need_no_root_of_their_own(project: Project, run_stage: Run) -> None:
+    """As the README says: the root stays the demo's, which has clips too."""
+    shutil.copytree(project.folder / "scene/clips", project.folder / "data/demo/clips")
+    project.set_params("dataset", root="data/demo", clips="scene/clips")
+    assert run_stage(project, "split", *SPLIT).code == 0
+
+
 UCF101 = REPOSITORY.parent / "shared" / "real" / "ucf101"
 
 
@@ -263,7 +270,7 @@ BAD: dict[str, tuple[str, Callable[[Project], object], str]] = {
         "split",
         lambda p: p.set_params("dataset", clips="data/demo/clips"),
         "params.yaml: dataset.clips: expected scene/clips, as dataset.root holds clips of its own, "
-        "got data/demo/clips",
+        "got those of the demo",
     ),
     "no class": ("split", lambda p: p.set_params("dataset", anomalous_classes=[]), "at least one"),
     "the same clip twice": (
@@ -297,9 +304,9 @@ BAD: dict[str, tuple[str, Callable[[Project], object], str]] = {
         "creep_g00_c1.mp4: expected at least 9 frames",
     ),
     "an unknown backbone": (
-        "embed_clips",
+        "split",
         lambda p: set_nested(p, "embed_clips", backbone="c3d"),
-        "embed_clips.backbone: expected flow_histogram or one of",
+        "params.yaml: embed_clips.backbone: expected 'flow_histogram', 'r2plus1d_18'",
     ),
     "weights for what has none": (
         "embed_clips",
@@ -308,9 +315,19 @@ BAD: dict[str, tuple[str, Callable[[Project], object], str]] = {
     ),
     "a clip gone": ("embed_clips", lambda p: None, "clips/creep/creep_g00_c1.mp4"),
     "a backbone without weights to tune": (
-        "fit_autoencoder",
+        "split",
         lambda p: set_nested(p, "fit_autoencoder.fine_tuning", from_epoch=1),
-        "flow_histogram, which has no weights to tune",
+        "expected 0 with embed_clips.backbone: flow_histogram, which cannot learn",
+    ),
+    "tuning that never begins": (
+        "split",
+        lambda p: set_nested(p, "fit_autoencoder.fine_tuning", from_epoch=7),
+        "fine_tuning.from_epoch: expected at most max_epochs (6), got 7",
+    ),
+    "weights that are not there": (
+        "split",
+        lambda p: set_nested(p, "embed_clips", backbone="x3d_xs", weights="none.pth"),
+        "params.yaml: embed_clips.weights: expected none, kinetics400 or a file, got 'none.pth'",
     ),
     "no anomalous validation clips": (
         "pick_threshold",
@@ -320,7 +337,7 @@ BAD: dict[str, tuple[str, Callable[[Project], object], str]] = {
     "too few validation clips": (
         "pick_threshold",
         lambda p: set_nested(p, "pick_threshold", method="conformal"),
-        "expected at least 19 allowed clips in validation for a rate of 0.05, got 3",
+        "expected at least 9 allowed clips in validation for a rate of 0.1, got 3",
     ),
 }
 

@@ -23,8 +23,7 @@ def assign_clips(
 ) -> "pd.Series[str]":
     """A side for each clip.
 
-    Allowed and anomalous clips of one source may part: that one camera sees both is what an alarm
-    is for.
+    A source that holds anomalous clips is never trained on: its allowed clips go with them.
 
     Args:
         clips: `class`, `is_anomalous`, `source` and `digest` of each.
@@ -48,12 +47,19 @@ def assign_clips(
     }
     anomalous = {VAL: anomalous_val_fraction, TEST: 1 - anomalous_val_fraction}
     sides = pd.Series("", index=clips.index, dtype=str)
+    is_anomalous = clips["is_anomalous"]
+    is_mixed = ~is_anomalous & clips["source"].isin(clips.loc[is_anomalous, "source"])
+    kinds = ((~is_anomalous & ~is_mixed, allowed), (is_anomalous, anomalous))
+    for chosen, shares in kinds:
+        wanted = {side: share for side, share in shares.items() if share > 0}
+        sides[chosen] = _assign_sources(clips[chosen], wanted, rng)
+    side_of = dict(zip(clips.loc[is_anomalous, "source"], sides[is_anomalous], strict=True))
+    sides[is_mixed] = clips.loc[is_mixed, "source"].map(side_of)
     for rows, shares, kind in (
-        (clips[~clips["is_anomalous"]], allowed, "allowed"),
-        (clips[clips["is_anomalous"]], anomalous, "anomalous"),
+        (clips[~is_anomalous], allowed, "allowed"),
+        (clips[is_anomalous], anomalous, "anomalous"),
     ):
         wanted = {side: share for side, share in shares.items() if share > 0}
-        sides[rows.index] = _assign_sources(rows, wanted, rng)
         empty = [side for side in wanted if not (sides[rows.index] == side).any()]
         if empty:
             raise InputError(
@@ -103,7 +109,7 @@ def _assign_sources(
 
 def _check_different(clips: pd.DataFrame) -> None:
     """Sources are what may part: the same clip in two of them would be seen on two sides."""
-    source = clips["is_anomalous"].map({True: "anomalous ", False: "allowed "}) + clips["source"]
+    source = clips["source"]
     for _, digests in clips.groupby("digest", sort=False):
         same = digests.index
         if source[same].nunique() > 1:

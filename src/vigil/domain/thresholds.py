@@ -110,7 +110,7 @@ def _pick_by_both(rule: Rule, allowed: Floats, anomalous: Floats) -> Threshold:
             "found none; split.anomalous_val_fraction puts some there"
         )
     scores = np.unique(np.concatenate([allowed, anomalous]))
-    cuts = np.concatenate([[scores[0] - 1.0], (scores[:-1] + scores[1:]) / 2])
+    cuts = np.concatenate([[np.nextafter(scores[0], -np.inf)], (scores[:-1] + scores[1:]) / 2])
     caught = (anomalous > cuts[:, None]).sum(axis=1)
     false_alarms = (allowed > cuts[:, None]).sum(axis=1)
     if rule.method == "youden":

@@ -19,6 +19,17 @@ State = Mapping[str, Tensor]
 WRAPPINGS = ("model_state", "state_dict", "model")
 """Keys under which checkpoints hold the weights themselves."""
 
+UNREADABLE = (
+    SafetensorError,
+    pickle.UnpicklingError,
+    RuntimeError,
+    OSError,
+    EOFError,
+    ValueError,
+    KeyError,
+)
+"""What reading damaged weights raises."""
+
 M = TypeVar("M", bound=torch.nn.Module)
 
 
@@ -66,15 +77,7 @@ def read_state(path: Path) -> dict[str, Tensor]:
             if path.suffix == ".safetensors"
             else torch.load(path, map_location="cpu", weights_only=True)
         )
-    except (
-        SafetensorError,
-        pickle.UnpicklingError,
-        RuntimeError,
-        OSError,
-        EOFError,
-        ValueError,
-        KeyError,
-    ) as error:
+    except UNREADABLE as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise InputError(
             f"{path}: expected safetensors or a state dict, got: {shorten(reason, 100)}"

@@ -179,6 +179,30 @@ def test_the_cache_of_transformers(tmp_path: Path, monkeypatch, no_network) -> N
     model = build_backbone("timesformer", weights="kinetics400", **TOLD)
     assert state_digest(model) == expected
 
+    # Transformers itself would fill in at random what is missing.
+    state = dict(network.state_dict())
+    state.pop("timesformer.embeddings.cls_token")
+    save_file(
+        {key: tensor.clone() for key, tensor in state.items()}, snapshot / "model.safetensors"
+    )
+    with pytest.raises(InputError, match=r"expected weights for .*cls_token, found none"):
+        build_backbone("timesformer", weights="kinetics400", **TOLD)
+    (snapshot / "model.safetensors").write_bytes(b"damaged")
+    with pytest.raises(InputError, match="expected safetensors or a state dict"):
+        build_backbone("timesformer", weights="kinetics400", **TOLD)
+
+
+@pytest.mark.parametrize("content", [b"", b"hello"])
+def test_a_damaged_download_is_told(
+    tmp_path: Path, monkeypatch, no_network, content: bytes
+) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    cache = tmp_path / "hub" / "checkpoints"
+    cache.mkdir(parents=True)
+    (cache / pytorchvideo_hub.address("x3d_xs").rsplit("/", 1)[1]).write_bytes(content)
+    with pytest.raises(InputError, match="expected to find or download x3d_xs's weights"):
+        build_backbone("x3d_xs", weights="kinetics400", **TOLD)
+
 
 def test_timesformers_weights_from_a_file_in_either_layout(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr(

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from vigil.learn.models.anomaly import pytorchvideo_hub, timesformer, torchvision_video
 from vigil.learn.models.anomaly.backbone import Backbone, InputFacts
 from vigil.learn.models.anomaly.published import download_state, load_into
-from vigil.learn.weights import read_state
+from vigil.learn.weights import UNREADABLE, read_state
 from vigil.pixels.clips import FrameSize
 from vigil.plumbing.errors import InputError, listed
 
@@ -172,8 +172,8 @@ def _check_frames(name: str, entry: Entry, told: Options) -> None:
 def _load_published(name: str, network: nn.Module, entry: Entry) -> None:
     try:
         state = entry.published()
-    except (OSError, RuntimeError) as error:  # urllib's and requests' errors are OSErrors
-        reason = " ".join(str(error).split())[:160]
+    except UNREADABLE as error:  # urllib's and requests' errors are OSErrors
+        reason = " ".join(str(error).split())[:160] or type(error).__name__
         raise InputError(
             f"embed_clips.weights: expected to find or download {name}'s weights of Kinetics-400, "
             f"got: {reason}; without a network, give a file or none"

@@ -3,11 +3,13 @@
 Bertasius et al., "Is Space-Time Attention All You Need for Video Understanding?", 2021.
 """
 
+from pathlib import Path
 from typing import Any
 
 from torch import Tensor, nn
 
 from vigil.learn.models.anomaly.backbone import Backbone, InputFacts
+from vigil.learn.weights import read_state
 
 PUBLISHED = "facebook/timesformer-base-finetuned-k400"
 
@@ -39,10 +41,17 @@ class TimeSformer(Backbone):
 def published_state() -> dict[str, Tensor]:
     """The weights trained on Kinetics-400, from the cache or the network.
 
+    The network that transformers makes of them would fill in at random what a file lacks.
+
     Raises:
         OSError: they are neither in the cache nor to be had.
+        InputError: they are no weights.
     """
-    from transformers import TimesformerForVideoClassification
+    from transformers.utils import SAFE_WEIGHTS_NAME, WEIGHTS_NAME
+    from transformers.utils.hub import cached_file
 
-    network = TimesformerForVideoClassification.from_pretrained(PUBLISHED)
-    return dict(network.state_dict())
+    for name in (SAFE_WEIGHTS_NAME, WEIGHTS_NAME):
+        file = cached_file(PUBLISHED, name, _raise_exceptions_for_missing_entries=False)
+        if file is not None:
+            return read_state(Path(file))
+    raise FileNotFoundError(f"{PUBLISHED} holds neither {SAFE_WEIGHTS_NAME} nor {WEIGHTS_NAME}")
