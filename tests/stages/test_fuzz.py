@@ -23,8 +23,11 @@ Run = Callable[..., Outcome]
 ROUNDS = int(os.environ.get("VIGIL_FUZZ_ROUNDS", "40"))
 SEED = int(os.environ.get("VIGIL_FUZZ_SEED", "0"))
 LONGEST_S = 60
+LIBRARIES = ("libpng ", "Corrupt JPEG data", "Premature end of JPEG", "Invalid SOS", "Unsupported")
+"""How lines start that libpng and libjpeg print by themselves, whoever calls them."""
+
 DEEP: Any = None
-for _ in range(500):
+for _ in range(150):
     DEEP = [DEEP]
 VALUES: tuple[Any, ...] = (
     *(None, True, False, 0, 1, -1, 2, 10**6, 10**30, -0.5, 1.5, 1e-9, 1e308, float("nan")),
@@ -106,7 +109,9 @@ def no_longer_than(seconds: int) -> Iterator[None]:
 
 
 def files_of(folder: Path) -> dict[str, bytes]:
-    return {str(f.relative_to(folder)): f.read_bytes() for f in folder.rglob("*") if f.is_file()}
+    """All but what vigil remembers for itself."""
+    files = [file for file in folder.rglob("*") if file.is_file() and ".vigil" not in file.parts]
+    return {str(file.relative_to(folder)): file.read_bytes() for file in files}
 
 
 class Campaign:
@@ -125,7 +130,7 @@ class Campaign:
         with no_longer_than(LONGEST_S):
             outcome = self.run_stage(self.project, self.stage, *self.words)
         made = files_of(folder)
-        new = [name for name in made if name not in before and not name.startswith(".vigil")]
+        new = [name for name in made if name not in before]
         assert sorted(folder.parent.iterdir()) == around, told
         assert {name: made[name] for name in before} == before, told
         if outcome.code == 0:
@@ -134,10 +139,11 @@ class Campaign:
         else:
             self.num_refused += 1
             assert outcome.code == 1, f"{told}\n{outcome.stderr}"
-            assert outcome.stderr.count("\n") == 1, f"{told}\n{outcome.stderr}"
+            lines = [line for line in outcome.stderr.splitlines() if not line.startswith(LIBRARIES)]
+            assert len(lines) == 1, f"{told}\n{outcome.stderr}"
             title = "split@classifier" if self.stage == "split" else self.stage
-            assert outcome.stderr.startswith(f"{title}: "), f"{told}\n{outcome.stderr}"
-            assert len(outcome.stderr) < 3000, told
+            assert lines[0].startswith(f"{title}: "), f"{told}\n{outcome.stderr}"
+            assert len(lines[0]) < 3000, told
             assert not new, f"{told}: {new}"
         for output in self.outputs:
             path = folder / output
