@@ -342,11 +342,11 @@ def anomaly(
         distances_of_test = rows.loc[rows["split"] == TEST, "error"].to_numpy()
         baselines[name] = {
             **measure_alarm(is_anomalous, distances_of_test, limit),
-            "threshold": limit,
+            "threshold": _round(limit),
         }
     numbers = {
         **measure_alarm(is_anomalous, scores, value),
-        "threshold": value,
+        "threshold": _round(value),
         "accuracy": accuracy_by_split(table, value),
         "accuracy_by_class": accuracy_by_class(test, value),
         "intervals_95": bootstrap_intervals(
@@ -367,6 +367,11 @@ def anomaly(
         _draw_verdicts(test, value, clips, params.num_pictures, folder)
     write_json(numbers, metrics)
     print({name: value for name, value in numbers.items() if not isinstance(value, dict)})
+
+
+def _round(threshold: float) -> float:
+    """Six digits that count: the last ones depend on the order in which threads add up."""
+    return float(f"{threshold:.6g}")
 
 
 def _baseline_distances(

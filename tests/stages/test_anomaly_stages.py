@@ -129,7 +129,7 @@ def test_from_clips_to_metrics_twice_the_same(project: Project, run_stage: Run) 
     assert metrics["baselines"].keys() == {"mahalanobis", "nearest_neighbours"}
     assert metrics["auroc"] >= 0.9
     threshold = json.loads((project.folder / "models/threshold.json").read_text())
-    assert metrics["threshold"] == threshold["value"]
+    assert metrics["threshold"] == pytest.approx(threshold["value"], rel=1e-5)
     assert threshold["picked_on"] == {
         "allowed_validation_clips": 3, "anomalous_validation_clips": 0,
     }  # fmt: skip
