@@ -21,7 +21,7 @@ repro: $(VENV)/.run-ready ## run the pipeline on what params.yaml points at (the
 	@echo "Your own:  README.md, \"Use your own videos\""
 
 test: $(VENV)/.dev-ready ## run the tests
-	OMP_NUM_THREADS=1 pytest -n 2  # more threads than cores wait for each other
+	OMP_NUM_THREADS=1 pytest -n 2 --dist loadfile  # more threads than cores wait for each other
 
 lint: $(VENV)/.dev-ready ## check format, lint and types
 	ruff format --check .

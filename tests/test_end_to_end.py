@@ -198,6 +198,7 @@ def test_an_experiment_in_a_folder_of_its_own_runs_its_own_code(project: Project
 
 
 def test_the_sweep_of_learning_rates_changes_no_result(project: Project):
+    project.repro()
     before = project.content()
     told = project.run(sys.executable, "-m", "vigil.learn.lr_finder", "fit_autoencoder")
     assert "fit_autoencoder.learning_rate: " in told
@@ -218,6 +219,7 @@ def test_metrics_and_plots_show(project: Project):
 
 def test_the_table_of_reruns_is_what_dvc_says(project: Project):
     """`VIGIL_WRITE_DOCS=1` writes docs/reruns.md anew."""
+    project.repro()
     table = render_table(project)
     if os.environ.get("VIGIL_WRITE_DOCS"):
         RERUNS.write_text(table, encoding="utf-8")
