@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 from pydantic import Field
 
+from vigil.domain.clips import source_of
 from vigil.domain.embeddings import write_embeddings
 from vigil.domain.sides import SIDES, read_side
 from vigil.pixels.flow_histogram import FlowHistogram
@@ -75,6 +76,7 @@ def main(
     splits: Path,
     embeddings: Path,
     anomalous_classes: FileNames,
+    clip_group_pattern: str,
     params: Params,
 ) -> None:
     rows = [
@@ -84,6 +86,7 @@ def main(
     ]
     table = pd.DataFrame(rows).sort_values("clip", ignore_index=True)
     table["class"] = table["clip"].str.split("/").str[0]
+    table["source"] = [source_of(clip, clip_group_pattern) for clip in table["clip"]]
     table["is_anomalous"] = table["class"].isin(anomalous_classes)
     paths = [clips / clip for clip in table["clip"]]
     embedder: FlowEmbedder | Any

@@ -296,7 +296,7 @@ def anomaly(
     predictions: Path,
     params: Anomaly,
 ) -> None:
-    from vigil.domain.embeddings import read_embeddings, score_clips
+    from vigil.domain.embeddings import read_embeddings, round_digits, score_clips
     from vigil.domain.measures.anomaly import (
         accuracy_by_class,
         accuracy_by_split,
@@ -342,15 +342,20 @@ def anomaly(
         distances_of_test = rows.loc[rows["split"] == TEST, "error"].to_numpy()
         baselines[name] = {
             **measure_alarm(is_anomalous, distances_of_test, limit),
-            "threshold": _round(limit),
+            "threshold": float(round_digits(limit)),
         }
     numbers = {
         **measure_alarm(is_anomalous, scores, value),
-        "threshold": _round(value),
+        "threshold": float(round_digits(value)),
         "accuracy": accuracy_by_split(table, value),
         "accuracy_by_class": accuracy_by_class(test, value),
         "intervals_95": bootstrap_intervals(
-            is_anomalous, scores, value, num_rounds=params.num_bootstrap, seed=params.seed
+            is_anomalous,
+            scores,
+            test["source"].tolist(),
+            value,
+            num_rounds=params.num_bootstrap,
+            seed=params.seed,
         ),
         "num_allowed": int((~is_anomalous).sum()),
         "num_anomalous": int(is_anomalous.sum()),
@@ -360,18 +365,13 @@ def anomaly(
     with whole(predictions) as folder:
         folder.mkdir()
         verdicts = table.assign(alarm=alarm, is_right=alarm == table["is_anomalous"])
-        write_csv(verdicts.round(6), folder / "errors.csv")
+        write_csv(verdicts, folder / "errors.csv")
     with whole(plots) as folder:
         folder.mkdir()
         _write_alarm_curves(table, value, folder)
         _draw_verdicts(test, value, clips, params.num_pictures, folder)
     write_json(numbers, metrics)
     print({name: value for name, value in numbers.items() if not isinstance(value, dict)})
-
-
-def _round(threshold: float) -> float:
-    """Six digits that count: the last ones depend on the order in which threads add up."""
-    return float(f"{threshold:.6g}")
 
 
 def _baseline_distances(

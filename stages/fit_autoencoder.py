@@ -103,6 +103,7 @@ def main(
         mode="min",
         min_delta=0.0,
         precision="32-true",
+        first_epoch=max(1, params.fine_tuning.from_epoch),
         **params.model_dump(include={"max_epochs", "patience_epochs", "gradient_clip", "seed"}),
     )
     run = fingerprint(
@@ -139,7 +140,6 @@ def main(
             ClipFrames(embedder, [clips / clip for clip in index["clip"]], index["window"]),
             Tuning(**params.fine_tuning.model_dump(exclude={"num_tensors"})),
             optimisation,
-            variance=float(vectors[train].var(axis=0, ddof=1).sum()),
         )
     else:
         model = autoencoder

@@ -46,7 +46,13 @@ def clips() -> Tensor:
 
 
 def run(
-    folder: Path, *, num_tensors: int = 2, kill_at: int | None = None, epochs: int = 6, **changes
+    folder: Path,
+    *,
+    num_tensors: int = 2,
+    kill_at: int | None = None,
+    epochs: int = 6,
+    patience: int = 99,
+    **changes,
 ) -> tuple[Fitted, TunedAutoencoder, Backbone]:
     frames, backbone = clips(), make_backbone()
     with torch.inference_mode():
@@ -73,19 +79,19 @@ def run(
             read,
             Tuning(**told),
             Optimisation("adam", 3e-3, 0.0, "step", 0.0, 4, 0.5),
-            variance=float(vectors[:18].var(axis=0, ddof=1).sum()),
         ),
         batches(vectors, rows[:18], 6, shuffle_seed=0),
         batches(vectors, rows[18:], 6, shuffle_seed=None),
         Fitting(
             max_epochs=epochs,
-            patience_epochs=99,
+            patience_epochs=patience,
             monitor="val_loss",
             mode="min",
             min_delta=0.0,
             gradient_clip=0.0,
             precision="32-true",
             seed=0,
+            first_epoch=told["from_epoch"],
         ),
         stage="tuning",
         fingerprint="f",
@@ -131,6 +137,50 @@ def test_a_collapse_stops_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     with pytest.raises(
         InputError, match=r"epoch 3: expected the embeddings to stay apart.*collapses"
     ):
+        run(tmp_path)
+
+
+def test_vectors_alike_in_every_batch_are_a_collapse_though_batches_differ(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original, calls = TunedAutoencoder.embed, iter(range(1000))
+    monkeypatch.setattr(
+        TunedAutoencoder,
+        "embed",
+        lambda self, frames, weights=None: original(self, frames, weights) * 0 + next(calls),
+    )
+    with pytest.raises(InputError, match="epoch 3: expected the embeddings to stay apart"):
+        run(tmp_path)
+
+
+def test_the_best_epoch_is_one_that_tunes(tmp_path: Path, monkeypatch) -> None:
+    """However good the reconstruction of stored vectors was; nor does patience end with them."""
+    original = TunedAutoencoder.embed
+    monkeypatch.setattr(
+        TunedAutoencoder,
+        "embed",
+        lambda self, frames, weights=None: original(self, frames, weights) * 9,
+    )
+    fitted, _, _ = run(tmp_path, from_epoch=4, epochs=8, patience=2)
+    curve = tmp_path / "curves/plots/metrics/val/error.tsv"
+    errors = [float(line.split("\t")[1]) for line in curve.read_text().splitlines()[1:]]
+    assert min(errors[3:]) > max(errors[:3])
+    assert 4 <= fitted.best_epoch <= fitted.num_epochs
+    assert fitted.num_epochs >= 6
+
+
+def test_the_validation_loss_is_told_in_terms_of_the_variance_left(tmp_path: Path) -> None:
+    fitted, _, _ = run(tmp_path)
+    values = fitted.values
+    assert values["train_variance"] != 1
+    assert values["val_loss"] == pytest.approx(
+        values["val_error"] / values["train_variance"], rel=1e-4
+    )
+
+
+def test_stored_vectors_that_are_all_alike(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(Backbone, "forward", lambda self, frames: torch.ones(len(frames), 8))
+    with pytest.raises(InputError, match="vectors of training clips that differ"):
         run(tmp_path)
 
 

@@ -40,7 +40,6 @@ def list_clips(
     if not names:
         raise InputError(f"{folder}: expected a folder for each class of clips, found none")
     _check_classes(names, anomalous_classes)
-    pattern = _compile(group_pattern)
     rows = []
     for path in classes:
         files = _visible(path)
@@ -54,7 +53,7 @@ def list_clips(
                     "clip": f"{path.name}/{file.name}",
                     "class": path.name,
                     "is_anomalous": path.name in anomalous_classes,
-                    "source": _source(file, pattern),
+                    "source": source_of(f"{path.name}/{file.name}", group_pattern),
                     "digest": file_digest(file),
                 }
             )
@@ -86,24 +85,29 @@ def _check_classes(names: Sequence[str], anomalous_classes: Sequence[str]) -> No
         )
 
 
-def _compile(pattern: str) -> re.Pattern[str] | None:
+def source_of(clip: str, group_pattern: str) -> str:
+    """The source that a clip ("<class>/<file name>") was cut from.
+
+    Args:
+        group_pattern: as `list_clips` takes it.
+
+    Raises:
+        InputError: not a regular expression, or a name outside of it.
+    """
+    if not group_pattern:
+        return clip
     try:
-        return re.compile(pattern) if pattern else None
+        pattern = re.compile(group_pattern)
     except re.error as error:
         raise InputError(
-            f"dataset.clip_group_pattern: expected a regular expression, got {shorten(pattern)}: "
-            f"{error}"
+            f"dataset.clip_group_pattern: expected a regular expression, got "
+            f"{shorten(group_pattern)}: {error}"
         ) from None
-
-
-def _source(file: Path, pattern: re.Pattern[str] | None) -> str:
-    if pattern is None:
-        return f"{file.parent.name}/{file.name}"
-    found = pattern.search(file.name)
+    found = pattern.search(clip.split("/")[-1])
     source = (found[1] if pattern.groups else found[0]) if found else None
     if not source:
         raise InputError(
-            f"{file}: expected dataset.clip_group_pattern {shorten(pattern.pattern)} to find the "
+            f"{clip}: expected dataset.clip_group_pattern {shorten(group_pattern)} to find the "
             "clip's source in its name, found none"
         )
     return source

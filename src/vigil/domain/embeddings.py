@@ -14,10 +14,14 @@ from vigil.plumbing.records import read_csv, read_json, write_csv, write_json
 INDEX_DTYPES = {
     "clip": str,
     "class": str,
+    "source": str,
     "is_anomalous": bool,
     "split": str,
     "window": np.int64,
 }
+NUM_DIGITS = 6
+"""Of scores and thresholds: the last ones depend on the order in which threads add up."""
+
 ClipScore = Literal["mean", "max"]
 """How the scores of a clip's windows become the clip's."""
 
@@ -60,8 +64,15 @@ def score_clips(index: pd.DataFrame, scores: Floats, clip_score: ClipScore) -> p
     """From a score for each window to a table of clips.
 
     Returns:
-        `clip`, `class`, `is_anomalous`, `split` and `error`, in the order of `index`.
+        `clip`, `class`, `source`, `is_anomalous`, `split` and `error`, to `NUM_DIGITS` that count,
+        in the order of `index`.
     """
-    columns = ["clip", "class", "is_anomalous", "split"]
+    columns = ["clip", "class", "source", "is_anomalous", "split"]
     table = index[columns].assign(error=scores)
-    return table.groupby(columns, sort=False)["error"].agg(clip_score).reset_index()
+    table = table.groupby(columns, sort=False)["error"].agg(clip_score).reset_index()
+    return table.assign(error=round_digits(table["error"].to_numpy()))
+
+
+def round_digits(numbers: npt.ArrayLike) -> Floats:
+    """Rounds to `NUM_DIGITS` that count, so that 1234.5678 becomes 1234.57."""
+    return np.char.mod(f"%.{NUM_DIGITS}g", np.asarray(numbers, np.float64)).astype(np.float64)

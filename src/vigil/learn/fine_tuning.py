@@ -5,6 +5,9 @@ for all clips. So the target of the reconstruction never follows the gradient: i
 itself, detached (Chen and He, "Exploring Simple Siamese Representation Learning", 2021), or the
 vector of a copy of the backbone that follows slowly (Grill et al., "Bootstrap Your Own Latent",
 2020). The variance of the vectors is logged, and a collapse stops the run.
+
+Vectors that draw together are reconstructed better without anything being learnt. So the validation
+loss is told in terms of the variance that is left, and the best epoch is one that tunes.
 """
 
 from collections.abc import Callable, Mapping
@@ -21,6 +24,8 @@ from vigil.learn.models.anomaly.tuned import TunedAutoencoder
 from vigil.learn.optimisation import Optimisation
 from vigil.plumbing.errors import InputError
 
+MIN_VARIANCE = 1e-12  # else a collapse that is allowed divides by zero
+
 
 @dataclass(frozen=True)
 class Tuning:
@@ -31,7 +36,7 @@ class Tuning:
         learning_rate: of the backbone's weights.
         target: of the reconstruction.
         momentum: of the copy: how much of itself it keeps at each step.
-        min_variance_fraction: of the stored vectors' variance; less is a collapse.
+        min_variance_fraction: of the stored vectors' variance within batches; less is a collapse.
     """
 
     from_epoch: int
@@ -50,37 +55,32 @@ class FineTuning(LightningModule):
         frames: Callable[[Tensor], Tensor],
         tuning: Tuning,
         optimisation: Optimisation,
-        *,
-        variance: float,
     ) -> None:
-        """Builds it.
-
-        Args:
-            frames: gives the frames (B, T, S, S, 3) of rows (B,) of the table of embeddings.
-            variance: of the stored training vectors, summed over their numbers.
-        """
+        """Args: frames: gives the frames (B, T, S, S, 3) of rows (B,) of the embeddings' table."""
         super().__init__()
         self.model = model
         self._frames, self._tuning, self._optimisation = frames, tuning, optimisation
-        self._variance = variance
         self.copies = nn.ParameterDict(
             {
                 name: nn.Parameter(tensor.detach().clone(), requires_grad=False)
                 for name, tensor in model.tuned.items()
             }
         )
-        self._seen: list[Tensor] = []
+        self._spread = [0.0, 0.0]  # within this epoch's batches: of stored vectors, of their own
+        self._val_errors: list[Tensor] = []
 
     def on_train_epoch_start(self) -> None:
-        self._seen = []
+        self._spread = [0.0, 0.0]
         if self._is_tuning:
             self.model.unfreeze()
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         vectors, target = self._vectors_of(batch)
-        self._seen.append(vectors.detach().float().cpu())
+        for kind, own in enumerate((batch[0], vectors)):
+            # Over a whole epoch, weights that move would pass for vectors that differ.
+            self._spread[kind] += float((own.detach() - own.detach().mean(0)).square().sum())
         loss = self.model.autoencoder.errors(vectors, target).mean()
-        self._log("train_loss", loss, len(vectors))
+        self.log("train_loss", loss.detach(), on_step=False, on_epoch=True, batch_size=len(vectors))
         return loss
 
     def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
@@ -89,7 +89,13 @@ class FineTuning(LightningModule):
                 copy.lerp_(self.model.tuned[name].detach(), 1 - self._tuning.momentum)
 
     def on_validation_epoch_end(self) -> None:  # comes after the epoch's last training batch
-        fraction = float(torch.cat(self._seen).var(dim=0).sum()) / self._variance
+        stored, own = self._spread
+        if not stored:
+            raise InputError(
+                "data/embeddings: expected vectors of training clips that differ, found them all "
+                "the same"
+            )
+        fraction = own / stored
         self.log("train_variance", fraction)
         if fraction < self._tuning.min_variance_fraction:
             raise InputError(
@@ -98,10 +104,14 @@ class FineTuning(LightningModule):
                 "constant; a lower fit_autoencoder.fine_tuning.learning_rate, fewer tensors or "
                 "target: momentum may help"
             )
+        error = float(torch.cat(self._val_errors).mean())
+        self._val_errors = []
+        self.log("val_error", error)
+        self.log(MONITOR, error / max(fraction, MIN_VARIANCE))
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         vectors, target = self._vectors_of(batch)
-        self._log(MONITOR, self.model.autoencoder.errors(vectors, target).mean(), len(vectors))
+        self._val_errors.append(self.model.autoencoder.errors(vectors, target).float().cpu())
 
     def configure_optimizers(self) -> Any:
         return self._optimisation.configure(
@@ -131,6 +141,3 @@ class FineTuning(LightningModule):
 
     def _copies(self) -> Mapping[str, Tensor]:
         return dict(self.copies.items())
-
-    def _log(self, name: str, loss: Tensor, num: int) -> None:
-        self.log(name, loss.detach(), on_step=False, on_epoch=True, batch_size=num)

@@ -60,12 +60,14 @@ def num_workers() -> int:
 
 
 def prepare_torch() -> None:
-    """Makes every run on this kind of machine compute the same bytes; errors where it cannot.
+    """Makes every run on this kind of machine compute the same bytes.
 
+    An operation that cannot is an error on a CPU. On a GPU torch warns of it and goes on: gradients
+    of some pools of videos have no other kernel there.
     Also sets the number of threads, and keeps freed memory for the next batch.
     """
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS asks for it
-    torch.use_deterministic_algorithms(True)
+    torch.use_deterministic_algorithms(True, warn_only=choose_device().type == "cuda")
     # Filling memory before each use costs time, and nothing here reads what it has not written.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.backends.cudnn.benchmark = False

@@ -46,6 +46,7 @@ class Fitting:
         gradient_clip: largest norm of the gradient; 0 for none.
         precision: of the arithmetic; weights are always kept in 32 bits.
         seed: of all random numbers.
+        first_epoch: that may be the best, counted from 1; patience runs from there.
     """
 
     max_epochs: int
@@ -56,6 +57,7 @@ class Fitting:
     gradient_clip: float
     precision: Precision
     seed: int
+    first_epoch: int = 1
 
 
 @dataclass(frozen=True)
@@ -100,12 +102,13 @@ def fit(
         InputError: a loss that is not finite, or a device that is not there.
     """
     checkpoints = state_folder() / "checkpoints" / stage / fingerprint
-    best = BestWeights(fitting.monitor, fitting.mode)
+    best = BestWeights(fitting.monitor, fitting.mode, fitting.first_epoch)
     curve = Curves(curves)
     callbacks = [
         SeedEachBatch(fitting.seed),
         StopOnNonFiniteLoss(),
         ResumableEarlyStopping(
+            fitting.first_epoch,
             fitting.monitor,
             patience=fitting.patience_epochs,
             mode=fitting.mode,
@@ -205,6 +208,15 @@ class StopOnNonFiniteLoss(Callback):
 class ResumableEarlyStopping(EarlyStopping):
     """Early stopping that, resumed from its own last epoch, stays stopped."""
 
+    def __init__(self, first_epoch: int, monitor: str, **options: Any) -> None:
+        """Args: first_epoch: that is looked at, counted from 1."""
+        super().__init__(monitor, **options)
+        self._first_epoch = first_epoch
+
+    def _should_skip_check(self, trainer: Trainer) -> bool:
+        is_early = trainer.current_epoch + 1 < self._first_epoch
+        return is_early or super()._should_skip_check(trainer)
+
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if self.stopped_epoch:
             trainer.should_stop = True
@@ -213,14 +225,18 @@ class ResumableEarlyStopping(EarlyStopping):
 class BestWeights(Callback):
     """Keeps a copy of the weights of the best epoch so far."""
 
-    def __init__(self, monitor: str, mode: Literal["min", "max"]) -> None:
+    def __init__(self, monitor: str, mode: Literal["min", "max"], first_epoch: int) -> None:
+        """Args: first_epoch: that counts, counted from 1."""
         self._monitor = monitor
+        self._first_epoch = first_epoch
         self._sign = 1.0 if mode == "min" else -1.0
         self._score = math.inf
         self.epoch = 0
         self.state: dict[str, Tensor] = {}
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if trainer.current_epoch + 1 < self._first_epoch:
+            return
         score = self._sign * float(trainer.callback_metrics[self._monitor])
         if score < self._score or not self.state:
             self._score, self.epoch = score, trainer.current_epoch + 1

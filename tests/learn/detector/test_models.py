@@ -1,5 +1,6 @@
 """Every detector: batches, pictures without objects, files, and that it can learn at all."""
 
+import copy
 from pathlib import Path
 from urllib.error import URLError
 
@@ -12,6 +13,7 @@ from torch import Tensor
 from vigil.domain.detections import CORNERS, DetectionSet
 from vigil.domain.measures.detector import DETECTION_COLUMNS, measure_detections
 from vigil.learn.detection import Objects, pad_objects
+from vigil.learn.models.detector.folding import fold_norms
 from vigil.learn.models.detector.interface import Detector
 from vigil.learn.models.detector.registry import (
     ARCHITECTURES,
@@ -163,6 +165,31 @@ def test_the_map_has_a_cell_for_each_stride(trunk: str, stride: int, deepest: in
     features = model.features(torch.zeros(1, 3, 72, 100, dtype=torch.uint8))
     assert features.shape[-2:] == (-(-72 // stride), -(-100 // stride))
     assert features.shape[1] == model.features.num_channels
+
+
+@pytest.mark.parametrize("architecture", [*ARCHITECTURES, "resnet50", "efficientnet_b0"])
+def test_folded_norms_change_nothing(architecture: str):
+    pictures, objects = draw(4)
+    trunk = {} if architecture in ARCHITECTURES else {"trunk": architecture}
+    model = build("anchor" if trunk else architecture, **trunk)
+    with torch.no_grad():
+        for _ in range(3):  # so that the norms have statistics
+            model.train().losses(pictures, pad_objects(objects))
+        for module in model.modules():
+            if isinstance(module, torch.nn.BatchNorm2d):
+                module.weight.uniform_(0.5, 1.5)
+                module.bias.uniform_(-0.5, 0.5)
+    model.eval()
+    folded = copy.deepcopy(model)
+    fold_norms(folded)
+    norms = [module for module in model.modules() if isinstance(module, torch.nn.BatchNorm2d)]
+    assert norms or architecture == "ssd300_vgg16"
+    assert not any(isinstance(module, torch.nn.BatchNorm2d) for module in folded.modules())
+    with torch.inference_mode():
+        before, after = model.candidates(pictures), folded.candidates(pictures)
+    for one, other in zip(before, after, strict=True):
+        assert len(one.scores) > 0
+        assert torch.allclose(one.scores[:50], other.scores[:50], atol=1e-4)
 
 
 def test_frozen_blocks_do_not_move():

@@ -3,6 +3,7 @@
 Scores have no range; scikit-learn's curves take them as they are.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -45,21 +46,38 @@ def _measure(is_anomalous: Bools, scores: Floats, threshold: float) -> dict[str,
 
 
 def bootstrap_intervals(
-    is_anomalous: Bools, scores: Floats, threshold: float, *, num_rounds: int, seed: int
+    is_anomalous: Bools,
+    scores: Floats,
+    sources: Sequence[str],
+    threshold: float,
+    *,
+    num_rounds: int,
+    seed: int,
 ) -> dict[str, dict[str, float]]:
-    """95 % intervals of what `measure_alarm` measures: percentiles over resampled clips.
+    """95 % intervals of what `measure_alarm` measures: percentiles over resampled sources.
 
-    Clips of either kind are drawn from their own kind, as many as there are. For the two shares the
-    exact intervals are given beside: resampling cannot see that 20 of 20 may have been luck.
+    Clips of one source are alike, so whole sources are drawn (Davison and Hinkley, "Bootstrap
+    Methods and their Application", 1997, section 3.8), those of either kind as many as there are.
+    For the two shares the exact intervals are given beside, which take clips to be independent:
+    resampling cannot see that 20 of 20 may have been luck.
+
+    Args:
+        sources: (N,), what each clip was cut from.
 
     Returns:
         `low` and `high` of each number; `<name>_exact` for the shares.
     """
     rng = np.random.default_rng(seed)
     kinds = [np.flatnonzero(is_anomalous), np.flatnonzero(~is_anomalous)]
+    names = np.asarray(sources, dtype=object)
+    groups = [
+        [own.to_numpy() for _, own in pd.Series(kind).groupby(names[kind], sort=False)]
+        for kind in kinds
+    ]
     rounds = []
     for _ in range(num_rounds):
-        chosen = np.concatenate([rng.choice(kind, len(kind)) for kind in kinds])
+        drawn = [(own, rng.choice(len(own), len(own))) for own in groups]
+        chosen = np.concatenate([own[number] for own, numbers in drawn for number in numbers])
         rounds.append(_measure(is_anomalous[chosen], scores[chosen], threshold))
     table = pd.DataFrame(rounds)
     found = {
@@ -99,13 +117,12 @@ def accuracy_by_class(table: pd.DataFrame, threshold: float) -> dict[str, float]
 def roc_curve(is_anomalous: Bools, scores: Floats) -> pd.DataFrame:
     """`false_alarm_rate`, `anomaly_recall` and `threshold`, corners only."""
     false_alarms, recall, thresholds = metrics.roc_curve(is_anomalous, scores)
-    highest = np.nextafter(scores.max(), np.inf)  # the first is infinite
     columns = {
-        "false_alarm_rate": false_alarms,
-        "anomaly_recall": recall,
-        "threshold": np.minimum(thresholds, highest),
+        "false_alarm_rate": false_alarms.round(6),
+        "anomaly_recall": recall.round(6),
+        "threshold": np.minimum(thresholds, scores.max()),  # the first is infinite
     }
-    return pd.DataFrame(columns).round(6)
+    return pd.DataFrame(columns)
 
 
 def precision_recall_curve(is_anomalous: Bools, scores: Floats) -> pd.DataFrame:
@@ -120,11 +137,11 @@ def sweep_thresholds(is_anomalous: Bools, scores: Floats) -> pd.DataFrame:
     alarms = scores > thresholds[:, None]  # (thresholds, N)
     columns = {
         "threshold": thresholds,
-        "anomaly_recall": alarms[:, is_anomalous].mean(axis=1),
-        "false_alarm_rate": alarms[:, ~is_anomalous].mean(axis=1),
-        "accuracy": (alarms == is_anomalous).mean(axis=1),
+        "anomaly_recall": alarms[:, is_anomalous].mean(axis=1).round(6),
+        "false_alarm_rate": alarms[:, ~is_anomalous].mean(axis=1).round(6),
+        "accuracy": (alarms == is_anomalous).mean(axis=1).round(6),
     }
-    return pd.DataFrame(columns).round(6)
+    return pd.DataFrame(columns)
 
 
 def _is_right(table: pd.DataFrame, threshold: float) -> "pd.Series[Any]":

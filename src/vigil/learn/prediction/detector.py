@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils.data import DataLoader
 from tqdm.auto import tqdm
 
@@ -16,6 +16,7 @@ from vigil.domain.detections import CORNERS
 from vigil.domain.measures.detector import DETECTION_COLUMNS
 from vigil.learn.data.detector import Batch, DetectionDataset
 from vigil.learn.detection import Candidates
+from vigil.learn.models.detector.folding import fold_norms
 from vigil.learn.models.detector.interface import Detector
 from vigil.learn.models.detector.registry import load_detector
 from vigil.learn.models.detector.suppression import Suppression
@@ -39,10 +40,14 @@ class TrainedDetector:
     def __init__(self, weights: Path, card_file: Path) -> None:
         """Raises InputError where a file is missing, damaged, or the two do not fit."""
         card = read_card(card_file)
-        self.model = load_detector(weights, card_file).to(memory_format=torch.channels_last)
+        self.model = load_detector(weights, card_file)
         self.classes: tuple[str, ...] = tuple(card["classes"])
         self.input_size_wh: tuple[int, int] = tuple(card["input_size_wh"])
         self.precision: Precision = card["precision"]
+        fold_norms(self.model)
+        self.model.to(memory_format=torch.channels_last)
+        if dtype := PRECISIONS.get(self.precision):
+            _store_weights(self.model, dtype)
 
     def to(self, device: torch.device) -> "TrainedDetector":
         """Moves the network to a device."""
@@ -54,7 +59,7 @@ class TrainedDetector:
         """Finds boxes in one (H, W, 3) RGB picture: `label, score, x1, y1, x2, y2`, best first."""
         canvas, scale = letterbox(picture, self.input_size_wh)
         height, width = picture.shape[:2]
-        pictures = torch.from_numpy(np.ascontiguousarray(canvas.transpose(2, 0, 1)))[None]
+        pictures = torch.from_numpy(np.ascontiguousarray(canvas)).permute(2, 0, 1)[None]
         found = detect(self.model, pictures, suppression or Suppression(), self.precision)
         table = DetectionTable([""], [(width, height)], [scale], self.classes)
         table.add(found)
@@ -126,6 +131,13 @@ class DetectionTable:
 def _autocast(device: torch.device, precision: Precision) -> AbstractContextManager[None]:
     dtype = PRECISIONS.get(precision)
     return torch.autocast(device.type, dtype, enabled=dtype is not None)
+
+
+def _store_weights(network: nn.Module, dtype: torch.dtype) -> None:
+    """Keeps weights as autocast would turn them into in every call."""
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d | nn.Linear):
+            module.to(dtype)
 
 
 def _to_cpu(found: Candidates) -> Candidates:

@@ -151,6 +151,42 @@ def test_torch_hubs_cache_for_torchvision(tmp_path: Path, monkeypatch, no_networ
     assert state_digest(model) == digest_of(network, "r2plus1d_18")
 
 
+PUBLISHED_SHAPES = {
+    "blocks.0.multipathway_blocks.0.conv.weight": (64, 3, 1, 7, 7),
+    "blocks.0.multipathway_blocks.1.conv.weight": (8, 3, 5, 7, 7),
+    "blocks.4.multipathway_blocks.0.res_blocks.2.branch2.conv_c.weight": (2048, 512, 1, 1, 1),
+    "blocks.6.proj.weight": (400, 2304),
+    "timesformer.embeddings.position_embeddings": (1, 197, 768),
+    "timesformer.embeddings.time_embeddings": (1, 8, 768),
+    "timesformer.encoder.layer.11.temporal_attention.attention.qkv.weight": (2304, 768),
+    "classifier.weight": (400, 768),
+}
+MILLIONS = {"slowfast_r50": 34.57, "timesformer": 121.4}
+"""Of parameters, as pytorchvideo's model zoo and the TimeSformer paper tell them."""
+
+
+@pytest.mark.parametrize("name", MILLIONS)
+def test_the_large_networks_take_files_of_the_published_shapes(name: str, tmp_path: Path) -> None:
+    state = whole_network(name).state_dict()
+    known = {key: shape for key, shape in PUBLISHED_SHAPES.items() if key in state}
+    assert len(known) == 4
+    assert {key: tuple(state[key].shape) for key in known} == known
+    statistics = ("running_mean", "running_var", "num_batches_tracked")
+    learnt = sum(t.numel() for key, t in state.items() if not key.endswith(statistics))
+    assert learnt == pytest.approx(MILLIONS[name] * 1e6, rel=0.005)
+    file = tmp_path / "w.pth"
+    torch.save({"model_state": state}, file)
+    model = build_backbone(name, weights=str(file), **TOLD)
+    changed = {key.removeprefix("timesformer."): tensor for key, tensor in state.items()}
+    loaded = [
+        torch.equal(tensor, changed[key.removeprefix("network.")])
+        for key, tensor in model.state_dict().items()
+        if key.removeprefix("network.") in changed
+    ]
+    assert all(loaded)
+    assert len(loaded) == len(state) - 2  # but for the classifier's weight and bias
+
+
 SMALL = {
     "hidden_size": 24,
     "num_hidden_layers": 1,

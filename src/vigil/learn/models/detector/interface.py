@@ -35,10 +35,10 @@ class Detector(nn.Module, ABC):
 
 def normalise(pictures: Tensor) -> Tensor:
     """(B, 3, H, W) uint8 to float with ImageNet's mean and deviation, channels last."""
-    mean = torch.tensor(MEAN_RGB, device=pictures.device).view(1, 3, 1, 1)
-    std = torch.tensor(STD_RGB, device=pictures.device).view(1, 3, 1, 1)
-    scaled = (pictures.float() / 255 - mean) / std
-    return scaled.contiguous(memory_format=torch.channels_last)
+    mean = 255 * torch.tensor(MEAN_RGB, device=pictures.device).view(1, 3, 1, 1)
+    std = 255 * torch.tensor(STD_RGB, device=pictures.device).view(1, 3, 1, 1)
+    floats = pictures.to(torch.float32, memory_format=torch.channels_last)
+    return floats.sub_(mean).div_(std)
 
 
 def best_candidates(boxes: Tensor, scores: Tensor, size_hw: tuple[int, int]) -> list[Candidates]:
