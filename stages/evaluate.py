@@ -171,7 +171,7 @@ def detector(
 ) -> None:
     from vigil.domain.detections import read_detections
     from vigil.domain.measures.detector import (
-        DECIMALS,
+        CURVE_DECIMALS,
         average_precision_by_height,
         best_score,
         coco_results,
@@ -212,7 +212,7 @@ def detector(
     numbers = {
         **measure_detections(truth, found),
         **measure_at_score(truth, found, threshold),
-        "score_threshold": round(threshold, DECIMALS),
+        "score_threshold": round(threshold, CURVE_DECIMALS),
         "num_pictures": len(truth.images),
         "num_objects": int((~truth.is_ignored).sum()),
     }

@@ -217,7 +217,7 @@ def main(
         ema_decay=params.ema_decay,
         monitor=params.monitor,
         val_set=val_set,
-        measure=lambda found: measure_detections(val_truth, found)["map"] or 0.0,
+        measure=lambda found: measure_detections(val_truth, found, decimals=None)["map"] or 0.0,
         with_val_loss=is_own,
         precision=params.precision,
     )

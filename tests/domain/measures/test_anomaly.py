@@ -29,12 +29,12 @@ def test_numbers_are_what_they_say(allowed, anomalous, threshold) -> None:
     kinds = np.arange(len(scores)) >= len(allowed)
     found = measure_alarm(kinds, scores, float(threshold))
     pairs = [(a > b) + (a == b) / 2 for a in anomalous for b in allowed]
-    assert found["auroc"] == pytest.approx(np.mean(pairs), abs=1e-4)
+    assert found["auroc"] == pytest.approx(np.mean(pairs), abs=5.1e-4)
     assert found["anomaly_recall"] == pytest.approx(
-        np.mean([s > threshold for s in anomalous]), abs=1e-4
+        np.mean([s > threshold for s in anomalous]), abs=5.1e-4
     )
     assert found["false_alarm_rate"] == pytest.approx(
-        np.mean([s > threshold for s in allowed]), abs=1e-4
+        np.mean([s > threshold for s in allowed]), abs=5.1e-4
     )
 
 
@@ -70,8 +70,8 @@ def test_a_perfect_result_on_few_clips_is_not_certain() -> None:
     kinds = np.array([False] * 5 + [True] * 5)
     found = bootstrap_intervals(kinds, kinds * 9.0, own_sources(10), 1.0, num_rounds=50, seed=0)
     assert found["anomaly_recall"] == {"low": 1.0, "high": 1.0}
-    assert found["anomaly_recall_exact"]["low"] == pytest.approx(0.4782)
-    assert found["false_alarm_rate_exact"]["high"] == pytest.approx(0.5218)
+    assert found["anomaly_recall_exact"]["low"] == 0.478
+    assert found["false_alarm_rate_exact"]["high"] == 0.522
 
 
 TABLE = pd.DataFrame(
@@ -103,7 +103,7 @@ def test_curves_agree_with_each_other(allowed, anomalous) -> None:
     assert sweep["false_alarm_rate"].iloc[-1] == 0
     for row in sweep.itertuples():
         found = measure_alarm(kinds, scores, row.threshold)
-        assert found["anomaly_recall"] == pytest.approx(row.anomaly_recall, abs=1e-4)
+        assert found["anomaly_recall"] == pytest.approx(row.anomaly_recall, abs=5.1e-4)
     curve = precision_recall_curve(kinds, scores)
     assert curve["anomaly_recall"].iloc[-1] == 0
     assert curve.to_numpy().min() >= 0

@@ -50,7 +50,7 @@ def test_measures_are_those_counted_by_hand(
     assert found.pop("num_samples") == len(targets)
     assert found.keys() == expected.keys()
     for name, value in expected.items():
-        assert found[name] == pytest.approx(value, abs=5.1e-5), name
+        assert found[name] == pytest.approx(value, abs=5.1e-4), name
         assert type(found[name]) is float
 
 
@@ -83,7 +83,7 @@ def test_each_corner_of_the_roc_is_reached_at_its_threshold(
         assert corner.true_positive_rate == pytest.approx(predicted[targets].mean(), abs=1e-6)
         assert corner.false_positive_rate == pytest.approx(predicted[~targets].mean(), abs=1e-6)
     area = np.trapezoid(found["true_positive_rate"], found["false_positive_rate"])
-    assert area == pytest.approx(measure_binary(targets, scores, 0.5)["auroc"], abs=1e-4)
+    assert area == pytest.approx(measure_binary(targets, scores, 0.5)["auroc"], abs=5.1e-4)
 
 
 @settings(max_examples=40)
@@ -114,7 +114,7 @@ def test_accuracy_by_group() -> None:
     found = accuracy_by(correct, pd.Series([20, 20, 10, 20]), "height")
     assert found.to_dict("records") == [
         {"height": 10, "accuracy": 1.0, "num_samples": 1},
-        {"height": 20, "accuracy": 0.6667, "num_samples": 3},
+        {"height": 20, "accuracy": 0.667, "num_samples": 3},
     ]
 
 

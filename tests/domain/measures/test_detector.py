@@ -256,8 +256,8 @@ def test_precision_and_recall_by_hand():
         ]
     )
     assert match(truth, found)["outcome"].tolist() == ["right", "wrong", "ignored", "wrong"]
-    assert measure_at_score(truth, found, 0.85) == {"precision": 1, "recall": 0.5, "f1": 0.6667}
-    assert measure_at_score(truth, found, 0.0) == {"precision": 0.3333, "recall": 0.5, "f1": 0.4}
+    assert measure_at_score(truth, found, 0.85) == {"precision": 1, "recall": 0.5, "f1": 0.667}
+    assert measure_at_score(truth, found, 0.0) == {"precision": 0.333, "recall": 0.5, "f1": 0.4}
     assert f1_by_picture(truth, match(truth, found)).tolist() == [0.4]
 
 

@@ -13,7 +13,7 @@ from sklearn import metrics
 
 from vigil.domain.thresholds import proportion_interval
 
-DECIMALS = 4
+DECIMALS = 3
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 

@@ -7,7 +7,7 @@ import numpy.typing as npt
 import pandas as pd
 from sklearn import metrics
 
-DECIMALS = 4
+DECIMALS = 3
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 

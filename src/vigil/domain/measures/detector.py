@@ -16,7 +16,7 @@ from faster_coco_eval import COCO, COCOeval_faster
 
 from vigil.domain.detections import CORNERS, DetectionSet
 
-DECIMALS = 4
+DECIMALS, CURVE_DECIMALS = 3, 4
 DETECTION_COLUMNS = ["image", "label", "score", *CORNERS]
 MATCH_IOU = 0.5
 SMALL_AREA_PX, MEDIUM_AREA_PX = 32**2, 96**2  # COCO's bounds
@@ -191,7 +191,7 @@ def thin(curve: pd.DataFrame, num_rows: int = CURVE_ROWS) -> pd.DataFrame:
     if len(curve) > num_rows:
         at = np.searchsorted(curve["recall"], np.linspace(0, curve["recall"].iloc[-1], num_rows))
         curve = curve.iloc[np.unique(at.clip(max=len(curve) - 1))]
-    return curve.round(DECIMALS)
+    return curve.round(CURVE_DECIMALS)
 
 
 def coco_results(truth: DetectionSet, detections: pd.DataFrame) -> list[dict[str, Any]]:
