@@ -1,12 +1,15 @@
 import multiprocessing
 import os
 import signal
+from collections.abc import Callable, Iterator
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import pytest
 
 from vigil.plumbing.errors import InputError
-from vigil.plumbing.memo import Memo, file_digest, fingerprint, state_folder
+from vigil.plumbing.memo import Memo, claim_state, file_digest, fingerprint, state_folder
 
 
 @pytest.fixture(autouse=True)
@@ -257,6 +260,55 @@ def test_where_it_is_kept(tmp_path: Path, state: Path, monkeypatch: pytest.Monke
     experiment.mkdir(parents=True)
     monkeypatch.chdir(experiment)
     assert state_folder() == tmp_path / ".vigil"
+
+
+def _claim_and_hold(facts: dict[str, int], told: Connection) -> None:
+    claim_state(facts)
+    told.send(state_folder())
+    told.recv()
+
+
+@pytest.fixture
+def claim() -> Iterator[Callable[[dict[str, int]], tuple[BaseProcess, Path]]]:
+    """Claims the state folder in a process of its own, which holds it until it ends."""
+    context = multiprocessing.get_context("fork")
+    held = []
+
+    def start(facts: dict[str, int]) -> tuple[BaseProcess, Path]:
+        here, there = context.Pipe()
+        process = context.Process(target=_claim_and_hold, args=(facts, there))
+        process.start()
+        held.append((process, here, there))
+        return process, here.recv()
+
+    yield start
+    for process, *ends in held:
+        process.kill()
+        process.join()
+        process.close()
+        for end in ends:
+            end.close()
+
+
+def test_runs_of_the_same_at_a_time_keep_apart(state: Path, claim) -> None:
+    first, folder = claim({"seed": 0})
+    assert folder == state
+    assert claim({"seed": 1})[1] == state
+    assert claim({"seed": 0})[1] == state / "beside-1"
+    assert claim({"seed": 0})[1] == state / "beside-2"
+    first.kill()
+    first.join()
+    assert claim({"seed": 0})[1] == state  # where a run that was killed goes on
+
+
+def test_remembered_work_is_shared_with_runs_beside(tmp_path: Path, state: Path, claim) -> None:
+    claim({"seed": 0})
+    claim_state({"seed": 0})
+    assert state_folder() == state / "beside-1"
+    Memo("stage").fetch({"a": 1}, Maker().file, tmp_path / "one")
+    assert len(entries(state)) == 1
+    claim_state({"seed": 1})
+    assert state_folder() == state
 
 
 def test_recall_gives_the_result_where_it_is_remembered(tmp_path: Path, monkeypatch) -> None:

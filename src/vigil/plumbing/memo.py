@@ -6,6 +6,7 @@ it was, and a video taken off the list is simply not asked for. Entries appear b
 there whole or not at all.
 """
 
+import fcntl
 import hashlib
 import json
 import math
@@ -24,9 +25,12 @@ MAX_GB_VARIABLE = "VIGIL_MEMO_GB"
 DEFAULT_MAX_GB = 50.0
 PARTIAL_PREFIX = "partial-"
 ABANDONED_AFTER_S = 24 * 3600
+MOST_CLAIMS = 64  # of the same facts at a time
+_claim: dict[str, int] = {}
+"""This process's claim: the number of its `part`, and the open file (`lock`) that holds it."""
 
 
-def state_folder() -> Path:
+def project_state_folder() -> Path:
     """Where vigil keeps what is neither input nor output: `.vigil/` of the project, git-ignored.
 
     An experiment that DVC runs in a folder of its own (below `.dvc/tmp`) shares the project's.
@@ -39,6 +43,43 @@ def state_folder() -> Path:
         if folder.name == ".dvc":
             return folder.parent / ".vigil"
     return here / ".vigil"
+
+
+def state_folder() -> Path:
+    """Where this run keeps what no other may touch: the project's, or a part of it for itself."""
+    part = _claim.get("part", 0)
+    return project_state_folder() / f"beside-{part}" if part else project_state_folder()
+
+
+def claim_state(facts: Mapping[str, Any]) -> None:
+    """Makes `state_folder` this process's own among those that claim the same facts at a time.
+
+    Queued experiments may train the very same network side by side; their checkpoints would have
+    one name, and one run would remove what the other writes. The first gets the project's folder,
+    so that a run which was killed goes on; one beside it gets a part of its own. Ends with the
+    process, however that ends; a process has one claim at a time.
+    """
+    if "lock" in _claim:
+        os.close(_claim["lock"])
+        _claim.clear()
+    folder = project_state_folder()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = os.open(folder / "claims", os.O_RDWR | os.O_CREAT, 0o666)
+    except OSError:
+        return  # nothing can be written there, so there is nothing to share
+    # A byte of the file for each claim: such locks are not inherited by a loader's processes.
+    start = int(fingerprint(facts)[:12], 16) * MOST_CLAIMS
+    for part in range(MOST_CLAIMS):
+        try:
+            fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, start + part)
+        except (BlockingIOError, PermissionError):  # either says that it is taken
+            continue
+        except OSError:
+            break  # a file system that knows no locks
+        _claim.update(part=part, lock=lock)
+        return
+    os.close(lock)
 
 
 def file_digest(path: Path) -> str:
@@ -65,7 +106,7 @@ class Memo:
     """
 
     def __init__(self, stage: str) -> None:
-        self._folder = state_folder() / "memo" / stage
+        self._folder = project_state_folder() / "memo" / stage
         self._room_bytes = _told_room_bytes()  # now, before there is any work to lose
 
     def fetch(self, facts: Mapping[str, Any], make: Callable[[Path], object], target: Path) -> bool:

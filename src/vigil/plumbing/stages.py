@@ -30,7 +30,7 @@ from typing import Any, NoReturn
 import vigil
 from vigil.plumbing.closure import SOURCE, closure_of, is_plumbing
 from vigil.plumbing.errors import InputError, listed
-from vigil.plumbing.memo import file_digest, fingerprint, state_folder
+from vigil.plumbing.memo import claim_state, file_digest, fingerprint, project_state_folder
 from vigil.plumbing.params import Dataset, Section, parse_section, read_params
 from vigil.plumbing.records import write_json
 
@@ -56,6 +56,7 @@ def run_stage(*mains: Main) -> NoReturn:
         paths = _parse_paths(main, title, words)
         content = read_params()
         check_params(content, script.parent)
+        claim_state({"stage": title, "params": content.get(script.stem)})
         main(**paths, **_parse_values(main, sys.modules[main.__module__], script.stem, content))
     except InputError as error:
         # A loader's worker puts its traceback in front.
@@ -74,7 +75,7 @@ def run_stage(*mains: Main) -> NoReturn:
 
 def times_folder() -> Path:
     """Where each stage leaves how long its last run took, as `<stage>.json`: `seconds`."""
-    return state_folder() / "times"
+    return project_state_folder() / "times"
 
 
 def check_params(content: dict[str, Any], folder: Path) -> None:
