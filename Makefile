@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help repro test lint find-lr report verify-reproducible torture bench format constraints clean-state clean
+.PHONY: help repro test test-slow lint find-lr report verify-reproducible torture bench format constraints clean-state clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -22,6 +22,9 @@ repro: $(VENV)/.run-ready ## run the pipeline on what params.yaml points at (the
 
 test: $(VENV)/.dev-ready ## run the tests
 	OMP_NUM_THREADS=1 pytest -n 2 --dist loadfile  # more threads than cores wait for each other
+
+test-slow: $(VENV)/.dev-ready ## run the tests that take minutes each
+	pytest -m slow
 
 lint: $(VENV)/.dev-ready ## check format, lint and types
 	ruff format --check .

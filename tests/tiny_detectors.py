@@ -24,7 +24,7 @@ def config_of(architecture: str, num_classes: int = 2, **features: object) -> di
         return {
             "num_classes": num_classes,
             "input_size_wh": list(SIZE_WH),
-        }
+        } | features
     common = {
         "features": {
             "trunk": "resnet18",

@@ -4,73 +4,20 @@ import copy
 from pathlib import Path
 from urllib.error import URLError
 
-import pandas as pd
 import pytest
 import torch
 from tiny_detectors import SIZE_WH, build, config_of, draw
-from torch import Tensor
 
-from vigil.domain.detections import CORNERS, DetectionSet
-from vigil.domain.measures.detector import DETECTION_COLUMNS, measure_detections
 from vigil.learn.detection import Objects, pad_objects
 from vigil.learn.models.detector.folding import fold_norms
-from vigil.learn.models.detector.interface import Detector
 from vigil.learn.models.detector.registry import (
     ARCHITECTURES,
     OWN,
     build_detector,
     load_detector,
 )
-from vigil.learn.models.detector.suppression import Suppression
 from vigil.learn.weights import save_model
 from vigil.plumbing.errors import InputError
-
-
-def average_precision(model: Detector, pictures: Tensor, objects: list[Objects]) -> float:
-    """map_50 of a model's detections."""
-    truth, found = [], []
-    with torch.inference_mode():
-        for number, candidates in enumerate(model.eval().candidates(pictures)):
-            kept = Suppression()(candidates)
-            for box, label in zip(objects[number].boxes, objects[number].labels, strict=True):
-                truth.append([str(number), str(int(label)), *box.tolist(), False, False])
-            for box, score, label in zip(kept.boxes, kept.scores, kept.labels, strict=True):
-                found.append([str(number), str(int(label)), float(score), *box.tolist()])
-    images = pd.DataFrame(
-        {
-            "file_name": [str(number) for number in range(len(pictures))],
-            "width": SIZE_WH[0],
-            "height": SIZE_WH[1],
-            "video": "",
-            "frame_index": -1,
-            "sha256": "",
-        }
-    )
-    boxes = pd.DataFrame(truth, columns=["image", "label", *CORNERS, "is_crowd", "is_difficult"])
-    measured = measure_detections(
-        DetectionSet.of(images, boxes, ("0", "1")), pd.DataFrame(found, columns=DETECTION_COLUMNS)
-    )
-    return measured["map_50"]
-
-
-@pytest.mark.parametrize("architecture", sorted(OWN))
-def test_it_overfits_eight_pictures(architecture: str):
-    pictures, objects = draw(8)
-    truth = pad_objects(objects)
-    model = build(architecture)
-    optimiser = torch.optim.AdamW(model.parameters(), 1e-3)
-    reached = 0.0
-    for step in range(1, 301):
-        losses = model.train().losses(pictures, truth)
-        optimiser.zero_grad()
-        sum(losses.values()).backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 10.0)
-        optimiser.step()
-        if step % 20 == 0:
-            reached = average_precision(model, pictures, objects)
-            if reached >= 0.95:
-                break
-    assert reached >= 0.95
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
