@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from vigil.plumbing.errors import InputError
-from vigil.review.comparison import changed_stages, compare, judge
+from vigil.review.comparison import Change, changed_stages, compare, judge
+from vigil.review.findings import metric_table
 from vigil.review.report import write_report
 from vigil.review.revisions import flatten
 
@@ -63,13 +64,17 @@ def write_metrics(folder: Path, **numbers: float) -> None:
 def test_a_change_is_told_and_marked(project: Path, tmp_path: Path):
     write_report(project, "main", tmp_path / "report")
     told = (tmp_path / "report/report.md").read_text()
-    assert "| accuracy | 0.9 | 0.95 | +0.05 | ▲ better |" in told
-    assert "| brier | 0.1 | 0.12 | +0.02 | ▼ worse |" in told
-    assert "| num_samples | 20 | 25 | +5 | changed |" in told
-    assert "| extra | - | 1 |  | changed |" in told
-    assert "| train_classifier.depth | 1 | 2 |" in told
+    assert (
+        "- Classifier: 1 better, 1 worse, 0 same.\n- Parameters that differ: 1. Stages: 1." in told
+    )
+    assert "| `accuracy` | 0.90 | 0.95 | +0.05 | ▲ better |" in told
+    assert "| `brier` | 0.10 | 0.12 | +0.02 | ▼ worse |" in told
+    assert "| `num_samples` | 20 | 25 | +5 | changed |" in told
+    assert "| `extra` | - | 1.0 |  | changed |" in told
+    assert "| `train_classifier.depth` | `1` | `2` |" in told
     assert "width" not in told
-    assert "| train | code |" in told
+    assert "| `train` | code |" in told
+    assert "Not run" not in told
 
 
 def test_the_page_stands_by_itself(project: Path, tmp_path: Path):
@@ -82,11 +87,42 @@ def test_the_page_stands_by_itself(project: Path, tmp_path: Path):
     assert "<td>accuracy</td>" in page
 
 
-def test_names_cannot_put_code_into_the_page(project: Path, tmp_path: Path):
-    (project / "params.yaml").write_text("a: {'<script>x</script>': '|<b>'}\n")
+def test_names_cannot_put_code_into_the_page_or_the_comment(project: Path, tmp_path: Path):
+    text = "a: {'<script>x</script>': '|<b>', '`@all` <i>': '![](http://a)'}\n"
+    (project / "params.yaml").write_text(text)
     write_report(project, "main", tmp_path / "report")
     assert "<script>" not in (tmp_path / "report/index.html").read_text()
-    assert "\\|<b>" in (tmp_path / "report/report.md").read_text()
+    told = (tmp_path / "report/report.md").read_text()
+    assert "| `a.<script>x</script>` | - | `\\|<b>` |" in told
+    assert "| `a.'@all' <i>` | - | `![](http://a)` |" in told
+
+
+def test_a_branch_where_nothing_changes_is_folded_away(project: Path, tmp_path: Path):
+    write_metrics(project, accuracy=0.9, brier=0.1, num_samples=20, threshold=0.5)
+    write_report(project, "main", tmp_path / "report")
+    told = (tmp_path / "report/report.md").read_text()
+    assert "- Classifier: 0 better, 0 worse, 2 same." in told
+    assert "### Classifier\n\n<details><summary>all the same</summary>" in told
+
+
+def test_curves_that_are_the_same_are_drawn_once_and_folded_away(project: Path, tmp_path: Path):
+    def page() -> str:
+        write_report(project, "main", tmp_path / "report")
+        return (tmp_path / "report/index.html").read_text()
+
+    assert "<summary>1 the same on both sides</summary>" in page()
+    (project / "metrics/plots/classifier/roc.csv").write_text(CURVE.replace("0.8", "0.9"))
+    assert "the same on both sides" not in page()
+
+
+def test_parameters_that_have_not_run_yet_are_told(project: Path, tmp_path: Path):
+    lock = json.loads((project / "dvc.lock").read_text())
+    lock["stages"]["train"]["params"] = {"params.yaml": {"train_classifier.depth": 1}}
+    lock["stages"]["other"] = {"params": {"params.yaml": {"train_classifier.width": 8}}}
+    (project / "dvc.lock").write_text(json.dumps(lock))
+    write_report(project, "main", tmp_path / "report")
+    told = (tmp_path / "report/report.md").read_text()
+    assert "- Not run with the parameters as they stand: train." in told
 
 
 def test_an_unknown_revision_is_told(project: Path, tmp_path: Path):
@@ -115,6 +151,31 @@ def test_a_project_that_never_ran_is_told(project: Path, tmp_path: Path):
 )
 def test_directions(name: str, base: float, ours: float, expected: str):
     assert judge(name, base, ours) == expected
+
+
+def test_a_change_within_the_interval_is_uncertain():
+    base = {"auroc": 0.9, "intervals_95.auroc.low": 0.8, "intervals_95.auroc.high": 0.95, "f1": 0.5}
+    for auroc, expected in ((0.9, False), (0.85, True), (0.95, True), (0.96, False)):
+        changes = {change.name: change for change in compare(base, base | {"auroc": auroc})}
+        assert changes["auroc"].is_uncertain == expected
+        assert not changes["f1"].is_uncertain
+    (change,) = compare({"f1": 0.5}, {"f1": 0.4})
+    assert not change.is_uncertain
+
+
+@pytest.mark.parametrize(
+    ("base", "ours", "expected"),
+    [
+        (0.5, 0.4321, ("0.5000", "0.4321", "-0.0679")),
+        (1.0, 1.0, ("1.0", "1.0", "")),
+        (3, 5, ("3", "5", "+2")),
+        (None, 0.25, ("-", "0.25", "")),
+        (0.0158751, 0.0158752, ("0.0158751", "0.0158752", "+0.0000001")),
+    ],
+)
+def test_both_sides_have_as_many_decimals(base: float, ours: float, expected: tuple[str, ...]):
+    (row,) = metric_table([Change("a", base, ours, "other")]).rows
+    assert row[1:4] == expected
 
 
 def test_what_only_one_side_has_is_kept():

@@ -9,7 +9,7 @@ Verdict = Literal["better", "worse", "other", "same"]
 LESS_IS_BETTER = ("brier", "false_alarm_rate")
 WITHOUT_DIRECTION = ("threshold", "score_threshold")
 COUNTS = "num_"
-DETAILS = ("intervals_95.", "baselines.", "by_class.", "by_video.", "_by_")
+DETAILS = ("intervals_95.", "baselines.", "by_class.", "by_video.", "_by_", "accuracy.")
 
 
 @dataclass(frozen=True)
@@ -18,12 +18,14 @@ class Change:
 
     Attributes:
         verdict: `other` where a value changed that is neither good nor bad.
+        is_uncertain: whether ours differs, but lies in the 95% interval that base gives for it.
     """
 
     name: str
     base: Any
     ours: Any
     verdict: Verdict
+    is_uncertain: bool = False
 
     @property
     def difference(self) -> float | None:
@@ -36,21 +38,36 @@ class Change:
 def compare(base: Mapping[str, Any], ours: Mapping[str, Any]) -> list[Change]:
     """All values of two sides, in the order of ours, then what only base has."""
     names = [*ours, *(name for name in base if name not in ours)]
-    return [
-        Change(name, base.get(name), ours.get(name), judge(name, base.get(name), ours.get(name)))
-        for name in names
-    ]
+    changes = []
+    for name in names:
+        before, after = base.get(name), ours.get(name)
+        verdict = judge(name, before, after)
+        low, high = (base.get(f"intervals_95.{name}.{end}") for end in ("low", "high"))
+        is_uncertain = (
+            verdict in ("better", "worse") and low is not None and high is not None
+        ) and low <= after <= high
+        changes.append(Change(name, before, after, verdict, is_uncertain))
+    return changes
 
 
 def judge(name: str, base: Any, ours: Any) -> Verdict:
     """Whether a metric got better, by its name."""
     if base == ours:
         return "same"
-    last = name.rsplit(".", 1)[-1]
     known = isinstance(base, (int, float)) and isinstance(ours, (int, float))
-    if not known or last in WITHOUT_DIRECTION or last.startswith(COUNTS) or "intervals" in name:
+    if not known or not has_direction(name):
         return "other"
-    return "better" if (ours < base) == (last in LESS_IS_BETTER) else "worse"
+    return "better" if (ours < base) == (_last(name) in LESS_IS_BETTER) else "worse"
+
+
+def has_direction(name: str) -> bool:
+    """Whether more of a metric, or less, is better."""
+    last = _last(name)
+    return not (last in WITHOUT_DIRECTION or last.startswith(COUNTS) or "intervals" in name)
+
+
+def _last(name: str) -> str:
+    return name.rsplit(".", 1)[-1]
 
 
 def is_detail(name: str) -> bool:
@@ -81,6 +98,29 @@ def changed_stages(base: Mapping[str, Any], ours: Mapping[str, Any]) -> dict[str
         if differing:
             found[name] = differing
     return found
+
+
+def find_stale(stages: Mapping[str, Any], params: Mapping[str, Any]) -> list[str]:
+    """The stages whose last run had other parameters than those of `params.yaml` as it stands.
+
+    Args:
+        stages: of `dvc.lock`.
+        params: the content of `params.yaml`, nested.
+    """
+    return [
+        name
+        for name, stage in stages.items()
+        if any(
+            _value_at(params, key) != value
+            for key, value in stage.get("params", {}).get("params.yaml", {}).items()
+        )
+    ]
+
+
+def _value_at(content: Any, key: str) -> Any:
+    for part in key.split("."):
+        content = content.get(part) if isinstance(content, Mapping) else None
+    return content
 
 
 def _digests(stage: Mapping[str, Any], kind: str) -> dict[str, str]:

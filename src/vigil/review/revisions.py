@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import pandas as pd
-import yaml
 from dvc.api import DVCFileSystem
 from dvc.exceptions import DvcException
+from dvc.utils.serialize import parse_yaml
 
 from vigil.plumbing.errors import InputError, shorten
 
@@ -79,8 +79,8 @@ class Curve:
 
 
 def read_params(files: Files) -> dict[str, Any]:
-    """`params.yaml`, with dots between the keys; empty where there is none."""
-    return flatten(yaml.safe_load(files.read("params.yaml") or b"{}") or {})
+    """`params.yaml`, nested as it stands; empty where there is none."""
+    return _read_yaml(files, "params.yaml")
 
 
 def read_metrics(files: Files) -> dict[str, dict[str, Any]]:
@@ -91,8 +91,7 @@ def read_metrics(files: Files) -> dict[str, dict[str, Any]]:
 
 def read_stages(files: Files) -> dict[str, Any]:
     """By stage: what `dvc.lock` tells of its last run."""
-    content = yaml.safe_load(files.read("dvc.lock") or b"{}") or {}
-    stages: dict[str, Any] = content.get("stages", {})
+    stages: dict[str, Any] = _read_yaml(files, "dvc.lock").get("stages", {})
     return stages
 
 
@@ -106,7 +105,7 @@ def read_table(files: Files, path: str) -> pd.DataFrame | None:
 
 def read_curves(files: Files) -> list[Curve]:
     """The lines that `dvc.yaml` declares under `plots`; pictures and confusions are left out."""
-    plots = yaml.safe_load(files.read("dvc.yaml") or b"{}").get("plots", [])
+    plots = _read_yaml(files, "dvc.yaml").get("plots", [])
     curves = []
     for entry in plots:
         if not isinstance(entry, Mapping):
@@ -119,6 +118,12 @@ def read_curves(files: Files) -> list[Curve]:
                 labels = told.get("x_label", told["x"]), told.get("y_label", y)
                 curves.append(Curve(title, path, told["x"], y, *labels))
     return curves
+
+
+def _read_yaml(files: Files, path: str) -> dict[str, Any]:
+    """As DVC reads it: `1e-05`, as lock files hold it, is text to other readers."""
+    content: dict[str, Any] = parse_yaml((files.read(path) or b"").decode(), path)
+    return content
 
 
 def flatten(content: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
