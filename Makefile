@@ -13,7 +13,7 @@ help: ## list the targets
 repro: $(VENV)/.run-ready ## run the pipeline on what params.yaml points at (the embedded demo)
 	dvc repro
 	@echo
-	@dvc metrics show
+	@python -m vigil.review.headline
 	@echo
 	@echo "Pictures:  metrics/plots/, data/*_report/, data/annotations/<video>/vis_data/"
 	@echo "Curves:    dvc plots show   writes dvc_plots/index.html"

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from vigil.plumbing.errors import InputError
+from vigil.review import headline
 from vigil.review.comparison import Change, changed_stages, compare, judge
 from vigil.review.findings import metric_table
 from vigil.review.report import write_report
@@ -210,3 +211,16 @@ def test_stages_differ_by_what_differs():
 
 def test_flat_keys():
     assert flatten({"a": {"b": 1, "c": {"d": 2}}, "e": [3]}) == {"a.b": 1, "a.c.d": 2, "e": [3]}
+
+
+def test_the_headline_is_the_numbers_without_their_details(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    metrics = {"accuracy": 0.95, "accuracy_by_video": {"a.mp4": 0.9}}
+    (project / "metrics/classifier.json").write_text(json.dumps(metrics))
+    monkeypatch.chdir(project)
+    headline.main()
+    told = capsys.readouterr().out.splitlines()
+    assert told[0] == "classifier"
+    assert "by_video" not in str(told)
+    assert any(line.split() == ["accuracy", "0.95"] for line in told), told

@@ -1,0 +1,20 @@
+"""The numbers that matter of the last run, as `make repro` shows them at its end."""
+
+from pathlib import Path
+
+from vigil.review.comparison import is_detail
+from vigil.review.revisions import WorkingFolder, read_metrics
+
+
+def main() -> None:
+    """Prints a column of numbers for each branch of the pipeline."""
+    for branch, metrics in read_metrics(WorkingFolder(Path())).items():
+        if metrics:
+            print(branch)
+        for name, value in metrics.items():
+            if not is_detail(name):
+                print(f"  {name:20} {'-' if value is None else value}")
+
+
+if __name__ == "__main__":
+    main()
