@@ -1,6 +1,7 @@
 """A trained model on disk: weights as safetensors, which hold no code, and a JSON card beside."""
 
 import pickle
+import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -28,7 +29,7 @@ UNREADABLE = (
     ValueError,
     KeyError,
 )
-"""What reading damaged weights raises."""
+"""What fetching and reading published weights raises."""
 
 M = TypeVar("M", bound=torch.nn.Module)
 
@@ -66,19 +67,24 @@ def load_weights(module: torch.nn.Module, weights: Path) -> None:
 def read_state(path: Path) -> dict[str, Tensor]:
     """Reads weights by name from safetensors or from a file of `torch.save`.
 
+    A pickle is read by torch's own reader, which runs no code of it and makes nothing but tensors.
+
     Raises:
         InputError: no such file, neither of the two, or no weights by name.
     """
     if not path.is_file():
         raise InputError(f"{path}: expected a network's weights, found no such file")
     try:
-        content = (
-            load_file(path)
-            if path.suffix == ".safetensors"
-            else torch.load(path, map_location="cpu", weights_only=True)
-        )
-    except UNREADABLE as error:
+        with warnings.catch_warnings(action="ignore"):  # of pickles that it refuses
+            content = (
+                load_file(path)
+                if path.suffix == ".safetensors"
+                else torch.load(path, map_location="cpu", weights_only=True)
+            )
+    except Exception as error:  # damaged pickles raise anything
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        if "weights_only" in reason:  # followed by the advice to let it run code
+            reason = "a pickle of more than weights, none of which was run"
         raise InputError(
             f"{path}: expected safetensors or a state dict, got: {shorten(reason, 100)}"
         ) from None

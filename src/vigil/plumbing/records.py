@@ -70,6 +70,10 @@ def read_csv(path: Path, dtypes: dict[str, Any], *, is_own: bool = True) -> pd.D
         raise InputError(
             f"{path}: expected the columns {', '.join(dtypes)}, got: {shorten(str(error), 120)}"
         ) from None
+    if not isinstance(table.index, pd.RangeIndex):  # pandas made one of the first cells
+        raise InputError(
+            f"{path}: expected as many cells in each row as names in the first, got more"
+        )
     if not is_own:
         return table
     return _map_texts(
