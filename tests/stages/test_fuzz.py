@@ -8,16 +8,14 @@ import json
 import os
 import random
 import shutil
-import signal
 import zipfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from conftest import OUTPUTS, WORDS, Outcome, Project
+from conftest import OUTPUTS, WORDS, Outcome, Project, files_of, no_longer_than
 from tiny_detections import BOXES, coco_of, write_coco, write_pictures, write_rtsd, write_voc
 
 Run = Callable[..., Outcome]
@@ -96,26 +94,6 @@ def scramble(content: bytes, draw: random.Random) -> bytes:
         else:
             changed[start:stop] = draw.randbytes(stop - start)
     return bytes(changed)
-
-
-@contextmanager
-def no_longer_than(seconds: int) -> Iterator[None]:
-    def stop(*_: object) -> None:
-        raise TimeoutError(f"ran for more than {seconds} s")
-
-    before = signal.signal(signal.SIGALRM, stop)
-    signal.alarm(seconds)
-    try:
-        yield
-    finally:
-        signal.alarm(0)
-        signal.signal(signal.SIGALRM, before)
-
-
-def files_of(folder: Path) -> dict[str, bytes]:
-    """All but what vigil remembers for itself."""
-    files = [file for file in folder.rglob("*") if file.is_file() and ".vigil" not in file.parts]
-    return {str(file.relative_to(folder)): file.read_bytes() for file in files}
 
 
 class Campaign:

@@ -35,9 +35,16 @@ M = TypeVar("M", bound=torch.nn.Module)
 
 
 def save_model(state: State, card: Mapping[str, Any], weights: Path, card_file: Path) -> None:
-    """Writes a model's weights and its card, to which the weights' SHA-256 is added."""
+    """Writes a model's weights and its card, to which the weights' SHA-256 is added.
+
+    Raises:
+        InputError: there is no room, or no leave, to write.
+    """
     with whole(weights) as partial:
-        save_file({name: tensor.contiguous().cpu() for name, tensor in state.items()}, partial)
+        try:
+            save_file({name: tensor.contiguous().cpu() for name, tensor in state.items()}, partial)
+        except SafetensorError as error:  # which is no OSError
+            raise InputError(f"{weights}: expected to write, got: {error}") from None
     write_json({**card, "weights_sha256": file_digest(weights)}, card_file)
 
 

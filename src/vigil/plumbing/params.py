@@ -95,7 +95,7 @@ class Dataset(Section):
     clip_group_pattern: str
 
 
-class _Loader(yaml.SafeLoader):
+class _Loader(yaml.SafeLoader):  # type: ignore[misc]
     """Plain values alone, no key twice, and no aliases that a short file grows without end by."""
 
     def compose_document(self) -> yaml.Node:

@@ -17,6 +17,7 @@ import errno
 import importlib.util
 import inspect
 import os
+import re
 import sys
 import time
 import typing
@@ -41,6 +42,8 @@ FAILED_WRITES = {
     *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG),  # no room
     *(errno.EACCES, errno.EPERM, errno.EROFS),
 }
+SHORT_WRITE = re.compile(r"^\d+ requested and \d+ written$")
+"""How numpy tells that a disk is full, without its number."""
 LONGEST_MESSAGE = 2000
 RESULT_LIBRARIES = ("av", "numpy", "opencv-python-headless", "torch", "torchvision")
 
@@ -70,9 +73,10 @@ def run_stage(*mains: Main) -> NoReturn:
         # A loader's worker puts its traceback in front.
         _fail(title, " ".join(str(error).rsplit("InputError: ", 1)[-1].split()), 1)
     except OSError as error:
-        if error.errno not in FAILED_WRITES:
+        if error.errno not in FAILED_WRITES and not SHORT_WRITE.search(str(error)):
             raise
-        _fail(title, f"{error.filename or 'output'}: expected to write, got: {error.strerror}", 1)
+        reason = error.strerror or error
+        _fail(title, f"{error.filename or 'output'}: expected to write, got: {reason}", 1)
     except MemoryError as error:
         _fail(title, f"expected more memory, got: {error or 'no more'}", 1)
     except KeyboardInterrupt:
