@@ -1,5 +1,6 @@
 """JSON and CSV, in and out, the same bytes for the same content."""
 
+import csv
 import json
 import re
 from collections.abc import Callable
@@ -49,7 +50,9 @@ def write_csv(table: pd.DataFrame, path: Path) -> None:
     """
     table = _map_texts(table, lambda text: f"'{text}" if FORMULA.match(text) else text)
     with whole(path) as partial:
-        table.to_csv(partial, index=False, lineterminator="\n")
+        # pandas leaves a carriage return unquoted, at which a reader would begin another row.
+        quoting = csv.QUOTE_NONNUMERIC if _has_return(table) else csv.QUOTE_MINIMAL
+        table.to_csv(partial, index=False, lineterminator="\n", quoting=quoting)
 
 
 def read_csv(path: Path, dtypes: dict[str, Any], *, is_own: bool = True) -> pd.DataFrame:
@@ -81,10 +84,17 @@ def read_csv(path: Path, dtypes: dict[str, Any], *, is_own: bool = True) -> pd.D
     )
 
 
+def _has_return(table: pd.DataFrame) -> bool:
+    return any("\r" in str(cell) for name in _texts(table) for cell in table[name])
+
+
+def _texts(table: pd.DataFrame) -> list[str]:
+    return [name for name in table if not pd.api.types.is_numeric_dtype(table[name])]
+
+
 def _map_texts(table: pd.DataFrame, change: Callable[[str], str]) -> pd.DataFrame:
-    texts = [name for name in table if not pd.api.types.is_numeric_dtype(table[name])]
     changed = {
         name: table[name].map(lambda cell: change(cell) if isinstance(cell, str) else cell)
-        for name in texts
+        for name in _texts(table)
     }
     return table.assign(**changed)

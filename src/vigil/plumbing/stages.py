@@ -78,7 +78,7 @@ def run_stage(*mains: Main) -> NoReturn:
         reason = error.strerror or error
         _fail(title, f"{error.filename or 'output'}: expected to write, got: {reason}", 1)
     except MemoryError as error:
-        _fail(title, f"expected more memory, got: {error or 'no more'}", 1)
+        _fail(title, f"expected more memory, got: {str(error) or 'no more'}", 1)
     except KeyboardInterrupt:
         _fail(title, "interrupted; run it again to go on", 130)
     with suppress(OSError):  # of interest to people, and no result
