@@ -3,9 +3,11 @@
 PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
+AUDIT := $(VENV)/audit
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help repro test test-slow lint find-lr report verify-reproducible torture bench format constraints clean-state clean
+.PHONY: help repro test test-slow lint audit find-lr report verify-reproducible torture bench format \
+	constraints clean-state clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,6 +32,11 @@ lint: $(VENV)/.dev-ready ## check format, lint and types
 	ruff format --check .
 	ruff check .
 	mypy src stages demo benchmarks && mypy campaigns
+
+audit: $(VENV)/.dev-ready $(AUDIT)/.ready ## check licences (pyproject.toml) and known vulnerabilities
+	$(AUDIT)/bin/pip-licenses --python $(BIN)/python --summary
+	@# strict: else what cannot be looked up counts as safe
+	$(AUDIT)/bin/pip-audit --requirement constraints.txt --no-deps --disable-pip --strict
 
 format: $(VENV)/.dev-ready ## format the code
 	ruff format .
@@ -68,6 +75,12 @@ $(VENV)/bin/pip:
 
 $(VENV)/.run-ready: requirements.txt constraints.txt pyproject.toml | $(VENV)/bin/pip
 	pip install --quiet --disable-pip-version-check -r requirements.txt
+	touch $@
+
+# In an environment of their own: what they need is no part of what is tested and pinned.
+$(AUDIT)/.ready: Makefile | $(VENV)/bin/pip
+	$(PYTHON) -m venv $(AUDIT)
+	$(AUDIT)/bin/pip install --quiet --disable-pip-version-check pip-audit==2.10.1 pip-licenses==5.5.5
 	touch $@
 
 $(VENV)/.dev-ready: requirements-dev.txt $(VENV)/.run-ready

@@ -16,6 +16,7 @@ from vigil.domain.embeddings import write_embeddings
 from vigil.domain.sides import SIDES, read_side
 from vigil.pixels.flow_histogram import FlowHistogram
 from vigil.plumbing.errors import InputError, shorten
+from vigil.plumbing.folders import below
 from vigil.plumbing.memo import Memo, file_digest
 from vigil.plumbing.outputs import whole
 from vigil.plumbing.params import FileNames, Section
@@ -88,7 +89,7 @@ def main(
     table["class"] = table["clip"].str.split("/").str[0]
     table["source"] = [source_of(clip, clip_group_pattern) for clip in table["clip"]]
     table["is_anomalous"] = table["class"].isin(anomalous_classes)
-    paths = [clips / clip for clip in table["clip"]]
+    paths = below(clips, table["clip"])
     embedder: FlowEmbedder | Any
     if params.backbone == FLOW_HISTOGRAM:
         embedder = FlowEmbedder(params)

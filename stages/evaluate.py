@@ -10,6 +10,7 @@ from pydantic import Field
 
 from vigil.domain.sides import TEST, TRAIN, VAL, read_side
 from vigil.plumbing.errors import InputError
+from vigil.plumbing.folders import below
 from vigil.plumbing.outputs import whole
 from vigil.plumbing.params import Section
 from vigil.plumbing.records import write_csv, write_json
@@ -323,7 +324,7 @@ def anomaly(
         embedder = NetworkEmbedder.again(facts["embeddings"])
         put_into(embedder.model, tuned)
         names = index["clip"].unique()
-        vectors = np.concatenate(list(embedder.embed([clips / name for name in names])))
+        vectors = np.concatenate(list(embedder.embed(below(clips, names))))
     value, rule = read_threshold(threshold)
     errors = reconstruction_errors(
         model, batches(vectors, np.arange(len(vectors)), 1024, shuffle_seed=None), choose_device()
@@ -431,7 +432,7 @@ def _draw_verdicts(
             f"{error / threshold if threshold > 0 else np.inf:.2f} x {clip}"
             for clip, error in shown[["clip", "error"]].itertuples(index=False)
         ]
-        draw_clip_sheet([clips / clip for clip in shown["clip"]], captions, folder / f"{name}.jpg")
+        draw_clip_sheet(below(clips, shown["clip"]), captions, folder / f"{name}.jpg")
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from pydantic import Field
 from vigil.domain.embeddings import Vectors, read_embeddings, score_clips
 from vigil.domain.sides import TRAIN, VAL
 from vigil.plumbing.errors import InputError
+from vigil.plumbing.folders import below
 from vigil.plumbing.memo import Memo, file_digest, fingerprint
 from vigil.plumbing.params import Section
 from vigil.plumbing.records import write_csv
@@ -137,7 +138,7 @@ def main(
         model = TunedAutoencoder(autoencoder, embedder.model, params.fine_tuning.num_tensors)
         training = FineTuningTraining(
             model,
-            ClipFrames(embedder, [clips / clip for clip in index["clip"]], index["window"]),
+            ClipFrames(embedder, below(clips, index["clip"]), index["window"]),
             Tuning(**params.fine_tuning.model_dump(exclude={"num_tensors"})),
             optimisation,
         )
@@ -230,7 +231,7 @@ def _embed_again(
 ) -> Vectors:
     """The table with the vectors that a tuned backbone gives to some of its rows."""
     names = index["clip"].iloc[rows].unique()
-    made = np.concatenate(list(embedder.embed([clips / name for name in names])))
+    made = np.concatenate(list(embedder.embed(below(clips, names))))
     result = vectors.copy()
     result[rows] = made
     return result

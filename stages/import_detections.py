@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Annotated, Any, Literal
 
 import cv2
@@ -194,10 +193,7 @@ def measure_pictures(
         def write(target: Path, names: list[str] = names, is_strict: bool = is_strict) -> None:
             write_json(measure_each(source, names, is_strict), target, indent=None)
 
-        with TemporaryDirectory() as folder:
-            target = Path(folder) / "measured.json"
-            memo.fetch(facts, write, target)
-            measured += read_json(target)
+        measured += read_json(memo.recall(facts, write))
     findings.note(UNUSABLE, [entry["problem"] for entry in measured if "problem" in entry])
     usable = [entry for entry in measured if "problem" not in entry]
     columns = ["file_name", "width", "height", "sha256", *MEASURES]

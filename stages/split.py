@@ -102,7 +102,7 @@ def summarise(table: dict[str, Any]) -> str:
         shares = ", ".join(
             f"{side} {own['boxes']} ({own['share_of_boxes']:.0%})" for side, own in by_side.items()
         )
-        lines.append(f"  boxes of {label}: {shares}")
+        lines.append(f"  boxes of {listed([label])}: {shares}")
     for side in SIDES:
         lacking = [name for name, own in table["by_class"].items() if not own[side]["boxes"]]
         if lacking:

@@ -3,8 +3,10 @@
 import json
 import runpy
 import shutil
+import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -141,6 +143,26 @@ def _scene_export() -> list[Json]:
             regions.append(region(f"v{number}-person_{person}", sequence))
         tasks.append({**task(f"/data/upload/1/0a1b2c3{number}-{name}", regions), "id": number + 1})
     return tasks
+
+
+@contextmanager
+def no_longer_than(seconds: int) -> Iterator[None]:
+    def stop(*_: object) -> None:
+        raise TimeoutError(f"ran for more than {seconds} s")
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.alarm(seconds)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def files_of(folder: Path) -> dict[str, bytes]:
+    """All but what vigil remembers for itself."""
+    files = [file for file in folder.rglob("*") if file.is_file() and ".vigil" not in file.parts]
+    return {str(file.relative_to(folder)): file.read_bytes() for file in files}
 
 
 @pytest.fixture(scope="session")

@@ -1,3 +1,4 @@
+import csv
 import json
 from pathlib import Path
 from typing import Any
@@ -75,6 +76,31 @@ def test_a_table_is_read_as_it_was_written(tmp_path: Path) -> None:
     found = read_csv(tmp_path / "a.csv", {"name": str, "n": np.int64})
     assert found.to_dict("list") == table.to_dict("list")
     assert b"\r" not in (tmp_path / "a.csv").read_bytes()
+
+
+TEXTS = st.text(st.sampled_from("='+-@\t\r a1,\""), max_size=6)
+
+
+@settings(max_examples=80)
+@given(st.lists(TEXTS, min_size=1))
+def test_no_cell_is_a_formula_and_each_is_read_as_it_was(
+    tmp_path_factory: pytest.TempPathFactory, texts: list[str]
+) -> None:
+    file = tmp_path_factory.mktemp("csv") / "a.csv"
+    table = pd.DataFrame({"name": texts, "n": [-1.5] * len(texts)})
+    write_csv(table, file)
+    with file.open(newline="", encoding="utf-8") as opened:
+        cells = [row["name"] for row in csv.DictReader(opened)]
+    assert not [cell for cell in cells if cell.startswith(("=", "+", "-", "@", "\t", "\r"))]
+    dtypes = {"name": str, "n": float}
+    assert read_csv(file, dtypes).to_dict("list") == table.to_dict("list")
+    assert read_csv(file, dtypes, is_own=False)["name"].tolist() == cells
+
+
+def test_rows_of_more_cells_than_names_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("name,n,further\n7,a,1,x\n")
+    with pytest.raises(InputError, match="as many cells in each row"):
+        read_csv(tmp_path / "a.csv", {"name": str, "n": str})
 
 
 @pytest.mark.parametrize(

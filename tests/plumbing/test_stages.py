@@ -27,6 +27,12 @@ def main(*, in_file: Path, out_file: Path, videos: FileNames, root: str, params:
         raise PermissionError(13, "Permission denied", "some/file")
     if text == "full":
         raise OSError(28, "No space left on device")
+    if text == "short":
+        raise OSError("1000 requested and 60 written")
+    if text == "huge":
+        raise MemoryError
+    if text == "odd":
+        raise OSError("what else")
     if text == "broken":
         raise ZeroDivisionError("a mistake of the code's")
     if text == "stopped":
@@ -120,6 +126,17 @@ def test_denied_and_full_are_one_line_and_code_1(folder: Path) -> None:
     assert "No space left on device" in done.stderr
 
 
+def test_a_write_cut_short_is_one_line_and_code_1(folder: Path) -> None:
+    done = count(folder, "short")
+    assert done.returncode == 1
+    assert done.stderr == "count: output: expected to write, got: 1000 requested and 60 written\n"
+
+
+def test_too_little_memory_is_one_line_and_code_1(folder: Path) -> None:
+    done = count(folder, "huge")
+    assert (done.returncode, done.stderr) == (1, "count: expected more memory, got: no more\n")
+
+
 def test_an_interruption_is_one_line_and_code_130(folder: Path) -> None:
     done = count(folder, "stopped")
     assert (done.returncode, done.stderr.count("\n")) == (130, 1)
@@ -127,10 +144,11 @@ def test_an_interruption_is_one_line_and_code_130(folder: Path) -> None:
 
 
 def test_a_mistake_of_the_code_shows_where(folder: Path) -> None:
-    done = count(folder, "broken")
-    assert done.returncode == 1
-    assert "Traceback" in done.stderr
-    assert "a mistake of the code's" in done.stderr
+    for text, told in (("broken", "a mistake of the code's"), ("odd", "what else")):
+        done = count(folder, text)
+        assert done.returncode == 1
+        assert "Traceback" in done.stderr
+        assert told in done.stderr
 
 
 def test_a_missing_or_unknown_option_is_told(folder: Path) -> None:

@@ -8,22 +8,24 @@ import json
 import os
 import random
 import shutil
-import signal
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from conftest import OUTPUTS, WORDS, Outcome, Project
-from tiny_detections import BOXES, write_coco, write_pictures, write_rtsd, write_voc
+from conftest import OUTPUTS, WORDS, Outcome, Project, files_of, no_longer_than
+from tiny_detections import BOXES, coco_of, write_coco, write_pictures, write_rtsd, write_voc
 
 Run = Callable[..., Outcome]
 ROUNDS = int(os.environ.get("VIGIL_FUZZ_ROUNDS", "40"))
 SEED = int(os.environ.get("VIGIL_FUZZ_SEED", "0"))
 LONGEST_S = 60
-LIBRARIES = ("libpng ", "Corrupt JPEG data", "Premature end of JPEG", "Invalid SOS", "Unsupported")
+LIBRARIES = (
+    *("libpng ", "Corrupt JPEG data", "Premature end of JPEG", "Invalid SOS", "Unsupported"),
+    *("Warning: unknown JFIF revision", "Inconsistent progression", "Unknown Adobe color"),
+)
 """How lines start that libpng and libjpeg print by themselves, whoever calls them."""
 
 DEEP: Any = None
@@ -92,26 +94,6 @@ def scramble(content: bytes, draw: random.Random) -> bytes:
         else:
             changed[start:stop] = draw.randbytes(stop - start)
     return bytes(changed)
-
-
-@contextmanager
-def no_longer_than(seconds: int) -> Iterator[None]:
-    def stop(*_: object) -> None:
-        raise TimeoutError(f"ran for more than {seconds} s")
-
-    before = signal.signal(signal.SIGALRM, stop)
-    signal.alarm(seconds)
-    try:
-        yield
-    finally:
-        signal.alarm(0)
-        signal.signal(signal.SIGALRM, before)
-
-
-def files_of(folder: Path) -> dict[str, bytes]:
-    """All but what vigil remembers for itself."""
-    files = [file for file in folder.rglob("*") if file.is_file() and ".vigil" not in file.parts]
-    return {str(file.relative_to(folder)): file.read_bytes() for file in files}
 
 
 class Campaign:
@@ -251,3 +233,66 @@ def test_damaged_sets_of_pictures(
         campaign.round(f"round {number}: {path.name} {path.read_bytes()[:1500]!r}")
         path.write_bytes(content)
     assert campaign.num_refused > ROUNDS / 5
+
+
+METHODS = {"deflated": zipfile.ZIP_DEFLATED, "lzma": zipfile.ZIP_LZMA}
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_damaged_archives_of_pictures(
+    untouched_project: Project, tmp_path: Path, run_stage: Run, draw: random.Random, method: str
+) -> None:
+    project = Project(tmp_path / "project")
+    write_pictures(tmp_path / "pictures", list(BOXES))
+    archive = project.folder / "set/images/all.zip"
+    archive.parent.mkdir(parents=True)
+    with zipfile.ZipFile(archive, "w", METHODS[method]) as file:
+        for name in BOXES:
+            file.write(tmp_path / "pictures" / name, name)
+    write_coco(
+        project.folder / "set/instances.json",
+        coco_of({f"all.zip/{name}": boxes for name, boxes in BOXES.items()}),
+    )
+    project.write_params(untouched_project.params)
+    detection = {"root": "x", "images": "y", "format": "coco", "classes": []}
+    project.set_params("dataset", detection=detection)
+    words = (
+        *("--annotations", "set/instances.json", "--images", "set/images"),
+        *("--detections", "data/detection", "--report", "data/detection_report"),
+    )
+    campaign = Campaign(project, run_stage, "import_detections", *words)
+    campaign.round("untouched")
+    assert not campaign.num_refused
+    content = archive.read_bytes()
+    for number in range(ROUNDS // 2):
+        archive.write_bytes(scramble(content, draw))
+        campaign.round(f"round {number}")
+    assert campaign.num_refused > ROUNDS / 10
+
+
+@pytest.mark.parametrize("kind", ["a zip of torch", "a pickle of torch", "safetensors"])
+def test_weights_with_damaged_bytes(tmp_path: Path, draw: random.Random, kind: str) -> None:
+    import torch
+    from safetensors.torch import save_file
+
+    from vigil.learn.weights import read_state
+    from vigil.plumbing.errors import InputError
+
+    state = torch.nn.Sequential(torch.nn.Linear(3, 2), torch.nn.BatchNorm1d(2)).state_dict()
+    path = tmp_path / ("a.safetensors" if kind == "safetensors" else "a.pth")
+    if kind == "safetensors":
+        save_file(state, path)
+    else:
+        is_zip = kind == "a zip of torch"
+        torch.save({"state_dict": state}, path, _use_new_zipfile_serialization=is_zip)
+    content = path.read_bytes()
+    assert read_state(path).keys() == state.keys()
+    refusals = []
+    for _ in range(3 * ROUNDS):
+        path.write_bytes(scramble(content, draw))
+        try:
+            read_state(path)
+        except InputError as error:
+            refusals.append(str(error))
+    assert len(refusals) > ROUNDS / 3
+    assert all("\n" not in refusal for refusal in refusals)

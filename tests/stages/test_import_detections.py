@@ -343,7 +343,7 @@ BAD_VOC: dict[str, tuple[Change, str]] = {
         write("set/annotations/b.xml", voc_xml("../../params.yaml", [])),
         "set/images: expected names of pictures below it, got '../../params.yaml'",
     ),
-    "a link outside": (link_out, "got 'b.png', a link that leads out of it"),
+    "a link outside": (link_out, "set/images: expected no links that lead out of it, got 'b.png'"),
     "no annotations": (
         lambda project: shutil.rmtree(project.folder / "set/annotations"),
         "set/annotations: expected a folder of VOC's XML files, found none",

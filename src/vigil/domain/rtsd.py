@@ -25,7 +25,7 @@ def read_rtsd(file: Path) -> Annotations:
         InputError: no such file, not CSV, a missing column, a name or class left empty, or a
             coordinate that is no number; an empty one and "nan" are numbers that are none.
     """
-    table = read_csv(file, dict.fromkeys(COLUMNS, str))
+    table = read_csv(file, dict.fromkeys(COLUMNS, str), is_own=False)
     for column in ("filename", "sign_class"):
         empty = table.index[table[column] == ""]
         if len(empty):

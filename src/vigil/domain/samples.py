@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from vigil.plumbing.folders import below
 from vigil.plumbing.records import read_csv, write_csv
 
 PERSON = "person"
@@ -41,5 +42,9 @@ def read_index(folder: Path) -> pd.DataFrame:
 
 
 def array_path(folder: Path, video: str) -> Path:
-    """Where a video's samples lie: (N, T, S, S) uint8, in the order of `row`."""
-    return folder / f"{video}.npy"
+    """Where a video's samples lie: (N, T, S, S) uint8, in the order of `row`.
+
+    Raises:
+        InputError: a name that leads out of the folder.
+    """
+    return below(folder, [f"{video}.npy"])[0]

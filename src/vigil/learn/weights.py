@@ -1,6 +1,7 @@
 """A trained model on disk: weights as safetensors, which hold no code, and a JSON card beside."""
 
 import pickle
+import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -28,15 +29,22 @@ UNREADABLE = (
     ValueError,
     KeyError,
 )
-"""What reading damaged weights raises."""
+"""What fetching and reading published weights raises."""
 
 M = TypeVar("M", bound=torch.nn.Module)
 
 
 def save_model(state: State, card: Mapping[str, Any], weights: Path, card_file: Path) -> None:
-    """Writes a model's weights and its card, to which the weights' SHA-256 is added."""
+    """Writes a model's weights and its card, to which the weights' SHA-256 is added.
+
+    Raises:
+        InputError: there is no room, or no leave, to write.
+    """
     with whole(weights) as partial:
-        save_file({name: tensor.contiguous().cpu() for name, tensor in state.items()}, partial)
+        try:
+            save_file({name: tensor.contiguous().cpu() for name, tensor in state.items()}, partial)
+        except SafetensorError as error:  # which is no OSError
+            raise InputError(f"{weights}: expected to write, got: {error}") from None
     write_json({**card, "weights_sha256": file_digest(weights)}, card_file)
 
 
@@ -66,19 +74,24 @@ def load_weights(module: torch.nn.Module, weights: Path) -> None:
 def read_state(path: Path) -> dict[str, Tensor]:
     """Reads weights by name from safetensors or from a file of `torch.save`.
 
+    A pickle is read by torch's own reader, which runs no code of it and makes nothing but tensors.
+
     Raises:
         InputError: no such file, neither of the two, or no weights by name.
     """
     if not path.is_file():
         raise InputError(f"{path}: expected a network's weights, found no such file")
     try:
-        content = (
-            load_file(path)
-            if path.suffix == ".safetensors"
-            else torch.load(path, map_location="cpu", weights_only=True)
-        )
-    except UNREADABLE as error:
+        with warnings.catch_warnings(action="ignore"):  # of pickles that it refuses
+            content = (
+                load_file(path)
+                if path.suffix == ".safetensors"
+                else torch.load(path, map_location="cpu", weights_only=True)
+            )
+    except Exception as error:  # damaged pickles raise anything
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        if "weights_only" in reason:  # followed by the advice to let it run code
+            reason = "a pickle of more than weights, none of which was run"
         raise InputError(
             f"{path}: expected safetensors or a state dict, got: {shorten(reason, 100)}"
         ) from None

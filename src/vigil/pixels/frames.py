@@ -5,8 +5,10 @@ and gives any frame in one read. Time stamps are fixed, so the same frames are t
 """
 
 import json
+import lzma
 import os
 import zipfile
+import zlib
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -29,6 +31,8 @@ FRAME_NAME = "{frame_index:06d}.jpg"
 FIRST_ZIP_DATE = (1980, 1, 1, 0, 0, 0)
 NUM_THREADS = max(2, (os.cpu_count() or 2) // 2)
 MAX_WAITING_FRAMES = 16
+DAMAGED = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, RuntimeError)
+"""What reading a damaged archive raises; RuntimeError also where it is locked."""
 
 
 def extract_frames(video: Path, archive: Path, *, jpeg_quality: int) -> VideoFacts:
@@ -81,14 +85,7 @@ class FrameArchive:
             self.facts = _load_facts(self._zip.read(FACTS_NAME))
         except FileNotFoundError:
             raise InputError(f"{path}: expected an archive of frames, found no such file") from None
-        except (
-            zipfile.BadZipFile,
-            KeyError,
-            ValueError,
-            TypeError,
-            ArithmeticError,
-            OSError,
-        ) as error:
+        except (*DAMAGED, KeyError, ValueError, TypeError, ArithmeticError) as error:
             raise InputError(
                 f"{path}: expected an archive of frames, got: {shorten(str(error))}"
             ) from None
@@ -130,9 +127,10 @@ class FrameArchive:
     def _decode(self, frame_index: int, flags: int) -> Picture:
         try:
             jpeg = self._zip.read(FRAME_NAME.format(frame_index=frame_index))
-        except (KeyError, zipfile.BadZipFile) as error:
+        except (*DAMAGED, KeyError) as error:
             raise InputError(
-                f"{self.path}: expected frame {frame_index} of {len(self)}, got: {error}"
+                f"{self.path}: expected frame {frame_index} of {len(self)}, "
+                f"got: {shorten(str(error))}"
             ) from None
         picture = cv2.imdecode(np.frombuffer(jpeg, np.uint8), flags) if jpeg else None
         if picture is None:

@@ -1,5 +1,6 @@
 """Pictures by name, from a folder or from archives in it, always as three colours of 8 bits."""
 
+import lzma
 import os
 import re
 import zipfile
@@ -14,6 +15,8 @@ from vigil.pixels.picture import Picture
 from vigil.plumbing.errors import InputError, shorten
 
 ARCHIVE_SUFFIX = ".zip"
+DAMAGED = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, RuntimeError)
+"""What reading a damaged archive raises; RuntimeError also where it is locked."""
 PNG_SIGNATURE, PNG_END = b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82"
 DVC_OBJECT = re.compile(r"/files/md5/[0-9a-f]{2}/[0-9a-f]{30}$")
 
@@ -85,7 +88,7 @@ class ImageSource:
             raise InputError(
                 f"{self.root}: expected the picture {shorten(file_name, 200)}, found none"
             ) from None
-        except (zipfile.BadZipFile, zlib.error, OSError, RuntimeError) as error:
+        except DAMAGED as error:
             raise InputError(
                 f"{self.root}: expected to read {shorten(file_name, 200)}, "
                 f"got: {shorten(str(error))}"

@@ -87,6 +87,8 @@ class VideoReader:
     def _decode(
         self, container: av.container.InputContainer, stream: av.VideoStream
     ) -> Iterator[av.VideoFrame]:
+        if stream.codec_context is None:
+            raise InputError(f"{self.path}: expected a video, got one of an unknown codec")
         stream.thread_type = "AUTO"
         stream.codec_context.thread_count = self._num_threads
         self._rate = stream.average_rate or stream.guessed_rate

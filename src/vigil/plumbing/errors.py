@@ -9,15 +9,23 @@ class InputError(Exception):
     """
 
 
+def printable(text: str) -> str:
+    """A text with what a terminal would obey (escape sequences, line ends) written out."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
 def shorten(value: object, num_characters: int = 60) -> str:
     """`repr` of an untrusted value, cut so that a message stays one readable line."""
-    text = repr(value)
+    try:
+        text = repr(value)
+    except RecursionError:
+        text = f"a {type(value).__name__} nested too deep"
     return text if len(text) <= num_characters else f"{text[: num_characters - 1]}…"
 
 
 def listed(names: object, num_shown: int = 8) -> str:
     """A sorted, comma-separated list of names, with the number of those left out."""
-    ordered = sorted(str(name) for name in names)  # type: ignore[attr-defined]
+    ordered = sorted(printable(str(name)) for name in names)  # type: ignore[attr-defined]
     shown = ", ".join(ordered[:num_shown]) or "none"
     left_out = len(ordered) - num_shown
     return f"{shown} and {left_out} more" if left_out > 0 else shown

@@ -1,6 +1,7 @@
 """`params.yaml`: strict sections, checked as a whole before any work is done."""
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
@@ -11,6 +12,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError, fie
 from vigil.plumbing.errors import InputError, listed, shorten
 
 PARAMS_FILE = Path("params.yaml")
+MAX_VALUES = 100_000
+"""In the whole file, those of an anchor counted wherever an alias repeats them."""
 
 
 class Section(BaseModel):
@@ -28,7 +31,7 @@ def _check_file_names(names: tuple[str, ...]) -> tuple[str, ...]:
             raise ValueError(f"must be a file name of at most 200 bytes, got {shorten(name)}")
         if not name or name in {".", ".."} or any(c in name for c in '/\\\0\n\r":*?<>|'):
             raise ValueError(f"must be a file name without a folder, got {shorten(name)}")
-    repeated = {name for name in names if names.count(name) > 1}
+    repeated = {name for name, number in Counter(names).items() if number > 1}
     if repeated:
         raise ValueError(f"must not repeat a name, got {listed(repeated)} more than once")
     return names
@@ -92,14 +95,44 @@ class Dataset(Section):
     clip_group_pattern: str
 
 
+class _Loader(yaml.SafeLoader):  # type: ignore[misc]
+    """Plain values alone, no key twice, and no aliases that a short file grows without end by."""
+
+    def compose_document(self) -> yaml.Node:
+        document: yaml.Node = super().compose_document()
+        if (num_values := _num_values(document, {})) > MAX_VALUES:
+            raise yaml.YAMLError(f"{num_values} values; at most {MAX_VALUES} are read")
+        return document
+
+    def compose_mapping_node(self, anchor: str | None) -> yaml.MappingNode:
+        mapping: yaml.MappingNode = super().compose_mapping_node(anchor)
+        keys = Counter(key.value for key, _ in mapping.value if isinstance(key, yaml.ScalarNode))
+        if repeated := {key for key, number in keys.items() if number > 1}:
+            line = mapping.start_mark.line + 1
+            raise yaml.YAMLError(f"{listed(repeated)} more than once in what starts on line {line}")
+        return mapping
+
+
+def _num_values(node: yaml.Node, known: dict[int, int]) -> int:
+    """Of a node and all below it, an alias counted as what it stands for."""
+    if id(node) not in known:
+        known[id(node)] = 1  # of a node that holds itself, which is refused later
+        below = [] if isinstance(node, yaml.ScalarNode) else node.value
+        if isinstance(node, yaml.MappingNode):
+            below = [value for _, value in below]
+        known[id(node)] = 1 + sum(_num_values(one, known) for one in below)
+    return known[id(node)]
+
+
 def read_params(path: Path = PARAMS_FILE) -> dict[str, Any]:
     """Reads the whole file as plain values.
 
     Raises:
-        InputError: no such file, not YAML, or not a mapping of sections.
+        InputError: no such file, not YAML, a key twice, more than `MAX_VALUES`, or not a mapping
+            of sections.
     """
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = yaml.load(path.read_text(encoding="utf-8"), _Loader)
     except FileNotFoundError:
         raise InputError(f"{path}: expected in the current folder, found no such file") from None
     except (yaml.YAMLError, ValueError, RecursionError) as error:

@@ -1,6 +1,9 @@
 """JSON and CSV, in and out, the same bytes for the same content."""
 
+import csv
 import json
+import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +11,9 @@ import pandas as pd
 
 from vigil.plumbing.errors import InputError, shorten
 from vigil.plumbing.outputs import whole
+
+FORMULA = re.compile(r"'*[=+\-@\t\r]")
+"""How a cell starts that a spreadsheet would compute, or that stands for such a one."""
 
 
 def read_json(path: Path) -> Any:
@@ -36,23 +42,59 @@ def write_json(content: Any, path: Path, *, indent: int | None = 1) -> None:
 
 
 def write_csv(table: pd.DataFrame, path: Path) -> None:
-    """Writes a table without its index, with `\\n` line ends on every system."""
+    """Writes a table without its index, with `\\n` line ends on every system.
+
+    A text that a spreadsheet would take for a formula (it starts with =, +, -, @, a tab or a
+    carriage return) gets a ' in front, as OWASP's "CSV Injection" has it: names of videos, clips
+    and classes may come from anywhere. `read_csv` takes it off again.
+    """
+    table = _map_texts(table, lambda text: f"'{text}" if FORMULA.match(text) else text)
     with whole(path) as partial:
-        table.to_csv(partial, index=False, lineterminator="\n")
+        # pandas leaves a carriage return unquoted, at which a reader would begin another row.
+        quoting = csv.QUOTE_NONNUMERIC if _has_return(table) else csv.QUOTE_MINIMAL
+        table.to_csv(partial, index=False, lineterminator="\n", quoting=quoting)
 
 
-def read_csv(path: Path, dtypes: dict[str, Any]) -> pd.DataFrame:
+def read_csv(path: Path, dtypes: dict[str, Any], *, is_own: bool = True) -> pd.DataFrame:
     """Reads exactly the columns of `dtypes` from a CSV file.
+
+    Args:
+        is_own: whether `write_csv` wrote it; the texts of others are left as they are.
 
     Raises:
         InputError: no such file, not CSV, a missing column or a value of another type.
     """
     try:
         # Names such as "NA" or "null" are names, not gaps.
-        return pd.read_csv(path, dtype=dtypes, usecols=list(dtypes), keep_default_na=False)
+        table = pd.read_csv(path, dtype=dtypes, usecols=list(dtypes), keep_default_na=False)
     except FileNotFoundError:
         raise InputError(f"{path}: expected a table, found no such file") from None
     except (ValueError, UnicodeDecodeError) as error:
         raise InputError(
             f"{path}: expected the columns {', '.join(dtypes)}, got: {shorten(str(error), 120)}"
         ) from None
+    if not isinstance(table.index, pd.RangeIndex):  # pandas made one of the first cells
+        raise InputError(
+            f"{path}: expected as many cells in each row as names in the first, got more"
+        )
+    if not is_own:
+        return table
+    return _map_texts(
+        table, lambda text: text[1:] if text[:1] == "'" and FORMULA.match(text) else text
+    )
+
+
+def _has_return(table: pd.DataFrame) -> bool:
+    return any("\r" in str(cell) for name in _texts(table) for cell in table[name])
+
+
+def _texts(table: pd.DataFrame) -> list[str]:
+    return [name for name in table if not pd.api.types.is_numeric_dtype(table[name])]
+
+
+def _map_texts(table: pd.DataFrame, change: Callable[[str], str]) -> pd.DataFrame:
+    changed = {
+        name: table[name].map(lambda cell: change(cell) if isinstance(cell, str) else cell)
+        for name in _texts(table)
+    }
+    return table.assign(**changed)

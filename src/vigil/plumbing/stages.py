@@ -17,6 +17,7 @@ import errno
 import importlib.util
 import inspect
 import os
+import re
 import sys
 import time
 import typing
@@ -29,13 +30,21 @@ from typing import Any, NoReturn
 
 import vigil
 from vigil.plumbing.closure import SOURCE, closure_of, is_plumbing
-from vigil.plumbing.errors import InputError, listed
+from vigil.plumbing.errors import InputError, listed, printable
+from vigil.plumbing.folders import check_folder
 from vigil.plumbing.memo import claim_state, file_digest, fingerprint, project_state_folder
 from vigil.plumbing.params import Dataset, Section, parse_section, read_params
 from vigil.plumbing.records import write_json
 
 Main = Callable[..., None]
 
+FAILED_WRITES = {
+    *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG),  # no room
+    *(errno.EACCES, errno.EPERM, errno.EROFS),
+}
+SHORT_WRITE = re.compile(r"^\d+ requested and \d+ written$")
+"""How numpy tells that a disk is full, without its number."""
+LONGEST_MESSAGE = 2000
 RESULT_LIBRARIES = ("av", "numpy", "opencv-python-headless", "torch", "torchvision")
 
 
@@ -56,15 +65,21 @@ def run_stage(*mains: Main) -> NoReturn:
         paths = _parse_paths(main, title, words)
         content = read_params()
         check_params(content, script.parent)
+        for path in paths.values():
+            if path.is_dir():
+                check_folder(path)
         claim_state({"stage": title, "params": content.get(script.stem)})
         main(**paths, **_parse_values(main, sys.modules[main.__module__], script.stem, content))
     except InputError as error:
         # A loader's worker puts its traceback in front.
         _fail(title, " ".join(str(error).rsplit("InputError: ", 1)[-1].split()), 1)
     except OSError as error:
-        if error.errno not in {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS}:
+        if error.errno not in FAILED_WRITES and not SHORT_WRITE.search(str(error)):
             raise
-        _fail(title, f"{error.filename or 'output'}: expected to write, got: {error.strerror}", 1)
+        reason = error.strerror or error
+        _fail(title, f"{error.filename or 'output'}: expected to write, got: {reason}", 1)
+    except MemoryError as error:
+        _fail(title, f"expected more memory, got: {str(error) or 'no more'}", 1)
     except KeyboardInterrupt:
         _fail(title, "interrupted; run it again to go on", 130)
     with suppress(OSError):  # of interest to people, and no result
@@ -185,5 +200,7 @@ def load_script(script: Path) -> ModuleType:
 
 
 def _fail(title: str, message: str, code: int) -> NoReturn:
-    print(f"{title}: {message}", file=sys.stderr)
+    if len(message) > LONGEST_MESSAGE:
+        message = f"{message[: LONGEST_MESSAGE - 1]}…"
+    print(f"{title}: {printable(message)}", file=sys.stderr)
     sys.exit(code)

@@ -1,0 +1,54 @@
+"""What lies below a folder that someone else filled: it is never led out of it."""
+
+import os
+import re
+from collections.abc import Iterable
+from pathlib import Path, PurePosixPath
+
+from vigil.plumbing.errors import InputError, shorten
+
+DVC_OBJECT = re.compile(r"/files/md5/[0-9a-f]{2}/[0-9a-f]{30}$")
+
+
+def check_folder(folder: Path) -> None:
+    """Refuses links that lead out of a folder, but for DVC's own into its cache, and pipes.
+
+    The folder itself may be a link: who named it knows where it leads. What is in it may come from
+    someone who would like to have other files read, or a pipe waited for.
+
+    Raises:
+        InputError: there is such a thing, at any depth.
+    """
+    root = os.path.realpath(folder)
+    waiting = [folder]
+    while waiting:
+        with os.scandir(waiting.pop()) as entries:
+            for entry in sorted(entries, key=lambda entry: entry.name):
+                if entry.is_symlink():
+                    target = Path(os.path.realpath(entry.path))
+                    if not target.is_relative_to(root) and not DVC_OBJECT.search(target.as_posix()):
+                        raise InputError(
+                            f"{folder}: expected no links that lead out of it, got "
+                            f"{shorten(os.path.relpath(entry.path, folder), 200)}"
+                        )
+                elif entry.is_dir():
+                    waiting.append(Path(entry.path))
+                elif not entry.is_file():
+                    raise InputError(
+                        f"{folder}: expected files and folders, got something else: "
+                        f"{shorten(os.path.relpath(entry.path, folder), 200)}"
+                    )
+
+
+def below(folder: Path, names: Iterable[str]) -> list[Path]:
+    """Paths of names, with slashes, that must lie below a folder.
+
+    Raises:
+        InputError: an absolute name, or one with "..".
+    """
+    names = list(names)
+    for name in names:
+        path = PurePosixPath(name)
+        if not path.parts or path.is_absolute() or ".." in path.parts or "\0" in name:
+            raise InputError(f"{folder}: expected names below it, got {shorten(name, 200)}")
+    return [folder / name for name in names]
