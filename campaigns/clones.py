@@ -19,8 +19,13 @@ def clone(folder: Path) -> None:
 
 
 def start(folder: Path, environment: Mapping[str, str], *words: str) -> "subprocess.Popen[bytes]":
-    """Starts `dvc repro` in a process group of its own, its output in `repro.log`."""
+    """Starts `dvc repro` in a process group of its own, its output in a log beside the folder.
+
+    The environment's packages are used, but for vigil itself, which is the clone's.
+    """
     own = {**os.environ, "DVC_NO_ANALYTICS": "1", "VIGIL_STATE_DIR": "", **environment}
+    places = [str(folder / "src"), *filter(None, [environment.get("PYTHONPATH")])]
+    own["PYTHONPATH"] = os.pathsep.join(places)
     with (folder.parent / f"{folder.name}.log").open("ab") as log:
         return subprocess.Popen(
             ["dvc", "repro", *words],
