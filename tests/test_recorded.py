@@ -1,0 +1,54 @@
+"""The committed results of the demo: they are of the committed lock file, and what is said of them."""
+
+import hashlib
+import json
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+PROJECT = Path(__file__).parent.parent
+BRANCHES = ("classifier", "detector", "anomaly")
+
+
+def metrics(branch: str) -> dict:
+    return json.loads((PROJECT / f"metrics/{branch}.json").read_text())
+
+
+@pytest.mark.parametrize("branch", BRANCHES)
+def test_recorded_metrics_are_those_of_the_lock_file(branch: str) -> None:
+    stages = yaml.safe_load((PROJECT / "dvc.lock").read_text())["stages"]
+    outs = {out["path"]: out["md5"] for out in stages[f"evaluate@{branch}"]["outs"]}
+    file = PROJECT / f"metrics/{branch}.json"
+    assert outs[f"metrics/{branch}.json"] == hashlib.md5(file.read_bytes()).hexdigest()
+
+
+def test_the_readme_tells_the_recorded_numbers() -> None:
+    readme = (PROJECT / "README.md").read_text()
+    classifier, detector, anomaly = (metrics(branch) for branch in BRANCHES)
+    for told in (
+        f"accuracy {classifier['accuracy']}, AUROC {classifier['auroc']} |",
+        f"mAP {detector['map']}, mAP at IoU 0.5 {detector['map_50']} |",
+        f"AUROC {anomaly['auroc']}, recall {anomaly['anomaly_recall']}, "
+        f"false alarms {anomaly['false_alarm_rate']} of {anomaly['num_allowed']} |",
+        f"AUROC {anomaly['baselines']['mahalanobis']['auroc']}, ",
+    ):
+        assert told in readme
+
+
+def test_the_alarm_tells_the_demos_behaviours_apart() -> None:
+    """With its threshold picked by allowed validation clips alone."""
+    params = yaml.safe_load((PROJECT / "params.yaml").read_text())
+    assert params["embed_clips"]["backbone"] == "flow_histogram"
+    assert params["split"]["anomalous_val_fraction"] == 0
+    assert params["pick_threshold"]["method"] in {"max_validation_error", "quantile", "conformal"}
+    found = metrics("anomaly")
+    assert found["auroc"] >= 0.95
+    assert {"auroc", "anomaly_recall", "false_alarm_rate"} <= found["intervals_95"].keys()
+
+
+def test_no_machine_or_time_stands_in_the_results() -> None:
+    suspicious = re.compile(r"/home/|/root/|/tmp/|/work/|localhost|20\d\d-\d\d-\d\d|\d\d:\d\d:\d\d")
+    for file in [*(PROJECT / "metrics").rglob("*.json"), *(PROJECT / "metrics").rglob("*.csv")]:
+        assert not suspicious.search(file.read_text()), file
