@@ -103,7 +103,7 @@ def test_a_picture_fits_its_cell_with_its_boxes(size_wh: tuple[int, int]) -> Non
 
 
 NAMES = [
-    "$\\frac{",
+    "$\\frac{$",
     "$a$",
     "\\$",
     "x" * 5000,
