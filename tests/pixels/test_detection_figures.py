@@ -9,7 +9,14 @@ import pytest
 from tiny_detections import detection_set, write_pictures
 
 from vigil.domain.detections import CORNERS, DetectionSet
-from vigil.pixels.detection_figures import CELL_WH, draw_detections, fit_cell
+from vigil.pixels.clip_figures import draw_clip_counts, draw_error_boxes
+from vigil.pixels.detection_figures import (
+    CELL_WH,
+    draw_by_class,
+    draw_class_counts,
+    draw_detections,
+    fit_cell,
+)
 from vigil.pixels.images import ImageSource
 
 FIGURES = {
@@ -93,3 +100,31 @@ def test_a_picture_fits_its_cell_with_its_boxes(size_wh: tuple[int, int]) -> Non
     assert (~white).sum() == expected
     if min(width, height) > 10:
         assert red.any()
+
+
+NAMES = [
+    "$\\frac{$",
+    "$a$",
+    "\\$",
+    "x" * 5000,
+    "x" * 5000 + "y",
+    "two\nlines",
+    "\x1b[2J",
+    "_",
+    "%s{}",
+]
+
+
+@pytest.mark.parametrize("num", [2, len(NAMES)])
+def test_names_from_anywhere_are_drawn_as_texts(tmp_path: Path, num: int) -> None:
+    names = NAMES[:num]
+    pictures = [{"file_name": f"{name[:9]}{number}.jpg"} for number, name in enumerate(names)]
+    boxes = [(picture["file_name"], name) for picture, name in zip(pictures, names, strict=True)]
+    draw_class_counts(detection_set(pictures, boxes), tmp_path / "counts.png")
+    labels, values = pd.Series(names), pd.Series(np.arange(1.0, 1 + num))
+    draw_by_class(labels, values, tmp_path, "width", "Box width", "width (px)")
+    counts = {"train": dict.fromkeys(names, 3), "test": dict.fromkeys(names, 1)}
+    draw_clip_counts(counts, names[:1], tmp_path / "clips.png")
+    errors = {name: np.arange(3.0) for name in names}
+    draw_error_boxes(errors, 1.0, tmp_path / "errors.png", "Error")
+    assert len(list(tmp_path.iterdir())) == 4

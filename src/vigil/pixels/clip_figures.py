@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from vigil.pixels.figures import figure
+from vigil.pixels.figures import as_label, figure
 
 
 def draw_clip_counts(
@@ -15,7 +15,8 @@ def draw_clip_counts(
     """A bar for each class, one colour for each side; anomalous classes below and marked."""
     names = {name for by_class in counts.values() for name in by_class}
     ordered = sorted(names, key=lambda name: (name in anomalous_classes, name))
-    labels = [f"{name} (!)" if name in anomalous_classes else name for name in ordered]
+    marks = [" (!)" if name in anomalous_classes else "" for name in ordered]
+    labels = [as_label(name) + mark for name, mark in zip(ordered, marks, strict=True)]
     height_inch = max(2.4, 1.2 + 0.3 * len(ordered))
     with figure(
         path,
@@ -27,7 +28,7 @@ def draw_clip_counts(
         left = np.zeros(len(ordered))
         for side, by_class in counts.items():
             numbers = np.array([by_class.get(name, 0) for name in ordered])
-            axes.barh(labels, numbers, left=left, label=side)
+            axes.barh(range(len(ordered)), numbers, left=left, tick_label=labels, label=side)
             left += numbers
         axes.invert_yaxis()
         axes.legend(loc="upper left", bbox_to_anchor=(1, 1))
@@ -47,7 +48,8 @@ def draw_error_boxes(
         path, title=title, x_label="reconstruction error", y_label="", size_inch=(6, height_inch)
     ) as axes:
         values = list(errors.values())
-        axes.boxplot(values, orientation="horizontal", tick_labels=list(errors), showfliers=False)
+        names = [as_label(name) for name in errors]
+        axes.boxplot(values, orientation="horizontal", tick_labels=names, showfliers=False)
         for place, own in enumerate(values, start=1):
             spread = np.linspace(-0.15, 0.15, len(own)) if len(own) > 1 else np.zeros(1)
             axes.plot(own, place + spread, ".", alpha=0.5, markersize=4)

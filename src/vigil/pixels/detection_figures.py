@@ -13,7 +13,7 @@ from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 from vigil.domain.detections import CORNERS, DetectionSet
 from vigil.pixels.drawing import as_caption, draw_boxes, fit, tile, write_picture
-from vigil.pixels.figures import figure
+from vigil.pixels.figures import as_label, figure
 from vigil.pixels.images import ImageSource
 from vigil.pixels.picture import Picture
 
@@ -118,7 +118,7 @@ def draw_box_plots(
         axes.boxplot(
             [values.to_numpy() for values in groups.values()][::-1],
             orientation="horizontal",
-            tick_labels=list(groups)[::-1],
+            tick_labels=[as_label(name) for name in groups][::-1],
             whis=(0, 100),
             widths=0.7,
         )
@@ -140,7 +140,7 @@ def draw_histogram(
     with figure(path, title=title, x_label=x_label, y_label=y_label) as axes:
         for label, values in groups.items():
             # A leading underscore would keep a name out of the legend.
-            shown = f" {label}" if label.startswith("_") else label
+            shown = as_label(f" {label}" if label.startswith("_") else label)
             axes.hist(values, bins=bins, label=shown, alpha=0.55)
         if is_log:
             use_log_scale(axes)
@@ -176,10 +176,11 @@ def draw_class_counts(detections: DetectionSet, path: Path) -> None:
     size_inch = (5.0, 1.4 + 0.22 * len(shown))
     with figure(path, title=title, x_label="boxes", y_label="", size_inch=size_inch) as axes:
         axes.margins(y=0.02)
-        axes.barh(list(shown.index), shown["objects"], label="objects")
+        places, names = range(len(shown)), [as_label(name) for name in shown.index]
+        axes.barh(places, shown["objects"], tick_label=names, label="objects")
         if ignored.any():
             starts = shown["objects"]
-            axes.barh(list(shown.index), shown["to be ignored"], left=starts, label="to be ignored")
+            axes.barh(places, shown["to be ignored"], left=starts, label="to be ignored")
             axes.legend()
 
 

@@ -11,7 +11,15 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 
+from vigil.plumbing.errors import printable
+
 PALETTE = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#56b4e9", "#f0e442")
+
+
+def as_label(name: str, num_characters: int = 32) -> str:
+    """A name as matplotlib is to write it: cut where it is too long, and no formula between $."""
+    short = name if len(name) <= num_characters else f"{name[: num_characters - 1]}…"
+    return printable(short).replace("$", r"\$")
 
 
 @contextmanager
