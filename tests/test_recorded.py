@@ -1,4 +1,4 @@
-"""The committed results of the demo: they are of the committed lock file, and what is said of them."""
+"""The committed results of the demo: of the committed lock file, and as the README tells them."""
 
 import hashlib
 import json
