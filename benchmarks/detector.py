@@ -8,6 +8,8 @@
   epoch runs in front of each of ours, in one process.
 - Assignment: `match_anchors` of 64 pictures with 20 objects each to 14,400 anchors, against a
   Python loop over the anchors, timed on some of them and taken in proportion.
+- Detection: one picture of 480x360 through `TrainedDetector`, whose norms are folded away and
+  whose weights are kept in the precision they run in, against the network as it was trained.
 - Evaluation: `measure_detections` of 2,000 pictures against pycocotools, both from tables in
   memory; the numbers must be the same.
 
@@ -52,14 +54,19 @@ from vigil.learn.models.detector.anchor import anchor_shapes, place_anchors
 from vigil.learn.models.detector.interface import Detector
 from vigil.learn.models.detector.matching import match_anchors
 from vigil.learn.models.detector.registry import build_detector
+from vigil.learn.models.detector.suppression import Suppression
 from vigil.learn.optimisation import Optimisation
+from vigil.learn.prediction.detector import TrainedDetector, detect
+from vigil.learn.runtime import prepare_torch
 from vigil.learn.training import Fitting, fit
+from vigil.learn.weights import save_model
 from vigil.pixels.letterbox import PADDING_RGB
 
 NUM_PICTURES, SIZE_WH = 64, (480, 360)
 NUM_ROUNDS = 7
 STEP_TARGET, ASSIGNMENT_TARGET, EVALUATION_TARGET = 1.05, 50.0, 3.0
 NUM_LOOPED = 200  # of the anchors, whose loop would take minutes
+NUM_DETECTED = 40
 METRICS = ("map", "map_50", "map_75", "map_small", "map_medium", "map_large", "mar_100")
 
 
@@ -71,6 +78,7 @@ def run() -> list[Row]:
         _step(section, truth),
         _assignment(),
         _evaluation(),
+        *_detect(section),
     ]
 
 
@@ -286,21 +294,74 @@ def _bare_loop(
 
 def _build(section: dict[str, Any]) -> Detector:
     torch.manual_seed(0)
+    return build_detector("grid", _configs(section)["grid"])
+
+
+def _configs(section: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """What detectors are built from, by architecture."""
     names = ("trunk", "stride", "deepest_stride", "neck_width")
     losses = (
         *("box_loss", "objectness_loss", "class_loss"),
         *("box_weight", "objectness_weight", "class_weight"),
     )
-    return build_detector(
-        "grid",
-        {
-            "features": {name: section[name] for name in names},
-            "loss": {name: section[name] for name in losses},
-            "num_classes": 1,
-            "stride": section["stride"],
-            "reach_cells": section["reach_cells"],
-        },
-    )
+    own = {
+        "features": {name: section[name] for name in names},
+        "loss": {name: section[name] for name in losses},
+        "num_classes": 1,
+        "stride": section["stride"],
+    }
+    anchors = ("anchor_ratios", "head_width", "positive_iou", "negative_iou")
+    of_torchvision = {"num_classes": 1, "input_size_wh": SIZE_WH}
+    return {
+        "grid": own | {"reach_cells": section["reach_cells"]},
+        "anchor": own
+        | {"anchor_sizes_px": [24.0, 48.0, 96.0]}
+        | {name: section[name] for name in anchors},
+        "ssdlite320_mobilenet_v3_large": of_torchvision,
+        "fasterrcnn_mobilenet_v3_large_320_fpn": of_torchvision,
+    }
+
+
+def _detect(section: dict[str, Any]) -> list[Row]:
+    """One picture after another through each architecture, weights random."""
+    prepare_torch()
+    tell(f"detector: {NUM_DETECTED} pictures one by one through four architectures")
+    rng = np.random.default_rng(0)
+    picture = rng.integers(0, 255, (SIZE_WH[1], SIZE_WH[0], 3), dtype=np.uint8)
+    batch = torch.from_numpy(picture.transpose(2, 0, 1).copy())[None]
+    precision = section["precision"]
+    rows = []
+    for architecture, config in _configs(section).items():
+        torch.manual_seed(0)
+        network = build_detector(architecture, config)
+        weights, card = WORK / "detector.safetensors", WORK / "detector.json"
+        told = {"architecture": architecture, "config": config, "classes": ["human"]}
+        told |= {"input_size_wh": SIZE_WH, "precision": precision}
+        save_model(network.state_dict(), told, weights, card)
+        trained = TrainedDetector(weights, card)
+        network = network.to(memory_format=torch.channels_last).eval()
+
+        def ours(trained: TrainedDetector = trained) -> float:
+            start = time.perf_counter()
+            trained(picture)
+            return time.perf_counter() - start
+
+        @torch.inference_mode()
+        def plain(network: Detector = network) -> float:
+            start = time.perf_counter()
+            detect(network, batch, Suppression(), precision)
+            return time.perf_counter() - start
+
+        own_s, plain_s = side_by_side([ours, plain], NUM_DETECTED)
+        rows.append(
+            Row(
+                f"detect in one picture, {architecture}, against the network as it was trained",
+                f"{1000 * statistics.median(own_s):.1f} ms",
+                f"{1000 * statistics.median(plain_s):.1f} ms",
+                median_ratio(own_s, plain_s),
+            )
+        )
+    return rows
 
 
 def _assignment() -> Row:
