@@ -3,8 +3,8 @@
 The clones lie in folders of different names. The second run has another hash seed, locale, time
 zone and number of loader workers, and lists folders in a random order. A line for each stage tells
 whether its outputs are the same; then `dvc.lock`, `models/` and `metrics/` are compared as bytes.
-What is not promised, and so not varied: the kind of CPU or GPU, and the number of threads. So whether
-the committed lock files tell of the same outputs is said too, but is no failure.
+What is not promised, and so not varied: the kind of CPU or GPU, and the number of threads. Whether
+the committed lock files tell of the same outputs is said, too, but is no failure.
 """
 
 import sys
