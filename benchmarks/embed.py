@@ -26,6 +26,7 @@ from pathlib import Path
 import av
 import numpy as np
 import torch
+import yaml
 from measure import PROJECT, WORK, Row, median_ratio, side_by_side, tell
 
 from vigil.domain.embeddings import Vectors
@@ -204,7 +205,9 @@ def _one_more(paths: list[Path]) -> Row:
     shutil.rmtree(folder, ignore_errors=True)
     (folder / "clips" / "walk").mkdir(parents=True)
     (folder / "splits").mkdir()
-    shutil.copy(PROJECT / "params.yaml", folder / "params.yaml")
+    params = yaml.safe_load((PROJECT / "params.yaml").read_text())
+    params["dataset"]["clip_group_pattern"] = ""
+    (folder / "params.yaml").write_text(yaml.safe_dump(params))
     for path in paths:
         shutil.copy(path, folder / "clips" / "walk")
     state = folder / "state"
