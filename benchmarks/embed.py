@@ -43,10 +43,10 @@ sys.path.insert(0, str(PROJECT / "stages"))
 import embed_clips
 
 NUM_FRAMES, SIZE_WH = 40, (320, 240)
-NUM_ROUNDS = 3
+NUM_ROUNDS = 5
 TARGETS = {"r2plus1d_18": 3.0, "slowfast_r50": 2.5}
 MEASURED = (*TARGETS, "timesformer")
-NUM_CLIPS, NUM_CLIPS_SEEN = 8, 2
+NUM_CLIPS, NUM_CLIPS_SEEN = 24, 2
 NUM_STORED, NUM_EPOCHS = 200, 30
 FIT_TARGET, ONE_MORE_TARGET = 20.0, 3.0
 NUM_BEFORE = 40
@@ -90,7 +90,7 @@ def _embedder(name: str, *, plain: bool) -> NetworkEmbedder:
         slowfast_alpha=4,
         num_windows=1,
         short_clips="repeat_last",
-        batch_size=1 if plain else 4,
+        batch_size=1 if plain else 8,  # as in params.yaml
         precision="32-true" if plain else "bf16-true",
         channels_last=not plain,
     )
