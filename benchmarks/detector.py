@@ -311,7 +311,7 @@ def _configs(section: dict[str, Any]) -> dict[str, dict[str, Any]]:
         "stride": section["stride"],
     }
     anchors = ("anchor_ratios", "head_width", "positive_iou", "negative_iou")
-    of_torchvision = {"num_classes": 1, "input_size_wh": SIZE_WH}
+    of_torchvision: dict[str, Any] = {"num_classes": 1, "input_size_wh": SIZE_WH}
     return {
         "grid": own | {"reach_cells": section["reach_cells"]},
         "anchor": own

@@ -47,7 +47,7 @@ def main() -> None:
 
 def compare_stages(first: dict[str, dict[str, str]], second: dict[str, dict[str, str]]) -> bool:
     """Prints a line for each stage."""
-    for name in first.keys() | second.keys():
+    for name in sorted(first.keys() | second.keys()):
         one, other = first.get(name, {}), second.get(name, {})
         paths = sorted(one.keys() | other.keys())
         differing = [path for path in paths if one.get(path) != other.get(path)]

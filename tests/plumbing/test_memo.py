@@ -247,6 +247,38 @@ def test_room_may_be_without_limit(
     assert len(entries(state)) == 1
 
 
+def test_a_kill_while_forgetting_leaves_no_half_entry(
+    tmp_path: Path, state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopped(path: Path, **_: object) -> None:
+        if "partial-" not in path.name or (path / "result").exists():
+            next(file for file in path.rglob("*") if file.is_file()).unlink()
+            raise KeyboardInterrupt
+
+    def three(folder: Path) -> None:
+        folder.mkdir()
+        for name in "abc":
+            (folder / name).write_text(name)
+
+    Memo("stage").fetch({"a": 1}, three, tmp_path / "one")
+    monkeypatch.setenv("VIGIL_MEMO_GB", "0")
+    with monkeypatch.context() as patched:
+        patched.setattr("vigil.plumbing.memo.shutil.rmtree", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            Memo("stage").prune()
+    assert Memo("stage").fetch({"a": 1}, three, tmp_path / "two") is False
+    assert sorted(path.name for path in (tmp_path / "two").iterdir()) == ["a", "b", "c"]
+
+
+def test_an_edit_of_what_was_given_is_not_remembered(tmp_path: Path) -> None:
+    memo = Memo("stage")
+    memo.fetch({"a": 1}, Maker().folder, tmp_path / "one")
+    with (tmp_path / "one" / "deep" / "a").open("a") as file:
+        file.write(" by hand")
+    memo.fetch({"a": 1}, Maker().folder, tmp_path / "two")
+    assert (tmp_path / "two" / "deep" / "a").read_text() == "made"
+
+
 def test_there_may_be_nothing_to_prune() -> None:
     Memo("stage").prune()
 

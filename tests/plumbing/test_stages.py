@@ -11,6 +11,7 @@ import pytest
 SCRIPT = '''
 """Counts words."""
 import os
+import sys
 from pathlib import Path
 from vigil.plumbing.errors import InputError
 from vigil.plumbing.params import FileNames, Section
@@ -37,6 +38,14 @@ def main(*, in_file: Path, out_file: Path, videos: FileNames, root: str, params:
         raise ZeroDivisionError("a mistake of the code's")
     if text == "stopped":
         raise KeyboardInterrupt
+    if text == "stopped in a library":
+        try:
+            raise KeyboardInterrupt
+        except KeyboardInterrupt:
+            sys.exit(1)
+    if text == "slow":
+        print("begun", flush=True)
+        sys.stdin.read()
     out_file.write_text(f"{text * params.times} {root} {'|'.join(videos)}")
 
 if __name__ == "__main__":
@@ -138,9 +147,28 @@ def test_too_little_memory_is_one_line_and_code_1(folder: Path) -> None:
 
 
 def test_an_interruption_is_one_line_and_code_130(folder: Path) -> None:
-    done = count(folder, "stopped")
-    assert (done.returncode, done.stderr.count("\n")) == (130, 1)
-    assert done.stderr.startswith("count: interrupted")
+    for text in ("stopped", "stopped in a library"):
+        done = count(folder, text)
+        assert (done.returncode, done.stderr.count("\n")) == (130, 1)
+        assert done.stderr.startswith("count: interrupted")
+
+
+def test_a_stage_does_not_run_beside_itself(folder: Path) -> None:
+    """As it would after `kill -9` of DVC alone, which leaves the stage running."""
+    (folder / "in.txt").write_text("slow")
+    words = [sys.executable, "stages/count.py", "--in-file", "in.txt", "--out-file", "out.txt"]
+    with subprocess.Popen(
+        words, cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as left:
+        assert left.stdout is not None
+        assert left.stdout.readline() == "begun\n"
+        done = count(folder, "word")
+        assert done.returncode == 1
+        assert done.stderr.startswith(f"count: expected to run alone, but process {left.pid} still")
+        assert done.stderr.count("\n") == 1
+        assert not (folder / "out.txt").exists()
+        left.kill()
+    assert count(folder).returncode == 0
 
 
 def test_a_mistake_of_the_code_shows_where(folder: Path) -> None:

@@ -25,6 +25,7 @@ MAX_GB_VARIABLE = "VIGIL_MEMO_GB"
 DEFAULT_MAX_GB = 50.0
 PARTIAL_PREFIX = "partial-"
 ABANDONED_AFTER_S = 24 * 3600
+LINKED_FROM_BYTES = 2**20
 MOST_CLAIMS = 64  # of the same facts at a time
 _claim: dict[str, int] = {}
 """This process's claim: the number of its `part`, and the open file (`lock`) that holds it."""
@@ -171,7 +172,7 @@ class Memo:
             with suppress(FileNotFoundError):
                 room -= sum(file.stat().st_size for file in entry.rglob("*"))
             if room < 0:
-                shutil.rmtree(entry, ignore_errors=True)
+                _forget(entry)
 
 
 def _told_room_bytes() -> float:
@@ -188,9 +189,22 @@ def _told_room_bytes() -> float:
     return room_gb * 1e9
 
 
+def _forget(entry: Path) -> None:
+    """Removes an entry; killed meanwhile, it leaves what nobody takes for one."""
+    leaving = entry.with_name(f"{PARTIAL_PREFIX}{entry.name}-{os.getpid()}")
+    with suppress(OSError):  # another process was quicker
+        entry.replace(leaving)
+        shutil.rmtree(leaving, ignore_errors=True)
+
+
 def _link_or_copy(source: str | Path, target: str | Path) -> None:
     # A hard link costs neither time nor room; nothing in the pipeline writes into a file in place.
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copyfile(source, target)
+    # People do, into small ones: what they change must not be what is remembered.
+    if Path(source).stat().st_size >= LINKED_FROM_BYTES:
+        try:
+            os.link(source, target)
+        except OSError:
+            pass
+        else:
+            return
+    shutil.copyfile(source, target)

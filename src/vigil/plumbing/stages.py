@@ -14,6 +14,7 @@ sub-section of the instance's name.
 
 import argparse
 import errno
+import fcntl
 import importlib.util
 import inspect
 import os
@@ -45,6 +46,7 @@ FAILED_WRITES = {
 SHORT_WRITE = re.compile(r"^\d+ requested and \d+ written$")
 """How numpy tells that a disk is full, without its number."""
 LONGEST_MESSAGE = 2000
+INTERRUPTED = "interrupted; run it again to go on"
 RESULT_LIBRARIES = ("av", "numpy", "opencv-python-headless", "torch", "torchvision")
 
 
@@ -65,6 +67,7 @@ def run_stage(*mains: Main) -> NoReturn:
         paths = _parse_paths(main, title, words)
         content = read_params()
         check_params(content, script.parent)
+        _run_alone(title)
         for path in paths.values():
             if path.is_dir():
                 check_folder(path)
@@ -76,16 +79,50 @@ def run_stage(*mains: Main) -> NoReturn:
     except OSError as error:
         if error.errno not in FAILED_WRITES and not SHORT_WRITE.search(str(error)):
             raise
+        wanted = "permission" if error.errno in {errno.EACCES, errno.EPERM} else "to write"
         reason = error.strerror or error
-        _fail(title, f"{error.filename or 'output'}: expected to write, got: {reason}", 1)
+        _fail(title, f"{error.filename or 'output'}: expected {wanted}, got: {reason}", 1)
     except MemoryError as error:
         _fail(title, f"expected more memory, got: {str(error) or 'no more'}", 1)
     except KeyboardInterrupt:
-        _fail(title, "interrupted; run it again to go on", 130)
+        _fail(title, INTERRUPTED, 130)
+    except SystemExit as end:  # what Lightning makes of an interruption
+        if isinstance(end.__context__, KeyboardInterrupt):
+            _fail(title, INTERRUPTED, 130)
+        raise
     with suppress(OSError):  # of interest to people, and no result
         seconds = round(time.monotonic() - start, 1)
         write_json({"seconds": seconds}, times_folder() / f"{title}.json")
     sys.exit(0)
+
+
+def _run_alone(title: str) -> None:
+    """Refuses to run beside the same stage in the same folder, for both would write its outputs.
+
+    Where DVC alone is killed, the stage that it started goes on. The lock ends with the process.
+
+    Raises:
+        InputError: it still runs.
+    """
+    name = fingerprint({"folder": str(Path.cwd()), "stage": title})[:16]
+    file = project_state_folder() / "running" / name
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        lock = os.open(file, os.O_RDWR | os.O_CREAT, 0o666)
+    except OSError:
+        return  # nothing can be written there: the stage itself will tell
+    try:
+        fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (BlockingIOError, PermissionError):  # either says that it is taken
+        process = os.read(lock, 20).decode(errors="replace")
+        raise InputError(
+            f"expected to run alone, but process {process} still runs this stage here, left by a "
+            "run that was stopped; wait for it, or end it"
+        ) from None
+    except OSError:
+        return  # a file system that knows no locks
+    os.ftruncate(lock, 0)
+    os.write(lock, str(os.getpid()).encode())
 
 
 def times_folder() -> Path:
