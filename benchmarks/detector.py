@@ -335,8 +335,8 @@ def _detect(section: dict[str, Any]) -> list[Row]:
         torch.manual_seed(0)
         network = build_detector(architecture, config)
         weights, card = WORK / "detector.safetensors", WORK / "detector.json"
-        told = {"architecture": architecture, "config": config, "classes": ["human"]}
-        told |= {"input_size_wh": SIZE_WH, "precision": precision}
+        told: dict[str, Any] = {"architecture": architecture, "config": config}
+        told |= {"classes": ["human"], "input_size_wh": SIZE_WH, "precision": precision}
         save_model(network.state_dict(), told, weights, card)
         trained = TrainedDetector(weights, card)
         network = network.to(memory_format=torch.channels_last).eval()

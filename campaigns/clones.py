@@ -1,6 +1,8 @@
 """Fresh clones of the project's last commit, and runs of the pipeline in them."""
 
+import json
 import os
+import shutil
 import signal
 import subprocess
 from collections.abc import Mapping
@@ -23,7 +25,11 @@ def start(folder: Path, environment: Mapping[str, str], *words: str) -> "subproc
 
     The environment's packages are used, but for vigil itself, which is the clone's.
     """
-    own = {**os.environ, "DVC_NO_ANALYTICS": "1", "VIGIL_STATE_DIR": "", **environment}
+    own = {**os.environ, "DVC_NO_ANALYTICS": "1", "VIGIL_STATE_DIR": "", "VIGIL_DEVICE": "cpu"}
+    # A cache that all projects share would give the second what the first has computed.
+    for name in ("DVC_GLOBAL_CONFIG_DIR", "DVC_SYSTEM_CONFIG_DIR"):
+        own[name] = str(folder.parent / "no-config")
+    own |= environment
     places = [str(folder / "src"), *filter(None, [environment.get("PYTHONPATH")])]
     own["PYTHONPATH"] = os.pathsep.join(places)
     with (folder.parent / f"{folder.name}.log").open("ab") as log:
@@ -38,9 +44,29 @@ def start(folder: Path, environment: Mapping[str, str], *words: str) -> "subproc
 
 
 def kill(process: "subprocess.Popen[bytes]") -> None:
-    """Kills DVC and the stage it runs at once, as a power cut would."""
+    """Kills DVC and the stage it runs at once."""
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
+
+
+def kill_dvc_alone(process: "subprocess.Popen[bytes]") -> None:
+    """Kills DVC; the stage it runs goes on."""
+    process.kill()
+    process.wait()
+
+
+def read_times(folder: Path) -> dict[str, float]:
+    """Seconds of each stage's last run."""
+    files = [*folder.glob(".vigil/times/*.json"), *folder.glob("demo/.vigil/times/*.json")]
+    return {file.stem: float(json.loads(file.read_text())["seconds"]) for file in files}
+
+
+def forget_work(folder: Path) -> None:
+    """Removes all that would spare a run its work: lock files, and what DVC and vigil remember."""
+    for lock in ("demo/dvc.lock", "dvc.lock"):
+        (folder / lock).unlink(missing_ok=True)
+    for remembered in (".dvc/cache/runs", ".vigil/memo", "demo/.vigil/memo"):
+        shutil.rmtree(folder / remembered, ignore_errors=True)
 
 
 def read_outputs(folder: Path) -> dict[str, dict[str, str]]:

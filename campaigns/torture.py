@@ -1,8 +1,11 @@
 """Kills the pipeline again and again, and looks whether anything is lost: `make torture`.
 
-One clone runs undisturbed. In another, `dvc repro` and the stage it runs are killed with SIGKILL
-after a random time, at least `--kills` times, and started again; then it may finish. It has
-survived where it ends in the same bytes of `dvc.lock`, `models/` and `metrics/` as the first.
+One clone runs undisturbed, which tells how long each stage takes. In another, `dvc repro` is killed
+with SIGKILL at a random moment of a stage, at least `--kills` times over all stages alike, and
+started again: half of the times with the stage it runs, half of the times alone, which leaves that
+stage running. Then it may finish. It has survived where it ends in the same bytes of `dvc.lock`,
+`models/` and `metrics/` as the first, where trainings went on after an epoch in place of beginning
+again, and where no checkpoint is left.
 """
 
 import argparse
@@ -11,12 +14,107 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from clones import clone, forget_results, kill, read_results, start
+from clones import (
+    clone,
+    forget_results,
+    forget_work,
+    kill,
+    kill_dvc_alone,
+    read_results,
+    read_times,
+    start,
+)
 
-LONGEST_S = 20.0
-PATIENCE = 5
+START_S = 4.0  # of a stage, until it does its work
+LONGEST_S = 1800.0  # of a run without a kill
+PATIENCE = 3
+RUNS_ALONE = "expected to run alone"
+GOES_ON = "goes on after epoch"
+MUST_MEET = ("extract_frames", "embed_clips", "train_classifier", "train_detector")
+
+
+@dataclass
+class Victim:
+    """A clone that is killed again and again."""
+
+    folder: Path
+    stage_s: dict[str, float]
+    num_kills: int
+    draw: random.Random
+    met: "Counter[str]" = field(default_factory=Counter)
+    num_alone: int = 0
+    num_cut: int = 0
+
+    @property
+    def log(self) -> Path:
+        """What all its runs print."""
+        return self.folder.parent / f"{self.folder.name}.log"
+
+    @property
+    def num_met(self) -> int:
+        """Kills so far."""
+        return sum(self.met.values())
+
+    def torment(self) -> None:
+        """Kills runs until there were enough, then lets one finish; exits where none can go on."""
+        failures = 0
+        while True:
+            is_last = self.num_met >= self.num_kills
+            seen = len(self._read(0))
+            code = self._run(is_last)
+            told = self._read(seen)
+            if code is None or RUNS_ALONE in told:  # killed, or a killed run's stage goes on
+                failures = 0
+                time.sleep(1)
+            elif code:
+                failures += 1
+                print(f"ended with {code}: {told.splitlines()[-1]}", flush=True)
+                if "dvc.lock" in told:  # cut by a kill while DVC wrote it: as the README says
+                    (self.folder / "dvc.lock").unlink(missing_ok=True)
+                    self.num_cut += 1
+                if failures >= PATIENCE:
+                    sys.exit(f"does not go on after a kill:\n{told[-3000:]}")
+            elif is_last:
+                return
+            else:
+                forget_work(self.folder)
+
+    def _run(self, is_last: bool) -> int | None:
+        """One run; its exit code, or None where it was killed."""
+        seen = len(self._read(0))
+        process = start(self.folder, {})
+        begun, stage, deadline = time.monotonic(), "", float("inf")
+        while process.poll() is None:
+            time.sleep(0.05)
+            now = time.monotonic()
+            if now - begun > LONGEST_S:
+                kill(process)
+                sys.exit(f"hangs:\n{self._read(seen)[-3000:]}")
+            if is_last:
+                continue
+            if (running := _last_stage(self._read(seen))) != stage:
+                stage, deadline = running, now + self._delay(running)
+            if now >= deadline:
+                self.met[stage] += 1
+                if self.draw.random() < 0.5:
+                    kill(process)
+                else:
+                    self.num_alone += 1
+                    kill_dvc_alone(process)
+                return None
+        return process.returncode
+
+    def _delay(self, stage: str) -> float:
+        """Seconds from its start at which to kill a stage; none where it was met often enough."""
+        if self.met[stage] > self.num_kills // len(self.stage_s):
+            return float("inf")
+        return self.draw.uniform(0, START_S + self.stage_s.get(stage, START_S))
+
+    def _read(self, start: int) -> str:
+        return self.log.read_text()[start:] if self.log.exists() else ""
 
 
 def main() -> None:
@@ -34,56 +132,28 @@ def main() -> None:
         if start(calm, {}).wait():
             sys.exit((calm.parent / "calm.log").read_text()[-3000:])
         print(f"undisturbed: {time.monotonic() - begun:.0f} s", flush=True)
-        kills = torment(tortured, words.kills, random.Random(words.seed))
+        victim = Victim(tortured, read_times(calm), words.kills, random.Random(words.seed))
+        victim.torment()
         expected, found = read_results(calm), read_results(tortured)
+        num_resumed = victim.log.read_text().count(GOES_ON)
+        left = [file for file in (tortured / ".vigil/checkpoints").rglob("*") if file.is_file()]
     lost = sorted(name for name in expected | found if expected.get(name) != found.get(name))
-    print(f"{sum(kills.values())} kills: {dict(sorted(kills.items()))}")
+    spared = [name for name in MUST_MEET if not victim.met[name]]
+    print(f"{victim.num_met} kills, {victim.num_alone} of DVC alone; by stage:")
+    print(", ".join(f"{name} {number}" for name, number in sorted(victim.met.items())))
+    print(f"went on after an epoch: {num_resumed}; lock files of DVC's cut: {victim.num_cut}")
     print(f"lost: {', '.join(lost)}" if lost else f"survived: {len(expected)} files, same bytes")
-    sys.exit(1 if lost else 0)
+    if spared:
+        print(f"never killed: {', '.join(spared)}; more --kills are needed")
+    if left:
+        print(f"checkpoints left: {len(left)}")
+    sys.exit(1 if lost or spared or left or not num_resumed else 0)
 
 
-def torment(folder: Path, num_kills: int, draw: random.Random) -> "Counter[str]":
-    """Kills runs in `folder` until there were enough, then lets one finish.
-
-    Where all is done before there were enough, it begins again.
-
-    Returns:
-        How many kills met each stage.
-    """
-    log = folder.parent / f"{folder.name}.log"
-    met: Counter[str] = Counter()
-    failures = 0
-    while sum(met.values()) < num_kills:
-        process = start(folder, {})
-        deadline = time.monotonic() + draw.uniform(0.5, LONGEST_S)
-        while process.poll() is None and time.monotonic() < deadline:
-            time.sleep(0.05)
-        if process.poll() is None:
-            kill(process)
-            met[running(log)] += 1
-            continue
-        if process.returncode:
-            failures += 1
-            if failures >= PATIENCE:
-                sys.exit(f"does not go on after a kill:\n{log.read_text()[-3000:]}")
-        else:
-            begin_again(folder)
-    for _ in range(PATIENCE):
-        if start(folder, {}).wait() == 0:
-            return met
-    sys.exit(f"does not finish after {num_kills} kills:\n{log.read_text()[-3000:]}")
-
-
-def begin_again(folder: Path) -> None:
-    """Forgets the results, but keeps what vigil remembers, as after `rm -r` of the outputs."""
-    for lock in ("demo/dvc.lock", "dvc.lock"):
-        (folder / lock).unlink(missing_ok=True)
-
-
-def running(log: Path) -> str:
-    """The stage that ran last, as DVC told."""
-    lines = [line for line in log.read_text().splitlines() if line.startswith("Running stage")]
-    return lines[-1].split("'")[1] if lines else "none yet"
+def _last_stage(told: str) -> str:
+    """The stage that a run is at, as DVC told; empty before the first."""
+    lines = [line for line in told.splitlines() if line.startswith("Running stage")]
+    return lines[-1].split("'")[1].rsplit(":", 1)[-1] if lines else ""
 
 
 if __name__ == "__main__":
