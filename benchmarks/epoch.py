@@ -10,8 +10,8 @@ machine too, more threads than free cores drown the ratio in waiting: `VIGIL_THR
 more.
 
 Seen on a quiet 2-core AMD EPYC VM without a GPU: 1.08x (pairs from 0.92 to 1.11), which misses the
-target of 1.05x; a profile shows about 3 % of it in Lightning and the checkpoint. Busy with other work,
-on one thread: 11.3 s and 10.6 s, 1.04x.
+target of 1.05x; a profile shows about 3 % of it in Lightning and the checkpoint. Busy with other
+work, on one thread: 11.3 s and 10.6 s, 1.04x.
 """
 
 import contextlib

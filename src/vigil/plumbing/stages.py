@@ -22,8 +22,8 @@ import re
 import sys
 import time
 import typing
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
 from types import ModuleType
@@ -67,12 +67,12 @@ def run_stage(*mains: Main) -> NoReturn:
         paths = _parse_paths(main, title, words)
         content = read_params()
         check_params(content, script.parent)
-        _run_alone(title)
         for path in paths.values():
             if path.is_dir():
                 check_folder(path)
-        claim_state({"stage": title, "params": content.get(script.stem)})
-        main(**paths, **_parse_values(main, sys.modules[main.__module__], script.stem, content))
+        with _alone(title):
+            claim_state({"stage": title, "params": content.get(script.stem)})
+            main(**paths, **_parse_values(main, sys.modules[main.__module__], script.stem, content))
     except InputError as error:
         # A loader's worker puts its traceback in front.
         _fail(title, " ".join(str(error).rsplit("InputError: ", 1)[-1].split()), 1)
@@ -96,7 +96,8 @@ def run_stage(*mains: Main) -> NoReturn:
     sys.exit(0)
 
 
-def _run_alone(title: str) -> None:
+@contextmanager
+def _alone(title: str) -> Iterator[None]:
     """Refuses to run beside the same stage in the same folder, for both would write its outputs.
 
     Where DVC alone is killed, the stage that it started goes on. The lock ends with the process.
@@ -110,19 +111,29 @@ def _run_alone(title: str) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
         lock = os.open(file, os.O_RDWR | os.O_CREAT, 0o666)
     except OSError:
-        return  # nothing can be written there: the stage itself will tell
+        yield  # nothing can be written there: the stage itself will tell
+        return
     try:
-        fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _lock(lock)
+        yield
+    finally:
+        os.close(lock)
+
+
+def _lock(file: int) -> None:
+    try:
+        fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except (BlockingIOError, PermissionError):  # either says that it is taken
-        process = os.read(lock, 20).decode(errors="replace")
+        process = os.read(file, 20).decode(errors="replace")
         raise InputError(
             f"expected to run alone, but process {process} still runs this stage here, left by a "
             "run that was stopped; wait for it, or end it"
         ) from None
     except OSError:
         return  # a file system that knows no locks
-    os.ftruncate(lock, 0)
-    os.write(lock, str(os.getpid()).encode())
+    with suppress(OSError):  # no room: the stage itself will tell
+        os.ftruncate(file, 0)
+        os.write(file, str(os.getpid()).encode())
 
 
 def times_folder() -> Path:

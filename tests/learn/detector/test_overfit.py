@@ -34,7 +34,7 @@ NUM_ROIS = 64  # of a picture, for the two-stage ones: these are small
 @pytest.mark.parametrize("architecture", sorted(OWN))
 def test_it_overfits_eight_pictures(architecture: str):
     model = build(architecture)
-    assert overfit(model, *draw(8), rate=1e-3, batch_size=8, num_steps=300) >= 0.95
+    assert overfit(model, *draw(8), rate=1e-3, batch_size=8, num_steps=500) >= 0.95
 
 
 @pytest.mark.parametrize(
