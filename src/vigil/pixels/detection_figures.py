@@ -145,7 +145,7 @@ def draw_histogram(
         if is_log:
             use_log_scale(axes)
         if any(groups):
-            axes.legend()
+            axes.legend(loc="upper right")  # "best" takes long, and warns where it does
         else:
             axes.locator_params(axis="x", integer=True)
 
@@ -181,7 +181,7 @@ def draw_class_counts(detections: DetectionSet, path: Path) -> None:
         if ignored.any():
             starts = shown["objects"]
             axes.barh(places, shown["to be ignored"], left=starts, label="to be ignored")
-            axes.legend()
+            axes.legend(loc="lower right")
 
 
 def draw_channels(channel_means: npt.NDArray[np.float64], path: Path) -> None:
@@ -192,7 +192,7 @@ def draw_channels(channel_means: npt.NDArray[np.float64], path: Path) -> None:
         for name, values in zip(CHANNELS, channel_means.T, strict=True):
             bins = list(np.linspace(0, 255, 52))
             axes.hist(values, bins=bins, histtype="step", color=name, label=name)
-        axes.legend()
+        axes.legend(loc="upper right")
 
 
 def draw_sheet(
