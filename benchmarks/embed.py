@@ -40,7 +40,8 @@ from vigil.learn.models.anomaly.autoencoder import Autoencoder
 from vigil.learn.models.anomaly.backbone import Backbone
 from vigil.learn.models.anomaly.registry import BACKBONES
 from vigil.learn.optimisation import Optimisation
-from vigil.learn.training import Fitting, fit, forget_checkpoints
+from vigil.learn.training import Fitting, fit
+from vigil.plumbing.trainings import forget_checkpoints
 
 sys.path.insert(0, str(PROJECT / "stages"))
 import embed_clips

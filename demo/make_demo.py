@@ -13,6 +13,7 @@ from vigil.demo.annotator import AnnotatedVideo, annotate
 from vigil.demo.production import make_clips, make_videos
 from vigil.demo.programme import FILMS
 from vigil.demo.scene import Track
+from vigil.plumbing.outputs import whole
 from vigil.plumbing.params import Section
 from vigil.plumbing.records import write_json
 from vigil.plumbing.stages import run_stage
@@ -48,9 +49,10 @@ def exact_record(tracks: dict[str, Track]) -> dict[str, dict[str, list[float]]]:
 
 def write_videos(videos: Path, annotations: Path, exact_boxes: Path, params: Params) -> None:
     """Write the folder of ``videos``, their ``annotations`` and the ``exact_boxes`` behind them."""
-    videos.mkdir(parents=True, exist_ok=True)
     tasks, exact = [], {}
-    made = make_videos(videos, seed=params.seed, num_frames=params.num_frames)
+    with whole(videos) as folder:
+        folder.mkdir()
+        made = make_videos(folder, seed=params.seed, num_frames=params.num_frames)
     for film_index, (film, tracks) in enumerate(zip(FILMS, made, strict=True)):
         named = name_tracks(film_index, tracks, params.seed)
         video = AnnotatedVideo(
@@ -70,12 +72,13 @@ def write_videos(videos: Path, annotations: Path, exact_boxes: Path, params: Par
 
 def write_clips(clips: Path, params: Params) -> None:
     """Write the folder of ``clips``, one folder for each class."""
-    make_clips(
-        clips,
-        seed=params.seed,
-        num_scenes=params.num_scenes_per_class,
-        num_clips=params.num_clips_per_scene,
-    )
+    with whole(clips) as folder:
+        make_clips(
+            folder,
+            seed=params.seed,
+            num_scenes=params.num_scenes_per_class,
+            num_clips=params.num_clips_per_scene,
+        )
 
 
 def main(

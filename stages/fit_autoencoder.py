@@ -1,5 +1,6 @@
 """Fits an autoencoder to the embeddings of allowed clips; by choice, tunes what embeds them too."""
 
+import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -10,19 +11,21 @@ from pydantic import Field
 
 from vigil.domain.embeddings import Vectors, read_embeddings, score_clips
 from vigil.domain.sides import TRAIN, VAL
+from vigil.plumbing.closure import module_file
 from vigil.plumbing.errors import InputError
 from vigil.plumbing.folders import below
-from vigil.plumbing.memo import Memo, file_digest, fingerprint
+from vigil.plumbing.memo import Memo, file_digest
 from vigil.plumbing.params import Section
 from vigil.plumbing.records import write_csv
 from vigil.plumbing.stages import code_fingerprint, run_stage
+from vigil.plumbing.trainings import train_once
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from vigil.learn.embedding import NetworkEmbedder
 
-MEMO = "fit_autoencoder"
+WINDOWS_MEMO = "fit_autoencoder_windows"
 Width = Annotated[int, Field(ge=1)]
 
 
@@ -85,7 +88,7 @@ def main(
     from vigil.learn.optimisation import Optimisation
     from vigil.learn.prediction.anomaly import reconstruction_errors
     from vigil.learn.runtime import choose_device, seed_torch
-    from vigil.learn.training import Fitting, fit, forget_checkpoints
+    from vigil.learn.training import Fitting, fit
     from vigil.learn.weights import save_model
 
     index, vectors, facts = read_embeddings(embeddings)
@@ -107,13 +110,6 @@ def main(
         first_epoch=max(1, params.fine_tuning.from_epoch),
         **params.model_dump(include={"max_epochs", "patience_epochs", "gradient_clip", "seed"}),
     )
-    run = fingerprint(
-        {
-            "code": code_fingerprint(main),
-            "params": params.model_dump(),
-            "embeddings": {file.name: file_digest(file) for file in sorted(embeddings.iterdir())},
-        }
-    )
     optimisation = Optimisation(
         optimiser="adam",
         warmup_fraction=0.0,
@@ -127,63 +123,86 @@ def main(
             }
         ),
     )
-    embedder = None
-    if params.fine_tuning.from_epoch:
-        embedder = NetworkEmbedder.again(facts)
-    seed_torch(params.seed)
-    autoencoder = build_autoencoder(config)
-    training: Any
-    model: Any
-    if embedder:
-        model = TunedAutoencoder(autoencoder, embedder.model, params.fine_tuning.num_tensors)
-        training = FineTuningTraining(
-            model,
-            ClipFrames(embedder, below(clips, index["clip"]), index["window"]),
-            Tuning(**params.fine_tuning.model_dump(exclude={"num_tensors"})),
-            optimisation,
-        )
-    else:
-        model = autoencoder
-        training = AutoencoderTraining(model, optimisation)
-    fitted = fit(
-        training,
-        batches(vectors, train, params.batch_size, shuffle_seed=params.seed),
-        batches(vectors, val, params.batch_size, shuffle_seed=None),
-        fitting,
-        stage="fit_autoencoder",
-        fingerprint=run,
-        curves=curves,
-    )
-    model.load_state_dict(fitted.state)
     seen = np.flatnonzero(index["split"].isin([TRAIN, VAL]))
-    tuned: dict[str, Any] = {}
-    if embedder:
-        Memo(MEMO).prune()
-        tuned = {"tuned_shapes": {n: list(t.shape) for n, t in model.tuned_state().items()}}
-        embedder.model.to(choose_device())
-        vectors = _embed_again(embedder, clips, index, vectors, seen)
-    stored = batches(vectors, seen, 1024, shuffle_seed=None)
-    scores = reconstruction_errors(autoencoder, stored, choose_device())
-    write_csv(score_clips(index.iloc[seen], scores, params.clip_score), errors)
-    save_model(
-        fitted.state,
-        {
-            "architecture": "autoencoder",
-            "config": config,
-            **tuned,
-            "clip_score": params.clip_score,
-            "embeddings": facts,
-            "training": {
-                "params": params.model_dump(mode="json"),
-                "num_train": len(train),
-                "num_val": len(val),
-                **fitted.facts(),
+    is_tuned = params.fine_tuning.from_epoch > 0
+
+    def train_and_save(run: str, results: Mapping[str, Path]) -> None:
+        embedder = NetworkEmbedder.again(facts) if is_tuned else None
+        seed_torch(params.seed)
+        autoencoder = build_autoencoder(config)
+        training: Any
+        model: Any
+        if embedder:
+            model = TunedAutoencoder(autoencoder, embedder.model, params.fine_tuning.num_tensors)
+            training = FineTuningTraining(
+                model,
+                ClipFrames(embedder, below(clips, index["clip"]), index["window"]),
+                Tuning(**params.fine_tuning.model_dump(exclude={"num_tensors"})),
+                optimisation,
+            )
+        else:
+            model = autoencoder
+            training = AutoencoderTraining(model, optimisation)
+        fitted = fit(
+            training,
+            batches(vectors, train, params.batch_size, shuffle_seed=params.seed),
+            batches(vectors, val, params.batch_size, shuffle_seed=None),
+            fitting,
+            stage="fit_autoencoder",
+            fingerprint=run,
+            curves=results["curves"],
+        )
+        model.load_state_dict(fitted.state)
+        last_vectors = vectors
+        tuned: dict[str, Any] = {}
+        if embedder:
+            Memo(WINDOWS_MEMO).prune()
+            tuned = {"tuned_shapes": {n: list(t.shape) for n, t in model.tuned_state().items()}}
+            embedder.model.to(choose_device())
+            last_vectors = _embed_again(embedder, clips, index, vectors, seen)
+        stored = batches(last_vectors, seen, 1024, shuffle_seed=None)
+        scores = reconstruction_errors(autoencoder, stored, choose_device())
+        write_csv(score_clips(index.iloc[seen], scores, params.clip_score), results["errors"])
+        save_model(
+            fitted.state,
+            {
+                "architecture": "autoencoder",
+                "config": config,
+                **tuned,
+                "clip_score": params.clip_score,
+                "embeddings": facts,
+                "training": {
+                    "params": params.model_dump(mode="json"),
+                    "num_train": len(train),
+                    "num_val": len(val),
+                    **fitted.facts(),
+                },
             },
+            results["weights"],
+            results["card"],
+        )
+
+    names = index["clip"].iloc[seen].unique()
+    train_once(
+        "fit_autoencoder",
+        {
+            "code": code_fingerprint(main, () if is_tuned else _imports_to_tune()),
+            "params": params.model_dump(),
+            "embeddings": facts,
+            "clips": index.iloc[seen].to_csv(index=False),
+            "vectors": hashlib.sha256(vectors[seen].tobytes()).hexdigest(),
+            "frames": [file_digest(path) for path in below(clips, names)] if is_tuned else [],
         },
-        weights,
-        card,
+        train_and_save,
+        {"weights": weights, "card": card, "curves": curves, "errors": errors},
     )
-    forget_checkpoints("fit_autoencoder", run)
+
+
+def _imports_to_tune() -> set[tuple[Path, Path]]:
+    """This script's imports that only fine-tuning has a use for."""
+    names = ("learn.embedding", "learn.fine_tuning", "learn.models.anomaly.tuned")
+    files = (module_file(f"vigil.{name}") for name in names)
+    return {(Path(__file__), file) for file in files if file}
 
 
 def _rows(index: pd.DataFrame, side: str) -> "np.ndarray[Any, np.dtype[np.int64]]":
@@ -204,7 +223,7 @@ class ClipFrames:
         self._facts = [{"code": code, "clip": digests[path], **told} for path in paths]
         self._embedder, self._paths = embedder, paths
         self._windows: list[int] = windows.tolist()
-        self._memo = Memo(MEMO)
+        self._memo = Memo(WINDOWS_MEMO)
 
     def __call__(self, rows: "Tensor") -> "Tensor":
         """(B, T, S, S, 3) of rows (B,)."""

@@ -28,11 +28,12 @@ from vigil.pixels.figures import figure
 from vigil.pixels.frames import FrameArchive
 from vigil.pixels.picture import Picture
 from vigil.plumbing.errors import InputError, listed
-from vigil.plumbing.memo import Memo, file_digest, fingerprint
+from vigil.plumbing.memo import Memo, file_digest
 from vigil.plumbing.outputs import whole
 from vigil.plumbing.params import FileNames, Section
 from vigil.plumbing.records import write_json
 from vigil.plumbing.stages import code_fingerprint, run_stage
+from vigil.plumbing.state import fingerprint
 
 
 class Params(Section):

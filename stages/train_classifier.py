@@ -9,9 +9,9 @@ from pydantic import Field, model_validator
 from vigil.domain.samples import LABELS
 from vigil.domain.sides import read_side
 from vigil.plumbing.errors import InputError
-from vigil.plumbing.memo import file_digest, fingerprint
 from vigil.plumbing.params import Section
 from vigil.plumbing.stages import code_fingerprint, run_stage
+from vigil.plumbing.trainings import train_once
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 
@@ -81,7 +81,7 @@ def main(
     from vigil.learn.models.classifier.registry import build_classifier
     from vigil.learn.optimisation import Optimisation
     from vigil.learn.runtime import seed_torch
-    from vigil.learn.training import Fitting, fit, forget_checkpoints
+    from vigil.learn.training import Fitting, fit
     from vigil.learn.weights import save_model
 
     train_set = CropDataset(samples, read_side(train))
@@ -106,44 +106,48 @@ def main(
             include={"max_epochs", "patience_epochs", "gradient_clip", "precision", "seed"}
         ),
     )
-    run = fingerprint(
+
+    def train_and_save(run: str, results: Mapping[str, Path]) -> None:
+        seed_torch(params.seed)
+        model = build_classifier(params.architecture, config)
+        fitted = fit(
+            ClassifierTraining(model, augmentation, optimisation, params.label_smoothing),
+            batches(train_set, params.batch_size, shuffle_seed=params.seed),
+            batches(val_set, params.batch_size, shuffle_seed=None),
+            fitting,
+            stage="train_classifier",
+            fingerprint=run,
+            curves=results["curves"],
+        )
+        save_model(
+            fitted.state,
+            {
+                "architecture": params.architecture,
+                "config": config,
+                "classes": list(LABELS),
+                "input": "grey crops in [0, 255]; sides over size_px resized, shorter zero-padded",
+                "training": {
+                    "params": params.model_dump(),
+                    "num_train": len(train_set),
+                    "num_val": len(val_set),
+                    **fitted.facts(),
+                },
+            },
+            results["weights"],
+            results["card"],
+        )
+
+    train_once(
+        "train_classifier",
         {
             "code": code_fingerprint(main),
             "params": params.model_dump(),
-            "train": file_digest(train),
-            "val": file_digest(val),
-            "samples": {file.name: file_digest(file) for file in sorted(samples.iterdir())},
-        }
-    )
-    seed_torch(params.seed)
-    model = build_classifier(params.architecture, config)
-    fitted = fit(
-        ClassifierTraining(model, augmentation, optimisation, params.label_smoothing),
-        batches(train_set, params.batch_size, shuffle_seed=params.seed),
-        batches(val_set, params.batch_size, shuffle_seed=None),
-        fitting,
-        stage="train_classifier",
-        fingerprint=run,
-        curves=curves,
-    )
-    save_model(
-        fitted.state,
-        {
-            "architecture": params.architecture,
-            "config": config,
-            "classes": list(LABELS),
-            "input": "grey crops in [0, 255]; sides over size_px resized, shorter zero-padded",
-            "training": {
-                "params": params.model_dump(),
-                "num_train": len(train_set),
-                "num_val": len(val_set),
-                **fitted.facts(),
-            },
+            "train": train_set.digest(),
+            "val": val_set.digest(),
         },
-        weights,
-        card,
+        train_and_save,
+        {"weights": weights, "card": card, "curves": curves},
     )
-    forget_checkpoints("train_classifier", run)
 
 
 if __name__ == "__main__":

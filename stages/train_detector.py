@@ -10,9 +10,10 @@ from pydantic import Field, model_validator
 from vigil.domain.detections import DetectionSet, read_detections
 from vigil.domain.sides import read_side
 from vigil.plumbing.errors import InputError, shorten
-from vigil.plumbing.memo import file_digest, fingerprint
+from vigil.plumbing.memo import file_digest
 from vigil.plumbing.params import Section
 from vigil.plumbing.stages import code_fingerprint, run_stage
+from vigil.plumbing.trainings import train_once
 
 if TYPE_CHECKING:
     from vigil.learn.data.detector import DetectionDataset
@@ -177,9 +178,10 @@ def main(
     from vigil.learn.box_augmentation import BoxAugmentation
     from vigil.learn.data.detector import DetectionDataset, batches
     from vigil.learn.detector import DetectorTraining
+    from vigil.learn.models.detector.registry import imports_of_others
     from vigil.learn.optimisation import Optimisation
     from vigil.learn.runtime import seed_torch
-    from vigil.learn.training import Fitting, fit, forget_checkpoints
+    from vigil.learn.training import Fitting, fit
     from vigil.learn.weights import save_model
 
     known = read_detections(detections)
@@ -197,30 +199,7 @@ def main(
         seed=params.seed,
     )
     val_set = DetectionDataset(images, val_truth, input_size_wh=params.input_size_wh)
-    run = fingerprint(
-        {
-            "code": code_fingerprint(main),
-            "params": params.model_dump(),
-            "weights": _digest_of_weights(params.weights),
-            "detections": file_digest(detections),
-            "train": file_digest(train),
-            "val": file_digest(val),
-        }
-    )
-    seed_torch(params.seed)
     is_own = params.architecture in OWN
-    config = _configure(train_set, is_own, params)
-    model = _build(config, params)
-    module = DetectorTraining(
-        model,
-        Optimisation(**params.model_dump(include=set(Optimisation.__dataclass_fields__))),
-        ema_decay=params.ema_decay,
-        monitor=params.monitor,
-        val_set=val_set,
-        measure=lambda found: measure_detections(val_truth, found, decimals=None)["map"] or 0.0,
-        with_val_loss=is_own,
-        precision=params.precision,
-    )
     fitting = Fitting(
         mode="max" if params.monitor == "val_map" else "min",
         **params.model_dump(
@@ -235,36 +214,63 @@ def main(
             }
         ),
     )
-    fitted = fit(
-        module,
-        batches(train_set, params.batch_size, shuffle_seed=params.seed),
-        batches(val_set, params.batch_size, shuffle_seed=None),
-        fitting,
-        stage="train_detector",
-        fingerprint=run,
-        curves=curves,
-    )
-    save_model(
-        fitted.state,
-        {
-            "architecture": params.architecture,
-            "config": config,
-            "classes": list(known.classes),
-            "input_size_wh": list(params.input_size_wh),
-            "input": "RGB in [0, 255], resized in proportion and padded to input_size_wh",
-            "precision": params.precision,
-            "training": {
-                "params": params.model_dump(),
-                "weights_sha256": _digest_of_weights(params.weights),
-                "num_train": len(train_set),
-                "num_val": len(val_set),
-                **fitted.facts(),
+
+    def train_and_save(run: str, results: Mapping[str, Path]) -> None:
+        seed_torch(params.seed)
+        config = _configure(train_set, is_own, params)
+        module = DetectorTraining(
+            _build(config, params),
+            Optimisation(**params.model_dump(include=set(Optimisation.__dataclass_fields__))),
+            ema_decay=params.ema_decay,
+            monitor=params.monitor,
+            val_set=val_set,
+            measure=lambda found: measure_detections(val_truth, found, decimals=None)["map"] or 0.0,
+            with_val_loss=is_own,
+            precision=params.precision,
+        )
+        fitted = fit(
+            module,
+            batches(train_set, params.batch_size, shuffle_seed=params.seed),
+            batches(val_set, params.batch_size, shuffle_seed=None),
+            fitting,
+            stage="train_detector",
+            fingerprint=run,
+            curves=results["curves"],
+        )
+        save_model(
+            fitted.state,
+            {
+                "architecture": params.architecture,
+                "config": config,
+                "classes": list(known.classes),
+                "input_size_wh": list(params.input_size_wh),
+                "input": "RGB in [0, 255], resized in proportion and padded to input_size_wh",
+                "precision": params.precision,
+                "training": {
+                    "params": params.model_dump(),
+                    "weights_sha256": weights_digest,
+                    "num_train": len(train_set),
+                    "num_val": len(val_set),
+                    **fitted.facts(),
+                },
             },
+            results["weights"],
+            results["card"],
+        )
+
+    weights_digest = _digest_of_weights(params.weights)
+    train_once(
+        "train_detector",
+        {
+            "code": code_fingerprint(main, imports_of_others(params.architecture)),
+            "params": params.model_dump(),
+            "weights": weights_digest,
+            "train": train_truth.digest(),
+            "val": val_truth.digest(),
         },
-        weights,
-        card,
+        train_and_save,
+        {"weights": weights, "card": card, "curves": curves},
     )
-    forget_checkpoints("train_detector", run)
 
 
 def _check_boxes(truth: DetectionSet, side: Path) -> None:

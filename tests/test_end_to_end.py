@@ -2,13 +2,14 @@
 
 import json
 import os
+import shutil
 import sys
 from pathlib import Path
 
 import pytest
 import yaml
-from rerun_table import render_table
-from tiny_project import ROOT, VIDEOS, Project, task_of, write_video
+from rerun_table import TRAININGS, changed, edit, edit_export, move_box, render_table
+from tiny_project import ROOT, VIDEOS, Project, stages_of, task_of, write_video
 
 NUM_STAGES = 15
 MODEL = Path("src", "vigil", "learn", "models", "classifier", "crop_transformer.py")
@@ -17,9 +18,27 @@ RERUNS = ROOT / "docs" / "reruns.md"
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    project = Project(tmp_path_factory.mktemp("project"))
+    settings = {"PYTHONHASHSEED": "1", "LC_ALL": "C.UTF-8", "TZ": "UTC", "VIGIL_WORKERS": "0"}
+    project = Project(tmp_path_factory.mktemp("project"), settings)
     assert len(project.repro()) == NUM_STAGES
     return project
+
+
+def test_elsewhere_and_under_other_settings_it_makes_the_same_bytes(
+    project: Project, tmp_path: Path
+):
+    """A small version of `make verify-reproducible`."""
+    settings = {
+        **{"PYTHONHASHSEED": "4242", "LC_ALL": "C", "TZ": "Pacific/Auckland"},
+        **{"VIGIL_WORKERS": "2", "PYTHONPATH": str(ROOT / "campaigns" / "shuffled")},
+    }
+    (tmp_path / "another place").mkdir()
+    other = Project(tmp_path / "another place", settings)
+    scene = Path("data", "scene")
+    shutil.copytree(project.folder / scene, other.folder / scene, dirs_exist_ok=True)
+    assert len(other.repro()) == NUM_STAGES
+    one, two = ({**p.content(), "lock": p.lock.encode()} for p in (project, other))
+    assert sorted(name for name in one | two if one.get(name) != two.get(name)) == []
 
 
 def test_the_second_run_does_nothing(project: Project):
@@ -165,6 +184,33 @@ def test_plumbing_reruns_nothing_and_a_model_reruns_its_training(project: Projec
     model.write_text(before + "\n# another comment\n")
     assert project.repro() == ["train_classifier", "evaluate@classifier"]
     model.write_text(before)
+    project.repro()
+
+
+def test_nothing_trains_for_an_edit_that_cannot_change_what_is_learnt(project: Project):
+    """DVC reruns the trainings, since their inputs differ in a byte; they see that it is nothing.
+
+    A box moves on a video that tests, the detector that does not train changes, and comments are
+    written into the training loop and into what decodes clips for fine-tuning, which is off.
+    """
+    tested = json.loads((project.folder / "data/splits/detector/test.json").read_text())
+    (video,) = {image.split(".zip/")[0] for image in tested}
+    models = {n: c for n, c in project.content().items() if n.startswith("models/")}
+
+    def edit_all(project: Project) -> None:
+        edit_export(move_box, video)(project)
+        edit("src/vigil/learn/models/detector/anchor.py", "\nSPARE = 1\n")(project)
+        edit("src/vigil/learn/training.py")(project)
+        edit("src/vigil/pixels/clips.py", "\nSPARE = 1\n")(project)
+
+    with changed(project, edit_all):
+        told = project.run("dvc", "repro")
+        assert set(stages_of(told)) >= {*TRAININGS, "evaluate@classifier", "evaluate@detector"}
+        for stage in TRAININGS:
+            assert f"{stage}: nothing that this training depends on has changed" in told
+        assert "epoch 1/" not in told
+        now = project.content()
+        assert {n: c for n, c in now.items() if n.startswith("models/")} == models
     project.repro()
 
 

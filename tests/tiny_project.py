@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -86,10 +87,16 @@ def task_of(video: str, number: int) -> dict[str, Any]:
     return {"id": number + 1, "data": {"video": source}, "annotations": [annotation]}
 
 
+def stages_of(told: str) -> list[str]:
+    """The stages that ran, as DVC tells."""
+    return [line.split("'")[1] for line in told.splitlines() if line.startswith("Running stage")]
+
+
 class Project:
     """A copy of the project in a folder of its own, on a scene of its own."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, environment: Mapping[str, str] | None = None) -> None:
+        """Args: environment: variables to set for all that runs in it."""
         self.folder = folder
         for name in (
             "dvc.yaml",
@@ -116,6 +123,7 @@ class Project:
             "GIT_AUTHOR_EMAIL": "t@t",
             "GIT_COMMITTER_NAME": "t",
             "GIT_COMMITTER_EMAIL": "t@t",
+            **(environment or {}),
         }
         self.run("git", "init", "-q", ".")
         self.run("dvc", "init", "-q")
@@ -160,8 +168,7 @@ class Project:
 
     def repro(self) -> list[str]:
         """Runs the pipeline; returns the stages that ran."""
-        lines = self.run("dvc", "repro").splitlines()
-        return [line.split("'")[1] for line in lines if line.startswith("Running stage")]
+        return stages_of(self.run("dvc", "repro"))
 
     @property
     def lock(self) -> str:

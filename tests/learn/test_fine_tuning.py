@@ -12,9 +12,10 @@ from vigil.learn.models.anomaly.autoencoder import Autoencoder
 from vigil.learn.models.anomaly.backbone import Backbone, InputFacts
 from vigil.learn.models.anomaly.tuned import TunedAutoencoder, put_into
 from vigil.learn.optimisation import Optimisation
-from vigil.learn.training import Fitted, Fitting, fit, forget_checkpoints
+from vigil.learn.training import Fitted, Fitting, fit
 from vigil.pixels.clips import FrameSize
 from vigil.plumbing.errors import InputError
+from vigil.plumbing.trainings import forget_checkpoints
 
 NUM, SIDE_PX = 24, 4
 INPUTS = InputFacts(2, FrameSize(SIDE_PX, SIDE_PX), (0.5, 0.5, 0.5), (0.25, 0.25, 0.25))

@@ -11,8 +11,9 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from vigil.learn import training
 from vigil.learn.data.epoch_sampler import EpochSampler
-from vigil.learn.training import Fitted, Fitting, fit, forget_checkpoints
+from vigil.learn.training import Fitted, Fitting, fit
 from vigil.plumbing.errors import InputError
+from vigil.plumbing.trainings import forget_checkpoints
 
 
 class Killed(BaseException):
@@ -67,6 +68,7 @@ def run(folder: Path, kill_at: tuple[int, int] | None = None, **changes: object)
         "precision": "32-true",
         "seed": 3,
     }
+    fingerprint = str(changes.pop("fingerprint", "f"))
     torch.manual_seed(0)
     return fit(
         Learner(kill_at, float(changes.pop("scale", 1.0))),
@@ -74,7 +76,7 @@ def run(folder: Path, kill_at: tuple[int, int] | None = None, **changes: object)
         DataLoader(data, 16),
         Fitting(**{**settings, **changes}),
         stage="learner",
-        fingerprint="f",
+        fingerprint=fingerprint,
         curves=folder / "curves",
     )
 
@@ -142,11 +144,30 @@ def test_the_best_epoch_is_kept_not_the_last(tmp_path: Path):
     assert losses.index(min(losses)) + 1 == fitted.best_epoch
 
 
-def test_another_fingerprint_starts_afresh(tmp_path: Path):
+@pytest.mark.parametrize("changes", [{"fingerprint": "other"}, {"machine": {"device": "other"}}])
+def test_another_run_or_machine_starts_afresh(tmp_path: Path, monkeypatch, capsys, changes):
     with pytest.raises(Killed):
         run(tmp_path / "a", (5, 0))
-    forget_checkpoints("learner", "other")
-    assert (tmp_path / "state" / "checkpoints" / "learner" / "f").exists()
+    if machine := changes.pop("machine", None):
+        monkeypatch.setattr(training, "describe_machine", lambda: machine)
+    run(tmp_path / "b", **changes)
+    assert "goes on after" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("keep", [0, 100, 0.5])
+def test_a_checkpoint_that_cannot_be_read_is_told_of_and_counts_as_none(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], keep: float
+):
+    unbroken = run(tmp_path / "a")
+    forget_checkpoints("learner", "f")
+    with pytest.raises(Killed):
+        run(tmp_path / "b", (5, 0))
+    (checkpoint,) = (tmp_path / "state").rglob("last.ckpt")
+    content = checkpoint.read_bytes()
+    checkpoint.write_bytes(content[: int(keep * len(content)) if keep < 1 else int(keep)])
+    again = run(tmp_path / "b")
+    assert f"{checkpoint}: cannot be read" in capsys.readouterr().out
+    assert_same(unbroken, again)
 
 
 def test_a_loss_that_is_no_number_names_the_batch(tmp_path: Path):

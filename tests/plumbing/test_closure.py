@@ -2,7 +2,14 @@ from pathlib import Path
 
 import pytest
 
-from vigil.plumbing.closure import SOURCE, closure_of, imports_of, is_plumbing, module_file
+from vigil.plumbing.closure import (
+    SOURCE,
+    closure_of,
+    code_digest,
+    imports_of,
+    is_plumbing,
+    module_file,
+)
 
 
 def names(files: set[Path]) -> set[str]:
@@ -43,6 +50,53 @@ def test_imports_of_imports_count(script: Path) -> None:
     found = names(closure_of(script))
     assert found >= {"domain/coco", "domain/tracks", "domain/boxes", "plumbing/errors"}
     assert "domain/splits" not in found
+
+
+def test_an_import_that_is_not_taken_leaves_out_what_it_alone_brings(script: Path) -> None:
+    script.write_text("from vigil.domain import coco, tracks")
+    coco, tracks = (module_file(f"vigil.domain.{name}") for name in ("coco", "tracks"))
+    assert coco is not None
+    assert tracks is not None
+    whole, less = closure_of(script), closure_of(script, untaken={(script, coco)})
+    assert whole - less >= {coco}
+    assert "domain/tracks" in names(less)
+    # coco imports tracks too, so that one way to them stays
+    assert tracks in closure_of(script, untaken={(script, tracks)})
+
+
+CODE = '''
+"""What it is."""
+LIMIT = 3  # px
+"""Of what."""
+
+
+def shrink(size: int) -> int:
+    """Makes it less."""
+    return size - LIMIT
+'''
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "is_same"),
+    [
+        ("# px", "# in px, of a picture", True),
+        ("What it is.", "What else it is.", True),
+        ("Of what.", "Of whom.", True),
+        ("Makes it less.", "Makes it little.", True),
+        ("size - LIMIT", "(size -\n        LIMIT)", True),
+        ("size - LIMIT", "LIMIT - size", False),
+        ("= 3", "= 4", False),
+        ("size: int", "size: float", False),
+    ],
+)
+def test_a_digest_of_code_is_of_what_it_does(
+    script: Path, old: str, new: str, is_same: bool
+) -> None:
+    script.write_text(CODE)
+    before = code_digest(script)
+    assert old in CODE
+    script.write_text(CODE.replace(old, new))
+    assert (code_digest(script) == before) == is_same
 
 
 INSTANCES = """

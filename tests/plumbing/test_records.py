@@ -46,6 +46,23 @@ def test_json_is_sorted_readable_and_the_same_each_time(tmp_path: Path) -> None:
     assert (tmp_path / "one.json").read_text(encoding="utf-8").index('"a": "ü"') > 0
 
 
+def test_the_bytes_are_these(tmp_path: Path) -> None:
+    """No stage declares this code as its own, so that a change of these bytes would rerun none."""
+    write_json({"b": [1, 0.5], "a": {"ü": None}}, tmp_path / "a.json")
+    assert (tmp_path / "a.json").read_bytes() == (
+        b'{\n "a": {\n  "\xc3\xbc": null\n },\n "b": [\n  1,\n  0.5\n ]\n}\n'
+    )
+    write_json([1, {"a": 2}], tmp_path / "b.json", indent=None)
+    assert (tmp_path / "b.json").read_bytes() == b'[1, {"a": 2}]\n'
+    table = pd.DataFrame(
+        {"n": [1, 2], "x": [0.1, 1e-7], "t": ["=a,b", 'say "ü"'], "b": [True, False]}
+    )
+    write_csv(table, tmp_path / "a.csv")
+    assert (tmp_path / "a.csv").read_bytes() == (
+        b'n,x,t,b\n1,0.1,"\'=a,b",True\n2,1e-07,"say ""\xc3\xbc""",False\n'
+    )
+
+
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), np.float64("nan")])
 def test_what_json_has_no_number_for_is_never_written(tmp_path: Path, value: float) -> None:
     with pytest.raises(ValueError, match="JSON"):

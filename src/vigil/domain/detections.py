@@ -4,6 +4,7 @@ Beside the format's own keys, an image there has `video`, `frame_index` and `sha
 annotation has `ignore`.
 """
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -86,6 +87,11 @@ class DetectionSet:
             )
         boxes = self.boxes[self.boxes["image"].isin(set(ids))].reset_index(drop=True)
         return DetectionSet(self.images.loc[list(ids)], boxes, self.classes)
+
+    def digest(self) -> str:
+        """SHA-256 of the pictures' bytes, of their boxes and of all classes, in hexadecimal."""
+        content = (self.images.to_csv(), self.boxes.to_csv(), *self.classes)
+        return hashlib.sha256(repr(content).encode()).hexdigest()
 
     @property
     def is_ignored(self) -> "pd.Series[bool]":

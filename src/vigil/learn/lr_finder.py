@@ -11,6 +11,7 @@ import runpy
 import shlex
 import sys
 import tempfile
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
@@ -24,6 +25,7 @@ from torch.utils.data import DataLoader
 from vigil.learn import training
 from vigil.learn.training import Fitting, build_trainer, quiet_lightning
 from vigil.pixels.figures import PALETTE, figure
+from vigil.plumbing import trainings
 from vigil.plumbing.errors import InputError
 from vigil.plumbing.outputs import whole
 from vigil.plumbing.records import write_csv
@@ -89,6 +91,13 @@ def _sweep_instead(
     sys.exit(0)
 
 
+def _train_anyway(
+    stage: str, facts: Mapping[str, Any], train: trainings.Train, results: Mapping[str, Path]
+) -> None:
+    """The sweep ends the process before any result is written."""
+    train("", results)
+
+
 def _draw(table: pd.DataFrame, rate: float, stage: str, path: Path) -> None:
     with figure(path, title=stage, x_label="learning rate", y_label="loss, smoothed") as axes:
         axes.plot(table["learning_rate"], table["loss"])
@@ -107,7 +116,7 @@ def main() -> None:
 
     (stage,) = Repo().stage.collect(name)
     _, script, *words = shlex.split(str(stage.cmd))
-    training.fit = _sweep_instead
+    training.fit, trainings.train_once = _sweep_instead, _train_anyway
     sys.argv = [script, *words]
     runpy.run_path(script, run_name="__main__")
 

@@ -76,6 +76,15 @@ def prepare_torch() -> None:
     _keep_freed_memory()
 
 
+def describe_machine() -> dict[str, str | int]:
+    """What rounding depends on: the kind of device, and for a CPU its vectors and threads."""
+    device = choose_device()
+    if device.type == "cuda":
+        return {"device": torch.cuda.get_device_name(device)}
+    kind = torch.backends.cpu.get_cpu_capability()
+    return {"device": "cpu", "kind": kind, "num_threads": torch.get_num_threads()}
+
+
 def _keep_freed_memory() -> None:
     """Tells glibc not to give memory back to the system, only to ask for it again in a moment.
 

@@ -8,7 +8,6 @@ checkpoint, replaced by a rename after each epoch, holds everything, the best we
 import itertools
 import logging
 import math
-import shutil
 import sys
 import warnings
 from collections.abc import Iterator, Mapping
@@ -25,10 +24,10 @@ from scmrepo.exceptions import SCMError
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from vigil.learn.runtime import choose_device, prepare_torch, seed_torch
-from vigil.plumbing.errors import InputError, listed
-from vigil.plumbing.memo import state_folder
+from vigil.learn.runtime import choose_device, describe_machine, prepare_torch, seed_torch
+from vigil.plumbing.errors import InputError, listed, shorten
 from vigil.plumbing.outputs import whole
+from vigil.plumbing.trainings import checkpoint_folder
 
 Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
 
@@ -101,7 +100,8 @@ def fit(
     Raises:
         InputError: a loss that is not finite, or a device that is not there.
     """
-    checkpoints = state_folder() / "checkpoints" / stage / fingerprint
+    prepare_torch()
+    checkpoints = checkpoint_folder(stage, fingerprint, describe_machine())
     best = BestWeights(fitting.monitor, fitting.mode, fitting.first_epoch)
     curve = Curves(curves)
     callbacks = [
@@ -121,11 +121,9 @@ def fit(
     with quiet_lightning():
         trainer = build_trainer(fitting, callbacks, default_root_dir=checkpoints)
         last = checkpoints / EpochCheckpoint.NAME
-        if last.exists():
-            print(f"{stage}: goes on after epoch {_num_epochs(last)} of a run that was stopped")
-        trainer.fit(module, train, val, ckpt_path=last if last.exists() else None)
-    if trainer.interrupted:
-        raise KeyboardInterrupt
+        if num_epochs := _num_epochs(last):
+            print(f"{stage}: goes on after epoch {num_epochs} of a run that was stopped")
+        trainer.fit(module, train, val, ckpt_path=last if num_epochs else None)
     curve.write()
     state = {name: tensor.cpu() for name, tensor in best.state.items()}
     model: torch.nn.Module = module.model  # type: ignore[assignment]
@@ -163,11 +161,6 @@ def build_trainer(fitting: Fitting, callbacks: list[Callback], **options: Any) -
         enable_progress_bar=sys.stderr.isatty(),
         **options,
     )
-
-
-def forget_checkpoints(stage: str, fingerprint: str) -> None:
-    """Removes a run's checkpoints; to be called once its results are written."""
-    shutil.rmtree(state_folder() / "checkpoints" / stage / fingerprint, ignore_errors=True)
 
 
 class SeedEachBatch(Callback):
@@ -319,8 +312,15 @@ def _names_in(loader: Any, batch_idx: int) -> str:
 
 
 def _num_epochs(checkpoint: Path) -> int:
-    content: Mapping[str, Any] = torch.load(checkpoint, map_location="cpu", weights_only=False)
-    return int(content["epoch"]) + 1
+    """Of a checkpoint; 0 where there is none that can be read as a whole."""
+    if not checkpoint.exists():
+        return 0
+    try:
+        content: Mapping[str, Any] = torch.load(checkpoint, map_location="cpu", weights_only=False)
+        return int(content["epoch"]) + 1
+    except Exception as error:  # damaged pickles raise anything
+        print(f"{checkpoint}: cannot be read ({shorten(str(error))}); training starts afresh")
+        return 0
 
 
 @contextmanager

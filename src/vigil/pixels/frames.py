@@ -5,10 +5,8 @@ and gives any frame in one read. Time stamps are fixed, so the same frames are t
 """
 
 import json
-import lzma
 import os
 import zipfile
-import zlib
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -21,6 +19,7 @@ import cv2
 import numpy as np
 
 from vigil.domain.video_facts import VideoFacts
+from vigil.pixels.archives import DAMAGED, read_entry
 from vigil.pixels.picture import Picture
 from vigil.pixels.video import VideoReader, to_bgr
 from vigil.plumbing.errors import InputError, shorten
@@ -31,8 +30,6 @@ FRAME_NAME = "{frame_index:06d}.jpg"
 FIRST_ZIP_DATE = (1980, 1, 1, 0, 0, 0)
 NUM_THREADS = max(2, (os.cpu_count() or 2) // 2)
 MAX_WAITING_FRAMES = 16
-DAMAGED = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, RuntimeError)
-"""What reading a damaged archive raises; RuntimeError also where it is locked."""
 
 
 def extract_frames(video: Path, archive: Path, *, jpeg_quality: int) -> VideoFacts:
@@ -82,7 +79,7 @@ class FrameArchive:
         self.path = path
         try:
             self._zip = zipfile.ZipFile(path)
-            self.facts = _load_facts(self._zip.read(FACTS_NAME))
+            self.facts = _load_facts(read_entry(self._zip, FACTS_NAME))
         except FileNotFoundError:
             raise InputError(f"{path}: expected an archive of frames, found no such file") from None
         except (*DAMAGED, KeyError, ValueError, TypeError, ArithmeticError) as error:
@@ -126,7 +123,7 @@ class FrameArchive:
 
     def _decode(self, frame_index: int, flags: int) -> Picture:
         try:
-            jpeg = self._zip.read(FRAME_NAME.format(frame_index=frame_index))
+            jpeg = read_entry(self._zip, FRAME_NAME.format(frame_index=frame_index))
         except (*DAMAGED, KeyError) as error:
             raise InputError(
                 f"{self.path}: expected frame {frame_index} of {len(self)}, "

@@ -1,22 +1,19 @@
 """Pictures by name, from a folder or from archives in it, always as three colours of 8 bits."""
 
-import lzma
 import os
 import re
 import zipfile
-import zlib
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import cv2
 import numpy as np
 
+from vigil.pixels.archives import DAMAGED, MOST_BYTES, read_entry
 from vigil.pixels.picture import Picture
 from vigil.plumbing.errors import InputError, shorten
 
 ARCHIVE_SUFFIX = ".zip"
-DAMAGED = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, RuntimeError)
-"""What reading a damaged archive raises; RuntimeError also where it is locked."""
 PNG_SIGNATURE, PNG_END = b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82"
 DVC_OBJECT = re.compile(r"/files/md5/[0-9a-f]{2}/[0-9a-f]{30}$")
 
@@ -81,9 +78,13 @@ class ImageSource:
         """
         archive, entry = self._find(file_name)
         try:
-            if not archive:
-                return (self.root / entry).read_bytes()
-            return self._open(archive).read(entry)
+            if archive:
+                return read_entry(self._open(archive), entry)
+            if (size := (self.root / entry).stat().st_size) > MOST_BYTES:
+                raise InputError(
+                    f"{self.root / entry}: expected at most {MOST_BYTES} bytes, got {size}"
+                )
+            return (self.root / entry).read_bytes()
         except (KeyError, FileNotFoundError, IsADirectoryError, NotADirectoryError):
             raise InputError(
                 f"{self.root}: expected the picture {shorten(file_name, 200)}, found none"

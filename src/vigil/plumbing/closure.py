@@ -5,9 +5,14 @@ by. Imports count wherever they stand in a file, in a function too.
 """
 
 import ast
+import hashlib
+from collections.abc import Collection
 from pathlib import Path
 
 SOURCE = Path(__file__).parents[2]
+
+Import = tuple[Path, Path]
+"""A file, and one that it imports."""
 
 
 def module_file(name: str) -> Path | None:
@@ -48,20 +53,46 @@ def imports_of(file: Path, instance: str | None = None) -> set[Path]:
     return {module for module in found if module.name != "__init__.py"}
 
 
-def closure_of(file: Path, instance: str | None = None) -> set[Path]:
-    """All files of vigil that a script imports, directly or not."""
+def closure_of(
+    file: Path, instance: str | None = None, untaken: Collection[Import] = ()
+) -> set[Path]:
+    """All files of vigil that a script imports, directly or not, but for what is `untaken`."""
+
+    def without(importer: Path, imported: set[Path]) -> set[Path]:
+        return {module for module in imported if (importer, module) not in untaken}
+
     found: set[Path] = set()
-    waiting = imports_of(file, instance)
+    waiting = without(file, imports_of(file, instance))
     while waiting:
         module = waiting.pop()
         found.add(module)
-        waiting |= imports_of(module) - found
+        waiting |= without(module, imports_of(module)) - found
     return found
+
+
+def code_digest(file: Path) -> str:
+    """SHA-256 of what Python makes of a file, in hexadecimal: no comment counts, nor its format."""
+    tree = ast.parse(file.read_bytes())
+    for node in ast.walk(tree):
+        statements = getattr(node, "body", None)
+        if isinstance(statements, list):
+            node.body = [one for one in statements if not _is_text(one)]  # type: ignore[attr-defined]
+    return hashlib.sha256(ast.dump(tree).encode()).hexdigest()
 
 
 def is_plumbing(file: Path) -> bool:
     """Whether a module of vigil lies on floor 0, on which no result depends."""
     return file.parent.name == "plumbing"
+
+
+def _is_text(statement: ast.stmt) -> bool:
+    """Whether it is a docstring, of whatever stands before or around it."""
+    value = getattr(statement, "value", None)
+    return (
+        isinstance(statement, ast.Expr)
+        and isinstance(value, ast.Constant)
+        and isinstance(value.value, str)
+    )
 
 
 def _is_for_types(statement: ast.stmt) -> bool:

@@ -22,7 +22,7 @@ import re
 import sys
 import time
 import typing
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
@@ -30,12 +30,12 @@ from types import ModuleType
 from typing import Any, NoReturn
 
 import vigil
-from vigil.plumbing.closure import SOURCE, closure_of, is_plumbing
+from vigil.plumbing.closure import SOURCE, Import, closure_of, code_digest, is_plumbing
 from vigil.plumbing.errors import InputError, listed, printable
 from vigil.plumbing.folders import check_folder
-from vigil.plumbing.memo import claim_state, file_digest, fingerprint, project_state_folder
 from vigil.plumbing.params import Dataset, Section, parse_section, read_params
 from vigil.plumbing.records import write_json
+from vigil.plumbing.state import claim_state, fingerprint, project_state_folder
 
 Main = Callable[..., None]
 
@@ -47,7 +47,10 @@ SHORT_WRITE = re.compile(r"^\d+ requested and \d+ written$")
 """How numpy tells that a disk is full, without its number."""
 LONGEST_MESSAGE = 2000
 INTERRUPTED = "interrupted; run it again to go on"
-RESULT_LIBRARIES = ("av", "numpy", "opencv-python-headless", "torch", "torchvision")
+RESULT_LIBRARIES = (
+    *("av", "lightning", "numpy", "opencv-python-headless", "pandas", "pytorchvideo"),
+    *("scikit-learn", "torch", "torchmetrics", "torchvision"),
+)
 
 
 def run_stage(*mains: Main) -> NoReturn:
@@ -165,18 +168,23 @@ def check_params(content: dict[str, Any], folder: Path) -> None:
             module.check_sections(sections)
 
 
-def code_fingerprint(main: Main) -> str:
+def code_fingerprint(main: Main, untaken: Collection[Import] = ()) -> str:
     """SHA-256 over the code that makes a stage's result, in hexadecimal.
 
     That is its script, every module of vigil this imports but for floor 0, and the versions of the
     libraries that decode, compute and encode.
+
+    Args:
+        untaken: imports of what does nothing with the parameters at hand.
     """
     script = Path(inspect.getfile(main))
-    modules = [module for module in closure_of(script, main.__name__) if not is_plumbing(module)]
+    closure = closure_of(script, main.__name__, untaken)
     facts = {
-        "script": file_digest(script),
+        "script": code_digest(script),
         "modules": {
-            module.relative_to(SOURCE).as_posix(): file_digest(module) for module in modules
+            module.relative_to(SOURCE).as_posix(): code_digest(module)
+            for module in closure
+            if not is_plumbing(module)
         },
         "libraries": {library: version(library) for library in RESULT_LIBRARIES},
     }

@@ -1,5 +1,6 @@
 """Stored samples of crops as batches of tensors."""
 
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from vigil.domain.samples import LABELS, array_path, read_index
 from vigil.learn.data.epoch_sampler import EpochSampler
 from vigil.plumbing.errors import InputError
 
+DIGESTED_AT_ONCE = 1024
 Batch = tuple[Tensor, Tensor]
 """Crops (B, T, S, S) uint8 and targets (B,) float: the position of the label in `LABELS`."""
 
@@ -55,6 +57,16 @@ class CropDataset(Dataset[Batch]):
         """T, S, S."""
         _, num_frames, height, width = self._arrays[0].shape
         return num_frames, height, width
+
+    def digest(self) -> str:
+        """SHA-256 of all crops and targets, in order, in hexadecimal."""
+        found = hashlib.sha256(repr((len(self), self.sample_shape)).encode())
+        for start in range(0, len(self), DIGESTED_AT_ONCE):
+            some = range(start, min(start + DIGESTED_AT_ONCE, len(self)))
+            crops, targets = self.__getitems__(some)
+            found.update(crops.numpy().tobytes())
+            found.update(targets.numpy().tobytes())
+        return found.hexdigest()
 
     def name(self, position: int) -> str:
         """The sample at a position."""

@@ -1,5 +1,6 @@
 """Detectors, picked by name."""
 
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -58,6 +59,13 @@ def build_detector(
     )
     detector: Detector = OWN[architecture](features, DetectionLoss(**own.pop("loss")), **own)
     return detector
+
+
+def imports_of_others(architecture: str) -> set[tuple[Path, Path]]:
+    """This module's imports that a detector has no use for, as (this file, the other's)."""
+    kinds = {TorchvisionDetector, *OWN.values()} - {OWN.get(architecture, TorchvisionDetector)}
+    files = (sys.modules[kind.__module__].__file__ for kind in kinds)
+    return {(Path(__file__), Path(str(file))) for file in files}
 
 
 def load_detector(weights: Path, card_file: Path) -> Detector:

@@ -1,0 +1,129 @@
+import os
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from vigil.plumbing.trainings import (
+    ABANDONED_AFTER_S,
+    checkpoint_folder,
+    forget_checkpoints,
+    train_once,
+)
+
+
+class Killed(BaseException):
+    pass
+
+
+class Training:
+    """Counts how often it was asked, and tells of the run it was asked for."""
+
+    def __init__(self, killed: bool = False) -> None:
+        self.runs: list[str] = []
+        self.killed = killed
+
+    def __call__(self, run: str, results: Mapping[str, Path]) -> None:
+        self.runs.append(run)
+        results["weights"].write_text("weights")
+        folder = checkpoint_folder("learner", run, {"device": "cpu"})
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "last.ckpt").write_text("state")
+        if self.killed:
+            raise Killed
+        results["curves"].mkdir()
+        (results["curves"] / "loss.tsv").write_text("0")
+
+
+@pytest.fixture(autouse=True)
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("VIGIL_STATE_DIR", str(tmp_path / "state"))
+    return tmp_path / "state"
+
+
+def results(folder: Path) -> dict[str, Path]:
+    return {"weights": folder / "a.safetensors", "curves": folder / "a_curves"}
+
+
+def files(folder: Path) -> list[str]:
+    found = (file.relative_to(folder) for file in folder.rglob("*") if file.is_file())
+    return sorted(map(str, found))
+
+
+def test_a_training_is_done_once_and_each_change_of_what_it_depends_on_trains_anew(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    training = Training()
+    for name, facts, num_runs in (("a", {"x": 1}, 1), ("b", {"x": 1}, 1), ("c", {"x": 2}, 2)):
+        train_once("learner", facts, training, results(tmp_path / name))
+        assert len(training.runs) == num_runs
+        assert files(tmp_path / name) == ["a.safetensors", "a_curves/loss.tsv"]
+        told = "nothing that this training depends on" in capsys.readouterr().out
+        assert told == (name == "b")
+    assert len(set(training.runs)) == 2
+
+
+def test_a_stage_does_not_take_the_training_of_another(tmp_path: Path) -> None:
+    training = Training()
+    train_once("learner", {"x": 1}, training, results(tmp_path / "a"))
+    train_once("other", {"x": 1}, training, results(tmp_path / "b"))
+    assert len(training.runs) == 2
+
+
+def test_checkpoints_stay_until_the_results_are_there(tmp_path: Path, state: Path) -> None:
+    with pytest.raises(Killed):
+        train_once("learner", {"x": 1}, Training(killed=True), results(tmp_path / "a"))
+    assert files(tmp_path / "a") == []
+    assert len(files(state / "checkpoints")) == 1
+    train_once("learner", {"x": 1}, Training(), results(tmp_path / "a"))
+    assert files(state / "checkpoints") == []
+
+
+def test_a_run_killed_while_its_results_are_put_in_place_trains_no_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    training = Training()
+
+    def kill(*_: object) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr("vigil.plumbing.trainings.link_or_copy", kill)
+        with pytest.raises(Killed):
+            train_once("learner", {"x": 1}, training, results(tmp_path / "a"))
+    train_once("learner", {"x": 1}, training, results(tmp_path / "a"))
+    assert len(training.runs) == 1
+    assert files(tmp_path / "a") == ["a.safetensors", "a_curves/loss.tsv"]
+
+
+def test_a_checkpoint_is_of_one_kind_of_machine() -> None:
+    one = checkpoint_folder("learner", "run", {"device": "cpu", "num_threads": 2})
+    other = checkpoint_folder("learner", "run", {"device": "cpu", "num_threads": 4})
+    assert one != other
+    assert one.parent == other.parent  # so that both go with the run
+
+
+def test_what_nobody_goes_on_with_is_forgotten_after_a_month(tmp_path: Path, state: Path) -> None:
+    kept, old, beside = (
+        part / "checkpoints" / "learner" / run
+        for part, run in ((state, "kept"), (state, "old"), (state / "beside-1", "old"))
+    )
+    for run in (kept, old, beside):
+        (run / "machine").mkdir(parents=True)
+        (run / "machine" / "last.ckpt").write_text("state")
+        if run != kept:
+            long_ago = time.time() - ABANDONED_AFTER_S - 60
+            for path in (run / "machine" / "last.ckpt", run / "machine", run):
+                os.utime(path, (long_ago, long_ago))
+    train_once("learner", {"x": 1}, Training(), results(tmp_path))
+    assert kept.exists()
+    assert not old.exists()
+    assert not beside.exists()
+
+
+def test_forgetting_a_run_leaves_the_others(state: Path) -> None:
+    for run in ("one", "two"):
+        checkpoint_folder("learner", run, {}).mkdir(parents=True)
+    forget_checkpoints("learner", "one")
+    assert [run.name for run in (state / "checkpoints" / "learner").iterdir()] == ["two"]

@@ -1,0 +1,104 @@
+"""Stages killed with SIGKILL and started again: they go on, and end in the same bytes."""
+
+import random
+import re
+import shlex
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+from rerun_table import TRAININGS
+from tiny_project import Project
+
+NUM_EPOCHS = 6
+GOES_ON = re.compile(r"goes on after epoch (\d+) ")
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    project = Project(tmp_path_factory.mktemp("project"))
+    for section in TRAININGS:
+        project.change(section, max_epochs=NUM_EPOCHS, patience_epochs=NUM_EPOCHS)
+    project.run("dvc", "repro", *TRAININGS)
+    return project
+
+
+def start(project: Project, stage: str) -> "subprocess.Popen[str]":
+    """A stage's command as DVC runs it, its output gone."""
+    definition = yaml.safe_load((project.folder / "dvc.yaml").read_text())["stages"][stage]
+    command = definition["cmd"]
+    dataset = yaml.safe_load((project.folder / "params.yaml").read_text())["dataset"]
+    for key, value in {"detection.images": dataset["detection"]["images"], **dataset}.items():
+        command = command.replace(f"${{dataset.{key}}}", str(value))
+    project.run(
+        "rm",
+        "-rf",
+        *(out if isinstance(out, str) else next(iter(out)) for out in definition["outs"]),
+    )
+    return subprocess.Popen(
+        shlex.split(command),
+        cwd=project.folder,
+        env=project.env,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def forget(project: Project, stage: str) -> None:
+    project.run("rm", "-rf", f".vigil/memo/{stage}")
+
+
+@pytest.mark.parametrize("stage", TRAININGS)
+def test_a_training_goes_on_after_its_last_whole_epoch(project: Project, stage: str):
+    expected = project.content()
+    forget(project, stage)
+    last_epoch = random.Random(stage).randrange(2, NUM_EPOCHS)
+    with start(project, stage) as process:
+        for line in process.stdout:
+            if line.startswith(f"epoch {last_epoch}/"):
+                process.kill()
+    assert process.returncode == -signal.SIGKILL
+    # nothing that a later run could take for a result
+    assert project.content().keys() < expected.keys()
+    assert not any(name.startswith(".") for name in listed(project.folder / "models"))
+    told, _ = (again := start(project, stage)).communicate()
+    assert again.returncode == 0, told
+    # an epoch is told of before its checkpoint is whole
+    assert int(GOES_ON.search(told)[1]) in {last_epoch - 1, last_epoch}
+    assert project.content() == expected
+    assert not list((project.folder / ".vigil/checkpoints" / stage).iterdir())
+    told, _ = start(project, stage).communicate()  # killed before DVC noted it: not trained again
+    assert "epoch" not in told
+    assert project.content() == expected
+
+
+@pytest.mark.parametrize("stage", ["extract_frames", "embed_clips"])
+def test_what_was_made_of_each_video_and_clip_is_not_made_again(project: Project, stage: str):
+    expected = project.content()
+    forget(project, stage)
+    memo = project.folder / ".vigil/memo" / stage
+    process = start(project, stage)
+    while process.poll() is None and not whole(memo):
+        pass
+    process.kill()
+    process.communicate()
+    kept = {entry.name: entry.stat().st_ino for entry in whole(memo)}
+    assert kept
+    told, _ = (again := start(project, stage)).communicate()
+    assert again.returncode == 0, told
+    assert project.content() == expected
+    assert kept.items() <= {entry.name: entry.stat().st_ino for entry in whole(memo)}.items()
+
+
+def whole(memo: Path) -> list[Path]:
+    """Entries that are finished."""
+    if not memo.exists():
+        return []
+    return [entry for entry in memo.iterdir() if not entry.name.startswith("partial-")]
+
+
+def listed(folder: Path) -> list[str]:
+    return [entry.name for entry in folder.iterdir()]
