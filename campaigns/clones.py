@@ -57,7 +57,7 @@ def kill_dvc_alone(process: "subprocess.Popen[bytes]") -> None:
 
 def read_times(folder: Path) -> dict[str, float]:
     """Seconds of each stage's last run."""
-    files = [*folder.glob(".vigil/times/*.json"), *folder.glob("demo/.vigil/times/*.json")]
+    files = folder.glob(".vigil/times/*.json")
     return {file.stem: float(json.loads(file.read_text())["seconds"]) for file in files}
 
 
@@ -65,7 +65,7 @@ def forget_work(folder: Path) -> None:
     """Removes all that would spare a run its work: lock files, and what DVC and vigil remember."""
     for lock in ("demo/dvc.lock", "dvc.lock"):
         (folder / lock).unlink(missing_ok=True)
-    for remembered in (".dvc/cache/runs", ".vigil/memo", "demo/.vigil/memo"):
+    for remembered in (".dvc/cache/runs", ".vigil/memo"):
         shutil.rmtree(folder / remembered, ignore_errors=True)
 
 

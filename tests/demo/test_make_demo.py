@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import resource
 import subprocess
 import sys
 from fractions import Fraction
@@ -27,7 +28,7 @@ PROMISED = {
 }
 
 
-def run(folder, num_frames=NUM_FRAMES):
+def run(folder, num_frames=NUM_FRAMES, max_file_bytes=resource.RLIM_INFINITY):
     folder.mkdir(parents=True)
     (folder / "params.yaml").write_text(
         f"make_demo: {{seed: 7, num_frames: {num_frames}, "
@@ -39,7 +40,15 @@ def run(folder, num_frames=NUM_FRAMES):
     search = os.pathsep.join(filter(None, [str(ROOT / "src"), os.environ.get("PYTHONPATH")]))
     environment = os.environ | {"PYTHONPATH": search}
     return subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=120
+        command,
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        preexec_fn=lambda: resource.setrlimit(
+            resource.RLIMIT_FSIZE, (max_file_bytes, resource.RLIM_INFINITY)
+        ),
     )
 
 
@@ -134,3 +143,12 @@ def test_stage_declares_its_code_and_its_files():
         "num_scenes_per_class",
         "num_clips_per_scene",
     }
+
+
+def test_without_room_nothing_stays_that_looks_whole(tmp_path):
+    finished = run(tmp_path / "full", max_file_bytes=9000)
+    assert finished.returncode == 1
+    (line,) = finished.stderr.splitlines()
+    assert line.startswith("make_demo: ")
+    assert "expected to write, got: File too large" in line
+    assert not [file for file in (tmp_path / "full/out").rglob("*") if file.is_file()]

@@ -39,9 +39,12 @@ def test_where_it_is_kept(tmp_path: Path, state: Path, monkeypatch: pytest.Monke
     monkeypatch.chdir(tmp_path)
     assert state_folder() == tmp_path / ".vigil"
     experiment = tmp_path / ".dvc" / "tmp" / "exps" / "tmp1"
-    experiment.mkdir(parents=True)
-    monkeypatch.chdir(experiment)
-    assert state_folder() == tmp_path / ".vigil"
+    (experiment / ".dvc").mkdir(parents=True)
+    (tmp_path / "demo").mkdir()
+    (experiment / "demo").mkdir()
+    for folder in (tmp_path / "demo", experiment, experiment / "demo"):
+        monkeypatch.chdir(folder)
+        assert state_folder() == tmp_path / ".vigil"
 
 
 def _claim_and_hold(facts: dict[str, int], told: Connection) -> None:

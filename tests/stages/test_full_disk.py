@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 from conftest import OUTPUTS, REPOSITORY, WORDS, Project, files_of
+from tiny_clips import write_clips
 
 from vigil.plumbing.stages import SHORT_WRITE
 
@@ -121,6 +122,70 @@ def test_a_write_that_fails(
     assert len(new) < len(whole)
     assert run_limited(project, stage, WORDS[stage], None).returncode == 0
     assert made_by(files_of(project.folder), stage) == whole
+
+
+@pytest.fixture
+def clips(untouched_project: Project, tmp_path: Path) -> Project:
+    """Clips, and parameters for a training of seconds."""
+    project = Project(tmp_path / "clips")
+    write_clips(project.folder / "clips", num_sources=8, kinds=("creep", "dash"))
+    project.write_params(untouched_project.params)
+    params = project.params
+    params["dataset"].update(clips="clips", anomalous_classes=["dash"], clip_group_pattern="")
+    params["embed_clips"]["flow_histogram"].update(num_pairs=4, short_side_px=48)
+    params["fit_autoencoder"].update(max_epochs=2, hidden=[16, 4])
+    params["evaluate"]["anomaly"].update(num_bootstrap=20, num_pictures=2)
+    project.write_params(params)
+    git = ("git", "-C", str(project.folder), "-c", "user.name=t", "-c", "user.email=t@t")
+    subprocess.run([*git, "init", "-q"], check=True)
+    subprocess.run([*git, "commit", "-qm", "start", "--allow-empty"], check=True)
+    return project
+
+
+SPLITS = ("--splits", "data/splits/anomaly")
+EMBEDDINGS = ("--clips", "clips", "--embeddings", "data/embeddings")
+MODEL = ("--weights", "models/autoencoder.safetensors", "--card", "models/autoencoder.json")
+ALARM = {
+    "split": (40, ("anomaly", "--clips", "clips", *SPLITS, "--metrics", "metrics/split.json")),
+    "embed_clips": (100, (*EMBEDDINGS, *SPLITS)),
+    "fit_autoencoder": (
+        3000,
+        (
+            *(*EMBEDDINGS, *MODEL, "--curves", "models/autoencoder_curves"),
+            *("--errors", "models/errors.csv"),
+        ),
+    ),
+    "pick_threshold": (10, ("--errors", "models/errors.csv", "--threshold", "models/t.json")),
+    "evaluate": (
+        2000,
+        (
+            *("anomaly", *EMBEDDINGS, *MODEL, "--threshold", "models/t.json"),
+            *("--metrics", "metrics/anomaly.json", "--plots", "metrics/plots/anomaly"),
+            *("--predictions", "data/predictions/anomaly"),
+        ),
+    ),
+}
+"""By stage: the bytes of a file that are allowed, less than it writes, and its words."""
+
+
+def test_a_write_that_fails_in_the_branch_of_the_alarm(clips: Project) -> None:
+    for stage, (limit, words) in ALARM.items():
+        title = f"{stage}@anomaly" if words[0] == "anomaly" else stage
+        before = files_of(clips.folder)
+        done = run_limited(clips, stage, words, limit)
+        assert done.returncode == 1, (stage, done.stderr)
+        assert done.stderr.count("\n") == 1, (stage, done.stderr)
+        assert done.stderr.startswith(f"{title}: ")
+        assert "expected to write, got: " in done.stderr
+        now = files_of(clips.folder)
+        # What is finished may stand, and is whole; of a folder, all of it or nothing.
+        new = {name: content for name, content in now.items() if name not in before}
+        assert {name: now[name] for name in before} == before
+        done = run_limited(clips, stage, words, None)
+        assert (done.returncode, done.stderr) == (0, "")
+        whole = files_of(clips.folder)
+        assert new.items() <= whole.items()
+        assert len(new) < len(whole) - len(before), stage
 
 
 def may_mount(folder: Path) -> list[str] | None:

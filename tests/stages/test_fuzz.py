@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 import yaml
 from conftest import OUTPUTS, WORDS, Outcome, Project, files_of, no_longer_than
+from tiny_clips import write_clips
 from tiny_detections import BOXES, coco_of, write_coco, write_pictures, write_rtsd, write_voc
 
 Run = Callable[..., Outcome]
@@ -102,7 +103,7 @@ class Campaign:
     def __init__(self, project: Project, run_stage: Run, stage: str, *words: str) -> None:
         self.project, self.run_stage, self.stage = project, run_stage, stage
         self.words = words or WORDS[stage]
-        self.outputs = OUTPUTS[stage]
+        self.outputs = OUTPUTS.get(stage, ("data/embeddings",))
         self.num_refused = 0
 
     def round(self, told: str) -> None:
@@ -138,13 +139,26 @@ def draw(request: pytest.FixtureRequest) -> random.Random:
     return random.Random(f"{SEED} {request.node.name}")
 
 
+def short_form(task: Any) -> Any:
+    """A task of an export as JSON_MIN has it."""
+    return {
+        "id": task["id"],
+        "video": task["data"]["video"],
+        "box": [region["value"] for region in task["annotations"][0]["result"]],
+    }
+
+
+@pytest.mark.parametrize("form", ["JSON", "JSON_MIN"])
 def test_exports_with_damaged_values(
-    project_before: Callable[[str], Project], run_stage: Run, draw: random.Random
+    project_before: Callable[[str], Project], run_stage: Run, draw: random.Random, form: str
 ) -> None:
     project = project_before("interpolate_annotations")
-    export = project.export
+    export = project.export if form == "JSON" else [short_form(task) for task in project.export]
+    project.write_export(export)
     campaign = Campaign(project, run_stage, "interpolate_annotations")
-    for number in range(ROUNDS):
+    campaign.round("untouched")
+    assert not campaign.num_refused
+    for number in range(2 * ROUNDS):
         damaged = mutate(export, draw)
         project.write_export(damaged)
         campaign.round(f"round {number}: {json.dumps(damaged)[:3000]}")
@@ -158,7 +172,7 @@ def test_exports_with_damaged_bytes(
     path = project.folder / "scene/annotations.json"
     content = path.read_bytes()
     campaign = Campaign(project, run_stage, "interpolate_annotations")
-    for number in range(ROUNDS):
+    for number in range(3 * ROUNDS):
         path.write_bytes(scramble(content, draw))
         campaign.round(f"round {number}: {path.read_bytes()[:3000]!r}")
     assert campaign.num_refused > ROUNDS / 5
@@ -172,7 +186,7 @@ def test_damaged_parameters(
     params = project.params
     campaign = Campaign(project, run_stage, "split")
     text = yaml.safe_dump(params).encode()
-    for number in range(ROUNDS):
+    for number in range(10 * ROUNDS if damage == "bytes" else 5 * ROUNDS):
         if damage == "values":
             # Past 60 levels PyYAML's writer gives up, not the reader that is tested.
             mutated = mutate(params, draw)
@@ -197,6 +211,32 @@ def test_videos_with_damaged_bytes(
     for number in range(ROUNDS):
         project.video(name).write_bytes(scramble(content, draw))
         campaign.round(f"round {number}")
+
+
+def test_clips_with_damaged_bytes(
+    untouched_project: Project, tmp_path: Path, run_stage: Run, draw: random.Random
+) -> None:
+    project = Project(tmp_path / "project")
+    clips = write_clips(project.folder / "clips", num_sources=4, kinds=("creep", "dash"))
+    project.write_params(untouched_project.params)
+    project.set_params("dataset", clips="clips", anomalous_classes=["dash"], clip_group_pattern="")
+    params = project.params
+    params["embed_clips"]["flow_histogram"].update(num_pairs=4, short_side_px=48)
+    project.write_params(params)
+    splits = ("--splits", "data/splits/anomaly")
+    split = ("anomaly", "--clips", "clips", *splits, "--metrics", "metrics/split_anomaly.json")
+    assert run_stage(project, "split", *split).code == 0
+    words = ("--clips", "clips", *splits, "--embeddings", "data/embeddings")
+    campaign = Campaign(project, run_stage, "embed_clips", *words)
+    campaign.round("untouched")
+    assert not campaign.num_refused
+    for number in range(2 * ROUNDS):
+        clip = draw.choice(sorted(clips.rglob("*.*")))
+        content = clip.read_bytes()
+        clip.write_bytes(scramble(content, draw))
+        campaign.round(f"round {number}: {clip.name}")
+        clip.write_bytes(content)
+    assert campaign.num_refused > ROUNDS / 5
 
 
 SETS = {"voc": "set/annotations", "coco": "set/instances.json", "rtsd": "set/gt.csv"}
@@ -288,7 +328,7 @@ def test_weights_with_damaged_bytes(tmp_path: Path, draw: random.Random, kind: s
     content = path.read_bytes()
     assert read_state(path).keys() == state.keys()
     refusals = []
-    for _ in range(3 * ROUNDS):
+    for _ in range(5 * ROUNDS):
         path.write_bytes(scramble(content, draw))
         try:
             read_state(path)

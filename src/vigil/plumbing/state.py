@@ -21,16 +21,15 @@ def fingerprint(facts: Mapping[str, Any]) -> str:
 def project_state_folder() -> Path:
     """Where vigil keeps what is neither input nor output: `.vigil/` of the project, git-ignored.
 
-    An experiment that DVC runs in a folder of its own (below `.dvc/tmp`) shares the project's.
-    `VIGIL_STATE_DIR` names another one.
+    The project is the nearest folder that DVC knows. An experiment that DVC runs in a folder of its
+    own (below `.dvc/tmp`) shares the project's. `VIGIL_STATE_DIR` names another one.
     """
     if named := os.environ.get("VIGIL_STATE_DIR"):
         return Path(named)
     here = Path.cwd()
-    for folder in here.parents:
-        if folder.name == ".dvc":
-            return folder.parent / ".vigil"
-    return here / ".vigil"
+    projects = [folder.parent for folder in here.parents if folder.name == ".dvc"]
+    projects += [folder for folder in (here, *here.parents) if (folder / ".dvc").is_dir()]
+    return (projects or [here])[0] / ".vigil"
 
 
 def state_folder() -> Path:

@@ -59,9 +59,16 @@ def write_report(root: Path, revision: str, folder: Path) -> None:
 
 
 def _read_times(order: Iterable[str]) -> dict[str, float]:
-    """Seconds of each stage's last run on this machine; stages without one are left out."""
-    files = {name: times_folder() / f"{name}.json" for name in order}
-    return {name: read_json(file)["seconds"] for name, file in files.items() if file.is_file()}
+    """Seconds of each stage's last run on this machine, those of other pipelines first.
+
+    Stages without one are left out.
+    """
+    files = {file.stem: file for file in sorted(times_folder().glob("*.json"))}
+    known = [name for name in order if name in files]
+    return {
+        name: read_json(files[name])["seconds"]
+        for name in [*(name for name in files if name not in known), *known]
+    }
 
 
 def main() -> None:
