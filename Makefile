@@ -64,7 +64,7 @@ constraints: $(VENV)/.dev-ready ## pin what the requirements brought along
 	  pip freeze --exclude-editable; } > constraints.txt
 
 clean-state: ## forget remembered work and checkpoints of stopped trainings
-	rm -rf .vigil
+	rm -rf "$${VIGIL_STATE_DIR:-.vigil}"
 
 clean: clean-state ## remove everything made, but for what git keeps
 	rm -rf data/demo data/frames data/annotations data/samples data/sample_report data/detection \

@@ -182,7 +182,7 @@ def main(
     from vigil.learn.optimisation import Optimisation
     from vigil.learn.runtime import seed_torch
     from vigil.learn.training import Fitting, fit
-    from vigil.learn.weights import save_model
+    from vigil.learn.weights import save_model, state_digest
 
     known = read_detections(detections)
     sides = {"train": read_side(train), "val": read_side(val)}
@@ -215,11 +215,14 @@ def main(
         ),
     )
 
+    seed_torch(params.seed)
+    config = _configure(train_set, is_own, params)
+    model = _build(config, params)
+    weights_digest = _digest_of_weights(params.weights)
+
     def train_and_save(run: str, results: Mapping[str, Path]) -> None:
-        seed_torch(params.seed)
-        config = _configure(train_set, is_own, params)
         module = DetectorTraining(
-            _build(config, params),
+            model,
             Optimisation(**params.model_dump(include=set(Optimisation.__dataclass_fields__))),
             ema_decay=params.ema_decay,
             monitor=params.monitor,
@@ -258,15 +261,15 @@ def main(
             results["card"],
         )
 
-    weights_digest = _digest_of_weights(params.weights)
     train_once(
         "train_detector",
         {
             "code": code_fingerprint(main, imports_of_others(params.architecture)),
             "params": params.model_dump(),
             "weights": weights_digest,
-            "train": train_truth.digest(),
-            "val": val_truth.digest(),
+            "start": state_digest(model),
+            "train": [train_truth.digest(), train_set.digest()],
+            "val": [val_truth.digest(), val_set.digest()],
         },
         train_and_save,
         {"weights": weights, "card": card, "curves": curves},

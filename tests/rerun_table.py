@@ -21,8 +21,8 @@ What reruns does not begin at nothing: what was made of a video or a clip that i
 remembered. A training (in bold) that reruns first looks whether its training and validation data,
 its parameters or its code differ from those of an earlier one, and takes the results of that where
 they do not: it trains neither for a box moved on a test video, nor for a comment, nor for the code
-of a network that it does not use. `dvc repro -f` does not train again either; `make clean-state`
-forgets.
+of a detector of another kind. Versions of the libraries that compute count as code. `dvc repro -f`
+does not train again either; `make clean-state` forgets.
 
 """
 TRAININGS = ("train_classifier", "train_detector", "fit_autoencoder")

@@ -19,6 +19,7 @@ SIZE_WH = (96, 80)
 NUM_FRAMES = 48
 FPS = 12
 VIDEOS = ("a one.mp4", "b.two.avi", "c.mp4")
+OWN_STATE = ("VIGIL_STATE_DIR", "VIGIL_MEMO_GB")
 SMALL = {
     "generate_samples": {"num_frames": 4, "stride_frames": 4, "size_px": 20},
     "train_classifier": {
@@ -116,7 +117,9 @@ class Project:
         (folder / "data" / "scene" / "videos").mkdir(parents=True)
         write_clips(folder / "data" / "scene" / "clips", num_sources=3)
         self.env = {
-            **os.environ,
+            **{
+                k: v for k, v in os.environ.items() if k not in ("VIGIL_STATE_DIR", "VIGIL_MEMO_GB")
+            },
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
             "DVC_NO_ANALYTICS": "1",
             "GIT_AUTHOR_NAME": "t",

@@ -128,7 +128,7 @@ def test_of_two_makers_at_once_both_get_their_result(tmp_path: Path, state: Path
 
 
 def age(state: Path, seconds: float) -> None:
-    for path in (state / "memo" / "stage").iterdir():
+    for path in (state / "memo" / "stage").rglob("*"):
         stamp = path.stat().st_mtime - seconds
         os.utime(path, (stamp, stamp))
 
@@ -167,6 +167,15 @@ def test_what_a_kill_left_is_forgotten_after_a_day_not_before(state: Path) -> No
     age(state, 25 * 3600)
     Memo("stage").prune()
     assert not left.exists()
+
+
+def test_what_is_still_written_to_is_no_leftover_however_long_ago_it_began(state: Path) -> None:
+    left = state / "memo" / "stage" / "partial-abc"
+    (left / "result").mkdir(parents=True)
+    age(state, 25 * 3600)
+    (left / "result" / "weights").write_text("half")
+    Memo("stage").prune()
+    assert (left / "result" / "weights").exists()
 
 
 @pytest.mark.parametrize("gb", ["0", "0.000001"])

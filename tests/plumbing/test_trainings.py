@@ -1,4 +1,6 @@
+import errno
 import os
+import shutil
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -39,6 +41,7 @@ class Training:
 @pytest.fixture(autouse=True)
 def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("VIGIL_STATE_DIR", str(tmp_path / "state"))
+    monkeypatch.delenv("VIGIL_MEMO_GB", raising=False)
     return tmp_path / "state"
 
 
@@ -80,21 +83,69 @@ def test_checkpoints_stay_until_the_results_are_there(tmp_path: Path, state: Pat
     assert files(state / "checkpoints") == []
 
 
-def test_a_run_killed_while_its_results_are_put_in_place_trains_no_more(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("error", [Killed(), OSError(errno.ENOSPC, "No space left on device")])
+def test_a_run_that_ends_while_its_results_are_put_in_place_trains_no_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException
 ) -> None:
     training = Training()
 
-    def kill(*_: object) -> None:
-        raise Killed
+    def fail(*_: object) -> None:
+        raise error
 
     with monkeypatch.context() as patch:
-        patch.setattr("vigil.plumbing.trainings.link_or_copy", kill)
-        with pytest.raises(Killed):
+        patch.setattr(shutil, "copytree", fail)  # of the curves, after the weights
+        with pytest.raises(type(error)):
             train_once("learner", {"x": 1}, training, results(tmp_path / "a"))
+    assert files(tmp_path / "a") == ["a.safetensors"]
     train_once("learner", {"x": 1}, training, results(tmp_path / "a"))
     assert len(training.runs) == 1
     assert files(tmp_path / "a") == ["a.safetensors", "a_curves/loss.tsv"]
+
+
+def test_no_room_for_the_results_leaves_the_checkpoint_alone(tmp_path: Path, state: Path) -> None:
+    training = Training()
+
+    def train(run: str, made: Mapping[str, Path]) -> None:
+        training(run, made)
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(OSError, match="No space"):
+        train_once("learner", {"x": 1}, train, results(tmp_path / "a"))
+    assert files(tmp_path / "a") == []
+    assert [Path(name).name for name in files(state)] == ["last.ckpt"]
+
+
+@pytest.mark.parametrize("damage", ["emptied", "changed", "gone", "no digests"])
+def test_what_is_remembered_and_damaged_is_made_again(
+    tmp_path: Path, state: Path, capsys: pytest.CaptureFixture[str], damage: str
+) -> None:
+    training = Training()
+    train_once("learner", {"x": 1}, training, results(tmp_path / "a"))
+    (weights,) = state.rglob("memo/learner/*/result/weights")
+    if damage == "emptied":
+        weights.write_bytes(b"")
+    elif damage == "changed":
+        weights.write_text("WEIGHTS")
+    elif damage == "gone":
+        weights.unlink()
+    else:
+        (weights.parent / "digests.json").unlink()
+    train_once("learner", {"x": 1}, training, results(tmp_path / "b"))
+    assert len(training.runs) == 2
+    assert "is damaged; it is done again" in capsys.readouterr().out
+    assert (tmp_path / "b" / "a.safetensors").read_text() == "weights"
+    train_once("learner", {"x": 1}, training, results(tmp_path / "c"))
+    assert len(training.runs) == 2
+
+
+def test_writing_over_a_result_does_not_change_what_is_remembered(tmp_path: Path) -> None:
+    training = Training()
+    train_once("learner", {"x": 1}, training, results(tmp_path / "a"))
+    with (tmp_path / "a/a.safetensors").open("r+") as file:
+        file.write("other")
+    train_once("learner", {"x": 1}, training, results(tmp_path / "b"))
+    assert (tmp_path / "b/a.safetensors").read_text() == "weights"
+    assert len(training.runs) == 1
 
 
 def test_a_checkpoint_is_of_one_kind_of_machine() -> None:

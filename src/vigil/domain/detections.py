@@ -89,7 +89,7 @@ class DetectionSet:
         return DetectionSet(self.images.loc[list(ids)], boxes, self.classes)
 
     def digest(self) -> str:
-        """SHA-256 of the pictures' bytes, of their boxes and of all classes, in hexadecimal."""
+        """SHA-256 of the pictures' facts, of their boxes and of all classes, in hexadecimal."""
         content = (self.images.to_csv(), self.boxes.to_csv(), *self.classes)
         return hashlib.sha256(repr(content).encode()).hexdigest()
 

@@ -1,6 +1,5 @@
 """Clips to vectors by a network: decoding ahead, in batches, in the arithmetic asked for."""
 
-import hashlib
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -12,11 +11,11 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import nn
 
 from vigil.learn.models.anomaly.backbone import InputFacts
 from vigil.learn.models.anomaly.registry import build_backbone
 from vigil.learn.runtime import choose_device, prepare_torch, seed_torch
+from vigil.learn.weights import state_digest
 from vigil.pixels.clips import Positions, ShortClips, read_frames, sample_uniformly
 from vigil.pixels.picture import Picture
 from vigil.plumbing.errors import InputError
@@ -146,12 +145,3 @@ def read_windows(
         return inputs.size(picture)[..., ::-1]
 
     return read_frames(path, choose, fit)[0]
-
-
-def state_digest(model: nn.Module) -> str:
-    """SHA-256 over a model's weights: names, shapes and values, in hexadecimal."""
-    digest = hashlib.sha256()
-    for name, tensor in sorted(model.state_dict().items()):
-        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
-        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
-    return digest.hexdigest()

@@ -100,7 +100,8 @@ def _train_anyway(
 
 def _draw(table: pd.DataFrame, rate: float, stage: str, path: Path) -> None:
     with figure(path, title=stage, x_label="learning rate", y_label="loss, smoothed") as axes:
-        axes.plot(table["learning_rate"], table["loss"])
+        steps = table.iloc[NUM_SKIPPED:]
+        axes.plot(steps["learning_rate"], steps["loss"])
         axes.axvline(rate, color=PALETTE[1], label=f"falls fastest: {rate:.1e}")
         axes.set_xscale("log")
         axes.legend()

@@ -7,6 +7,8 @@ These are environment variables and never parameters, so that another machine re
 import ctypes
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 
@@ -74,6 +76,21 @@ def prepare_torch() -> None:
     if num_threads := read_count("VIGIL_THREADS", 0):
         torch.set_num_threads(num_threads)
     _keep_freed_memory()
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Computes on one thread, as a loader's processes do.
+
+    A sum over a picture depends on the number of threads in its last bit, and a pixel's rounding on
+    that: with another number of workers, a network would else see other pictures.
+    """
+    num_threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(num_threads)
 
 
 def describe_machine() -> dict[str, str | int]:

@@ -5,6 +5,7 @@ same bytes as an unbroken one: random numbers depend on the seed and the step al
 checkpoint, replaced by a rename after each epoch, holds everything, the best weights included.
 """
 
+import errno
 import itertools
 import logging
 import math
@@ -124,6 +125,8 @@ def fit(
         if num_epochs := _num_epochs(last):
             print(f"{stage}: goes on after epoch {num_epochs} of a run that was stopped")
         trainer.fit(module, train, val, ckpt_path=last if num_epochs else None)
+    if not trainer.state.finished:  # else what was interrupted would count as done
+        raise KeyboardInterrupt
     curve.write()
     state = {name: tensor.cpu() for name, tensor in best.state.items()}
     model: torch.nn.Module = module.model  # type: ignore[assignment]
@@ -318,7 +321,11 @@ def _num_epochs(checkpoint: Path) -> int:
     try:
         content: Mapping[str, Any] = torch.load(checkpoint, map_location="cpu", weights_only=False)
         return int(content["epoch"]) + 1
+    except MemoryError:
+        raise
     except Exception as error:  # damaged pickles raise anything
+        if isinstance(error, OSError) and error.errno != errno.EINVAL:
+            raise  # which says nothing about the checkpoint
         print(f"{checkpoint}: cannot be read ({shorten(str(error))}); training starts afresh")
         return 0
 

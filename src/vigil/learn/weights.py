@@ -1,5 +1,6 @@
 """A trained model on disk: weights as safetensors, which hold no code, and a JSON card beside."""
 
+import hashlib
 import pickle
 import warnings
 from collections.abc import Callable, Mapping
@@ -96,6 +97,15 @@ def read_state(path: Path) -> dict[str, Tensor]:
             f"{path}: expected safetensors or a state dict, got: {shorten(reason, 100)}"
         ) from None
     return unwrap_state(content, str(path))
+
+
+def state_digest(model: torch.nn.Module) -> str:
+    """SHA-256 over a model's weights: names, shapes and values, in hexadecimal."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(model.state_dict().items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
 
 
 def unwrap_state(content: Any, place: str) -> dict[str, Tensor]:

@@ -64,9 +64,9 @@ class Memo:
         remembered = self.holds(facts)
         result = self.recall(facts, make)
         if result.is_dir():
-            shutil.copytree(result, target, copy_function=link_or_copy)
+            shutil.copytree(result, target, copy_function=_link_or_copy)
         else:
-            link_or_copy(result, target)
+            _link_or_copy(result, target)
         return remembered
 
     def holds(self, facts: Mapping[str, Any]) -> bool:
@@ -87,8 +87,13 @@ class Memo:
                     raise
             finally:
                 shutil.rmtree(partial, ignore_errors=True)
-        os.utime(entry)
+        with suppress(OSError):  # a folder that may not be written to
+            os.utime(entry)
         return entry / "result"
+
+    def forget(self, facts: Mapping[str, Any]) -> None:
+        """Forgets the result of `facts`, where it is remembered."""
+        _forget(self._folder / fingerprint(facts))
 
     def prune(self) -> None:
         """Forgets the entries used longest ago until the rest fits `VIGIL_MEMO_GB` (default 50).
@@ -103,10 +108,11 @@ class Memo:
             with suppress(FileNotFoundError):
                 ages_s[entry] = time.time() - entry.stat().st_mtime
         room = self._room_bytes
-        for entry, age_s in sorted(ages_s.items(), key=lambda item: item[1]):
+        for entry in sorted(ages_s, key=lambda entry: ages_s[entry]):
             if entry.name.startswith(PARTIAL_PREFIX):
-                if age_s > ABANDONED_AFTER_S:
-                    shutil.rmtree(entry, ignore_errors=True)
+                with suppress(FileNotFoundError):
+                    if time.time() - newest(entry) > ABANDONED_AFTER_S:
+                        shutil.rmtree(entry, ignore_errors=True)
                 continue
             with suppress(FileNotFoundError):
                 room -= sum(file.stat().st_size for file in entry.rglob("*"))
@@ -136,8 +142,12 @@ def _forget(entry: Path) -> None:
         shutil.rmtree(leaving, ignore_errors=True)
 
 
-def link_or_copy(source: str | Path, target: str | Path) -> None:
-    """Gives a remembered file another name, or copies it where that would not do."""
+def newest(folder: Path) -> float:
+    """When anything in a folder was last changed, in seconds since 1970."""
+    return max(file.stat().st_mtime for file in (folder, *folder.rglob("*")))
+
+
+def _link_or_copy(source: str | Path, target: str | Path) -> None:
     # A hard link costs neither time nor room; nothing in the pipeline writes into a file in place.
     # People do, into small ones: what they change must not be what is remembered.
     if Path(source).stat().st_size >= LINKED_FROM_BYTES:

@@ -48,8 +48,9 @@ SHORT_WRITE = re.compile(r"^\d+ requested and \d+ written$")
 LONGEST_MESSAGE = 2000
 INTERRUPTED = "interrupted; run it again to go on"
 RESULT_LIBRARIES = (
-    *("av", "lightning", "numpy", "opencv-python-headless", "pandas", "pytorchvideo"),
-    *("scikit-learn", "torch", "torchmetrics", "torchvision"),
+    *("av", "dvclive", "faster-coco-eval", "lightning", "numpy", "opencv-python-headless"),
+    *("pandas", "pytorchvideo", "safetensors", "scikit-learn", "torch", "torchvision"),
+    "transformers",
 )
 
 

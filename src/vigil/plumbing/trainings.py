@@ -12,12 +12,14 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from vigil.plumbing.memo import Memo, link_or_copy
+from vigil.plumbing.errors import InputError
+from vigil.plumbing.memo import Memo, file_digest, newest
 from vigil.plumbing.outputs import whole
+from vigil.plumbing.records import read_json, write_json
 from vigil.plumbing.state import fingerprint, project_state_folder, state_folder
 
 ABANDONED_AFTER_S = 30 * 24 * 3600
-CHECKPOINTS = "checkpoints"
+CHECKPOINTS, DIGESTS = "checkpoints", "digests.json"
 
 Train = Callable[[str, Mapping[str, Path]], object]
 """Trains and writes the results; gets the run's fingerprint, and a path by the name of each."""
@@ -34,20 +36,26 @@ def train_once(
     """
     run = fingerprint(facts)
     memo = Memo(stage)
-    if memo.holds(facts):
-        print(f"{stage}: nothing that this training depends on has changed since it was done")
 
     def make(folder: Path) -> None:
         folder.mkdir()
         train(run, {name: folder / name for name in results})
+        write_json(_digests(folder), folder / DIGESTS)
 
+    if memo.holds(facts):
+        if _is_sound(memo.recall(facts, make)):
+            print(f"{stage}: nothing that this training depends on has changed since it was done")
+        else:
+            print(f"{stage}: what was remembered of this training is damaged; it is done again")
+            memo.forget(facts)
     made = memo.recall(facts, make)
     for name, path in results.items():
         with whole(path) as partial:
+            # Copies, not links: a model is a file that people write over.
             if (made / name).is_dir():
                 shutil.copytree(made / name, partial)
             else:
-                link_or_copy(made / name, partial)
+                shutil.copyfile(made / name, partial)
     forget_checkpoints(stage, run)
     _forget_abandoned()
     memo.prune()
@@ -66,12 +74,25 @@ def forget_checkpoints(stage: str, run: str) -> None:
     shutil.rmtree(state_folder() / CHECKPOINTS / stage / run, ignore_errors=True)
 
 
+def _digests(folder: Path) -> dict[str, str]:
+    """By its path below a folder: the SHA-256 of each file but for that of the digests."""
+    files = (file for file in folder.rglob("*") if file.is_file() and file.name != DIGESTS)
+    return {file.relative_to(folder).as_posix(): file_digest(file) for file in files}
+
+
+def _is_sound(made: Path) -> bool:
+    """Whether results are what they were when they were made."""
+    try:
+        return bool(read_json(made / DIGESTS) == _digests(made))
+    except InputError:
+        return False
+
+
 def _forget_abandoned() -> None:
     """Removes checkpoints that no run has gone on from for long."""
     state = project_state_folder()
     for part in (state, *state.glob("beside-*")):
         for run in part.glob(f"{CHECKPOINTS}/*/*"):
             with suppress(OSError):  # another process was quicker
-                newest = max(file.stat().st_mtime for file in (run, *run.rglob("*")))
-                if time.time() - newest > ABANDONED_AFTER_S:
+                if time.time() - newest(run) > ABANDONED_AFTER_S:
                     shutil.rmtree(run, ignore_errors=True)

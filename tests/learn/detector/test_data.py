@@ -232,6 +232,26 @@ def test_a_batch_is_padded_and_tells_objects_from_padding(images: Path):
     assert last.is_object.tolist() == [[True], [False]]
 
 
+def test_pictures_are_changed_on_one_thread_as_in_a_process_of_a_loader(images: Path):
+    """The mean that contrast is changed about has another last bit on two, one picture in hundreds
+    another pixel for it, and a network other weights."""
+    seen = []
+
+    def augmentation(load, position, num):
+        seen.append(torch.get_num_threads())
+        return load(position)
+
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(3)
+        data = dataset(images, augmentation=augmentation)
+        data[0, 0]
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(before)
+    assert seen == [1]
+
+
 def test_objects_of_a_batch_without_any():
     truth = pad_objects([objects_of(), objects_of()])
     assert truth.boxes.shape == (2, 0, 4)

@@ -1,5 +1,6 @@
 """Annotated pictures as batches of tensors."""
 
+import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from vigil.domain.detections import CORNERS, DetectionSet
 from vigil.learn.data.epoch_sampler import EpochSampler
 from vigil.learn.detection import Example, Objects, Truth, pad_objects
-from vigil.learn.runtime import num_workers
+from vigil.learn.runtime import num_workers, one_thread
 from vigil.pixels.images import ImageSource
 from vigil.pixels.letterbox import letterbox
 from vigil.pixels.picture import Picture
@@ -55,12 +56,19 @@ class DetectionDataset(Dataset[Example]):
         epoch, position = key
         if self._augmentation is None:
             return self._load(position)
-        with torch.random.fork_rng(devices=[]):
+        with one_thread(), torch.random.fork_rng(devices=[]):
             # The same changes in any worker, and after any history.
             draw = np.random.SeedSequence((self._seed, epoch, position)).generate_state(1, "u8")[0]
             # Not torch.manual_seed, which formats a stack trace for each kind of GPU.
             torch.default_generator.manual_seed(int(draw) >> 1)
             return self._augmentation(self._load, position, len(self))
+
+    def digest(self) -> str:
+        """SHA-256 of the bytes of all pictures, in order, in hexadecimal."""
+        found = hashlib.sha256()
+        for name in self.ids:
+            found.update(hashlib.sha256(self._source.content(name)).digest())
+        return found.hexdigest()
 
     def name(self, key: Key) -> str:
         """Which picture a key asks for."""

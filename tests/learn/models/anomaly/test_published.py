@@ -10,9 +10,9 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from vigil.learn.embedding import state_digest
 from vigil.learn.models.anomaly import pytorchvideo_hub, timesformer, torchvision_video
 from vigil.learn.models.anomaly.registry import BACKBONES, Options, build_backbone
+from vigil.learn.weights import state_digest
 from vigil.plumbing.errors import InputError
 
 pytestmark = [

@@ -1,0 +1,308 @@
+"""What a training is remembered by: all that its result depends on, and nothing else."""
+
+import json
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from conftest import Outcome, Project
+
+from vigil.domain.embeddings import INDEX_DTYPES, read_embeddings, write_embeddings
+from vigil.domain.samples import array_path, read_index
+from vigil.domain.sides import read_side
+from vigil.plumbing import stages, trainings
+from vigil.plumbing.closure import module_file
+from vigil.plumbing.state import fingerprint
+
+Run = Callable[..., Outcome]
+Facts = Callable[[], dict[str, Any]]
+DETECTIONS = ("--detections", "data/detection/instances.json")
+WORDS = {
+    "train_classifier": (
+        *("--samples", "data/samples", "--train", "data/splits/classifier/train.json"),
+        *("--val", "data/splits/classifier/val.json"),
+    ),
+    "train_detector": (
+        *("--images", "data/frames", *DETECTIONS, "--train", "data/splits/detector/train.json"),
+        *("--val", "data/splits/detector/val.json"),
+    ),
+    "fit_autoencoder": (
+        *("--clips", "clips", "--embeddings", "data/embeddings", "--errors", "models/errors.csv"),
+    ),
+}
+MADE = ("--weights", "models/w", "--card", "models/c", "--curves", "models/curves")
+
+
+@pytest.fixture
+def facts_of(
+    run_stage: Run, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[Project, str], dict[str, Any]]:
+    """The facts that a training stage hands over; nothing trains."""
+    monkeypatch.setenv("VIGIL_DEVICE", "cpu")
+    told: list[Mapping[str, Any]] = []
+    monkeypatch.setattr(trainings, "train_once", lambda _, facts, *rest: told.append(facts))
+
+    def run(project: Project, stage: str) -> dict[str, Any]:
+        outcome = run_stage(project, stage, *WORDS[stage], *MADE)
+        assert outcome.code == 0, outcome.stderr
+        fingerprint(told[-1])  # is plain values
+        return dict(told[-1])
+
+    return run
+
+
+def differing(one: Mapping[str, Any], other: Mapping[str, Any]) -> set[str]:
+    assert one.keys() == other.keys()
+    return {name for name in one if one[name] != other[name]}
+
+
+@pytest.fixture
+def crops(project_before: Callable[[str], Project], run_stage: Run) -> Project:
+    project = project_before("split")
+    assert run_stage(project, "split").code == 0
+    return project
+
+
+@pytest.mark.parametrize("side", ["train", "val", "test"])
+def test_crops_that_are_learnt_from_count_and_those_that_test_do_not(
+    crops: Project, facts_of: Callable[[Project, str], dict[str, Any]], side: str
+) -> None:
+    before = facts_of(crops, "train_classifier")
+    assert facts_of(crops, "train_classifier") == before
+    folder = crops.folder / "data/samples"
+    sample = read_index(folder).loc[read_side(crops.folder / f"data/splits/classifier/{side}.json")]
+    path = array_path(folder, sample["video"].iloc[0])
+    array = np.load(path)
+    array[sample["row"].iloc[0], -1, -1, -1] ^= 1
+    np.save(path, array)
+    assert differing(before, facts_of(crops, "train_classifier")) == {side} - {"test"}
+
+
+def test_labels_and_the_order_of_crops_count(
+    crops: Project, facts_of: Callable[[Project, str], dict[str, Any]]
+) -> None:
+    before = facts_of(crops, "train_classifier")
+    side = crops.folder / "data/splits/classifier/train.json"
+    ids = json.loads(side.read_text())
+    side.write_text(json.dumps(ids[::-1]))
+    assert differing(before, facts_of(crops, "train_classifier")) == {"train"}
+    side.write_text(json.dumps(ids))
+    index = crops.folder / "data/samples/index.csv"
+    table = pd.read_csv(index)
+    row = read_index(index.parent).index.get_loc(ids[0])
+    (label,) = set(table["label"]) - {table.loc[row, "label"]}
+    table.loc[row, "label"] = label
+    table.to_csv(index, index=False)
+    assert differing(before, facts_of(crops, "train_classifier")) == {"train"}
+
+
+@pytest.fixture
+def pictures(crops: Project, run_stage: Run) -> Project:
+    words = ("--splits", "data/splits/detector", "--metrics", "metrics/split_detector.json")
+    assert run_stage(crops, "split", "detector", *DETECTIONS, *words).code == 0
+    return crops
+
+
+@pytest.mark.parametrize("side", ["train", "val", "test"])
+@pytest.mark.parametrize("change", ["box", "crowd", "pixels"])
+def test_pictures_and_boxes_that_are_learnt_from_count_and_those_that_test_do_not(
+    pictures: Project, facts_of: Callable[[Project, str], dict[str, Any]], side: str, change: str
+) -> None:
+    before = facts_of(pictures, "train_detector")
+    assert facts_of(pictures, "train_detector") == before
+    name = read_side(pictures.folder / f"data/splits/detector/{side}.json")[0]
+    path = pictures.folder / "data/detection/instances.json"
+    content = json.loads(path.read_text())
+    (number,) = (image["id"] for image in content["images"] if image["file_name"] == name)
+    box = next(one for one in content["annotations"] if one["image_id"] == number)
+    if change == "box":
+        box["bbox"][2] -= 1
+    elif change == "crowd":
+        box["iscrowd"] = 1
+    path.write_text(json.dumps(content))
+    if change == "pixels":  # though instances.json still tells of the old ones
+        archive, entry = name.split(".zip/")
+        repack(pictures.folder / f"data/frames/{archive}.zip", entry)
+    assert differing(before, facts_of(pictures, "train_detector")) == {side} - {"test"}
+
+
+def repack(archive: Path, entry: str) -> None:
+    """Changes the comment in one JPEG of an archive."""
+    import zipfile
+
+    with zipfile.ZipFile(archive) as file:
+        content = {name: file.read(name) for name in file.namelist()}
+    jpeg = content[entry]
+    content[entry] = jpeg[:2] + b"\xff\xfe\x00\x03!" + jpeg[2:]
+    with zipfile.ZipFile(archive, "w") as file:
+        for name, one in content.items():
+            file.writestr(name, one)
+
+
+def test_what_a_detector_starts_from_counts(
+    pictures: Project, facts_of: Callable[[Project, str], dict[str, Any]]
+) -> None:
+    before = facts_of(pictures, "train_detector")
+    pictures.set_params("train_detector", seed=1)
+    assert differing(before, facts_of(pictures, "train_detector")) == {"params", "start"}
+
+
+@pytest.mark.parametrize(
+    ("stage", "module", "counts"),
+    [
+        ("train_classifier", "learn.models.classifier.crop_transformer", True),
+        ("train_classifier", "learn.training", True),
+        ("train_classifier", "learn.models.detector.grid", False),
+        ("train_detector", "learn.models.detector.grid", True),
+        ("train_detector", "learn.models.detector.trunk", True),
+        ("train_detector", "domain.measures.detector", True),
+        ("train_detector", "pixels.letterbox", True),
+        ("train_detector", "learn.models.detector.anchor", False),
+        ("train_detector", "learn.models.detector.matching", False),
+        ("train_detector", "learn.models.detector.torchvision_detectors", False),
+        ("train_detector", "plumbing.progress", False),
+    ],
+)
+def test_code_that_trains_counts_and_other_code_does_not(
+    pictures: Project,
+    facts_of: Callable[[Project, str], dict[str, Any]],
+    monkeypatch: pytest.MonkeyPatch,
+    stage: str,
+    module: str,
+    counts: bool,
+) -> None:
+    before = facts_of(pictures, stage)
+    edited, digest = module_file(f"vigil.{module}"), stages.code_digest
+    assert edited is not None
+    monkeypatch.setattr(
+        stages, "code_digest", lambda file: "edited" if file == edited else digest(file)
+    )
+    assert differing(before, facts_of(pictures, stage)) == ({"code"} if counts else set())
+
+
+def test_code_of_the_kind_of_detector_counts(
+    pictures: Project,
+    facts_of: Callable[[Project, str], dict[str, Any]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pictures.set_params("train_detector", architecture="anchor", num_anchor_sizes=1)
+    before = facts_of(pictures, "train_detector")
+    digest = stages.code_digest
+    for name, counts in (("anchor", True), ("matching", True), ("grid", False)):
+        edited = module_file(f"vigil.learn.models.detector.{name}")
+        with monkeypatch.context() as patch:
+            patch.setattr(
+                stages, "code_digest", lambda file, own=edited: "x" if file == own else digest(file)
+            )
+            found = differing(before, facts_of(pictures, "train_detector"))
+        assert found == ({"code"} if counts else set()), name
+
+
+@pytest.fixture
+def embeddings(untouched_project: Project, tmp_path: Path) -> Project:
+    """Vectors of 10 clips: 4 train, 3 validate, one of them anomalous, and 3 test."""
+    project = Project(tmp_path / "project")
+    (project.folder / "clips").mkdir(parents=True)
+    project.write_params(untouched_project.params)
+    sides = ["train"] * 4 + ["val"] * 3 + ["test"] * 3
+    index = pd.DataFrame(
+        {
+            "clip": [f"a/{number}.mp4" for number in range(10)],
+            "class": "a",
+            "source": [f"s{number}" for number in range(10)],
+            "is_anomalous": [False] * 6 + [True] * 4,
+            "split": sides,
+            "window": 0,
+        }
+    )
+    folder = project.folder / "data/embeddings"
+    folder.mkdir(parents=True)
+    vectors = np.random.default_rng(0).normal(size=(10, 8)).astype(np.float32)
+    write_embeddings(index.astype(INDEX_DTYPES), vectors, {"backbone": "flow_histogram"}, folder)
+    return project
+
+
+@pytest.mark.parametrize(
+    ("row", "change", "expected"),
+    [
+        (0, "vector", {"vectors"}),
+        (6, "vector", {"vectors"}),
+        (7, "vector", set()),
+        (0, "class", {"clips"}),
+        (6, "source", {"clips"}),
+        (9, "class", set()),
+        (0, "facts", {"embeddings"}),
+        (9, "gone", set()),
+        (6, "gone", {"clips", "vectors"}),
+    ],
+)
+def test_vectors_that_are_learnt_from_count_and_those_that_test_do_not(
+    embeddings: Project,
+    facts_of: Callable[[Project, str], dict[str, Any]],
+    row: int,
+    change: str,
+    expected: set[str],
+) -> None:
+    before = facts_of(embeddings, "fit_autoencoder")
+    folder = embeddings.folder / "data/embeddings"
+    index, vectors, facts = read_embeddings(folder)
+    if change == "vector":
+        vectors[row, 3] += 1
+    elif change == "facts":
+        facts["backbone"] = "r2plus1d_18"
+    elif change == "gone":
+        index, vectors = index.drop(index=row), np.delete(vectors, row, axis=0)
+    else:
+        index.loc[row, change] = "other"
+    shutil.rmtree(folder)
+    folder.mkdir()
+    write_embeddings(index, vectors, facts, folder)
+    assert differing(before, facts_of(embeddings, "fit_autoencoder")) == expected
+
+
+def test_code_that_tunes_counts_only_where_it_tunes(
+    embeddings: Project,
+    facts_of: Callable[[Project, str], dict[str, Any]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for number in range(10):
+        (embeddings.folder / "clips/a").mkdir(exist_ok=True)
+        (embeddings.folder / f"clips/a/{number}.mp4").write_bytes(b"frames")
+    params = embeddings.params
+    params["embed_clips"]["backbone"] = "r2plus1d_18"
+    digest = stages.code_digest
+    for from_epoch in (0, 1):
+        params["fit_autoencoder"]["fine_tuning"]["from_epoch"] = from_epoch
+        embeddings.write_params(params)
+        before = facts_of(embeddings, "fit_autoencoder")
+        for name in ("learn.fine_tuning", "learn.embedding", "pixels.clips"):
+            edited = module_file(f"vigil.{name}")
+            with monkeypatch.context() as patch:
+                patch.setattr(
+                    stages,
+                    "code_digest",
+                    lambda file, own=edited: "x" if file == own else digest(file),
+                )
+                found = differing(before, facts_of(embeddings, "fit_autoencoder"))
+            assert found == ({"code"} if from_epoch else set()), name
+    (embeddings.folder / "clips/a/0.mp4").write_bytes(b"other frames")
+    assert differing(before, facts_of(embeddings, "fit_autoencoder")) == {"frames"}
+    (embeddings.folder / "clips/a/9.mp4").write_bytes(b"other frames")  # tests
+    again = facts_of(embeddings, "fit_autoencoder")
+    (embeddings.folder / "clips/a/0.mp4").write_bytes(b"frames")
+    assert differing(before, facts_of(embeddings, "fit_autoencoder")) == set()
+    assert differing(before, again) == {"frames"}
+
+
+def test_a_model_built_twice_starts_the_same(
+    pictures: Project, facts_of: Callable[[Project, str], dict[str, Any]]
+) -> None:
+    """Whatever was drawn before."""
+    before = facts_of(pictures, "train_detector")
+    torch.rand(3)
+    assert facts_of(pictures, "train_detector") == before
