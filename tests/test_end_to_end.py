@@ -187,6 +187,7 @@ def test_plumbing_reruns_nothing_and_a_model_reruns_its_training(project: Projec
     project.repro()
 
 
+@pytest.mark.slow
 def test_nothing_trains_for_an_edit_that_cannot_change_what_is_learnt(project: Project):
     """DVC reruns the trainings, since their inputs differ in a byte; they see that it is nothing.
 

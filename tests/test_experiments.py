@@ -148,6 +148,7 @@ def params_of(reader: Reader, revision: str) -> tuple[float, str]:
     return params["fit_autoencoder"]["dropout"], params["pick_threshold"]["method"]
 
 
+@pytest.mark.slow
 def test_the_worked_examples(reader: Reader) -> None:
     folder = reader.folder
 

@@ -168,6 +168,7 @@ ALARM = {
 """By stage: the bytes of a file that are allowed, less than it writes, and its words."""
 
 
+@pytest.mark.slow
 def test_a_write_that_fails_in_the_branch_of_the_alarm(clips: Project) -> None:
     for stage, (limit, words) in ALARM.items():
         title = f"{stage}@anomaly" if words[0] == "anomaly" else stage

@@ -20,7 +20,7 @@ from tiny_clips import write_clips
 from tiny_detections import BOXES, coco_of, write_coco, write_pictures, write_rtsd, write_voc
 
 Run = Callable[..., Outcome]
-ROUNDS = int(os.environ.get("VIGIL_FUZZ_ROUNDS", "40"))
+ROUNDS = int(os.environ.get("VIGIL_FUZZ_ROUNDS", "30"))
 SEED = int(os.environ.get("VIGIL_FUZZ_SEED", "0"))
 LONGEST_S = 60
 LIBRARIES = (

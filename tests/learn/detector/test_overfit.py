@@ -1,6 +1,6 @@
 """Every detector learns eight pictures by heart: losses, targets and boxes fit each other.
 
-Torchvision's own need pictures of some size, and minutes; most of them run with `-m slow` alone.
+Torchvision's own need pictures of some size, and minutes: they run with `-m slow` alone.
 """
 
 from typing import Any
@@ -37,13 +37,10 @@ def test_it_overfits_eight_pictures(architecture: str):
     assert overfit(model, *draw(8), rate=1e-3, batch_size=8, num_steps=500) >= 0.95
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "architecture",
-    [
-        name if name == "fcos_resnet50_fpn" else pytest.param(name, marks=pytest.mark.slow)
-        for name in ARCHITECTURES
-        if name not in OWN
-    ],
+    [name for name in ARCHITECTURES if name not in OWN],
 )
 def test_torchvisions_overfit_eight_pictures(architecture: str):
     small, objects = draw(8)
