@@ -6,8 +6,8 @@ BIN := $(VENV)/bin
 AUDIT := $(VENV)/audit
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help repro test test-slow lint audit find-lr report verify-reproducible torture bench format \
-	constraints clean-state clean
+.PHONY: help repro test test-slow fuzz lint audit find-lr report verify-reproducible other-machines \
+	torture bench format constraints clean-state clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,10 +23,14 @@ repro: $(VENV)/.run-ready ## run the pipeline on what params.yaml points at (the
 	@echo "Your own:  README.md, \"Use your own videos\""
 
 test: $(VENV)/.dev-ready ## run the tests
-	OMP_NUM_THREADS=1 pytest -n 2 --dist loadfile  # more threads than cores wait for each other
+	@# More threads than cores wait for each other; tests/conftest.py orders the files.
+	OMP_NUM_THREADS=1 pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 test-slow: $(VENV)/.dev-ready ## run the tests that take minutes each
 	pytest -m slow
+
+fuzz: $(VENV)/.dev-ready ## thousands of damaged inputs
+	VIGIL_FUZZ_ROUNDS=150 pytest -n 2 tests/stages/test_fuzz.py
 
 lint: $(VENV)/.dev-ready ## check format, lint and types
 	ruff format --check .
@@ -47,11 +51,15 @@ find-lr: $(VENV)/.run-ready ## sweep learning rates: make find-lr STAGE=train_de
 	python -m vigil.learn.lr_finder $(STAGE)
 
 BASE ?= main
+export BASE
 report: $(VENV)/.run-ready ## compare the last run with a revision: make report BASE=main
-	python -m vigil.review.report --base $(BASE)
+	python -m vigil.review.report --base "$$BASE"
 
 verify-reproducible: $(VENV)/.run-ready ## run the demo in two fresh clones and compare every byte
 	python campaigns/verify_reproducible.py
+
+other-machines: $(VENV)/.run-ready ## measure what fewer threads and an older CPU change
+	python campaigns/other_machines.py
 
 torture: $(VENV)/.run-ready ## kill the demo's pipeline 50 times, and look whether anything is lost
 	python campaigns/torture.py

@@ -1,17 +1,15 @@
 """Stages killed with SIGKILL and started again: they go on, and end in the same bytes."""
 
 import io
+import json
 import random
 import re
-import shlex
 import signal
-import subprocess
 import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
-import yaml
 from rerun_table import TRAININGS
 from tiny_project import Project
 
@@ -28,38 +26,12 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     return project
 
 
-def start(project: Project, stage: str) -> "subprocess.Popen[str]":
-    """A stage's command as DVC runs it, its output gone."""
-    definition = yaml.safe_load((project.folder / "dvc.yaml").read_text())["stages"][stage]
-    command = definition["cmd"]
-    dataset = yaml.safe_load((project.folder / "params.yaml").read_text())["dataset"]
-    for key, value in {"detection.images": dataset["detection"]["images"], **dataset}.items():
-        command = command.replace(f"${{dataset.{key}}}", str(value))
-    project.run(
-        "rm",
-        "-rf",
-        *(out if isinstance(out, str) else next(iter(out)) for out in definition["outs"]),
-    )
-    return subprocess.Popen(
-        shlex.split(command),
-        cwd=project.folder,
-        env=project.env,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-
-
-def forget(project: Project, stage: str) -> None:
-    project.run("rm", "-rf", f".vigil/memo/{stage}")
-
-
 @pytest.mark.parametrize("stage", TRAININGS)
 def test_a_training_goes_on_after_its_last_whole_epoch(project: Project, stage: str):
     expected = project.content()
-    forget(project, stage)
+    project.forget(stage)
     last_epoch = random.Random(stage).randrange(2, NUM_EPOCHS // 2 + 1)
-    with start(project, stage) as process:
+    with project.start(stage) as process:
         for line in process.stdout:
             if line.startswith(f"epoch {last_epoch}/"):
                 process.kill()
@@ -67,7 +39,7 @@ def test_a_training_goes_on_after_its_last_whole_epoch(project: Project, stage: 
     # nothing that a later run could take for a result
     assert project.content().keys() < expected.keys()
     assert not any(name.startswith(".") for name in listed(project.folder / "models"))
-    told, _ = (again := start(project, stage)).communicate()
+    told, _ = (again := project.start(stage)).communicate()
     assert again.returncode == 0, told
     # an epoch is told of before its checkpoint is whole, and the kill may come late
     assert last_epoch - 1 <= int(GOES_ON.search(told)[1]) < NUM_EPOCHS
@@ -83,14 +55,20 @@ def mark(result: Path) -> None:
     else:
         with zipfile.ZipFile(result, "a") as archive:
             archive.comment = b"remembered"
+    stamps = result.with_name("stamps.json")
+    told = {}
+    for name in json.loads(stamps.read_text()):
+        stat = (result.parent / name).stat()
+        told[name] = [stat.st_size, stat.st_mtime_ns, ""]
+    stamps.write_text(json.dumps(told))
 
 
 @pytest.mark.parametrize("stage", ["extract_frames", "embed_clips"])
 def test_what_was_made_of_each_video_and_clip_is_not_made_again(project: Project, stage: str):
     expected = project.content()
-    forget(project, stage)
+    project.forget(stage)
     memo = project.folder / ".vigil/memo" / stage
-    process = start(project, stage)
+    process = project.start(stage)
     while process.poll() is None and not whole(memo):
         pass
     process.kill()
@@ -99,7 +77,7 @@ def test_what_was_made_of_each_video_and_clip_is_not_made_again(project: Project
     assert num_kept
     for entry in whole(memo):
         mark(entry / "result")
-    told, _ = (again := start(project, stage)).communicate()
+    told, _ = (again := project.start(stage)).communicate()
     assert again.returncode == 0, told
     now = project.content()
     assert now.keys() == expected.keys()
@@ -110,8 +88,8 @@ def test_what_was_made_of_each_video_and_clip_is_not_made_again(project: Project
         assert differing == ["data/embeddings/vectors.npy"]
         told, before = (np.load(io.BytesIO(c[differing[0]])) for c in (now, expected))
         assert (told != before).any(axis=1).sum() == num_kept
-    forget(project, stage)
-    told, _ = start(project, stage).communicate()
+    project.forget(stage)
+    told, _ = project.start(stage).communicate()
     assert project.content() == expected, told
 
 

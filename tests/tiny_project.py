@@ -2,10 +2,11 @@
 
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -169,9 +170,32 @@ class Project:
         assert done.returncode == code, done.stdout + done.stderr
         return done.stdout + done.stderr
 
-    def repro(self) -> list[str]:
-        """Runs the pipeline; returns the stages that ran."""
-        return stages_of(self.run("dvc", "repro"))
+    def start(
+        self, stage: str, before: Callable[[], None] | None = None
+    ) -> "subprocess.Popen[str]":
+        """Starts the command of a stage that ran before as DVC does, its outputs gone.
+
+        Args: before: what the new process calls first.
+        """
+        ran = yaml.safe_load(self.lock)["stages"][stage]
+        self.run("rm", "-rf", *(out["path"] for out in ran["outs"]))
+        return subprocess.Popen(
+            shlex.split(ran["cmd"]),
+            cwd=self.folder,
+            env=self.env,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            preexec_fn=before,
+        )
+
+    def forget(self, stage: str) -> None:
+        """Removes what is remembered of a stage's work."""
+        self.run("rm", "-rf", f".vigil/memo/{stage}")
+
+    def repro(self, *targets: str) -> list[str]:
+        """Runs the pipeline, or up to some of its stages; returns the stages that ran."""
+        return stages_of(self.run("dvc", "repro", *targets))
 
     @property
     def lock(self) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from vigil.plumbing.errors import InputError
-from vigil.plumbing.memo import Memo, file_digest
+from vigil.plumbing.memo import LINKED_FROM_BYTES, Memo, file_digest
 
 
 @pytest.fixture(autouse=True)
@@ -51,6 +51,22 @@ def test_a_folder_is_made_once(tmp_path: Path) -> None:
     memo.fetch({"a": 1}, maker.folder, tmp_path / "two")
     assert (tmp_path / "two" / "deep" / "a").read_text() == "made"
     assert maker.num_calls == 1
+
+
+def test_what_was_written_over_through_a_link_is_made_again(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    maker, memo = Maker("x" * LINKED_FROM_BYTES), Memo("stage")
+    memo.fetch({"a": 1}, maker.file, tmp_path / "one")
+    os.utime(tmp_path / "one")  # touched, and the same
+    assert memo.fetch({"a": 1}, maker.file, tmp_path / "two") is True
+    assert (tmp_path / "one").stat().st_ino == (tmp_path / "two").stat().st_ino
+    with (tmp_path / "one").open("r+") as file:
+        file.write("damage")
+    assert memo.fetch({"a": 1}, maker.file, tmp_path / "three") is False
+    assert "has changed since it was made, so it is made again" in capsys.readouterr().out
+    assert (tmp_path / "three").read_text() == maker.content
+    assert memo.fetch({"a": 1}, maker.file, tmp_path / "four") is True
 
 
 def test_it_is_remembered_between_runs_and_after_the_target_is_gone(tmp_path: Path) -> None:

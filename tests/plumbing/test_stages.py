@@ -88,7 +88,13 @@ several: {one: {depth: 7}}
 
 
 @pytest.fixture
+def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("elsewhere")
+
+
+@pytest.fixture
 def folder(tmp_path: Path) -> Path:
+    (tmp_path / ".dvc").mkdir()
     (tmp_path / "stages").mkdir()
     (tmp_path / "stages" / "count.py").write_text(SCRIPT)
     (tmp_path / "stages" / "several.py").write_text(INSTANCES)
@@ -153,7 +159,7 @@ def test_an_interruption_is_one_line_and_code_130(folder: Path) -> None:
         assert done.stderr.startswith("count: interrupted")
 
 
-def test_a_stage_does_not_run_beside_itself(folder: Path) -> None:
+def test_a_stage_does_not_run_beside_one_that_was_left(folder: Path, elsewhere: Path) -> None:
     """As it would after `kill -9` of DVC alone, which leaves the stage running."""
     (folder / "in.txt").write_text("slow")
     words = [sys.executable, "stages/count.py", "--in-file", "in.txt", "--out-file", "out.txt"]
@@ -164,9 +170,16 @@ def test_a_stage_does_not_run_beside_itself(folder: Path) -> None:
         assert left.stdout.readline() == "begun\n"
         done = count(folder, "word")
         assert done.returncode == 1
-        assert done.stderr.startswith(f"count: expected to run alone, but process {left.pid} still")
-        assert done.stderr.count("\n") == 1
+        assert done.stderr == (
+            f"count: expected to run alone, but process {left.pid} (count) still runs here, left "
+            "by a run that was stopped; wait for it, or end it\n"
+        )
         assert not (folder / "out.txt").exists()
+        # Nor beside another, which may read what the first one writes; of other projects, it may.
+        done = run(folder, "several", "two", "--out-file", "two.txt")
+        assert f"several@two: expected to run alone, but process {left.pid} (count)" in done.stderr
+        shutil.copytree(folder, elsewhere / "project")
+        assert run(elsewhere / "project", "several", "two", "--out-file", "x").returncode == 0
         left.kill()
     assert count(folder).returncode == 0
 

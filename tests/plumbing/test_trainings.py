@@ -1,12 +1,16 @@
 import errno
+import multiprocessing
 import os
 import shutil
 import time
 from collections.abc import Mapping
+from contextlib import suppress
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import pytest
 
+from vigil.plumbing.state import claim_state, fingerprint
 from vigil.plumbing.trainings import (
     ABANDONED_AFTER_S,
     checkpoint_folder,
@@ -42,6 +46,7 @@ class Training:
 def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("VIGIL_STATE_DIR", str(tmp_path / "state"))
     monkeypatch.delenv("VIGIL_MEMO_GB", raising=False)
+    monkeypatch.setattr("vigil.plumbing.state._claim", {})
     return tmp_path / "state"
 
 
@@ -115,7 +120,7 @@ def test_no_room_for_the_results_leaves_the_checkpoint_alone(tmp_path: Path, sta
     assert [Path(name).name for name in files(state)] == ["last.ckpt"]
 
 
-@pytest.mark.parametrize("damage", ["emptied", "changed", "gone", "no digests"])
+@pytest.mark.parametrize("damage", ["emptied", "changed", "gone", "no stamps"])
 def test_what_is_remembered_and_damaged_is_made_again(
     tmp_path: Path, state: Path, capsys: pytest.CaptureFixture[str], damage: str
 ) -> None:
@@ -129,10 +134,10 @@ def test_what_is_remembered_and_damaged_is_made_again(
     elif damage == "gone":
         weights.unlink()
     else:
-        (weights.parent / "digests.json").unlink()
+        (weights.parents[1] / "stamps.json").unlink()
     train_once("learner", {"x": 1}, training, results(tmp_path / "b"))
     assert len(training.runs) == 2
-    assert "is damaged; it is done again" in capsys.readouterr().out
+    assert "has changed since it was made, so it is made again" in capsys.readouterr().out
     assert (tmp_path / "b" / "a.safetensors").read_text() == "weights"
     train_once("learner", {"x": 1}, training, results(tmp_path / "c"))
     assert len(training.runs) == 2
@@ -153,6 +158,64 @@ def test_a_checkpoint_is_of_one_kind_of_machine() -> None:
     other = checkpoint_folder("learner", "run", {"device": "cpu", "num_threads": 4})
     assert one != other
     assert one.parent == other.parent  # so that both go with the run
+
+
+def _train_and_die(facts: dict[str, int], told: Connection, folder: Path) -> None:
+    claim_state(facts)
+    told.send(None)
+    told.recv()
+    with suppress(Killed):
+        train_once("learner", facts, Training(killed=True), results(folder))
+
+
+def test_a_run_that_was_killed_beside_another_is_gone_on_with(tmp_path: Path, state: Path) -> None:
+    facts = {"x": 1}
+    context = multiprocessing.get_context("fork")
+    runs = []
+    for name in ("first", "beside"):
+        here, there = context.Pipe()
+        run = context.Process(target=_train_and_die, args=(facts, there, tmp_path / name))
+        run.start()
+        here.recv()  # it has its claim
+        runs.append((here, run))
+    (_, first), (beside, killed) = runs
+    beside.send(None)
+    killed.join()
+    assert [path.parts[0] for path in map(Path, files(state)) if path.name == "last.ckpt"] == [
+        "beside-1"
+    ]
+    first.kill()  # before it began
+    first.join()
+    claim_state(facts)
+    resumed: list[bool] = []
+
+    def train(run: str, made: Mapping[str, Path]) -> None:
+        resumed.append(
+            (checkpoint_folder("learner", run, {"device": "cpu"}) / "last.ckpt").exists()
+        )
+        Training()(run, made)
+
+    train_once("learner", facts, train, results(tmp_path / "again"))
+    assert resumed == [True]
+    assert not any(name.endswith("last.ckpt") for name in files(state))
+
+
+def test_checkpoints_of_a_run_that_is_under_way_are_left_to_it(tmp_path: Path, state: Path) -> None:
+    facts = {"x": 1}
+    here, there = multiprocessing.get_context("fork").Pipe()
+    run = multiprocessing.get_context("fork").Process(
+        target=_train_and_die, args=(facts, there, tmp_path / "a")
+    )
+    run.start()
+    here.recv()
+    own = state / "checkpoints" / "learner" / fingerprint(facts) / "machine"
+    own.mkdir(parents=True)
+    claim_state(facts)
+    assert not checkpoint_folder("learner", fingerprint(facts), {}).parent.exists()
+    forget_checkpoints("learner", fingerprint(facts))
+    assert own.exists()
+    run.kill()
+    run.join()
 
 
 def test_what_nobody_goes_on_with_is_forgotten_after_a_month(tmp_path: Path, state: Path) -> None:

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,7 +15,7 @@ from vigil.review import headline
 from vigil.review.comparison import Change, changed_stages, compare, judge
 from vigil.review.findings import metric_table
 from vigil.review.report import write_report
-from vigil.review.revisions import flatten
+from vigil.review.revisions import WorkingFolder, flatten, read_metrics
 
 CURVE = "a_rate,b_rate\n0.0,0.0\n0.5,0.8\n1.0,1.0\n"
 DVC_YAML = """
@@ -116,14 +117,60 @@ def test_curves_that_are_the_same_are_drawn_once_and_folded_away(project: Path, 
     assert "the same on both sides" not in page()
 
 
-def test_parameters_that_have_not_run_yet_are_told(project: Path, tmp_path: Path):
-    lock = json.loads((project / "dvc.lock").read_text())
-    lock["stages"]["train"]["params"] = {"params.yaml": {"train_classifier.depth": 1}}
-    lock["stages"]["other"] = {"params": {"params.yaml": {"train_classifier.width": 8}}}
-    (project / "dvc.lock").write_text(json.dumps(lock))
+STAGES = """
+stages:
+  train: {cmd: x, deps: [a.py], params: [train_classifier.depth]}
+  other: {cmd: x, deps: [a.py], params: [train_classifier.width]}
+"""
+
+
+@pytest.mark.parametrize(
+    ("code", "depth", "expected"),
+    [("1", 2, ""), ("1", 3, "train"), ("2", 2, "other, train"), (None, 2, "")],
+)
+def test_what_has_not_run_as_it_stands_is_told(
+    project: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    code: str | None,
+    depth: int,
+    expected: str,
+):
+    monkeypatch.chdir(project)
+    (project / "dvc.yaml").write_text(DVC_YAML + STAGES)
+    (project / "a.py").write_text("1")
+    (project / "params.yaml").write_text("train_classifier: {depth: 2, width: 8}\n")
+    subprocess.run([sys.executable, "-m", "dvc", "commit", "-q", "-f"], cwd=project, check=True)
+    (project / "params.yaml").write_text(f"train_classifier: {{depth: {depth}, width: 8}}\n")
+    if code is None:
+        (project / "a.py").unlink()  # as where data has not been pulled
+    else:
+        (project / "a.py").write_text(code)
     write_report(project, "main", tmp_path / "report")
-    told = (tmp_path / "report/report.md").read_text()
-    assert "- Not run with the parameters as they stand: train." in told
+    (told,) = [
+        line.removeprefix("- Not run with what stands here now: ").split(".")[0]
+        for line in (tmp_path / "report/report.md").read_text().splitlines()
+        if line.startswith("- Not run")
+    ] or [""]
+    assert told == expected
+
+
+def test_curves_of_base_that_the_cache_lacks_are_told(project: Path, tmp_path: Path):
+    folder = project / "models/curves"
+    folder.mkdir(parents=True)
+    (folder / "loss.tsv").write_text("step\tloss\n1\t0.5\n")
+    curve = {"Loss": {"x": "step", "y": {"models/curves/loss.tsv": "loss"}}}
+    stages = {"train": {"cmd": "x", "outs": ["models/curves"]}}
+    (project / "dvc.yaml").write_text(json.dumps({"plots": [curve], "stages": stages}))
+    subprocess.run([sys.executable, "-m", "dvc", "commit", "-q", "-f"], cwd=project, check=True)
+    git(project, "add", "-A")
+    git(project, "commit", "-qm", "curves")
+    (folder / "loss.tsv").write_text("step\tloss\n1\t0.4\n")
+    shutil.rmtree(project / ".dvc/cache")
+    write_report(project, "main", tmp_path / "report")
+    page = (tmp_path / "report/index.html").read_text()
+    assert page.count("data:image/png;base64,") == 1
+    assert "Loss: base is neither in git nor in DVC's cache here" in page
 
 
 def test_an_unknown_revision_is_told(project: Path, tmp_path: Path):
@@ -152,6 +199,29 @@ def test_a_project_that_never_ran_is_told(project: Path, tmp_path: Path):
 )
 def test_directions(name: str, base: float, ours: float, expected: str):
     assert judge(name, base, ours) == expected
+
+
+def test_tables_and_intervals_in_metrics_become_names(tmp_path: Path):
+    told = {
+        "auroc": 0.9,
+        "intervals_95": {"auroc": [0.8, 1.0]},
+        "accuracy_by_class": [
+            {"accuracy": 0.5, "class": "run", "num_clips": 2},
+            {"accuracy": 1.0, "class": "walk", "num_clips": 1},
+        ],
+        "ap_by_class": {},
+    }
+    (tmp_path / "metrics").mkdir()
+    (tmp_path / "metrics/anomaly.json").write_text(json.dumps(told))
+    assert read_metrics(WorkingFolder(tmp_path))["anomaly"] == {
+        "auroc": 0.9,
+        "intervals_95.auroc.low": 0.8,
+        "intervals_95.auroc.high": 1.0,
+        "accuracy_by_class.run.accuracy": 0.5,
+        "accuracy_by_class.run.num_clips": 2,
+        "accuracy_by_class.walk.accuracy": 1.0,
+        "accuracy_by_class.walk.num_clips": 1,
+    }
 
 
 def test_a_change_within_the_interval_is_uncertain():

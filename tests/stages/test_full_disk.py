@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 from conftest import OUTPUTS, REPOSITORY, WORDS, Project, files_of
 from tiny_clips import write_clips
+from tiny_project import Project as WholeProject
 
 from vigil.plumbing.stages import SHORT_WRITE
 
@@ -187,6 +188,37 @@ def test_a_write_that_fails_in_the_branch_of_the_alarm(clips: Project) -> None:
         whole = files_of(clips.folder)
         assert new.items() <= whole.items()
         assert len(new) < len(whole) - len(before), stage
+
+
+DETECTOR = {
+    "train_detector": (20_000, "models/detector.safetensors"),
+    "evaluate@detector": (200, "metrics/detector.json"),
+}
+"""By stage: the bytes of a file that are allowed, and a file of its that has more."""
+
+
+@pytest.mark.slow
+def test_a_write_that_fails_in_the_branch_of_the_detector(tmp_path: Path) -> None:
+    project = WholeProject(tmp_path)
+    project.run("dvc", "repro", "evaluate@detector")
+    expected = project.content()
+    for stage, (limit, largest) in DETECTOR.items():
+        assert len(expected[largest]) > limit
+        project.forget(stage)
+
+        def set_limit(limit: int = limit) -> None:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+
+        told, _ = (full := project.start(stage, set_limit)).communicate()
+        lines = [line for line in told.splitlines() if line.startswith(f"{stage}: ")]
+        assert full.returncode == 1, told
+        assert "expected to write, got: " in lines[-1], told
+        assert "Traceback" not in told
+        # What is there is whole.
+        assert project.content().items() < expected.items()
+        told, _ = (free := project.start(stage)).communicate()
+        assert free.returncode == 0, told
+        assert project.content() == expected
 
 
 def may_mount(folder: Path) -> list[str] | None:

@@ -241,6 +241,33 @@ def test_links_of_the_user_of_dvc_and_within_a_folder_are_followed(
     assert run_stage(project, "extract_frames").code == 0
 
 
+@pytest.mark.parametrize("kind", ["a link out", "a link to a device", "a pipe"])
+def test_an_export_is_a_file_of_its_folder(
+    project: Project, run_stage: Run, assert_refused: Check, kind: str
+) -> None:
+    assert run_stage(project, "extract_frames").code == 0
+    export = project.folder / "scene/annotations.json"
+    if kind == "a link out":
+        (project.folder / "secret").mkdir()
+        export.rename(project.folder / "secret/export.json")
+        export.symlink_to("../secret/export.json")
+    else:
+        export.unlink()
+        if kind == "a pipe":
+            os.mkfifo(export)
+        else:
+            export.symlink_to("/dev/zero")
+    with no_longer_than(20):
+        outcome = run_stage(project, "interpolate_annotations")
+    assert_refused(outcome, project, "interpolate_annotations")
+    expected = {
+        "a link out": "no link that leads out of its folder",
+        "a link to a device": "a file or a folder, got something else",
+        "a pipe": "a file or a folder, got something else",
+    }[kind]
+    assert f"scene/annotations.json: expected {expected}\n" in outcome.stderr
+
+
 def test_links_in_a_circle_are_left_to_who_follows_them(tmp_path: Path) -> None:
     (tmp_path / "a").symlink_to("b")
     (tmp_path / "b").symlink_to("a")

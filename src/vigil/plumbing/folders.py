@@ -10,6 +10,26 @@ from vigil.plumbing.errors import InputError, shorten
 DVC_OBJECT = re.compile(r"/files/md5/[0-9a-f]{2}/[0-9a-f]{30}$")
 
 
+def check_path(path: Path) -> None:
+    """Refuses what is neither file nor folder, what `check_folder` refuses, and a stray link.
+
+    A file that is named below its folder, as `dataset.annotations` below `dataset.root`, may come
+    from whoever filled that folder: as a link it must not lead out of it.
+
+    Raises:
+        InputError: it is such a thing.
+    """
+    if path.is_dir():
+        check_folder(path)
+    elif not path.is_file():
+        raise InputError(f"{path}: expected a file or a folder, got something else")
+    elif path.is_symlink():
+        target = Path(os.path.realpath(path))
+        root = os.path.realpath(path.parent)
+        if not target.is_relative_to(root) and not DVC_OBJECT.search(target.as_posix()):
+            raise InputError(f"{path}: expected no link that leads out of its folder")
+
+
 def check_folder(folder: Path) -> None:
     """Refuses links that lead out of a folder, but for DVC's own into its cache, and pipes.
 

@@ -7,12 +7,13 @@ there whole or not at all.
 """
 
 import hashlib
+import json
 import math
 import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ DEFAULT_MAX_GB = 50.0
 PARTIAL_PREFIX = "partial-"
 ABANDONED_AFTER_S = 24 * 3600
 LINKED_FROM_BYTES = 2**20
+RESULT, STAMPS = "result", "stamps.json"
 
 
 def file_digest(path: Path) -> str:
@@ -71,16 +73,23 @@ class Memo:
 
     def holds(self, facts: Mapping[str, Any]) -> bool:
         """Whether the result of `facts` is remembered."""
-        return (self._folder / fingerprint(facts)).exists()
+        return _is_whole(self._folder / fingerprint(facts))
 
     def recall(self, facts: Mapping[str, Any], make: Callable[[Path], object]) -> Path:
         """As `fetch`, but gives where the result is remembered, to be read and not changed."""
         entry = self._folder / fingerprint(facts)
-        if not entry.exists():
+        if not _is_whole(entry):
+            if entry.exists():
+                print(f"{entry}: has changed since it was made, so it is made again")
+                _forget(entry)
             self._folder.mkdir(parents=True, exist_ok=True)
             partial = Path(tempfile.mkdtemp(dir=self._folder, prefix=PARTIAL_PREFIX))
             try:
-                make(partial / "result")
+                make(partial / RESULT)
+                stamps = {
+                    name: [*_stamp(file), file_digest(file)] for name, file in _files(partial)
+                }
+                (partial / STAMPS).write_text(json.dumps(stamps))
                 partial.replace(entry)
             except OSError:
                 if not entry.exists():  # else another process made the same entry meanwhile
@@ -89,11 +98,7 @@ class Memo:
                 shutil.rmtree(partial, ignore_errors=True)
         with suppress(OSError):  # a folder that may not be written to
             os.utime(entry)
-        return entry / "result"
-
-    def forget(self, facts: Mapping[str, Any]) -> None:
-        """Forgets the result of `facts`, where it is remembered."""
-        _forget(self._folder / fingerprint(facts))
+        return entry / RESULT
 
     def prune(self) -> None:
         """Forgets the entries used longest ago until the rest fits `VIGIL_MEMO_GB` (default 50).
@@ -132,6 +137,36 @@ def _told_room_bytes() -> float:
             f"got {shorten(told)}"
         )
     return room_gb * 1e9
+
+
+def _is_whole(entry: Path) -> bool:
+    """Whether an entry is there as it was made: people write into files, linked ones too.
+
+    What has the size and the time of then is taken for the same; else its bytes tell.
+    """
+    try:
+        stamps = json.loads((entry / STAMPS).read_text())
+        files = dict(_files(entry))
+        return files.keys() == stamps.keys() and all(
+            _stamp(file) == stamps[name][:2] or file_digest(file) == stamps[name][2]
+            for name, file in files.items()
+        )
+    except (OSError, ValueError, InputError):
+        return False
+
+
+def _files(entry: Path) -> Iterator[tuple[str, Path]]:
+    """An entry's files by their paths below it."""
+    result = entry / RESULT
+    for file in [result] if result.is_file() else result.rglob("*"):
+        if file.is_file():
+            yield file.relative_to(entry).as_posix(), file
+
+
+def _stamp(file: Path) -> list[int]:
+    """The size of a file in bytes, and when it was last written in nanoseconds."""
+    told = file.stat()
+    return [told.st_size, told.st_mtime_ns]
 
 
 def _forget(entry: Path) -> None:

@@ -12,7 +12,7 @@ import pandas as pd
 from vigil.plumbing.errors import InputError, shorten
 from vigil.plumbing.outputs import whole
 
-FORMULA = re.compile(r"'*[=+\-@\t\r]")
+FORMULA = re.compile(r"'*(?:[\t\r\n]|\s*[=+\-@\uff1d\uff0b\uff0d\uff20])")
 """How a cell starts that a spreadsheet would compute, or that stands for such a one."""
 
 

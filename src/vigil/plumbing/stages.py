@@ -32,7 +32,7 @@ from typing import Any, NoReturn
 import vigil
 from vigil.plumbing.closure import SOURCE, Import, closure_of, code_digest, is_plumbing
 from vigil.plumbing.errors import InputError, listed, printable
-from vigil.plumbing.folders import check_folder
+from vigil.plumbing.folders import check_path
 from vigil.plumbing.params import Dataset, Section, parse_section, read_params
 from vigil.plumbing.records import write_json
 from vigil.plumbing.state import claim_state, fingerprint, project_state_folder
@@ -72,8 +72,8 @@ def run_stage(*mains: Main) -> NoReturn:
         content = read_params()
         check_params(content, script.parent)
         for path in paths.values():
-            if path.is_dir():
-                check_folder(path)
+            if path.exists():
+                check_path(path)
         with _alone(title):
             claim_state({"stage": title, "params": content.get(script.stem)})
             main(**paths, **_parse_values(main, sys.modules[main.__module__], script.stem, content))
@@ -102,14 +102,17 @@ def run_stage(*mains: Main) -> NoReturn:
 
 @contextmanager
 def _alone(title: str) -> Iterator[None]:
-    """Refuses to run beside the same stage in the same folder, for both would write its outputs.
+    """Refuses to run beside another stage of the same project or experiment.
 
-    Where DVC alone is killed, the stage that it started goes on. The lock ends with the process.
+    DVC starts one at a time. Where it alone is killed, the stage that it started goes on, and would
+    replace an output that another one reads. The lock ends with the process.
 
     Raises:
-        InputError: it still runs.
+        InputError: one still runs.
     """
-    name = fingerprint({"folder": str(Path.cwd()), "stage": title})[:16]
+    here = Path.cwd()
+    project = next((folder for folder in (here, *here.parents) if (folder / ".dvc").is_dir()), here)
+    name = fingerprint({"folder": str(project)})[:16]
     file = project_state_folder() / "running" / name
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -118,26 +121,26 @@ def _alone(title: str) -> Iterator[None]:
         yield  # nothing can be written there: the stage itself will tell
         return
     try:
-        _lock(lock)
+        _lock(lock, title)
         yield
     finally:
         os.close(lock)
 
 
-def _lock(file: int) -> None:
+def _lock(file: int, title: str) -> None:
     try:
         fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except (BlockingIOError, PermissionError):  # either says that it is taken
-        process = os.read(file, 20).decode(errors="replace")
+        other = os.read(file, 80).decode(errors="replace")
         raise InputError(
-            f"expected to run alone, but process {process} still runs this stage here, left by a "
-            "run that was stopped; wait for it, or end it"
+            f"expected to run alone, but {other} still runs here, left by a run that was stopped; "
+            "wait for it, or end it"
         ) from None
     except OSError:
         return  # a file system that knows no locks
     with suppress(OSError):  # no room: the stage itself will tell
         os.ftruncate(file, 0)
-        os.write(file, str(os.getpid()).encode())
+        os.write(file, f"process {os.getpid()} ({title})".encode())
 
 
 def times_folder() -> Path:

@@ -4,13 +4,14 @@ import fcntl
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 MOST_CLAIMS = 64  # of the same facts at a time
 _claim: dict[str, int] = {}
-"""This process's claim: the number of its `part`, and the open file (`lock`) that holds it."""
+"""This process's claim: the number of its `part`, the open file (`lock`) that holds it, and where
+in that file (`start`) such claims begin."""
 
 
 def fingerprint(facts: Mapping[str, Any]) -> str:
@@ -36,6 +37,30 @@ def state_folder() -> Path:
     """Where this run keeps what no other may touch: the project's, or a part of it for itself."""
     part = _claim.get("part", 0)
     return project_state_folder() / f"beside-{part}" if part else project_state_folder()
+
+
+def free_parts() -> Iterator[Path]:
+    """This run's own part, then each other one while no run with the same claim is at it.
+
+    A run beside another that is killed leaves something there, for the next one of its kind.
+    """
+    own, project = state_folder(), project_state_folder()
+    yield own
+    if "lock" not in _claim:
+        return
+    for part in range(MOST_CLAIMS):
+        folder = project / f"beside-{part}" if part else project
+        if folder == own or not folder.is_dir():
+            continue
+        place = _claim["start"] + part
+        try:
+            fcntl.lockf(_claim["lock"], fcntl.LOCK_EX | fcntl.LOCK_NB, 1, place)
+        except OSError:
+            continue
+        try:
+            yield folder
+        finally:
+            fcntl.lockf(_claim["lock"], fcntl.LOCK_UN, 1, place)
 
 
 def claim_state(facts: Mapping[str, Any]) -> None:
@@ -64,6 +89,6 @@ def claim_state(facts: Mapping[str, Any]) -> None:
             continue
         except OSError:
             break  # a file system that knows no locks
-        _claim.update(part=part, lock=lock)
+        _claim.update(part=part, lock=lock, start=start)
         return
     os.close(lock)

@@ -12,14 +12,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from vigil.plumbing.errors import InputError
-from vigil.plumbing.memo import Memo, file_digest, newest
+from vigil.plumbing.memo import Memo, newest
 from vigil.plumbing.outputs import whole
-from vigil.plumbing.records import read_json, write_json
-from vigil.plumbing.state import fingerprint, project_state_folder, state_folder
+from vigil.plumbing.state import fingerprint, free_parts, project_state_folder, state_folder
 
 ABANDONED_AFTER_S = 30 * 24 * 3600
-CHECKPOINTS, DIGESTS = "checkpoints", "digests.json"
+CHECKPOINTS = "checkpoints"
 
 Train = Callable[[str, Mapping[str, Path]], object]
 """Trains and writes the results; gets the run's fingerprint, and a path by the name of each."""
@@ -40,14 +38,9 @@ def train_once(
     def make(folder: Path) -> None:
         folder.mkdir()
         train(run, {name: folder / name for name in results})
-        write_json(_digests(folder), folder / DIGESTS)
 
     if memo.holds(facts):
-        if _is_sound(memo.recall(facts, make)):
-            print(f"{stage}: nothing that this training depends on has changed since it was done")
-        else:
-            print(f"{stage}: what was remembered of this training is damaged; it is done again")
-            memo.forget(facts)
+        print(f"{stage}: nothing that this training depends on has changed since it was done")
     made = memo.recall(facts, make)
     for name, path in results.items():
         with whole(path) as partial:
@@ -66,26 +59,19 @@ def checkpoint_folder(stage: str, run: str, machine: Mapping[str, Any]) -> Path:
 
     One that goes on elsewhere would end in bytes that no unbroken run has.
     """
-    return state_folder() / CHECKPOINTS / stage / run / fingerprint(machine)[:16]
+    place = Path(CHECKPOINTS, stage, run)
+    own = state_folder() / place
+    for part in free_parts():
+        if not own.exists() and (part / place).exists():
+            own.parent.mkdir(parents=True, exist_ok=True)
+            (part / place).rename(own)
+    return own / fingerprint(machine)[:16]
 
 
 def forget_checkpoints(stage: str, run: str) -> None:
     """Removes those of a run whose results are there."""
-    shutil.rmtree(state_folder() / CHECKPOINTS / stage / run, ignore_errors=True)
-
-
-def _digests(folder: Path) -> dict[str, str]:
-    """By its path below a folder: the SHA-256 of each file but for that of the digests."""
-    files = (file for file in folder.rglob("*") if file.is_file() and file.name != DIGESTS)
-    return {file.relative_to(folder).as_posix(): file_digest(file) for file in files}
-
-
-def _is_sound(made: Path) -> bool:
-    """Whether results are what they were when they were made."""
-    try:
-        return bool(read_json(made / DIGESTS) == _digests(made))
-    except InputError:
-        return False
+    for part in free_parts():
+        shutil.rmtree(part / CHECKPOINTS / stage / run, ignore_errors=True)
 
 
 def _forget_abandoned() -> None:

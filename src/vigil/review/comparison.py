@@ -100,28 +100,5 @@ def changed_stages(base: Mapping[str, Any], ours: Mapping[str, Any]) -> dict[str
     return found
 
 
-def find_stale(stages: Mapping[str, Any], params: Mapping[str, Any]) -> list[str]:
-    """The stages whose last run had other parameters than those of `params.yaml` as it stands.
-
-    Args:
-        stages: of `dvc.lock`.
-        params: the content of `params.yaml`, nested.
-    """
-    return [
-        name
-        for name, stage in stages.items()
-        if any(
-            _value_at(params, key) != value
-            for key, value in stage.get("params", {}).get("params.yaml", {}).items()
-        )
-    ]
-
-
-def _value_at(content: Any, key: str) -> Any:
-    for part in key.split("."):
-        content = content.get(part) if isinstance(content, Mapping) else None
-    return content
-
-
 def _digests(stage: Mapping[str, Any], kind: str) -> dict[str, str]:
     return {entry["path"]: entry.get("md5", "") for entry in stage.get(kind, [])}

@@ -25,7 +25,7 @@ class Findings:
         metrics: by branch of the pipeline.
         params: those that differ.
         stages: by stage: what of it differs.
-        stale: stages that have not run with the parameters as they stand.
+        stale: stages that have not run with the code, data and parameters as they stand.
         times: seconds of each stage's last run on this machine, in the order they run.
     """
 
@@ -55,7 +55,7 @@ class Findings:
         lines.append(f"Parameters that differ: {len(self.params)}. Stages: {len(self.stages)}.")
         if self.stale:
             lines.append(
-                f"Not run with the parameters as they stand: {', '.join(self.stale)}. "
+                f"Not run with what stands here now: {', '.join(self.stale)}. "
                 "What follows is of an earlier run."
             )
         return lines

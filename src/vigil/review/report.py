@@ -14,13 +14,14 @@ from vigil.plumbing.outputs import whole
 from vigil.plumbing.records import read_json
 from vigil.plumbing.stages import times_folder
 from vigil.review.comment import write_comment
-from vigil.review.comparison import changed_stages, compare, find_stale
+from vigil.review.comparison import changed_stages, compare
 from vigil.review.findings import Findings
 from vigil.review.page import write_page
 from vigil.review.revisions import (
     METRICS,
     Committed,
     WorkingFolder,
+    find_stale,
     flatten,
     read_metrics,
     read_params,
@@ -48,7 +49,7 @@ def write_report(root: Path, revision: str, folder: Path) -> None:
             if change.verdict != "same"
         ],
         stages=changed_stages(read_stages(base), stages),
-        stale=find_stale(stages, params),
+        stale=find_stale(root),
         times=_read_times(stages),
     )
     with whole(folder) as partial:

@@ -11,7 +11,9 @@ from typing import Any, Protocol
 import pandas as pd
 from dvc.api import DVCFileSystem
 from dvc.exceptions import DvcException
+from dvc.repo import Repo
 from dvc.utils.serialize import parse_yaml
+from dvc_data.index import DataIndexError
 
 from vigil.plumbing.errors import InputError, shorten
 
@@ -55,7 +57,7 @@ class Committed:
         """A file's bytes; None where it is neither committed nor in the cache."""
         try:
             content: bytes = self._files.read_bytes(path)
-        except OSError:
+        except (OSError, DataIndexError):  # the latter of a folder whose list is not in the cache
             return None
         except DvcException as error:
             raise InputError(f"report: {self.commit[:7]}: {shorten(str(error), 200)}") from None
@@ -86,13 +88,35 @@ def read_params(files: Files) -> dict[str, Any]:
 def read_metrics(files: Files) -> dict[str, dict[str, Any]]:
     """By branch of the pipeline: its metrics, with dots between the keys."""
     found = {name: files.read(f"metrics/{name}.json") for name in METRICS}
-    return {name: flatten(json.loads(text)) for name, text in found.items() if text is not None}
+    return {
+        name: flatten(_by_name(json.loads(text)))
+        for name, text in found.items()
+        if text is not None
+    }
 
 
 def read_stages(files: Files) -> dict[str, Any]:
     """By stage: what `dvc.lock` tells of its last run."""
     stages: dict[str, Any] = _read_yaml(files, "dvc.lock").get("stages", {})
     return stages
+
+
+def find_stale(root: Path) -> list[str]:
+    """The stages that have not run with the code, data and parameters as they stand.
+
+    Data that is not here, as in a clone that computed nothing, says nothing.
+    """
+    with Repo(str(root)) as repo:
+        status: dict[str, Any] = repo.status()
+    return sorted(name for name, told in status.items() if any(map(_is_changed, told)))
+
+
+def _is_changed(told: Any) -> bool:
+    """Whether an entry of DVC's status, of a stage, is a reason to run it."""
+    if not isinstance(told, Mapping):
+        return bool(told == "changed command")
+    changes = flatten(told.get("changed deps", {}))
+    return any(change != "deleted" for change in changes.values())
 
 
 def read_table(files: Files, path: str) -> pd.DataFrame | None:
@@ -124,6 +148,23 @@ def _read_yaml(files: Files, path: str) -> dict[str, Any]:
     """As DVC reads it: `1e-05`, as lock files hold it, is text to other readers."""
     content: dict[str, Any] = parse_yaml((files.read(path) or b"").decode(), path)
     return content
+
+
+def _by_name(content: Any) -> Any:
+    """Lists as mappings: of rows by what each names first, of an interval by `low` and `high`."""
+    if isinstance(content, Mapping):
+        return {key: _by_name(value) for key, value in content.items()}
+    if not isinstance(content, list) or not content:
+        return content
+    if all(isinstance(row, Mapping) for row in content):
+        names = [
+            next(key for key, value in row.items() if isinstance(value, str)) for row in content
+        ]
+        return {
+            row[name]: {key: value for key, value in row.items() if key != name}
+            for name, row in zip(names, content, strict=True)
+        }
+    return dict(zip(("low", "high"), content, strict=True))
 
 
 def flatten(content: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
