@@ -57,7 +57,7 @@ from vigil.learn.models.detector.registry import build_detector
 from vigil.learn.models.detector.suppression import Suppression
 from vigil.learn.optimisation import Optimisation
 from vigil.learn.prediction.detector import TrainedDetector, detect
-from vigil.learn.runtime import prepare_torch
+from vigil.learn.runtime import choose_device, choose_precision, prepare_torch
 from vigil.learn.training import Fitting, fit
 from vigil.learn.weights import save_model
 from vigil.pixels.letterbox import PADDING_RGB
@@ -269,9 +269,11 @@ def _bare_loop(
     own = dict(average.state_dict()) if average else {}
     floats = [name for name, tensor in own.items() if tensor.is_floating_point()]
 
+    precision = choose_precision(section["precision"], choose_device())
+
     def epoch() -> None:
         for pictures, truth in kept:
-            with torch.autocast("cpu", torch.bfloat16, section["precision"] == "bf16-mixed"):
+            with torch.autocast("cpu", torch.bfloat16, precision == "bf16-mixed"):
                 losses = network.losses(pictures, truth)
             total = torch.stack([loss.float() for loss in losses.values()]).sum()
             optimiser.zero_grad()

@@ -122,7 +122,7 @@ def _in_stage(embedder: NetworkEmbedder, paths: list[Path]) -> int:
     state = WORK / "embed_state"
     shutil.rmtree(state, ignore_errors=True)
     os.environ["VIGIL_STATE_DIR"] = str(state)
-    return int(embed_clips.embed(paths, embedder).shape[1])
+    return int(embed_clips.embed(paths, embedder, "code").shape[1])
 
 
 def _speed(name: str, paths: list[Path], num_rounds: int) -> Row:

@@ -36,7 +36,7 @@ from vigil.learn.classifier import ClassifierTraining
 from vigil.learn.data.classifier import CropDataset, batches
 from vigil.learn.models.classifier.registry import build_classifier
 from vigil.learn.optimisation import Optimisation
-from vigil.learn.runtime import choose_device
+from vigil.learn.runtime import choose_device, choose_precision
 from vigil.learn.training import Fitting, fit
 
 NUM_TRAIN, NUM_VAL = 2048, 512
@@ -143,7 +143,7 @@ def _bare_loop(
     (optimiser,), (schedule,) = optimisation.configure(
         model.parameters(), num_steps, monitor="val_loss", mode="min"
     )
-    dtype = PRECISIONS[params["precision"]]
+    dtype = PRECISIONS[choose_precision(params["precision"], device)]
     smoothing = params["label_smoothing"]
 
     def loss_of(crops: Tensor, targets: Tensor) -> Tensor:

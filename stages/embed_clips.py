@@ -15,6 +15,7 @@ from vigil.domain.clips import source_of
 from vigil.domain.embeddings import write_embeddings
 from vigil.domain.sides import SIDES, read_side
 from vigil.pixels.flow_histogram import FlowHistogram
+from vigil.plumbing.closure import module_file
 from vigil.plumbing.errors import InputError, shorten
 from vigil.plumbing.folders import below
 from vigil.plumbing.memo import Memo, file_digest
@@ -56,7 +57,7 @@ class Params(Section):
     num_windows: Annotated[int, Field(ge=1, le=100)]
     short_clips: Literal["repeat_last", "error"]
     batch_size: Annotated[int, Field(ge=1)]
-    precision: Literal["32-true", "bf16-true"]
+    precision: Literal["auto", "32-true", "bf16-true"]
     channels_last: bool
     flow_histogram: Flow
 
@@ -93,13 +94,16 @@ def main(
     embedder: FlowEmbedder | Any
     if params.backbone == FLOW_HISTOGRAM:
         embedder = FlowEmbedder(params)
+        untaken = _imports("learn.embedding", "learn.models.anomaly.registry")
     else:
         from vigil.learn.embedding import NetworkEmbedder
+        from vigil.learn.models.anomaly.registry import imports_of_others
 
+        untaken = imports_of_others(params.backbone) | _imports("pixels.flow_histogram")
         names = {"seed", "backbone", "weights", "num_frames", "slowfast_alpha", "num_windows"}
         names |= {"short_clips", "batch_size", "precision", "channels_last"}
         embedder = NetworkEmbedder(**params.model_dump(include=names))
-    vectors = embed(paths, embedder)
+    vectors = embed(paths, embedder, code_fingerprint(main, untaken))
     index = table.loc[table.index.repeat(params.num_windows)].reset_index(drop=True)
     index["window"] = np.tile(np.arange(params.num_windows), len(table))
     with whole(embeddings) as folder:
@@ -108,10 +112,21 @@ def main(
     print(f"{len(table)} clips, {len(index)} vectors of {vectors.shape[1]} numbers")
 
 
-def embed(paths: Sequence[Path], embedder: Any) -> npt.NDArray[np.float32]:
-    """(clips * windows, D): remembered, or embedded and remembered, by the clips' content."""
-    memo, code = Memo("embed_clips"), code_fingerprint(main)
-    facts = [{"code": code, "clip": file_digest(path), **embedder.facts} for path in paths]
+def _imports(*names: str) -> set[tuple[Path, Path]]:
+    """This script's imports of modules of vigil, as (this file, the module's)."""
+    files = (module_file(f"vigil.{name}") for name in names)
+    return {(Path(__file__), file) for file in files if file}
+
+
+def embed(paths: Sequence[Path], embedder: Any, code: str) -> npt.NDArray[np.float32]:
+    """(clips * windows, D): remembered, or embedded and remembered, by the clips' content.
+
+    Args:
+        code: the fingerprint of what embeds.
+    """
+    memo = Memo("embed_clips")
+    common = {"code": code, "machine": embedder.machine, **embedder.facts}
+    facts = [{"clip": file_digest(path), **common} for path in paths]
     missing = [at for at, own in enumerate(facts) if not memo.holds(own)]
     made = embedder.embed([paths[at] for at in missing])
     for at, vectors in zip(missing, progress(made, "embed", "clip", len(missing)), strict=True):
@@ -135,6 +150,8 @@ def _never(path: Path, folder: Path) -> None:
 
 class FlowEmbedder:
     """Describes clips by their flow, several at a time."""
+
+    machine = None  # any gives the same
 
     def __init__(self, params: Params) -> None:
         self._flow = FlowHistogram(**params.flow_histogram.model_dump())

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from vigil.pixels.images import ImageSource
 
 
+NUM_DIGITS = 3  # of a threshold that people compare; the one in use has more
 PICTURE_WH = (320, 240)  # of each half of a compared picture
 CROP_SIDE_PX = 100  # of a crop on a sheet, so that its caption fits below
 
@@ -189,7 +190,7 @@ def detector(
     from vigil.pixels.images import ImageSource
 
     prepare_torch()
-    trained = TrainedDetector(weights, card).to(choose_device())
+    trained = TrainedDetector(weights, card, choose_device())
     suppression = Suppression(
         params.suppression,
         params.suppression_iou,
@@ -333,7 +334,7 @@ def anomaly(
     test = table[table["split"] == TEST]
     is_anomalous = test["is_anomalous"].to_numpy()
     scores = test["error"].to_numpy()
-    baselines = {}
+    baselines = []
     own = (~index["is_anomalous"] & (index["split"] == TRAIN)).to_numpy()
     for name, distances in _baseline_distances(vectors, own, params.num_neighbours).items():
         rows = score_clips(index, distances, facts["clip_score"])
@@ -341,15 +342,16 @@ def anomaly(
         by_kind = [val.loc[val["is_anomalous"] == kind, "error"].to_numpy() for kind in (0, 1)]
         limit = pick(rule, *by_kind).value
         distances_of_test = rows.loc[rows["split"] == TEST, "error"].to_numpy()
-        baselines[name] = {
-            **measure_alarm(is_anomalous, distances_of_test, limit),
-            "threshold": float(round_digits(limit)),
-        }
+        measured = measure_alarm(is_anomalous, distances_of_test, limit)
+        baselines.append(
+            {"scorer": name, **measured, "threshold": float(round_digits(limit, NUM_DIGITS))}
+        )
+    # Tables as lists of rows, intervals as lists: DVC shows the other numbers, a column each.
     numbers = {
         **measure_alarm(is_anomalous, scores, value),
-        "threshold": float(round_digits(value)),
+        "threshold": float(round_digits(value, NUM_DIGITS)),
         "accuracy": accuracy_by_split(table, value),
-        "accuracy_by_class": accuracy_by_class(test, value),
+        "accuracy_by_class": accuracy_by_class(test, value).to_dict("records"),
         "intervals_95": bootstrap_intervals(
             is_anomalous,
             scores,
@@ -372,7 +374,7 @@ def anomaly(
         _write_alarm_curves(table, value, folder)
         _draw_verdicts(test, value, clips, params.num_pictures, folder)
     write_json(numbers, metrics)
-    print({name: value for name, value in numbers.items() if not isinstance(value, dict)})
+    print({name: told for name, told in numbers.items() if not isinstance(told, (dict, list))})
 
 
 def _baseline_distances(

@@ -55,6 +55,12 @@ class Params(Section):
     gradient_clip: Annotated[float, Field(ge=0)]
     fine_tuning: FineTuning
 
+    def used(self) -> dict[str, Any]:
+        """All that the training depends on."""
+        return self.model_dump(
+            mode="json", exclude=set() if self.fine_tuning.from_epoch else {"fine_tuning"}
+        )
+
 
 def check_sections(sections: Mapping[str, Any]) -> None:
     """What fine-tuning needs is told before clips are embedded."""
@@ -84,6 +90,7 @@ def main(
     from vigil.learn.fine_tuning import FineTuning as FineTuningTraining
     from vigil.learn.fine_tuning import Tuning
     from vigil.learn.models.anomaly.autoencoder import build_autoencoder
+    from vigil.learn.models.anomaly.registry import imports_of_others
     from vigil.learn.models.anomaly.tuned import TunedAutoencoder
     from vigil.learn.optimisation import Optimisation
     from vigil.learn.prediction.anomaly import reconstruction_errors
@@ -172,7 +179,7 @@ def main(
                 "clip_score": params.clip_score,
                 "embeddings": facts,
                 "training": {
-                    "params": params.model_dump(mode="json"),
+                    "params": params.used(),
                     "num_train": len(train),
                     "num_val": len(val),
                     **fitted.facts(),
@@ -186,8 +193,10 @@ def main(
     train_once(
         "fit_autoencoder",
         {
-            "code": code_fingerprint(main, () if is_tuned else _imports_to_tune()),
-            "params": params.model_dump(),
+            "code": code_fingerprint(
+                main, imports_of_others(facts["backbone"]) if is_tuned else _imports_to_tune()
+            ),
+            "params": params.used(),
             "embeddings": facts,
             "clips": index.iloc[seen].to_csv(index=False),
             "vectors": hashlib.sha256(vectors[seen].tobytes()).hexdigest(),
@@ -200,7 +209,10 @@ def main(
 
 def _imports_to_tune() -> set[tuple[Path, Path]]:
     """This script's imports that only fine-tuning has a use for."""
-    names = ("learn.embedding", "learn.fine_tuning", "learn.models.anomaly.tuned")
+    names = (
+        *("learn.embedding", "learn.fine_tuning"),
+        *("learn.models.anomaly.registry", "learn.models.anomaly.tuned"),
+    )
     files = (module_file(f"vigil.{name}") for name in names)
     return {(Path(__file__), file) for file in files if file}
 

@@ -37,7 +37,7 @@ class Params(Section):
     schedule_factor: Annotated[float, Field(gt=0, lt=1)]
     warmup_fraction: Fraction
     gradient_clip: Annotated[float, Field(ge=0)]
-    precision: Literal["32-true", "bf16-mixed", "16-mixed"]
+    precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"]
     flip_probability: Fraction
     max_shift_px: Annotated[float, Field(ge=0)]
     max_scale: Annotated[float, Field(ge=1)]

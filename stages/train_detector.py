@@ -24,6 +24,14 @@ Weight = Annotated[float, Field(ge=0)]
 Side = Annotated[int, Field(ge=32, le=8192)]
 Stride = Literal[4, 8, 16, 32]
 OWN = ("grid", "anchor")
+FEATURES = ("trunk", "stride", "deepest_stride", "neck_width")
+LOSS = (
+    *("box_loss", "objectness_loss", "class_loss"),
+    *("box_weight", "objectness_weight", "class_weight"),
+)
+GRID = ("reach_cells",)
+ANCHOR = ("anchor_ratios", "head_width", "positive_iou", "negative_iou")
+CLUSTERING = ("anchor_sizes_px", "num_anchor_sizes")
 PRETRAINED = ("none", "imagenet", "coco")
 
 
@@ -91,7 +99,7 @@ class Params(Section):
     schedule_factor: Annotated[float, Field(gt=0, lt=1)]
     warmup_fraction: Fraction
     gradient_clip: Weight
-    precision: Literal["32-true", "bf16-mixed", "16-mixed"]
+    precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"]
     ema_decay: Annotated[float, Field(ge=0, lt=1)]
     flip_probability: Fraction
     max_scale: Annotated[float, Field(ge=1)]
@@ -102,6 +110,17 @@ class Params(Section):
     hue: Annotated[float, Field(ge=0, le=0.5)]
     mosaic_probability: Fraction
     min_visible: Fraction
+
+    def used(self) -> dict[str, Any]:
+        """All that the training depends on, without what other architectures are told."""
+        unused = {*GRID, *ANCHOR, *CLUSTERING}
+        if self.architecture == "grid":
+            unused -= set(GRID)
+        elif self.architecture == "anchor":
+            unused -= {*ANCHOR, *CLUSTERING}
+        else:
+            unused |= {*FEATURES, *LOSS}
+        return self.model_dump(exclude=unused)
 
     @model_validator(mode="after")
     def _check_pairs(self) -> "Params":
@@ -250,7 +269,7 @@ def main(
                 "input": "RGB in [0, 255], resized in proportion and padded to input_size_wh",
                 "precision": params.precision,
                 "training": {
-                    "params": params.model_dump(),
+                    "params": params.used(),
                     "weights_sha256": weights_digest,
                     "num_train": len(train_set),
                     "num_val": len(val_set),
@@ -265,7 +284,7 @@ def main(
         "train_detector",
         {
             "code": code_fingerprint(main, imports_of_others(params.architecture)),
-            "params": params.model_dump(),
+            "params": params.used(),
             "weights": weights_digest,
             "start": state_digest(model),
             "train": [train_truth.digest(), train_set.digest()],
@@ -287,27 +306,16 @@ def _configure(train_set: "DetectionDataset", is_own: bool, params: Params) -> d
     if not is_own:
         return {"num_classes": num_classes, "input_size_wh": list(params.input_size_wh)}
     config = {
-        "features": params.model_dump(include={"trunk", "stride", "deepest_stride", "neck_width"}),
-        "loss": params.model_dump(
-            include={
-                "box_loss",
-                "objectness_loss",
-                "class_loss",
-                "box_weight",
-                "objectness_weight",
-                "class_weight",
-            }
-        ),
+        "features": params.model_dump(include=set(FEATURES)),
+        "loss": params.model_dump(include=set(LOSS)),
         "num_classes": num_classes,
         "stride": params.stride,
     }
     if params.architecture == "grid":
-        return config | {"reach_cells": params.reach_cells}
+        return config | params.model_dump(include=set(GRID))
     return config | {
         "anchor_sizes_px": list(params.anchor_sizes_px) or _cluster(train_set, params),
-        **params.model_dump(
-            include={"anchor_ratios", "head_width", "positive_iou", "negative_iou"}, mode="json"
-        ),
+        **params.model_dump(include=set(ANCHOR), mode="json"),
     }
 
 

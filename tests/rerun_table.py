@@ -13,16 +13,18 @@ from tiny_project import VIDEOS, Project, task_of, write_video
 
 HEADER = """# What reruns
 
-After a change, `dvc repro` reruns the stages whose dependencies, code or parameters differ; those
-that come after them run only where what they read has changed too. The table is made by a test that
-makes each change on a small project and asks `dvc status`.
+After a change, `dvc repro` reruns the stages whose dependencies, code or parameters differ: those
+of the second column, which a test gets from `dvc status` after making each change on a small
+project. The stages that come after them, in the third, run at most: only as far as something new
+reaches them. A video that is not listed reaches none of them.
 
 What reruns does not begin at nothing: what was made of a video or a clip that is still the same is
 remembered. A training (in bold) that reruns first looks whether its training and validation data,
 its parameters or its code differ from those of an earlier one, and takes the results of that where
 they do not: it trains neither for a box moved on a test video, nor for a comment, nor for the code
-of a detector of another kind. Versions of the libraries that compute count as code. `dvc repro -f`
-does not train again either; `make clean-state` forgets.
+or the parameters of a detector of another kind. An upgrade of a library is no change to DVC:
+`dvc repro -f` then makes all anew, since what is remembered goes by their versions, too. Without an
+upgrade it trains nothing again either; `make clean-state` forgets.
 
 """
 TRAININGS = ("train_classifier", "train_detector", "fit_autoencoder")
@@ -98,7 +100,9 @@ CHANGES: dict[str, Change] = {
     "`dataset.root`": move_data("root", ""),
     "`dataset.annotations`": move_data("annotations", "export.json"),
     "`dataset.clips`": move_data("clips", "clips"),
-    "`dataset.videos`: one more listed": lambda p: p.list_videos((*VIDEOS, "d.mp4")),
+    "`dataset.videos`: one more, filmed, listed and annotated": lambda p: p.list_videos(
+        (*VIDEOS, "d.mp4")
+    ),
     "`dataset.videos`: one taken off": lambda p: p.change("dataset", videos=list(VIDEOS[:2])),
     "`dataset.anomalous_classes`": set_param("dataset", "anomalous_classes", value=["rise"]),
     "`dataset.clip_group_pattern`": set_param("dataset", "clip_group_pattern", value=r"_(g\d+)_"),
@@ -122,6 +126,7 @@ CHANGES: dict[str, Change] = {
     "a box moved in the export": edit_export(move_box),
     "a label renamed in the export": edit_export(rename_label),
     "a clip added": add_clip,
+    "a clip removed": lambda p: sorted((p.folder / "data/scene/clips").rglob("*.mp4"))[0].unlink(),
     "a listed video filmed anew": lambda p: write_video(
         p.folder / "data/scene/videos" / VIDEOS[0], 3
     ),
@@ -145,7 +150,7 @@ def render_table(project: Project) -> str:
     """The page `docs/reruns.md`."""
     order = list(yaml.safe_load(project.lock)["stages"])
     graph = _read_graph(project)
-    lines = ["| change | reruns | and, where these give something new |", "| --- | --- | --- |"]
+    lines = ["| change | reruns | and at most |", "| --- | --- | --- |"]
     for name, change in CHANGES.items():
         with changed(project, change):
             lines_told = project.run("dvc", "status", "--json").splitlines()

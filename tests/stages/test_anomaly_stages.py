@@ -126,10 +126,11 @@ def test_from_clips_to_metrics_twice_the_same(project: Project, run_stage: Run) 
         "accuracy", "accuracy_by_class", "intervals_95", "baselines",
     }  # fmt: skip
     assert metrics["accuracy"].keys() == {"train", "val", "test", "anomaly"}
-    assert metrics["baselines"].keys() == {"mahalanobis", "nearest_neighbours"}
+    scorers = [row["scorer"] for row in metrics["baselines"]]
+    assert scorers == ["mahalanobis", "nearest_neighbours"]
     assert metrics["auroc"] >= 0.9
     threshold = json.loads((project.folder / "models/threshold.json").read_text())
-    assert metrics["threshold"] == pytest.approx(threshold["value"], rel=1e-5)
+    assert metrics["threshold"] == pytest.approx(threshold["value"], rel=5e-3)
     assert threshold["picked_on"] == {
         "allowed_validation_clips": 3, "anomalous_validation_clips": 0,
     }  # fmt: skip

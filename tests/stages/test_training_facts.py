@@ -10,13 +10,14 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from conftest import Outcome, Project
+from conftest import REPOSITORY, Outcome, Project
 
 from vigil.domain.embeddings import INDEX_DTYPES, read_embeddings, write_embeddings
 from vigil.domain.samples import array_path, read_index
 from vigil.domain.sides import read_side
+from vigil.learn.models.anomaly.registry import imports_of_others
 from vigil.plumbing import stages, trainings
-from vigil.plumbing.closure import module_file
+from vigil.plumbing.closure import closure_of, module_file
 from vigil.plumbing.state import fingerprint
 
 Run = Callable[..., Outcome]
@@ -153,6 +154,34 @@ def test_what_a_detector_starts_from_counts(
 
 
 @pytest.mark.parametrize(
+    ("architecture", "name", "value", "counts"),
+    [
+        ("grid", "anchor_sizes_px", [16.0], False),
+        ("grid", "head_width", 32, False),
+        ("grid", "reach_cells", 0.75, True),
+        ("grid", "neck_width", 48, True),
+        ("anchor", "reach_cells", 0.75, False),
+        ("anchor", "head_width", 32, True),
+        ("anchor", "anchor_ratios", [1.0], True),
+        ("ssdlite320_mobilenet_v3_large", "box_weight", 3.0, False),
+        ("ssdlite320_mobilenet_v3_large", "learning_rate", 0.5, True),
+    ],
+)
+def test_parameters_of_other_architectures_do_not_count(
+    pictures: Project,
+    facts_of: Callable[[Project, str], dict[str, Any]],
+    architecture: str,
+    name: str,
+    value: Any,
+    counts: bool,
+) -> None:
+    pictures.set_params("train_detector", architecture=architecture, num_anchor_sizes=1)
+    before = facts_of(pictures, "train_detector")
+    pictures.set_params("train_detector", **{name: value})
+    assert ("params" in differing(before, facts_of(pictures, "train_detector"))) == counts
+
+
+@pytest.mark.parametrize(
     ("stage", "module", "counts"),
     [
         ("train_classifier", "learn.models.classifier.crop_transformer", True),
@@ -263,6 +292,30 @@ def test_vectors_that_are_learnt_from_count_and_those_that_test_do_not(
     folder.mkdir()
     write_embeddings(index, vectors, facts, folder)
     assert differing(before, facts_of(embeddings, "fit_autoencoder")) == expected
+
+
+def test_how_to_tune_counts_only_where_it_tunes(
+    embeddings: Project, facts_of: Callable[[Project, str], dict[str, Any]]
+) -> None:
+    before = facts_of(embeddings, "fit_autoencoder")
+    params = embeddings.params
+    params["fit_autoencoder"]["fine_tuning"]["learning_rate"] *= 2
+    embeddings.write_params(params)
+    assert facts_of(embeddings, "fit_autoencoder") == before
+
+
+@pytest.mark.parametrize("stage", ["embed_clips", "fit_autoencoder"])
+@pytest.mark.parametrize(
+    ("backbone", "own"),
+    [
+        *(("r2plus1d_18", "torchvision_video"), ("s3d", "torchvision_video")),
+        *(("timesformer", "timesformer"), ("x3d_s", "pytorchvideo_hub")),
+    ],
+)
+def test_code_of_other_backbones_does_not_count(stage: str, backbone: str, own: str) -> None:
+    code = closure_of(REPOSITORY / f"stages/{stage}.py", "main", imports_of_others(backbone))
+    kinds = {"torchvision_video", "timesformer", "pytorchvideo_hub"}
+    assert {file.stem for file in code} & kinds == {own}
 
 
 def test_code_that_tunes_counts_only_where_it_tunes(

@@ -73,6 +73,6 @@ def score_clips(index: pd.DataFrame, scores: Floats, clip_score: ClipScore) -> p
     return table.assign(error=round_digits(table["error"].to_numpy()))
 
 
-def round_digits(numbers: npt.ArrayLike) -> Floats:
-    """Rounds to `NUM_DIGITS` that count, so that 1234.5678 becomes 1234.57."""
-    return np.char.mod(f"%.{NUM_DIGITS}g", np.asarray(numbers, np.float64)).astype(np.float64)
+def round_digits(numbers: npt.ArrayLike, num_digits: int = NUM_DIGITS) -> Floats:
+    """Rounds to so many digits that count: 1234.5678 to 6 is 1234.57."""
+    return np.char.mod(f"%.{num_digits}g", np.asarray(numbers, np.float64)).astype(np.float64)

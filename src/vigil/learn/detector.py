@@ -13,7 +13,8 @@ from vigil.learn.data.detector import Batch, DetectionDataset
 from vigil.learn.models.detector.interface import Detector
 from vigil.learn.models.detector.suppression import Suppression
 from vigil.learn.optimisation import Optimisation
-from vigil.learn.prediction.detector import DetectionTable, Precision, detect
+from vigil.learn.prediction.detector import DetectionTable, detect
+from vigil.learn.runtime import Precision
 
 Measure = Callable[[pd.DataFrame], float]
 

@@ -14,14 +14,20 @@ import torch
 
 from vigil.learn.models.anomaly.backbone import InputFacts
 from vigil.learn.models.anomaly.registry import build_backbone
-from vigil.learn.runtime import choose_device, prepare_torch, seed_torch
+from vigil.learn.runtime import (
+    choose_device,
+    describe_machine,
+    has_bfloat16,
+    prepare_torch,
+    seed_torch,
+)
 from vigil.learn.weights import state_digest
 from vigil.pixels.clips import Positions, ShortClips, read_frames, sample_uniformly
 from vigil.pixels.picture import Picture
 from vigil.plumbing.errors import InputError
 from vigil.plumbing.memo import file_digest
 
-Precision = Literal["32-true", "bf16-true"]
+Precision = Literal["auto", "32-true", "bf16-true"]
 Vectors = npt.NDArray[np.float32]
 LIBRARIES = ("torchvision", "pytorchvideo", "transformers")
 NUM_DECODERS = 2
@@ -30,8 +36,8 @@ NUM_DECODERS = 2
 class NetworkEmbedder:
     """A network by name, with its weights, on this machine's device.
 
-    `facts` tell all that its vectors depend on besides the clip and the code, the SHA-256 of its
-    weights among them.
+    `facts` tell all that its vectors depend on besides the clip, the code and the `machine`, the
+    SHA-256 of its weights among them.
     """
 
     def __init__(
@@ -50,6 +56,10 @@ class NetworkEmbedder:
     ) -> None:
         """Raises InputError: see `build_backbone` and `choose_device`."""
         prepare_torch()
+        self._device = choose_device()
+        self.machine = describe_machine()
+        if precision == "auto":
+            precision = "bf16-true" if has_bfloat16(self._device) else "32-true"
         seed_torch(seed)
         model = build_backbone(
             backbone, weights=weights, num_frames=num_frames, alpha=slowfast_alpha
@@ -73,10 +83,10 @@ class NetworkEmbedder:
             model.use_bf16()
         if channels_last:
             model.use_channels_last()
-        self._device = choose_device()
         self.model = model.to(self._device)
         self._num_windows, self._short_clips = num_windows, short_clips
-        self._batch_size = batch_size
+        self._num_clips = max(1, batch_size // num_windows)  # at a time
+        self._num_rows = min(self._num_clips * num_windows, batch_size)
 
     @classmethod
     def again(cls, facts: Mapping[str, Any]) -> "NetworkEmbedder":
@@ -105,7 +115,7 @@ class NetworkEmbedder:
         Raises:
             InputError: a clip that cannot be read, or is too short.
         """
-        num_clips = max(1, self._batch_size // self._num_windows)
+        num_clips = self._num_clips
         with ThreadPoolExecutor(NUM_DECODERS) as pool:
             waiting: deque[Future[npt.NDArray[np.uint8]]] = deque()
             upcoming = iter(paths)
@@ -124,9 +134,20 @@ class NetworkEmbedder:
     @torch.inference_mode()
     def _embed_windows(self, frames: npt.NDArray[np.uint8]) -> Vectors:
         """(B, T, S, S, 3) to (B, D)."""
-        parts = torch.from_numpy(frames).split(self._batch_size)
-        vectors = torch.cat([self.model(part.to(self._device)).cpu() for part in parts])
+        parts = torch.from_numpy(frames).split(self._num_rows)
+        vectors = torch.cat([self._embed_batch(part) for part in parts])
         return np.asarray(vectors.numpy(), np.float32)
+
+    def _embed_batch(self, frames: torch.Tensor) -> torch.Tensor:
+        """Embeds a batch, filled up with its last window to the size of all others.
+
+        For one of another size libraries pick other kernels, which round in another order: what is
+        embedded after a kill, or of one more clip, would end in other bytes.
+        """
+        num_spare = self._num_rows - len(frames)
+        full = torch.cat([frames, frames[-1:].expand(num_spare, *frames.shape[1:])])
+        vectors: torch.Tensor = self.model(full.to(self._device))[: len(frames)]
+        return vectors.cpu()
 
 
 def read_windows(

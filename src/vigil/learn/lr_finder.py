@@ -23,6 +23,7 @@ from lightning.pytorch.tuner.tuning import Tuner
 from torch.utils.data import DataLoader
 
 from vigil.learn import training
+from vigil.learn.runtime import prepare_torch
 from vigil.learn.training import Fitting, build_trainer, quiet_lightning
 from vigil.pixels.figures import PALETTE, figure
 from vigil.plumbing import trainings
@@ -39,6 +40,7 @@ DIVERGED = 4.0  # times the least loss so far ends the sweep
 
 def sweep(module: LightningModule, train: DataLoader[Any], fitting: Fitting) -> pd.DataFrame:
     """Trains a module with a rising rate: `learning_rate` and smoothed `loss`, step by step."""
+    prepare_torch()
     with tempfile.TemporaryDirectory() as folder, quiet_lightning():
         enough = replace(fitting, max_epochs=NUM_STEPS)
         trainer = build_trainer(enough, [], default_root_dir=folder, enable_checkpointing=False)

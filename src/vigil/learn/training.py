@@ -25,12 +25,17 @@ from scmrepo.exceptions import SCMError
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from vigil.learn.runtime import choose_device, describe_machine, prepare_torch, seed_torch
+from vigil.learn.runtime import (
+    Precision,
+    choose_device,
+    choose_precision,
+    describe_machine,
+    prepare_torch,
+    seed_torch,
+)
 from vigil.plumbing.errors import InputError, listed, shorten
 from vigil.plumbing.outputs import whole
 from vigil.plumbing.trainings import checkpoint_folder
-
-Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
 
 
 @dataclass(frozen=True)
@@ -142,18 +147,19 @@ def fit(
 def build_trainer(fitting: Fitting, callbacks: list[Callback], **options: Any) -> Trainer:
     """A deterministic trainer on the device of choice, which keeps nothing of its own accord.
 
+    After `prepare_torch`.
+
     Args:
         options: further ones of Lightning's Trainer.
 
     Raises:
         InputError: a device that is not there.
     """
-    prepare_torch()
     device = choose_device()
     return Trainer(
         accelerator="gpu" if device.type == "cuda" else "cpu",
         devices=[device.index or 0] if device.type == "cuda" else 1,
-        precision=fitting.precision,
+        precision=choose_precision(fitting.precision, device),
         max_epochs=fitting.max_epochs,
         gradient_clip_val=fitting.gradient_clip or None,
         callbacks=callbacks,

@@ -11,6 +11,7 @@ from tiny_detectors import SIZE_WH, build, config_of, draw
 
 from vigil.domain.detections import DetectionSet
 from vigil.domain.measures.detector import measure_detections
+from vigil.learn import runtime
 from vigil.learn.box_augmentation import BoxAugmentation
 from vigil.learn.data.detector import DetectionDataset, batches
 from vigil.learn.detector import DetectorTraining
@@ -145,9 +146,7 @@ def test_without_an_average_the_weights_themselves_are_kept(
     assert torch.equal(fitted.state["head.weight"], module.network.state_dict()["head.weight"])
 
 
-def test_a_trained_detector_is_used_on_pictures_of_any_size(
-    scene: tuple[Path, DetectionSet], tmp_path: Path
-):
+def trained(folder: Path, precision: str) -> TrainedDetector:
     config = config_of("grid")
     torch.manual_seed(0)
     model = build_detector("grid", config)
@@ -157,10 +156,28 @@ def test_a_trained_detector_is_used_on_pictures_of_any_size(
         "config": config,
         "classes": ["0", "1"],
         "input_size_wh": list(SIZE_WH),
-        "precision": "32-true",
+        "precision": precision,
     }
-    save_model(model.state_dict(), card, tmp_path / "w.safetensors", tmp_path / "c.json")
-    detector = TrainedDetector(tmp_path / "w.safetensors", tmp_path / "c.json")
+    save_model(model.state_dict(), card, folder / "w.safetensors", folder / "c.json")
+    return TrainedDetector(folder / "w.safetensors", folder / "c.json")
+
+
+@pytest.mark.parametrize("has_units", [False, True])
+def test_a_trained_detector_computes_in_what_the_machine_is_good_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, has_units: bool
+):
+    monkeypatch.setattr(runtime, "has_bfloat16", lambda _: has_units)
+    picture = np.random.default_rng(0).integers(0, 255, (64, 96, 3), np.uint8)
+    named = trained(tmp_path, "bf16-mixed" if has_units else "32-true")(picture)
+    pd.testing.assert_frame_equal(trained(tmp_path, "auto")(picture), named)
+    other = trained(tmp_path, "32-true" if has_units else "bf16-mixed")(picture)
+    assert not other.equals(named)
+
+
+def test_a_trained_detector_is_used_on_pictures_of_any_size(
+    scene: tuple[Path, DetectionSet], tmp_path: Path
+):
+    detector = trained(tmp_path, "32-true")
     folder, known = scene
     for size in ((64, 96, 3), (200, 50, 3), (33, 333, 3)):
         table = detector(np.zeros(size, np.uint8))

@@ -53,7 +53,7 @@ def bootstrap_intervals(
     *,
     num_rounds: int,
     seed: int,
-) -> dict[str, dict[str, float]]:
+) -> dict[str, tuple[float, float]]:
     """95 % intervals of what `measure_alarm` measures: percentiles over resampled sources.
 
     Clips of one source are alike, so whole sources are drawn (Davison and Hinkley, "Bootstrap
@@ -65,7 +65,7 @@ def bootstrap_intervals(
         sources: (N,), what each clip was cut from.
 
     Returns:
-        `low` and `high` of each number; `<name>_exact` for the shares.
+        Both ends for each number; `<name>_exact` for the shares.
     """
     rng = np.random.default_rng(seed)
     kinds = [np.flatnonzero(is_anomalous), np.flatnonzero(~is_anomalous)]
@@ -88,8 +88,7 @@ def bootstrap_intervals(
     for name, kind in zip(("anomaly_recall", "false_alarm_rate"), kinds, strict=True):
         found[f"{name}_exact"] = proportion_interval(int(alarms[kind].sum()), len(kind))
     return {
-        name: {"low": round(low, DECIMALS), "high": round(high, DECIMALS)}
-        for name, (low, high) in found.items()
+        name: (round(low, DECIMALS), round(high, DECIMALS)) for name, (low, high) in found.items()
     }
 
 
@@ -109,9 +108,12 @@ def accuracy_by_split(table: pd.DataFrame, threshold: float) -> dict[str, float]
     return _round_means(_is_right(table, threshold).groupby(names.to_numpy()).mean())
 
 
-def accuracy_by_class(table: pd.DataFrame, threshold: float) -> dict[str, float]:
-    """The share of right verdicts on each class of a table as above."""
-    return _round_means(_is_right(table, threshold).groupby(table["class"].to_numpy()).mean())
+def accuracy_by_class(table: pd.DataFrame, threshold: float) -> pd.DataFrame:
+    """`class`, `num_clips` of it and `accuracy`, the share of right verdicts, as a table above."""
+    right = _is_right(table, threshold).groupby(table["class"].to_numpy())
+    shares = right.agg(["size", "mean"]).rename_axis("class").reset_index()
+    shares.columns = pd.Index(["class", "num_clips", "accuracy"])
+    return shares.round({"accuracy": DECIMALS})
 
 
 def roc_curve(is_anomalous: Bools, scores: Floats) -> pd.DataFrame:

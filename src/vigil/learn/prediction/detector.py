@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -20,12 +19,13 @@ from vigil.learn.models.detector.folding import fold_norms
 from vigil.learn.models.detector.interface import Detector
 from vigil.learn.models.detector.registry import load_detector
 from vigil.learn.models.detector.suppression import Suppression
+from vigil.learn.runtime import Precision, choose_precision
 from vigil.learn.weights import read_card
 from vigil.pixels.letterbox import letterbox
 from vigil.pixels.picture import Picture
 
-Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
-PRECISIONS = {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}
+CPU = torch.device("cpu")
+REDUCED = {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}
 SCORE_DECIMALS = 6
 
 
@@ -37,7 +37,7 @@ class TrainedDetector:
         input_size_wh: of the canvas that pictures are fitted to.
     """
 
-    def __init__(self, weights: Path, card_file: Path) -> None:
+    def __init__(self, weights: Path, card_file: Path, device: torch.device = CPU) -> None:
         """Raises InputError where a file is missing, damaged, or the two do not fit."""
         card = read_card(card_file)
         self.model = load_detector(weights, card_file)
@@ -45,14 +45,9 @@ class TrainedDetector:
         self.input_size_wh: tuple[int, int] = tuple(card["input_size_wh"])
         self.precision: Precision = card["precision"]
         fold_norms(self.model)
-        self.model.to(memory_format=torch.channels_last)
-        if dtype := PRECISIONS.get(self.precision):
+        self.model.to(device).to(memory_format=torch.channels_last)
+        if dtype := REDUCED.get(choose_precision(self.precision, device)):
             _store_weights(self.model, dtype)
-
-    def to(self, device: torch.device) -> "TrainedDetector":
-        """Moves the network to a device."""
-        self.model.to(device)
-        return self
 
     @torch.inference_mode()
     def __call__(self, picture: Picture, suppression: Suppression | None = None) -> pd.DataFrame:
@@ -129,7 +124,7 @@ class DetectionTable:
 
 
 def _autocast(device: torch.device, precision: Precision) -> AbstractContextManager[None]:
-    dtype = PRECISIONS.get(precision)
+    dtype = REDUCED.get(choose_precision(precision, device))
     return torch.autocast(device.type, dtype, enabled=dtype is not None)
 
 

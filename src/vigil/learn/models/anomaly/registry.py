@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import ModuleType
 
 from torch import Tensor, nn
 
@@ -122,6 +123,16 @@ BACKBONES = {
         frames=None,
     ),
 }
+
+
+def imports_of_others(name: str) -> set[tuple[Path, Path]]:
+    """This module's imports that a network has no use for, as (this file, the other's)."""
+    if name in torchvision_video.CLASSIFIERS:
+        own: ModuleType = torchvision_video
+    else:
+        own = timesformer if name == "timesformer" else pytorchvideo_hub
+    others = {torchvision_video, timesformer, pytorchvideo_hub} - {own}
+    return {(Path(__file__), Path(str(module.__file__))) for module in others}
 
 
 def build_backbone(name: str, *, weights: str, num_frames: int, alpha: int) -> Backbone:
