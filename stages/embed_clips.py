@@ -14,7 +14,7 @@ from pydantic import Field
 from vigil.domain.clips import source_of
 from vigil.domain.embeddings import write_embeddings
 from vigil.domain.sides import SIDES, read_side
-from vigil.pixels.flow_histogram import FlowHistogram
+from vigil.pixels.flow_histogram import FlowHistogram, describe_cpu
 from vigil.plumbing.closure import module_file
 from vigil.plumbing.errors import InputError, shorten
 from vigil.plumbing.folders import below
@@ -151,10 +151,9 @@ def _never(path: Path, folder: Path) -> None:
 class FlowEmbedder:
     """Describes clips by their flow, several at a time."""
 
-    machine = None  # any gives the same
-
     def __init__(self, params: Params) -> None:
         self._flow = FlowHistogram(**params.flow_histogram.model_dump())
+        self.machine = describe_cpu()
         self._num_windows, self._short_clips = params.num_windows, params.short_clips
         if params.weights != "none":
             raise InputError(

@@ -23,6 +23,11 @@ from vigil.plumbing.errors import InputError
 Floats = npt.NDArray[np.float32]
 
 
+def describe_cpu() -> str:
+    """The CPU's units that OpenCV uses: its flow differs by them in the last bits."""
+    return str(cv2.getCPUFeaturesLine())
+
+
 @dataclass(frozen=True)
 class FlowHistogram:
     """What is measured.
