@@ -69,6 +69,25 @@ def test_what_was_written_over_through_a_link_is_made_again(
     assert memo.fetch({"a": 1}, maker.file, tmp_path / "four") is True
 
 
+def test_a_copy_without_its_times_is_read_through_once_and_damage_is_still_seen(
+    tmp_path: Path, state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    maker, memo = Maker(), Memo("stage")
+    result = memo.recall({"a": 1}, maker.folder) / "deep" / "a"
+    os.utime(result, ns=(1, 1))  # as a restored backup has it
+    digests = []
+    monkeypatch.setattr(
+        "vigil.plumbing.memo.file_digest", lambda file: digests.append(file) or file_digest(file)
+    )
+    for _ in range(3):
+        assert memo.holds({"a": 1})
+    assert digests == [result]
+    result.write_text("maid")
+    os.utime(result, ns=(2, 2))
+    assert not memo.holds({"a": 1})
+    assert maker.num_calls == 1
+
+
 def test_it_is_remembered_between_runs_and_after_the_target_is_gone(tmp_path: Path) -> None:
     maker = Maker()
     Memo("stage").fetch({"a": 1}, maker.file, tmp_path / "one")

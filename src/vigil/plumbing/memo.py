@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from vigil.plumbing.errors import InputError, shorten
+from vigil.plumbing.outputs import whole
 from vigil.plumbing.state import fingerprint, project_state_folder
 
 MAX_GB_VARIABLE = "VIGIL_MEMO_GB"
@@ -142,17 +143,27 @@ def _told_room_bytes() -> float:
 def _is_whole(entry: Path) -> bool:
     """Whether an entry is there as it was made: people write into files, linked ones too.
 
-    What has the size and the time of then is taken for the same; else its bytes tell.
+    What has the size and the time of then is taken for the same; else its bytes tell, and its new
+    time is noted: whoever copies a folder may copy no times.
     """
     try:
         stamps = json.loads((entry / STAMPS).read_text())
         files = dict(_files(entry))
-        return files.keys() == stamps.keys() and all(
-            _stamp(file) == stamps[name][:2] or file_digest(file) == stamps[name][2]
-            for name, file in files.items()
-        )
+        if files.keys() != stamps.keys():
+            return False
+        renewed = dict(stamps)
+        for name, file in files.items():
+            *stamp, digest = stamps[name]
+            if (now := _stamp(file)) != stamp:
+                if file_digest(file) != digest:
+                    return False
+                renewed[name] = [*now, digest]
     except (OSError, ValueError, InputError):
         return False
+    if renewed != stamps:
+        with suppress(OSError), whole(entry / STAMPS) as file:  # suppressed: no room, no rights
+            file.write_text(json.dumps(renewed))
+    return True
 
 
 def _files(entry: Path) -> Iterator[tuple[str, Path]]:
