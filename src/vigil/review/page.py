@@ -27,7 +27,10 @@ PICTURES = {
     "Anomalous clips that raise no alarm": "metrics/plots/anomaly/misses.jpg",
     "Allowed clips that raise one": "metrics/plots/anomaly/false_alarms.jpg",
 }
-NOT_HERE = "is neither in git nor in DVC's cache here"
+MISSING = {
+    "base": "base is neither in git nor in DVC's cache here",
+    "ours": "ours is not in the working folder",
+}
 STYLE = """
 :root { color-scheme: light dark; --better: #1a7f37; --worse: #cf222e; }
 @media (prefers-color-scheme: dark) { :root { --better: #3fb950; --worse: #ff7b72; } }
@@ -113,13 +116,11 @@ def _draw_curves(base: Files, ours: Files) -> list[str]:
         picture = _draw(title, curves, [("", ours, "-")] if is_same else sides)
         if picture is not None:
             (same if is_same else differing).append(_image(picture, "image/png", title, ""))
-            missing = [
-                side
-                for side, files, _ in sides
-                if all(files.read(curve.path) is None for curve in curves)
-            ]
-            if missing:
-                differing.append(f"<p>{html.escape(title)}: {missing[0]} {NOT_HERE}</p>")
+        differing += [
+            f"<p>{html.escape(title)}: {MISSING[side]}</p>"
+            for side, files, _ in sides
+            if all(files.read(curve.path) is None for curve in curves)
+        ]
     parts = []
     if differing:
         parts.append(f"<div class='curves'>{''.join(differing)}</div>")
@@ -181,7 +182,7 @@ def _show_pictures(base: Files, ours: Files) -> list[str]:
             continue
         for side, content in (("base", before), ("ours", after)):
             if content is None:
-                parts.append(f"<p>{side} {NOT_HERE}</p>")
+                parts.append(f"<p>{MISSING[side]}</p>")
             else:
                 parts.append(_image(content, kind, f"{title}, {side}", side))
     return parts or ["<p>None.</p>"]
