@@ -107,6 +107,24 @@ def test_a_video_off_the_list_leaves_no_trace_though_its_file_stays(project: Pro
     assert project.repro() == []  # as before, so from the cache
 
 
+@pytest.mark.slow
+def test_a_video_that_comes_and_goes_leaves_no_trace_in_what_is_trained(project: Project):
+    lock, content = project.lock, project.content()
+    project.list_videos((*VIDEOS, "d.mp4"))
+    assert {"train_classifier", "train_detector"} <= {*project.repro()}
+    project.change("dataset", videos=list(VIDEOS))  # its file and its task stay
+    project.change("interpolate_annotations", unlisted_tasks="skip")
+    project.repro()
+    now = project.content()
+    assert [n for n in content if "scene" not in n and content[n] != now.get(n)] == []
+    assert [n for n in now if "scene" not in n and n not in content] == []
+    project.change("interpolate_annotations", unlisted_tasks="error")
+    project.list_videos(VIDEOS)
+    assert project.repro() == []  # as before, so from the cache
+    assert project.lock == lock
+    assert project.content() == content
+
+
 @pytest.mark.parametrize(
     ("section", "changes", "back", "rerun"),
     [

@@ -47,6 +47,18 @@ def test_a_training_goes_on_after_its_last_whole_epoch(project: Project, stage: 
     assert not list((project.folder / ".vigil/checkpoints" / stage).iterdir())
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("stage", TRAININGS)
+def test_a_training_killed_before_dvc_noted_its_end_is_not_done_again(project: Project, stage: str):
+    expected = project.content()
+    project.forget(stage)
+    for _ in range(2):  # started as by a DVC that is killed: neither run is in dvc.lock
+        told, _ = (run := project.start(stage)).communicate()
+        assert run.returncode == 0, told
+        assert project.content() == expected
+    assert "epoch" not in told
+
+
 def mark(result: Path) -> None:
     """Changes a remembered result so that it stays valid and can be told from one made again."""
     if result.is_dir():
