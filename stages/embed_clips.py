@@ -15,7 +15,7 @@ from vigil.domain.clips import source_of
 from vigil.domain.embeddings import write_embeddings
 from vigil.domain.sides import SIDES, read_side
 from vigil.pixels.flow_histogram import FlowHistogram, describe_cpu
-from vigil.plumbing.closure import module_file
+from vigil.plumbing.closure import imports_from
 from vigil.plumbing.errors import InputError, shorten
 from vigil.plumbing.folders import below
 from vigil.plumbing.memo import Memo, file_digest
@@ -94,12 +94,15 @@ def main(
     embedder: FlowEmbedder | Any
     if params.backbone == FLOW_HISTOGRAM:
         embedder = FlowEmbedder(params)
-        untaken = _imports("learn.embedding", "learn.models.anomaly.registry")
+        untaken = imports_from(
+            Path(__file__), "vigil.learn.embedding", "vigil.learn.models.anomaly.registry"
+        )
     else:
         from vigil.learn.embedding import NetworkEmbedder
         from vigil.learn.models.anomaly.registry import imports_of_others
 
-        untaken = imports_of_others(params.backbone) | _imports("pixels.flow_histogram")
+        untaken = imports_of_others(params.backbone)
+        untaken |= imports_from(Path(__file__), "vigil.pixels.flow_histogram")
         names = {"seed", "backbone", "weights", "num_frames", "slowfast_alpha", "num_windows"}
         names |= {"short_clips", "batch_size", "precision", "channels_last"}
         embedder = NetworkEmbedder(**params.model_dump(include=names))
@@ -110,12 +113,6 @@ def main(
         folder.mkdir()
         write_embeddings(index, vectors, embedder.facts, folder)
     print(f"{len(table)} clips, {len(index)} vectors of {vectors.shape[1]} numbers")
-
-
-def _imports(*names: str) -> set[tuple[Path, Path]]:
-    """This script's imports of modules of vigil, as (this file, the module's)."""
-    files = (module_file(f"vigil.{name}") for name in names)
-    return {(Path(__file__), file) for file in files if file}
 
 
 def embed(paths: Sequence[Path], embedder: Any, code: str) -> npt.NDArray[np.float32]:

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from vigil.domain.embeddings import Vectors, read_embeddings, score_clips
 from vigil.domain.sides import TRAIN, VAL
-from vigil.plumbing.closure import module_file
+from vigil.plumbing.closure import imports_from
 from vigil.plumbing.errors import InputError
 from vigil.plumbing.folders import below
 from vigil.plumbing.memo import Memo, file_digest
@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     from vigil.learn.embedding import NetworkEmbedder
 
 WINDOWS_MEMO = "fit_autoencoder_windows"
+ONLY_TO_TUNE = (
+    *("vigil.learn.embedding", "vigil.learn.fine_tuning"),
+    *("vigil.learn.models.anomaly.registry", "vigil.learn.models.anomaly.tuned"),
+)
 Width = Annotated[int, Field(ge=1)]
 
 
@@ -189,13 +193,14 @@ def main(
             results["card"],
         )
 
+    untaken = imports_from(Path(__file__), *ONLY_TO_TUNE)
+    if is_tuned:
+        untaken = imports_of_others(facts["backbone"])
     names = index["clip"].iloc[seen].unique()
     train_once(
         "fit_autoencoder",
         {
-            "code": code_fingerprint(
-                main, imports_of_others(facts["backbone"]) if is_tuned else _imports_to_tune()
-            ),
+            "code": code_fingerprint(main, untaken),
             "params": params.used(),
             "embeddings": facts,
             "clips": index.iloc[seen].to_csv(index=False),
@@ -205,16 +210,6 @@ def main(
         train_and_save,
         {"weights": weights, "card": card, "curves": curves, "errors": errors},
     )
-
-
-def _imports_to_tune() -> set[tuple[Path, Path]]:
-    """This script's imports that only fine-tuning has a use for."""
-    names = (
-        *("learn.embedding", "learn.fine_tuning"),
-        *("learn.models.anomaly.registry", "learn.models.anomaly.tuned"),
-    )
-    files = (module_file(f"vigil.{name}") for name in names)
-    return {(Path(__file__), file) for file in files if file}
 
 
 def _rows(index: pd.DataFrame, side: str) -> "np.ndarray[Any, np.dtype[np.int64]]":

@@ -46,7 +46,7 @@ def choose_device() -> torch.device:
 def has_bfloat16(device: torch.device) -> bool:
     """Whether a device has units of its own that multiply bfloat16.
 
-    A CPU without them takes ten times as long as for 32 bits (torch 2.14 held to AVX2).
+    A CPU without them takes several times as long as for 32 bits (measured: docs/results.md).
     """
     if device.type == "cuda":
         return torch.cuda.get_device_capability(device) >= (8, 0)  # Ampere

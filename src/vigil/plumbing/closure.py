@@ -23,6 +23,18 @@ def module_file(name: str) -> Path | None:
     return path / "__init__.py" if (path / "__init__.py").is_file() else None
 
 
+def imports_from(file: Path, *names: str) -> set[Import]:
+    """A file's imports of modules of vigil by their dotted names, as `closure_of` leaves them out.
+
+    Raises:
+        ValueError: no such module.
+    """
+    modules = {name: module_file(name) for name in names}
+    if missing := [name for name, module in modules.items() if module is None]:
+        raise ValueError(f"no modules of vigil: {missing}")
+    return {(file, module) for module in modules.values() if module}
+
+
 def imports_of(file: Path, instance: str | None = None) -> set[Path]:
     """Files of vigil that a file imports anywhere in it.
 

@@ -23,11 +23,8 @@ def check_path(path: Path) -> None:
         check_folder(path)
     elif not path.is_file():
         raise InputError(f"{path}: expected a file or a folder, got something else")
-    elif path.is_symlink():
-        target = Path(os.path.realpath(path))
-        root = os.path.realpath(path.parent)
-        if not target.is_relative_to(root) and not DVC_OBJECT.search(target.as_posix()):
-            raise InputError(f"{path}: expected no link that leads out of its folder")
+    elif path.is_symlink() and _leads_out(path, os.path.realpath(path.parent)):
+        raise InputError(f"{path}: expected no link that leads out of its folder")
 
 
 def check_folder(folder: Path) -> None:
@@ -45,8 +42,7 @@ def check_folder(folder: Path) -> None:
         with os.scandir(waiting.pop()) as entries:
             for entry in sorted(entries, key=lambda entry: entry.name):
                 if entry.is_symlink():
-                    target = Path(os.path.realpath(entry.path))
-                    if not target.is_relative_to(root) and not DVC_OBJECT.search(target.as_posix()):
+                    if _leads_out(entry.path, root):
                         raise InputError(
                             f"{folder}: expected no links that lead out of it, got "
                             f"{shorten(os.path.relpath(entry.path, folder), 200)}"
@@ -58,6 +54,11 @@ def check_folder(folder: Path) -> None:
                         f"{folder}: expected files and folders, got something else: "
                         f"{shorten(os.path.relpath(entry.path, folder), 200)}"
                     )
+
+
+def _leads_out(link: str | Path, root: str) -> bool:
+    target = Path(os.path.realpath(link))
+    return not target.is_relative_to(root) and not DVC_OBJECT.search(target.as_posix())
 
 
 def below(folder: Path, names: Iterable[str]) -> list[Path]:

@@ -12,6 +12,7 @@ from vigil.learn.models.anomaly.backbone import Backbone, InputFacts
 from vigil.learn.models.anomaly.published import download_state, load_into
 from vigil.learn.weights import UNREADABLE, read_state
 from vigil.pixels.clips import FrameSize
+from vigil.plumbing.closure import Import, imports_from
 from vigil.plumbing.errors import InputError, listed
 
 NO_WEIGHTS, KINETICS = "none", "kinetics400"
@@ -125,14 +126,14 @@ BACKBONES = {
 }
 
 
-def imports_of_others(name: str) -> set[tuple[Path, Path]]:
-    """This module's imports that a network has no use for, as (this file, the other's)."""
+def imports_of_others(name: str) -> set[Import]:
+    """This module's imports that a network has no use for."""
     if name in torchvision_video.CLASSIFIERS:
         own: ModuleType = torchvision_video
     else:
         own = timesformer if name == "timesformer" else pytorchvideo_hub
     others = {torchvision_video, timesformer, pytorchvideo_hub} - {own}
-    return {(Path(__file__), Path(str(module.__file__))) for module in others}
+    return imports_from(Path(__file__), *(module.__name__ for module in others))
 
 
 def build_backbone(name: str, *, weights: str, num_frames: int, alpha: int) -> Backbone:

@@ -1,6 +1,5 @@
 """Detectors, picked by name."""
 
-import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from vigil.learn.models.detector.interface import Detector
 from vigil.learn.models.detector.torchvision_detectors import NAMES, TorchvisionDetector
 from vigil.learn.models.detector.trunk import Features
 from vigil.learn.weights import load_model
+from vigil.plumbing.closure import Import, imports_from
 from vigil.plumbing.errors import InputError, listed
 
 OWN: dict[str, Callable[..., Detector]] = {"grid": GridDetector, "anchor": AnchorDetector}
@@ -61,11 +61,10 @@ def build_detector(
     return detector
 
 
-def imports_of_others(architecture: str) -> set[tuple[Path, Path]]:
-    """This module's imports that a detector has no use for, as (this file, the other's)."""
+def imports_of_others(architecture: str) -> set[Import]:
+    """This module's imports that a detector has no use for."""
     kinds = {TorchvisionDetector, *OWN.values()} - {OWN.get(architecture, TorchvisionDetector)}
-    files = (sys.modules[kind.__module__].__file__ for kind in kinds)
-    return {(Path(__file__), Path(str(file))) for file in files}
+    return imports_from(Path(__file__), *(kind.__module__ for kind in kinds))
 
 
 def load_detector(weights: Path, card_file: Path) -> Detector:
