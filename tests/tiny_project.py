@@ -118,9 +118,7 @@ class Project:
         (folder / "data" / "scene" / "videos").mkdir(parents=True)
         write_clips(folder / "data" / "scene" / "clips", num_sources=3)
         self.env = {
-            **{
-                k: v for k, v in os.environ.items() if k not in ("VIGIL_STATE_DIR", "VIGIL_MEMO_GB")
-            },
+            **{name: value for name, value in os.environ.items() if name not in OWN_STATE},
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
             "DVC_NO_ANALYTICS": "1",
             "GIT_AUTHOR_NAME": "t",

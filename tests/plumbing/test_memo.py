@@ -275,7 +275,7 @@ def test_a_kill_while_forgetting_leaves_no_half_entry(
     tmp_path: Path, state: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def stopped(path: Path, **_: object) -> None:
-        if "partial-" not in path.name or (path / "result").exists():
+        if list(path.rglob("result")):
             next(file for file in path.rglob("*") if file.is_file()).unlink()
             raise KeyboardInterrupt
 
@@ -292,6 +292,22 @@ def test_a_kill_while_forgetting_leaves_no_half_entry(
             Memo("stage").prune()
     assert Memo("stage").fetch({"a": 1}, three, tmp_path / "two") is False
     assert sorted(path.name for path in (tmp_path / "two").iterdir()) == ["a", "b", "c"]
+
+
+def test_damage_is_made_again_whatever_an_earlier_process_left(
+    tmp_path: Path, state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    maker, memo = Maker(), Memo("stage")
+    result = memo.recall({"a": 1}, maker.file)
+    left = state / "memo/stage" / f"partial-{result.parent.name}-{os.getpid()}"
+    left.mkdir()  # by a process that had this one's number, as in another container
+    (left / "file").touch()
+    result.write_text("damage")
+    assert memo.recall({"a": 1}, maker.file).read_text() == "made"
+    result.write_text("damage")
+    monkeypatch.setattr("vigil.plumbing.memo._forget", lambda _: None)  # no rights to
+    with pytest.raises(OSError, match="not empty"):
+        memo.recall({"a": 1}, maker.file)
 
 
 def test_an_edit_of_what_was_given_is_not_remembered(tmp_path: Path) -> None:

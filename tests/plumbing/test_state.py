@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from vigil.plumbing.errors import InputError
 from vigil.plumbing.memo import Memo
 from vigil.plumbing.state import claim_state, fingerprint, state_folder
 
@@ -45,6 +46,12 @@ def test_where_it_is_kept(tmp_path: Path, state: Path, monkeypatch: pytest.Monke
     for folder in (tmp_path / "demo", experiment, experiment / "demo"):
         monkeypatch.chdir(folder)
         assert state_folder() == tmp_path / ".vigil"
+
+
+def test_it_is_one_place_for_all_stages(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VIGIL_STATE_DIR", "state")
+    with pytest.raises(InputError, match=r"^VIGIL_STATE_DIR: expected an absolute path, got 'st"):
+        state_folder()
 
 
 def _claim_and_hold(facts: dict[str, int], told: Connection) -> None:

@@ -93,7 +93,7 @@ def code_digest(file: Path) -> str:
 
 
 def is_plumbing(file: Path) -> bool:
-    """Whether a module of vigil lies on floor 0, on which no result depends."""
+    """Whether a module of vigil lies on floor 0, of which no edit may change a result."""
     return file.parent.name == "plumbing"
 
 

@@ -93,7 +93,7 @@ class Memo:
                 (partial / STAMPS).write_text(json.dumps(stamps))
                 partial.replace(entry)
             except OSError:
-                if not entry.exists():  # else another process made the same entry meanwhile
+                if not _is_whole(entry):  # else another process made the same entry meanwhile
                     raise
             finally:
                 shutil.rmtree(partial, ignore_errors=True)
@@ -182,10 +182,12 @@ def _stamp(file: Path) -> list[int]:
 
 def _forget(entry: Path) -> None:
     """Removes an entry; killed meanwhile, it leaves what nobody takes for one."""
-    leaving = entry.with_name(f"{PARTIAL_PREFIX}{entry.name}-{os.getpid()}")
     with suppress(OSError):  # another process was quicker
-        entry.replace(leaving)
-        shutil.rmtree(leaving, ignore_errors=True)
+        leaving = Path(tempfile.mkdtemp(dir=entry.parent, prefix=PARTIAL_PREFIX))
+        try:
+            entry.replace(leaving / entry.name)
+        finally:
+            shutil.rmtree(leaving, ignore_errors=True)
 
 
 def newest(folder: Path) -> float:

@@ -35,8 +35,17 @@ def read_json(path: Path) -> Any:
 
 
 def write_json(content: Any, path: Path, *, indent: int | None = 1) -> None:
-    """Writes sorted, finite JSON that ends with a newline."""
-    text = json.dumps(content, indent=indent, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    """Writes sorted, finite JSON that ends with a newline.
+
+    Raises:
+        InputError: a number that is not finite, which JSON has not.
+    """
+    try:
+        text = json.dumps(
+            content, indent=indent, sort_keys=True, ensure_ascii=False, allow_nan=False
+        )
+    except ValueError as error:
+        raise InputError(f"{path}: expected finite numbers to write, got: {error}") from None
     with whole(path) as partial:
         partial.write_text(text + "\n", encoding="utf-8", newline="\n")
 

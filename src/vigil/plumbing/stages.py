@@ -45,6 +45,13 @@ FAILED_WRITES = {
 }
 SHORT_WRITE = re.compile(r"^\d+ requested and \d+ written$")
 """How numpy tells that a disk is full, without its number."""
+NO_MEMORY = re.compile(
+    r"DefaultCPUAllocator: [^\n]*allocate memory[^\n]*"
+    r"|(CUDA|HIP) out of memory[^\n]*"
+    r"|Insufficient memory[^\n]*"
+    r"|std::bad_alloc"
+)
+"""How torch and OpenCV tell it, by errors of their own."""
 LONGEST_MESSAGE = 2000
 INTERRUPTED = "interrupted; run it again to go on"
 RESULT_LIBRARIES = (
@@ -88,6 +95,10 @@ def run_stage(*mains: Main) -> NoReturn:
         _fail(title, f"{error.filename or 'output'}: expected {wanted}, got: {reason}", 1)
     except MemoryError as error:
         _fail(title, f"expected more memory, got: {str(error) or 'no more'}", 1)
+    except Exception as error:
+        if not (told := NO_MEMORY.search(str(error))):
+            raise
+        _fail(title, f"expected more memory, as for a smaller batch, got: {told[0]}", 1)
     except KeyboardInterrupt:
         _fail(title, INTERRUPTED, 130)
     except SystemExit as end:  # what Lightning makes of an interruption

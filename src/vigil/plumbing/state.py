@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from vigil.plumbing.errors import InputError, shorten
+
 MOST_CLAIMS = 64  # of the same facts at a time
 _claim: dict[str, int] = {}
 """This process's claim: the number of its `part`, the open file (`lock`) that holds it, and where
@@ -24,8 +26,13 @@ def project_state_folder() -> Path:
 
     The project is the nearest folder that DVC knows. An experiment that DVC runs in a folder of its
     own (below `.dvc/tmp`) shares the project's. `VIGIL_STATE_DIR` names another one.
+
+    Raises:
+        InputError: `VIGIL_STATE_DIR` is relative: stages run in several folders.
     """
     if named := os.environ.get("VIGIL_STATE_DIR"):
+        if not Path(named).is_absolute():
+            raise InputError(f"VIGIL_STATE_DIR: expected an absolute path, got {shorten(named)}")
         return Path(named)
     here = Path.cwd()
     projects = [folder.parent for folder in here.parents if folder.name == ".dvc"]
