@@ -12,8 +12,9 @@ import pytest
 
 from vigil.plumbing.errors import InputError
 from vigil.review import headline
+from vigil.review.comment import write_comment
 from vigil.review.comparison import Change, changed_stages, compare, judge
-from vigil.review.findings import metric_table
+from vigil.review.findings import Findings, metric_table
 from vigil.review.report import write_report
 from vigil.review.revisions import WorkingFolder, flatten, read_metrics
 
@@ -171,6 +172,93 @@ def test_curves_of_base_that_the_cache_lacks_are_told(project: Path, tmp_path: P
     page = (tmp_path / "report/index.html").read_text()
     assert page.count("data:image/png;base64,") == 1
     assert "Loss: base is neither in git nor in DVC's cache here" in page
+
+
+DAMAGE = [
+    ("params.yaml", "<<<<<<< ours\na: 1\n=======\na: 2\n>>>>>>> theirs\n", ""),
+    ("params.yaml", "- 1", ""),
+    ("demo/params.yaml", "a: [", "expected YAML, got: "),
+    ("metrics/classifier.json", '{"accuracy":', "expected JSON, got: "),
+    ("metrics/classifier.json", "[0.5]", "expected metrics by name, got: "),
+    ("dvc.lock", "<<<<<<< ours\n", ""),
+    ("dvc.lock", "schema: '2.0'\nsta\n  -", ""),
+    ("dvc.yaml", "plots: [", ""),
+]
+
+
+@pytest.mark.parametrize(
+    ("side", "name", "content", "expected"),
+    [*(("ours", *damage) for damage in DAMAGE), *(("base", *damage) for damage in DAMAGE[2:5])],
+)
+def test_damaged_files_are_one_line_and_leave_no_older_report(
+    project: Path, tmp_path: Path, side: str, name: str, content: str, expected: str
+):
+    (tmp_path / "report").mkdir()
+    (tmp_path / "report/index.html").write_text("older")
+    (project / name).parent.mkdir(exist_ok=True)
+    before = (project / name).read_bytes() if (project / name).exists() else b"{}"
+    (project / name).write_text(content)
+    if side == "base":
+        git(project, "add", "-A")
+        git(project, "commit", "-qm", "damaged")
+        (project / name).write_bytes(before)
+    with pytest.raises(InputError, match=r"^report: ") as caught:
+        write_report(project, "main", tmp_path / "report")
+    told = str(caught.value)
+    assert name in told
+    assert expected in told
+    assert "\n" not in told
+    assert len(told) < 600
+    if expected:
+        assert ("of the working folder:" in told) == (side == "ours")
+    assert not [*(tmp_path / "report").iterdir()]
+
+
+def test_numbers_that_no_run_left_so_are_told(project: Path, tmp_path: Path):
+    out = {"metrics/classifier.json": {"cache": False}}
+    stages = {"evaluate": {"cmd": "x", "metrics": [out]}}
+    (project / "dvc.yaml").write_text(json.dumps({"stages": stages}))
+    subprocess.run([sys.executable, "-m", "dvc", "commit", "-q", "-f"], cwd=project, check=True)
+    write_report(project, "main", tmp_path / "report")
+    assert "Not as the last run" not in (tmp_path / "report/report.md").read_text()
+    write_metrics(project, accuracy=0.99)
+    write_report(project, "main", tmp_path / "report")
+    told = (tmp_path / "report/report.md").read_text()
+    assert "- Not as the last run left them: metrics/classifier.json. `dvc repro` makes" in told
+    assert "Not run with" not in told
+
+
+def test_the_demos_own_pipeline_is_told_of(project: Path, tmp_path: Path):
+    (project / "demo").mkdir()
+    (project / "demo/params.yaml").write_text("make_demo: {seed: 8}\n")
+    stages = {"make_demo": {"cmd": "x", "params": {"params.yaml": {"make_demo.seed": 8}}}}
+    (project / "demo/dvc.lock").write_text(json.dumps({"schema": "2.0", "stages": stages}))
+    write_report(project, "main", tmp_path / "report")
+    told = (tmp_path / "report/report.md").read_text()
+    assert "| `demo/make_demo.seed` | - | `8` |" in told
+    assert "| `demo/dvc.yaml:make_demo` | params |" in told
+
+
+def test_a_comment_is_no_longer_than_github_takes_and_says_what_it_left_out():
+    changes = compare({}, {f"a_{number}": "x" * 900 for number in range(3000)})
+    stages = {"evaluate@detector": ["code"]}
+    findings = Findings(("@me", "1234567"), {}, changes, stages, ["evaluate@detector"], [], {})
+    told = write_comment(findings)
+    assert 10_000 < len(told) < 65_536
+    assert "more rows are in the report." in told
+    assert "| `a_0` |" in told
+    assert "Not run with what stands here now: evaluate@detector." in told  # to be copied
+    assert " @me" not in told
+
+
+@pytest.mark.parametrize("make", [Path.mkdir, Path.touch])
+def test_what_is_no_report_is_not_replaced(project: Path, tmp_path: Path, make):
+    make(tmp_path / "report")
+    kept = tmp_path / "report" / "mine" if make is Path.mkdir else tmp_path / "report"
+    kept.write_text("mine")
+    with pytest.raises(InputError, match="expected nothing or an older report at"):
+        write_report(project, "main", tmp_path / "report")
+    assert kept.read_text() == "mine"
 
 
 def test_an_unknown_revision_is_told(project: Path, tmp_path: Path):

@@ -1,5 +1,6 @@
 """Findings as Markdown, for a comment on a pull request."""
 
+import re
 from collections.abc import Sequence
 
 from vigil.review.findings import (
@@ -15,9 +16,25 @@ from vigil.review.findings import (
     time_table,
 )
 
+MAX_CHARACTERS = 65_000
+"""GitHub takes comments of 65,536; a link to the page is still to come."""
+MAX_ROWS = (1000, 200, 50, 10)
+MAX_CELL = 200
+
 
 def write_comment(findings: Findings) -> str:
-    """Tables alone: a comment cannot hold pictures. Names and values are shown as code."""
+    """Tables alone: a comment cannot hold pictures. Names and values are shown as code.
+
+    Tables are as long as a comment can be; the page holds the rest.
+    """
+    for max_rows in MAX_ROWS:
+        text = _write(findings, max_rows)
+        if len(text) <= MAX_CHARACTERS:
+            break
+    return text
+
+
+def _write(findings: Findings, max_rows: int) -> str:
     first, *others = findings.summary
     parts = [f"## {_plain(findings.title)}", _plain(first), _list(others)]
     for name, changes in findings.metrics.items():
@@ -26,33 +43,36 @@ def write_comment(findings: Findings) -> str:
             continue
         moved = [change for change in details if change.verdict != "same"]
         parts.append(f"### {name.capitalize()}")
-        table = _table(metric_table(headline), code=(0,))
+        table = _table(metric_table(headline), max_rows, code=(0,))
         if moved or any(change.verdict != "same" for change in headline):
             parts.append(table)
         else:
             parts.append(_fold("all the same", table))
         if moved:
-            parts.append(_fold(f"{len(moved)} more", _table(metric_table(moved), code=(0,))))
+            more = _table(metric_table(moved), max_rows, code=(0,))
+            parts.append(_fold(f"{len(moved)} more", more))
     for heading, table in (
-        ("Parameters that differ", _table(param_table(findings.params), code=(0, 1, 2))),
-        ("Stages that differ", _table(stage_table(findings.stages), code=(0,))),
+        ("Parameters that differ", _table(param_table(findings.params), max_rows, code=(0, 1, 2))),
+        ("Stages that differ", _table(stage_table(findings.stages), max_rows, code=(0,))),
     ):
         parts += [f"### {heading}", table]
     if findings.times:
-        parts.append(_fold(TIMES, _table(time_table(findings.times), code=(0,))))
+        parts.append(_fold(TIMES, _table(time_table(findings.times), max_rows, code=(0,))))
     return "\n\n".join(parts) + "\n"
 
 
-def _table(table: Table, code: tuple[int, ...]) -> str:
+def _table(table: Table, max_rows: int, code: tuple[int, ...]) -> str:
     if not table.rows:
         return "None."
     columns = range(len(table.headings))
     rule = tuple("---:" if column in table.numbers else "---" for column in columns)
     rows = [
         tuple(_code(cell) if column in code else cell for column, cell in enumerate(row))
-        for row in table.rows
+        for row in table.rows[:max_rows]
     ]
-    return "\n".join(_line(line) for line in [table.headings, rule, *rows])
+    text = "\n".join(_line(line) for line in [table.headings, rule, *rows])
+    num_more = len(table.rows) - len(rows)
+    return f"{text}\n\n{num_more} more rows are in the report." if num_more else text
 
 
 def _line(cells: Row) -> str:
@@ -62,11 +82,13 @@ def _line(cells: Row) -> str:
 def _code(text: str) -> str:
     """As code neither Markdown, HTML nor `@somebody` means anything."""
     shown = " ".join(text.replace("`", "'").split())
+    shown = shown if len(shown) <= MAX_CELL else f"{shown[: MAX_CELL - 1]}…"
     return f"`{shown}`" if shown not in ("", NONE) else shown
 
 
 def _plain(text: str) -> str:
-    return text.replace("<", "&lt;").replace("@", "@\u2060")
+    """Without HTML and `@somebody`; an @ within a word, as in a stage's name, addresses nobody."""
+    return re.sub(r"(?<!\w)@", "@\u2060", text.replace("<", "&lt;"))
 
 
 def _list(lines: Sequence[str]) -> str:

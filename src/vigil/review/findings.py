@@ -26,6 +26,7 @@ class Findings:
         params: those that differ.
         stages: by stage: what of it differs.
         stale: stages that have not run with the code, data and parameters as they stand.
+        altered: outputs that are not as the last run left them.
         times: seconds of each stage's last run on this machine, in the order they run.
     """
 
@@ -34,6 +35,7 @@ class Findings:
     params: list[Change]
     stages: dict[str, list[str]]
     stale: list[str]
+    altered: list[str]
     times: dict[str, float]
 
     @property
@@ -57,6 +59,11 @@ class Findings:
             lines.append(
                 f"Not run with what stands here now: {', '.join(self.stale)}. "
                 "What follows is of an earlier run."
+            )
+        if self.altered:
+            lines.append(
+                f"Not as the last run left them: {', '.join(self.altered)}. "
+                "`dvc repro` makes them again."
             )
         return lines
 

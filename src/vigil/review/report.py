@@ -21,42 +21,58 @@ from vigil.review.revisions import (
     METRICS,
     Committed,
     WorkingFolder,
-    find_stale,
-    flatten,
     read_metrics,
     read_params,
     read_stages,
+    read_status,
 )
+
+FILES = ("index.html", "report.md")
 
 
 def write_report(root: Path, revision: str, folder: Path) -> None:
     """Compares the project in `root` with a revision of it and writes both files.
 
     Raises:
-        InputError: no such revision, or nothing there to compare yet.
+        InputError: no such revision, nothing there to compare yet, files that are damaged, or
+            something else in `folder`.
     """
+    _clear(folder)
     base, ours = Committed(root, revision), WorkingFolder(root)
     before, after = read_metrics(base), read_metrics(ours)
     if not after:
         raise InputError("report: expected metrics of a finished run below metrics/, found none")
-    params, stages = read_params(ours), read_stages(ours)
+    stages = read_stages(ours)
+    stale, altered = read_status(root)
     findings = Findings(
         base=(revision, base.commit[:7]),
         metrics={name: compare(before.get(name, {}), after.get(name, {})) for name in METRICS},
         params=[
             change
-            for change in compare(flatten(read_params(base)), flatten(params))
+            for change in compare(read_params(base), read_params(ours))
             if change.verdict != "same"
         ],
         stages=changed_stages(read_stages(base), stages),
-        stale=find_stale(root),
-        times=_read_times(stages),
+        stale=stale,
+        altered=altered,
+        times=_read_times(name.rpartition(":")[2] for name in stages),
     )
     with whole(folder) as partial:
         partial.mkdir()
-        (partial / "report.md").write_text(write_comment(findings), encoding="utf-8")
+        (partial / FILES[1]).write_text(write_comment(findings), encoding="utf-8")
         page = write_page(findings, base, ours)
-        (partial / "index.html").write_text(page, encoding="utf-8")
+        (partial / FILES[0]).write_text(page, encoding="utf-8")
+
+
+def _clear(folder: Path) -> None:
+    """Removes an older report, which must not be taken for this one where this one fails."""
+    if folder.is_dir():
+        for name in FILES:
+            (folder / name).unlink(missing_ok=True)
+    if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
+        raise InputError(
+            f"report: expected nothing or an older report at {folder}, got other files"
+        )
 
 
 def _read_times(order: Iterable[str]) -> dict[str, float]:

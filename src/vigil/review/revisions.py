@@ -18,10 +18,16 @@ from dvc_data.index import DataIndexError
 from vigil.plumbing.errors import InputError, shorten
 
 METRICS = ("classifier", "detector", "anomaly")
+PIPELINES = ("", "demo/")
+"""Folders of this project that have a `dvc.yaml`."""
 
 
 class Files(Protocol):
     """Files by their path below the project."""
+
+    @property
+    def name(self) -> str:
+        """What errors call them."""
 
     def read(self, path: str) -> bytes | None:
         """A file's bytes; None where there is none."""
@@ -32,6 +38,7 @@ class WorkingFolder:
     """The files as they lie in the project's folder."""
 
     root: Path
+    name = "the working folder"
 
     def read(self, path: str) -> bytes | None:
         """A file's bytes; None where there is none."""
@@ -51,6 +58,7 @@ class Committed:
                 f"report: expected a git revision to compare with, got {shorten(revision)}"
             )
         self.commit = done.stdout.strip()
+        self.name = self.commit[:7]
         self._files = DVCFileSystem(str(root), rev=self.commit)
 
     def read(self, path: str) -> bytes | None:
@@ -60,7 +68,7 @@ class Committed:
         except (OSError, DataIndexError):  # the latter of a folder whose list is not in the cache
             return None
         except DvcException as error:
-            raise InputError(f"report: {self.commit[:7]}: {shorten(str(error), 200)}") from None
+            raise InputError(f"report: {self.name}: {shorten(str(error), 400)}") from None
         return content
 
 
@@ -81,42 +89,77 @@ class Curve:
 
 
 def read_params(files: Files) -> dict[str, Any]:
-    """`params.yaml`, nested as it stands; empty where there is none."""
-    return _read_yaml(files, "params.yaml")
+    """Each pipeline's `params.yaml` by dotted name, behind its folder; empty where there is none.
 
-
-def read_metrics(files: Files) -> dict[str, dict[str, Any]]:
-    """By branch of the pipeline: its metrics, with dots between the keys."""
-    found = {name: files.read(f"metrics/{name}.json") for name in METRICS}
+    Raises:
+        InputError: a file that is damaged, as by a merge.
+    """
     return {
-        name: flatten(_by_name(json.loads(text)))
-        for name, text in found.items()
-        if text is not None
+        f"{folder}{name}": value
+        for folder in PIPELINES
+        for name, value in flatten(_read_yaml(files, f"{folder}params.yaml")).items()
     }
 
 
-def read_stages(files: Files) -> dict[str, Any]:
-    """By stage: what `dvc.lock` tells of its last run."""
-    stages: dict[str, Any] = _read_yaml(files, "dvc.lock").get("stages", {})
-    return stages
+def read_metrics(files: Files) -> dict[str, dict[str, Any]]:
+    """By branch of the pipeline: its metrics, with dots between the keys.
 
-
-def find_stale(root: Path) -> list[str]:
-    """The stages that have not run with the code, data and parameters as they stand.
-
-    Data that is not here, as in a clone that computed nothing, says nothing.
+    Raises:
+        InputError: a file that is damaged, as by a merge.
     """
-    with Repo(str(root)) as repo:
-        status: dict[str, Any] = repo.status()
-    return sorted(name for name, told in status.items() if any(map(_is_changed, told)))
+    found = {}
+    for name in METRICS:
+        path = f"metrics/{name}.json"
+        if (text := files.read(path)) is None:
+            continue
+        try:
+            content = json.loads(text)
+        except ValueError as error:
+            raise _damaged(files, path, "JSON", error) from None
+        if not isinstance(content, dict):
+            raise _damaged(files, path, "metrics by name", shorten(content))
+        found[name] = flatten(_by_name(content))
+    return found
 
 
-def _is_changed(told: Any) -> bool:
-    """Whether an entry of DVC's status, of a stage, is a reason to run it."""
-    if not isinstance(told, Mapping):
-        return bool(told == "changed command")
-    changes = flatten(told.get("changed deps", {}))
-    return any(change != "deleted" for change in changes.values())
+def read_stages(files: Files) -> dict[str, Any]:
+    """By stage, as DVC addresses it: what a `dvc.lock` tells of its last run.
+
+    Raises:
+        InputError: a file that is damaged, as by a merge.
+    """
+    return {
+        f"{folder}dvc.yaml:{name}" if folder else name: told
+        for folder in reversed(PIPELINES)
+        for name, told in _read_yaml(files, f"{folder}dvc.lock").get("stages", {}).items()
+    }
+
+
+def read_status(root: Path) -> tuple[list[str], list[str]]:
+    """What DVC's status tells: stages that have not run, and outputs that no run left so.
+
+    The stages have not run with the code, data and parameters as they stand. The outputs were
+    edited, or taken from one side of a merge and `dvc.lock` from the other. Data that is not here,
+    as in a clone that computed nothing, says nothing.
+
+    Raises:
+        InputError: DVC cannot read its files.
+    """
+    try:
+        with Repo(str(root)) as repo:
+            status: dict[str, Any] = repo.status()
+    except DvcException as error:
+        raise InputError(f"report: {shorten(str(error), 400)}") from None
+    stale, altered = set(), set()
+    for name, entries in status.items():
+        for told in entries:
+            changes = told if isinstance(told, Mapping) else {}
+            read = flatten(changes.get("changed deps", {})).values()
+            if told == "changed command" or any(change != "deleted" for change in read):
+                stale.add(name)
+            made = changes.get("changed outs", {}).items()
+            altered |= {path for path, change in made if change == "modified"}
+    return sorted(stale), sorted(altered)
 
 
 def read_table(files: Files, path: str) -> pd.DataFrame | None:
@@ -146,8 +189,19 @@ def read_curves(files: Files) -> list[Curve]:
 
 def _read_yaml(files: Files, path: str) -> dict[str, Any]:
     """As DVC reads it: `1e-05`, as lock files hold it, is text to other readers."""
-    content: dict[str, Any] = parse_yaml((files.read(path) or b"").decode(), path)
+    try:
+        content = parse_yaml((files.read(path) or b"").decode(), path) or {}
+    except (DvcException, ValueError, NotImplementedError) as error:
+        reason = getattr(error, "__cause__", None) or error
+        raise _damaged(files, path, "YAML", reason) from None
+    if not isinstance(content, dict):
+        raise _damaged(files, path, "values by name", shorten(content))
     return content
+
+
+def _damaged(files: Files, path: str, expected: str, got: object) -> InputError:
+    told = shorten(" ".join(str(got).split()), 200)
+    return InputError(f"report: {path} of {files.name}: expected {expected}, got: {told}")
 
 
 def _by_name(content: Any) -> Any:
