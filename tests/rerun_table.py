@@ -106,6 +106,13 @@ CHANGES: dict[str, Change] = {
     "`dataset.videos`: one taken off": lambda p: p.change("dataset", videos=list(VIDEOS[:2])),
     "`dataset.anomalous_classes`": set_param("dataset", "anomalous_classes", value=["rise"]),
     "`dataset.clip_group_pattern`": set_param("dataset", "clip_group_pattern", value=r"_(g\d+)_"),
+    "`dataset.detection.format`": set_param("dataset", "detection", "format", value="coco"),
+    "`dataset.detection.root`": set_param(
+        "dataset", "detection", "root", value="data/scene/export.json"
+    ),
+    "`dataset.detection.images`": set_param(
+        "dataset", "detection", "images", value="data/scene/videos"
+    ),
     "`dataset.detection.classes`": set_param("dataset", "detection", "classes", value=["human"]),
     "`extract_frames`": set_param("extract_frames", "jpeg_quality", value=80),
     "`interpolate_annotations`": set_param("interpolate_annotations", "ghost_frames", value=7),
