@@ -30,7 +30,8 @@ test-slow: $(VENV)/.dev-ready ## run the tests that take minutes each
 	pytest -m slow
 
 fuzz: $(VENV)/.dev-ready ## thousands of damaged inputs
-	VIGIL_FUZZ_ROUNDS=150 pytest -n 2 tests/stages/test_fuzz.py
+	OMP_NUM_THREADS=1 VIGIL_FUZZ_ROUNDS=150 pytest -n 2 --dist loadfile -m 'slow or not slow' \
+		tests/stages/test_fuzz.py tests/stages/test_fuzz_stages.py
 
 lint: $(VENV)/.dev-ready ## check format, lint and types
 	ruff format --check .

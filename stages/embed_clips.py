@@ -20,7 +20,7 @@ from vigil.plumbing.errors import InputError, shorten
 from vigil.plumbing.folders import below
 from vigil.plumbing.memo import Memo, file_digest
 from vigil.plumbing.outputs import whole
-from vigil.plumbing.params import FileNames, Section
+from vigil.plumbing.params import FileNames, Section, Seed, Weight
 from vigil.plumbing.progress import progress
 from vigil.plumbing.stages import code_fingerprint, run_stage
 
@@ -30,16 +30,16 @@ NUM_WORKERS = 2
 
 class Flow(Section):
     num_pairs: Annotated[int, Field(ge=1, le=1000)]
-    gap_s: Annotated[float, Field(gt=0, le=10)]
+    gap_s: Annotated[float, Field(ge=0.001, le=10)]
     short_side_px: Annotated[int, Field(ge=32, le=1080)]
     num_bins: Annotated[int, Field(ge=2, le=64)]
     num_time_cells: Annotated[int, Field(ge=1, le=64)]
     num_space_cells: Annotated[int, Field(ge=1, le=16)]
-    min_speed: Annotated[float, Field(ge=0)]
+    min_speed: Weight
 
 
 class Params(Section):
-    seed: Annotated[int, Field(ge=0)]
+    seed: Seed
     backbone: Literal[
         "flow_histogram",
         "r2plus1d_18",
@@ -56,7 +56,7 @@ class Params(Section):
     slowfast_alpha: Annotated[int, Field(ge=1, le=64)]
     num_windows: Annotated[int, Field(ge=1, le=100)]
     short_clips: Literal["repeat_last", "error"]
-    batch_size: Annotated[int, Field(ge=1)]
+    batch_size: Annotated[int, Field(ge=1, le=1024)]
     precision: Literal["auto", "32-true", "bf16-true"]
     channels_last: bool
     flow_histogram: Flow

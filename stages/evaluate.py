@@ -12,7 +12,7 @@ from vigil.domain.sides import TEST, TRAIN, VAL, read_side
 from vigil.plumbing.errors import InputError
 from vigil.plumbing.folders import below
 from vigil.plumbing.outputs import whole
-from vigil.plumbing.params import Section
+from vigil.plumbing.params import Count, Fraction, Section, Seed
 from vigil.plumbing.records import write_csv, write_json
 from vigil.plumbing.stages import run_stage
 
@@ -28,28 +28,28 @@ CROP_SIDE_PX = 100  # of a crop on a sheet, so that its caption fits below
 
 
 class Classifier(Section):
-    threshold: Annotated[float, Field(ge=0, le=1)]
+    threshold: Fraction
     num_calibration_bins: Annotated[int, Field(ge=2, le=100)]
-    height_step_px: Annotated[int, Field(ge=1)]
+    height_step_px: Count
     num_pictures: Annotated[int, Field(ge=0, le=100)]
 
 
 class Detector(Section):
-    score_threshold: Literal["auto"] | Annotated[float, Field(ge=0, le=1)]
+    score_threshold: Literal["auto"] | Fraction
     suppression: Literal["hard", "soft"]
-    suppression_iou: Annotated[float, Field(ge=0, le=1)]
-    soft_sigma: Annotated[float, Field(gt=0)]
+    suppression_iou: Fraction
+    soft_sigma: Annotated[float, Field(ge=0.001, le=1000)]
     min_score: Annotated[float, Field(ge=0, lt=1)]
     max_boxes: Annotated[int, Field(ge=1, le=1000)]
-    height_step_px: Annotated[int, Field(ge=1)]
-    seed: Annotated[int, Field(ge=0)]
+    height_step_px: Count
+    seed: Seed
     num_pictures: Annotated[int, Field(ge=0, le=100)]
 
 
 class Anomaly(Section):
-    seed: Annotated[int, Field(ge=0)]
-    num_bootstrap: Annotated[int, Field(ge=1, le=100_000)]
-    num_neighbours: Annotated[int, Field(ge=1)]
+    seed: Seed
+    num_bootstrap: Annotated[int, Field(ge=1, le=10_000)]
+    num_neighbours: Count
     num_pictures: Annotated[int, Field(ge=0, le=100)]
 
 

@@ -15,7 +15,7 @@ from vigil.plumbing.closure import imports_from
 from vigil.plumbing.errors import InputError
 from vigil.plumbing.folders import below
 from vigil.plumbing.memo import Memo, file_digest
-from vigil.plumbing.params import Section
+from vigil.plumbing.params import Count, CountOr0, Rate, Section, Seed, Weight, Width
 from vigil.plumbing.records import write_csv
 from vigil.plumbing.stages import code_fingerprint, run_stage
 from vigil.plumbing.trainings import train_once
@@ -30,33 +30,32 @@ ONLY_TO_TUNE = (
     *("vigil.learn.embedding", "vigil.learn.fine_tuning"),
     *("vigil.learn.models.anomaly.registry", "vigil.learn.models.anomaly.tuned"),
 )
-Width = Annotated[int, Field(ge=1)]
 
 
 class FineTuning(Section):
-    from_epoch: Annotated[int, Field(ge=0)]
-    num_tensors: Annotated[int, Field(ge=1)]
-    learning_rate: Annotated[float, Field(gt=0)]
+    from_epoch: CountOr0
+    num_tensors: Count
+    learning_rate: Rate
     target: Literal["detached", "momentum"]
     momentum: Annotated[float, Field(ge=0, lt=1)]
     min_variance_fraction: Annotated[float, Field(ge=0, lt=1)]
 
 
 class Params(Section):
-    seed: Annotated[int, Field(ge=0)]
-    hidden: Annotated[tuple[Width, ...], Field(min_length=1)]
+    seed: Seed
+    hidden: Annotated[tuple[Width, ...], Field(min_length=1, max_length=100)]
     dropout: Annotated[float, Field(ge=0, lt=1)]
     error: Literal["sum", "mean"]
     clip_score: Literal["mean", "max"]
-    max_epochs: Annotated[int, Field(ge=1)]
-    patience_epochs: Annotated[int, Field(ge=1)]
-    batch_size: Annotated[int, Field(ge=2)]
-    learning_rate: Annotated[float, Field(gt=0)]
-    weight_decay: Annotated[float, Field(ge=0)]
+    max_epochs: Count
+    patience_epochs: Count
+    batch_size: Annotated[int, Field(ge=2, le=1_000_000)]
+    learning_rate: Rate
+    weight_decay: Weight
     schedule: Literal["constant", "cosine", "step", "plateau"]
-    schedule_epochs: Annotated[int, Field(ge=1)]
+    schedule_epochs: Count
     schedule_factor: Annotated[float, Field(gt=0, lt=1)]
-    gradient_clip: Annotated[float, Field(ge=0)]
+    gradient_clip: Weight
     fine_tuning: FineTuning
 
     def used(self) -> dict[str, Any]:

@@ -30,24 +30,24 @@ from vigil.pixels.picture import Picture
 from vigil.plumbing.errors import InputError, listed
 from vigil.plumbing.memo import Memo, file_digest
 from vigil.plumbing.outputs import whole
-from vigil.plumbing.params import FileNames, Section
+from vigil.plumbing.params import Count, FileNames, Section, Seed
 from vigil.plumbing.records import write_json
 from vigil.plumbing.stages import code_fingerprint, run_stage
 from vigil.plumbing.state import fingerprint
 
 
 class Params(Section):
-    seed: Annotated[int, Field(ge=0)]
+    seed: Seed
     person_label: str
     num_frames: Annotated[int, Field(ge=1, le=1000)]
-    stride_frames: Annotated[int, Field(ge=1)]
+    stride_frames: Count
     size_px: Annotated[int, Field(ge=8, le=512)]
-    min_side_px: Annotated[int, Field(ge=1)]
-    max_aspect_ratio: Annotated[float, Field(ge=1)]
+    min_side_px: Count
+    max_aspect_ratio: Annotated[float, Field(ge=1, le=1000)]
     background_sides: Literal["uniform", "like_people"]
-    background_min_side_px: Annotated[int, Field(ge=1)]
-    background_max_side_px: Annotated[int, Field(ge=1)]
-    background_max_tries: Annotated[int, Field(ge=1)]
+    background_min_side_px: Count
+    background_max_side_px: Count
+    background_max_tries: Count
 
     @model_validator(mode="after")
     def _check_sides(self) -> "Params":

@@ -36,7 +36,7 @@ from vigil.pixels.images import ImageSource
 from vigil.plumbing.errors import InputError, listed
 from vigil.plumbing.memo import Memo, file_digest
 from vigil.plumbing.outputs import whole
-from vigil.plumbing.params import Detection, Section
+from vigil.plumbing.params import Count, CountOr0, Detection, Section
 from vigil.plumbing.progress import progress
 from vigil.plumbing.records import read_json, write_json
 from vigil.plumbing.stages import code_fingerprint, run_stage
@@ -46,13 +46,13 @@ MEASURES = [*CHANNELS, *(f"{name}_square" for name in CHANNELS)]
 
 
 class Params(Section):
-    frame_stride: Annotated[int, Field(ge=1)]
-    min_side_px: Annotated[float, Field(ge=0.1)]
+    frame_stride: Count
+    min_side_px: Annotated[float, Field(ge=0.1, le=1_000_000)]
     invalid_boxes: Literal["error", "drop"]
     unusable_pictures: Literal["error", "drop"]
     wrong_sizes: Literal["error", "drop", "keep"]
     empty_pictures: Literal["keep", "drop"]
-    num_listed: Annotated[int, Field(ge=0)]
+    num_listed: CountOr0
     num_pictures: Annotated[int, Field(ge=0, le=1000)]
 
 

@@ -18,7 +18,7 @@ from vigil.pixels.frames import FRAME_NAME, FrameArchive
 from vigil.plumbing.errors import InputError, listed, shorten
 from vigil.plumbing.memo import Memo, file_digest
 from vigil.plumbing.outputs import whole
-from vigil.plumbing.params import FileNames, Section
+from vigil.plumbing.params import CountOr0, FileNames, Section
 from vigil.plumbing.records import read_json, write_json
 from vigil.plumbing.stages import code_fingerprint, run_stage
 
@@ -30,7 +30,7 @@ class Params(Section):
     unlisted_tasks: Literal["error", "skip"]
     frame_offset: Literal[-1, 0]
     past_end_tolerance_s: Annotated[float, Field(ge=0, le=60)]
-    ghost_frames: Annotated[int, Field(ge=0)]
+    ghost_frames: CountOr0
     num_pictures: Annotated[int, Field(ge=0, le=1000)]
 
     @field_validator("labels")

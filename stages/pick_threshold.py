@@ -8,7 +8,7 @@ from pydantic import Field
 
 from vigil.domain.sides import VAL
 from vigil.domain.thresholds import CONFIDENCE, Rule, pick
-from vigil.plumbing.params import Section
+from vigil.plumbing.params import Fraction, Section
 from vigil.plumbing.records import read_csv, write_json
 from vigil.plumbing.stages import run_stage
 
@@ -17,7 +17,7 @@ ERROR_DTYPES = {"split": str, "is_anomalous": bool, "error": float}
 
 class Params(Section):
     method: Literal["max_validation_error", "quantile", "conformal", "best_f1", "youden"]
-    quantile: Annotated[float, Field(ge=0, le=1)]
+    quantile: Fraction
     false_alarm_rate: Annotated[float, Field(gt=0, lt=1)]
 
 

@@ -9,7 +9,7 @@ from pydantic import Field
 from vigil.domain.sides import SIDES, write_sides
 from vigil.plumbing.errors import InputError, listed
 from vigil.plumbing.outputs import whole
-from vigil.plumbing.params import FileNames, Section
+from vigil.plumbing.params import FileNames, Section, Seed
 from vigil.plumbing.records import write_json
 from vigil.plumbing.stages import run_stage
 
@@ -17,7 +17,7 @@ DEMO_CLIPS = Path("data/demo/clips")
 
 
 class Params(Section):
-    seed: Annotated[int, Field(ge=0)]
+    seed: Seed
     val_fraction: Annotated[float, Field(gt=0, lt=1)]
     test_fraction: Annotated[float, Field(gt=0, lt=1)]
     test_videos: FileNames

@@ -9,38 +9,36 @@ from pydantic import Field, model_validator
 from vigil.domain.samples import LABELS
 from vigil.domain.sides import read_side
 from vigil.plumbing.errors import InputError
-from vigil.plumbing.params import Section
+from vigil.plumbing.params import Count, Fraction, Rate, Section, Seed, Weight, Width
 from vigil.plumbing.stages import code_fingerprint, run_stage
 from vigil.plumbing.trainings import train_once
 
-Fraction = Annotated[float, Field(ge=0, le=1)]
-
 
 class Params(Section):
-    seed: Annotated[int, Field(ge=0)]
+    seed: Seed
     architecture: Literal["crop_transformer"]
-    patch_px: Annotated[int, Field(ge=1)]
-    width: Annotated[int, Field(ge=1)]
+    patch_px: Count
+    width: Width
     depth: Annotated[int, Field(ge=1, le=100)]
-    num_heads: Annotated[int, Field(ge=1)]
-    mlp_width: Annotated[int, Field(ge=1)]
+    num_heads: Width
+    mlp_width: Width
     dropout: Annotated[float, Field(ge=0, lt=1)]
-    max_epochs: Annotated[int, Field(ge=1)]
-    patience_epochs: Annotated[int, Field(ge=1)]
-    batch_size: Annotated[int, Field(ge=1)]
+    max_epochs: Count
+    patience_epochs: Count
+    batch_size: Count
     optimiser: Literal["adam", "adamw", "sgd"]
-    learning_rate: Annotated[float, Field(gt=0)]
-    weight_decay: Annotated[float, Field(ge=0)]
+    learning_rate: Rate
+    weight_decay: Weight
     label_smoothing: Annotated[float, Field(ge=0, lt=1)]
     schedule: Literal["constant", "cosine", "step", "plateau"]
-    schedule_epochs: Annotated[int, Field(ge=1)]
+    schedule_epochs: Count
     schedule_factor: Annotated[float, Field(gt=0, lt=1)]
     warmup_fraction: Fraction
-    gradient_clip: Annotated[float, Field(ge=0)]
+    gradient_clip: Weight
     precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"]
     flip_probability: Fraction
-    max_shift_px: Annotated[float, Field(ge=0)]
-    max_scale: Annotated[float, Field(ge=1)]
+    max_shift_px: Annotated[float, Field(ge=0, le=10_000)]
+    max_scale: Annotated[float, Field(ge=1, le=100)]
     max_brightness: Fraction
     max_contrast: Annotated[float, Field(ge=0, lt=1)]
     noise: Fraction

@@ -11,7 +11,7 @@ from vigil.domain.detections import DetectionSet, read_detections
 from vigil.domain.sides import read_side
 from vigil.plumbing.errors import InputError, shorten
 from vigil.plumbing.memo import file_digest
-from vigil.plumbing.params import Section
+from vigil.plumbing.params import Count, CountOr0, Fraction, Rate, Section, Seed, Weight, Width
 from vigil.plumbing.stages import code_fingerprint, run_stage
 from vigil.plumbing.trainings import train_once
 
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from vigil.learn.data.detector import DetectionDataset
     from vigil.learn.models.detector.interface import Detector
 
-Fraction = Annotated[float, Field(ge=0, le=1)]
-Weight = Annotated[float, Field(ge=0)]
 Side = Annotated[int, Field(ge=32, le=8192)]
 Stride = Literal[4, 8, 16, 32]
 OWN = ("grid", "anchor")
@@ -36,7 +34,7 @@ PRETRAINED = ("none", "imagenet", "coco")
 
 
 class Params(Section):
-    seed: Annotated[int, Field(ge=0)]
+    seed: Seed
     architecture: Literal[
         "grid",
         "anchor",
@@ -71,13 +69,15 @@ class Params(Section):
     ]
     stride: Stride
     deepest_stride: Stride
-    neck_width: Annotated[int, Field(ge=0)]
-    num_frozen_blocks: Annotated[int, Field(ge=0)]
+    neck_width: Annotated[int, Field(ge=0, le=16_384)]
+    num_frozen_blocks: CountOr0
     reach_cells: Annotated[float, Field(ge=0.5, le=0.95)]
-    head_width: Annotated[int, Field(ge=1)]
-    anchor_sizes_px: tuple[Annotated[float, Field(gt=0)], ...]
+    head_width: Width
+    anchor_sizes_px: tuple[Annotated[float, Field(ge=0.1, le=100_000)], ...]
     num_anchor_sizes: Annotated[int, Field(ge=1, le=20)]
-    anchor_ratios: Annotated[tuple[Annotated[float, Field(gt=0)], ...], Field(min_length=1)]
+    anchor_ratios: Annotated[
+        tuple[Annotated[float, Field(ge=0.001, le=1000)], ...], Field(min_length=1)
+    ]
     positive_iou: Fraction
     negative_iou: Fraction
     box_loss: Literal["smooth_l1", "giou", "ciou"]
@@ -87,22 +87,22 @@ class Params(Section):
     objectness_weight: Weight
     class_weight: Weight
     monitor: Literal["val_map", "val_loss"]
-    max_epochs: Annotated[int, Field(ge=1)]
-    patience_epochs: Annotated[int, Field(ge=1)]
+    max_epochs: Count
+    patience_epochs: Count
     min_delta: Weight
-    batch_size: Annotated[int, Field(ge=1)]
+    batch_size: Count
     optimiser: Literal["adam", "adamw", "sgd"]
-    learning_rate: Annotated[float, Field(gt=0)]
+    learning_rate: Rate
     weight_decay: Weight
     schedule: Literal["constant", "cosine", "step", "plateau"]
-    schedule_epochs: Annotated[int, Field(ge=1)]
+    schedule_epochs: Count
     schedule_factor: Annotated[float, Field(gt=0, lt=1)]
     warmup_fraction: Fraction
     gradient_clip: Weight
     precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"]
     ema_decay: Annotated[float, Field(ge=0, lt=1)]
     flip_probability: Fraction
-    max_scale: Annotated[float, Field(ge=1)]
+    max_scale: Annotated[float, Field(ge=1, le=100)]
     max_shift: Fraction
     brightness: Fraction
     contrast: Fraction

@@ -16,7 +16,7 @@ NUM_BITS = 10
 NUM_COLUMNS = 5
 ENCODERS = {
     **{".mp4": "libx264", ".mkv": "libx264", ".webm": "libvpx-vp9", ".avi": "mpeg4"},
-    **{".gif": "gif", ".apng": "apng"},
+    **{".ts": "libx264", ".gif": "gif", ".apng": "apng"},
 }
 OPTIONS = {
     "libx264": {"preset": "ultrafast", "crf": "12"},

@@ -15,6 +15,8 @@ from vigil.learn.training import Fitted, Fitting, fit
 from vigil.plumbing.errors import InputError
 from vigil.plumbing.trainings import forget_checkpoints
 
+LOSSES = {"scale", "lost_from", "lost"}
+
 
 class Killed(BaseException):
     pass
@@ -23,12 +25,20 @@ class Killed(BaseException):
 class Learner(LightningModule):
     """A small network with dropout, so that random numbers matter in each step."""
 
-    def __init__(self, kill_at: tuple[int, int] | None = None, scale: float = 1.0) -> None:
+    def __init__(
+        self,
+        kill_at: tuple[int, int] | None = None,
+        scale: float = 1.0,
+        lost_from: int = 1000,
+        lost: float = float("nan"),
+    ) -> None:
+        """Args: lost_from: the epoch, from 0, from which validation tells `lost`."""
         super().__init__()
         self.model = nn.Sequential(
             nn.Linear(4, 8), nn.ReLU(), nn.BatchNorm1d(8), nn.Dropout(0.3), nn.Linear(8, 1)
         )
         self.kill_at, self.scale = kill_at, scale
+        self.lost_from, self.lost = lost_from, lost
 
     def training_step(self, batch: list[Tensor], batch_idx: int) -> Tensor:
         if (self.current_epoch, batch_idx) == self.kill_at:
@@ -40,7 +50,8 @@ class Learner(LightningModule):
 
     def validation_step(self, batch: list[Tensor], batch_idx: int) -> None:
         inputs, targets = batch
-        self.log("val_loss", functional.mse_loss(self.model(inputs), targets))
+        loss = functional.mse_loss(self.model(inputs), targets)
+        self.log("val_loss", loss if self.current_epoch < self.lost_from else self.lost)
 
     def configure_optimizers(self):
         optimiser = torch.optim.Adam(self.model.parameters(), 0.05)
@@ -71,7 +82,7 @@ def run(folder: Path, kill_at: tuple[int, int] | None = None, **changes: object)
     fingerprint = str(changes.pop("fingerprint", "f"))
     torch.manual_seed(0)
     return fit(
-        Learner(kill_at, float(changes.pop("scale", 1.0))),
+        Learner(kill_at, **{name: changes.pop(name) for name in LOSSES & changes.keys()}),
         DataLoader(data, 16, sampler=EpochSampler(len(data), 5)),
         DataLoader(data, 16),
         Fitting(**{**settings, **changes}),
@@ -173,6 +184,31 @@ def test_a_checkpoint_that_cannot_be_read_is_told_of_and_counts_as_none(
 def test_a_loss_that_is_no_number_names_the_batch(tmp_path: Path):
     with pytest.raises(InputError, match=r"epoch 1, batch 1: expected a finite loss, got nan"):
         run(tmp_path, scale=float("nan"))
+
+
+@pytest.mark.parametrize("lost", [float("nan"), float("inf")])
+@pytest.mark.parametrize("lost_from", [0, 3])
+def test_a_validation_that_comes_to_no_number_is_no_end(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], lost_from: int, lost: float
+):
+    for _ in range(2):  # the second goes on where the first was lost
+        with pytest.raises(
+            InputError, match=rf"epoch {lost_from + 1}: expected a finite val_loss, got {lost}; a"
+        ):
+            run(tmp_path, lost_from=lost_from, lost=lost)
+        assert not (tmp_path / "curves").exists()
+    told = capsys.readouterr().out
+    assert (f"goes on after epoch {lost_from} of" in told) == (lost_from > 0)
+
+
+def test_a_precision_that_a_cpu_has_not_is_refused(tmp_path: Path):
+    with pytest.raises(InputError, match=r"^precision: expected auto, 32-true or bf16-m"):
+        run(tmp_path, precision="16-mixed")
+
+
+def test_the_precision_that_was_used_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("vigil.learn.runtime.has_bfloat16", lambda _: False)
+    assert run(tmp_path, precision="auto").facts()["precision"] == "32-true"
 
 
 def test_a_seed_matters(tmp_path: Path):

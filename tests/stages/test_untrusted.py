@@ -216,6 +216,72 @@ def test_links_out_of_the_clips_are_refused(
     assert not (clips_project.folder / "data").exists()
 
 
+PLAYLIST = "#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:1,\n{}\n#EXT-X-ENDLIST\n"
+LISTS = {
+    "a playlist": PLAYLIST,
+    "a playlist with a mark of UTF-8": f"\ufeff{PLAYLIST}",
+    "a list of FFmpeg's": "ffconcat version 1.0\nfile '{}'\n",
+    "one of dashes": (
+        "<?xml version='1.0'?><MPD xmlns='urn:mpeg:dash:schema:mpd:2011' type='static' "
+        "mediaPresentationDuration='PT1S' profiles='urn:mpeg:dash:profile:isoff-live:2011'>"
+        "<Period><AdaptationSet contentType='video'><Representation id='1' bandwidth='9' "
+        "mimeType='video/mp2t' codecs='avc1' width='64' height='48'><BaseURL>{}</BaseURL>"
+        "<SegmentList duration='1'><SegmentURL media='{}'/></SegmentList></Representation>"
+        "</AdaptationSet></Period></MPD>"
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        ("a playlist", "list.m3u8"),
+        ("a playlist with a mark of UTF-8", "list.m3u8"),
+        ("a list of FFmpeg's", "door_1.mp4"),
+        ("one of dashes", "list.mpd"),
+    ],
+)
+@pytest.mark.parametrize("where", ["beside", "above", "anywhere", "an address"])
+def test_videos_that_are_lists_of_others_are_refused(
+    project: Project, run_stage: Run, assert_refused: Check, kind: str, name: str, where: str
+) -> None:
+    secret = project.folder / "scene/secret.ts"
+    place = {
+        "beside": "secret.ts",
+        "above": "../secret.ts",
+        "anywhere": str(secret),
+        "an address": secret.as_uri(),
+    }[where]
+    if where == "beside":
+        secret = project.folder / "scene/videos/secret.ts"
+    write_coded_video(secret, 9)
+    (project.folder / "scene/videos" / name).write_text(LISTS[kind].replace("{}", place))
+    project.set_params("dataset", videos=[name])
+    outcome = run_stage(project, "extract_frames")
+    assert_refused(outcome, project, "extract_frames")
+    assert f"{name}: expected a video, got" in outcome.stderr
+
+
+@pytest.mark.parametrize("kind", LISTS)
+def test_clips_that_are_lists_of_others_are_refused(
+    clips_project: Project, run_stage: Run, kind: str
+) -> None:
+    splits = clips_project.folder / "splits"
+    splits.mkdir()
+    for side in ("train", "val", "test"):
+        (splits / f"{side}.json").write_text(json.dumps(["creep/list.m3u8"]))
+    secret = clips_project.folder / "secret.ts"
+    write_coded_video(secret, 9)
+    (clips_project.folder / "clips/creep/list.m3u8").write_text(
+        LISTS[kind].replace("{}", str(secret))
+    )
+    words = ("--clips", "clips", "--splits", "splits", "--embeddings", "data/e")
+    outcome = run_stage(clips_project, "embed_clips", *words)
+    assert outcome.code == 1
+    assert "clips/creep/list.m3u8: expected a video, got" in outcome.stderr
+    assert not (clips_project.folder / "data").exists()
+
+
 def test_links_out_of_the_annotations_are_refused(
     set_project: Project, run_stage: Run, assert_refused: Check
 ) -> None:

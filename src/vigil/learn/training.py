@@ -26,6 +26,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from vigil.learn.runtime import (
+    Arithmetic,
     Precision,
     choose_device,
     choose_precision,
@@ -36,6 +37,8 @@ from vigil.learn.runtime import (
 from vigil.plumbing.errors import InputError, listed, shorten
 from vigil.plumbing.outputs import whole
 from vigil.plumbing.trainings import checkpoint_folder
+
+REMEDY = "a lower learning rate or another precision may help"
 
 
 @dataclass(frozen=True)
@@ -67,13 +70,18 @@ class Fitting:
 
 @dataclass(frozen=True)
 class Fitted:
-    """What a training came to: the best epoch's weights and values, epochs counted from 1."""
+    """What a training came to: the best epoch's weights and values, epochs counted from 1.
+
+    Attributes:
+        precision: what the precision asked for is on the device that trained.
+    """
 
     state: dict[str, Tensor]
     best_epoch: int
     num_epochs: int
     values: dict[str, float]
     num_parameters: int
+    precision: Arithmetic
 
     def facts(self) -> dict[str, Any]:
         """All but the weights, as a model's card tells it."""
@@ -82,6 +90,7 @@ class Fitted:
             "best_epoch": self.best_epoch,
             "values_at_best_epoch": self.values,
             "num_parameters": self.num_parameters,
+            "precision": self.precision,
         }
 
 
@@ -104,7 +113,8 @@ def fit(
         curves: folder for DVCLive's curves, which must not exist.
 
     Raises:
-        InputError: a loss that is not finite, or a device that is not there.
+        InputError: a loss that is not finite, a device that is not there, or a precision that it
+            has not.
     """
     prepare_torch()
     checkpoints = checkpoint_folder(stage, fingerprint, describe_machine())
@@ -112,7 +122,7 @@ def fit(
     curve = Curves(curves)
     callbacks = [
         SeedEachBatch(fitting.seed),
-        StopOnNonFiniteLoss(),
+        StopOnNonFinite(),
         ResumableEarlyStopping(
             fitting.first_epoch,
             fitting.monitor,
@@ -141,6 +151,7 @@ def fit(
         len(curve.rows),
         curve.rows[best.epoch - 1],
         sum(weight.numel() for weight in model.parameters()),
+        choose_precision(fitting.precision, choose_device()),
     )
 
 
@@ -153,9 +164,14 @@ def build_trainer(fitting: Fitting, callbacks: list[Callback], **options: Any) -
         options: further ones of Lightning's Trainer.
 
     Raises:
-        InputError: a device that is not there.
+        InputError: a device that is not there, or a precision that it has not.
     """
     device = choose_device()
+    if fitting.precision == "16-mixed" and device.type == "cpu":
+        raise InputError(
+            "precision: expected auto, 32-true or bf16-mixed on a CPU, got 16-mixed, which needs a "
+            "GPU"
+        )
     return Trainer(
         accelerator="gpu" if device.type == "cuda" else "cpu",
         devices=[device.index or 0] if device.type == "cuda" else 1,
@@ -187,8 +203,11 @@ class SeedEachBatch(Callback):
         seed_torch(self._seed, trainer.global_step)
 
 
-class StopOnNonFiniteLoss(Callback):
-    """Ends a run whose loss is no number any more, which no later epoch would mend."""
+class StopOnNonFinite(Callback):
+    """Ends a run whose loss, or what is told of an epoch, is no number any more.
+
+    No later epoch would mend it, and Lightning's early stopping would take the run for done.
+    """
 
     def on_train_batch_end(
         self,
@@ -203,8 +222,16 @@ class StopOnNonFiniteLoss(Callback):
             raise InputError(
                 f"epoch {trainer.current_epoch + 1}, batch {batch_idx + 1}"
                 f"{_names_in(trainer.train_dataloader, batch_idx)}: expected a finite loss, got "
-                f"{loss}; a lower learning rate or another precision may help"
+                f"{loss}; {REMEDY}"
             )
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        for name, value in sorted(trainer.callback_metrics.items()):
+            if not math.isfinite(value):
+                raise InputError(
+                    f"epoch {trainer.current_epoch + 1}: expected a finite {name}, got "
+                    f"{float(value)}; {REMEDY}"
+                )
 
 
 class ResumableEarlyStopping(EarlyStopping):

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vigil.pixels.picture import Picture
-from vigil.pixels.video import VideoReader, to_bgr
+from vigil.pixels.video import VideoReader, open_video, to_bgr
 from vigil.plumbing.errors import InputError
 
 ShortClips = Literal["repeat_last", "error"]
@@ -160,7 +160,7 @@ def _decode(
 def _guess(path: Path) -> tuple[int, Fraction] | None:
     """The number of frames and their rate, by the file's packets; None where they tell nothing."""
     try:
-        with av.open(str(path), metadata_errors="replace") as container:
+        with open_video(path) as container:
             stream = container.streams.video[0]
             times = sorted(
                 packet.pts * packet.time_base

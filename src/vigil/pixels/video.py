@@ -1,6 +1,8 @@
 """Decodes video files, once and in order, or says why it cannot."""
 
+import codecs
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from fractions import Fraction
 from pathlib import Path
 
@@ -14,8 +16,29 @@ from vigil.plumbing.errors import InputError
 # Containers round a length up, and count a last frame that has no packet of its own.
 LENGTH_TOLERANCE_FRAMES = 2
 
+LISTS = (b"#EXTM3U", b"ffconcat ")
+"""How files begin that hold no video, but name others: HLS playlists, and FFmpeg's own lists."""
+
 STILL_BRANDS = {"avif", "heic", "heix", "mif1"}
 """Of still pictures in a container of MP4's family (ISO/IEC 23008-12, annex B)."""
+
+
+@contextmanager
+def open_video(path: Path) -> Iterator[av.container.InputContainer]:
+    """Opens a video that stands by itself: no other file or address is opened, whatever it names.
+
+    Raises:
+        av.FFmpegError, OSError, ValueError: it cannot be opened.
+        InputError: it is a list of other files.
+    """
+    with path.open("rb") as file:
+        if file.read(16).removeprefix(codecs.BOM_UTF8).startswith(LISTS):
+            raise InputError(f"{path}: expected a video, got a list of other files")
+        file.seek(0)
+        # FFmpeg reads the file that is given to it, and may open others by no protocol there is.
+        options = {"protocol_whitelist": "none"}
+        with av.open(file, "r", metadata_errors="replace", options=options) as container:
+            yield container
 
 
 class VideoReader:
@@ -43,11 +66,11 @@ class VideoReader:
             raise InputError(f"{self.path}: expected a video, found no such file")
         if self.path.stat().st_size == 0:
             raise InputError(f"{self.path}: expected a video, got an empty file")
-        try:
-            container = av.open(str(self.path), metadata_errors="replace")
-        except (av.FFmpegError, OSError, ValueError) as error:
-            raise InputError(f"{self.path}: expected a video, got: {_reason(error)}") from None
-        with container:
+        with ExitStack() as stack:
+            try:
+                container = stack.enter_context(open_video(self.path))
+            except (av.FFmpegError, OSError, ValueError) as error:
+                raise InputError(f"{self.path}: expected a video, got: {_reason(error)}") from None
             if still := _still_format(container):
                 raise InputError(f"{self.path}: expected a video, got a still picture ({still})")
             streams = [

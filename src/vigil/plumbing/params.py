@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from vigil.plumbing.errors import InputError, listed, shorten
 
@@ -21,6 +21,18 @@ class Section(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
+
+# Bounded at both ends: what is beyond is a slip, and would end as an overflow or without memory.
+Seed = Annotated[int, Field(ge=0, le=2**63 - 1)]
+Count = Annotated[int, Field(ge=1, le=1_000_000)]
+CountOr0 = Annotated[int, Field(ge=0, le=1_000_000)]
+Width = Annotated[int, Field(ge=1, le=16_384)]
+"""Of a layer, in features."""
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Rate = Annotated[float, Field(gt=0, le=1000)]
+"""Of learning."""
+Weight = Annotated[float, Field(ge=0, le=1_000_000)]
+"""Of a part of a sum, or the strength of a force; 0 for none."""
 
 S = TypeVar("S", bound=Section)
 

@@ -1,0 +1,221 @@
+"""Damaged parameters and inputs through each stage, trainings too: it works or ends with one line.
+
+`make fuzz` runs what takes minutes.
+"""
+
+import copy
+import importlib
+import os
+import random
+import resource
+import runpy
+import shlex
+import shutil
+import signal
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from damage import ROUNDS, SEED, VALUES, places_of, scramble
+from tiny_project import ROOT, Project
+
+from vigil.plumbing.params import Dataset, Section
+from vigil.plumbing.stages import load_script
+
+STAGES = sorted((ROOT / "stages").glob("*.py"))
+NUMBERS = {"integer", "number"}
+LOW, HIGH = {"minimum", "exclusiveMinimum"}, {"maximum", "exclusiveMaximum"}
+LONGEST_S = 30.0
+MEMORY_BYTES = 12 * 2**30
+HEAVY = (
+    *(
+        "av",
+        "cv2",
+        "dvclive",
+        "lightning.pytorch",
+        "matplotlib.pyplot",
+        "pandas",
+        "sklearn.metrics",
+    ),
+    *("torch", "torchmetrics.detection", "torchvision", "vigil.learn.training"),
+)
+FOLDERS = ("data", "models", "metrics")
+
+
+def sections_of(script: Path) -> list[type[Section]]:
+    """A stage's sections of parameters."""
+    return [
+        kind
+        for kind in vars(load_script(script)).values()
+        if isinstance(kind, type) and issubclass(kind, Section) and kind not in (Section, Dataset)
+    ]
+
+
+def numbers_of(schema: Any, name: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+    """What a JSON schema tells of numbers, wherever they stand in it."""
+    if isinstance(schema, list):
+        for part in schema:
+            yield from numbers_of(part, name)
+    elif isinstance(schema, dict):
+        if schema.get("type") in NUMBERS and "enum" not in schema and "const" not in schema:
+            yield name, schema
+        for key, part in schema.items():
+            yield from numbers_of(part, key)
+
+
+@pytest.mark.parametrize("script", STAGES, ids=lambda script: script.stem)
+def test_every_number_has_two_bounds(script: Path) -> None:
+    """One without would end in an overflow somewhere, or ask for more memory than there is."""
+    sections = sections_of(script)
+    assert sections
+    found = [
+        (name, told)
+        for section in sections
+        for name, told in numbers_of(section.model_json_schema())
+    ]
+    assert found
+    assert [name for name, told in found if not (LOW & told.keys() and HIGH & told.keys())] == []
+
+
+def draw_value(script: Path, key: Any, was: Any, draw: random.Random) -> Any:
+    """Mostly a bound of the number that stands there, else anything."""
+    told = [told for kind in sections_of(script) for told in numbers_of(kind.model_json_schema())]
+    bounds = [
+        own[end] for name, own in told if name == key for end in sorted((LOW | HIGH) & {*own})
+    ]
+    if bounds and draw.random() < 0.8:
+        bound = draw.choice(bounds)
+        return int(bound) if isinstance(was, int) else float(bound)
+    return copy.deepcopy(draw.choice(VALUES))
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    project = Project(tmp_path_factory.mktemp("project"))
+    project.repro()
+    for name in HEAVY:  # once, not in each fork
+        importlib.import_module(name)
+    return project
+
+
+@pytest.mark.slow
+def test_extreme_parameters_of_each_stage(project: Project, tmp_path: Path) -> None:
+    draw = random.Random(f"{SEED} parameters")
+    text = (project.folder / "params.yaml").read_text()
+    ended: Counter[str] = Counter()
+    for number in range(2 * ROUNDS):
+        stage = draw.choice(list(ran(project)))
+        script = ROOT / "stages" / f"{stage.split('@')[0]}.py"
+        params = yaml.safe_load(text)
+        container, key = draw.choice(places_of(params[script.stem]))
+        was = container[key]
+        container[key] = draw_value(script, key, was, draw)
+        told = f"round {number}: {stage}: {key}: {was!r} -> {container[key]!r}"[:300]
+        try:
+            damaged = yaml.safe_dump(params).encode()
+        except RecursionError:  # PyYAML's writer gave up, not the reader that is tested
+            continue
+        ended[try_stage(project, stage, "params.yaml", damaged, tmp_path / "work", told)] += 1
+    assert min(ended["worked"], ended["refused"]) > ROUNDS / 4, ended
+
+
+@pytest.mark.slow
+def test_damaged_inputs_of_each_stage(project: Project, tmp_path: Path) -> None:
+    """Models, their cards, embeddings, splits and all else that one stage hands to another."""
+    draw = random.Random(f"{SEED} inputs")
+    ended: Counter[str] = Counter()
+    for number in range(2 * ROUNDS):
+        stage = draw.choice(list(ran(project)))
+        places = [project.folder / dep["path"] for dep in ran(project)[stage]["deps"]]
+        file = draw.choice(
+            [
+                file
+                for place in places
+                for file in ([place] if place.is_file() else sorted(place.rglob("*")))
+                if file.is_file() and file.relative_to(project.folder).parts[0] in FOLDERS
+            ]
+        )
+        name = str(file.relative_to(project.folder))
+        told = f"round {number}: {stage}: {name}"
+        damaged = scramble(file.read_bytes(), draw)
+        ended[try_stage(project, stage, name, damaged, tmp_path / "work", told)] += 1
+    assert min(ended["worked"], ended["refused"]) > ROUNDS / 4, ended
+
+
+def ran(project: Project) -> dict[str, Any]:
+    """By stage: what `dvc.lock` tells of it."""
+    stages: dict[str, Any] = yaml.safe_load(project.lock)["stages"]
+    return stages
+
+
+def try_stage(
+    project: Project, stage: str, name: str, damaged: bytes, work: Path, told: str
+) -> str:
+    """Runs a stage with one file damaged, in a fork, which has its libraries loaded.
+
+    Returns:
+        How it ended.
+    """
+    own = ran(project)[stage]
+    outputs = [out["path"] for out in own["outs"]]
+    shutil.rmtree(work, ignore_errors=True)
+    shutil.copytree(project.folder, work, ignore=shutil.ignore_patterns("src", "stages", ".vigil"))
+    for folder in ("stages", "src"):
+        (work / folder).symlink_to(project.folder / folder)
+    for path in (work / output for output in outputs):
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    (work / name).write_bytes(damaged)
+    log = work / "log"
+    child = os.fork()
+    if child == 0:
+        _run_and_exit(work, shlex.split(own["cmd"])[1:], log)
+    started = time.monotonic()
+    done = 0
+    while not done:
+        done, status = os.waitpid(child, os.WNOHANG)
+        if not done and time.monotonic() - started > LONGEST_S:
+            os.killpg(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+            print(told, "still at it")
+            return "still at it"  # as a million epochs are
+        time.sleep(0.02)
+    code, text = os.waitstatus_to_exitcode(status), log.read_text(errors="replace")
+    print(told, code, *text.splitlines()[-1:])
+    assert code in (0, 1), f"{told}: {code}\n{text}"
+    assert "Traceback" not in text, f"{told}\n{text}"
+    made = [output for output in outputs if (work / output).exists()]
+    assert made == (outputs if code == 0 else []), f"{told}: {made}\n{text}"
+    if code == 1:
+        assert text.splitlines()[-1].startswith((f"{stage}: ", f"{stage.split('@')[0]}: ")), (
+            f"{told}\n{text}"
+        )
+    return "worked" if code == 0 else "refused"
+
+
+def _run_and_exit(work: Path, words: list[str], log: Path) -> None:
+    code = 97
+    try:
+        os.setsid()
+        os.chdir(work)
+        file = os.open(log, os.O_CREAT | os.O_WRONLY)
+        os.dup2(file, 1)
+        os.dup2(file, 2)
+        resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
+        sys.argv = words
+        sys.stdout, sys.stderr = open(1, "w"), open(2, "w")  # noqa: SIM115 (for good)
+        os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
+        try:
+            runpy.run_path(words[0], run_name="__main__")
+        except SystemExit as end:
+            code = end.code if isinstance(end.code, int) else 98
+    except BaseException:
+        sys.excepthook(*sys.exc_info())
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
