@@ -224,7 +224,7 @@ def test_numbers_that_no_run_left_so_are_told(project: Path, tmp_path: Path):
     write_metrics(project, accuracy=0.99)
     write_report(project, "main", tmp_path / "report")
     told = (tmp_path / "report/report.md").read_text()
-    assert "- Not as the last run left them: metrics/classifier.json. `dvc repro` makes" in told
+    assert "- Not as the last run left them: metrics/classifier.json. The next dvc repro" in told
     assert "Not run with" not in told
 
 

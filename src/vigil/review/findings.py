@@ -63,7 +63,7 @@ class Findings:
         if self.altered:
             lines.append(
                 f"Not as the last run left them: {', '.join(self.altered)}. "
-                "`dvc repro` makes them again."
+                "The next dvc repro makes them again."
             )
         return lines
 
