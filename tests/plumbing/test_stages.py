@@ -32,6 +32,11 @@ def main(*, in_file: Path, out_file: Path, videos: FileNames, root: str, params:
         raise OSError("1000 requested and 60 written")
     if text == "huge":
         raise MemoryError
+    if text == "huge for torch":
+        import torch
+        torch.empty(10**15)
+    if text == "huge for a GPU":
+        raise RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB.\\nMore of it")
     if text == "odd":
         raise OSError("what else")
     if text == "broken":
@@ -150,6 +155,22 @@ def test_a_write_cut_short_is_one_line_and_code_1(folder: Path) -> None:
 def test_too_little_memory_is_one_line_and_code_1(folder: Path) -> None:
     done = count(folder, "huge")
     assert (done.returncode, done.stderr) == (1, "count: expected more memory, got: no more\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("huge for torch", "DefaultCPUAllocator: can't allocate memory"),
+        ("huge for a GPU", "CUDA out of memory. Tried to allocate 2.00 GiB."),
+    ],
+)
+def test_libraries_without_memory_are_one_line_and_code_1(
+    folder: Path, text: str, expected: str
+) -> None:
+    done = count(folder, text)
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    told = "count: expected more memory, as for a smaller batch, got: "
+    assert done.stderr.startswith(f"{told}{expected}")
 
 
 def test_an_interruption_is_one_line_and_code_130(folder: Path) -> None:

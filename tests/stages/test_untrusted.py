@@ -129,10 +129,7 @@ def test_nothing_is_taken_out_of_an_archive(set_project: Project, run_stage: Run
 def test_names_of_clips_in_a_split_stay_below_their_folder(
     clips_project: Project, run_stage: Run, name: str
 ) -> None:
-    splits = clips_project.folder / "splits"
-    splits.mkdir()
-    for side in ("train", "val", "test"):
-        (splits / f"{side}.json").write_text(json.dumps([name] if side == "val" else []))
+    write_splits(clips_project, val=[name])
     write_coded_video(clips_project.folder / "secret.mp4", 9)
     words = ("--clips", "clips", "--splits", "splits", "--embeddings", "data/embeddings")
     outcome = run_stage(clips_project, "embed_clips", *words)
@@ -266,10 +263,7 @@ def test_videos_that_are_lists_of_others_are_refused(
 def test_clips_that_are_lists_of_others_are_refused(
     clips_project: Project, run_stage: Run, kind: str
 ) -> None:
-    splits = clips_project.folder / "splits"
-    splits.mkdir()
-    for side in ("train", "val", "test"):
-        (splits / f"{side}.json").write_text(json.dumps(["creep/list.m3u8"]))
+    write_splits(clips_project, val=["creep/list.m3u8"])
     secret = clips_project.folder / "secret.ts"
     write_coded_video(secret, 9)
     (clips_project.folder / "clips/creep/list.m3u8").write_text(
@@ -690,3 +684,10 @@ def clips_project(untouched_project: Project, some_clips: Path, tmp_path: Path) 
     project.write_params(untouched_project.params)
     project.set_params("dataset", clips="clips", anomalous_classes=["dash"], clip_group_pattern="")
     return project
+
+
+def write_splits(project: Project, **clips: list[str]) -> None:
+    """Lists of clips by side; sides that are not told are empty."""
+    (project.folder / "splits").mkdir()
+    for side in ("train", "val", "test"):
+        (project.folder / "splits" / f"{side}.json").write_text(json.dumps(clips.get(side, [])))

@@ -13,6 +13,7 @@ import os
 import shutil
 import tempfile
 import time
+import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -183,11 +184,9 @@ def _stamp(file: Path) -> list[int]:
 def _forget(entry: Path) -> None:
     """Removes an entry; killed meanwhile, it leaves what nobody takes for one."""
     with suppress(OSError):  # another process was quicker
-        leaving = Path(tempfile.mkdtemp(dir=entry.parent, prefix=PARTIAL_PREFIX))
-        try:
-            entry.replace(leaving / entry.name)
-        finally:
-            shutil.rmtree(leaving, ignore_errors=True)
+        # A name that nobody has; a folder to move it into would need room on a disk that is full.
+        leaving = entry.replace(entry.with_name(f"{PARTIAL_PREFIX}{uuid.uuid4().hex}"))
+        shutil.rmtree(leaving, ignore_errors=True)
 
 
 def newest(folder: Path) -> float:

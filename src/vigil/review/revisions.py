@@ -191,7 +191,7 @@ def _read_yaml(files: Files, path: str) -> dict[str, Any]:
     """As DVC reads it: `1e-05`, as lock files hold it, is text to other readers."""
     try:
         content = parse_yaml((files.read(path) or b"").decode(), path) or {}
-    except (DvcException, ValueError, NotImplementedError) as error:
+    except (DvcException, ValueError, NotImplementedError) as error:  # the last of YAML cut short
         reason = getattr(error, "__cause__", None) or error
         raise _damaged(files, path, "YAML", reason) from None
     if not isinstance(content, dict):
