@@ -11,6 +11,8 @@ from typing import Any
 
 import yaml
 
+from vigil.plumbing.cut_files import LOCK_FILES
+
 PROJECT = Path(__file__).resolve().parent.parent
 
 
@@ -63,7 +65,7 @@ def read_times(folder: Path) -> dict[str, float]:
 
 def forget_work(folder: Path) -> None:
     """Removes all that would spare a run its work: lock files, and what DVC and vigil remember."""
-    for lock in ("demo/dvc.lock", "dvc.lock"):
+    for lock in LOCK_FILES:
         (folder / lock).unlink(missing_ok=True)
     for remembered in (".dvc/cache/runs", ".vigil/memo"):
         shutil.rmtree(folder / remembered, ignore_errors=True)
@@ -72,7 +74,7 @@ def forget_work(folder: Path) -> None:
 def read_outputs(folder: Path) -> dict[str, dict[str, str]]:
     """By stage of both pipelines: the digest of each output, as the lock files tell."""
     found: dict[str, dict[str, str]] = {}
-    for lock in ("demo/dvc.lock", "dvc.lock"):
+    for lock in LOCK_FILES:
         stages: dict[str, Any] = yaml.safe_load((folder / lock).read_text())["stages"]
         for name, stage in stages.items():
             found[name] = {out["path"]: out["md5"] for out in stage.get("outs", [])}
@@ -81,7 +83,7 @@ def read_outputs(folder: Path) -> dict[str, dict[str, str]]:
 
 def read_results(folder: Path) -> dict[str, bytes]:
     """The bytes below `models/` and `metrics/`, and of the lock files."""
-    files = [folder / "dvc.lock", folder / "demo/dvc.lock"]
+    files = [folder / lock for lock in LOCK_FILES]
     for name in ("models", "metrics"):
         files += [file for file in sorted((folder / name).rglob("*")) if file.is_file()]
     return {file.relative_to(folder).as_posix(): file.read_bytes() for file in files}
@@ -89,6 +91,5 @@ def read_results(folder: Path) -> dict[str, bytes]:
 
 def forget_results(folder: Path) -> None:
     """Removes what the commit brings along of earlier results, so that each stage runs."""
-    for lock in ("demo/dvc.lock", "dvc.lock"):
-        (folder / lock).unlink(missing_ok=True)
-    subprocess.run(["git", "-C", str(folder), "rm", "-rqf", "metrics"], check=True)
+    kept = [*LOCK_FILES, "metrics"]
+    subprocess.run(["git", "-C", str(folder), "rm", "-rqf", *kept], check=True)

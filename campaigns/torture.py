@@ -2,15 +2,14 @@
 
 One clone runs undisturbed, which tells how long each stage takes. In another, `dvc repro` is killed
 with SIGKILL at a random moment of a stage, at least `--kills` times over all stages alike, and
-started again: half of the times with the stage it runs, half of the times alone, which leaves that
-stage running. Then it may finish. It has survived where it ends in the same bytes of `dvc.lock`,
-`models/` and `metrics/` as the first, where trainings went on after an epoch in place of beginning
-again, and where no checkpoint is left.
+started again, as `make repro` does: half of the times with the stage it runs, half of the times
+alone, which leaves that stage running. Then it may finish. It has survived where it ends in the
+same bytes of `dvc.lock`, `models/` and `metrics/` as the first, where trainings went on after an
+epoch in place of beginning again, and where no checkpoint is left.
 """
 
 import argparse
 import random
-import re
 import sys
 import tempfile
 import time
@@ -29,12 +28,13 @@ from clones import (
     start,
 )
 
+from vigil.plumbing.cut_files import put_back
+
 START_S = 4.0  # of a stage, until it does its work
 LONGEST_S = 1800.0  # of a run without a kill
 PATIENCE = 3
 RUNS_ALONE = "expected to run alone"
 GOES_ON = "goes on after epoch"
-WRITTEN_BY_DVC = ("dvc.lock", "demo/dvc.lock", ".dvc/tmp/rwlock")
 MUST_MEET = ("extract_frames", "embed_clips", "train_classifier", "train_detector")
 
 
@@ -74,10 +74,7 @@ class Victim:
             elif code:
                 failures += 1
                 print(f"ended with {code}: {told.splitlines()[-1]}", flush=True)
-                for name in WRITTEN_BY_DVC:  # cut by a kill: as the README says
-                    if re.search(rf"'(\./)?{re.escape(name)}'", told):
-                        (self.folder / name).unlink(missing_ok=True)
-                        self.num_cut += 1
+                self.num_cut += len(put_back(self.folder))
                 if failures >= PATIENCE:
                     sys.exit(f"does not go on after a kill:\n{told[-3000:]}")
             elif is_last:
