@@ -100,6 +100,9 @@ class Project:
     def __init__(self, folder: Path, environment: Mapping[str, str] | None = None) -> None:
         """Args: environment: variables to set for all that runs in it."""
         self.folder = folder
+        given = dict(environment or {})
+        # Else each stage would load its libraries, see that vigil is another's, and start again.
+        search = [str(folder / "src"), *filter(None, [given.pop("PYTHONPATH", None)])]
         for name in (
             "dvc.yaml",
             "params.yaml",
@@ -125,7 +128,8 @@ class Project:
             "GIT_AUTHOR_EMAIL": "t@t",
             "GIT_COMMITTER_NAME": "t",
             "GIT_COMMITTER_EMAIL": "t@t",
-            **(environment or {}),
+            "PYTHONPATH": os.pathsep.join(search),
+            **given,
         }
         self.run("git", "init", "-q", ".")
         self.run("dvc", "init", "-q")

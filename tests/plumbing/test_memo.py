@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from vigil.plumbing.errors import InputError
-from vigil.plumbing.memo import LINKED_FROM_BYTES, Memo, file_digest
+from vigil.plumbing.memo import LINKED_FROM_BYTES, STAMPS, Memo, file_digest
 
 
 @pytest.fixture(autouse=True)
@@ -86,6 +86,19 @@ def test_a_copy_without_its_times_is_read_through_once_and_damage_is_still_seen(
     os.utime(result, ns=(2, 2))
     assert not memo.holds({"a": 1})
     assert maker.num_calls == 1
+
+
+@pytest.mark.parametrize(
+    "stamps", ["", "[]", "7", "null", "{", "{}", '{"result": 7}', '{"result": []}', "[" * 100_000]
+)
+def test_an_entry_with_damaged_stamps_is_made_again(
+    tmp_path: Path, state: Path, stamps: str
+) -> None:
+    Memo("stage").fetch({"a": 1}, Maker().file, tmp_path / "one")
+    next(state.rglob(STAMPS)).write_text(stamps)
+    assert Memo("stage").fetch({"a": 1}, Maker("anew").file, tmp_path / "two") is False
+    assert (tmp_path / "two").read_text() == "anew"
+    assert Memo("stage").fetch({"a": 1}, Maker().file, tmp_path / "three") is True
 
 
 def test_it_is_remembered_between_runs_and_after_the_target_is_gone(tmp_path: Path) -> None:

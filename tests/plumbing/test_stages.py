@@ -28,6 +28,11 @@ def main(*, in_file: Path, out_file: Path, videos: FileNames, root: str, params:
         raise PermissionError(13, "Permission denied", "some/file")
     if text == "full":
         raise OSError(28, "No space left on device")
+    if text == "long":
+        (out_file.parent / ("x" * 5000)).is_file()
+    if text == "circle":
+        out_file.symlink_to(out_file)
+        out_file.read_text()
     if text == "short":
         raise OSError("1000 requested and 60 written")
     if text == "huge":
@@ -144,6 +149,22 @@ def test_denied_and_full_are_one_line_and_code_1(folder: Path) -> None:
     done = count(folder, "full")
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)
     assert "No space left on device" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("long", f"{'x' * 500}…: expected a shorter name, got: File name too long"),
+        (
+            "circle",
+            "out.txt: expected no link that leads to itself,"
+            " got: Too many levels of symbolic links",
+        ),
+    ],
+)
+def test_odd_names_are_one_line_and_code_1(folder: Path, text: str, told: str) -> None:
+    done = count(folder, text)
+    assert (done.returncode, done.stderr) == (1, f"count: {told}\n")
 
 
 def test_a_write_cut_short_is_one_line_and_code_1(folder: Path) -> None:

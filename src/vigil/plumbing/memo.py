@@ -159,7 +159,9 @@ def _is_whole(entry: Path) -> bool:
                 if file_digest(file) != digest:
                     return False
                 renewed[name] = [*now, digest]
-    except (OSError, ValueError, InputError):
+    except (OSError, InputError):
+        return False
+    except (ValueError, TypeError, AttributeError, RecursionError):  # stamps of another form
         return False
     if renewed != stamps:
         with suppress(OSError), whole(entry / STAMPS) as file:  # suppressed: no room, no rights

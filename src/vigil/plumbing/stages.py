@@ -39,10 +39,14 @@ from vigil.plumbing.state import claim_state, fingerprint, project_state_folder
 
 Main = Callable[..., None]
 
-FAILED_WRITES = {
-    *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG),  # no room
-    *(errno.EACCES, errno.EPERM, errno.EROFS),
+EXPECTED = {
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS), "to write"),
+    **dict.fromkeys((errno.EACCES, errno.EPERM), "permission"),
+    errno.ENAMETOOLONG: "a shorter name",
+    errno.ELOOP: "no link that leads to itself",
+    errno.EIO: "a disk that works",
 }
+"""What files and disks must let a stage do, by the number of the error."""
 SHORT_WRITE = re.compile(r"^\d+ requested and \d+ written$")
 """How numpy tells that a disk is full, without its number."""
 NO_MEMORY = re.compile(
@@ -53,6 +57,7 @@ NO_MEMORY = re.compile(
 )
 """How torch and OpenCV tell it, by errors of their own."""
 LONGEST_MESSAGE = 2000
+LONGEST_NAME = 500
 INTERRUPTED = "interrupted; run it again to go on"
 RESULT_LIBRARIES = (
     *("av", "dvclive", "faster-coco-eval", "lightning", "numpy", "opencv-python-headless"),
@@ -88,11 +93,13 @@ def run_stage(*mains: Main) -> NoReturn:
         # A loader's worker puts its traceback in front.
         _fail(title, " ".join(str(error).rsplit("InputError: ", 1)[-1].split()), 1)
     except OSError as error:
-        if error.errno not in FAILED_WRITES and not SHORT_WRITE.search(str(error)):
-            raise
-        wanted = "permission" if error.errno in {errno.EACCES, errno.EPERM} else "to write"
-        reason = error.strerror or error
-        _fail(title, f"{error.filename or 'output'}: expected {wanted}, got: {reason}", 1)
+        if not (wanted := EXPECTED.get(error.errno or 0)):
+            if not SHORT_WRITE.search(str(error)):
+                raise
+            wanted = "to write"
+        where = str(error.filename or "output")
+        where = f"{where[:LONGEST_NAME]}…" if len(where) > LONGEST_NAME else where
+        _fail(title, f"{where}: expected {wanted}, got: {error.strerror or error}", 1)
     except MemoryError as error:
         _fail(title, f"expected more memory, got: {str(error) or 'no more'}", 1)
     except Exception as error:
