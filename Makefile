@@ -13,7 +13,8 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 repro: $(VENV)/.run-ready ## run the pipeline on what params.yaml points at (the embedded demo)
-	dvc repro || { python -m vigil.plumbing.cut_files && dvc repro; }
+	@python -m vigil.plumbing.cut_files
+	dvc repro
 	@echo
 	@python -m vigil.review.headline
 	@echo

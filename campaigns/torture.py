@@ -3,9 +3,10 @@
 One clone runs undisturbed, which tells how long each stage takes. In another, `dvc repro` is killed
 with SIGKILL at a random moment of a stage, at least `--kills` times over all stages alike, and
 started again, as `make repro` does: half of the times with the stage it runs, half of the times
-alone, which leaves that stage running. Then it may finish. It has survived where it ends in the
-same bytes of `dvc.lock`, `models/` and `metrics/` as the first, where trainings went on after an
-epoch in place of beginning again, and where no checkpoint is left.
+alone, which leaves that stage running. Now and then a lock file of DVC's is cut too, as by a kill
+that comes while DVC writes it. Then it may finish. It has survived where it went on each time,
+where it ends in the same bytes of `dvc.lock`, `models/` and `metrics/` as the first, where
+trainings went on after an epoch in place of beginning again, and where no checkpoint is left.
 """
 
 import argparse
@@ -28,11 +29,12 @@ from clones import (
     start,
 )
 
-from vigil.plumbing.cut_files import put_back
+from vigil.plumbing.cut_files import LOCK_FILES, put_back
 
 START_S = 4.0  # of a stage, until it does its work
 LONGEST_S = 1800.0  # of a run without a kill
 PATIENCE = 3
+CUT_SHARE = 0.1  # of kills, for each lock file
 RUNS_ALONE = "expected to run alone"
 GOES_ON = "goes on after epoch"
 MUST_MEET = ("extract_frames", "embed_clips", "train_classifier", "train_detector")
@@ -48,7 +50,8 @@ class Victim:
     draw: random.Random
     met: "Counter[str]" = field(default_factory=Counter)
     num_alone: int = 0
-    num_cut: int = 0
+    num_refused: int = 0
+    num_put_back: int = 0
 
     @property
     def log(self) -> Path:
@@ -73,8 +76,8 @@ class Victim:
                 time.sleep(1)
             elif code:
                 failures += 1
+                self.num_refused += 1
                 print(f"ended with {code}: {told.splitlines()[-1]}", flush=True)
-                self.num_cut += len(put_back(self.folder))
                 if failures >= PATIENCE:
                     sys.exit(f"does not go on after a kill:\n{told[-3000:]}")
             elif is_last:
@@ -83,7 +86,10 @@ class Victim:
                 forget_work(self.folder)
 
     def _run(self, is_last: bool) -> int | None:
-        """One run; its exit code, or None where it was killed."""
+        """One run as of `make repro`; its exit code, or None where it was killed."""
+        for line in put_back(self.folder):
+            self.num_put_back += 1
+            print(line, flush=True)
         seen = len(self._read(0))
         process = start(self.folder, {})
         begun, stage, deadline = time.monotonic(), "", float("inf")
@@ -104,8 +110,17 @@ class Victim:
                 else:
                     self.num_alone += 1
                     kill_dvc_alone(process)
+                self._cut()
                 return None
         return process.returncode
+
+    def _cut(self) -> None:
+        """Now and then leaves a part of a lock file, as a kill does while DVC writes it."""
+        files = [self.folder / name for name in (*LOCK_FILES, ".dvc/tmp/rwlock")]
+        files = [file for file in files if file.exists() and self.draw.random() < CUT_SHARE]
+        for file in files:
+            content = file.read_bytes()
+            file.write_bytes(content[: self.draw.randrange(len(content) + 1)])
 
     def _delay(self, stage: str) -> float:
         """Seconds from its start at which to kill a stage; none where it was met often enough."""
@@ -141,13 +156,16 @@ def main() -> None:
     spared = [name for name in MUST_MEET if not victim.met[name]]
     print(f"{victim.num_met} kills, {victim.num_alone} of DVC alone; by stage:")
     print(", ".join(f"{name} {number}" for name, number in sorted(victim.met.items())))
-    print(f"went on after an epoch: {num_resumed}; files of DVC's cut: {victim.num_cut}")
+    print(f"went on after an epoch: {num_resumed}; lock files put back: {victim.num_put_back}")
     print(f"lost: {', '.join(lost)}" if lost else f"survived: {len(expected)} files, same bytes")
     if spared:
         print(f"never killed: {', '.join(spared)}; more --kills are needed")
     if left:
         print(f"checkpoints left: {len(left)}")
-    sys.exit(1 if lost or spared or left or not num_resumed else 0)
+    if victim.num_refused:
+        print(f"did not go on at once: {victim.num_refused}")
+    is_well = num_resumed and victim.num_put_back and not victim.num_refused
+    sys.exit(1 if lost or spared or left or not is_well else 0)
 
 
 def _last_stage(told: str) -> str:

@@ -100,9 +100,9 @@ class Project:
     def __init__(self, folder: Path, environment: Mapping[str, str] | None = None) -> None:
         """Args: environment: variables to set for all that runs in it."""
         self.folder = folder
-        given = dict(environment or {})
+        given = {"PYTHONPATH": os.environ.get("PYTHONPATH", ""), **(environment or {})}
         # Else each stage would load its libraries, see that vigil is another's, and start again.
-        search = [str(folder / "src"), *filter(None, [given.pop("PYTHONPATH", None)])]
+        search = [str(folder / "src"), *filter(None, [given["PYTHONPATH"]])]
         for name in (
             "dvc.yaml",
             "params.yaml",
@@ -128,8 +128,8 @@ class Project:
             "GIT_AUTHOR_EMAIL": "t@t",
             "GIT_COMMITTER_NAME": "t",
             "GIT_COMMITTER_EMAIL": "t@t",
-            "PYTHONPATH": os.pathsep.join(search),
             **given,
+            "PYTHONPATH": os.pathsep.join(search),
         }
         self.run("git", "init", "-q", ".")
         self.run("dvc", "init", "-q")

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 import yaml
 from dvc.cli import main as run_dvc
-from dvc.dvcfile import Lockfile
 from dvc.lock import LockError
 from dvc.repo import Repo
 
@@ -17,8 +16,8 @@ from vigil.plumbing.cut_files import put_back
 
 pytestmark = pytest.mark.filterwarnings("ignore:_NoneStep:DeprecationWarning")  # of DVC's
 
-COPY = {"cmd": "cp source copy", "deps": ["source"], "outs": ["copy"]}
-LAST = {"cmd": "cp copy last", "deps": ["copy"], "outs": [{"last": {"cache": False}}]}
+COPY = {"cmd": "mkdir copy && cp source copy", "deps": ["source"], "outs": ["copy"]}
+LAST = {"cmd": "cp copy/source last", "deps": ["copy"], "outs": [{"last": {"cache": False}}]}
 
 
 def dvc(*words: str) -> int:
@@ -49,68 +48,105 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_a_lock_file_cut_anywhere_is_put_back(project: Path) -> None:
-    """But for whole lines of it, which do for DVC: it runs the stages that are not in them."""
+def part_of(project: Path, length: int) -> bytes:
+    return (project / "dvc.lock").read_bytes()[:length]
+
+
+def test_a_lock_file_cut_anywhere_ends_whole(project: Path) -> None:
+    """Put back, or of whole stages: then DVC runs the others."""
     lock = project / "dvc.lock"
     whole = lock.read_bytes()
-    ended = set()
-    for length in range(0, len(whole), 7):
+    left = []
+    for length in range(len(whole)):
         lock.write_bytes(whole[:length])
-        found = put_back(project)
-        assert found in ([], ["dvc.lock"])
-        if not found:
-            assert whole[:length].endswith(b"\n")
-            assert dvc("repro") == 0
-        assert _without_sizes(lock.read_bytes()) == _without_sizes(whole)
-        ended.add(bool(found))
-    assert ended == {True, False}
+        if put_back(project):
+            assert lock.read_bytes() == whole
+        else:
+            left.append(length)
+    assert 0 < len(left) < whole.count(b"\n")
+    for length in left:
+        lock.write_bytes(whole[:length])
+        assert dvc("repro") == 0
+        assert lock.read_bytes() == whole
 
 
-def _without_sizes(content: bytes) -> bytes:
-    """DVC does not miss them."""
-    return content.replace(b"      size: 4\n", b"")
-
-
-def test_a_hash_cut_in_its_name(project: Path) -> None:
-    """Valid for DVC, which then stops without a word of why."""
+@pytest.mark.parametrize("end", [b"hash: md", b"stages:\n", b"schema"])
+def test_parts_at_which_dvc_stops(project: Path, end: bytes) -> None:
     lock = project / "dvc.lock"
     whole = lock.read_bytes()
-    lock.write_bytes(whole[: whole.rindex(b"hash: md5") + len("hash: md")])
-    with Repo(str(project)) as repo:
-        Lockfile(repo, str(lock)).load()
+    part = whole[: whole.rindex(end) + len(end)]
+    lock.write_bytes(part)
     assert dvc("repro") != 0
-    assert put_back(project) == ["dvc.lock"]
+    assert put_back(project) == [
+        "dvc.lock: expected a whole file, found a part, as a kill leaves; put back as Git has it;"
+        " the part is kept as .dvc/tmp/cut-dvc.lock"
+    ]
+    assert (project / ".dvc/tmp/cut-dvc.lock").read_bytes() == part
+    assert dvc("repro") == 0
+    assert git("status", "--porcelain") == ""
+
+
+@pytest.mark.parametrize("missing", [b"size: ", b"nfiles: "])
+def test_a_part_that_dvc_takes_for_whole(project: Path, missing: bytes) -> None:
+    lock = project / "dvc.lock"
+    whole = lock.read_bytes()
+    outs = whole.index(b"    outs:\n")  # of the first stage
+    part = whole[: whole.rindex(b"\n", 0, whole.index(missing, outs)) + 1]
+    lock.write_bytes(part)
+    assert dvc("repro") == 0
+    assert lock.read_bytes() != whole
+    lock.write_bytes(part)
+    assert len(put_back(project)) == 1
     assert lock.read_bytes() == whole
 
 
-def test_dvc_goes_on_after_it(project: Path) -> None:
-    for name, cut in (("dvc.lock", b""), (".dvc/tmp/rwlock", b'{"write": {"last"')):
-        (project / name).write_bytes(cut)
-        assert dvc("repro") != 0
-        assert put_back(project) == [name]
-        assert dvc("repro") == 0
-        assert git("status", "--porcelain") == ""
-
-
-def test_what_is_not_committed_is_removed(project: Path) -> None:
-    git("rm", "--quiet", "--cached", "dvc.lock")
-    (project / "dvc.lock").write_bytes(b"")
-    assert put_back(project) == ["dvc.lock"]
-    assert not (project / "dvc.lock").exists()
+def test_what_git_does_not_have_whole_is_removed(project: Path) -> None:
+    lock = project / "dvc.lock"
+    lock.write_bytes(part_of(project, 40))
+    git("add", "dvc.lock")
+    assert "removed" in put_back(project)[0]
+    assert not lock.exists()
     assert dvc("repro") == 0
-    assert (project / "dvc.lock").exists()
+    git("rm", "--quiet", "--force", "dvc.lock")
+    lock.write_bytes(b"")
+    assert "removed" in put_back(project)[0]
+    assert not lock.exists()
+
+
+def test_git_at_work_is_no_hindrance(project: Path) -> None:
+    whole = (project / "dvc.lock").read_bytes()
+    (project / ".git/index.lock").touch()
+    (project / "dvc.lock").write_bytes(b"")
+    put_back(project)
+    assert (project / "dvc.lock").read_bytes() == whole
 
 
 @pytest.mark.parametrize("content", [b"", b"[]", b'{"write": {"last": {"pid": 1}}}', b"\xff{}"])
 def test_rwlock_that_dvc_cannot_read(project: Path, content: bytes) -> None:
     (project / ".dvc/tmp/rwlock").write_bytes(content)
-    assert put_back(project) == [".dvc/tmp/rwlock"]
+    assert dvc("repro") != 0
+    assert len(put_back(project)) == 1
+    assert dvc("repro") == 0
     assert put_back(project) == []
+
+
+def test_rwlock_with_the_number_of_a_younger_process(project: Path) -> None:
+    """The killed run's number is another's, as after a restart of the machine: DVC would wait."""
+    rwlock = project / ".dvc/tmp/rwlock"
+    info = {"pid": os.getpid(), "cmd": "dvc repro"}
+    rwlock.write_text(json.dumps({"write": {str(project / "last"): info}, "read": {}}))
+    assert put_back(project) == []  # might be this very process
+    assert dvc("repro", "--force") != 0
+    os.utime(rwlock, (1, 1))
+    assert put_back(project) == [
+        ".dvc/tmp/rwlock: expected runs of DVC that go on, found one that was killed; removed"
+    ]
+    assert dvc("repro", "--force") == 0
 
 
 def test_whole_files_are_left(project: Path) -> None:
     rwlock = project / ".dvc/tmp/rwlock"
-    rwlock.write_text(json.dumps({"read": {"source": [{"pid": 1, "cmd": "dvc repro"}]}}))
+    rwlock.write_text(json.dumps({"read": {"source": [{"pid": 2**40, "cmd": "dvc repro"}]}}))
     lock = (project / "dvc.lock").read_bytes()
     assert put_back(project) == []
     assert rwlock.exists()
@@ -133,14 +169,32 @@ def test_dvc_at_work_may_be_writing(project: Path) -> None:
     assert (project / "dvc.lock").read_bytes() == b""
 
 
-def test_command(project: Path) -> None:
-    """Its exit code says whether DVC is to be started again."""
+def command() -> tuple[int, str, str]:
     words = [sys.executable, "-m", "vigil.plumbing.cut_files"]
+    done = subprocess.run(words, capture_output=True, text=True)
+    return done.returncode, done.stdout, done.stderr
+
+
+def test_command(project: Path) -> None:
     (project / "dvc.lock").write_bytes(b"schema: '2.0'\nstages:\n  cop")
-    done = subprocess.run(words, capture_output=True, text=True)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.splitlines() == [
-        "dvc.lock: cut by a kill while DVC wrote it; put back, and DVC is started again"
-    ]
-    done = subprocess.run(words, capture_output=True, text=True)
-    assert (done.returncode, done.stdout, done.stderr) == (1, "", "")
+    code, told, error = command()
+    assert (code, told.count("\n"), error) == (0, 1, "")
+    assert command() == (0, "", "")
+
+
+def test_what_dvc_tells_is_left_to_dvc(project: Path) -> None:
+    (project / ".dvc/config").write_text("[core\n")
+    assert command() == (0, "", "")
+    (project / "dvc.lock").write_bytes(b"")
+    assert command() == (0, "", "")
+
+
+def test_what_cannot_be_written_is_one_line_and_loses_nothing(project: Path) -> None:
+    (project / "dvc.lock").write_bytes(b"part")
+    (project / ".dvc/tmp/cut-dvc.lock").mkdir()
+    code, told, error = command()
+    assert (code, told) == (1, "")
+    assert (
+        error == f"{project}/.dvc/tmp/cut-dvc.lock: expected to put it back, got: Is a directory\n"
+    )
+    assert (project / "dvc.lock").read_bytes() == b"part"

@@ -33,6 +33,10 @@ def main(*, in_file: Path, out_file: Path, videos: FileNames, root: str, params:
     if text == "circle":
         out_file.symlink_to(out_file)
         out_file.read_text()
+    if text == "many":
+        raise OSError(24, "Too many open files")
+    if text == "unread":
+        raise OSError(5, "Input/output error", "some/file")
     if text == "short":
         raise OSError("1000 requested and 60 written")
     if text == "huge":
@@ -154,6 +158,8 @@ def test_denied_and_full_are_one_line_and_code_1(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "told"),
     [
+        ("many", "the system: expected fewer open files, got: Too many open files"),
+        ("unread", "some/file: expected a disk that works, got: Input/output error"),
         ("long", f"{'x' * 500}…: expected a shorter name, got: File name too long"),
         (
             "circle",
@@ -162,7 +168,7 @@ def test_denied_and_full_are_one_line_and_code_1(folder: Path) -> None:
         ),
     ],
 )
-def test_odd_names_are_one_line_and_code_1(folder: Path, text: str, told: str) -> None:
+def test_what_the_system_refuses_is_one_line_and_code_1(folder: Path, text: str, told: str) -> None:
     done = count(folder, text)
     assert (done.returncode, done.stderr) == (1, f"count: {told}\n")
 

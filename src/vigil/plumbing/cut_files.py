@@ -1,88 +1,135 @@
-"""Puts back what a kill cut while DVC wrote it: `make repro` asks for it where DVC has refused.
+"""Puts back what a kill left of the files that DVC writes in place: `make repro` begins with it.
 
-DVC writes its lock files in place, so a kill in that moment leaves a part of one, and every command
-of DVC stops at it. None of them holds work: what a lock file told of, the cache still has.
+Of a lock file that is cut while it is written, a part is left. At most parts DVC stops, at some
+without saying why; one that ends with a line it takes for whole, and never completes. What it keeps
+of who is at work names a killed run by the number of its process, which another may have since.
 """
 
 import json
+import shutil
 import subprocess
 import sys
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
-from dvc.dvcfile import Lockfile
-from dvc.lock import LockError, make_lock
+import psutil
+from dvc.exceptions import DvcException
+from dvc.lock import make_lock
 from dvc.repo import Repo
 from dvc.rwlock import RWLOCK_FILE, RWLOCK_LOCK
 from dvc.rwlock import SCHEMA as RWLOCK_SCHEMA
-from dvc.utils.serialize import EncodingError, YAMLFileCorruptedError
-from dvc.utils.strictyaml import YAMLValidationError
+from dvc.schema import COMPILED_LOCKFILE_SCHEMA
+from dvc.utils.serialize import YAMLFileCorruptedError, parse_yaml
 from voluptuous import Invalid
+
+from vigil.plumbing.outputs import whole
 
 LOCK_FILES = ("demo/dvc.lock", "dvc.lock")
 CONFLICT = b"<<<<<<< "
+CLOCK_S = 2.0  # by which the clocks of processes and of files may differ
 
 
 def put_back(root: Path) -> list[str]:
-    """Puts back each file of DVC's of which a part is left: as Git's index has it, or else removed.
+    """Puts back each lock file of which a part is left, and removes what names ended runs.
 
-    A lock file with both sides of a merge in it is left: which one holds is not ours to say.
+    A lock file becomes what Git's index has, where that is whole; else it is removed, and DVC takes
+    from its cache what is done. The part is kept. A file with both sides of a merge is left alone.
 
     Args:
         root: the project's folder, which has `.dvc`.
 
     Returns:
-        What was put back, by its path from `root`.
+        A line for each file that was not right: which, and what became of it.
 
     Raises:
-        LockError: another process of DVC is at work, and may be writing.
+        DvcException: DVC cannot open the project, or is at work in it (`LockError`).
+        OSError: a file cannot be written; none is lost.
     """
-    with ExitStack() as stack:
+    if not _find(root):
+        return []
+    with ExitStack() as stack:  # else what DVC is writing now would look cut
         repo = stack.enter_context(Repo(str(root)))
         stack.enter_context(repo.lock)
         folder, hardlink = str(repo.tmp_dir), repo.config["core"].get("hardlink_lock", False)
         guard = str(Path(folder) / RWLOCK_LOCK)
         stack.enter_context(make_lock(guard, tmp_dir=folder, hardlink_lock=hardlink))
-        running = Path(folder) / RWLOCK_FILE
-        cut = [root / name for name in LOCK_FILES if _is_cut_lock(repo, root / name)]
-        cut += [running] if _is_cut_rwlock(running) else []
-        for file in cut:
-            git = ["git", "-C", str(root), "checkout", "--quiet", "--", str(file)]
-            if subprocess.run(git, capture_output=True).returncode:  # not committed
-                file.unlink()
-    return [file.relative_to(root).as_posix() for file in cut]
+        return [_restore(root, name) for name in _find(root)]
 
 
-def _is_cut_lock(repo: Repo, file: Path) -> bool:
-    if not file.exists() or CONFLICT in (content := file.read_bytes()):
+def _find(root: Path) -> list[str]:
+    found = [name for name in LOCK_FILES if (root / name).is_file() and not _is_right(root / name)]
+    running = f".dvc/tmp/{RWLOCK_FILE}"
+    return [*found, running] if _is_left(root / running) else found
+
+
+def _is_right(lock: Path) -> bool:
+    content = lock.read_bytes()
+    return CONFLICT in content or _is_whole(content)
+
+
+def _is_whole(content: bytes) -> bool:
+    """Whether DVC can read a lock file, and finds all of each entry in it."""
+    try:
+        told: dict[str, Any] = parse_yaml(content.decode(), "dvc.lock")
+        COMPILED_LOCKFILE_SCHEMA(told)
+    except (UnicodeDecodeError, YAMLFileCorruptedError, Invalid):
         return False
-    try:
-        Lockfile(repo, str(file)).load()
-    except (EncodingError, YAMLFileCorruptedError, YAMLValidationError):
-        return True
-    # Cut within a word, it may still be read, and then `hash: md` stops DVC without a word.
-    return not content.endswith(b"\n")
+    stages = told.get("stages", {}).values()
+    files = [file for stage in stages for kind in ("deps", "outs") for file in stage.get(kind, [])]
+    return content.endswith(b"\n") and all(
+        "size" in file and ("nfiles" in file or not str(file.get("md5")).endswith(".dir"))
+        for file in files
+    )
 
 
-def _is_cut_rwlock(file: Path) -> bool:
+def _is_left(running: Path) -> bool:
+    """Whether all that `rwlock` names has ended though DVC would wait for it, or it is cut."""
     try:
-        RWLOCK_SCHEMA(json.loads(file.read_bytes()))
+        told = RWLOCK_SCHEMA(json.loads(running.read_bytes()))
+        written_s = running.stat().st_mtime
     except FileNotFoundError:
         return False
-    except (ValueError, Invalid):
+    except (ValueError, Invalid, RecursionError):
         return True
-    return False
+    infos = [*told["write"].values(), *(info for held in told["read"].values() for info in held)]
+    alive_s = []
+    for pid in {info["pid"] for info in infos}:
+        try:
+            alive_s.append(psutil.Process(pid).create_time())
+        except (psutil.Error, ValueError, OverflowError):
+            continue  # DVC sees by itself that it has ended
+    return bool(alive_s) and min(alive_s) > written_s + CLOCK_S
+
+
+def _restore(root: Path, name: str) -> str:
+    file = root / name
+    if name not in LOCK_FILES:
+        file.unlink()
+        return f"{name}: expected runs of DVC that go on, found one that was killed; removed"
+    part = root / ".dvc" / "tmp" / f"cut-{name.replace('/', '-')}"
+    shutil.copyfile(file, part)
+    git = subprocess.run(["git", "-C", str(root), "show", f":./{name}"], capture_output=True)
+    if git.returncode == 0 and _is_whole(git.stdout):
+        with whole(file) as new:
+            new.write_bytes(git.stdout)
+        became = "put back as Git has it"
+    else:
+        file.unlink()
+        became = "removed"
+    told = f"{name}: expected a whole file, found a part, as a kill leaves; {became}"
+    return f"{told}; the part is kept as {part.relative_to(root)}"
 
 
 def main() -> None:
-    """Exits with 0 where something was put back, so that it is worth to run DVC again."""
+    """Tells what it puts back; exits with 1 where it cannot."""
     try:
-        found = put_back(Path.cwd().resolve())
-    except LockError:  # DVC has told
-        found = []
-    for name in found:
-        print(f"{name}: cut by a kill while DVC wrote it; put back, and DVC is started again")
-    sys.exit(0 if found else 1)
+        for line in put_back(Path.cwd().resolve()):
+            print(line)
+    except DvcException:
+        pass  # DVC tells of it when it is started
+    except OSError as error:
+        sys.exit(f"{error.filename or 'dvc.lock'}: expected to put it back, got: {error.strerror}")
 
 
 if __name__ == "__main__":

@@ -159,10 +159,8 @@ def _is_whole(entry: Path) -> bool:
                 if file_digest(file) != digest:
                     return False
                 renewed[name] = [*now, digest]
-    except (OSError, InputError):
-        return False
-    except (ValueError, TypeError, AttributeError, RecursionError):  # stamps of another form
-        return False
+    except (OSError, InputError, ValueError, TypeError, AttributeError, RecursionError):
+        return False  # a part is gone, or the stamps have another form
     if renewed != stamps:
         with suppress(OSError), whole(entry / STAMPS) as file:  # suppressed: no room, no rights
             file.write_text(json.dumps(renewed))

@@ -39,14 +39,18 @@ from vigil.plumbing.state import claim_state, fingerprint, project_state_folder
 
 Main = Callable[..., None]
 
+TO_WRITE = "to write"
 EXPECTED = {
-    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS), "to write"),
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS), TO_WRITE),
     **dict.fromkeys((errno.EACCES, errno.EPERM), "permission"),
     errno.ENAMETOOLONG: "a shorter name",
     errno.ELOOP: "no link that leads to itself",
     errno.EIO: "a disk that works",
+    errno.ENOMEM: "more memory",
+    errno.EAGAIN: "room for another process",
+    **dict.fromkeys((errno.EMFILE, errno.ENFILE), "fewer open files"),
 }
-"""What files and disks must let a stage do, by the number of the error."""
+"""What the system must let a stage do, by the number of its error."""
 SHORT_WRITE = re.compile(r"^\d+ requested and \d+ written$")
 """How numpy tells that a disk is full, without its number."""
 NO_MEMORY = re.compile(
@@ -96,8 +100,8 @@ def run_stage(*mains: Main) -> NoReturn:
         if not (wanted := EXPECTED.get(error.errno or 0)):
             if not SHORT_WRITE.search(str(error)):
                 raise
-            wanted = "to write"
-        where = str(error.filename or "output")
+            wanted = TO_WRITE
+        where = str(error.filename or ("output" if wanted == TO_WRITE else "the system"))
         where = f"{where[:LONGEST_NAME]}…" if len(where) > LONGEST_NAME else where
         _fail(title, f"{where}: expected {wanted}, got: {error.strerror or error}", 1)
     except MemoryError as error:
