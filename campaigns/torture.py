@@ -29,7 +29,7 @@ from clones import (
     start,
 )
 
-from vigil.plumbing.cut_files import LOCK_FILES, put_back
+from vigil.plumbing.cut_files import LOCK_FILES, RUNNING, put_back
 
 START_S = 4.0  # of a stage, until it does its work
 LONGEST_S = 1800.0  # of a run without a kill
@@ -116,7 +116,7 @@ class Victim:
 
     def _cut(self) -> None:
         """Now and then leaves a part of a lock file, as a kill does while DVC writes it."""
-        files = [self.folder / name for name in (*LOCK_FILES, ".dvc/tmp/rwlock")]
+        files = [self.folder / name for name in (*LOCK_FILES, RUNNING)]
         files = [file for file in files if file.exists() and self.draw.random() < CUT_SHARE]
         for file in files:
             content = file.read_bytes()

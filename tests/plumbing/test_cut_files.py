@@ -48,10 +48,6 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def part_of(project: Path, length: int) -> bytes:
-    return (project / "dvc.lock").read_bytes()[:length]
-
-
 def test_a_lock_file_cut_anywhere_ends_whole(project: Path) -> None:
     """Put back, or of whole stages: then DVC runs the others."""
     lock = project / "dvc.lock"
@@ -102,7 +98,7 @@ def test_a_part_that_dvc_takes_for_whole(project: Path, missing: bytes) -> None:
 
 def test_what_git_does_not_have_whole_is_removed(project: Path) -> None:
     lock = project / "dvc.lock"
-    lock.write_bytes(part_of(project, 40))
+    lock.write_bytes(lock.read_bytes()[:40])
     git("add", "dvc.lock")
     assert "removed" in put_back(project)[0]
     assert not lock.exists()
@@ -111,6 +107,15 @@ def test_what_git_does_not_have_whole_is_removed(project: Path) -> None:
     lock.write_bytes(b"")
     assert "removed" in put_back(project)[0]
     assert not lock.exists()
+
+
+@pytest.mark.parametrize("damage", [b"? - a: 1\n", b"2026-13-45: \n", b"\xff", b"[" * 5000])
+def test_damage_of_another_kind_is_put_back_too(project: Path, damage: bytes) -> None:
+    lock = project / "dvc.lock"
+    whole = lock.read_bytes()
+    lock.write_bytes(whole + damage)
+    assert len(put_back(project)) == 1
+    assert lock.read_bytes() == whole
 
 
 def test_git_at_work_is_no_hindrance(project: Path) -> None:

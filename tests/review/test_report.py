@@ -183,6 +183,7 @@ DAMAGE = [
     ("dvc.lock", "<<<<<<< ours\n", ""),
     ("dvc.lock", "schema: '2.0'\nsta\n  -", ""),
     ("dvc.yaml", "plots: [", ""),
+    ("demo/params.yaml", "? - a: 1\n", "expected YAML, got: "),
 ]
 
 

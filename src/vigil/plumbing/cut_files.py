@@ -20,12 +20,15 @@ from dvc.repo import Repo
 from dvc.rwlock import RWLOCK_FILE, RWLOCK_LOCK
 from dvc.rwlock import SCHEMA as RWLOCK_SCHEMA
 from dvc.schema import COMPILED_LOCKFILE_SCHEMA
-from dvc.utils.serialize import YAMLFileCorruptedError, parse_yaml
+from dvc.utils.serialize import parse_yaml
 from voluptuous import Invalid
 
 from vigil.plumbing.outputs import whole
 
 LOCK_FILES = ("demo/dvc.lock", "dvc.lock")
+RUNNING = f".dvc/tmp/{RWLOCK_FILE}"
+YAML_ERRORS = (DvcException, ValueError, TypeError, NotImplementedError, RecursionError)
+"""What DVC's reader of YAML ends with: but for the first, dates, keys and tags that cannot be."""
 CONFLICT = b"<<<<<<< "
 CLOCK_S = 2.0  # by which the clocks of processes and of files may differ
 
@@ -59,8 +62,7 @@ def put_back(root: Path) -> list[str]:
 
 def _find(root: Path) -> list[str]:
     found = [name for name in LOCK_FILES if (root / name).is_file() and not _is_right(root / name)]
-    running = f".dvc/tmp/{RWLOCK_FILE}"
-    return [*found, running] if _is_left(root / running) else found
+    return [*found, RUNNING] if _is_left(root / RUNNING) else found
 
 
 def _is_right(lock: Path) -> bool:
@@ -73,7 +75,7 @@ def _is_whole(content: bytes) -> bool:
     try:
         told: dict[str, Any] = parse_yaml(content.decode(), "dvc.lock")
         COMPILED_LOCKFILE_SCHEMA(told)
-    except (UnicodeDecodeError, YAMLFileCorruptedError, Invalid):
+    except (*YAML_ERRORS, Invalid):
         return False
     stages = told.get("stages", {}).values()
     files = [file for stage in stages for kind in ("deps", "outs") for file in stage.get(kind, [])]
@@ -104,7 +106,7 @@ def _is_left(running: Path) -> bool:
 
 def _restore(root: Path, name: str) -> str:
     file = root / name
-    if name not in LOCK_FILES:
+    if name == RUNNING:
         file.unlink()
         return f"{name}: expected runs of DVC that go on, found one that was killed; removed"
     part = root / ".dvc" / "tmp" / f"cut-{name.replace('/', '-')}"

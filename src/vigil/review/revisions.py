@@ -15,6 +15,7 @@ from dvc.repo import Repo
 from dvc.utils.serialize import parse_yaml
 from dvc_data.index import DataIndexError
 
+from vigil.plumbing.cut_files import YAML_ERRORS
 from vigil.plumbing.errors import InputError, shorten
 
 METRICS = ("classifier", "detector", "anomaly")
@@ -191,7 +192,7 @@ def _read_yaml(files: Files, path: str) -> dict[str, Any]:
     """As DVC reads it: `1e-05`, as lock files hold it, is text to other readers."""
     try:
         content = parse_yaml((files.read(path) or b"").decode(), path) or {}
-    except (DvcException, ValueError, NotImplementedError) as error:  # the last of YAML cut short
+    except YAML_ERRORS as error:
         reason = getattr(error, "__cause__", None) or error
         raise _damaged(files, path, "YAML", reason) from None
     if not isinstance(content, dict):
