@@ -19,9 +19,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import cv2
 import pytest
 import yaml
 from damage import ROUNDS, SEED, VALUES, places_of, scramble
+from threadpoolctl import threadpool_limits
 from tiny_project import ROOT, Project
 
 from vigil.plumbing.params import Dataset, Section
@@ -92,14 +94,18 @@ def is_far_from(was: Any, value: Any) -> bool:
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     project = Project(tmp_path_factory.mktemp("project"))
     project.repro()
     for script in STAGES:  # libraries are loaded once, not in each fork
         load_script(script)
     for name in LAZY:
         importlib.import_module(name)
-    return project
+    num_threads = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    with threadpool_limits(1):  # a fork has none of the threads begun before, and waits for them
+        yield project
+    cv2.setNumThreads(num_threads)
 
 
 @pytest.mark.slow
