@@ -50,7 +50,7 @@ format: $(VENV)/.dev-ready ## format the code
 
 STAGE ?= train_detector
 find-lr: $(VENV)/.run-ready ## sweep learning rates: make find-lr STAGE=train_detector
-	python -m vigil.learn.lr_finder $(STAGE)
+	python -m vigil.learn.training.lr_finder $(STAGE)
 
 BASE ?= main
 export BASE

@@ -2,8 +2,9 @@
 
 - Loader: pictures a second, decoded and changed at random, against a loop that reads the same JPEG
   files with torchvision and applies the same transforms of torchvision.transforms.v2.
-- Training step: `vigil.learn.training.fit` with the `train_detector` section of `params.yaml`, from
-  the first batch of an epoch to its last, against a bare loop over the same batches in memory that
+- Training step: `fit` of `vigil.learn.training.loop` with the section `train_detector` of
+  `params.yaml`, from the first batch of an epoch to its last, against a bare loop over batches in
+  memory that
   does the same arithmetic: forward, backward, clipping, AdamW, schedule, moving average. A bare
   epoch runs in front of each of ours, in one process.
 - Assignment: `match_anchors` of 64 pictures with 20 objects each to 14,400 anchors, against a
@@ -44,22 +45,22 @@ from torchvision.ops import box_iou
 from torchvision.transforms import v2
 from torchvision.tv_tensors import BoundingBoxes, Image
 
-from vigil.domain.detections import CORNERS, DetectionSet
 from vigil.domain.measures.detector import DETECTION_COLUMNS, measure_detections
-from vigil.learn.box_augmentation import BoxAugmentation
-from vigil.learn.data.detector import Batch, DetectionDataset, batches
-from vigil.learn.detection import Truth
-from vigil.learn.detector import DetectorTraining
-from vigil.learn.models.detector.anchor import anchor_shapes, place_anchors
-from vigil.learn.models.detector.interface import Detector
-from vigil.learn.models.detector.matching import match_anchors
-from vigil.learn.models.detector.registry import build_detector
-from vigil.learn.models.detector.suppression import Suppression
-from vigil.learn.optimisation import Optimisation
-from vigil.learn.prediction.detector import TrainedDetector, detect
-from vigil.learn.runtime import choose_device, choose_precision, prepare_torch
-from vigil.learn.training import Fitting, fit
-from vigil.learn.weights import save_model
+from vigil.domain.pictures.annotated import CORNERS, DetectionSet
+from vigil.learn.detector.network.anchor import anchor_shapes, place_anchors
+from vigil.learn.detector.network.augmentation import BoxAugmentation
+from vigil.learn.detector.network.data import Batch, DetectionDataset, batches
+from vigil.learn.detector.network.interface import Detector
+from vigil.learn.detector.network.matching import match_anchors
+from vigil.learn.detector.network.registry import build_detector
+from vigil.learn.detector.network.suppression import Suppression
+from vigil.learn.detector.network.tensors import Truth
+from vigil.learn.detector.network.trained import TrainedDetector, detect
+from vigil.learn.detector.training.module import DetectorTraining
+from vigil.learn.networks.machine import choose_device, choose_precision, prepare_torch
+from vigil.learn.networks.weights import save_model
+from vigil.learn.training.loop import Fitting, fit
+from vigil.learn.training.optimisation import Optimisation
 from vigil.pixels.letterbox import PADDING_RGB
 
 NUM_PICTURES, SIZE_WH = 64, (480, 360)

@@ -32,15 +32,15 @@ import torch
 import yaml
 from measure import PROJECT, WORK, Row, median_ratio, side_by_side, tell
 
-from vigil.domain.embeddings import Vectors
-from vigil.learn.autoencoder import MONITOR, AutoencoderTraining
-from vigil.learn.data.anomaly import batches
-from vigil.learn.embedding import NetworkEmbedder
-from vigil.learn.models.anomaly.autoencoder import Autoencoder
-from vigil.learn.models.anomaly.backbone import Backbone
-from vigil.learn.models.anomaly.registry import BACKBONES
-from vigil.learn.optimisation import Optimisation
-from vigil.learn.training import Fitting, fit
+from vigil.domain.clips.embeddings import Vectors
+from vigil.learn.alarm.embedding.backbone import Backbone
+from vigil.learn.alarm.embedding.embedder import NetworkEmbedder
+from vigil.learn.alarm.embedding.registry import BACKBONES
+from vigil.learn.alarm.scoring.autoencoder import Autoencoder
+from vigil.learn.alarm.scoring.data import batches
+from vigil.learn.alarm.training.module import MONITOR, AutoencoderTraining
+from vigil.learn.training.loop import Fitting, fit
+from vigil.learn.training.optimisation import Optimisation
 from vigil.plumbing.trainings import forget_checkpoints
 
 sys.path.insert(0, str(PROJECT / "stages"))

@@ -1,11 +1,11 @@
 """A training epoch of the crop transformer, against a bare torch loop on tensors in memory.
 
-Ours is `vigil.learn.training.fit` with the `train_classifier` section of `params.yaml`, from the
-start of one epoch to that of the next: loading, 32 batches of training, validation, curves and the
-checkpoint. The bare loop trains and validates a model of the same architecture with the same batch
-size, precision, optimiser, schedule, clipping and augmentation, and does nothing else; it is not
-made deterministic, as ours is. It runs an epoch in front of each epoch of ours, within the same
-process, so both meet the same machine; the first pair is warm-up. Where others use the
+Ours is `fit` of `vigil.learn.training.loop` with the `train_classifier` section of `params.yaml`,
+from the start of one epoch to that of the next: loading, 32 batches of training, validation, curves
+and the checkpoint. The bare loop trains and validates a model of the same architecture with the
+same batch size, precision, optimiser, schedule, clipping and augmentation, and does nothing else;
+it is not made deterministic, as ours is. It runs an epoch in front of each epoch of ours, within
+the same process, so both meet the same machine; the first pair is warm-up. Where others use the
 machine too, more threads than free cores drown the ratio in waiting: `VIGIL_THREADS=1` then tells
 more.
 
@@ -31,13 +31,13 @@ from samples import SHAPE, make_samples
 from torch import Tensor, nn
 from torch.nn import functional
 
-from vigil.learn.augmentation import CropAugmentation
-from vigil.learn.classifier import ClassifierTraining
-from vigil.learn.data.classifier import CropDataset, batches
-from vigil.learn.models.classifier.registry import build_classifier
-from vigil.learn.optimisation import Optimisation
-from vigil.learn.runtime import choose_device, choose_precision
-from vigil.learn.training import Fitting, fit
+from vigil.learn.classifier.network.data import CropDataset, batches
+from vigil.learn.classifier.network.registry import build_classifier
+from vigil.learn.classifier.training.augmentation import CropAugmentation
+from vigil.learn.classifier.training.module import ClassifierTraining
+from vigil.learn.networks.machine import choose_device, choose_precision
+from vigil.learn.training.loop import Fitting, fit
+from vigil.learn.training.optimisation import Optimisation
 
 NUM_TRAIN, NUM_VAL = 2048, 512
 NUM_PAIRS = 11

@@ -21,7 +21,7 @@ import cv2
 import numpy as np
 import yaml
 from measure import PROJECT, WORK, Row, median_ratio, side_by_side, tell
-from scene import write_video
+from walkers import write_video
 
 NUM_FRAMES = 750
 SIZE_WH = (1280, 720)
@@ -31,7 +31,7 @@ NUM_COMPARED = 30
 OURS = """
 import sys, time
 from pathlib import Path
-from vigil.pixels.frames import extract_frames
+from vigil.pixels.video.frames import extract_frames
 start = time.perf_counter()
 extract_frames(Path(sys.argv[1]), Path(sys.argv[2]), jpeg_quality=int(sys.argv[3]))
 print(time.perf_counter() - start)

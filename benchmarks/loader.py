@@ -22,8 +22,8 @@ from measure import Row, median_ratio, side_by_side, tell
 from samples import make_samples
 from torch.utils.data import DataLoader, Dataset
 
-from vigil.domain.samples import LABELS
-from vigil.learn.data.classifier import CropDataset, batches
+from vigil.domain.samples.index import LABELS
+from vigil.learn.classifier.network.data import CropDataset, batches
 
 BATCH_SIZE = 64
 TARGET = 10_000

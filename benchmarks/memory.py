@@ -23,7 +23,7 @@ from typing import Any
 
 import yaml
 from measure import PROJECT, WORK, Peak, Row, peak_of, tell
-from scene import export, write_video
+from walkers import export, write_video
 
 NUM_FRAMES = (300, 3000)
 SIZE_WH = (480, 360)

@@ -37,7 +37,7 @@ from typing import Any
 
 import yaml
 from measure import PROJECT, WORK, Row, median_ratio, side_by_side, tell
-from scene import export, write_video
+from walkers import export, write_video
 
 NUM_VIDEOS, NUM_FRAMES, SIZE_WH = 200, 500, (160, 120)
 NUM_ENCODED = 10

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from measure import WORK, tell
 
-from vigil.domain.samples import LABELS, array_path, write_index
+from vigil.domain.samples.index import LABELS, array_path, write_index
 
 NUM_PER_CLASS = 4153
 NUM_VIDEOS = 5

@@ -20,15 +20,15 @@ import yaml
 from torch import Tensor, nn
 
 from vigil.domain.measures.classifier import measure_binary
-from vigil.domain.samples import LABELS
-from vigil.domain.sides import read_side
-from vigil.learn.augmentation import CropAugmentation
-from vigil.learn.classifier import MONITOR, ClassifierTraining
-from vigil.learn.data.classifier import CropDataset, batches
-from vigil.learn.optimisation import Optimisation
-from vigil.learn.prediction.classifier import predict_probabilities
-from vigil.learn.runtime import choose_device, seed_torch
-from vigil.learn.training import Fitting, fit
+from vigil.domain.samples.index import LABELS
+from vigil.domain.splits.sides import read_side
+from vigil.learn.classifier.network.data import CropDataset, batches
+from vigil.learn.classifier.network.probabilities import predict_probabilities
+from vigil.learn.classifier.training.augmentation import CropAugmentation
+from vigil.learn.classifier.training.module import MONITOR, ClassifierTraining
+from vigil.learn.networks.machine import choose_device, seed_torch
+from vigil.learn.training.loop import Fitting, fit
+from vigil.learn.training.optimisation import Optimisation
 
 SAMPLES, SPLITS = Path("data/samples"), Path("data/splits/classifier")
 PATCH_PX, WIDTH, NUM_HEADS, MLP_WIDTH, DROPOUT = 5, 256, 8, 1024, 0.1

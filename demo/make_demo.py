@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 from pydantic import Field
+from scene.annotator import AnnotatedVideo, annotate
+from scene.production import make_clips, make_videos
+from scene.programme import FILMS
+from scene.scene import Track
 
-from vigil.demo.annotator import AnnotatedVideo, annotate
-from vigil.demo.production import make_clips, make_videos
-from vigil.demo.programme import FILMS
-from vigil.demo.scene import Track
 from vigil.plumbing.outputs import whole
 from vigil.plumbing.params import Section
 from vigil.plumbing.records import write_json

@@ -11,9 +11,9 @@ import numpy.typing as npt
 import pandas as pd
 from pydantic import Field
 
-from vigil.domain.clips import source_of
-from vigil.domain.embeddings import write_embeddings
-from vigil.domain.sides import SIDES, read_side
+from vigil.domain.clips.embeddings import write_embeddings
+from vigil.domain.clips.folders import source_of
+from vigil.domain.splits.sides import SIDES, read_side
 from vigil.pixels.flow_histogram import FlowHistogram, describe_cpu
 from vigil.plumbing.closure import imports_from
 from vigil.plumbing.errors import InputError, shorten
@@ -95,11 +95,13 @@ def main(
     if params.backbone == FLOW_HISTOGRAM:
         embedder = FlowEmbedder(params)
         untaken = imports_from(
-            Path(__file__), "vigil.learn.embedding", "vigil.learn.models.anomaly.registry"
+            Path(__file__),
+            "vigil.learn.alarm.embedding.embedder",
+            "vigil.learn.alarm.embedding.registry",
         )
     else:
-        from vigil.learn.embedding import NetworkEmbedder
-        from vigil.learn.models.anomaly.registry import imports_of_others
+        from vigil.learn.alarm.embedding.embedder import NetworkEmbedder
+        from vigil.learn.alarm.embedding.registry import imports_of_others
 
         untaken = imports_of_others(params.backbone)
         untaken |= imports_from(Path(__file__), "vigil.pixels.flow_histogram")

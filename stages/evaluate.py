@@ -8,7 +8,7 @@ import numpy.typing as npt
 import pandas as pd
 from pydantic import Field
 
-from vigil.domain.sides import TEST, TRAIN, VAL, read_side
+from vigil.domain.splits.sides import TEST, TRAIN, VAL, read_side
 from vigil.plumbing.errors import InputError
 from vigil.plumbing.folders import below
 from vigil.plumbing.outputs import whole
@@ -17,8 +17,8 @@ from vigil.plumbing.records import write_csv, write_json
 from vigil.plumbing.stages import run_stage
 
 if TYPE_CHECKING:
-    from vigil.domain.detections import DetectionSet
-    from vigil.learn.data.classifier import CropDataset
+    from vigil.domain.pictures.annotated import DetectionSet
+    from vigil.learn.classifier.network.data import CropDataset
     from vigil.pixels.images import ImageSource
 
 
@@ -71,11 +71,11 @@ def classifier(
     params: Classifier,
 ) -> None:
     from vigil.domain.measures.classifier import accuracy_by, measure_binary
-    from vigil.domain.samples import LABELS
-    from vigil.learn.data.classifier import CropDataset, batches
-    from vigil.learn.models.classifier.registry import load_classifier
-    from vigil.learn.prediction.classifier import predict_probabilities
-    from vigil.learn.runtime import choose_device, prepare_torch
+    from vigil.domain.samples.index import LABELS
+    from vigil.learn.classifier.network.data import CropDataset, batches
+    from vigil.learn.classifier.network.probabilities import predict_probabilities
+    from vigil.learn.classifier.network.registry import load_classifier
+    from vigil.learn.networks.machine import choose_device, prepare_torch
 
     prepare_torch()
     dataset = CropDataset(samples, read_side(test))
@@ -112,7 +112,7 @@ def _write_curves(
     folder: Path,
 ) -> None:
     from vigil.domain.measures.classifier import accuracy_by, calibration_curve, roc_curve
-    from vigil.domain.samples import LABELS
+    from vigil.domain.samples.index import LABELS
 
     probabilities = table["probability"].to_numpy()
     names = np.array(LABELS)
@@ -137,8 +137,8 @@ def _draw_predictions(
     folder: Path,
 ) -> None:
     """A sheet of right predictions spread over the set, and one of the worst wrong ones."""
-    from vigil.domain.samples import LABELS
-    from vigil.pixels.drawing import enlarge, tile, write_picture
+    from vigil.domain.samples.index import LABELS
+    from vigil.pixels.drawing.on_pictures import enlarge, tile, write_picture
 
     wrongness = (table["probability"] - (table["label"] == LABELS[1])).abs().to_numpy()
     wrong = np.flatnonzero(~correct)[np.argsort(-wrongness[~correct], kind="stable")]
@@ -171,7 +171,6 @@ def detector(
     predictions: Path,
     params: Detector,
 ) -> None:
-    from vigil.domain.detections import read_detections
     from vigil.domain.measures.detector import (
         CURVE_DECIMALS,
         average_precision_by_height,
@@ -183,10 +182,11 @@ def detector(
         precision_recall_by_class,
         thin,
     )
-    from vigil.learn.data.detector import DetectionDataset, batches
-    from vigil.learn.models.detector.suppression import Suppression
-    from vigil.learn.prediction.detector import TrainedDetector
-    from vigil.learn.runtime import choose_device, prepare_torch
+    from vigil.domain.pictures.annotated import read_detections
+    from vigil.learn.detector.network.data import DetectionDataset, batches
+    from vigil.learn.detector.network.suppression import Suppression
+    from vigil.learn.detector.network.trained import TrainedDetector
+    from vigil.learn.networks.machine import choose_device, prepare_torch
     from vigil.pixels.images import ImageSource
 
     prepare_torch()
@@ -242,10 +242,10 @@ def _compare_pictures(
     folder: Path,
 ) -> None:
     """Sheets of the best, the worst and of random pictures, truth and detections side by side."""
-    from vigil.domain.detections import CORNERS
     from vigil.domain.measures.detector import f1_by_picture, match
-    from vigil.pixels.comparison import compare
-    from vigil.pixels.drawing import as_caption, tile, write_picture
+    from vigil.domain.pictures.annotated import CORNERS
+    from vigil.pixels.drawing.on_pictures import as_caption, tile, write_picture
+    from vigil.pixels.sheets.detections import compare
 
     outcome = match(truth, found)
     missed = ~np.isin(np.arange(len(truth.boxes)), outcome["object"]) & ~truth.is_ignored.to_numpy()
@@ -298,20 +298,20 @@ def anomaly(
     predictions: Path,
     params: Anomaly,
 ) -> None:
-    from vigil.domain.embeddings import read_embeddings, round_digits, score_clips
-    from vigil.domain.measures.anomaly import (
+    from vigil.domain.clips.embeddings import read_embeddings, round_digits, score_clips
+    from vigil.domain.clips.thresholds import pick, read_threshold
+    from vigil.domain.measures.alarm import (
         accuracy_by_class,
         accuracy_by_split,
         bootstrap_intervals,
         measure_alarm,
     )
-    from vigil.domain.thresholds import pick, read_threshold
-    from vigil.learn.data.anomaly import batches
-    from vigil.learn.embedding import NetworkEmbedder
-    from vigil.learn.models.anomaly.stored import load_autoencoder
-    from vigil.learn.models.anomaly.tuned import put_into
-    from vigil.learn.prediction.anomaly import reconstruction_errors
-    from vigil.learn.runtime import choose_device, prepare_torch
+    from vigil.learn.alarm.embedding.embedder import NetworkEmbedder
+    from vigil.learn.alarm.scoring.data import batches
+    from vigil.learn.alarm.scoring.errors import reconstruction_errors
+    from vigil.learn.alarm.scoring.stored import load_autoencoder
+    from vigil.learn.alarm.scoring.tuned import put_into
+    from vigil.learn.networks.machine import choose_device, prepare_torch
 
     prepare_torch()
     index, vectors, _ = read_embeddings(embeddings)
@@ -380,7 +380,7 @@ def anomaly(
 def _baseline_distances(
     vectors: npt.NDArray[np.float32], train: npt.NDArray[np.bool_], num_neighbours: int
 ) -> dict[str, npt.NDArray[np.float64]]:
-    from vigil.domain.scorers import mahalanobis_distances, neighbour_distances
+    from vigil.domain.clips.scorers import mahalanobis_distances, neighbour_distances
 
     every = vectors.astype(np.float64)
     return {
@@ -390,8 +390,8 @@ def _baseline_distances(
 
 
 def _write_alarm_curves(table: pd.DataFrame, threshold: float, folder: Path) -> None:
-    from vigil.domain.measures.anomaly import precision_recall_curve, roc_curve, sweep_thresholds
-    from vigil.pixels.clip_figures import draw_error_boxes
+    from vigil.domain.measures.alarm import precision_recall_curve, roc_curve, sweep_thresholds
+    from vigil.pixels.sheets.clip_figures import draw_error_boxes
 
     test = table[table["split"] == TEST]
     is_anomalous, scores = test["is_anomalous"].to_numpy(), test["error"].to_numpy()
@@ -421,7 +421,7 @@ def _draw_verdicts(
     test: pd.DataFrame, threshold: float, clips: Path, num_pictures: int, folder: Path
 ) -> None:
     """A sheet of the worst misses, and one of the worst false alarms, a clip a row."""
-    from vigil.pixels.clip_sheet import draw_clip_sheet
+    from vigil.pixels.sheets.clips import draw_clip_sheet
 
     alarm = test["error"] > threshold
     misses = test[~alarm & test["is_anomalous"]].sort_values("error", kind="stable")

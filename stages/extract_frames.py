@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from vigil.pixels.frames import extract_frames
+from vigil.pixels.video.frames import extract_frames
 from vigil.plumbing.errors import InputError
 from vigil.plumbing.memo import Memo, file_digest
 from vigil.plumbing.outputs import whole

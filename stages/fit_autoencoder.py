@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 from pydantic import Field
 
-from vigil.domain.embeddings import Vectors, read_embeddings, score_clips
-from vigil.domain.sides import TRAIN, VAL
+from vigil.domain.clips.embeddings import Vectors, read_embeddings, score_clips
+from vigil.domain.splits.sides import TRAIN, VAL
 from vigil.plumbing.closure import imports_from
 from vigil.plumbing.errors import InputError
 from vigil.plumbing.folders import below
@@ -23,12 +23,12 @@ from vigil.plumbing.trainings import train_once
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from vigil.learn.embedding import NetworkEmbedder
+    from vigil.learn.alarm.embedding.embedder import NetworkEmbedder
 
 WINDOWS_MEMO = "fit_autoencoder_windows"
 ONLY_TO_TUNE = (
-    *("vigil.learn.embedding", "vigil.learn.fine_tuning"),
-    *("vigil.learn.models.anomaly.registry", "vigil.learn.models.anomaly.tuned"),
+    *("vigil.learn.alarm.embedding.embedder", "vigil.learn.alarm.training.fine_tuning"),
+    *("vigil.learn.alarm.embedding.registry", "vigil.learn.alarm.scoring.tuned"),
 )
 
 
@@ -87,19 +87,19 @@ def main(
     errors: Path,
     params: Params,
 ) -> None:
-    from vigil.learn.autoencoder import MONITOR, AutoencoderTraining
-    from vigil.learn.data.anomaly import batches
-    from vigil.learn.embedding import NetworkEmbedder
-    from vigil.learn.fine_tuning import FineTuning as FineTuningTraining
-    from vigil.learn.fine_tuning import Tuning
-    from vigil.learn.models.anomaly.autoencoder import build_autoencoder
-    from vigil.learn.models.anomaly.registry import imports_of_others
-    from vigil.learn.models.anomaly.tuned import TunedAutoencoder
-    from vigil.learn.optimisation import Optimisation
-    from vigil.learn.prediction.anomaly import reconstruction_errors
-    from vigil.learn.runtime import choose_device, seed_torch
-    from vigil.learn.training import Fitting, fit
-    from vigil.learn.weights import save_model
+    from vigil.learn.alarm.embedding.embedder import NetworkEmbedder
+    from vigil.learn.alarm.embedding.registry import imports_of_others
+    from vigil.learn.alarm.scoring.autoencoder import build_autoencoder
+    from vigil.learn.alarm.scoring.data import batches
+    from vigil.learn.alarm.scoring.errors import reconstruction_errors
+    from vigil.learn.alarm.scoring.tuned import TunedAutoencoder
+    from vigil.learn.alarm.training.fine_tuning import FineTuning as FineTuningTraining
+    from vigil.learn.alarm.training.fine_tuning import Tuning
+    from vigil.learn.alarm.training.module import MONITOR, AutoencoderTraining
+    from vigil.learn.networks.machine import choose_device, seed_torch
+    from vigil.learn.networks.weights import save_model
+    from vigil.learn.training.loop import Fitting, fit
+    from vigil.learn.training.optimisation import Optimisation
 
     index, vectors, facts = read_embeddings(embeddings)
     train, val = (_rows(index, side) for side in (TRAIN, VAL))

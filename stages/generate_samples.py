@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 from pydantic import Field, model_validator
 
-from vigil.domain.samples import BACKGROUND, LABELS, PERSON, array_path, write_index
-from vigil.domain.sampling import (
+from vigil.domain.samples.index import BACKGROUND, LABELS, PERSON, array_path, write_index
+from vigil.domain.samples.plan import (
     Sample,
     clean,
     index_samples,
@@ -23,10 +23,10 @@ from vigil.domain.sampling import (
 )
 from vigil.domain.tracks import Track, read_tracks
 from vigil.pixels.crops import store_crops
-from vigil.pixels.drawing import tile, write_picture
-from vigil.pixels.figures import figure
-from vigil.pixels.frames import FrameArchive
-from vigil.pixels.picture import Picture
+from vigil.pixels.drawing.figures import figure
+from vigil.pixels.drawing.on_pictures import tile, write_picture
+from vigil.pixels.video.frames import FrameArchive
+from vigil.pixels.video.picture import Picture
 from vigil.plumbing.errors import InputError, listed
 from vigil.plumbing.memo import Memo, file_digest
 from vigil.plumbing.outputs import whole

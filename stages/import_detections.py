@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 from pydantic import Field
 
-from vigil.domain.annotations import Annotations
-from vigil.domain.box_checks import (
+from vigil.domain.formats.annotations import Annotations
+from vigil.domain.formats.checks import (
     EMPTY,
     SAME_BYTES,
     UNLISTED,
@@ -23,16 +23,16 @@ from vigil.domain.box_checks import (
     check_sizes,
     choose_classes,
 )
-from vigil.domain.coco_annotations import read_coco
-from vigil.domain.detections import DetectionSet, write_detections
-from vigil.domain.rtsd import read_rtsd
-from vigil.domain.track_frames import annotate_frames
+from vigil.domain.formats.coco import read_coco
+from vigil.domain.formats.rtsd import read_rtsd
+from vigil.domain.formats.tracks import annotate_frames
+from vigil.domain.formats.voc import read_voc
+from vigil.domain.pictures.annotated import DetectionSet, write_detections
 from vigil.domain.tracks import Track, read_tracks
 from vigil.domain.video_facts import VideoFacts
-from vigil.domain.voc import read_voc
-from vigil.pixels.detection_figures import CHANNELS, draw_detections
-from vigil.pixels.frames import FRAME_NAME, NUM_THREADS, FrameArchive
 from vigil.pixels.images import ImageSource
+from vigil.pixels.sheets.picture_figures import CHANNELS, draw_detections
+from vigil.pixels.video.frames import FRAME_NAME, NUM_THREADS, FrameArchive
 from vigil.plumbing.errors import InputError, listed
 from vigil.plumbing.memo import Memo, file_digest
 from vigil.plumbing.outputs import whole

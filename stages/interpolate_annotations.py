@@ -9,12 +9,12 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from pydantic import Field, field_validator, model_validator
 
-from vigil.domain.coco import write_coco
-from vigil.domain.interpolation import Clock, interpolate_task
-from vigil.domain.label_studio import Task, match_videos, parse_export
+from vigil.domain.label_studio.interpolation import Clock, interpolate_task
+from vigil.domain.label_studio.reading import Task, match_videos, parse_export
+from vigil.domain.pictures.coco_tracks import write_coco
 from vigil.domain.tracks import Track, clip_track, write_tracks
-from vigil.pixels.drawing import draw_boxes, write_picture
-from vigil.pixels.frames import FRAME_NAME, FrameArchive
+from vigil.pixels.drawing.on_pictures import draw_boxes, write_picture
+from vigil.pixels.video.frames import FRAME_NAME, FrameArchive
 from vigil.plumbing.errors import InputError, listed, shorten
 from vigil.plumbing.memo import Memo, file_digest
 from vigil.plumbing.outputs import whole

@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from vigil.domain.sides import VAL
-from vigil.domain.thresholds import CONFIDENCE, Rule, pick
+from vigil.domain.clips.thresholds import CONFIDENCE, Rule, pick
+from vigil.domain.splits.sides import VAL
 from vigil.plumbing.params import Fraction, Section
 from vigil.plumbing.records import read_csv, write_json
 from vigil.plumbing.stages import run_stage

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from vigil.domain.sides import SIDES, write_sides
+from vigil.domain.splits.sides import SIDES, write_sides
 from vigil.plumbing.errors import InputError, listed
 from vigil.plumbing.outputs import whole
 from vigil.plumbing.params import FileNames, Section, Seed
@@ -44,8 +44,8 @@ def check_sections(sections: Mapping[str, Any]) -> None:
 
 
 def classifier(*, samples: Path, splits: Path, metrics: Path, params: Params) -> None:
-    from vigil.domain.samples import read_index
-    from vigil.domain.splits import assign_splits, count_by_side
+    from vigil.domain.samples.index import read_index
+    from vigil.domain.splits.classifier import assign_splits, count_by_side
 
     index = read_index(samples)
     sides = assign_splits(index, **params.model_dump(exclude={"anomalous_val_fraction"}))
@@ -63,9 +63,9 @@ def anomaly(
     clip_group_pattern: str,
     params: Params,
 ) -> None:
-    from vigil.domain.clip_splits import assign_clips, count_clips
-    from vigil.domain.clips import list_clips
-    from vigil.pixels.clip_figures import draw_clip_counts
+    from vigil.domain.clips.folders import list_clips
+    from vigil.domain.splits.alarm import assign_clips, count_clips
+    from vigil.pixels.sheets.clip_figures import draw_clip_counts
 
     table = list_clips(clips, anomalous_classes=anomalous_classes, group_pattern=clip_group_pattern)
     sides = assign_clips(table, **params.model_dump(exclude={"test_videos", "gap_frames"}))
@@ -83,8 +83,8 @@ def _write_counts(counts: dict[str, dict[str, int]], metrics: Path) -> None:
 
 
 def detector(*, detections: Path, splits: Path, metrics: Path, params: Params) -> None:
-    from vigil.domain.detection_splits import assign_pictures, tabulate_sides
-    from vigil.domain.detections import read_detections
+    from vigil.domain.pictures.annotated import read_detections
+    from vigil.domain.splits.detector import assign_pictures, tabulate_sides
 
     found = read_detections(detections)
     sides = assign_pictures(found, **params.model_dump(exclude={"anomalous_val_fraction"}))

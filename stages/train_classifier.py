@@ -6,8 +6,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from vigil.domain.samples import LABELS
-from vigil.domain.sides import read_side
+from vigil.domain.samples.index import LABELS
+from vigil.domain.splits.sides import read_side
 from vigil.plumbing.errors import InputError
 from vigil.plumbing.params import Count, Fraction, Rate, Section, Seed, Weight, Width
 from vigil.plumbing.stages import code_fingerprint, run_stage
@@ -73,14 +73,14 @@ def main(
     params: Params,
 ) -> None:
     # Torch is imported here, so that a light stage can check these Params without it.
-    from vigil.learn.augmentation import CropAugmentation
-    from vigil.learn.classifier import MONITOR, ClassifierTraining
-    from vigil.learn.data.classifier import CropDataset, batches
-    from vigil.learn.models.classifier.registry import build_classifier
-    from vigil.learn.optimisation import Optimisation
-    from vigil.learn.runtime import seed_torch
-    from vigil.learn.training import Fitting, fit
-    from vigil.learn.weights import save_model
+    from vigil.learn.classifier.network.data import CropDataset, batches
+    from vigil.learn.classifier.network.registry import build_classifier
+    from vigil.learn.classifier.training.augmentation import CropAugmentation
+    from vigil.learn.classifier.training.module import MONITOR, ClassifierTraining
+    from vigil.learn.networks.machine import seed_torch
+    from vigil.learn.networks.weights import save_model
+    from vigil.learn.training.loop import Fitting, fit
+    from vigil.learn.training.optimisation import Optimisation
 
     train_set = CropDataset(samples, read_side(train))
     val_set = CropDataset(samples, read_side(val))

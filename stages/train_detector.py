@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import numpy as np
 from pydantic import Field, model_validator
 
-from vigil.domain.detections import DetectionSet, read_detections
-from vigil.domain.sides import read_side
+from vigil.domain.pictures.annotated import DetectionSet, read_detections
+from vigil.domain.splits.sides import read_side
 from vigil.plumbing.errors import InputError, shorten
 from vigil.plumbing.memo import file_digest
 from vigil.plumbing.params import Count, CountOr0, Fraction, Rate, Section, Seed, Weight, Width
@@ -16,8 +16,8 @@ from vigil.plumbing.stages import code_fingerprint, run_stage
 from vigil.plumbing.trainings import train_once
 
 if TYPE_CHECKING:
-    from vigil.learn.data.detector import DetectionDataset
-    from vigil.learn.models.detector.interface import Detector
+    from vigil.learn.detector.network.data import DetectionDataset
+    from vigil.learn.detector.network.interface import Detector
 
 Side = Annotated[int, Field(ge=32, le=8192)]
 Stride = Literal[4, 8, 16, 32]
@@ -194,14 +194,14 @@ def main(
 ) -> None:
     # Torch is imported here, so that a light stage can check these Params without it.
     from vigil.domain.measures.detector import measure_detections
-    from vigil.learn.box_augmentation import BoxAugmentation
-    from vigil.learn.data.detector import DetectionDataset, batches
-    from vigil.learn.detector import DetectorTraining
-    from vigil.learn.models.detector.registry import imports_of_others
-    from vigil.learn.optimisation import Optimisation
-    from vigil.learn.runtime import seed_torch
-    from vigil.learn.training import Fitting, fit
-    from vigil.learn.weights import save_model, state_digest
+    from vigil.learn.detector.network.augmentation import BoxAugmentation
+    from vigil.learn.detector.network.data import DetectionDataset, batches
+    from vigil.learn.detector.network.registry import imports_of_others
+    from vigil.learn.detector.training.module import DetectorTraining
+    from vigil.learn.networks.machine import seed_torch
+    from vigil.learn.networks.weights import save_model, state_digest
+    from vigil.learn.training.loop import Fitting, fit
+    from vigil.learn.training.optimisation import Optimisation
 
     known = read_detections(detections)
     sides = {"train": read_side(train), "val": read_side(val)}
@@ -321,7 +321,7 @@ def _configure(train_set: "DetectionDataset", is_own: bool, params: Params) -> d
 
 def _cluster(train_set: "DetectionDataset", params: Params) -> list[float]:
     """Anchor sizes by k-means on the training boxes as the network sees them."""
-    from vigil.domain.anchors import cluster_sizes
+    from vigil.learn.detector.training.anchor_sizes import cluster_sizes
 
     boxes = train_set.boxes_on_canvas()
     sizes = np.asarray(boxes[:, 2:] - boxes[:, :2], dtype=np.float64)
@@ -329,8 +329,8 @@ def _cluster(train_set: "DetectionDataset", params: Params) -> list[float]:
 
 
 def _build(config: dict[str, Any], params: Params) -> "Detector":
-    from vigil.learn.models.detector.registry import build_detector
-    from vigil.learn.weights import load_weights
+    from vigil.learn.detector.network.registry import build_detector
+    from vigil.learn.networks.weights import load_weights
 
     is_file = params.weights not in PRETRAINED
     model = build_detector(

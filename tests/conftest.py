@@ -18,7 +18,7 @@ from hypothesis import settings
 from tiny_exports import Json, keyframe, region, task
 from tiny_videos import write_video
 
-from vigil.pixels.picture import Picture
+from vigil.pixels.video.picture import Picture
 
 # Examples are the same in each run, and how long one takes says nothing on a busy machine.
 settings.register_profile("vigil", deadline=None, derandomize=True, database=None)

@@ -140,16 +140,16 @@ CHANGES: dict[str, Change] = {
     "code: `plumbing/records.py`": edit("src/vigil/plumbing/records.py"),
     "code: `plumbing/progress.py`": edit("src/vigil/plumbing/progress.py"),
     "code: `review/report.py`": edit("src/vigil/review/report.py"),
-    "code: `pixels/video.py`": edit("src/vigil/pixels/video.py"),
+    "code: `pixels/video.py`": edit("src/vigil/pixels/video/reading.py"),
     "code: `domain/measures/detector.py`": edit("src/vigil/domain/measures/detector.py"),
     "code: `learn/models/classifier/crop_transformer.py`": edit(
-        "src/vigil/learn/models/classifier/crop_transformer.py"
+        "src/vigil/learn/classifier/network/crop_transformer.py"
     ),
-    "code: `learn/models/detector/grid.py`": edit("src/vigil/learn/models/detector/grid.py"),
+    "code: `learn/models/detector/grid.py`": edit("src/vigil/learn/detector/network/grid.py"),
     "code: `learn/models/anomaly/autoencoder.py`": edit(
-        "src/vigil/learn/models/anomaly/autoencoder.py"
+        "src/vigil/learn/alarm/scoring/autoencoder.py"
     ),
-    "code: `learn/training.py`": edit("src/vigil/learn/training.py"),
+    "code: `learn/training.py`": edit("src/vigil/learn/training/loop.py"),
 }
 
 

@@ -224,9 +224,9 @@ def test_nothing_trains_for_an_edit_that_cannot_change_what_is_learnt(project: P
 
     def edit_all(project: Project) -> None:
         edit_export(move_box, video)(project)
-        edit("src/vigil/learn/models/detector/anchor.py", "\nSPARE = 1\n")(project)
-        edit("src/vigil/learn/training.py")(project)
-        edit("src/vigil/pixels/clips.py", "\nSPARE = 1\n")(project)
+        edit("src/vigil/learn/detector/network/anchor.py", "\nSPARE = 1\n")(project)
+        edit("src/vigil/learn/training/loop.py")(project)
+        edit("src/vigil/pixels/video/clips.py", "\nSPARE = 1\n")(project)
 
     with changed(project, edit_all):
         told = project.run("dvc", "repro")
@@ -271,7 +271,7 @@ def test_an_experiment_in_a_folder_of_its_own_runs_its_own_code(project: Project
 def test_the_sweep_of_learning_rates_changes_no_result(project: Project):
     project.repro()
     before = project.content()
-    told = project.run(sys.executable, "-m", "vigil.learn.lr_finder", "fit_autoencoder")
+    told = project.run(sys.executable, "-m", "vigil.learn.training.lr_finder", "fit_autoencoder")
     assert "fit_autoencoder.learning_rate: " in told
     drawn = project.folder / "lr_finder" / "fit_autoencoder"
     assert {file.name for file in drawn.iterdir()} == {"curve.png", "losses.csv"}

@@ -9,7 +9,7 @@ from vigil.plumbing.closure import SOURCE, imports_of
 
 MODULES = sorted((SOURCE / "vigil").rglob("*.py"))
 SCRIPTS = sorted((SOURCE.parent / "stages").glob("*.py"))
-FLOORS = {"plumbing": 0, "domain": 1, "pixels": 2, "demo": 2, "learn": 3, "review": 3}
+FLOORS = {"plumbing": 0, "domain": 1, "pixels": 2, "learn": 3, "review": 3}
 FORBIDDEN_NAMES = {"utils", "helpers", "common", "misc"}
 
 
@@ -28,24 +28,12 @@ def test_a_module_imports_its_own_floor_or_a_lower_one(module: Path):
     assert not above
 
 
-def test_only_the_demo_imports_the_demo():
-    importers = {
-        folder_of(module)
-        for module in MODULES
-        if module.name != "__init__.py"
-        and any(folder_of(imported) == "demo" for imported in imports_of(module))
-    }
-    assert importers <= {"demo"}
-    assert not [s for s in SCRIPTS if any(folder_of(m) == "demo" for m in imports_of(s))]
-
-
-def test_models_and_data_do_not_know_each_other():
+def test_a_network_and_its_training_are_two_things():
+    """What predicts must not rerun for how it was trained."""
     for module in MODULES:
-        imported = {part for m in imports_of(module) for part in m.parent.parts}
-        if "models" in module.parts:
-            assert "data" not in imported, name_of(module)
-        if "data" in module.parts:
-            assert "models" not in imported, name_of(module)
+        if folder_of(module) == "learn" and "training" not in module.parts:
+            above = [name_of(m) for m in imports_of(module) if "training" in m.parts]
+            assert not above, name_of(module)
 
 
 def test_nothing_imports_a_stage():

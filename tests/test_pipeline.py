@@ -81,7 +81,7 @@ def main_of(stage: Stage) -> Any:
 
 
 def is_code(path: str) -> bool:
-    return path.endswith(".py") or path.startswith("src/")
+    return path.endswith(".py") or path.startswith("src/") or path == "scene"
 
 
 def declared_code(stage: Stage) -> set[Path]:

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from vigil.domain.detections import CORNERS, DetectionSet
+from vigil.domain.pictures.annotated import CORNERS, DetectionSet
 
 Box = tuple[str, float, float, float, float]
 """Class, x1, y1, x2, y2: 0-based, (x2, y2) exclusive."""

@@ -4,9 +4,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vigil.learn.detection import Objects
-from vigil.learn.models.detector.interface import Detector
-from vigil.learn.models.detector.registry import OWN, build_detector
+from vigil.learn.detector.network.interface import Detector
+from vigil.learn.detector.network.registry import OWN, build_detector
+from vigil.learn.detector.network.tensors import Objects
 
 SIZE_WH = (96, 64)
 LOSSES = {

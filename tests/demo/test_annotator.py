@@ -7,10 +7,9 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-
-from vigil.demo.annotator import FIT_TOLERANCE_PX, JITTER_PX, AnnotatedVideo, annotate
-from vigil.demo.programme import FILMS, scene_spec
-from vigil.demo.scene import Scene, Track
+from scene.annotator import FIT_TOLERANCE_PX, JITTER_PX, AnnotatedVideo, annotate
+from scene.programme import FILMS, scene_spec
+from scene.scene import Scene, Track
 
 NUM_FRAMES = 200
 

@@ -5,11 +5,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-
-from vigil.demo.behaviours import BEHAVIOURS
-from vigil.demo.clips import GROUP_PATTERN, ClipScene
-from vigil.demo.people import draw_person
-from vigil.demo.poses import Joint
+from scene.behaviours import BEHAVIOURS
+from scene.clips import GROUP_PATTERN, ClipScene
+from scene.people import draw_person
+from scene.poses import Joint
 
 NUM_CLIPS = 3
 NUM_SCENES = 3

@@ -4,10 +4,9 @@ import itertools
 
 import numpy as np
 import pytest
-
-from vigil.demo.falls import FALLS, fall_pose, progress
-from vigil.demo.gestures import LEFT, RIGHT, fight_pose, wave_pose, with_hand_at, wrestle_pose
-from vigil.demo.poses import FOREARM, UPPER_ARM, Joint, run_pose, stand_pose
+from scene.falls import FALLS, fall_pose, progress
+from scene.gestures import LEFT, RIGHT, fight_pose, wave_pose, with_hand_at, wrestle_pose
+from scene.poses import FOREARM, UPPER_ARM, Joint, run_pose, stand_pose
 
 BONES = [
     (Joint.NECK, Joint.PELVIS),

@@ -2,10 +2,9 @@
 
 import numpy as np
 import pytest
-
-from vigil.demo.camera import Camera
-from vigil.demo.people import draw_person, random_appearance
-from vigil.demo.poses import (
+from scene.camera import Camera
+from scene.people import draw_person, random_appearance
+from scene.poses import (
     ANKLE_HEIGHT,
     NUM_JOINTS,
     Joint,
@@ -14,7 +13,7 @@ from vigil.demo.poses import (
     talk_pose,
     walk_pose,
 )
-from vigil.demo.sprites import paint
+from scene.sprites import paint
 
 CAMERA = Camera(size_wh=(480, 360), focal_px=450.0, horizon_px=12.0, height_m=7.4)
 

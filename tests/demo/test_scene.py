@@ -4,9 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-
-from vigil.demo.programme import FILMS, scene_spec
-from vigil.demo.scene import MIN_SIDE_PX, Scene, spans_of, steady
+from scene.programme import FILMS, scene_spec
+from scene.scene import MIN_SIDE_PX, Scene, spans_of, steady
 
 FULL_LENGTH = 260
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from vigil.learn.models.classifier import registry as classifier
-from vigil.learn.models.detector import registry as detector
+from vigil.learn.classifier.network import registry as classifier
+from vigil.learn.detector.network import registry as detector
 from vigil.plumbing.stages import load_script
 
 STAGES = Path(__file__).parents[2] / "stages"

@@ -34,7 +34,10 @@ def script(tmp_path: Path) -> Path:
         ("import vigil", set()),
         ("def f():\n    from vigil.domain.boxes import clip", {"domain/boxes"}),
         ("if True:\n    import vigil.domain.tracks", {"domain/tracks"}),
-        ("class A:\n    from vigil.domain import coco", {"domain/coco"}),
+        (
+            "class A:\n    from vigil.domain.pictures import coco_file",
+            {"domain/pictures/coco_file"},
+        ),
         ("import vigilant\nfrom vigilance import x", set()),
         ('"""import vigil.domain.boxes"""\n# import vigil.domain.boxes', set()),
         ("from vigil.domain.nowhere import x", set()),
@@ -46,15 +49,24 @@ def test_imports_are_found_wherever_they_stand(script: Path, text: str, expected
 
 
 def test_imports_of_imports_count(script: Path) -> None:
-    script.write_text("from vigil.domain.coco import tracks_to_coco")
+    script.write_text("from vigil.domain.pictures.coco_tracks import tracks_to_coco")
     found = names(closure_of(script))
-    assert found >= {"domain/coco", "domain/tracks", "domain/boxes", "plumbing/errors"}
-    assert "domain/splits" not in found
+    assert found >= {
+        "domain/pictures/coco_file",
+        "domain/tracks",
+        "domain/boxes",
+        "plumbing/errors",
+    }
+    assert "domain/splits/classifier" not in found
 
 
 def test_an_import_that_is_not_taken_leaves_out_what_it_alone_brings(script: Path) -> None:
-    script.write_text("from vigil.domain import coco, tracks")
-    coco, tracks = (module_file(f"vigil.domain.{name}") for name in ("coco", "tracks"))
+    script.write_text(
+        "from vigil.domain.pictures import coco_tracks\nfrom vigil.domain import tracks"
+    )
+    coco, tracks = (
+        module_file(f"vigil.domain.{name}") for name in ("pictures.coco_tracks", "tracks")
+    )
     assert coco is not None
     assert tracks is not None
     whole, less = closure_of(script), closure_of(script, untaken={(script, coco)})
@@ -104,13 +116,13 @@ from vigil.domain import boxes
 from vigil.plumbing.stages import run_stage
 
 def shared():
-    from vigil.domain import coco
+    from vigil.domain.pictures import coco_tracks as coco
 
 def one():
     from vigil.domain import tracks
 
 def two():
-    from vigil.domain import splits
+    from vigil.domain.splits import classifier as splits
 
 if __name__ == "__main__":
     run_stage(one, two)
@@ -121,15 +133,15 @@ if __name__ == "__main__":
     ("instance", "own"),
     [
         ("one", {"domain/tracks"}),
-        ("two", {"domain/splits"}),
-        (None, {"domain/tracks", "domain/splits"}),
+        ("two", {"domain/splits/classifier"}),
+        (None, {"domain/tracks", "domain/splits/classifier"}),
     ],
 )
 def test_what_only_another_instance_imports_is_left_out(
     script: Path, instance: str | None, own: set[str]
 ) -> None:
     script.write_text(INSTANCES)
-    common = {"domain/boxes", "domain/coco", "plumbing/stages"}
+    common = {"domain/boxes", "domain/pictures/coco_tracks", "plumbing/stages"}
     assert names(imports_of(script, instance)) == common | own
 
 
@@ -141,13 +153,13 @@ if TYPE_CHECKING:
     from vigil.domain import boxes
 
 def deep():
-    from vigil.domain import splits
+    from vigil.domain.splits import classifier as splits
 
 def of_one():
     deep()
 
 def of_both():
-    from vigil.domain import coco
+    from vigil.domain.pictures import coco_tracks as coco
 
 def one():
     of_one()
@@ -163,9 +175,9 @@ run_stage(one, two)
 def test_what_only_another_instance_calls_is_left_out(script: Path) -> None:
     script.write_text(HELPED)
     assert names(imports_of(script, "one")) == {
-        "domain/coco", "domain/splits", "plumbing/stages",
+        "domain/pictures/coco_tracks", "domain/splits/classifier", "plumbing/stages",
     }  # fmt: skip
-    assert names(imports_of(script, "two")) == {"domain/coco", "plumbing/stages"}
+    assert names(imports_of(script, "two")) == {"domain/pictures/coco_tracks", "plumbing/stages"}
     assert "domain/boxes" in names(imports_of(script))
 
 

@@ -16,7 +16,7 @@ from conftest import REPOSITORY, Outcome, Project
 from tiny_clips import write_clip, write_clips
 from tiny_videos import cut_off, write_coded_video
 
-from vigil.domain.embeddings import read_embeddings
+from vigil.domain.clips.embeddings import read_embeddings
 
 Run = Callable[..., Outcome]
 HEAVY = ("torch", "torchvision", "lightning")

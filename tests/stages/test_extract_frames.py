@@ -8,7 +8,7 @@ import pytest
 from conftest import NUM_FRAMES, SIZE_WH, VIDEOS, Outcome, Project
 from tiny_videos import cut_off, write_coded_video
 
-from vigil.pixels.frames import FrameArchive
+from vigil.pixels.video.frames import FrameArchive
 
 Run = Callable[..., Outcome]
 
@@ -53,7 +53,7 @@ def test_two_runs_in_two_places_give_the_same_bytes(
 def test_another_video_costs_that_video_alone_and_one_less_leaves_no_trace(
     project: Project, run_stage: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import vigil.pixels.frames
+    import vigil.pixels.video.frames
 
     decoded = []
 
@@ -62,7 +62,7 @@ def test_another_video_costs_that_video_alone_and_one_less_leaves_no_trace(
             decoded.append(path.name)
             super().__init__(path)
 
-    monkeypatch.setattr(vigil.pixels.frames, "VideoReader", Watched)
+    monkeypatch.setattr(vigil.pixels.video.frames, "VideoReader", Watched)
     project.set_params("dataset", videos=["door_1.mp4", "door_2.webm"])
     run_stage(project, "extract_frames")
     assert decoded == ["door_1.mp4", "door_2.webm"]

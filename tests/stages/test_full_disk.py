@@ -332,8 +332,8 @@ def test_weights_and_vectors_that_find_no_room(tmp_path: Path) -> None:
 import resource, sys
 from pathlib import Path
 import numpy as np, pandas as pd, torch
-from vigil.domain.embeddings import INDEX_DTYPES, write_embeddings
-from vigil.learn.weights import save_model
+from vigil.domain.clips.embeddings import INDEX_DTYPES, write_embeddings
+from vigil.learn.networks.weights import save_model
 from vigil.plumbing.errors import InputError
 resource.setrlimit(resource.RLIMIT_FSIZE, (5000, 5000))
 try:

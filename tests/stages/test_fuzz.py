@@ -245,7 +245,7 @@ def test_weights_with_damaged_bytes(tmp_path: Path, draw: random.Random, kind: s
     import torch
     from safetensors.torch import save_file
 
-    from vigil.learn.weights import read_state
+    from vigil.learn.networks.weights import read_state
     from vigil.plumbing.errors import InputError
 
     state = torch.nn.Sequential(torch.nn.Linear(3, 2), torch.nn.BatchNorm1d(2)).state_dict()

@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 from conftest import VIDEOS, Outcome, Project, scene_boxes
 
-from vigil.domain.samples import read_index
-from vigil.pixels.frames import FrameArchive
+from vigil.domain.samples.index import read_index
+from vigil.pixels.video.frames import FrameArchive
 
 Run = Callable[..., Outcome]
 STAGE = "generate_samples"

@@ -22,7 +22,7 @@ from tiny_detections import (
     write_voc,
 )
 
-from vigil.domain.detections import CORNERS, DetectionSet, read_detections
+from vigil.domain.pictures.annotated import CORNERS, DetectionSet, read_detections
 from vigil.pixels.images import ImageSource
 
 Run = Callable[..., Outcome]

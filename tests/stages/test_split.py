@@ -4,7 +4,7 @@ from collections.abc import Callable
 import pytest
 from conftest import VIDEOS, Outcome, Project
 
-from vigil.domain.samples import read_index
+from vigil.domain.samples.index import read_index
 
 Run = Callable[..., Outcome]
 SIDES = ("train", "val", "test")

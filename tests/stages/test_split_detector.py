@@ -9,7 +9,7 @@ import pytest
 from conftest import VIDEOS, Outcome, Project
 from tiny_detections import detection_set
 
-from vigil.domain.detections import read_detections, write_detections
+from vigil.domain.pictures.annotated import read_detections, write_detections
 
 Run = Callable[..., Outcome]
 SIDES = ("train", "val", "test")

@@ -77,7 +77,7 @@ def test_from_boxes_to_metrics_and_on_from_the_weights(project: Project, run_sta
 
 def assert_five_lines_work(folder: Path) -> None:
     """The README's way to use a trained detector."""
-    from vigil.learn.prediction.detector import TrainedDetector
+    from vigil.learn.detector.network.trained import TrainedDetector
 
     weights, card = folder / "models/detector.safetensors", folder / "models/detector.json"
     detector = TrainedDetector(weights, card)

@@ -12,10 +12,10 @@ import pytest
 import torch
 from conftest import REPOSITORY, Outcome, Project
 
-from vigil.domain.embeddings import INDEX_DTYPES, read_embeddings, write_embeddings
-from vigil.domain.samples import array_path, read_index
-from vigil.domain.sides import read_side
-from vigil.learn.models.anomaly.registry import imports_of_others
+from vigil.domain.clips.embeddings import INDEX_DTYPES, read_embeddings, write_embeddings
+from vigil.domain.samples.index import array_path, read_index
+from vigil.domain.splits.sides import read_side
+from vigil.learn.alarm.embedding.registry import imports_of_others
 from vigil.plumbing import stages, trainings
 from vigil.plumbing.closure import closure_of, module_file
 from vigil.plumbing.state import fingerprint
@@ -223,7 +223,7 @@ def test_code_of_the_kind_of_detector_counts(
     before = facts_of(pictures, "train_detector")
     digest = stages.code_digest
     for name, counts in (("anchor", True), ("matching", True), ("grid", False)):
-        edited = module_file(f"vigil.learn.models.detector.{name}")
+        edited = module_file(f"vigil.learn.detector.network.{name}")
         with monkeypatch.context() as patch:
             patch.setattr(
                 stages, "code_digest", lambda file, own=edited: "x" if file == own else digest(file)

@@ -17,8 +17,8 @@ from tiny_clips import write_clips
 from tiny_detections import BOXES, coco_of, voc_xml, write_coco, write_pictures, write_rtsd
 from tiny_videos import write_coded_video
 
-from vigil.domain.detections import read_detections
-from vigil.domain.samples import read_index
+from vigil.domain.pictures.annotated import read_detections
+from vigil.domain.samples.index import read_index
 from vigil.plumbing.errors import InputError
 from vigil.plumbing.folders import below, check_folder
 
@@ -149,7 +149,7 @@ def test_paths_are_made_of_names_below_a_folder(tmp_path: Path) -> None:
 def test_names_in_an_index_of_samples_stay_below_their_folder(
     project_before: Callable[[str], Project], run_stage: Run
 ) -> None:
-    from vigil.learn.data.classifier import CropDataset
+    from vigil.learn.classifier.network.data import CropDataset
 
     samples = project_before("split").folder / "data/samples"
     shutil.copy(samples / "door_1.mp4.npy", samples.parent / "secret.npy")

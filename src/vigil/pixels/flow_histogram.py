@@ -16,8 +16,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from vigil.pixels.clips import Positions, ShortClips, read_frames, resize
-from vigil.pixels.picture import Picture
+from vigil.pixels.video.clips import Positions, ShortClips, read_frames, resize
+from vigil.pixels.video.picture import Picture
 from vigil.plumbing.errors import InputError
 
 Floats = npt.NDArray[np.float32]

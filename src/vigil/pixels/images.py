@@ -9,8 +9,8 @@ from typing import Any
 import cv2
 import numpy as np
 
-from vigil.pixels.archives import DAMAGED, MOST_BYTES, read_entry
-from vigil.pixels.picture import Picture
+from vigil.pixels.video.archives import DAMAGED, MOST_BYTES, read_entry
+from vigil.pixels.video.picture import Picture
 from vigil.plumbing.errors import InputError, shorten
 
 ARCHIVE_SUFFIX = ".zip"

@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from vigil.pixels.picture import Picture
+from vigil.pixels.video.picture import Picture
 
 PADDING_RGB = (124, 116, 104)
 """ImageNet's mean colour, which is 0 once a network has normalised it."""

@@ -15,9 +15,9 @@ Import = tuple[Path, Path]
 """A file, and one that it imports."""
 
 
-def module_file(name: str) -> Path | None:
-    """The file of a dotted module of vigil; None for names that are not modules."""
-    path = SOURCE / Path(*name.split("."))
+def module_file(name: str, root: Path = SOURCE) -> Path | None:
+    """The file of a dotted module below `root`; None for names that are not modules of it."""
+    path = root / Path(*name.split("."))
     if path.with_suffix(".py").is_file():
         return path.with_suffix(".py")
     return path / "__init__.py" if (path / "__init__.py").is_file() else None
@@ -36,7 +36,7 @@ def imports_from(file: Path, *names: str) -> set[Import]:
 
 
 def imports_of(file: Path, instance: str | None = None) -> set[Path]:
-    """Files of vigil that a file imports anywhere in it.
+    """Files of vigil, and of packages beside a script, that a file imports anywhere in it.
 
     `instance` leaves out what only the functions of the script's other instances import, the
     functions that only these call, and what is imported for its types alone.
@@ -57,12 +57,16 @@ def imports_of(file: Path, instance: str | None = None) -> set[Path]:
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module:
             names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-        found |= {
-            module
-            for name in names
-            if name.split(".")[0] == "vigil" and (module := module_file(name))
-        }
+        found |= {module for name in names if (module := _module_seen_from(file, name))}
     return {module for module in found if module.name != "__init__.py"}
+
+
+def _module_seen_from(file: Path, name: str) -> Path | None:
+    """A module of vigil, or of the packages in the script's folder (the demo's scene)."""
+    if name.split(".")[0] == "vigil":
+        return module_file(name)
+    packages = (folder for folder in file.parents if not (folder / "__init__.py").exists())
+    return module_file(name, next(packages)) if "." in name else None
 
 
 def closure_of(

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from itertools import groupby
 from pathlib import Path
 
-from vigil.pixels.figures import PALETTE, figure
+from vigil.pixels.drawing.figures import PALETTE, figure
 from vigil.review.findings import (
     TIMES,
     Findings,

@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from vigil.domain.detections import CORNERS, DetectionSet, write_detections
 from vigil.domain.measures.detector import (
     DETECTION_COLUMNS,
     average_precision_by_height,
@@ -26,6 +25,7 @@ from vigil.domain.measures.detector import (
     precision_recall,
     thin,
 )
+from vigil.domain.pictures.annotated import CORNERS, DetectionSet, write_detections
 
 CLASSES = ("bike", "human")
 NOTHING = pd.DataFrame(columns=DETECTION_COLUMNS).astype(

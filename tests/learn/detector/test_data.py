@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from vigil.domain.detections import DetectionSet
-from vigil.learn.box_augmentation import BoxAugmentation, mosaic
-from vigil.learn.data.detector import DetectionDataset, EpochKeys, batches
-from vigil.learn.detection import Example, Objects, pad_objects
+from vigil.domain.pictures.annotated import DetectionSet
+from vigil.learn.detector.network.augmentation import BoxAugmentation, mosaic
+from vigil.learn.detector.network.data import DetectionDataset, EpochKeys, batches
+from vigil.learn.detector.network.tensors import Example, Objects, pad_objects
 from vigil.pixels.letterbox import letterbox
 
 STILL = BoxAugmentation(

@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torchvision.ops import box_iou, nms
 
-from vigil.learn.detection import Candidates, Objects, Truth, pad_objects
-from vigil.learn.models.detector import anchor, grid
-from vigil.learn.models.detector.interface import best_candidates
-from vigil.learn.models.detector.matching import NEGATIVE, UNCOUNTED, match_anchors
-from vigil.learn.models.detector.suppression import Suppression, soften
+from vigil.learn.detector.network import anchor, grid
+from vigil.learn.detector.network.interface import best_candidates
+from vigil.learn.detector.network.matching import NEGATIVE, UNCOUNTED, match_anchors
+from vigil.learn.detector.network.suppression import Suppression, soften
+from vigil.learn.detector.network.tensors import Candidates, Objects, Truth, pad_objects
 
 seeds = st.integers(0, 2**31)
 

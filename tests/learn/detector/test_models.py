@@ -8,15 +8,15 @@ import pytest
 import torch
 from tiny_detectors import SIZE_WH, build, config_of, draw
 
-from vigil.learn.detection import Objects, pad_objects
-from vigil.learn.models.detector.folding import fold_norms
-from vigil.learn.models.detector.registry import (
+from vigil.learn.detector.network.folding import fold_norms
+from vigil.learn.detector.network.registry import (
     ARCHITECTURES,
     OWN,
     build_detector,
     load_detector,
 )
-from vigil.learn.weights import save_model
+from vigil.learn.detector.network.tensors import Objects, pad_objects
+from vigil.learn.networks.weights import save_model
 from vigil.plumbing.errors import InputError
 
 

@@ -12,12 +12,12 @@ import torch
 from tiny_detectors import SIZE_WH, build, draw
 from torch import Tensor
 
-from vigil.domain.detections import CORNERS, DetectionSet
 from vigil.domain.measures.detector import DETECTION_COLUMNS, measure_detections
-from vigil.learn.detection import Objects, pad_objects
-from vigil.learn.models.detector.interface import Detector
-from vigil.learn.models.detector.registry import ARCHITECTURES, OWN
-from vigil.learn.models.detector.suppression import Suppression
+from vigil.domain.pictures.annotated import CORNERS, DetectionSet
+from vigil.learn.detector.network.interface import Detector
+from vigil.learn.detector.network.registry import ARCHITECTURES, OWN
+from vigil.learn.detector.network.suppression import Suppression
+from vigil.learn.detector.network.tensors import Objects, pad_objects
 
 ENLARGED = 2
 RATES_AND_BATCH_SIZES = {

@@ -10,9 +10,9 @@ from tiny_detectors import config_of, draw
 from torch import nn
 from torchvision.models import VGG16_Weights, WeightsEnum
 
-from vigil.learn.models.detector.registry import build_detector, load_detector
-from vigil.learn.models.detector.torchvision_detectors import NAMES, NUM_TRUNK_LAYERS
-from vigil.learn.weights import save_model
+from vigil.learn.detector.network.registry import build_detector, load_detector
+from vigil.learn.detector.network.torchvision_detectors import NAMES, NUM_TRUNK_LAYERS
+from vigil.learn.networks.weights import save_model
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 

@@ -9,17 +9,17 @@ import pytest
 import torch
 from tiny_detectors import SIZE_WH, build, config_of, draw
 
-from vigil.domain.detections import DetectionSet
 from vigil.domain.measures.detector import measure_detections
-from vigil.learn import runtime
-from vigil.learn.box_augmentation import BoxAugmentation
-from vigil.learn.data.detector import DetectionDataset, batches
-from vigil.learn.detector import DetectorTraining
-from vigil.learn.models.detector.registry import build_detector
-from vigil.learn.optimisation import Optimisation
-from vigil.learn.prediction.detector import TrainedDetector
-from vigil.learn.training import Fitted, Fitting, fit
-from vigil.learn.weights import save_model
+from vigil.domain.pictures.annotated import DetectionSet
+from vigil.learn.detector.network.augmentation import BoxAugmentation
+from vigil.learn.detector.network.data import DetectionDataset, batches
+from vigil.learn.detector.network.registry import build_detector
+from vigil.learn.detector.network.trained import TrainedDetector
+from vigil.learn.detector.training.module import DetectorTraining
+from vigil.learn.networks import machine as runtime
+from vigil.learn.networks.weights import save_model
+from vigil.learn.training.loop import Fitted, Fitting, fit
+from vigil.learn.training.optimisation import Optimisation
 
 
 class Killed(BaseException):
@@ -188,7 +188,7 @@ def test_a_trained_detector_is_used_on_pictures_of_any_size(
         assert (table["y2"] <= size[0]).all()
         assert table["score"].is_monotonic_decreasing
     dataset = DetectionDataset(folder, known, input_size_wh=SIZE_WH)
-    from vigil.learn.models.detector.suppression import Suppression
+    from vigil.learn.detector.network.suppression import Suppression
 
     every = detector.detect_all(dataset, batches(dataset, 4, shuffle_seed=None), Suppression())
     picture = cv2.imread(str(folder / "3.png"))[..., ::-1]

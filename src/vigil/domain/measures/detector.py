@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pandas as pd
 from faster_coco_eval import COCO, COCOeval_faster
 
-from vigil.domain.detections import CORNERS, DetectionSet
+from vigil.domain.pictures.annotated import CORNERS, DetectionSet
 
 DECIMALS, CURVE_DECIMALS = 3, 4
 DETECTION_COLUMNS = ["image", "label", "score", *CORNERS]

@@ -1,0 +1,166 @@
+"""A person annotating in Label Studio: sparse keyframes, a little jitter, their own frame numbers.
+
+Label Studio numbers frames from 1 at the ``framerate`` of its ``<Video>`` tag, 24 unless somebody
+changed it, whatever the file's real rate.  Decoded frame ``i`` is therefore seen as annotator's
+frame ``round(1 + i * annotator_fps / fps)``, and the keyframe's ``time`` is that over the
+annotator's rate.  As long as the annotator's rate is not below the video's, each decoded frame has
+a number of its own, and ``round((frame - 1) * fps / annotator_fps)`` leads back to ``i`` exactly.
+
+Read back so (a span reaches from the decoded frame of its first keyframe to that of its last, both
+included, and is linear in the unrounded frame number ``1 + i * annotator_fps / fps`` held within
+the span's own keyframes), an export gives exactly the frames of the exact boxes, and no edge is off
+by more than ``FIT_TOLERANCE_PX + JITTER_PX``.  A reader that drops a frame whose unrounded number
+lies outside the span's keyframes misses at most the first and the last frame of a span.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+from scene.camera import FloatArray
+from scene.scene import Box, Track
+
+FIT_TOLERANCE_PX = 1.8
+"""No box edge is further than this from the line between keyframes, before jitter."""
+JITTER_PX = 0.3
+"""Each edge of a keyframe's box is moved by up to this much."""
+CREATED_AT = "2024-05-06T09:00:00.000000Z"
+
+
+@dataclass(frozen=True)
+class AnnotatedVideo:
+    """What the annotator is given: the finished video and the exact boxes by region id."""
+
+    file_name: str
+    size_wh: tuple[int, int]
+    num_frames: int
+    fps: Fraction
+    annotator_fps: Fraction
+    tracks: dict[str, Track]
+
+
+def annotator_position(frame_index: FloatArray, video: AnnotatedVideo) -> FloatArray:
+    """Decoded frame indices in the annotator's (1-based, unrounded) frame numbers."""
+    return 1 + frame_index * float(video.annotator_fps / video.fps)
+
+
+def _fit(
+    positions: FloatArray, knots: FloatArray, boxes: FloatArray, size_wh: tuple[int, int]
+) -> tuple[FloatArray, FloatArray]:
+    """Boxes ``(num_knots, 4)`` whose polyline runs closest to ``boxes``, and its errors ``(n,)``.
+
+    Closest in the least squares sense: like an annotator, through the middle of a walker's swing.
+    """
+    hats = np.stack(
+        [np.interp(positions, knots, row) for row in np.eye(len(knots))], axis=-1
+    )  # (num_positions, num_knots); np.interp holds the ends still
+    # nobody draws outside the picture, even where the line through a box cut by its edge would go
+    fitted = np.clip(np.linalg.lstsq(hats, boxes, rcond=None)[0], 0, [*size_wh, *size_wh])
+    return fitted, np.abs(hats @ fitted - boxes).max(axis=1)
+
+
+def choose_keyframes(
+    positions: FloatArray, boxes: FloatArray, size_wh: tuple[int, int], tolerance_px: float
+) -> tuple[list[int], FloatArray]:
+    """Few keyframes for one visible span: their indices into the span, and their boxes.
+
+    ``positions`` ``(n,)`` are the annotator's unrounded frame numbers, ``boxes`` ``(n, 4)``.  The
+    worst frame becomes a keyframe until none is further than ``tolerance_px`` from the line
+    between keyframes; keyframes that proved needless are taken out again.
+    """
+    frames = np.round(positions)
+    chosen = sorted({0, len(positions) - 1})
+    fitted, errors = _fit(positions, frames[chosen], boxes, size_wh)
+    while errors.max() > tolerance_px and len(chosen) < len(positions):
+        errors[chosen] = -1
+        chosen = sorted([*chosen, int(errors.argmax())])
+        fitted, errors = _fit(positions, frames[chosen], boxes, size_wh)
+    for candidate in chosen[1:-1]:
+        fewer = [index for index in chosen if index != candidate]
+        fewer_fitted, errors = _fit(positions, frames[fewer], boxes, size_wh)
+        if errors.max() <= tolerance_px:
+            chosen, fitted = fewer, fewer_fitted
+    return chosen, fitted
+
+
+def _spans(frame_indices: list[int]) -> list[list[int]]:
+    spans: list[list[int]] = []
+    for frame_index in frame_indices:
+        if spans and frame_index == spans[-1][-1] + 1:
+            spans[-1].append(frame_index)
+        else:
+            spans.append([frame_index])
+    return spans
+
+
+def _keyframe(frame: int, enabled: bool, box: Box, video: AnnotatedVideo) -> dict[str, Any]:
+    width, height = video.size_wh
+    x1, y1, x2, y2 = box
+    return {
+        "frame": frame,
+        "enabled": enabled,
+        "rotation": 0,
+        "x": round(100 * x1 / width, 8),
+        "y": round(100 * y1 / height, 8),
+        "width": round(100 * (x2 - x1) / width, 8),
+        "height": round(100 * (y2 - y1) / height, 8),
+        "time": float(round(frame / video.annotator_fps, 6)),
+    }
+
+
+def annotate_track(
+    track: Track, video: AnnotatedVideo, rng: np.random.Generator
+) -> list[dict[str, Any]]:
+    """Keyframes of one person: each visible span ends in one that is off.
+
+    Only a person still on in the last frame stays on, as there is nothing to switch off.
+    """
+    sequence = []
+    for span in _spans(sorted(track.boxes_xyxy)):
+        positions = annotator_position(np.array(span, np.float64), video)
+        boxes = np.array([track.boxes_xyxy[frame_index] for frame_index in span])
+        chosen, fitted = choose_keyframes(positions, boxes, video.size_wh, FIT_TOLERANCE_PX)
+        jittered = fitted + rng.uniform(-JITTER_PX, JITTER_PX, fitted.shape)
+        jittered = np.clip(jittered, 0, [*video.size_wh, *video.size_wh])
+        for index, (x1, y1, x2, y2) in zip(chosen, jittered.tolist(), strict=True):
+            leaves = index == len(span) - 1 and span[index] != video.num_frames - 1
+            frame = round(positions[index])
+            sequence.append(_keyframe(frame, not leaves, (x1, y1, x2, y2), video))
+    return sequence
+
+
+def annotate(video: AnnotatedVideo, task_id: int, rng: np.random.Generator) -> dict[str, Any]:
+    """One task of a Label Studio JSON export."""
+    duration_s = float(video.num_frames / video.fps)
+    results = []
+    for region_id, track in video.tracks.items():
+        value = {
+            "framesCount": round(duration_s * video.annotator_fps),
+            "duration": round(duration_s, 6),
+            "sequence": annotate_track(track, video, rng),
+            "labels": ["human"],
+        }
+        region = {"id": region_id, "to_name": "video", "origin": "manual", "value": value}
+        results.append(region | {"type": "videorectangle", "from_name": "box"})
+        if track.activity != "walking":
+            choice = value | {"choices": [track.activity]}
+            results.append(region | {"type": "choices", "from_name": "activity", "value": choice})
+    return {
+        "id": task_id,
+        "data": {"video": f"/data/upload/1/{rng.bytes(4).hex()}-{video.file_name}"},
+        "annotations": [
+            {
+                "id": 100 + task_id,
+                "was_cancelled": False,
+                "ground_truth": False,
+                "created_at": CREATED_AT,
+                "result": results,
+            }
+        ],
+        "predictions": [],
+        "meta": {},
+    }

@@ -1,0 +1,63 @@
+"""Making all videos and clips of the demo, several at a time."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+from scene.behaviours import BEHAVIOURS
+from scene.clips import ClipScene
+from scene.programme import FILMS, scene_spec
+from scene.scene import Scene, Track
+from vigil.pixels.video.writing import write_video
+
+
+def _pool(num_tasks: int) -> ProcessPoolExecutor:
+    num_workers = min(num_tasks, os.cpu_count() or 1)
+    # spawn: a forked child would inherit the locks of the parent's threads
+    return ProcessPoolExecutor(num_workers, mp_context=multiprocessing.get_context("spawn"))
+
+
+def make_video(film_index: int, folder: Path, *, seed: int, num_frames: int) -> list[Track]:
+    """Draw and encode one video into ``folder``; returns who is on in it."""
+    film = FILMS[film_index]
+    scene = Scene(scene_spec(film_index, seed=seed, num_frames=num_frames))
+    write_video(
+        folder / film.file_name,
+        scene.frames(),
+        codec=film.codec,
+        fps=film.fps,
+        size_wh=film.size_wh,
+    )
+    return scene.tracks()
+
+
+def make_videos(folder: Path, *, seed: int, num_frames: int) -> list[list[Track]]:
+    """All ``FILMS`` into ``folder``, each in a process of its own; the tracks of each in order."""
+    with _pool(len(FILMS)) as pool:
+        waiting = [
+            pool.submit(make_video, index, folder, seed=seed, num_frames=num_frames)
+            for index in range(len(FILMS))
+        ]
+        return [future.result() for future in waiting]
+
+
+def make_scene(
+    behaviour: str, scene_index: int, folder: Path, *, seed: int, num_clips: int
+) -> None:
+    """Draw and encode all clips of one scene into ``folder``."""
+    ClipScene(behaviour, scene_index, seed=seed, num_clips=num_clips).write(folder)
+
+
+def make_clips(folder: Path, *, seed: int, num_scenes: int, num_clips: int) -> None:
+    """``num_scenes`` scenes of ``num_clips`` clips for each of ``BEHAVIOURS``, below ``folder``."""
+    behaviours = [behaviour for behaviour in BEHAVIOURS for _ in range(num_scenes)]
+    with _pool(len(behaviours)) as pool:
+        waiting = [
+            pool.submit(make_scene, behaviour, index, folder, seed=seed, num_clips=num_clips)
+            for index, behaviour in enumerate(behaviours)
+        ]
+        for future in waiting:
+            future.result()

@@ -1,0 +1,1 @@
+"""Clips of behaviour: where they come from, their vectors, scores and thresholds."""

@@ -1,0 +1,59 @@
+"""What files of annotations say, in one form, before any of it is held against the pictures."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from vigil.domain.pictures.annotated import CORNERS
+
+PICTURE_DTYPES = {
+    "file_name": "str",
+    "width": "int64",
+    "height": "int64",
+    "video": "str",
+    "frame_index": "int64",
+    "place": "str",
+}
+BOX_DTYPES = {
+    "image": "str",
+    "label": "str",
+    **dict.fromkeys(CORNERS, "float64"),
+    "is_crowd": "bool",
+    "is_difficult": "bool",
+    "place": "str",
+}
+
+
+@dataclass(frozen=True)
+class Annotations:
+    """Pictures and boxes as told, right or wrong.
+
+    Attributes:
+        pictures: `file_name`, none twice; `width` and `height` in px, 0 where not told; `video` and
+            `frame_index`, "" and -1 for what is no frame of a video; `place` where that is said,
+            for messages.
+        boxes: `image` (a file name of `pictures`), `label`, `x1`, `y1`, `x2`, `y2` in px, 0-based
+            and (x2, y2) exclusive; `is_crowd`, `is_difficult`; `place`.
+        classes: those that the format declares, or else that occur, sorted.
+    """
+
+    pictures: pd.DataFrame
+    boxes: pd.DataFrame
+    classes: tuple[str, ...]
+
+    @classmethod
+    def of(
+        cls,
+        pictures: Mapping[str, Sequence[Any]],
+        boxes: Mapping[str, Sequence[Any]],
+        classes: Sequence[str] | None = None,
+    ) -> "Annotations":
+        """Makes tables of columns; without `classes`, they are the labels that occur."""
+        labels = set(boxes["label"]) if classes is None else classes
+        return cls(
+            pd.DataFrame(pictures, columns=list(PICTURE_DTYPES)).astype(PICTURE_DTYPES),
+            pd.DataFrame(boxes, columns=list(BOX_DTYPES)).astype(BOX_DTYPES),
+            tuple(sorted(labels)),
+        )

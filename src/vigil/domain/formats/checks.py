@@ -1,0 +1,173 @@
+"""Holds annotations against the pictures: what is wrong is mended, left out or an error, and told.
+
+Nothing is left out in silence: each offender is noted under a reason.
+"""
+
+from collections.abc import Collection, Iterable
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from vigil.domain.formats.annotations import Annotations
+from vigil.domain.pictures.annotated import CORNERS
+from vigil.plumbing.errors import InputError, listed, shorten
+
+NOT_FINITE = "box not finite"
+REVERSED = "box reversed"
+NO_AREA = "box without area"
+OUTSIDE = "box outside its picture"
+INVALID = (NOT_FINITE, REVERSED, NO_AREA, OUTSIDE)
+CLIPPED = "box clipped to its picture"
+TOO_SMALL = "box too small"
+REPEATED = "box repeated"
+CLASS_NOT_CHOSEN = "box of a class not chosen"
+UNUSABLE = "picture missing or none"
+WRONG_SIZE = "picture of another size than told"
+EMPTY = "picture left without a box"
+SAME_BYTES = "picture with the bytes of another"
+UNLISTED = "picture without annotations"
+
+MOVED_PX = 0.01
+"""A corner that clipping moves by less was at the edge, but for its rounding."""
+
+
+class Findings:
+    """Offenders by reason, in the order they were found."""
+
+    def __init__(self) -> None:
+        self._offenders: dict[str, list[str]] = {}
+
+    def note(self, reason: str, offenders: Iterable[object]) -> None:
+        """Adds what was found; no offender, no reason."""
+        if found := [str(offender) for offender in offenders]:
+            self._offenders.setdefault(reason, []).extend(found)
+
+    def __getitem__(self, reason: str) -> list[str]:
+        return self._offenders.get(reason, [])
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many there are, by reason."""
+        return {reason: len(found) for reason, found in self._offenders.items()}
+
+    def first(self, num_listed: int) -> dict[str, list[str]]:
+        """The first few, by reason."""
+        return {reason: found[:num_listed] for reason, found in self._offenders.items()}
+
+
+def choose_classes(
+    annotations: Annotations, classes: Collection[str], findings: Findings
+) -> Annotations:
+    """Leaves out the boxes of other classes; no classes named, all stay.
+
+    Raises:
+        InputError: a class that the annotations do not know, most likely misspelt.
+    """
+    if not classes:
+        return annotations
+    unknown = set(classes) - set(annotations.classes)
+    if unknown:
+        raise InputError(
+            f"dataset.detection.classes: expected classes that occur "
+            f"({listed(annotations.classes, 20)}), got {listed(unknown)}"
+        )
+    boxes = annotations.boxes
+    chosen = boxes["label"].isin(list(classes))
+    left_out = boxes[~chosen]
+    findings.note(CLASS_NOT_CHOSEN, left_out["place"] + ": " + left_out["label"])
+    return Annotations(annotations.pictures, boxes[chosen], tuple(sorted(classes)))
+
+
+def check_sizes(
+    pictures: pd.DataFrame,
+    sizes: pd.DataFrame,
+    policy: Literal["error", "drop", "keep"],
+    findings: Findings,
+) -> pd.DataFrame:
+    """Holds the sizes told against those of the pictures, and takes the latter.
+
+    Args:
+        pictures: of `Annotations`; a width and height of 0 are not told.
+        sizes: `width` and `height` as decoded, row by row.
+        policy: what becomes of pictures of another size: an error, left out, or kept with the boxes
+            as they are.
+
+    Raises:
+        InputError: sizes disagree, and `policy` is "error".
+    """
+    told = pictures[["width", "height"]].to_numpy()
+    real = sizes[["width", "height"]].to_numpy()
+    wrong = (told != real).any(axis=1) & (told != 0).any(axis=1)
+    offenders = [
+        f"{row.place}: {shorten(row.file_name, 120)}: {a[0]}x{a[1]} told, {b[0]}x{b[1]} found"
+        for row, a, b in zip(pictures[wrong].itertuples(), told[wrong], real[wrong], strict=True)
+    ]
+    findings.note(WRONG_SIZE, offenders)
+    if offenders and policy == "error":
+        raise InputError(
+            f"{offenders[0]} ({len(offenders)} of {len(pictures)} pictures; turned by EXIF? "
+            "import_detections.wrong_sizes: drop or keep goes on)"
+        )
+    checked = pictures.assign(width=real[:, 0], height=real[:, 1])
+    return checked[~wrong] if policy == "drop" else checked
+
+
+def check_boxes(
+    boxes: pd.DataFrame,
+    pictures: pd.DataFrame,
+    *,
+    invalid: Literal["error", "drop"],
+    min_side_px: float,
+    findings: Findings,
+) -> pd.DataFrame:
+    """Clips boxes to their pictures, and leaves out those that are none.
+
+    Left out are boxes that are not finite, reversed (x1 > x2 or y1 > y2), without area, wholly
+    outside, with a side below `min_side_px` once clipped, or that repeat another of the same
+    picture, class and corners.
+
+    Args:
+        boxes: of `Annotations`, of the given pictures alone.
+        pictures: of `Annotations`, with the true sizes.
+
+    Raises:
+        InputError: a box is invalid, and `invalid` is "error".
+    """
+    repeated = boxes.duplicated(["image", "label", *CORNERS])
+    findings.note(REPEATED, _told(boxes[repeated]))
+    boxes = boxes[~repeated]
+    sizes = pictures.set_index("file_name").loc[boxes["image"], ["width", "height"]].to_numpy()
+    x1, y1, x2, y2 = boxes[CORNERS].to_numpy().T
+    width, height = sizes.T
+    tests = (
+        (NOT_FINITE, ~np.isfinite([x1, y1, x2, y2]).all(axis=0)),
+        (REVERSED, (x1 > x2) | (y1 > y2)),
+        (NO_AREA, (x1 == x2) | (y1 == y2)),
+        (OUTSIDE, (x1 >= width) | (y1 >= height) | (x2 <= 0) | (y2 <= 0)),
+    )
+    bad = np.zeros(len(boxes), dtype=bool)
+    for reason, found in tests:
+        findings.note(reason, _told(boxes[found & ~bad]))
+        bad |= found
+    if bad.any() and invalid == "error":
+        reason = next(reason for reason in INVALID if findings[reason])
+        raise InputError(
+            f"{findings[reason][0]}: {reason} ({int(bad.sum())} of {len(boxes)} boxes are invalid; "
+            "import_detections.invalid_boxes: drop leaves such out)"
+        )
+    boxes, sizes = boxes[~bad], sizes[~bad]
+    before = boxes[CORNERS].to_numpy()
+    after = np.clip(before, 0, np.concatenate([sizes, sizes], axis=1))
+    moved = (np.abs(after - before) > MOVED_PX).any(axis=1)
+    findings.note(CLIPPED, _told(boxes[moved]))
+    small = (after[:, 2:] - after[:, :2]).min(axis=1, initial=np.inf) < min_side_px
+    findings.note(TOO_SMALL, _told(boxes[small]))
+    return boxes.assign(**dict(zip(CORNERS, after.T, strict=True)))[~small]
+
+
+def _told(boxes: pd.DataFrame) -> list[str]:
+    return [
+        f"{box.place}: {box.label} [{box.x1:.6g}, {box.y1:.6g}, {box.x2:.6g}, {box.y2:.6g}]"
+        for box in boxes.itertuples()
+    ]

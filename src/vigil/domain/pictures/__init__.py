@@ -1,0 +1,1 @@
+"""Sets of annotated pictures, and COCO's form of them."""

@@ -1,0 +1,217 @@
+"""Pictures and the boxes of objects on them, and their file: COCO instances JSON.
+
+Beside the format's own keys, an image there has `video`, `frame_index` and `sha256`, and an
+annotation has `ignore`.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from vigil.domain.boxes import Boxes
+from vigil.domain.pictures.coco_file import write_instances
+from vigil.plumbing.errors import InputError, listed, shorten
+from vigil.plumbing.records import read_json
+
+COORDINATE_DECIMALS = 3
+CORNERS = ["x1", "y1", "x2", "y2"]
+IMAGE_DTYPES = {
+    "file_name": "str",
+    "width": "int64",
+    "height": "int64",
+    "video": "str",
+    "frame_index": "int64",
+    "sha256": "str",
+}
+BOX_DTYPES = {
+    "image": "str",
+    "label": "str",
+    **dict.fromkeys(CORNERS, "float64"),
+    "is_crowd": "bool",
+    "is_difficult": "bool",
+}
+
+
+@dataclass(frozen=True)
+class DetectionSet:
+    """Pictures with boxes.
+
+    Attributes:
+        images: a row for each picture, with or without boxes; its index `id` and its `file_name`
+            are its path below the folder of pictures, in which an archive counts as a folder
+            ("door.mp4.zip/000012.jpg"). `width` and `height` in px as decoded; `video` and
+            `frame_index` ("" and -1 for what is no frame of a video); `sha256` of the file's bytes.
+        boxes: a row for each box: `image` (its id), `label`, `x1`, `y1`, `x2`, `y2` in px, (x2, y2)
+            exclusive, within the picture; `is_crowd` (one box around many objects) and
+            `is_difficult` (hard to see): neither is an object to learn, to find or to miss.
+        classes: names of the classes, sorted; some may have no box.
+    """
+
+    images: pd.DataFrame
+    boxes: pd.DataFrame
+    classes: tuple[str, ...]
+
+    @classmethod
+    def of(
+        cls, images: pd.DataFrame, boxes: pd.DataFrame, classes: tuple[str, ...]
+    ) -> "DetectionSet":
+        """Orders pictures by name, boxes by picture, and rounds to what the file holds.
+
+        Args:
+            images: its columns, in any order, with any index.
+            boxes: likewise; boxes of one picture stay in their order.
+        """
+        images = images[list(IMAGE_DTYPES)].astype(IMAGE_DTYPES).sort_values("file_name")
+        images = images.set_index(pd.Index(images["file_name"], name="id"))
+        boxes = boxes[list(BOX_DTYPES)].astype(BOX_DTYPES)
+        boxes[CORNERS] = boxes[CORNERS].round(COORDINATE_DECIMALS) + 0.0  # and no minus zero
+        boxes = boxes.sort_values("image", kind="stable", ignore_index=True)
+        return cls(images, boxes, tuple(sorted(classes)))
+
+    def select(self, ids: Sequence[str]) -> "DetectionSet":
+        """The pictures of some ids, in their order, and what is on them.
+
+        Raises:
+            InputError: an id that is not among the pictures.
+        """
+        if unknown := set(ids) - set(self.images.index):
+            raise InputError(
+                "expected the pictures of the split among the imported ones, found no "
+                f"{listed(unknown)}"
+            )
+        boxes = self.boxes[self.boxes["image"].isin(set(ids))].reset_index(drop=True)
+        return DetectionSet(self.images.loc[list(ids)], boxes, self.classes)
+
+    def digest(self) -> str:
+        """SHA-256 of the pictures' facts, of their boxes and of all classes, in hexadecimal."""
+        content = (self.images.to_csv(), self.boxes.to_csv(), *self.classes)
+        return hashlib.sha256(repr(content).encode()).hexdigest()
+
+    @property
+    def is_ignored(self) -> "pd.Series[bool]":
+        """(boxes,): whether a box is neither to be learnt nor to be found."""
+        return self.boxes["is_crowd"] | self.boxes["is_difficult"]
+
+
+def write_detections(detections: DetectionSet, path: Path) -> None:
+    """Writes COCO instances JSON; ids count from 1 in the order of the tables."""
+    images, boxes = detections.images, detections.boxes
+    number_of = pd.Series(range(1, len(images) + 1), images.index)
+    category_of = {name: number for number, name in enumerate(detections.classes, start=1)}
+    corners = boxes[CORNERS].to_numpy()
+    xywh = np.concatenate([corners[:, :2], corners[:, 2:] - corners[:, :2]], axis=1)
+    xywh = xywh.round(COORDINATE_DECIMALS)
+    areas = (xywh[:, 2] * xywh[:, 3]).round(COORDINATE_DECIMALS)
+    write_instances(
+        path,
+        annotations=(
+            {
+                "id": number,
+                "image_id": image_id,
+                "category_id": category_of[label],
+                "bbox": bbox,
+                "area": area,
+                "iscrowd": int(is_crowd),
+                "ignore": int(is_difficult),
+            }
+            for number, (image_id, label, bbox, area, is_crowd, is_difficult) in enumerate(
+                zip(
+                    number_of[boxes["image"]].tolist(),
+                    boxes["label"].tolist(),
+                    xywh.tolist(),
+                    areas.tolist(),
+                    boxes["is_crowd"].tolist(),
+                    boxes["is_difficult"].tolist(),
+                    strict=True,
+                ),
+                start=1,
+            )
+        ),
+        categories=[{"id": number, "name": name} for name, number in category_of.items()],
+        images=(
+            {"id": number, **values}
+            for number, values in enumerate(images.to_dict("records"), start=1)
+        ),
+    )
+
+
+def read_detections(path: Path) -> DetectionSet:
+    """Reads what `write_detections` wrote, to the same tables.
+
+    Raises:
+        InputError: no such file, or not of that form: a key is missing or of a wrong type, a
+            reference leads nowhere, something occurs twice, or a box leaves its picture.
+    """
+    content = read_json(path)
+    try:
+        detections = _parse(content)
+        _check(detections)
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        raise InputError(
+            f"{path}: expected what import_detections writes, got: {shorten(str(error), 120)}"
+        ) from None
+    return detections
+
+
+def _parse(content: Any) -> DetectionSet:
+    numbers = [_whole(entry["id"]) for entry in content["images"]]
+    images = pd.DataFrame(
+        {
+            key: [(_text if dtype == "str" else _whole)(entry[key]) for entry in content["images"]]
+            for key, dtype in IMAGE_DTYPES.items()
+        }
+    ).astype(IMAGE_DTYPES)
+    name_of = dict(zip(numbers, images["file_name"].tolist(), strict=True))
+    label_of = {_whole(entry["id"]): _text(entry["name"]) for entry in content["categories"]}
+    if len(name_of) < len(numbers) or len(label_of) < len(content["categories"]):
+        raise ValueError("an id that occurs twice")
+    annotations = content["annotations"]
+    xywh = _boxes([entry["bbox"] for entry in annotations])
+    corners = np.concatenate([xywh[:, :2], xywh[:, :2] + xywh[:, 2:]], axis=1)
+    boxes = pd.DataFrame(
+        {
+            "image": [name_of[_whole(entry["image_id"])] for entry in annotations],
+            "label": [label_of[_whole(entry["category_id"])] for entry in annotations],
+            **dict(zip(CORNERS, corners.round(COORDINATE_DECIMALS).T, strict=True)),
+            "is_crowd": [bool(_whole(entry["iscrowd"])) for entry in annotations],
+            "is_difficult": [bool(_whole(entry["ignore"])) for entry in annotations],
+        }
+    ).astype(BOX_DTYPES)
+    images = images.set_index(pd.Index(images["file_name"], name="id"))
+    return DetectionSet(images, boxes, tuple(sorted(label_of.values())))
+
+
+def _check(detections: DetectionSet) -> None:
+    images, boxes = detections.images, detections.boxes
+    if not images.index.is_unique or len(set(detections.classes)) < len(detections.classes):
+        raise ValueError("a name that occurs twice")
+    corners = boxes[CORNERS].to_numpy()
+    sizes = images.loc[boxes["image"], ["width", "height"]].to_numpy()
+    is_inside = np.isfinite(corners).all() and (corners[:, :2] >= 0).all()
+    if not is_inside or (corners[:, 2:] > sizes).any() or (corners[:, 2:] < corners[:, :2]).any():
+        raise ValueError("a box that leaves its picture")
+
+
+def _boxes(values: list[Any]) -> Boxes:
+    boxes: npt.NDArray[np.float64] = np.array(values, dtype=np.float64)
+    if len(values) and boxes.shape != (len(values), 4):
+        raise ValueError("bbox of other than four numbers")
+    return boxes.reshape(-1, 4)
+
+
+def _whole(value: Any) -> int:
+    if type(value) is not int:
+        raise TypeError(f"{value!r} for a whole number")
+    return value
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} for a text")
+    return value

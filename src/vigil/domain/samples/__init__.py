@@ -1,0 +1,1 @@
+"""Sequences of crops: how they are planned and listed."""

@@ -1,0 +1,1 @@
+"""Sides for training, validation and testing, one module for each branch."""

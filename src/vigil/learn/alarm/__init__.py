@@ -1,0 +1,1 @@
+"""The alarm for behaviour that is not allowed."""

@@ -1,0 +1,1 @@
+"""Networks that make vectors of clips."""

@@ -1,0 +1,1 @@
+"""The autoencoder whose error scores a vector."""

@@ -1,0 +1,1 @@
+"""What fitting it means."""

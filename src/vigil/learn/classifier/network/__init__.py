@@ -1,0 +1,1 @@
+"""The network, its registry and the data it takes."""

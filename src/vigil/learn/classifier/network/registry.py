@@ -1,0 +1,36 @@
+"""Networks that tell people from background in sequences of crops, picked by name."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from vigil.learn.classifier.network.crop_transformer import CropTransformer
+from vigil.learn.networks.weights import load_model
+from vigil.plumbing.errors import InputError, listed
+
+ARCHITECTURES: dict[str, Callable[..., nn.Module]] = {"crop_transformer": CropTransformer}
+
+
+def build_classifier(architecture: str, config: Mapping[str, Any]) -> nn.Module:
+    """Builds a network by name, its weights random.
+
+    Raises:
+        InputError: no such architecture, or a configuration it does not take.
+    """
+    if architecture not in ARCHITECTURES:
+        raise InputError(
+            f"train_classifier.architecture: expected one of {listed(ARCHITECTURES)}, "
+            f"got {architecture!r}"
+        )
+    return ARCHITECTURES[architecture](**config)
+
+
+def load_classifier(weights: Path, card_file: Path) -> nn.Module:
+    """Loads a trained network from its weights and card, ready for prediction.
+
+    Raises:
+        InputError: a file is missing, damaged, or the two do not fit.
+    """
+    return load_model(build_classifier, weights, card_file)

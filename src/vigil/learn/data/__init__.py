@@ -1,1 +1,0 @@
-"""Datasets: from stored samples to batches."""

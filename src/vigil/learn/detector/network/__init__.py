@@ -1,0 +1,1 @@
+"""The networks, their registry, the data they take, and trained ones."""

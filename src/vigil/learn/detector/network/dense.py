@@ -1,0 +1,105 @@
+"""Detectors that say at each of many places whether an object is there, which, and its box."""
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from vigil.learn.detector.network.interface import Detector, best_candidates
+from vigil.learn.detector.network.losses import (
+    BoxLoss,
+    ScoreLoss,
+    box_loss,
+    one_hot,
+    score_loss,
+)
+from vigil.learn.detector.network.tensors import Candidates, Truth
+
+
+@dataclass(frozen=True)
+class DetectionLoss:
+    """Which losses of boxes, objectness and classes, and their weights.
+
+    Each is a sum over places, divided by the number of places that are responsible for an object.
+    """
+
+    box_loss: BoxLoss
+    objectness_loss: ScoreLoss
+    class_loss: ScoreLoss
+    box_weight: float
+    objectness_weight: float
+    class_weight: float
+
+
+class Outputs(NamedTuple):
+    """What a network says at A places of each picture.
+
+    Attributes:
+        encoded: (B, A, 4): boxes, as the detector encodes them.
+        objectness: (B, A) logits.
+        classes: (B, A, C) logits.
+    """
+
+    encoded: Tensor
+    objectness: Tensor
+    classes: Tensor
+
+
+class DenseDetector(Detector):
+    """A detector whose places (A, ...) have a way to encode boxes and a way to be assigned."""
+
+    def __init__(self, loss: DetectionLoss) -> None:
+        super().__init__()
+        self._loss = loss
+
+    @abstractmethod
+    def forward(self, pictures: Tensor) -> tuple[Outputs, Tensor]:
+        """What is said of pictures (B, 3, H, W), and the places (A, ...) it is said of."""
+
+    @abstractmethod
+    def encode(self, boxes: Tensor, places: Tensor) -> Tensor:
+        """(N, 4) in px to what a network should say of them at places (N, ...)."""
+
+    @abstractmethod
+    def decode(self, encoded: Tensor, places: Tensor) -> Tensor:
+        """(..., 4) to the boxes in px that `encode` turns into it."""
+
+    @abstractmethod
+    def assign(self, places: Tensor, truth: Truth) -> tuple[Tensor, Tensor]:
+        """Which object in `truth` each place is responsible for.
+
+        Returns:
+            (B, A) position of the object, negative for none; (B, A) whether the place counts.
+        """
+
+    def losses(self, pictures: Tensor, truth: Truth) -> dict[str, Tensor]:
+        outputs, places = self(pictures)
+        owner, counted = self.assign(places, truth)
+        found = owner >= 0
+        picture, place = found.nonzero(as_tuple=True)
+        own = owner[picture, place]
+        boxes, labels = truth.boxes[picture, own], truth.labels[picture, own]
+        encoded, classes = outputs.encoded[picture, place], outputs.classes[picture, place]
+        decoded = self.decode(encoded, places[place])
+        is_object = found.to(torch.float32)
+        num_found = max(len(own), 1)
+        return {
+            "box": box_loss(
+                self._loss.box_loss, encoded, self.encode(boxes, places[place]), decoded, boxes
+            )
+            * (self._loss.box_weight / num_found),
+            "objectness": score_loss(
+                self._loss.objectness_loss, outputs.objectness[counted], is_object[counted]
+            )
+            * (self._loss.objectness_weight / num_found),
+            "class": score_loss(self._loss.class_loss, classes, one_hot(labels, classes.shape[1]))
+            * (self._loss.class_weight / num_found),
+        }
+
+    def candidates(self, pictures: Tensor) -> list[Candidates]:
+        outputs, places = self(pictures)
+        scores = outputs.objectness.sigmoid()[..., None] * outputs.classes.sigmoid()
+        height, width = pictures.shape[-2:]
+        return best_candidates(self.decode(outputs.encoded, places), scores, (height, width))

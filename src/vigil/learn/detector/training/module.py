@@ -1,0 +1,120 @@
+"""What training a detector means: losses, averaged weights, validation by average precision."""
+
+import copy
+from collections.abc import Callable
+from typing import Any, Literal
+
+import pandas as pd
+import torch
+from lightning.pytorch import LightningModule
+from torch import Tensor, nn
+
+from vigil.learn.detector.network.data import Batch, DetectionDataset
+from vigil.learn.detector.network.interface import Detector
+from vigil.learn.detector.network.suppression import Suppression
+from vigil.learn.detector.network.trained import DetectionTable, detect
+from vigil.learn.networks.machine import Precision
+from vigil.learn.training.optimisation import Optimisation
+
+Measure = Callable[[pd.DataFrame], float]
+
+
+class DetectorTraining(LightningModule):
+    """Trains `network` on the sum of its losses; `model` is what is validated and kept.
+
+    With `ema_decay`, `model` holds a moving average of the weights (Polyak and Juditsky,
+    "Acceleration of Stochastic Approximation by Averaging", 1992). Its decay rises to the given
+    one, so that the first steps do not linger.
+    """
+
+    def __init__(
+        self,
+        network: Detector,
+        optimisation: Optimisation,
+        *,
+        ema_decay: float,
+        monitor: Literal["val_map", "val_loss"],
+        val_set: DetectionDataset,
+        measure: Measure,
+        with_val_loss: bool,
+        precision: Precision,
+    ) -> None:
+        """Sets a training up.
+
+        Args:
+            ema_decay: in [0, 1); 0 for none.
+            monitor: what a learning rate may fall by.
+            val_set: the validation pictures, in the order of their batches.
+            measure: mean average precision of a table of detections in them.
+            with_val_loss: whether to take the losses in validation too, which not every detector
+                can.
+        """
+        super().__init__()
+        self.network = network.to(memory_format=torch.channels_last)
+        self.average = copy.deepcopy(self.network).requires_grad_(False) if ema_decay else None
+        self._ema_decay = ema_decay
+        self._monitor = monitor
+        self._optimisation = optimisation
+        self._val_set = val_set
+        self._measure = measure
+        self._with_val_loss = with_val_loss
+        self._precision: Precision = precision
+        self._found = DetectionTable.of(val_set)
+
+    @property
+    def model(self) -> Detector:
+        """The network whose weights are kept."""
+        return self.average or self.network
+
+    def transfer_batch_to_device(
+        self, batch: Batch, device: torch.device, dataloader_idx: int
+    ) -> Batch:
+        pictures, truth = batch
+        return pictures.to(device, non_blocking=True), truth.to(device)
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        losses = self.network.losses(*batch)
+        total = torch.stack([loss.float() for loss in losses.values()]).sum()
+        self._log("train", {**losses, "loss": total}, len(batch[0]))
+        return total
+
+    def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
+        if self.average is not None:
+            step = self.trainer.global_step
+            decay = min(self._ema_decay, (1 + step) / (10 + step))
+            _move_towards(self.average, self.network, 1 - decay)
+
+    def on_validation_epoch_start(self) -> None:
+        self._found = DetectionTable.of(self._val_set)
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        pictures, truth = batch
+        self._found.add(detect(self.model, pictures, Suppression(), self._precision))
+        if self._with_val_loss:
+            losses = self.model.losses(pictures, truth)
+            total = torch.stack([loss.float() for loss in losses.values()]).sum()
+            self._log("val", {"loss": total}, len(pictures))
+
+    def on_validation_epoch_end(self) -> None:
+        self.log("val_map", self._measure(self._found.frame()))
+
+    def _log(self, side: str, values: dict[str, Tensor], num_pictures: int) -> None:
+        named = {f"{side}_{name}": value.detach().float() for name, value in values.items()}
+        self.log_dict(named, on_step=False, on_epoch=True, batch_size=num_pictures)
+
+    def configure_optimizers(self) -> Any:
+        num_steps = int(self.trainer.estimated_stepping_batches)
+        mode: Literal["min", "max"] = "max" if self._monitor == "val_map" else "min"
+        return self._optimisation.configure(
+            self.network.parameters(), num_steps, monitor=self._monitor, mode=mode
+        )
+
+
+@torch.no_grad()
+def _move_towards(average: nn.Module, network: nn.Module, share: float) -> None:
+    """Moves weights and running statistics by a share of the way; counters are copied."""
+    own, new = average.state_dict(), network.state_dict()
+    floats = [name for name, tensor in own.items() if tensor.is_floating_point()]
+    torch._foreach_lerp_([own[name] for name in floats], [new[name] for name in floats], share)
+    for name in own.keys() - set(floats):
+        own[name].copy_(new[name])

@@ -1,1 +1,0 @@
-"""Networks, picked by name."""

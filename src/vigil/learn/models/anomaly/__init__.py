@@ -1,1 +1,0 @@
-"""The behaviour alarm's networks."""

@@ -1,0 +1,1 @@
+"""What all trainings share: the loop, optimisers, schedules, the search for a rate."""

@@ -1,0 +1,391 @@
+"""The training loop: early stopping, best weights, curves, and going on after a kill.
+
+Lightning runs the epochs. What is added makes a run that is killed and started again end in the
+same bytes as an unbroken one: random numbers depend on the seed and the step alone, and one
+checkpoint, replaced by a rename after each epoch, holds everything, the best weights included.
+"""
+
+import errno
+import itertools
+import logging
+import math
+import sys
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from dvclive import Live
+from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
+from scmrepo.exceptions import SCMError
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from vigil.learn.networks.machine import (
+    Arithmetic,
+    Precision,
+    choose_device,
+    choose_precision,
+    describe_machine,
+    prepare_torch,
+    seed_torch,
+)
+from vigil.plumbing.errors import InputError, listed, shorten
+from vigil.plumbing.outputs import whole
+from vigil.plumbing.trainings import checkpoint_folder
+
+REMEDY = "a lower learning rate or another precision may help"
+
+
+@dataclass(frozen=True)
+class Fitting:
+    """How long and how a network is trained.
+
+    Attributes:
+        max_epochs: epochs at most.
+        patience_epochs: epochs without a better `monitor` after which to stop.
+        monitor: the logged value that tells the best epoch.
+        mode: whether less or more of it is better.
+        min_delta: by how much an epoch must be better for patience to start anew.
+        gradient_clip: largest norm of the gradient; 0 for none.
+        precision: of the arithmetic; weights are always kept in 32 bits.
+        seed: of all random numbers.
+        first_epoch: that may be the best, counted from 1; patience runs from there.
+    """
+
+    max_epochs: int
+    patience_epochs: int
+    monitor: str
+    mode: Literal["min", "max"]
+    min_delta: float
+    gradient_clip: float
+    precision: Precision
+    seed: int
+    first_epoch: int = 1
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What a training came to: the best epoch's weights and values, epochs counted from 1.
+
+    Attributes:
+        precision: what the precision asked for is on the device that trained.
+    """
+
+    state: dict[str, Tensor]
+    best_epoch: int
+    num_epochs: int
+    values: dict[str, float]
+    num_parameters: int
+    precision: Arithmetic
+
+    def facts(self) -> dict[str, Any]:
+        """All but the weights, as a model's card tells it."""
+        return {
+            "num_epochs": self.num_epochs,
+            "best_epoch": self.best_epoch,
+            "values_at_best_epoch": self.values,
+            "num_parameters": self.num_parameters,
+            "precision": self.precision,
+        }
+
+
+def fit(
+    module: LightningModule,
+    train: DataLoader[Any],
+    val: DataLoader[Any],
+    fitting: Fitting,
+    *,
+    stage: str,
+    fingerprint: str,
+    curves: Path,
+) -> Fitted:
+    """Trains a module, going on from the last finished epoch of a killed run.
+
+    Args:
+        module: its `model` is what is kept; it logs `fitting.monitor` in validation.
+        stage: whose checkpoints these are.
+        fingerprint: of everything the result depends on; another one never resumes this run.
+        curves: folder for DVCLive's curves, which must not exist.
+
+    Raises:
+        InputError: a loss that is not finite, a device that is not there, or a precision that it
+            has not.
+    """
+    prepare_torch()
+    checkpoints = checkpoint_folder(stage, fingerprint, describe_machine())
+    best = BestWeights(fitting.monitor, fitting.mode, fitting.first_epoch)
+    curve = Curves(curves)
+    callbacks = [
+        SeedEachBatch(fitting.seed),
+        StopOnNonFinite(),
+        ResumableEarlyStopping(
+            fitting.first_epoch,
+            fitting.monitor,
+            patience=fitting.patience_epochs,
+            mode=fitting.mode,
+            min_delta=fitting.min_delta,
+        ),
+        best,
+        curve,
+        EpochCheckpoint(checkpoints),
+    ]
+    with quiet_lightning():
+        trainer = build_trainer(fitting, callbacks, default_root_dir=checkpoints)
+        last = checkpoints / EpochCheckpoint.NAME
+        if num_epochs := _num_epochs(last):
+            print(f"{stage}: goes on after epoch {num_epochs} of a run that was stopped")
+        trainer.fit(module, train, val, ckpt_path=last if num_epochs else None)
+    if not trainer.state.finished:  # else what was interrupted would count as done
+        raise KeyboardInterrupt
+    curve.write()
+    state = {name: tensor.cpu() for name, tensor in best.state.items()}
+    model: torch.nn.Module = module.model  # type: ignore[assignment]
+    return Fitted(
+        state,
+        best.epoch,
+        len(curve.rows),
+        curve.rows[best.epoch - 1],
+        sum(weight.numel() for weight in model.parameters()),
+        choose_precision(fitting.precision, choose_device()),
+    )
+
+
+def build_trainer(fitting: Fitting, callbacks: list[Callback], **options: Any) -> Trainer:
+    """A deterministic trainer on the device of choice, which keeps nothing of its own accord.
+
+    After `prepare_torch`.
+
+    Args:
+        options: further ones of Lightning's Trainer.
+
+    Raises:
+        InputError: a device that is not there, or a precision that it has not.
+    """
+    device = choose_device()
+    if fitting.precision == "16-mixed" and device.type == "cpu":
+        raise InputError(
+            "precision: expected auto, 32-true or bf16-mixed on a CPU, got 16-mixed, which needs a "
+            "GPU"
+        )
+    return Trainer(
+        accelerator="gpu" if device.type == "cuda" else "cpu",
+        devices=[device.index or 0] if device.type == "cuda" else 1,
+        precision=choose_precision(fitting.precision, device),
+        max_epochs=fitting.max_epochs,
+        gradient_clip_val=fitting.gradient_clip or None,
+        callbacks=callbacks,
+        logger=False,
+        deterministic=True,
+        num_sanity_val_steps=0,
+        enable_model_summary=False,
+        enable_progress_bar=sys.stderr.isatty(),
+        **options,
+    )
+
+
+class SeedEachBatch(Callback):
+    """Seeds torch before each batch by the seed and the step.
+
+    Seeding each epoch is not enough: a resumed run draws random numbers before its first batch.
+    """
+
+    def __init__(self, seed: int) -> None:
+        self._seed = seed
+
+    def on_train_batch_start(
+        self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        seed_torch(self._seed, trainer.global_step)
+
+
+class StopOnNonFinite(Callback):
+    """Ends a run whose loss, or what is told of an epoch, is no number any more.
+
+    No later epoch would mend it, and Lightning's early stopping would take the run for done.
+    """
+
+    def on_train_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+    ) -> None:
+        loss = float(outputs["loss"])
+        if not math.isfinite(loss):
+            raise InputError(
+                f"epoch {trainer.current_epoch + 1}, batch {batch_idx + 1}"
+                f"{_names_in(trainer.train_dataloader, batch_idx)}: expected a finite loss, got "
+                f"{loss}; {REMEDY}"
+            )
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        for name, value in sorted(trainer.callback_metrics.items()):
+            if not math.isfinite(value):
+                raise InputError(
+                    f"epoch {trainer.current_epoch + 1}: expected a finite {name}, got "
+                    f"{float(value)}; {REMEDY}"
+                )
+
+
+class ResumableEarlyStopping(EarlyStopping):
+    """Early stopping that, resumed from its own last epoch, stays stopped."""
+
+    def __init__(self, first_epoch: int, monitor: str, **options: Any) -> None:
+        """Args: first_epoch: that is looked at, counted from 1."""
+        super().__init__(monitor, **options)
+        self._first_epoch = first_epoch
+
+    def _should_skip_check(self, trainer: Trainer) -> bool:
+        is_early = trainer.current_epoch + 1 < self._first_epoch
+        return is_early or super()._should_skip_check(trainer)
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if self.stopped_epoch:
+            trainer.should_stop = True
+
+
+class BestWeights(Callback):
+    """Keeps a copy of the weights of the best epoch so far."""
+
+    def __init__(self, monitor: str, mode: Literal["min", "max"], first_epoch: int) -> None:
+        """Args: first_epoch: that counts, counted from 1."""
+        self._monitor = monitor
+        self._first_epoch = first_epoch
+        self._sign = 1.0 if mode == "min" else -1.0
+        self._score = math.inf
+        self.epoch = 0
+        self.state: dict[str, Tensor] = {}
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if trainer.current_epoch + 1 < self._first_epoch:
+            return
+        score = self._sign * float(trainer.callback_metrics[self._monitor])
+        if score < self._score or not self.state:
+            self._score, self.epoch = score, trainer.current_epoch + 1
+            model: torch.nn.Module = pl_module.model  # type: ignore[assignment]
+            self.state = {name: t.detach().clone() for name, t in model.state_dict().items()}
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"score": self._score, "epoch": self.epoch, "state": self.state}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self._score, self.epoch = state_dict["score"], state_dict["epoch"]
+        self.state = state_dict["state"]
+
+
+class Curves(Callback):
+    """Collects each epoch's values and writes them with DVCLive, whole or not at all."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.rows: list[dict[str, float]] = []
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        values = {name: round(float(v), 6) for name, v in sorted(trainer.callback_metrics.items())}
+        self.rows.append(values)
+        if not sys.stderr.isatty():
+            told = ", ".join(f"{name} {value:.4g}" for name, value in values.items())
+            print(f"epoch {len(self.rows)}/{trainer.max_epochs}: {told}", flush=True)
+
+    def write(self) -> None:
+        """Writes one table for each value, `step` being the epoch, counted from 1."""
+        with whole(self._folder) as partial, _quiet_dvclive():
+            try:
+                live = Live(str(partial), dvcyaml=False, save_dvc_exp=False, report=None)
+            except SCMError as error:
+                raise InputError(
+                    f"DVCLive expected a git repository with a first commit, got: {error}"
+                ) from None
+            for epoch, values in enumerate(self.rows, start=1):
+                live.step = epoch
+                for name, value in values.items():
+                    live.log_metric(name.replace("_", "/", 1), value)
+                live.make_summary()
+            live.end()
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"rows": self.rows}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.rows = state_dict["rows"]
+
+
+class EpochCheckpoint(ModelCheckpoint):
+    """One checkpoint, replaced after each epoch once the new one is on disk whole."""
+
+    NAME = "last.ckpt"
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(
+            folder,
+            filename="last",
+            save_top_k=1,
+            every_n_epochs=1,
+            save_on_train_epoch_end=True,
+            enable_version_counter=False,
+        )
+
+    def _save_checkpoint(self, trainer: Trainer, filepath: str) -> None:
+        partial = f"{filepath}.partial"
+        super()._save_checkpoint(trainer, partial)
+        Path(partial).replace(filepath)
+
+
+def _names_in(loader: Any, batch_idx: int) -> str:
+    """What an epoch's batch holds, where the data set can name it."""
+    name = getattr(loader.dataset, "name", None)
+    if name is None:
+        return ""
+    keys = next(itertools.islice(loader.batch_sampler, batch_idx, None))
+    return f" ({listed((name(key) for key in keys), 3)})"
+
+
+def _num_epochs(checkpoint: Path) -> int:
+    """Of a checkpoint; 0 where there is none that can be read as a whole."""
+    if not checkpoint.exists():
+        return 0
+    try:
+        content: Mapping[str, Any] = torch.load(checkpoint, map_location="cpu", weights_only=False)
+        return int(content["epoch"]) + 1
+    except MemoryError:
+        raise
+    except Exception as error:  # damaged pickles raise anything
+        if isinstance(error, OSError) and error.errno != errno.EINVAL:
+            raise  # which says nothing about the checkpoint
+        print(f"{checkpoint}: cannot be read ({shorten(str(error))}); training starts afresh")
+        return 0
+
+
+@contextmanager
+def quiet_lightning() -> Iterator[None]:
+    """Leaves out Lightning's advice on machines and its notes on what was chosen here anyway."""
+    loggers = [logging.getLogger(f"lightning.{name}") for name in ("pytorch", "fabric")]
+    levels = [logger.level for logger in loggers]
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module="lightning")
+        warnings.filterwarnings("ignore", message=".*(num_workers|Checkpoint directory).*")
+        for logger in loggers:
+            logger.setLevel(logging.ERROR)
+        try:
+            yield
+        finally:
+            for logger, level in zip(loggers, levels, strict=True):
+                logger.setLevel(level)
+
+
+@contextmanager
+def _quiet_dvclive() -> Iterator[None]:
+    logger = logging.getLogger("dvclive")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)

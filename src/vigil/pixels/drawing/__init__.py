@@ -1,0 +1,1 @@
+"""Boxes and captions on pictures, and figures."""

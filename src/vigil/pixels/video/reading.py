@@ -1,0 +1,210 @@
+"""Decodes video files, once and in order, or says why it cannot."""
+
+import codecs
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+from av.stream import Disposition
+
+from vigil.pixels.video.picture import Picture
+from vigil.plumbing.errors import InputError
+
+# Containers round a length up, and count a last frame that has no packet of its own.
+LENGTH_TOLERANCE_FRAMES = 2
+
+LISTS = (b"#EXTM3U", b"ffconcat ")
+"""How files begin that hold no video, but name others: HLS playlists, and FFmpeg's own lists."""
+
+STILL_BRANDS = {"avif", "heic", "heix", "mif1"}
+"""Of still pictures in a container of MP4's family (ISO/IEC 23008-12, annex B)."""
+
+
+@contextmanager
+def open_video(path: Path) -> Iterator[av.container.InputContainer]:
+    """Opens a video that stands by itself: no other file or address is opened, whatever it names.
+
+    Raises:
+        av.FFmpegError, OSError, ValueError: it cannot be opened.
+        InputError: it is a list of other files.
+    """
+    with path.open("rb") as file:
+        if file.read(16).removeprefix(codecs.BOM_UTF8).startswith(LISTS):
+            raise InputError(f"{path}: expected a video, got a list of other files")
+        file.seek(0)
+        # FFmpeg reads the file that is given to it, and may open others by no protocol there is.
+        options = {"protocol_whitelist": "none"}
+        with av.open(file, "r", metadata_errors="replace", options=options) as container:
+            yield container
+
+
+class VideoReader:
+    """Iterates over the frames of a video file and, once done, knows its frame rate.
+
+    Neither the number of frames in a header nor seeking is trusted: what counts is what decodes.
+    A file that promises more than it holds is an error, never a shorter video.
+    """
+
+    def __init__(self, path: Path, num_threads: int = 0) -> None:
+        """Args: num_threads: decoding threads; 0 for as many as there are cores."""
+        self.path = path
+        self._num_threads = num_threads
+        self._seconds: list[float] = []
+        self._rate: Fraction | None = None
+
+    def __iter__(self) -> Iterator[av.VideoFrame]:
+        """Yields every frame in order of presentation.
+
+        Raises:
+            InputError: no such file, not a video, a still picture, no frames, a damaged or missing
+                frame, or frames of different sizes.
+        """
+        if not self.path.is_file():
+            raise InputError(f"{self.path}: expected a video, found no such file")
+        if self.path.stat().st_size == 0:
+            raise InputError(f"{self.path}: expected a video, got an empty file")
+        with ExitStack() as stack:
+            try:
+                container = stack.enter_context(open_video(self.path))
+            except (av.FFmpegError, OSError, ValueError) as error:
+                raise InputError(f"{self.path}: expected a video, got: {_reason(error)}") from None
+            if still := _still_format(container):
+                raise InputError(f"{self.path}: expected a video, got a still picture ({still})")
+            streams = [
+                stream
+                for stream in container.streams.video
+                if not stream.disposition & Disposition.attached_pic  # a cover
+            ]
+            if not streams:
+                raise InputError(f"{self.path}: expected a video, found no video stream")
+            yield from self._decode(container, streams[0])
+
+    @property
+    def fps(self) -> Fraction:
+        """Mean frames per second, exactly; after the iteration.
+
+        Raises:
+            InputError: the file tells no rate, neither in its header nor by time stamps.
+        """
+        measured = self._measured_rate()
+        if self._rate and measured and abs(self._rate / measured - 1) <= Fraction(1, 100):
+            return self._rate
+        rate = measured or self._rate
+        if not rate:
+            raise InputError(f"{self.path}: expected a frame rate, found none")
+        return rate
+
+    @property
+    def is_variable_rate(self) -> bool:
+        """Whether some frame lasts half as long again as the typical one; after the iteration."""
+        steps = np.diff(self._seconds)
+        if len(steps) == 0:
+            return False
+        typical = float(np.median(steps))
+        # A millisecond is the finest step that WebM can tell.
+        return bool((np.abs(steps - typical) > max(0.5 * typical, 0.0015)).any())
+
+    def _decode(
+        self, container: av.container.InputContainer, stream: av.VideoStream
+    ) -> Iterator[av.VideoFrame]:
+        if stream.codec_context is None:
+            raise InputError(f"{self.path}: expected a video, got one of an unknown codec")
+        stream.thread_type = "AUTO"
+        stream.codec_context.thread_count = self._num_threads
+        self._rate = stream.average_rate or stream.guessed_rate
+        self._seconds = []
+        size_wh: tuple[int, int] | None = None
+        num_frames = num_discarded = 0
+        try:
+            for packet in container.demux(stream):
+                num_discarded += packet.is_discard
+                for frame in packet.decode():
+                    if frame.is_corrupt:
+                        raise InputError(f"{self.path}: frame {num_frames} is damaged")
+                    size_wh = size_wh or (frame.width, frame.height)
+                    if (frame.width, frame.height) != size_wh:
+                        raise InputError(
+                            f"{self.path}: expected frames of {size_wh[0]}x{size_wh[1]}, got "
+                            f"{frame.width}x{frame.height} at frame {num_frames}"
+                        )
+                    if frame.time is not None:
+                        self._seconds.append(frame.time)
+                    num_frames += 1
+                    yield frame
+        except (av.FFmpegError, OSError, ValueError) as error:
+            raise InputError(
+                f"{self.path}: frame {num_frames} cannot be decoded: {_reason(error)}"
+            ) from None
+        if num_frames == 0:
+            raise InputError(f"{self.path}: expected a video, got one of zero frames")
+        promised = stream.frames - num_discarded
+        if num_frames < promised - LENGTH_TOLERANCE_FRAMES:
+            raise InputError(
+                f"{self.path}: cut off or damaged: its header tells of {promised} frames, "
+                f"{num_frames} could be decoded"
+            )
+        if not stream.frames:
+            self._check_seconds(_promised_seconds(container, stream))
+
+    def _check_seconds(self, promised_s: float) -> None:
+        """For headers that tell a time alone, which says nothing of a number at a varying rate."""
+        rate = self._measured_rate() or self._rate
+        if not rate or not self._seconds:
+            return
+        steps = np.diff(self._seconds)
+        longest_s = max([1 / float(rate), *steps.tolist()])
+        end_s = self._seconds[-1] + longest_s
+        if end_s < promised_s - LENGTH_TOLERANCE_FRAMES / float(rate):
+            raise InputError(
+                f"{self.path}: cut off or damaged: its header tells of {promised_s:.2f} s, "
+                f"its last frame is at {self._seconds[-1]:.2f} s"
+            )
+
+    def _measured_rate(self) -> Fraction | None:
+        if len(self._seconds) < 2 or self._seconds[-1] <= self._seconds[0]:
+            return None
+        span_us = round((self._seconds[-1] - self._seconds[0]) * 1_000_000)
+        return Fraction((len(self._seconds) - 1) * 1_000_000, span_us).limit_denominator(100_000)
+
+
+def _still_format(container: av.container.InputContainer) -> str:
+    """The format of a file that holds one still picture; empty for all others.
+
+    FFmpeg reads single pictures, whatever the file's name, by demuxers called `png_pipe` and the
+    like. GIF and APNG have demuxers of videos.
+    """
+    name, brand = container.format.name, container.metadata.get("major_brand", "")
+    if name.endswith("_pipe") or name in {"ico", "image2"}:
+        return name.removesuffix("_pipe")
+    return brand if brand in STILL_BRANDS else ""
+
+
+def _promised_seconds(container: av.container.InputContainer, stream: av.VideoStream) -> float:
+    """How long the header says the video is; 0 where it does not."""
+    seconds = 0.0
+    if stream.duration is not None and stream.time_base is not None:
+        seconds = float(stream.duration * stream.time_base)
+    elif "DURATION" in stream.metadata:  # Matroska and WebM: "00:00:26.500000000"
+        try:
+            hours, minutes, rest = stream.metadata["DURATION"].split(":")
+            seconds = int(hours) * 3600 + int(minutes) * 60 + float(rest)
+        except ValueError:
+            pass
+    elif container.duration is not None and len(container.streams) == 1:
+        seconds = container.duration / 1_000_000
+    return seconds
+
+
+def to_bgr(frame: av.VideoFrame) -> Picture:
+    """A frame's pixels, (H, W, 3) BGR, upright as the file's rotation metadata asks."""
+    picture = frame.to_ndarray(format="bgr24").astype(np.uint8, copy=False)
+    if quarter_turns := round(frame.rotation / 90) % 4:
+        picture = np.ascontiguousarray(np.rot90(picture, quarter_turns))
+    return picture
+
+
+def _reason(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__

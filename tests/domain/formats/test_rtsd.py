@@ -1,0 +1,88 @@
+"""The CSV of RTSD."""
+
+import csv
+import tempfile
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tiny_detections import BOXES, write_rtsd
+
+from vigil.domain.formats.rtsd import read_rtsd
+from vigil.plumbing.errors import InputError
+
+HEADER = "filename,x_from,y_from,width,height,sign_class\n"
+texts = st.text(st.characters(codec="utf-8", exclude_categories=["C", "Z"]), min_size=1, max_size=9)
+pixels = st.integers(-50, 5000)
+
+
+@settings(max_examples=50)
+@given(st.lists(st.tuples(texts, pixels, pixels, pixels, pixels, texts), min_size=1, max_size=6))
+def test_rows_are_boxes(rows: list[tuple]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "gt.csv"
+        with path.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file, quoting=csv.QUOTE_ALL)
+            writer.writerow(["sign_id", *HEADER.strip().split(",")])
+            writer.writerows([["x", *row] for row in rows])
+        found = read_rtsd(path)
+    columns = ["image", "x1", "y1", "x2", "y2", "label"]
+    assert list(found.boxes[columns].itertuples(index=False, name=None)) == [
+        (name, x, y, x + width, y + height, label) for name, x, y, width, height, label in rows
+    ]
+    assert found.pictures["file_name"].tolist() == sorted({row[0] for row in rows})
+    assert (found.pictures[["width", "height"]] == 0).all(axis=None)
+    assert found.classes == tuple(sorted({row[5] for row in rows}))
+
+
+def test_the_tiny_set(tmp_path: Path) -> None:
+    found = read_rtsd(write_rtsd(tmp_path / "gt.csv"))
+    columns = ["image", "label", "x1", "y1", "x2", "y2"]
+    assert list(found.boxes[columns].itertuples(index=False, name=None)) == [
+        (name, *box) for name, own in BOXES.items() for box in own
+    ]
+
+
+def test_names_that_look_like_gaps_or_numbers_are_names(tmp_path: Path) -> None:
+    (tmp_path / "gt.csv").write_text(HEADER + "NA,1,2,3,4,3_20\n007,1,2,3,4,null\n")
+    found = read_rtsd(tmp_path / "gt.csv")
+    assert found.boxes["image"].tolist() == ["NA", "007"]
+    assert found.classes == ("3_20", "null")
+
+
+def test_what_is_not_told_is_not_a_number(tmp_path: Path) -> None:
+    (tmp_path / "gt.csv").write_text(HEADER + "a,,2,3,4,x\na,nan,2,3,4,x\na,1, 2 ,inf,4,x\n")
+    boxes = read_rtsd(tmp_path / "gt.csv").boxes
+    assert boxes["x1"].isna().tolist() == [True, True, False]
+    assert boxes["x2"].tolist()[2] == float("inf")
+    assert boxes["y1"].tolist() == [2, 2, 2]
+
+
+BAD_FILES = {
+    "nothing": (b"", "expected the columns filename, x_from"),
+    "no header": (b"a.jpg,1,2,3,4,x\n", "expected the columns filename, x_from"),
+    "a column less": (HEADER.replace("width,", "").encode(), "['width']"),
+    "binary": (b"\xff\xfe\x00\x01" * 9, "expected the columns"),
+    "no name": ((HEADER + "a,1,2,3,4,x\n,1,2,3,4,x\n").encode(), "row 2: expected a filename"),
+    "no class": ((HEADER + "a,1,2,3,4,\n").encode(), "row 1: expected a sign_class"),
+    "words": (
+        (HEADER + "a,1,2,3,4,x\na,1,two,3,4,x\n").encode(),
+        "row 2: expected a number as y_from, got 'two'",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BAD_FILES)
+def test_what_is_not_of_the_form_is_told_with_its_file(case: str, tmp_path: Path) -> None:
+    content, expected = BAD_FILES[case]
+    (tmp_path / "gt.csv").write_bytes(content)
+    with pytest.raises(InputError) as error:
+        read_rtsd(tmp_path / "gt.csv")
+    assert str(error.value).startswith(f"{tmp_path / 'gt.csv'}: ")
+    assert expected in str(error.value)
+
+
+def test_no_file(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="found no such file"):
+        read_rtsd(tmp_path / "none.csv")

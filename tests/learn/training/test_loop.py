@@ -1,0 +1,218 @@
+"""Killed and resumed, a training ends in the same bytes as an unbroken one."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from lightning.pytorch import Callback, LightningModule, Trainer
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.utils.data import DataLoader, TensorDataset
+
+from vigil.learn.networks.order import EpochSampler
+from vigil.learn.training import loop as training
+from vigil.learn.training.loop import Fitted, Fitting, fit
+from vigil.plumbing.errors import InputError
+from vigil.plumbing.trainings import forget_checkpoints
+
+LOSSES = {"scale", "lost_from", "lost"}
+
+
+class Killed(BaseException):
+    pass
+
+
+class Learner(LightningModule):
+    """A small network with dropout, so that random numbers matter in each step."""
+
+    def __init__(
+        self,
+        kill_at: tuple[int, int] | None = None,
+        scale: float = 1.0,
+        lost_from: int = 1000,
+        lost: float = float("nan"),
+    ) -> None:
+        """Args: lost_from: the epoch, from 0, from which validation tells `lost`."""
+        super().__init__()
+        self.model = nn.Sequential(
+            nn.Linear(4, 8), nn.ReLU(), nn.BatchNorm1d(8), nn.Dropout(0.3), nn.Linear(8, 1)
+        )
+        self.kill_at, self.scale = kill_at, scale
+        self.lost_from, self.lost = lost_from, lost
+
+    def training_step(self, batch: list[Tensor], batch_idx: int) -> Tensor:
+        if (self.current_epoch, batch_idx) == self.kill_at:
+            raise Killed
+        inputs, targets = batch
+        loss = functional.mse_loss(self.model(inputs + torch.rand_like(inputs)), targets)
+        self.log("train_loss", loss, on_step=False, on_epoch=True)
+        return loss * self.scale
+
+    def validation_step(self, batch: list[Tensor], batch_idx: int) -> None:
+        inputs, targets = batch
+        loss = functional.mse_loss(self.model(inputs), targets)
+        self.log("val_loss", loss if self.current_epoch < self.lost_from else self.lost)
+
+    def configure_optimizers(self):
+        optimiser = torch.optim.Adam(self.model.parameters(), 0.05)
+        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, 40)
+        return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+
+@pytest.fixture(autouse=True)
+def _own_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VIGIL_STATE_DIR", str(tmp_path / "state"))
+    monkeypatch.setenv("VIGIL_DEVICE", "cpu")
+
+
+def run(folder: Path, kill_at: tuple[int, int] | None = None, **changes: object) -> Fitted:
+    generator = torch.Generator().manual_seed(1)
+    inputs = torch.randn(50, 4, generator=generator)
+    data = TensorDataset(inputs, inputs.sum(1, keepdim=True) + 0.1)
+    settings = {
+        "max_epochs": 8,
+        "patience_epochs": 8,
+        "monitor": "val_loss",
+        "mode": "min",
+        "min_delta": 0.0,
+        "gradient_clip": 1.0,
+        "precision": "32-true",
+        "seed": 3,
+    }
+    fingerprint = str(changes.pop("fingerprint", "f"))
+    torch.manual_seed(0)
+    return fit(
+        Learner(kill_at, **{name: changes.pop(name) for name in LOSSES & changes.keys()}),
+        DataLoader(data, 16, sampler=EpochSampler(len(data), 5)),
+        DataLoader(data, 16),
+        Fitting(**{**settings, **changes}),
+        stage="learner",
+        fingerprint=fingerprint,
+        curves=folder / "curves",
+    )
+
+
+def bytes_of(folder: Path) -> dict[str, bytes]:
+    return {
+        str(file.relative_to(folder)): file.read_bytes()
+        for file in sorted(folder.rglob("*"))
+        if file.is_file()
+    }
+
+
+def assert_same(one: Fitted, other: Fitted) -> None:
+    assert one.values == other.values
+    assert (one.best_epoch, one.num_epochs) == (other.best_epoch, other.num_epochs)
+    assert one.state.keys() == other.state.keys()
+    for name, tensor in one.state.items():
+        assert torch.equal(tensor, other.state[name]), name
+
+
+@pytest.mark.parametrize("kills", [[(1, 0)], [(0, 2), (3, 1), (7, 3)]])
+def test_killed_runs_end_in_the_bytes_of_an_unbroken_one(tmp_path: Path, kills):
+    unbroken = run(tmp_path / "a")
+    forget_checkpoints("learner", "f")
+    for kill in kills:
+        with pytest.raises(Killed):
+            run(tmp_path / "b", kill)
+        assert not (tmp_path / "b" / "curves").exists()
+    resumed = run(tmp_path / "b")
+    assert_same(unbroken, resumed)
+    assert bytes_of(tmp_path / "a" / "curves") == bytes_of(tmp_path / "b" / "curves")
+
+
+def test_a_resumed_run_does_not_repeat_finished_epochs(tmp_path: Path, monkeypatch):
+    with pytest.raises(Killed):
+        run(tmp_path, (5, 0))
+    started: list[int] = []
+    original = training.SeedEachBatch.on_train_batch_start
+
+    def record(self: Callback, trainer: Trainer, *rest: object) -> None:
+        started.append(trainer.current_epoch)
+        original(self, trainer, *rest)
+
+    monkeypatch.setattr(training.SeedEachBatch, "on_train_batch_start", record)
+    run(tmp_path)
+    assert set(started) == {5, 6, 7}
+
+
+def test_a_run_that_stopped_early_stays_stopped(tmp_path: Path, monkeypatch):
+    """Killed after its last epoch, before its result was written."""
+    first = run(tmp_path / "a", max_epochs=60, patience_epochs=3)
+    assert first.num_epochs < 60
+    again = run(tmp_path / "b", max_epochs=60, patience_epochs=3)
+    assert_same(first, again)
+
+
+def test_the_best_epoch_is_kept_not_the_last(tmp_path: Path):
+    fitted = run(tmp_path, max_epochs=60, patience_epochs=3)
+    assert fitted.best_epoch == fitted.num_epochs - 3
+    assert not torch.equal(fitted.state["0.weight"], Learner().model[0].weight)
+    curve = (tmp_path / "curves" / "plots" / "metrics" / "val" / "loss.tsv").read_text()
+    rows = [line.split("\t") for line in curve.splitlines()[1:]]
+    assert len(rows) == fitted.num_epochs
+    losses = [float(value) for _, value in rows]
+    assert losses.index(min(losses)) + 1 == fitted.best_epoch
+
+
+@pytest.mark.parametrize("changes", [{"fingerprint": "other"}, {"machine": {"device": "other"}}])
+def test_another_run_or_machine_starts_afresh(tmp_path: Path, monkeypatch, capsys, changes):
+    with pytest.raises(Killed):
+        run(tmp_path / "a", (5, 0))
+    if machine := changes.pop("machine", None):
+        monkeypatch.setattr(training, "describe_machine", lambda: machine)
+    run(tmp_path / "b", **changes)
+    assert "goes on after" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("keep", [0, 100, 0.5])
+def test_a_checkpoint_that_cannot_be_read_is_told_of_and_counts_as_none(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], keep: float
+):
+    unbroken = run(tmp_path / "a")
+    forget_checkpoints("learner", "f")
+    with pytest.raises(Killed):
+        run(tmp_path / "b", (5, 0))
+    (checkpoint,) = (tmp_path / "state").rglob("last.ckpt")
+    content = checkpoint.read_bytes()
+    checkpoint.write_bytes(content[: int(keep * len(content)) if keep < 1 else int(keep)])
+    again = run(tmp_path / "b")
+    assert f"{checkpoint}: cannot be read" in capsys.readouterr().out
+    assert_same(unbroken, again)
+
+
+def test_a_loss_that_is_no_number_names_the_batch(tmp_path: Path):
+    with pytest.raises(InputError, match=r"epoch 1, batch 1: expected a finite loss, got nan"):
+        run(tmp_path, scale=float("nan"))
+
+
+@pytest.mark.parametrize("lost", [float("nan"), float("inf")])
+@pytest.mark.parametrize("lost_from", [0, 3])
+def test_a_validation_that_comes_to_no_number_is_no_end(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], lost_from: int, lost: float
+):
+    for _ in range(2):  # the second goes on where the first was lost
+        with pytest.raises(
+            InputError, match=rf"epoch {lost_from + 1}: expected a finite val_loss, got {lost}; a"
+        ):
+            run(tmp_path, lost_from=lost_from, lost=lost)
+        assert not (tmp_path / "curves").exists()
+    told = capsys.readouterr().out
+    assert (f"goes on after epoch {lost_from} of" in told) == (lost_from > 0)
+
+
+def test_a_precision_that_a_cpu_has_not_is_refused(tmp_path: Path):
+    with pytest.raises(InputError, match=r"^precision: expected auto, 32-true or bf16-m"):
+        run(tmp_path, precision="16-mixed")
+
+
+def test_the_precision_that_was_used_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("vigil.learn.networks.machine.has_bfloat16", lambda _: False)
+    assert run(tmp_path, precision="auto").facts()["precision"] == "32-true"
+
+
+def test_a_seed_matters(tmp_path: Path):
+    one = run(tmp_path / "a")
+    forget_checkpoints("learner", "f")
+    other = run(tmp_path / "b", seed=4)
+    assert one.values != other.values
