@@ -13,15 +13,15 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 repro: $(VENV)/.run-ready ## run the pipeline on what params.yaml points at (the embedded demo)
-	@python -m vigil.plumbing.cut_files
+	@vigil put-back
 	dvc repro
 	@echo
-	@python -m vigil.review.headline
+	@vigil headline
 	@echo
 	@echo "Pictures:  metrics/plots/, data/*_report/, data/annotations/<video>/vis_data/"
 	@echo "Curves:    dvc plots show   writes dvc_plots/index.html"
 	@echo "Models:    models/"
-	@echo "Your own:  README.md, \"Use your own videos\""
+	@echo "Your own:  docs/your-data.md"
 
 test: $(VENV)/.dev-ready ## run the tests
 	@# More threads than cores wait for each other; tests/conftest.py orders the files.
@@ -50,12 +50,12 @@ format: $(VENV)/.dev-ready ## format the code
 
 STAGE ?= train_detector
 find-lr: $(VENV)/.run-ready ## sweep learning rates: make find-lr STAGE=train_detector
-	python -m vigil.learn.training.lr_finder $(STAGE)
+	vigil find-lr $(STAGE)
 
 BASE ?= main
 export BASE
 report: $(VENV)/.run-ready ## compare the last run with a revision: make report BASE=main
-	python -m vigil.review.report --base "$$BASE"
+	vigil report --base "$$BASE"
 
 verify-reproducible: $(VENV)/.run-ready ## run the demo in two fresh clones and compare every byte
 	python campaigns/verify_reproducible.py

@@ -26,7 +26,6 @@ import statistics
 import time
 import zipfile
 from collections.abc import Callable
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -34,8 +33,7 @@ import cv2
 import numpy as np
 import pandas as pd
 import torch
-import yaml
-from measure import PROJECT, WORK, Row, median_ratio, side_by_side, tell
+from measure import WORK, Row, median_ratio, shipped, side_by_side, tell
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 from torch import Tensor, nn
@@ -45,23 +43,26 @@ from torchvision.ops import box_iou
 from torchvision.transforms import v2
 from torchvision.tv_tensors import BoundingBoxes, Image
 
-from vigil.domain.measures.detector import DETECTION_COLUMNS, measure_detections
-from vigil.domain.pictures.annotated import CORNERS, DetectionSet
+from vigil.domain.detections import DETECTION_COLUMNS
+from vigil.domain.measures.detector import measure_detections
+from vigil.domain.pictures.annotated import CORNERS, AnnotatedPictures
 from vigil.learn.detector.network.anchor import anchor_shapes, place_anchors
-from vigil.learn.detector.network.augmentation import BoxAugmentation
-from vigil.learn.detector.network.data import Batch, DetectionDataset, batches
+from vigil.learn.detector.network.data import Batch, PictureDataset, batches
+from vigil.learn.detector.network.detecting import detect
 from vigil.learn.detector.network.interface import Detector
 from vigil.learn.detector.network.matching import match_anchors
 from vigil.learn.detector.network.registry import build_detector
-from vigil.learn.detector.network.suppression import Suppression
 from vigil.learn.detector.network.tensors import Truth
-from vigil.learn.detector.network.trained import TrainedDetector, detect
+from vigil.learn.detector.trained import TrainedDetector
+from vigil.learn.detector.training.augmentation import BoxAugmentation
 from vigil.learn.detector.training.module import DetectorTraining
 from vigil.learn.networks.machine import choose_device, choose_precision, prepare_torch
 from vigil.learn.networks.weights import save_model
-from vigil.learn.training.loop import Fitting, fit
-from vigil.learn.training.optimisation import Optimisation
-from vigil.pixels.letterbox import PADDING_RGB
+from vigil.learn.training.loop import Plan, fit
+from vigil.learn.training.optimisation import configure
+from vigil.pixels.fitting import PADDING_RGB
+from vigil.settings.suppression import DEFAULT
+from vigil.settings.train_detector import TrainDetector
 
 NUM_PICTURES, SIZE_WH = 64, (480, 360)
 NUM_ROUNDS = 7
@@ -72,18 +73,18 @@ METRICS = ("map", "map_50", "map_75", "map_small", "map_medium", "map_large", "m
 
 
 def run() -> list[Row]:
-    section = yaml.safe_load((PROJECT / "params.yaml").read_text())["train_detector"]
+    told = shipped(TrainDetector)
     truth = make_pictures(WORK / "pictures")
     return [
-        _loader(section, truth),
-        _step(section, truth),
+        _loader(told, truth),
+        _step(told, truth),
         _assignment(),
         _evaluation(),
-        *_detect(section),
+        *_detect(told),
     ]
 
 
-def make_pictures(folder: Path) -> DetectionSet:
+def make_pictures(folder: Path) -> AnnotatedPictures:
     """JPEG files in `loose/`, and the same in an archive beside it, with eight boxes each."""
     rng = np.random.default_rng(0)
     names = [f"{number:03d}.jpg" for number in range(NUM_PICTURES)]
@@ -114,13 +115,16 @@ def make_pictures(folder: Path) -> DetectionSet:
     boxes = pd.DataFrame(np.hstack([corners, corners + sides]), columns=CORNERS)
     boxes.insert(0, "image", np.repeat(images["file_name"].to_numpy(), 8))
     boxes.insert(1, "label", "human")
-    return DetectionSet.of(images, boxes.assign(is_crowd=False, is_difficult=False), ("human",))
+    return AnnotatedPictures.of(
+        images, boxes.assign(is_crowd=False, is_difficult=False), ("human",)
+    )
 
 
-def _loader(section: dict[str, Any], truth: DetectionSet) -> Row:
+def _loader(told: TrainDetector, truth: AnnotatedPictures) -> Row:
     tell(f"detector: loading {NUM_PICTURES} pictures")
-    dataset = _dataset(section, truth)
-    loader = batches(dataset, section["batch_size"], shuffle_seed=0)
+    change, batch_size = told.augmentation, told.fitting.batch_size
+    dataset = _dataset(told, truth)
+    loader = batches(dataset, batch_size, shuffle_seed=0)
     paths = [WORK / "pictures/loose" / name.split("/")[1] for name in dataset.ids]
     own = {name: rows[CORNERS] for name, rows in truth.boxes.groupby("image")}
     boxes = [torch.tensor(own[name].to_numpy(np.float32)) for name in dataset.ids]
@@ -136,19 +140,19 @@ def _loader(section: dict[str, Any], truth: DetectionSet) -> Row:
         pending: list[Tensor] = []
         for path, corners in zip(paths, boxes, strict=True):
             # The scale is drawn as ours is, which torchvision's own transform cannot.
-            scale = section["max_scale"] ** float(torch.empty(()).uniform_(-1, 1))
+            scale = change.max_scale ** float(torch.empty(()).uniform_(-1, 1))
             transform = v2.Compose(
                 [
-                    v2.RandomHorizontalFlip(section["flip_probability"]),
+                    v2.RandomHorizontalFlip(change.flip_probability),
                     v2.RandomAffine(
                         0,
-                        (section["max_shift"], section["max_shift"]),
+                        (change.max_shift, change.max_shift),
                         (scale, scale),
                         interpolation=v2.InterpolationMode.BILINEAR,
                         fill=list(PADDING_RGB),
                     ),
                     v2.ColorJitter(
-                        *(section[name] for name in ("brightness", "contrast", "saturation", "hue"))
+                        change.brightness, change.contrast, change.saturation, change.hue
                     ),
                     v2.SanitizeBoundingBoxes(labels_getter=None),
                 ]
@@ -158,7 +162,7 @@ def _loader(section: dict[str, Any], truth: DetectionSet) -> Row:
                 picture, BoundingBoxes(corners, format="XYXY", canvas_size=SIZE_WH[::-1])
             )
             pending.append(changed)
-            if len(pending) == section["batch_size"]:
+            if len(pending) == batch_size:
                 torch.stack(pending)
                 pending.clear()
         return NUM_PICTURES / (time.perf_counter() - start)
@@ -172,12 +176,12 @@ def _loader(section: dict[str, Any], truth: DetectionSet) -> Row:
     )
 
 
-def _dataset(section: dict[str, Any], truth: DetectionSet) -> DetectionDataset:
-    return DetectionDataset(
+def _dataset(told: TrainDetector, truth: AnnotatedPictures) -> PictureDataset:
+    return PictureDataset(
         WORK / "pictures",
         truth,
         input_size_wh=SIZE_WH,
-        augmentation=BoxAugmentation(**_pick(section, BoxAugmentation)),
+        augmentation=BoxAugmentation(told.augmentation),
     )
 
 
@@ -210,44 +214,41 @@ class Timed(DetectorTraining):
         super().on_validation_epoch_start()
 
 
-def _step(section: dict[str, Any], truth: DetectionSet) -> Row:
+def _step(told: TrainDetector, truth: AnnotatedPictures) -> Row:
     os.environ["VIGIL_DEVICE"] = "cpu"  # as the bare loop
     num_epochs = NUM_ROUNDS + 1
     tell(f"detector: {num_epochs} epochs of 8 batches, bare and with Lightning in turn")
-    kept = list(batches(_dataset(section, truth), section["batch_size"], shuffle_seed=0))
+    kept = list(batches(_dataset(told, truth), told.fitting.batch_size, shuffle_seed=0))
     one = truth.select(list(truth.images.index[:1]))
-    val_set = DetectionDataset(WORK / "pictures", one, input_size_wh=SIZE_WH)
-    section = section | {"max_epochs": num_epochs, "patience_epochs": num_epochs}
-    optimisation = Optimisation(**_pick(section, Optimisation))
-    training = {
-        "ema_decay": section["ema_decay"],
-        "monitor": "val_map",
-        "val_set": val_set,
-        "measure": lambda _: 0.0,
-        "with_val_loss": False,
-        "precision": section["precision"],
-    }
-    module = Timed(_build(section), optimisation, **training)
-    bare = DetectorTraining(_build(section), optimisation, **training)
-    module.bare_epoch = _bare_loop(section, bare, optimisation, kept, num_epochs)
+    val_set = PictureDataset(WORK / "pictures", one, input_size_wh=SIZE_WH)
+    enough = {"max_epochs": num_epochs, "patience_epochs": num_epochs}
+    told = told.model_copy(update={"fitting": told.fitting.model_copy(update=enough)})
+
+    def measure(_: pd.DataFrame) -> float:
+        return 0.0
+
+    module = Timed(_build(told), told, val_set=val_set, measure=measure)
+    bare = DetectorTraining(_build(told), told, val_set=val_set, measure=measure)
+    module.bare_epoch = _bare_loop(told, bare, kept)
     curves, state = WORK / "curves", WORK / "state"
     for left in (curves, state):
         shutil.rmtree(left, ignore_errors=True)
     os.environ["VIGIL_STATE_DIR"] = str(state)
+    plan = Plan(
+        module,
+        Stored(kept),
+        batches(val_set, 1, shuffle_seed=None),
+        told.fitting,
+        monitor=told.monitor,
+        mode=told.mode,
+        seed=told.seed,
+    )
     with contextlib.redirect_stdout(io.StringIO()):
-        fit(
-            module,
-            Stored(kept),
-            batches(val_set, 1, shuffle_seed=None),
-            Fitting(**_pick(section, Fitting), mode="max"),
-            stage="train_detector",
-            fingerprint="benchmark",
-            curves=curves,
-        )
+        fit(plan, branch="detector", fingerprint="benchmark", curves=curves)
     own_s, bare_s = module.own_s[1:], module.bare_s[1:]  # the first pair is warm-up
     ratio = median_ratio(own_s, bare_s)
     return Row(
-        f"a training step of {section['batch_size']} pictures, against a bare loop",
+        f"a training step of {told.fitting.batch_size} pictures, against a bare loop",
         f"{1000 * statistics.median(own_s) / len(kept):.0f} ms",
         f"{1000 * statistics.median(bare_s) / len(kept):.0f} ms",
         ratio,
@@ -257,20 +258,22 @@ def _step(section: dict[str, Any], truth: DetectionSet) -> Row:
 
 
 def _bare_loop(
-    section: dict[str, Any],
-    bare: DetectorTraining,
-    optimisation: Optimisation,
-    kept: list[Batch],
-    num_epochs: int,
+    told: TrainDetector, bare: DetectorTraining, kept: list[Batch]
 ) -> Callable[[], None]:
     network, average = bare.network.train(), bare.average
-    (optimiser,), (schedule,) = optimisation.configure(
-        network.parameters(), num_epochs * len(kept), monitor="val_map", mode="max"
+    num_steps = told.fitting.max_epochs * len(kept)
+    (optimiser,), (schedule,) = configure(
+        told.optimisation,
+        network.parameters(),
+        num_steps,
+        monitor=told.monitor,
+        mode=told.mode,
     )
     own = dict(average.state_dict()) if average else {}
     floats = [name for name, tensor in own.items() if tensor.is_floating_point()]
 
-    precision = choose_precision(section["precision"], choose_device())
+    precision = choose_precision(told.fitting.precision, choose_device())
+    clip = told.fitting.gradient_clip
 
     def epoch() -> None:
         for pictures, truth in kept:
@@ -279,8 +282,8 @@ def _bare_loop(
             total = torch.stack([loss.float() for loss in losses.values()]).sum()
             optimiser.zero_grad()
             total.backward()
-            if section["gradient_clip"]:
-                nn.utils.clip_grad_norm_(network.parameters(), section["gradient_clip"])
+            if clip:
+                nn.utils.clip_grad_norm_(network.parameters(), clip)
             optimiser.step()
             schedule["scheduler"].step()
             if own:
@@ -289,59 +292,52 @@ def _bare_loop(
                     torch._foreach_lerp_(
                         [own[name] for name in floats],
                         [new[name] for name in floats],
-                        1 - section["ema_decay"],
+                        1 - told.ema_decay,
                     )
 
     return epoch
 
 
-def _build(section: dict[str, Any]) -> Detector:
+def _build(told: TrainDetector) -> Detector:
     torch.manual_seed(0)
-    return build_detector("grid", _configs(section)["grid"])
+    return build_detector("grid", _configs(told)["grid"])
 
 
-def _configs(section: dict[str, Any]) -> dict[str, dict[str, Any]]:
+def _configs(told: TrainDetector) -> dict[str, dict[str, Any]]:
     """What detectors are built from, by architecture."""
-    names = ("trunk", "stride", "deepest_stride", "neck_width")
-    losses = (
-        *("box_loss", "objectness_loss", "class_loss"),
-        *("box_weight", "objectness_weight", "class_weight"),
-    )
     own = {
-        "features": {name: section[name] for name in names},
-        "loss": {name: section[name] for name in losses},
+        "features": told.features.model_dump(),
+        "loss": told.loss.model_dump(),
         "num_classes": 1,
-        "stride": section["stride"],
+        "stride": told.features.stride,
     }
-    anchors = ("anchor_ratios", "head_width", "positive_iou", "negative_iou")
+    anchor = told.anchor.model_dump(mode="json", exclude={"num_sizes"})
     of_torchvision: dict[str, Any] = {"num_classes": 1, "input_size_wh": SIZE_WH}
     return {
-        "grid": own | {"reach_cells": section["reach_cells"]},
-        "anchor": own
-        | {"anchor_sizes_px": [24.0, 48.0, 96.0]}
-        | {name: section[name] for name in anchors},
+        "grid": own | told.grid.model_dump(),
+        "anchor": own | anchor | {"sizes_px": [24.0, 48.0, 96.0]},
         "ssdlite320_mobilenet_v3_large": of_torchvision,
         "fasterrcnn_mobilenet_v3_large_320_fpn": of_torchvision,
     }
 
 
-def _detect(section: dict[str, Any]) -> list[Row]:
+def _detect(told: TrainDetector) -> list[Row]:
     """One picture after another through each architecture, weights random."""
     prepare_torch()
     tell(f"detector: {NUM_DETECTED} pictures one by one through four architectures")
     rng = np.random.default_rng(0)
     picture = rng.integers(0, 255, (SIZE_WH[1], SIZE_WH[0], 3), dtype=np.uint8)
     batch = torch.from_numpy(picture.transpose(2, 0, 1).copy())[None]
-    precision = section["precision"]
+    precision = told.fitting.precision
     rows = []
-    for architecture, config in _configs(section).items():
+    for architecture, config in _configs(told).items():
         torch.manual_seed(0)
         network = build_detector(architecture, config)
         weights, card = WORK / "detector.safetensors", WORK / "detector.json"
-        told: dict[str, Any] = {"architecture": architecture, "config": config}
-        told |= {"classes": ["human"], "input_size_wh": SIZE_WH, "precision": precision}
-        save_model(network.state_dict(), told, weights, card)
-        trained = TrainedDetector(weights, card)
+        facts: dict[str, Any] = {"architecture": architecture, "config": config}
+        facts |= {"classes": ["human"], "input_size_wh": SIZE_WH, "precision": precision}
+        save_model(network.state_dict(), facts, weights, card)
+        trained = TrainedDetector.from_files(weights, card)
         network = network.to(memory_format=torch.channels_last).eval()
 
         def ours(trained: TrainedDetector = trained) -> float:
@@ -352,7 +348,7 @@ def _detect(section: dict[str, Any]) -> list[Row]:
         @torch.inference_mode()
         def plain(network: Detector = network) -> float:
             start = time.perf_counter()
-            detect(network, batch, Suppression(), precision)
+            detect(network, batch, DEFAULT, precision)
             return time.perf_counter() - start
 
         own_s, plain_s = side_by_side([ours, plain], NUM_DETECTED)
@@ -436,7 +432,7 @@ def _evaluation() -> Row:
     )
 
 
-def _made_up(num_pictures: int) -> tuple[DetectionSet, pd.DataFrame]:
+def _made_up(num_pictures: int) -> tuple[AnnotatedPictures, pd.DataFrame]:
     """Ten objects of three classes a picture, and 50 detections, a good part of them close."""
     rng = np.random.default_rng(0)
     names = [f"{number:05d}.jpg" for number in range(num_pictures)]
@@ -448,7 +444,7 @@ def _made_up(num_pictures: int) -> tuple[DetectionSet, pd.DataFrame]:
     images = pd.DataFrame(
         {"file_name": names, "width": 640, "height": 640, "video": "", "frame_index": -1}
     ).assign(sha256="")
-    truth = DetectionSet.of(
+    truth = AnnotatedPictures.of(
         images, boxes.assign(is_crowd=False, is_difficult=False), ("car", "human", "sign")
     )
     found = pd.concat([boxes] * 5, ignore_index=True)
@@ -459,7 +455,7 @@ def _made_up(num_pictures: int) -> tuple[DetectionSet, pd.DataFrame]:
     return truth, found[list(DETECTION_COLUMNS)].reset_index(drop=True)
 
 
-def _pycocotools(truth: DetectionSet, found: pd.DataFrame) -> dict[str, float]:
+def _pycocotools(truth: AnnotatedPictures, found: pd.DataFrame) -> dict[str, float]:
     numbers = {name: number for number, name in enumerate(truth.images.index, start=1)}
     classes = {name: number for number, name in enumerate(truth.classes, start=1)}
 
@@ -489,8 +485,3 @@ def _pycocotools(truth: DetectionSet, found: pd.DataFrame) -> dict[str, float]:
     run.summarize()
     chosen = (0, 1, 2, 3, 4, 5, 8)
     return dict(zip(METRICS, (float(run.stats[place]) for place in chosen), strict=True))
-
-
-def _pick(params: dict[str, Any], kind: type) -> dict[str, Any]:
-    names = {field.name for field in fields(kind)}
-    return {name: value for name, value in params.items() if name in names}

@@ -14,7 +14,6 @@ A fit of 30 epochs on stored embeddings is held against the same fit with the cl
 each epoch; the latter's time is that of one pass over the clips, measured, times 30, plus the fit.
 """
 
-import json
 import os
 import shutil
 import statistics
@@ -28,27 +27,31 @@ from pathlib import Path
 
 import av
 import numpy as np
+import pandas as pd
 import torch
 import yaml
-from measure import PROJECT, WORK, Row, median_ratio, side_by_side, tell
+from measure import PROJECT, WORK, Row, median_ratio, shipped, side_by_side, tell
 
 from vigil.domain.clips.embeddings import Vectors
-from vigil.learn.alarm.embedding.backbone import Backbone
-from vigil.learn.alarm.embedding.embedder import NetworkEmbedder
-from vigil.learn.alarm.embedding.registry import BACKBONES
-from vigil.learn.alarm.scoring.autoencoder import Autoencoder
-from vigil.learn.alarm.scoring.data import batches
+from vigil.domain.clips.windows import WINDOW_DTYPES, WINDOWS_NAME
+from vigil.learn.alarm.network.embedding.backbone import Backbone
+from vigil.learn.alarm.network.embedding.embedder import NetworkEmbedder
+from vigil.learn.alarm.network.embedding.registry import BACKBONES
+from vigil.learn.alarm.network.scoring.autoencoder import Autoencoder
+from vigil.learn.alarm.network.scoring.data import batches
 from vigil.learn.alarm.training.module import MONITOR, AutoencoderTraining
-from vigil.learn.training.loop import Fitting, fit
-from vigil.learn.training.optimisation import Optimisation
+from vigil.learn.training.loop import Plan, fit
+from vigil.pixels.embedding import embed_windows
+from vigil.pixels.windows import WHOLE
+from vigil.plumbing.memo import file_digest
+from vigil.plumbing.records import write_csv
 from vigil.plumbing.trainings import forget_checkpoints
-
-sys.path.insert(0, str(PROJECT / "stages"))
-import embed_clips
+from vigil.settings.embed_clips import EmbedClips, NetworkName
+from vigil.settings.fit_autoencoder import FitAutoencoder
 
 NUM_FRAMES, SIZE_WH = 40, (320, 240)
 NUM_ROUNDS = 5
-TARGETS = {"r2plus1d_18": 3.0, "slowfast_r50": 2.5}
+TARGETS: dict[NetworkName, float] = {"r2plus1d_18": 3.0, "slowfast_r50": 2.5}
 MEASURED = (*TARGETS, "timesformer")
 NUM_CLIPS, NUM_CLIPS_SEEN = 24, 2
 NUM_STORED, NUM_EPOCHS = 200, 30
@@ -85,19 +88,13 @@ def make_clips(folder: Path, num: int) -> list[Path]:
     return paths
 
 
-def _embedder(name: str, *, plain: bool) -> NetworkEmbedder:
-    return NetworkEmbedder(
-        seed=0,
-        backbone=name,
-        weights="none",
-        num_frames=0,
-        slowfast_alpha=4,
-        num_windows=1,
-        short_clips="repeat_last",
-        batch_size=1 if plain else 8,  # as in params.yaml
-        precision="32-true" if plain else "bf16-true",
-        channels_last=not plain,
-    )
+def _embedder(name: NetworkName, *, plain: bool) -> NetworkEmbedder:
+    told = shipped(EmbedClips)
+    fast = {"precision": "bf16-true", "channels_last": True}
+    slow = {"precision": "32-true", "channels_last": False, "batch_size": 1}
+    network = told.network.model_copy(update=slow if plain else fast)
+    own = {"backbone": name, "weights": "none", "network": network}
+    return NetworkEmbedder(told.model_copy(update=own), Fraction(25))
 
 
 def _plainly(model: Backbone, paths: list[Path]) -> None:
@@ -122,10 +119,17 @@ def _in_stage(embedder: NetworkEmbedder, paths: list[Path]) -> int:
     state = WORK / "embed_state"
     shutil.rmtree(state, ignore_errors=True)
     os.environ["VIGIL_STATE_DIR"] = str(state)
-    return int(embed_clips.embed(paths, embedder, "code").shape[1])
+    return int(embed_windows(_windows(paths), paths[0].parent, embedder, "code").shape[1])
 
 
-def _speed(name: str, paths: list[Path], num_rounds: int) -> Row:
+def _windows(paths: list[Path]) -> pd.DataFrame:
+    """Each clip as one window, as `import_clips` lists them."""
+    names, digests = [path.name for path in paths], [file_digest(path) for path in paths]
+    table = pd.DataFrame({"video": names, "digest": digests})
+    return table.assign(**WHOLE._asdict())[list(WINDOW_DTYPES)]
+
+
+def _speed(name: NetworkName, paths: list[Path], num_rounds: int) -> Row:
     tell(f"embed: {num_rounds} rounds of {len(paths)} clips with {name}")
     ours, plain = _embedder(name, plain=False), _embedder(name, plain=True)
     speeds, reference = side_by_side(
@@ -155,34 +159,28 @@ def _fit_epochs(vectors: Vectors) -> None:
     curves = WORK / "fit_curves"
     shutil.rmtree(curves, ignore_errors=True)
     model = Autoencoder(width=vectors.shape[1], hidden=[128, 32], dropout=0.1, error="sum")
-    rows = np.arange(len(vectors))
-    fit(
-        AutoencoderTraining(model, Optimisation("adam", 1e-3, 0.0, "step", 0.0)),
+    rows, told = np.arange(len(vectors)), shipped(FitAutoencoder)
+    enough = {"max_epochs": NUM_EPOCHS, "patience_epochs": NUM_EPOCHS, "precision": "32-true"}
+    plan = Plan(
+        AutoencoderTraining(model, told.optimisation),
         batches(vectors, rows, 16, shuffle_seed=0),
         batches(vectors, rows[:32], 16, shuffle_seed=None),
-        Fitting(
-            max_epochs=NUM_EPOCHS,
-            patience_epochs=NUM_EPOCHS,
-            monitor=MONITOR,
-            mode="min",
-            min_delta=0.0,
-            gradient_clip=0.0,
-            precision="32-true",
-            seed=0,
-        ),
-        stage="benchmark",
-        fingerprint="fit",
-        curves=curves,
+        told.fitting.model_copy(update=enough),
+        monitor=MONITOR,
+        mode="min",
+        seed=0,
     )
+    fit(plan, branch="benchmark", fingerprint="fit", curves=curves)
     forget_checkpoints("benchmark", "fit")
 
 
 def _fit(paths: list[Path]) -> Row:
     tell(f"fit: {NUM_EPOCHS} epochs of {NUM_STORED} clips, embedded once and in each epoch")
     embedder = _embedder("r2plus1d_18", plain=False)
-    list(embedder.embed(paths[:4]))
+    videos = [(path, [WHOLE]) for path in paths]
+    list(embedder.embed(videos[:4]))
     start = time.perf_counter()
-    made = np.concatenate(list(embedder.embed(paths)))
+    made = np.concatenate(list(embedder.embed(videos)))
     one_pass_s = (time.perf_counter() - start) / len(paths) * NUM_STORED
     rng = np.random.default_rng(0)
     many = np.tile(made, (NUM_STORED // len(made), 1))
@@ -207,35 +205,30 @@ def _one_more(paths: list[Path]) -> Row:
     tell(f"embed: one clip added to {NUM_BEFORE}")
     folder = WORK / "one_more"
     shutil.rmtree(folder, ignore_errors=True)
-    (folder / "clips" / "walk").mkdir(parents=True)
-    (folder / "splits").mkdir()
+    (folder / "clips").mkdir(parents=True)
     params = yaml.safe_load((PROJECT / "params.yaml").read_text())
-    params["dataset"]["clip_group_pattern"] = ""
     (folder / "params.yaml").write_text(yaml.safe_dump(params))
     for path in paths:
-        shutil.copy(path, folder / "clips" / "walk")
+        shutil.copy(path, folder / "clips")
     state = folder / "state"
 
-    def embed(names: list[str]) -> float:
-        sides = {"train": names, "val": [], "test": []}
-        for side, own in sides.items():
-            (folder / "splits" / f"{side}.json").write_text(json.dumps([f"walk/{n}" for n in own]))
+    def embed(own: list[Path]) -> float:
+        write_csv(_windows(own), folder / WINDOWS_NAME)
         start = time.perf_counter()
         subprocess.run(
             [sys.executable, str(PROJECT / "stages" / "embed_clips.py"), "--clips", "clips",
-             "--splits", "splits", "--embeddings", "embeddings"],
+             "--windows", WINDOWS_NAME, "--embeddings", "embeddings"],
             cwd=folder, check=True, capture_output=True,
             env={**os.environ, "VIGIL_STATE_DIR": str(state)},
         )  # fmt: skip
         return time.perf_counter() - start
 
-    names = [path.name for path in paths]
-    embed(names[:1])
+    embed(paths[:1])
     shutil.rmtree(state)
-    alone_s = embed(names[:1])
+    alone_s = embed(paths[:1])
     shutil.rmtree(state)
-    all_s = embed(names[:-1])
-    more_s = embed(names)
+    all_s = embed(paths[:-1])
+    more_s = embed(paths)
     ratio = more_s / alone_s
     return Row(
         f"one clip more than {NUM_BEFORE} ({all_s:.1f} s), against one alone",

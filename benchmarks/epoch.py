@@ -21,12 +21,10 @@ import shutil
 import statistics
 import time
 from collections.abc import Callable
-from dataclasses import fields
 from typing import Any
 
 import torch
-import yaml
-from measure import PROJECT, WORK, Row, median_ratio, tell
+from measure import WORK, Row, median_ratio, shipped, tell
 from samples import SHAPE, make_samples
 from torch import Tensor, nn
 from torch.nn import functional
@@ -34,10 +32,11 @@ from torch.nn import functional
 from vigil.learn.classifier.network.data import CropDataset, batches
 from vigil.learn.classifier.network.registry import build_classifier
 from vigil.learn.classifier.training.augmentation import CropAugmentation
-from vigil.learn.classifier.training.module import ClassifierTraining
+from vigil.learn.classifier.training.module import MONITOR, ClassifierTraining
 from vigil.learn.networks.machine import choose_device, choose_precision
-from vigil.learn.training.loop import Fitting, fit
-from vigil.learn.training.optimisation import Optimisation
+from vigil.learn.training.loop import Plan, fit
+from vigil.learn.training.optimisation import configure
+from vigil.settings.train_classifier import TrainClassifier
 
 NUM_TRAIN, NUM_VAL = 2048, 512
 NUM_PAIRS = 11
@@ -69,36 +68,29 @@ class Timed(ClassifierTraining):
 
 def run() -> list[Row]:
     folder, ids, _ = make_samples()
-    params = yaml.safe_load((PROJECT / "params.yaml").read_text())["train_classifier"]
+    num_epochs = NUM_PAIRS + 2  # the first is warm-up, the last has no next one to end at
+    told = shipped(TrainClassifier)
+    enough = {"max_epochs": num_epochs, "patience_epochs": num_epochs}
+    told = told.model_copy(update={"fitting": told.fitting.model_copy(update=enough)})
     train_set = CropDataset(folder, ids[:NUM_TRAIN])
     val_set = CropDataset(folder, ids[NUM_TRAIN : NUM_TRAIN + NUM_VAL])
-    augmentation = CropAugmentation(**_pick(params, CropAugmentation))
-    optimisation = Optimisation(**_pick(params, Optimisation))
-    num_epochs = NUM_PAIRS + 2  # the first is warm-up, the last has no next one to end at
-    params |= {"max_epochs": num_epochs, "patience_epochs": num_epochs}
-    fitting = Fitting(**_pick(params, Fitting), monitor="val_loss", mode="min", min_delta=0.0)
-    module = Timed(
-        _build(params),
-        augmentation,
-        optimisation,
-        params["label_smoothing"],
-        bare_epoch=_bare_loop(params, train_set, val_set, augmentation, optimisation, num_epochs),
-    )
+    module = Timed(_build(told), told, bare_epoch=_bare_loop(told, train_set, val_set))
     tell(f"epoch: {num_epochs} epochs of {NUM_TRAIN} samples, bare and with Lightning in turn")
     curves, state = WORK / "curves", WORK / "state"
     for left in (curves, state):
         shutil.rmtree(left, ignore_errors=True)
     os.environ["VIGIL_STATE_DIR"] = str(state)
+    plan = Plan(
+        module,
+        batches(train_set, told.fitting.batch_size, shuffle_seed=told.seed),
+        batches(val_set, told.fitting.batch_size, shuffle_seed=None),
+        told.fitting,
+        monitor=MONITOR,
+        mode="min",
+        seed=told.seed,
+    )
     with contextlib.redirect_stdout(io.StringIO()):
-        fit(
-            module,
-            batches(train_set, params["batch_size"], shuffle_seed=params["seed"]),
-            batches(val_set, params["batch_size"], shuffle_seed=None),
-            fitting,
-            stage="train_classifier",
-            fingerprint="benchmark",
-            curves=curves,
-        )
+        fit(plan, branch="classifier", fingerprint="benchmark", curves=curves)
     own_s, bare_s = module.own_s[1:], module.bare_s[1 : len(module.own_s)]
     ratio = median_ratio(own_s, bare_s)
     return [
@@ -113,38 +105,25 @@ def run() -> list[Row]:
     ]
 
 
-def _pick(params: dict[str, Any], kind: type) -> dict[str, Any]:
-    names = {field.name for field in fields(kind)}
-    return {name: value for name, value in params.items() if name in names}
-
-
-def _build(params: dict[str, Any]) -> nn.Module:
-    names = ("patch_px", "width", "depth", "num_heads", "mlp_width", "dropout")
-    config = {name: params[name] for name in names}
-    return build_classifier(
-        params["architecture"], {"num_frames": SHAPE[0], "size_px": SHAPE[1], **config}
-    )
+def _build(told: TrainClassifier) -> nn.Module:
+    shape = {"num_frames": SHAPE[0], "size_px": SHAPE[1]}
+    return build_classifier(told.architecture, {**shape, **told.network.model_dump()})
 
 
 def _bare_loop(
-    params: dict[str, Any],
-    train_set: CropDataset,
-    val_set: CropDataset,
-    augmentation: CropAugmentation,
-    optimisation: Optimisation,
-    num_epochs: int,
+    told: TrainClassifier, train_set: CropDataset, val_set: CropDataset
 ) -> Callable[[], None]:
     device = choose_device()
-    model = _build(params).to(device)
-    batch_size, clip = params["batch_size"], params["gradient_clip"]
+    model, augmentation = _build(told).to(device), CropAugmentation(told.augmentation)
+    batch_size, clip = told.fitting.batch_size, told.fitting.gradient_clip
     train, targets = (part.to(device) for part in train_set.__getitems__(range(NUM_TRAIN)))
     val, val_targets = (part.to(device) for part in val_set.__getitems__(range(NUM_VAL)))
-    num_steps = num_epochs * -(-NUM_TRAIN // batch_size)
-    (optimiser,), (schedule,) = optimisation.configure(
-        model.parameters(), num_steps, monitor="val_loss", mode="min"
+    num_steps = told.fitting.max_epochs * -(-NUM_TRAIN // batch_size)
+    (optimiser,), (schedule,) = configure(
+        told.optimisation, model.parameters(), num_steps, monitor=MONITOR, mode="min"
     )
-    dtype = PRECISIONS[choose_precision(params["precision"], device)]
-    smoothing = params["label_smoothing"]
+    dtype = PRECISIONS[choose_precision(told.fitting.precision, device)]
+    smoothing = told.label_smoothing
 
     def loss_of(crops: Tensor, targets: Tensor) -> Tensor:
         if model.training:

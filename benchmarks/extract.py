@@ -19,9 +19,10 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import yaml
-from measure import PROJECT, WORK, Row, median_ratio, side_by_side, tell
+from measure import WORK, Row, median_ratio, shipped, side_by_side, tell
 from walkers import write_video
+
+from vigil.settings.extract_frames import ExtractFrames
 
 NUM_FRAMES = 750
 SIZE_WH = (1280, 720)
@@ -31,7 +32,7 @@ NUM_COMPARED = 30
 OURS = """
 import sys, time
 from pathlib import Path
-from vigil.pixels.video.frames import extract_frames
+from vigil.pixels.frames import extract_frames
 start = time.perf_counter()
 extract_frames(Path(sys.argv[1]), Path(sys.argv[2]), jpeg_quality=int(sys.argv[3]))
 print(time.perf_counter() - start)
@@ -84,8 +85,7 @@ def run() -> list[Row]:
     video = WORK / "surveillance_720p.mp4"
     tell(f"extract: {NUM_FRAMES} frames of 720p, made once")
     write_video(video, NUM_FRAMES, SIZE_WH, BIT_RATE)
-    params = yaml.safe_load((PROJECT / "params.yaml").read_text())
-    quality = int(params["extract_frames"]["jpeg_quality"])
+    quality = shipped(ExtractFrames).jpeg_quality
     if shutil.which("ffmpeg") is None:
         ours = Ours(video, quality)
         fps = NUM_FRAMES / statistics.median(side_by_side([ours], NUM_ROUNDS)[0])

@@ -8,7 +8,11 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
+from vigil.plumbing.params import Section, parse_section, read_params
+
+S = TypeVar("S", bound=Section)
 PROJECT = Path(__file__).resolve().parent.parent
 WORK = Path(__file__).resolve().parent / "work"
 
@@ -23,6 +27,11 @@ class Row:
     ratio: float | None = None
     target: str = ""
     met: bool | None = None
+
+
+def shipped(kind: type[S]) -> S:
+    """A section of the project's `params.yaml`."""
+    return parse_section(kind, read_params(PROJECT / "params.yaml"), kind.section)
 
 
 def tell(message: str) -> None:

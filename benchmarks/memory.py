@@ -34,9 +34,11 @@ STAGES = (
     "generate_samples",
     "split@classifier",
     "train_classifier",
+    "predict@classifier",
     "evaluate@classifier",
 )
 TARGET = 1.15
+VARIABLE = re.compile(r"\$\{(.+?)\}")
 
 
 def run() -> list[Row]:
@@ -71,7 +73,8 @@ def _run_stages(num_frames: int) -> dict[str, Peak]:
         shutil.rmtree(folder / made, ignore_errors=True)
     params = yaml.safe_load((PROJECT / "params.yaml").read_text())
     params["dataset"] |= {"root": "input", "videos": ["scene.mp4"]}
-    params["train_classifier"]["max_epochs"] = 1
+    params["train_classifier"]["fitting"]["max_epochs"] = 1
+    shutil.copytree(PROJECT / "splits", folder / "splits", dirs_exist_ok=True)
     (folder / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
     environment = {**os.environ, "VIGIL_STATE_DIR": str(folder / "state")}
     peaks = {}
@@ -94,8 +97,8 @@ def _command(stage: str, params: dict[str, Any]) -> list[str]:
         value: Any = known
         for part in match[1].split("."):
             value = value[part]
-        return str(value)
+        return VARIABLE.sub(fill, str(value))  # an item may name parameters
 
-    python, script, *options = shlex.split(re.sub(r"\$\{(.+?)\}", fill, described["cmd"]))
+    python, script, *options = shlex.split(VARIABLE.sub(fill, described["cmd"]))
     assert python == "python"
     return [sys.executable, str(PROJECT / Path(script)), *options]

@@ -46,7 +46,7 @@ NUM_CLIPS = 50  # of a class
 CLIP_LENGTHS = range(30, 40)  # frames
 NUM_ROUNDS = 3
 DEMO_TARGET_S, TARGET = 2.0, 3.0
-COPIED = ("dvc.yaml", "params.yaml", ".dvcignore", ".gitignore", "stages", "src")
+COPIED = ("dvc.yaml", "params.yaml", ".dvcignore", ".gitignore", "splits", "stages", "src")
 SMALL: dict[str, dict[str, Any]] = {
     "dataset": {
         "root": "data/scene",
@@ -59,9 +59,12 @@ SMALL: dict[str, dict[str, Any]] = {
     "generate_samples": {"size_px": 20, "stride_frames": 60},
     "import_detections": {"frame_stride": 250},
     "split": {"val_fraction": 0.02},  # few, as a frame in val drops its copies from train
-    "train_classifier": {"width": 16, "mlp_width": 16, "num_heads": 2, "max_epochs": 1},
-    "train_detector": {"input_size_wh": [96, 96], "max_epochs": 1},
-    "fit_autoencoder": {"max_epochs": 2, "hidden": [8, 4]},
+    "train_classifier": {
+        "network": {"width": 16, "mlp_width": 16, "num_heads": 2},
+        "fitting": {"max_epochs": 1},
+    },
+    "train_detector": {"input_size_wh": [96, 96], "fitting": {"max_epochs": 1}},
+    "fit_autoencoder": {"network": {"hidden": [8, 4]}, "fitting": {"max_epochs": 2}},
 }
 
 
@@ -158,8 +161,7 @@ def make_project(folder: Path) -> NoOp:
     videos = [f"camera_{number:03d}.mp4" for number in range(NUM_VIDEOS)]
     _make_scene(folder / "data/scene", videos)
     params = yaml.safe_load((folder / "params.yaml").read_text())
-    for section, values in SMALL.items():
-        params[section].update(values)
+    _merge(params, SMALL)
     params["dataset"]["videos"] = videos
     params["split"]["test_videos"] = videos[::NUM_ENCODED]
     (folder / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
@@ -216,6 +218,14 @@ def make_bare_project(folder: Path, nums_files: list[int]) -> NoOp:
     tell(f"no_op: a bare pipeline of {sum(nums_files):,} files, once")
     project.run("repro")
     return project
+
+
+def _merge(place: dict[str, Any], values: dict[str, Any]) -> None:
+    for name, value in values.items():
+        if isinstance(value, dict):
+            _merge(place[name], value)
+        else:
+            place[name] = value
 
 
 def _start_repository(project: NoOp) -> None:

@@ -16,23 +16,22 @@ import tempfile
 from pathlib import Path
 
 import torch
-import yaml
+from measure import shipped
 from torch import Tensor, nn
 
 from vigil.domain.measures.classifier import measure_binary
 from vigil.domain.samples.index import LABELS
-from vigil.domain.splits.sides import read_side
+from vigil.domain.sides import read_side
 from vigil.learn.classifier.network.data import CropDataset, batches
-from vigil.learn.classifier.network.probabilities import predict_probabilities
-from vigil.learn.classifier.training.augmentation import CropAugmentation
+from vigil.learn.classifier.trained import TrainedClassifier
 from vigil.learn.classifier.training.module import MONITOR, ClassifierTraining
 from vigil.learn.networks.machine import choose_device, seed_torch
-from vigil.learn.training.loop import Fitting, fit
-from vigil.learn.training.optimisation import Optimisation
+from vigil.learn.training.loop import Plan, fit
+from vigil.settings.train_classifier import Augmentation, TrainClassifier
 
 SAMPLES, SPLITS = Path("data/samples"), Path("data/splits/classifier")
 PATCH_PX, WIDTH, NUM_HEADS, MLP_WIDTH, DROPOUT = 5, 256, 8, 1024, 0.1
-UNCHANGED = CropAugmentation(
+UNCHANGED = Augmentation(
     flip_probability=0.0,
     max_shift_px=0.0,
     max_scale=1.0,
@@ -89,44 +88,50 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seed", type=int, default=0)
     seed: int = parser.parse_args().seed
-    section = yaml.safe_load(Path("params.yaml").read_text(encoding="utf-8"))["train_classifier"]
+    told = _plainly(shipped(TrainClassifier), seed)
+    batch_size = told.fitting.batch_size
     names = {side: read_side(SPLITS / f"{side}.json") for side in ("train", "val", "test")}
     sets = {side: CropDataset(SAMPLES, own) for side, own in names.items()}
     num_frames, size_px, _ = sets["train"].sample_shape
     seed_torch(seed)
     model = SeedForm(num_frames, size_px)
-    fitting = Fitting(
-        max_epochs=section["max_epochs"],
-        patience_epochs=section["patience_epochs"],
+    plan = Plan(
+        ClassifierTraining(model, told),
+        batches(sets["train"], batch_size, shuffle_seed=seed),
+        batches(sets["val"], batch_size, shuffle_seed=None),
+        told.fitting,
         monitor=MONITOR,
         mode="min",
-        min_delta=0.0,
-        gradient_clip=0.0,
-        precision="32-true",
         seed=seed,
     )
     folder = Path(tempfile.mkdtemp())
     os.environ["VIGIL_STATE_DIR"] = str(folder / "state")
     try:
-        fitted = fit(
-            ClassifierTraining(
-                model, UNCHANGED, Optimisation("adam", 1e-3, 0.0, "constant", 0.0), 0.0
-            ),
-            batches(sets["train"], section["batch_size"], shuffle_seed=seed),
-            batches(sets["val"], section["batch_size"], shuffle_seed=None),
-            fitting,
-            stage="seed_form",
-            fingerprint="once",
-            curves=folder / "curves",
-        )
+        fitted = fit(plan, branch="seed_form", fingerprint="once", curves=folder / "curves")
     finally:
         shutil.rmtree(folder)
     model.load_state_dict(fitted.state)
-    tests = batches(sets["test"], section["batch_size"], shuffle_seed=None)
-    probabilities = predict_probabilities(model, tests, choose_device()).double().numpy()
+    trained = TrainedClassifier(model, sets["test"].sample_shape, LABELS, choose_device())
+    probabilities = trained.predict_all(sets["test"], batch_size)
     targets = (sets["test"].table["label"] == LABELS[1]).to_numpy()
     print(f"best epoch {fitted.best_epoch} of {fitted.num_epochs}")
     print(measure_binary(targets, probabilities, 0.5))
+
+
+def _plainly(told: TrainClassifier, seed: int) -> TrainClassifier:
+    """Plain Adam in 32 bits, nothing clipped, smoothed or changed."""
+    fitting = {"min_delta": 0.0, "gradient_clip": 0.0, "precision": "32-true"}
+    plain = {"optimiser": "adam", "learning_rate": 1e-3, "weight_decay": 0.0}
+    rate = {"schedule": "constant", "warmup_fraction": 0.0}
+    return told.model_copy(
+        update={
+            "seed": seed,
+            "label_smoothing": 0.0,
+            "fitting": told.fitting.model_copy(update=fitting),
+            "optimisation": told.optimisation.model_copy(update=plain | rate),
+            "augmentation": UNCHANGED,
+        }
+    )
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ on the parameters alone.
 """
 
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 from pydantic import Field
@@ -16,13 +17,15 @@ from scene.scene import Track
 from vigil.plumbing.outputs import whole
 from vigil.plumbing.params import Section
 from vigil.plumbing.records import write_json
-from vigil.plumbing.stages import run_stage
+from vigil.plumbing.runner import run_stage
 
 _IDS, _ANNOTATOR = 2, 3  # what a random stream is for
 
 
-class Params(Section):
+class MakeDemo(Section):
     """``num_frames`` is the length of every video; scenes and clips are counted by class."""
+
+    section: ClassVar[str] = "make_demo"
 
     seed: int = Field(ge=0)
     num_frames: int = Field(ge=2, le=2000)
@@ -47,46 +50,46 @@ def exact_record(tracks: dict[str, Track]) -> dict[str, dict[str, list[float]]]:
     }
 
 
-def write_videos(videos: Path, annotations: Path, exact_boxes: Path, params: Params) -> None:
+def write_videos(videos: Path, annotations: Path, exact_boxes: Path, settings: MakeDemo) -> None:
     """Write the folder of ``videos``, their ``annotations`` and the ``exact_boxes`` behind them."""
     tasks, exact = [], {}
     with whole(videos) as folder:
         folder.mkdir()
-        made = make_videos(folder, seed=params.seed, num_frames=params.num_frames)
+        made = make_videos(folder, seed=settings.seed, num_frames=settings.num_frames)
     for film_index, (film, tracks) in enumerate(zip(FILMS, made, strict=True)):
-        named = name_tracks(film_index, tracks, params.seed)
+        named = name_tracks(film_index, tracks, settings.seed)
         video = AnnotatedVideo(
             file_name=film.file_name,
             size_wh=film.size_wh,
-            num_frames=params.num_frames,
+            num_frames=settings.num_frames,
             fps=film.fps,
             annotator_fps=film.annotator_fps,
             tracks=named,
         )
-        rng = np.random.default_rng((params.seed, film_index, _ANNOTATOR))
+        rng = np.random.default_rng((settings.seed, film_index, _ANNOTATOR))
         tasks.append(annotate(video, film_index + 1, rng))
         exact[film.file_name] = exact_record(named)
     write_json(tasks, annotations, indent=None)
     write_json(exact, exact_boxes, indent=None)
 
 
-def write_clips(clips: Path, params: Params) -> None:
+def write_clips(clips: Path, settings: MakeDemo) -> None:
     """Write the folder of ``clips``, one folder for each class."""
     with whole(clips) as folder:
         make_clips(
             folder,
-            seed=params.seed,
-            num_scenes=params.num_scenes_per_class,
-            num_clips=params.num_clips_per_scene,
+            seed=settings.seed,
+            num_scenes=settings.num_scenes_per_class,
+            num_clips=settings.num_clips_per_scene,
         )
 
 
 def main(
-    *, videos: Path, annotations: Path, exact_boxes: Path, clips: Path, params: Params
+    *, videos: Path, annotations: Path, exact_boxes: Path, clips: Path, settings: MakeDemo
 ) -> None:
     """Write all of the demo."""
-    write_videos(videos, annotations, exact_boxes, params)
-    write_clips(clips, params)
+    write_videos(videos, annotations, exact_boxes, settings)
+    write_clips(clips, settings)
 
 
 if __name__ == "__main__":

@@ -1,41 +1,46 @@
 """Decodes each listed video once into an archive of JPEG frames."""
 
+from fractions import Fraction
 from functools import partial
 from pathlib import Path
-from typing import Annotated
 
-from pydantic import Field
-
-from vigil.pixels.video.frames import extract_frames
+from vigil.pixels.frames import extract_frames
 from vigil.plumbing.errors import InputError
-from vigil.plumbing.memo import Memo, file_digest
+from vigil.plumbing.fingerprints import code_fingerprint
+from vigil.plumbing.memo import Memo, tree_digest
 from vigil.plumbing.outputs import whole
-from vigil.plumbing.params import FileNames, Section
+from vigil.plumbing.params import FileNames
 from vigil.plumbing.progress import progress
-from vigil.plumbing.stages import code_fingerprint, run_stage
+from vigil.plumbing.runner import run_stage
+from vigil.settings.extract_frames import ExtractFrames
 
 
-class Params(Section):
-    jpeg_quality: Annotated[int, Field(ge=1, le=100)]
-
-
-def main(*, video_folder: Path, frames: Path, videos: FileNames, params: Params) -> None:
-    missing = [video for video in videos if not (video_folder / video).is_file()]
+def main(
+    *,
+    video_folder: Path,
+    frames: Path,
+    videos: FileNames,
+    picture_fps: float,
+    settings: ExtractFrames,
+) -> None:
+    missing = [video for video in videos if not (video_folder / video).exists()]
     if missing:
         raise InputError(f"{video_folder}: expected the listed videos, found no {missing[0]}")
-    memo, code = Memo("extract_frames"), code_fingerprint(main)
+    memo, code = Memo("frames"), code_fingerprint(extract_frames)
     with whole(frames) as folder:
         folder.mkdir()
         for video in progress(videos, "extract frames", "video"):
             source = video_folder / video
             facts = {
                 "code": code,
-                "video": file_digest(source),
+                "video": tree_digest(source),
                 "suffix": source.suffix,
-                "params": params.model_dump(),
+                "params": settings.model_dump(),
             }
-            make = partial(extract_frames, source, **params.model_dump())
-            memo.fetch(facts, make, folder / f"{video}.zip")
+            options = {**settings.model_dump(), "picture_fps": Fraction(str(picture_fps))}
+            if source.is_dir():
+                facts["picture_fps"] = picture_fps
+            memo.fetch(facts, partial(extract_frames, source, **options), folder / f"{video}.zip")
     memo.prune()
 
 

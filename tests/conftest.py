@@ -1,13 +1,17 @@
 """A tiny scene, and stage scripts run on it as DVC runs them."""
 
 import json
+import os
 import runpy
 import shutil
 import signal
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import reduce
+from operator import getitem
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +22,7 @@ from hypothesis import settings
 from tiny_exports import Json, keyframe, region, task
 from tiny_videos import write_video
 
-from vigil.pixels.video.picture import Picture
+from vigil.pixels.pictures.picture import Picture
 
 # Examples are the same in each run, and how long one takes says nothing on a busy machine.
 settings.register_profile("vigil", deadline=None, derandomize=True, database=None)
@@ -46,19 +50,120 @@ WORDS = {
         *("--annotations", "data/annotations", "--images", "data/frames"),
         *("--detections", "data/detection", "--report", "data/detection_report"),
     ),
-    "split": (
-        *("classifier", "--samples", "data/samples", "--splits", "data/splits/classifier"),
-        *("--metrics", "metrics/split_classifier.json"),
+    "split_classifier": (
+        *("--samples", "data/samples", "--given", "splits/drawn.csv"),
+        *("--splits", "data/splits/classifier", "--metrics", "metrics/split_classifier.json"),
+    ),
+    "split_detector": (
+        *("--detections", "data/detection/instances.json", "--given", "splits/drawn.csv"),
+        *("--splits", "data/splits/detector", "--metrics", "metrics/split_detector.json"),
     ),
 }
-"""The command line of each light stage, in the order of the pipeline."""
+"""The command line of each light stage of the scene, in the order of the pipeline."""
+
+DETECTIONS = ("--detections", "data/detection/instances.json")
+
+
+def model_files(branch: str) -> tuple[str, ...]:
+    return ("--weights", f"models/{branch}.safetensors", "--card", f"models/{branch}.json")
+
+
+def sides_to_learn_from(branch: str) -> tuple[str, ...]:
+    splits = f"data/splits/{branch}"
+    return ("--train", f"{splits}/train.json", "--val", f"{splits}/val.json")
+
+
+def measures(branch: str) -> tuple[str, ...]:
+    return (
+        *("--predictions", f"data/predictions/{branch}"),
+        *("--metrics", f"metrics/{branch}.json", "--plots", f"metrics/plots/{branch}"),
+    )
+
+
+LEARNT = {
+    "train_classifier": (
+        *("--samples", "data/samples", *sides_to_learn_from("classifier")),
+        *(*model_files("classifier"), "--curves", "models/classifier_curves"),
+    ),
+    "train_detector": (
+        *("--images", "data/frames", *DETECTIONS, *sides_to_learn_from("detector")),
+        *(*model_files("detector"), "--curves", "models/detector_curves"),
+    ),
+    "predict_classifier": (
+        *("--samples", "data/samples", "--splits", "data/splits/classifier"),
+        *(*model_files("classifier"), "--predictions", "data/predictions/classifier"),
+    ),
+    "predict_detector": (
+        *("--images", "data/frames", *DETECTIONS, "--splits", "data/splits/detector"),
+        *(*model_files("detector"), "--predictions", "data/predictions/detector"),
+    ),
+    "evaluate_classifier": ("--samples", "data/samples", *measures("classifier")),
+    "evaluate_detector": (
+        *("--images", "data/frames", *DETECTIONS, "--splits", "data/splits/detector"),
+        *measures("detector"),
+    ),
+}
+"""The command lines of the stages that train, use and measure networks on the scene."""
+
+
+def alarm_words(clips: str = "scene/clips") -> dict[str, tuple[str, ...]]:
+    """The command lines of the alarm's stages, in the order of the pipeline."""
+    windows, labels = (
+        ("--windows", "data/clips/windows.csv"),
+        ("--labels", "data/clips/labels.csv"),
+    )
+    splits, model = ("--splits", "data/splits/alarm"), model_files("alarm")
+    embedded = ("--clips", clips, "--embeddings", "data/embeddings")
+    threshold = ("--threshold", "models/threshold.json")
+    return {
+        "import_clips": ("--clips", clips, "--windows", "data/clips"),
+        "split_alarm": (
+            *(*windows, *labels, "--given", "splits/drawn.csv", *splits),
+            *("--metrics", "metrics/split_alarm.json"),
+        ),
+        "embed_clips": (*embedded, *windows),
+        "fit_autoencoder": (*embedded, *labels, *splits, *model, "--curves", "models/alarm_curves"),
+        "predict_alarm": (
+            *(*embedded, *labels, *splits, *model),
+            *("--predictions", "data/predictions/alarm"),
+        ),
+        "pick_threshold": ("--scores", "data/predictions/alarm/scores.csv", *threshold),
+        "evaluate_alarm": (
+            "--clips", clips, *windows, *labels, *threshold, *measures("alarm"),
+        ),
+    }  # fmt: skip
+
+
+COMMANDS = {**WORDS, **LEARNT, **alarm_words()}
+"""The command line of every stage."""
 
 OUTPUTS = {
     "extract_frames": ("data/frames",),
     "interpolate_annotations": ("data/annotations",),
     "generate_samples": ("data/samples", "data/sample_report"),
     "import_detections": ("data/detection", "data/detection_report"),
-    "split": ("data/splits/classifier", "metrics/split_classifier.json"),
+    "split_classifier": ("data/splits/classifier", "metrics/split_classifier.json"),
+    "split_detector": ("data/splits/detector", "metrics/split_detector.json"),
+    "split_alarm": ("data/splits/alarm", "metrics/split_alarm.json"),
+    "import_clips": ("data/clips",),
+    "embed_clips": ("data/embeddings",),
+    "pick_threshold": ("models/threshold.json",),
+    **{
+        stage: tuple(f"models/{branch}{end}" for end in (".safetensors", ".json", "_curves"))
+        for stage, branch in (
+            ("train_classifier", "classifier"),
+            ("train_detector", "detector"),
+            ("fit_autoencoder", "alarm"),
+        )
+    },
+    **{
+        f"predict_{branch}": (f"data/predictions/{branch}",)
+        for branch in ("classifier", "detector", "alarm")
+    },
+    **{
+        f"evaluate_{branch}": (f"metrics/{branch}.json", f"metrics/plots/{branch}")
+        for branch in ("classifier", "detector", "alarm")
+    },
 }
 
 
@@ -86,8 +191,9 @@ class Project:
         (self.folder / "params.yaml").write_text(text, encoding="utf-8")
 
     def set_params(self, section: str, **values: Any) -> None:
+        """Args: section: where the values stand, dots between the keys."""
         params = self.params
-        params[section].update(values)
+        reduce(getitem, section.split("."), params).update(values)
         self.write_params(params)
 
     def video(self, name: str) -> Path:
@@ -174,6 +280,47 @@ def files_of(folder: Path) -> dict[str, bytes]:
     return {str(file.relative_to(folder)): file.read_bytes() for file in files}
 
 
+def init_git(project: Project) -> None:
+    """DVCLive looks for a commit."""
+    git = ("git", "-C", str(project.folder), "-c", "user.name=t", "-c", "user.email=t@t")
+    subprocess.run([*git, "init", "-q"], check=True)
+    subprocess.run([*git, "commit", "-qm", "start", "--allow-empty"], check=True)
+
+
+HEAVY = ("torch", "torchvision", "lightning")
+WATCHED = """
+import runpy, sys
+script = sys.argv.pop(1)
+sys.argv[0] = script
+try:
+    runpy.run_path(script, run_name="__main__")
+finally:
+    print("loaded:", *(name for name in {heavy!r} if name in sys.modules), file=sys.stderr)
+"""
+
+
+def run_watched(project: Project, stage: str) -> subprocess.CompletedProcess[str]:
+    """Runs a stage in a process of its own, whose last line says what heavy libraries it loaded."""
+    script = str(REPOSITORY / "stages" / f"{stage}.py")
+    return run_python(project, "-c", WATCHED.format(heavy=HEAVY), script, *COMMANDS[stage])
+
+
+def run_python(project: Project, *words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, *words],
+        cwd=project.folder,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={key: value for key, value in os.environ.items() if key != "VIGIL_STATE_DIR"},
+    )
+
+
+def write_drawn(project: Project) -> None:
+    """The project's own split that gives nothing, `splits/drawn.csv`."""
+    shutil.copytree(REPOSITORY / "splits", project.folder / "splits")
+
+
 @pytest.fixture(scope="session")
 def untouched_project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """The scene and its parameters, before any stage ran. Copy it, do not change it."""
@@ -184,9 +331,10 @@ def untouched_project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     project.write_export(_scene_export())
     params = yaml.safe_load((REPOSITORY / "params.yaml").read_text(encoding="utf-8"))
     params["dataset"].update(root="scene", videos=list(VIDEOS), annotations="annotations.json")
-    params["generate_samples"].update(background_max_side_px=20)
+    params["generate_samples"]["background"].update(max_side_px=20)
     params["split"].update(val_fraction=0.5, test_fraction=0.34)
     project.write_params(params)
+    write_drawn(project)
     return project
 
 
@@ -199,7 +347,7 @@ def finished_project(
     shutil.copytree(untouched_project.folder, project.folder)
     with pytest.MonkeyPatch.context() as patch:
         for stage in WORDS:
-            assert _run(project, stage, WORDS[stage], patch) == 0
+            assert run_here(project, stage, WORDS[stage], patch) == 0
     return project
 
 
@@ -234,16 +382,17 @@ def run_stage(
 
     def run(project: Project, stage: str, *words: str) -> Outcome:
         capfd.readouterr()
-        code = _run(project, stage, words or WORDS[stage], monkeypatch)
+        code = run_here(project, stage, words or COMMANDS[stage], monkeypatch)
         stdout, stderr = capfd.readouterr()
         return Outcome(code, stdout, stderr)
 
     return run
 
 
-def _run(
+def run_here(
     project: Project, stage: str, words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ) -> int:
+    """Runs a stage script in a project, in this process; returns its exit status."""
     script = str(REPOSITORY / "stages" / f"{stage}.py")
     monkeypatch.chdir(project.folder)
     monkeypatch.delenv("VIGIL_STATE_DIR", raising=False)
@@ -254,15 +403,20 @@ def _run(
     return exit_info.value.code
 
 
+def title_of(stage: str) -> str:
+    """The name that a stage's script gives itself: `split_detector` is `split@detector`."""
+    family, _, branch = stage.partition("_")
+    return f"{family}@{branch}" if family in {"split", "predict", "evaluate"} else stage
+
+
 @pytest.fixture
 def assert_refused() -> Callable[[Outcome, Project, str], None]:
     """Holds a stage's failure to its form: one line that names it, code 1, nothing left behind."""
 
     def check(outcome: Outcome, project: Project, stage: str) -> None:
-        title = "split@classifier" if stage == "split" else stage
         assert outcome.code == 1
         assert outcome.stderr.count("\n") == 1, outcome.stderr
-        assert outcome.stderr.startswith(f"{title}: ")
+        assert outcome.stderr.startswith(f"{title_of(stage)}: ")
         assert "Traceback" not in outcome.stderr
         for output in project.outputs(stage):
             assert not output.exists()

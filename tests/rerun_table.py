@@ -96,6 +96,11 @@ def add_clip(project: Project) -> None:
     write_clips(project.folder / "data/scene/clips", num_sources=4)
 
 
+def give_split(project: Project) -> None:
+    (project.folder / "data/scene/given.csv").write_text(f"name,side\n{VIDEOS[0]},test\n")
+    project.change("split.given", classifier="data/scene/given.csv")
+
+
 CHANGES: dict[str, Change] = {
     "`dataset.root`": move_data("root", ""),
     "`dataset.annotations`": move_data("annotations", "export.json"),
@@ -105,6 +110,7 @@ CHANGES: dict[str, Change] = {
     ),
     "`dataset.videos`: one taken off": lambda p: p.change("dataset", videos=list(VIDEOS[:2])),
     "`dataset.anomalous_classes`": set_param("dataset", "anomalous_classes", value=["rise"]),
+    "`dataset.picture_fps`": set_param("dataset", "picture_fps", value=10.0),
     "`dataset.clip_group_pattern`": set_param("dataset", "clip_group_pattern", value=r"_(g\d+)_"),
     "`dataset.detection.format`": set_param("dataset", "detection", "format", value="coco"),
     "`dataset.detection.root`": set_param(
@@ -119,14 +125,19 @@ CHANGES: dict[str, Change] = {
     "`generate_samples`": set_param("generate_samples", "seed", value=7),
     "`import_detections`": set_param("import_detections", "num_pictures", value=2),
     "`split`": set_param("split", "seed", value=7),
-    "`train_classifier`": set_param("train_classifier", "depth", value=2),
+    "`split.given`": give_split,
+    "`train_classifier`": set_param("train_classifier", "network", "depth", value=2),
     "`train_detector`": set_param("train_detector", "architecture", value="anchor"),
-    "`embed_clips`": set_param("embed_clips", "num_windows", value=2),
-    "`fit_autoencoder`": set_param("fit_autoencoder", "dropout", value=0.0),
+    "`import_clips`": set_param("import_clips", "num_windows", value=2),
+    "`embed_clips`": set_param("embed_clips", "flow_histogram", "num_bins", value=4),
+    "`fit_autoencoder`": set_param("fit_autoencoder", "network", "dropout", value=0.0),
+    "`predict.classifier`": set_param("predict", "classifier", "batch_size", value=8),
+    "`predict.detector`": set_param("predict", "detector", "suppression", "iou", value=0.5),
+    "`predict.alarm`": set_param("predict", "alarm", "num_neighbours", value=3),
     "`pick_threshold`": set_param("pick_threshold", "method", value="quantile"),
     "`evaluate.classifier`": set_param("evaluate", "classifier", "threshold", value=0.4),
     "`evaluate.detector`": set_param("evaluate", "detector", "score_threshold", value=0.4),
-    "`evaluate.anomaly`": set_param("evaluate", "anomaly", "num_bootstrap", value=50),
+    "`evaluate.alarm`": set_param("evaluate", "alarm", "num_bootstrap", value=50),
     "a video put in the folder, not listed": lambda p: write_video(
         p.folder / "data/scene/videos/d.mp4", 3
     ),
@@ -140,16 +151,18 @@ CHANGES: dict[str, Change] = {
     "code: `plumbing/records.py`": edit("src/vigil/plumbing/records.py"),
     "code: `plumbing/progress.py`": edit("src/vigil/plumbing/progress.py"),
     "code: `review/report.py`": edit("src/vigil/review/report.py"),
-    "code: `pixels/video.py`": edit("src/vigil/pixels/video/reading.py"),
+    "code: `pixels/video/reading.py`": edit("src/vigil/pixels/video/reading.py"),
     "code: `domain/measures/detector.py`": edit("src/vigil/domain/measures/detector.py"),
-    "code: `learn/models/classifier/crop_transformer.py`": edit(
+    "code: `learn/classifier/network/crop_transformer.py`": edit(
         "src/vigil/learn/classifier/network/crop_transformer.py"
     ),
-    "code: `learn/models/detector/grid.py`": edit("src/vigil/learn/detector/network/grid.py"),
-    "code: `learn/models/anomaly/autoencoder.py`": edit(
-        "src/vigil/learn/alarm/scoring/autoencoder.py"
+    "code: `learn/detector/network/grid.py`": edit("src/vigil/learn/detector/network/grid.py"),
+    "code: `learn/alarm/network/scoring/autoencoder.py`": edit(
+        "src/vigil/learn/alarm/network/scoring/autoencoder.py"
     ),
-    "code: `learn/training.py`": edit("src/vigil/learn/training/loop.py"),
+    "code: `learn/training/loop.py`": edit("src/vigil/learn/training/loop.py"),
+    "code: `evaluation/detector.py`": edit("src/vigil/evaluation/detector.py"),
+    "code: `settings/train_detector.py`": edit("src/vigil/settings/train_detector.py"),
 }
 
 

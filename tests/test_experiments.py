@@ -1,4 +1,4 @@
-"""The README's worked examples of experiments, run as they stand there, on a tiny scene."""
+"""The worked examples of experiments in docs/, run as they stand there, on a tiny scene."""
 
 import os
 import re
@@ -14,8 +14,8 @@ import pytest
 import yaml
 from tiny_project import ROOT, Project
 
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-SECTION = README.split("\n## Try things out\n")[1].split("\n## ")[0]
+EXAMPLES = (ROOT / "docs" / "experiments.md").read_text(encoding="utf-8").split("\n## ")[0]
+YOUR_DATA = (ROOT / "docs" / "your-data.md").read_text(encoding="utf-8")
 GRID = {
     "grid-1": (0.0, "max_validation_error"),
     "grid-2": (0.0, "quantile"),
@@ -23,14 +23,15 @@ GRID = {
     "grid-4": (0.2, "quantile"),
 }
 ALARM = [
-    "split@anomaly", "embed_clips", "fit_autoencoder", "pick_threshold", "evaluate@anomaly",
+    "import_clips", "embed_clips", "split@alarm", "fit_autoencoder", "predict@alarm",
+    "pick_threshold", "evaluate@alarm",
 ]  # fmt: skip
 QUEUE_DEADLINE_S = 600
 MAX_STARTS = 4  # of workers, which may stop before the queue is empty
 
 
 class Reader:
-    """Pastes the README's blocks one after the other into one shell, so to speak."""
+    """Pastes the documents' blocks one after the other into one shell, so to speak."""
 
     def __init__(self, project: Project) -> None:
         self.project = project
@@ -38,9 +39,11 @@ class Reader:
         self.num_blocks = 0
 
     def paste(self, starting_with: str) -> dict[str, str]:
-        """Runs a block of the README; returns what each command of it printed."""
+        """Runs a block; returns what each command of it printed."""
         [block] = re.findall(
-            rf"^```sh\n({re.escape(starting_with)}.*?)^```$", README, flags=re.MULTILINE | re.DOTALL
+            rf"^```sh\n({re.escape(starting_with)}.*?)^```$",
+            EXAMPLES + YOUR_DATA,
+            flags=re.MULTILINE | re.DOTALL,
         )
         told = {}
         for line in block.replace("\\\n", " ").replace("data/mine", "data/scene").splitlines():
@@ -129,13 +132,11 @@ def keep_the_alarm_alone(project: Project) -> None:
     path = project.folder / "dvc.yaml"
     content = yaml.safe_load(path.read_text())
     stages = content["stages"]
-    for name in ("split", "evaluate"):
-        stages[name]["foreach"] = {"anomaly": stages[name]["foreach"]["anomaly"]}
+    for name in ("split", "predict", "evaluate"):
+        stages[name]["foreach"] = {"alarm": stages[name]["foreach"]["alarm"]}
     kept = {name.split("@")[0] for name in ALARM}
     content["stages"] = {name: stage for name, stage in stages.items() if name in kept}
-    content["plots"] = [
-        plot for plot in content["plots"] if re.search("anomaly|autoencoder", str(plot))
-    ]
+    content["plots"] = [plot for plot in content["plots"] if "alarm" in str(plot)]
     path.write_text(yaml.safe_dump(content, sort_keys=False))
 
 
@@ -145,7 +146,7 @@ def stages_run(told: str) -> list[str]:
 
 def params_of(reader: Reader, revision: str) -> tuple[float, str]:
     params = yaml.safe_load(reader.run(f"git show {revision}:params.yaml"))
-    return params["fit_autoencoder"]["dropout"], params["pick_threshold"]["method"]
+    return params["fit_autoencoder"]["network"]["dropout"], params["pick_threshold"]["method"]
 
 
 @pytest.mark.slow
@@ -153,14 +154,14 @@ def test_the_worked_examples(reader: Reader) -> None:
     folder = reader.folder
 
     reader.paste("dvc add data/mine")  # a clone without it, and without the demo, below
-    told = reader.paste("dvc repro evaluate@anomaly")
-    assert stages_run(told["dvc repro evaluate@anomaly"]) == ALARM
+    told = reader.paste("dvc repro evaluate@alarm")
+    assert stages_run(told["dvc repro evaluate@alarm"]) == ALARM
     assert not (folder / "data" / "frames").exists()
     keep_the_alarm_alone(reader.project)
     reader.run("git add . && git commit -qm run")
 
     told = reader.paste("dvc exp run -n median")
-    assert stages_run("\n".join(told.values())) == ["pick_threshold", "evaluate@anomaly"]
+    assert stages_run("\n".join(told.values())) == ["pick_threshold", "evaluate@alarm"]
     assert re.search(r"pick_threshold\.method\s+max_\w+\s+quantile", told["dvc params diff"])
     assert "threshold" in told["dvc metrics diff"]
     assert (folder / "dvc_plots" / "index.html").exists()
@@ -193,7 +194,7 @@ def test_the_worked_examples(reader: Reader) -> None:
     assert reader.run("git status --short") == ""
     for name in ("models", "metrics", "data/embeddings", "data/predictions"):
         assert contents(reader.folder / name) == contents(folder / name)
-    assert reader.num_blocks == 1 + SECTION.count("```sh\n")
+    assert reader.num_blocks == 1 + EXAMPLES.count("```sh\n")
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -203,7 +204,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 def test_the_other_storages_can_be_added(tmp_path: Path) -> None:
-    commands = re.findall(r"`(dvc remote add [^`]+)`", SECTION)
+    commands = re.findall(r"`(dvc remote add [^`]+)`", EXAMPLES)
     assert [re.search(r"\w+(?=://)", command)[0] for command in commands] == ["s3", "ssh", "gdrive"]
     env = {**os.environ, "DVC_NO_ANALYTICS": "1"}
     for command in ["git init -q", "dvc init -q", *commands]:

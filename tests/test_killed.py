@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from rerun_table import TRAININGS
-from tiny_project import Project
+from tiny_project import MEMOS, Project
 
 NUM_EPOCHS = 8
 GOES_ON = re.compile(r"goes on after epoch (\d+) ")
@@ -21,13 +21,14 @@ GOES_ON = re.compile(r"goes on after epoch (\d+) ")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     project = Project(tmp_path_factory.mktemp("project"))
     for section in TRAININGS:
-        project.change(section, max_epochs=NUM_EPOCHS, patience_epochs=NUM_EPOCHS)
+        project.change(f"{section}.fitting", max_epochs=NUM_EPOCHS, patience_epochs=NUM_EPOCHS)
     project.run("dvc", "repro", *TRAININGS)
     return project
 
 
 @pytest.mark.parametrize("stage", TRAININGS)
 def test_a_training_goes_on_after_its_last_whole_epoch(project: Project, stage: str):
+    branch = MEMOS[stage].removesuffix("_training")
     expected = project.content()
     project.forget(stage)
     last_epoch = random.Random(stage).randrange(2, NUM_EPOCHS // 2 + 1)
@@ -44,7 +45,7 @@ def test_a_training_goes_on_after_its_last_whole_epoch(project: Project, stage: 
     # an epoch is told of before its checkpoint is whole, and the kill may come late
     assert last_epoch - 1 <= int(GOES_ON.search(told)[1]) < NUM_EPOCHS
     assert project.content() == expected
-    assert not list((project.folder / ".vigil/checkpoints" / stage).iterdir())
+    assert not list((project.folder / ".vigil/checkpoints" / branch).iterdir())
 
 
 @pytest.mark.slow
@@ -79,7 +80,7 @@ def mark(result: Path) -> None:
 def test_what_was_made_of_each_video_and_clip_is_not_made_again(project: Project, stage: str):
     expected = project.content()
     project.forget(stage)
-    memo = project.folder / ".vigil/memo" / stage
+    memo = project.folder / ".vigil/memo" / MEMOS[stage]
     process = project.start(stage)
     while process.poll() is None and not whole(memo):
         pass

@@ -1,10 +1,11 @@
 """`dvc.yaml` against the code: declared code, paths and parameters are the true ones."""
 
-import ast
+import functools
 import importlib.util
 import re
 import shlex
-import typing
+import shutil
+import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -14,10 +15,13 @@ import pytest
 import yaml
 
 from vigil.plumbing.closure import closure_of, is_plumbing
-from vigil.plumbing.params import Dataset
-from vigil.plumbing.stages import check_params
+from vigil.plumbing.contract import Contract, check_sections, project_sections
+from vigil.plumbing.params import read_params
+from vigil.plumbing.runner import FAMILIES, stage_name
 
 ROOT = Path(__file__).parents[1]
+MOST_CODE = 20
+"""Dependencies of a stage that are code: modules, and folders whose modules it needs all."""
 
 
 @dataclass(frozen=True)
@@ -42,13 +46,20 @@ class Stage:
         return list(self.definition.get("deps", []))
 
     @property
-    def made(self) -> list[str]:
+    def outputs(self) -> dict[str, bool]:
+        """Whether DVC keeps it in its cache, by the path of each output."""
         entries = [
-            entry
+            entry if isinstance(entry, dict) else {entry: {}}
             for kind in ("outs", "metrics", "plots")
             for entry in self.definition.get(kind, [])
         ]
-        return [next(iter(entry)) if isinstance(entry, dict) else entry for entry in entries]
+        return {
+            path: options.get("cache", True) for entry in entries for path, options in entry.items()
+        }
+
+    @property
+    def contract(self) -> Contract:
+        return Contract(load(self.script).main)
 
 
 def load_stages(file: Path) -> list[Stage]:
@@ -65,10 +76,7 @@ def load_stages(file: Path) -> list[Stage]:
     return stages
 
 
-STAGES = load_stages(ROOT / "dvc.yaml") + load_stages(ROOT / "demo" / "dvc.yaml")
-every_stage = pytest.mark.parametrize("stage", STAGES, ids=lambda stage: stage.name)
-
-
+@functools.cache
 def load(script: Path) -> ModuleType:
     spec = importlib.util.spec_from_file_location(f"checked_{script.stem}", script)
     module = importlib.util.module_from_spec(spec)
@@ -76,8 +84,8 @@ def load(script: Path) -> ModuleType:
     return module
 
 
-def main_of(stage: Stage) -> Any:
-    return getattr(load(stage.script), stage.instance or "main")
+STAGES = load_stages(ROOT / "dvc.yaml") + load_stages(ROOT / "demo" / "dvc.yaml")
+every_stage = pytest.mark.parametrize("stage", STAGES, ids=lambda stage: stage.name)
 
 
 def is_code(path: str) -> bool:
@@ -87,16 +95,21 @@ def is_code(path: str) -> bool:
 def declared_code(stage: Stage) -> set[Path]:
     """Files; a folder of code stands for all modules in it."""
     paths = {(stage.folder / dep).resolve() for dep in stage.deps if is_code(dep)}
+    assert all(path.exists() for path in paths)
     return {file for path in paths for file in (path.rglob("*.py") if path.is_dir() else [path])}
 
 
 def true_code(stage: Stage) -> set[Path]:
-    closure = closure_of(stage.script, stage.instance or "main")
-    return {stage.script, *(module for module in closure if not is_plumbing(module))}
+    modules = (module for module in closure_of(stage.script) if not is_plumbing(module))
+    return {stage.script, *modules}
 
 
 def names_of(files: set[Path]) -> set[str]:
     return {str(file.relative_to(ROOT)) for file in files if file.name != "__init__.py"}
+
+
+def family_of(stage: Stage) -> list[Stage]:
+    return [one for one in STAGES if one.name.split("@")[0] == stage.name.split("@")[0]]
 
 
 @every_stage
@@ -106,25 +119,25 @@ def test_declared_code_is_the_import_closure_without_plumbing(stage: Stage):
     if stage.instance is None:
         assert declared == true
         return
-    folders = {dep for dep in stage.deps if is_code(dep) and not dep.endswith(".py")}
-    for folder in folders:
-        assert any(name.startswith(f"{folder}/") for name in true), f"nothing of {folder} is used"
-    own = {name for name in declared if not any(name.startswith(f"{f}/") for f in folders)}
-    siblings = [one for one in STAGES if one.script == stage.script]
+    own = {name for name in declared if stage.instance in Path(name).with_suffix("").parts}
+    assert own <= true, "of the branch, only what it needs"
     assert true <= declared
-    assert own <= set().union(*(names_of(true_code(one)) for one in siblings))
+    assert declared - own <= set().union(*(names_of(true_code(one)) for one in family_of(stage)))
+
+
+@every_stage
+def test_a_stage_has_a_short_list_of_code(stage: Stage):
+    if stage.instance is None:
+        assert len([dep for dep in stage.deps if is_code(dep)]) <= MOST_CODE
 
 
 @every_stage
 def test_the_command_line_is_the_signature_and_lies_within_deps_and_outs(stage: Stage):
     words = stage.words[2:]
-    if stage.instance:
-        assert words.pop(0) == stage.instance
     options = dict(zip(words[::2], words[1::2], strict=True))
-    hints = typing.get_type_hints(main_of(stage))
-    paths = {f"--{name.replace('_', '-')}" for name, kind in hints.items() if kind is Path}
-    assert options.keys() == paths
-    known = [*stage.deps, *stage.made]
+    assert list(options) == sorted(options, key=list(options).index)
+    assert options.keys() == set(stage.contract.options)
+    known = [*stage.deps, *stage.outputs]
     outside = [
         path
         for path in options.values()
@@ -134,38 +147,24 @@ def test_the_command_line_is_the_signature_and_lies_within_deps_and_outs(stage: 
     data = [dep for dep in stage.deps if not is_code(dep)]
     unused = [
         path
-        for path in [*data, *stage.made]
-        if not any(path == value or path.startswith(f"{value}/") for value in options.values())
+        for path in [*data, *stage.outputs]
+        if not any(
+            path == value or path.startswith(f"{value}/") or value.startswith(f"{path}/")
+            for value in options.values()
+        )
     ]
     assert not unused
-
-
-def read_params(stage: Stage) -> set[str]:
-    main = main_of(stage)
-    hints = typing.get_type_hints(main)
-    read = set()
-    for name, kind in hints.items():
-        if name == "return" or kind is Path:
-            continue
-        if name == "params":
-            whole = kind is main.__globals__["Params"]
-            read.add(stage.script.stem if whole else f"{stage.script.stem}.{stage.instance}")
-        else:
-            assert name in Dataset.model_fields
-            read.add(f"dataset.{name}")
-    return read
 
 
 @every_stage
 def test_declared_params_are_those_the_script_reads(stage: Stage):
     """Instances share one declaration, which holds what any of them reads."""
-    declared = set(stage.definition["params"])
+    declared, read = set(stage.definition["params"]), stage.contract.params
     if stage.instance is None:
-        assert declared == read_params(stage)
+        assert declared == read
         return
-    siblings = [one for one in STAGES if one.script == stage.script]
-    assert read_params(stage) <= declared
-    assert declared <= set().union(*(read_params(one) for one in siblings))
+    assert read <= declared
+    assert declared <= set().union(*(one.contract.params for one in family_of(stage)))
 
 
 @every_stage
@@ -173,27 +172,65 @@ def test_a_stage_says_what_it_does(stage: Stage):
     assert len(stage.definition["desc"]) > 20
 
 
-def test_every_script_is_a_stage_of_its_name():
-    names = {stage.name.split("@")[0] for stage in STAGES}
-    assert names == {
-        script.stem for folder in ("stages", "demo") for script in (ROOT / folder).glob("*.py")
+@every_stage
+def test_an_instance_has_a_script_of_its_own_by_its_name(stage: Stage):
+    assert stage_name(stage.script) == stage.name
+    assert (stage.instance is not None) == (stage.name.split("@")[0] in FAMILIES)
+
+
+def test_git_ignores_what_dvc_keeps_and_nothing_else(tmp_path: Path):
+    """Where git does not ignore an output, DVC writes a `.gitignore` that nobody committed."""
+    subprocess.run(["git", "init", "-q", tmp_path], check=True)
+    shutil.copy(ROOT / ".gitignore", tmp_path)
+    outputs = {
+        (stage.folder / path).resolve().relative_to(ROOT).as_posix(): is_kept
+        for stage in STAGES
+        for path, is_kept in stage.outputs.items()
     }
+    command = ["git", "check-ignore", "--stdin"]
+    told = subprocess.run(
+        command, cwd=tmp_path, input="\n".join(f"{path}/" for path in outputs),
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    ignored = {line.rstrip("/") for line in told.stdout.splitlines()}
+    assert ignored == {path for path, is_kept in outputs.items() if is_kept}
+
+
+def test_every_script_is_a_stage():
+    scripts = {script for name in ("stages", "demo") for script in (ROOT / name).glob("*.py")}
+    assert {stage.script for stage in STAGES} == scripts
+
+
+def test_every_section_is_read_by_a_stage():
+    read = set().union(*(stage.contract.params for stage in STAGES))
+    sections = set(project_sections())
+    assert sections - read == {"dataset"}
+    keys = {name.split(".")[1] for name in read if name.startswith("dataset.")}
+    # These two are put into the paths of the command line.
+    assert keys | {"root", "annotations", "clips"} == set(
+        project_sections()["dataset"].model_fields
+    )
 
 
 def test_the_shipped_params_are_valid():
-    text = (ROOT / "params.yaml").read_text()
-    check_params(yaml.safe_load(text), ROOT / "stages")
+    check_sections(read_params(ROOT / "params.yaml"), project_sections())
 
 
 def test_no_vars_since_dvc_does_not_track_them():
     assert "vars" not in yaml.safe_load((ROOT / "dvc.yaml").read_text())
 
 
-def test_params_stand_in_the_script_of_their_section():
-    for script in (ROOT / "stages").glob("*.py"):
-        classes = [
-            node.name
-            for node in ast.parse(script.read_text()).body
-            if isinstance(node, ast.ClassDef)
-        ]
-        assert "Params" in classes, script.name
+def test_a_section_is_one_module_and_a_parameter_has_a_description():
+    """A comment on one section must not rerun the stage of another."""
+    for name, kind in project_sections().items():
+        assert kind.__module__ == f"vigil.settings.{name.replace('.', '_')}"
+        fields = [field for field in kind.model_fields if field not in ("architecture", "backbone")]
+        blocks = {
+            field: kind.model_fields[field].annotation
+            for field in fields
+            if hasattr(kind.model_fields[field].annotation, "model_fields")
+        }
+        told = kind.__doc__ or ""
+        for field in fields:
+            block = blocks.get(field)
+            assert re.search(rf"\b{field}\b", told) or (block and block.__doc__), f"{name}.{field}"

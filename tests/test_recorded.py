@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 PROJECT = Path(__file__).parent.parent
-BRANCHES = ("classifier", "detector", "anomaly")
+BRANCHES = ("classifier", "detector", "alarm")
 
 
 def metrics(branch: str) -> dict:
@@ -26,14 +26,14 @@ def test_recorded_metrics_are_those_of_the_lock_file(branch: str) -> None:
 
 def test_the_readme_tells_the_recorded_numbers() -> None:
     readme = (PROJECT / "README.md").read_text()
-    classifier, detector, anomaly = (metrics(branch) for branch in BRANCHES)
-    assert anomaly["baselines"][0]["scorer"] == "mahalanobis"
+    classifier, detector, alarm = (metrics(branch) for branch in BRANCHES)
+    assert alarm["baselines"][0]["scorer"] == "mahalanobis"
     for told in (
         f"accuracy {classifier['accuracy']}, AUROC {classifier['auroc']} |",
         f"mAP {detector['map']}, mAP at IoU 0.5 {detector['map_50']} |",
-        f"AUROC {anomaly['auroc']}, recall {anomaly['anomaly_recall']}, "
-        f"false alarms {anomaly['false_alarm_rate']} of {anomaly['num_allowed']} |",
-        f"AUROC {anomaly['baselines'][0]['auroc']}, ",
+        f"AUROC {alarm['auroc']}, recall {alarm['anomaly_recall']}, "
+        f"false alarms {alarm['false_alarm_rate']} of {alarm['num_allowed']} |",
+        f"AUROC {alarm['baselines'][0]['auroc']}, ",
     ):
         assert told in readme
 
@@ -44,7 +44,7 @@ def test_the_alarm_tells_the_demos_behaviours_apart() -> None:
     assert params["embed_clips"]["backbone"] == "flow_histogram"
     assert params["split"]["anomalous_val_fraction"] == 0
     assert params["pick_threshold"]["method"] in {"max_validation_error", "quantile", "conformal"}
-    found = metrics("anomaly")
+    found = metrics("alarm")
     assert found["auroc"] >= 0.95
     assert {"auroc", "anomaly_recall", "false_alarm_rate"} <= found["intervals_95"].keys()
 

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import av
 import numpy as np
 from tiny_videos import write_video
 
@@ -31,6 +32,16 @@ def square_frames(step_px: tuple[int, int], seed: int, num_frames: int = NUM_FRA
 def write_clip(path: Path, kind: str, seed: int, num_frames: int = NUM_FRAMES) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     return write_video(path, list(square_frames(SPEEDS_PX[kind], seed, num_frames)))
+
+
+def decode(path: Path) -> tuple[list[np.ndarray], np.ndarray]:
+    """Frames (H, W, 3) RGB as a video holds them, and when each is shown, in seconds."""
+    with av.open(str(path)) as container:
+        shown = [
+            (np.ascontiguousarray(frame.to_ndarray(format="bgr24")[..., ::-1]), frame.time)
+            for frame in container.decode(video=0)
+        ]
+    return [picture for picture, _ in shown], np.array([time for _, time in shown])
 
 
 def write_clips(

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from vigil.domain.pictures.annotated import CORNERS, DetectionSet
+from vigil.domain.pictures.annotated import CORNERS, AnnotatedPictures
 
 Box = tuple[str, float, float, float, float]
 """Class, x1, y1, x2, y2: 0-based, (x2, y2) exclusive."""
@@ -101,7 +101,7 @@ def write_rtsd(file: Path, boxes: Mapping[str, Sequence[Box]] = BOXES) -> Path:
 
 def detection_set(
     pictures: Sequence[Mapping[str, Any]], boxes: Sequence[tuple[str, str]], *classes: str
-) -> DetectionSet:
+) -> AnnotatedPictures:
     """A set of pictures of 100x100 px, with boxes of one place given as (picture, class)."""
     defaults = {"width": 100, "height": 100, "video": "", "frame_index": -1}
     images = pd.DataFrame(
@@ -114,4 +114,4 @@ def detection_set(
         [{"image": image, "label": label, **corners, **flags} for image, label in boxes],
         columns=["image", "label", *CORNERS, *flags],
     )
-    return DetectionSet.of(images, table, classes or tuple({label for _, label in boxes}))
+    return AnnotatedPictures.of(images, table, classes or tuple({label for _, label in boxes}))

@@ -1,21 +1,30 @@
 """Small detectors, and pictures that they can learn from."""
 
+from pathlib import Path
+from typing import get_args
+
+import cv2
 import numpy as np
+import pandas as pd
 import torch
 from torch import Tensor
 
+from vigil.domain.pictures.annotated import AnnotatedPictures
 from vigil.learn.detector.network.interface import Detector
 from vigil.learn.detector.network.registry import OWN, build_detector
 from vigil.learn.detector.network.tensors import Objects
+from vigil.settings.train_detector import TorchvisionArchitecture
 
 SIZE_WH = (96, 64)
+TORCHVISION = get_args(TorchvisionArchitecture)
+ARCHITECTURES = (*OWN, *TORCHVISION)
 LOSSES = {
-    "box_loss": "ciou",
-    "objectness_loss": "focal",
-    "class_loss": "bce",
+    "box": "ciou",
+    "objectness": "focal",
+    "classes": "bce",
     "box_weight": 2.0,
     "objectness_weight": 1.0,
-    "class_weight": 0.5,
+    "classes_weight": 0.5,
 }
 
 
@@ -40,8 +49,8 @@ def config_of(architecture: str, num_classes: int = 2, **features: object) -> di
     if architecture == "grid":
         return common | {"reach_cells": 0.95}
     return common | {
-        "anchor_sizes_px": [16.0, 24.0],
-        "anchor_ratios": [0.5, 1.0, 2.0],
+        "sizes_px": [16.0, 24.0],
+        "ratios": [0.5, 1.0, 2.0],
         "head_width": 32,
         "positive_iou": 0.5,
         "negative_iou": 0.4,
@@ -73,6 +82,31 @@ def draw(num_pictures: int, seed: int = 0) -> tuple[Tensor, list[Objects]]:
             )
         )
     return torch.from_numpy(pictures), objects
+
+
+def write_scene(folder: Path, num_pictures: int = 6) -> AnnotatedPictures:
+    """Writes pictures that `draw` gives, and tells what is on them."""
+    names = [f"{number}.png" for number in range(num_pictures)]
+    rows = []
+    for name, picture, own in zip(names, *draw(num_pictures), strict=True):
+        rgb = np.ascontiguousarray(picture.numpy().transpose(1, 2, 0))
+        assert cv2.imwrite(str(folder / name), rgb[..., ::-1])
+        rows += [
+            (name, str(int(label)), *box.tolist(), False, False)
+            for box, label in zip(own.boxes, own.labels, strict=True)
+        ]
+    images = pd.DataFrame(
+        {
+            "file_name": names,
+            "width": SIZE_WH[0],
+            "height": SIZE_WH[1],
+            "video": "",
+            "frame_index": -1,
+            "sha256": "",
+        }
+    )
+    columns = ["image", "label", "x1", "y1", "x2", "y2", "is_crowd", "is_difficult"]
+    return AnnotatedPictures.of(images, pd.DataFrame(rows, columns=columns), ("0", "1"))
 
 
 def build(

@@ -24,23 +24,18 @@ OWN_STATE = ("VIGIL_STATE_DIR", "VIGIL_MEMO_GB")
 SMALL = {
     "generate_samples": {"num_frames": 4, "stride_frames": 4, "size_px": 20},
     "train_classifier": {
-        "width": 16,
-        "mlp_width": 16,
-        "num_heads": 2,
-        "max_epochs": 2,
-        "precision": "32-true",
+        "network": {"width": 16, "mlp_width": 16, "num_heads": 2},
+        "fitting": {"max_epochs": 2, "precision": "32-true"},
     },
     "train_detector": {
         "input_size_wh": [96, 80],
-        "deepest_stride": 8,
-        "neck_width": 0,
-        "max_epochs": 1,
-        "precision": "32-true",
+        "features": {"deepest_stride": 8, "neck_width": 0},
+        "fitting": {"max_epochs": 1, "precision": "32-true"},
     },
     "import_detections": {"frame_stride": 6},
     "interpolate_annotations": {"num_pictures": 2},
     "split": {"val_fraction": 0.34, "test_fraction": 0.34},
-    "fit_autoencoder": {"max_epochs": 2, "hidden": [8, 4]},
+    "fit_autoencoder": {"network": {"hidden": [8, 4]}, "fitting": {"max_epochs": 2}},
 }
 
 
@@ -94,6 +89,28 @@ def stages_of(told: str) -> list[str]:
     return [line.split("'")[1] for line in told.splitlines() if line.startswith("Running stage")]
 
 
+def merge(place: dict[str, Any], values: Mapping[str, Any]) -> None:
+    """Puts values into a nested mapping; every key must be there."""
+    for key, value in values.items():
+        assert key in place, key
+        if isinstance(value, dict):
+            merge(place[key], value)
+        else:
+            place[key] = value
+
+
+MEMOS = {
+    "extract_frames": "frames",
+    "interpolate_annotations": "annotations",
+    "generate_samples": "samples",
+    "embed_clips": "embeddings",
+    "train_classifier": "classifier_training",
+    "train_detector": "detector_training",
+    "fit_autoencoder": "alarm_training",
+}
+"""What a stage made is remembered under this name."""
+
+
 class Project:
     """A copy of the project in a folder of its own, on a scene of its own."""
 
@@ -108,6 +125,7 @@ class Project:
             "params.yaml",
             ".dvcignore",
             ".gitignore",
+            "splits",
             "stages",
             "src",
             "demo",
@@ -160,9 +178,13 @@ class Project:
             self.change(section, **values)
 
     def change(self, section: str, **values: Any) -> None:
+        """Changes values of a section (dots lead into it), those of blocks one by one."""
         path = self.folder / "params.yaml"
         content = yaml.safe_load(path.read_text())
-        content[section].update(values)
+        place = content
+        for key in section.split("."):
+            place = place[key]
+        merge(place, values)
         path.write_text(yaml.safe_dump(content))
 
     def run(self, *words: str, code: int = 0) -> str:
@@ -193,7 +215,7 @@ class Project:
 
     def forget(self, stage: str) -> None:
         """Removes what is remembered of a stage's work."""
-        self.run("rm", "-rf", f".vigil/memo/{stage}")
+        self.run("rm", "-rf", f".vigil/memo/{MEMOS[stage]}")
 
     def repro(self, *targets: str) -> list[str]:
         """Runs the pipeline, or up to some of its stages; returns the stages that ran."""
@@ -212,4 +234,4 @@ class Project:
         }
 
     def memo(self, stage: str) -> set[str]:
-        return {entry.name for entry in (self.folder / ".vigil" / "memo" / stage).iterdir()}
+        return {entry.name for entry in (self.folder / ".vigil" / "memo" / MEMOS[stage]).iterdir()}

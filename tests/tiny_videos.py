@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from av.stream import Disposition
 
-from vigil.pixels.video.picture import Picture
+from vigil.pixels.pictures.picture import Picture
 
 NUM_BITS = 10
 NUM_COLUMNS = 5

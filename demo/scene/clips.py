@@ -18,7 +18,7 @@ import numpy.typing as npt
 from scene.behaviours import BEHAVIOURS, Actor
 from scene.people import draw_person, random_appearance
 from scene.places import Place
-from vigil.pixels.video.writing import write_video
+from vigil.pixels.video_writing import write_video
 
 GROUP_PATTERN = r"_(s\d+)_"
 """Finds the scene in a clip's name; it alone tells clips of one source, classes included."""

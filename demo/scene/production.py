@@ -11,7 +11,7 @@ from scene.behaviours import BEHAVIOURS
 from scene.clips import ClipScene
 from scene.programme import FILMS, scene_spec
 from scene.scene import Scene, Track
-from vigil.pixels.video.writing import write_video
+from vigil.pixels.video_writing import write_video
 
 
 def _pool(num_tasks: int) -> ProcessPoolExecutor:

@@ -1,24 +1,44 @@
 """Names that params.yaml may give are those that can be built."""
 
-import typing
-from pathlib import Path
+from collections.abc import Collection
+from typing import Any, get_args
 
 import pytest
+import torchvision
 
+from vigil.learn.alarm.network.embedding import registry as alarm
 from vigil.learn.classifier.network import registry as classifier
 from vigil.learn.detector.network import registry as detector
-from vigil.plumbing.stages import load_script
+from vigil.learn.detector.network.trunk import STRIDES, TRUNKS
+from vigil.plumbing.params import Section
+from vigil.settings.embed_clips import EmbedClips, FlowHistogramName
+from vigil.settings.train_classifier import TrainClassifier
+from vigil.settings.train_detector import Features, TorchvisionArchitecture, TrainDetector
 
-STAGES = Path(__file__).parents[2] / "stages"
+
+def names_of(kind: Any) -> set[object]:
+    """All literals of a type, those of a union together."""
+    return {name for part in get_args(kind) for name in (names_of(part) or {part})}
 
 
 @pytest.mark.parametrize(
-    ("stage", "known"),
+    ("section", "key", "known"),
     [
-        ("train_classifier", classifier.ARCHITECTURES),
-        ("train_detector", detector.ARCHITECTURES),
+        (TrainClassifier, "architecture", classifier.ARCHITECTURES),
+        (TrainDetector, "architecture", [*detector.OWN, *get_args(TorchvisionArchitecture)]),
+        (EmbedClips, "backbone", [*alarm.BACKBONES, *get_args(FlowHistogramName)]),
+        (Features, "trunk", TRUNKS),
+        (Features, "stride", STRIDES),
+        (Features, "deepest_stride", STRIDES),
     ],
 )
-def test_params_name_what_can_be_built(stage: str, known: typing.Collection[str]):
-    field = load_script(STAGES / f"{stage}.py").Params.model_fields["architecture"]
-    assert set(typing.get_args(field.annotation)) == set(known)
+def test_params_name_what_can_be_built(section: type[Section], key: str, known: Collection[object]):
+    assert names_of(section.model_fields[key].annotation) == set(known)
+    assert len(set(known)) == len(known)
+
+
+def test_what_comes_from_torchvision_is_named_as_there():
+    trunks = set(torchvision.models.list_models(module=torchvision.models))
+    assert set(TRUNKS) <= trunks
+    known = set(torchvision.models.list_models(module=torchvision.models.detection))
+    assert set(get_args(TorchvisionArchitecture)) <= known

@@ -49,7 +49,7 @@ def test_imports_are_found_wherever_they_stand(script: Path, text: str, expected
 
 
 def test_imports_of_imports_count(script: Path) -> None:
-    script.write_text("from vigil.domain.pictures.coco_tracks import tracks_to_coco")
+    script.write_text("from vigil.domain.label_studio.coco import tracks_to_coco")
     found = names(closure_of(script))
     assert found >= {
         "domain/pictures/coco_file",
@@ -61,12 +61,8 @@ def test_imports_of_imports_count(script: Path) -> None:
 
 
 def test_an_import_that_is_not_taken_leaves_out_what_it_alone_brings(script: Path) -> None:
-    script.write_text(
-        "from vigil.domain.pictures import coco_tracks\nfrom vigil.domain import tracks"
-    )
-    coco, tracks = (
-        module_file(f"vigil.domain.{name}") for name in ("pictures.coco_tracks", "tracks")
-    )
+    script.write_text("from vigil.domain.label_studio import coco\nfrom vigil.domain import tracks")
+    coco, tracks = (module_file(f"vigil.domain.{name}") for name in ("label_studio.coco", "tracks"))
     assert coco is not None
     assert tracks is not None
     whole, less = closure_of(script), closure_of(script, untaken={(script, coco)})
@@ -111,74 +107,17 @@ def test_a_digest_of_code_is_of_what_it_does(
     assert (code_digest(script) == before) == is_same
 
 
-INSTANCES = """
-from vigil.domain import boxes
-from vigil.plumbing.stages import run_stage
-
-def shared():
-    from vigil.domain.pictures import coco_tracks as coco
-
-def one():
-    from vigil.domain import tracks
-
-def two():
-    from vigil.domain.splits import classifier as splits
-
-if __name__ == "__main__":
-    run_stage(one, two)
-"""
-
-
-@pytest.mark.parametrize(
-    ("instance", "own"),
-    [
-        ("one", {"domain/tracks"}),
-        ("two", {"domain/splits/classifier"}),
-        (None, {"domain/tracks", "domain/splits/classifier"}),
-    ],
-)
-def test_what_only_another_instance_imports_is_left_out(
-    script: Path, instance: str | None, own: set[str]
-) -> None:
-    script.write_text(INSTANCES)
-    common = {"domain/boxes", "domain/pictures/coco_tracks", "plumbing/stages"}
-    assert names(imports_of(script, instance)) == common | own
-
-
-HELPED = """
-from typing import TYPE_CHECKING
-from vigil.plumbing.stages import run_stage
-
-if TYPE_CHECKING:
-    from vigil.domain import boxes
-
-def deep():
-    from vigil.domain.splits import classifier as splits
-
-def of_one():
-    deep()
-
-def of_both():
-    from vigil.domain.pictures import coco_tracks as coco
-
-def one():
-    of_one()
-    of_both()
-
-def two():
-    of_both()
-
-run_stage(one, two)
-"""
-
-
-def test_what_only_another_instance_calls_is_left_out(script: Path) -> None:
-    script.write_text(HELPED)
-    assert names(imports_of(script, "one")) == {
-        "domain/pictures/coco_tracks", "domain/splits/classifier", "plumbing/stages",
-    }  # fmt: skip
-    assert names(imports_of(script, "two")) == {"domain/pictures/coco_tracks", "plumbing/stages"}
-    assert "domain/boxes" in names(imports_of(script))
+def test_packages_beside_a_script_count_too(tmp_path: Path) -> None:
+    """As the demo's scene does, which is not installed."""
+    (tmp_path / "scene").mkdir()
+    (tmp_path / "scene/__init__.py").write_text("")
+    (tmp_path / "scene/people.py").write_text("from scene.poses import stand")
+    (tmp_path / "scene/poses.py").write_text("from vigil.domain import boxes")
+    script = tmp_path / "make_demo.py"
+    script.write_text("import os.path\nfrom scene.people import walk")
+    found = closure_of(script)
+    assert {tmp_path / "scene/people.py", tmp_path / "scene/poses.py"} <= found
+    assert SOURCE / "vigil/domain/boxes.py" in found
 
 
 def test_plumbing_is_told_apart() -> None:

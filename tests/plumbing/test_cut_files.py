@@ -175,7 +175,7 @@ def test_dvc_at_work_may_be_writing(project: Path) -> None:
 
 
 def command() -> tuple[int, str, str]:
-    words = [sys.executable, "-m", "vigil.plumbing.cut_files"]
+    words = [sys.executable, "-m", "vigil", "put-back"]
     done = subprocess.run(words, capture_output=True, text=True)
     return done.returncode, done.stdout, done.stderr
 
@@ -200,6 +200,7 @@ def test_what_cannot_be_written_is_one_line_and_loses_nothing(project: Path) -> 
     code, told, error = command()
     assert (code, told) == (1, "")
     assert (
-        error == f"{project}/.dvc/tmp/cut-dvc.lock: expected to put it back, got: Is a directory\n"
+        error == f"vigil put-back: {project}/.dvc/tmp/cut-dvc.lock: expected to put it back, "
+        "got: Is a directory\n"
     )
     assert (project / "dvc.lock").read_bytes() == b"part"

@@ -5,7 +5,8 @@ import pytest
 from pydantic import Field
 
 from vigil.plumbing.errors import InputError, listed, shorten
-from vigil.plumbing.params import Dataset, FileNames, Section, parse_section, read_params
+from vigil.plumbing.params import FileNames, Section, parse_section, read_params
+from vigil.settings.dataset import Dataset
 
 
 class Inner(Section):
@@ -101,8 +102,10 @@ DATASET: dict[str, Any] = {
     "root": "data",
     "videos": ["a.mp4"],
     "annotations": "a.json",
+    "picture_fps": 25.0,
     "detection": DETECTION,
     "clips": "data/clips",
+    "clip_labels": "",
     "anomalous_classes": [],
     "clip_group_pattern": "",
 }

@@ -126,7 +126,7 @@ def test_what_is_remembered_and_damaged_is_made_again(
 ) -> None:
     training = Training()
     train_once("learner", {"x": 1}, training, results(tmp_path / "a"))
-    (weights,) = state.rglob("memo/learner/*/result/weights")
+    (weights,) = state.rglob("memo/learner_training/*/result/weights")
     if damage == "emptied":
         weights.write_bytes(b"")
     elif damage == "changed":

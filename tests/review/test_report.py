@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 
 from vigil.plumbing.errors import InputError
-from vigil.review import headline
 from vigil.review.comment import write_comment
 from vigil.review.comparison import Change, changed_stages, compare, judge
 from vigil.review.findings import Findings, metric_table
+from vigil.review.headline import print_headline
 from vigil.review.report import write_report
-from vigil.review.revisions import WorkingFolder, flatten, read_metrics
+from vigil.review.revisions import WorkingFolder, flatten, read_curves, read_metrics
 
 CURVE = "a_rate,b_rate\n0.0,0.0\n0.5,0.8\n1.0,1.0\n"
 DVC_YAML = """
@@ -26,7 +26,7 @@ plots:
     x: a_rate
     y:
       metrics/plots/classifier/roc.csv: b_rate
-- metrics/plots/classifier/wrong.png
+- metrics/plots/classifier/pictures/wrong.png
 """
 
 
@@ -41,7 +41,7 @@ def git(folder: Path, *words: str) -> None:
 def project(tmp_path: Path) -> Path:
     """A project with one commit, whose working folder is a change of it."""
     folder = tmp_path / "project"
-    (folder / "metrics/plots/classifier").mkdir(parents=True)
+    (folder / "metrics/plots/classifier/pictures").mkdir(parents=True)
     git(folder, "init", "-q", "-b", "main", ".")
     subprocess.run([sys.executable, "-m", "dvc", "init", "-q"], cwd=folder, check=True)
     (folder / "dvc.yaml").write_text(DVC_YAML)
@@ -82,7 +82,7 @@ def test_a_change_is_told_and_marked(project: Path, tmp_path: Path):
 
 def test_the_page_stands_by_itself(project: Path, tmp_path: Path):
     picture = b"\x89PNG of ours"
-    (project / "metrics/plots/classifier/wrong.png").write_bytes(picture)
+    (project / "metrics/plots/classifier/pictures/wrong.png").write_bytes(picture)
     write_report(project, "main", tmp_path / "report")
     page = (tmp_path / "report/index.html").read_text()
     assert page.count("data:image/png;base64,") == 2  # the curve and the picture
@@ -174,6 +174,26 @@ def test_curves_of_base_that_the_cache_lacks_are_told(project: Path, tmp_path: P
     assert "Loss: base is neither in git nor in DVC's cache here" in page
 
 
+def test_a_folder_of_curves_is_drawn_value_by_value(project: Path, tmp_path: Path):
+    folder = project / "models/one_curves/plots/metrics"
+    for name in ("train/loss", "val/loss", "val/accuracy"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        value = name.split("/")[1]
+        (folder / f"{name}.tsv").write_text(f"step\t{value}\n1\t0.5\n2\t0.4\n")
+    plots = [{"models/one_curves/plots/metrics": {"x": "step", "x_label": "epoch"}}]
+    (project / "dvc.yaml").write_text(json.dumps({"plots": plots}))
+    found = read_curves(WorkingFolder(project))
+    assert [(curve.title, Path(curve.path).parent.name, curve.y) for curve in found] == [
+        ("accuracy (one)", "val", "accuracy"),
+        ("loss (one)", "train", "loss"),
+        ("loss (one)", "val", "loss"),
+    ]
+    write_report(project, "main", tmp_path / "report")
+    page = (tmp_path / "report/index.html").read_text()
+    assert page.count("data:image/png;base64,") == 2
+    assert "loss (one): base is neither in git" in page
+
+
 DAMAGE = [
     ("params.yaml", "<<<<<<< ours\na: 1\n=======\na: 2\n>>>>>>> theirs\n", ""),
     ("params.yaml", "- 1", ""),
@@ -203,7 +223,7 @@ def test_damaged_files_are_one_line_and_leave_no_older_report(
         git(project, "add", "-A")
         git(project, "commit", "-qm", "damaged")
         (project / name).write_bytes(before)
-    with pytest.raises(InputError, match=r"^report: ") as caught:
+    with pytest.raises(InputError) as caught:
         write_report(project, "main", tmp_path / "report")
     told = str(caught.value)
     assert name in told
@@ -301,8 +321,8 @@ def test_tables_and_intervals_in_metrics_become_names(tmp_path: Path):
         "ap_by_class": {},
     }
     (tmp_path / "metrics").mkdir()
-    (tmp_path / "metrics/anomaly.json").write_text(json.dumps(told))
-    assert read_metrics(WorkingFolder(tmp_path))["anomaly"] == {
+    (tmp_path / "metrics/alarm.json").write_text(json.dumps(told))
+    assert read_metrics(WorkingFolder(tmp_path))["alarm"] == {
         "auroc": 0.9,
         "intervals_95.auroc.low": 0.8,
         "intervals_95.auroc.high": 1.0,
@@ -378,7 +398,7 @@ def test_the_headline_is_the_numbers_without_their_details(
     metrics = {"accuracy": 0.95, "accuracy_by_video": {"a.mp4": 0.9}}
     (project / "metrics/classifier.json").write_text(json.dumps(metrics))
     monkeypatch.chdir(project)
-    headline.main()
+    print_headline(Path.cwd())
     told = capsys.readouterr().out.splitlines()
     assert told[0] == "classifier"
     assert "by_video" not in str(told)

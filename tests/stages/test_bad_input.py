@@ -314,7 +314,7 @@ BAD_ANNOTATIONS: dict[str, tuple[Change, str]] = {
     "no box large enough": (set_params("generate_samples", min_side_px=40), "found none"),
     "no room for background": (widen_people, "door_1.mp4: too little room for background"),
     "no background so large": (
-        set_params("generate_samples", background_min_side_px=90, background_max_side_px=99),
+        set_params("generate_samples.background", min_side_px=90, max_side_px=99),
         "door_1.mp4: expected room for background",
     ),
     "frames of a video gone": (
@@ -378,17 +378,17 @@ BAD_SAMPLES: dict[str, tuple[Change, str]] = {
 
 
 @pytest.mark.parametrize("change", BAD_SAMPLES)
-def test_split_refuses(
+def test_split_classifier_refuses(
     change: str,
     project_before: Callable[[str], Project],
     run_stage: Callable[..., Outcome],
     assert_refused: Callable[..., None],
 ) -> None:
-    project = project_before("split")
+    project = project_before("split_classifier")
     edit, expected = BAD_SAMPLES[change]
     edit(project)
-    outcome = run_stage(project, "split")
-    assert_refused(outcome, project, "split")
+    outcome = run_stage(project, "split_classifier")
+    assert_refused(outcome, project, "split_classifier")
     assert expected in outcome.stderr
 
 
@@ -405,24 +405,50 @@ BAD_PARAMS: dict[str, tuple[Change, str]] = {
     "a date for a name": (write_section("split", "{2024-01-01: 3}"), "split"),
     "a misspelt name": (set_params("split", sed=1), "split.sed: no such parameter"),
     "a misspelt name of another stage": (
-        set_params("train_classifier", patiens=1),
-        "train_classifier.patiens: no such parameter",
+        set_params("train_classifier.fitting", patiens=1),
+        "train_classifier.fitting.patiens: no such parameter",
     ),
     "a value out of range": (
         set_params("extract_frames", jpeg_quality=101),
         "extract_frames.jpeg_quality: expected less than or equal to 100, got 101",
     ),
     "a value out of range of a later stage": (
-        set_params("train_classifier", dropout=1.5),
-        "train_classifier.dropout",
+        set_params("train_classifier.network", dropout=1.5),
+        "train_classifier.network.dropout",
     ),
     "heads that do not share the width": (
-        set_params("train_classifier", num_heads=7),
-        "train_classifier: expected num_heads to divide the width 256, got 7",
+        set_params("train_classifier.network", num_heads=7),
+        "train_classifier.network: expected num_heads to divide the width 256, got 7",
     ),
     "patches that do not tile the crops": (
-        set_params("train_classifier", patch_px=7),
-        "train_classifier.patch_px: expected a divisor of generate_samples.size_px (50), got 7",
+        set_params("train_classifier.network", patch_px=7),
+        "train_classifier.network.patch_px: expected a divisor of generate_samples.size_px (50), "
+        "got 7",
+    ),
+    "a misspelt name of a part of a section": (
+        set_params("predict.detector.suppression", metod="soft"),
+        "predict.detector.suppression.metod: no such parameter",
+    ),
+    "a part of a section that is gone": (
+        lambda project: project.write_params(
+            {**project.params, "predict": {**project.params["predict"], "alarm": None}}
+        ),
+        "params.yaml: predict.alarm: expected ",
+    ),
+    "a missing part of a family": (
+        lambda project: project.write_params(
+            {**project.params, "evaluate": {"alarm": project.params["evaluate"]["alarm"]}}
+        ),
+        "params.yaml: expected a section 'evaluate.classifier', found none",
+    ),
+    "an unknown part of a family": (
+        set_params("evaluate", anomaly={}),
+        "params.yaml: no such section: evaluate.anomaly; expected evaluate.alarm, "
+        "evaluate.classifier, evaluate.detector",
+    ),
+    "windows that leave frames out": (
+        set_params("import_clips", window_s=1.0, stride_s=1.5),
+        "params.yaml: import_clips: expected stride_s to be at most window_s",
     ),
     "a network that does not exist": (
         set_params("train_classifier", architecture="resnet"),
@@ -437,8 +463,8 @@ BAD_PARAMS: dict[str, tuple[Change, str]] = {
         "expected monitor to be val_map for fcos_resnet50_fpn",
     ),
     "strides upside down": (
-        set_params("train_detector", stride=32),
-        "train_detector: expected deepest_stride to be at least the stride 32, got 16",
+        set_params("train_detector.features", stride=32),
+        "train_detector.features: expected deepest_stride to be at least the stride 32, got 16",
     ),
     "a label that no annotation may have": (
         set_params("generate_samples", person_label="hmuan"),
@@ -454,7 +480,7 @@ BAD_PARAMS: dict[str, tuple[Change, str]] = {
     ),
     "a text for a number": (set_params("split", seed="7"), "split.seed"),
     "a number as YAML does not read it": (
-        set_params("train_classifier", learning_rate="1e-3"),
+        set_params("train_classifier.optimisation", learning_rate="1e-3"),
         "write 3.0e-4",
     ),
     "true for a number": (set_params("split", seed=True), "split.seed"),
@@ -506,13 +532,14 @@ BAD_PARAMS: dict[str, tuple[Change, str]] = {
         "interpolate_annotations.labels",
     ),
     "values that contradict each other": (
-        set_params("generate_samples", background_min_side_px=60, background_max_side_px=50),
-        "background_min_side_px",
+        set_params("generate_samples.background", min_side_px=60, max_side_px=50),
+        "generate_samples.background: expected min_side_px to be at most max_side_px, "
+        "got 60 and 50",
     ),
 }
 
 
-@pytest.mark.parametrize("stage", ["extract_frames", "split"])
+@pytest.mark.parametrize("stage", ["extract_frames", "split_classifier"])
 @pytest.mark.parametrize("change", BAD_PARAMS)
 def test_every_stage_refuses_wrong_parameters_before_it_works(
     change: str,

@@ -4,11 +4,12 @@ from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
+import cv2
 import pytest
 from conftest import NUM_FRAMES, SIZE_WH, VIDEOS, Outcome, Project
-from tiny_videos import cut_off, write_coded_video
+from tiny_videos import coded_picture, cut_off, read_code, write_coded_video
 
-from vigil.pixels.video.frames import FrameArchive
+from vigil.pixels.frames import FrameArchive
 
 Run = Callable[..., Outcome]
 
@@ -53,16 +54,16 @@ def test_two_runs_in_two_places_give_the_same_bytes(
 def test_another_video_costs_that_video_alone_and_one_less_leaves_no_trace(
     project: Project, run_stage: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import vigil.pixels.video.frames
+    import vigil.pixels.video.source
 
     decoded = []
 
-    class Watched(vigil.pixels.frames.VideoReader):
-        def __init__(self, path: Path) -> None:
+    class Watched(vigil.pixels.video.source.VideoReader):
+        def __init__(self, path: Path, num_threads: int = 0) -> None:
             decoded.append(path.name)
-            super().__init__(path)
+            super().__init__(path, num_threads)
 
-    monkeypatch.setattr(vigil.pixels.video.frames, "VideoReader", Watched)
+    monkeypatch.setattr(vigil.pixels.video.source, "VideoReader", Watched)
     project.set_params("dataset", videos=["door_1.mp4", "door_2.webm"])
     run_stage(project, "extract_frames")
     assert decoded == ["door_1.mp4", "door_2.webm"]
@@ -94,7 +95,7 @@ def test_a_failure_keeps_what_was_done_before_it(
     assert not (project.folder / "data/frames").exists()
     project.video("door_2.webm").write_bytes(good)
     assert run_stage(project, "extract_frames").code == 0
-    assert len(list((project.folder / ".vigil/memo/extract_frames").iterdir())) == 3
+    assert len(list((project.folder / ".vigil/memo/frames").iterdir())) == 3
 
 
 @pytest.mark.parametrize(
@@ -119,3 +120,82 @@ def test_frames_are_stored_at_the_given_quality(project: Project, run_stage: Run
     run_stage(project, "extract_frames")
     with zipfile.ZipFile(project.folder / "data/frames/door_1.mp4.zip") as file:
         assert file.getinfo("000000.jpg").file_size > 2 * low
+
+
+def write_numbered(folder: Path, num_frames: int, first: int = 0) -> None:
+    folder.mkdir(parents=True)
+    for number in range(num_frames):
+        picture = coded_picture(number, (64, 48))
+        assert cv2.imwrite(str(folder / f"{first + number:04d}.png"), picture)
+
+
+def test_a_folder_of_numbered_pictures_is_a_video(project: Project, run_stage: Run) -> None:
+    write_numbered(project.video("gate"), 7, first=3)
+    (project.video("gate") / ".hidden").write_text("no frame")
+    project.set_params("dataset", videos=["gate", "door_1.mp4"], picture_fps=12.5)
+    outcome = run_stage(project, "extract_frames")
+    assert (outcome.code, outcome.stderr) == (0, "")
+    assert archives(project).keys() == {"gate.zip", "door_1.mp4.zip"}
+    with FrameArchive(project.folder / "data/frames/gate.zip") as archive:
+        assert archive.facts.size_wh == (64, 48)
+        assert (archive.facts.num_frames, archive.facts.fps) == (7, Fraction(25, 2))
+        assert [read_code(archive.bgr(index)) for index in range(7)] == list(range(7))
+
+
+def test_the_rate_of_pictures_is_work_for_these_alone(project: Project, run_stage: Run) -> None:
+    write_numbered(project.video("gate"), 3)
+    project.set_params("dataset", videos=["gate", "door_1.mp4"])
+    assert run_stage(project, "extract_frames").code == 0
+    before = archives(project)
+    clear(project)
+    project.set_params("dataset", picture_fps=10.0)
+    assert run_stage(project, "extract_frames").code == 0
+    after = archives(project)
+    assert after["door_1.mp4.zip"] == before["door_1.mp4.zip"]
+    assert after["gate.zip"] != before["gate.zip"]
+    assert len(list((project.folder / ".vigil/memo/frames").iterdir())) == 3
+
+
+BAD_PICTURES: dict[str, tuple[Callable[[Path], object], str]] = {
+    "a gap": (
+        lambda folder: (folder / "0001.png").unlink(),
+        "videos/gate: expected consecutive numbers, got 2 after 0",
+    ),
+    "another file": (
+        lambda folder: (folder / "notes.txt").write_text("x"),
+        "videos/gate: expected numbered pictures (000000.jpg, 000001.jpg …), got notes.txt",
+    ),
+    "names of two kinds": (
+        lambda folder: (folder / "0003.png").rename(folder / "a0003.png"),
+        "videos/gate: expected names of one kind, got <number>.png, a<number>.png",
+    ),
+    "a number twice": (
+        lambda folder: shutil.copy(folder / "0003.png", folder / "3.png"),
+        "videos/gate: expected each number once, got 5 names for 4 numbers",
+    ),
+    "a picture of another size": (
+        lambda folder: cv2.imwrite(str(folder / "0002.png"), coded_picture(2, (48, 64))),
+        "videos/gate: expected pictures of 64x48, got 48x64 in '0002.png'",
+    ),
+    "a picture that is none": (
+        lambda folder: (folder / "0002.png").write_text("<html>"),
+        "gate/0002.png: expected a picture, got 6 bytes that are none",
+    ),
+    "no picture": (
+        lambda folder: [path.unlink() for path in folder.iterdir()],
+        "videos/gate: expected numbered pictures",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BAD_PICTURES)
+def test_bad_numbered_pictures_are_one_line(
+    case: str, project: Project, run_stage: Run, assert_refused: Callable[..., None]
+) -> None:
+    write_numbered(project.video("gate"), 4)
+    project.set_params("dataset", videos=["gate"])
+    spoil, expected = BAD_PICTURES[case]
+    spoil(project.video("gate"))
+    outcome = run_stage(project, "extract_frames")
+    assert_refused(outcome, project, "extract_frames")
+    assert expected in outcome.stderr

@@ -13,7 +13,16 @@ from typing import Any
 
 import pytest
 import yaml
-from conftest import OUTPUTS, WORDS, Outcome, Project, files_of, no_longer_than
+from conftest import (
+    COMMANDS,
+    OUTPUTS,
+    Outcome,
+    Project,
+    files_of,
+    no_longer_than,
+    title_of,
+    write_drawn,
+)
 from damage import ROUNDS, SEED, mutate, scramble
 from tiny_clips import write_clips
 from tiny_detections import BOXES, coco_of, write_coco, write_pictures, write_rtsd, write_voc
@@ -32,8 +41,8 @@ class Campaign:
 
     def __init__(self, project: Project, run_stage: Run, stage: str, *words: str) -> None:
         self.project, self.run_stage, self.stage = project, run_stage, stage
-        self.words = words or WORDS[stage]
-        self.outputs = OUTPUTS.get(stage, ("data/embeddings",))
+        self.words = words or COMMANDS[stage]
+        self.outputs = OUTPUTS[stage]
         self.num_refused = 0
 
     def round(self, told: str) -> None:
@@ -54,8 +63,7 @@ class Campaign:
             assert outcome.code == 1, f"{told}\n{outcome.stderr}"
             lines = [line for line in outcome.stderr.splitlines() if not line.startswith(LIBRARIES)]
             assert len(lines) == 1, f"{told}\n{outcome.stderr}"
-            title = "split@classifier" if self.stage == "split" else self.stage
-            assert lines[0].startswith(f"{title}: "), f"{told}\n{outcome.stderr}"
+            assert lines[0].startswith(f"{title_of(self.stage)}: "), f"{told}\n{outcome.stderr}"
             assert len(lines[0]) < 3000, told
             assert not new, f"{told}: {new}"
         for output in self.outputs:
@@ -112,9 +120,9 @@ def test_exports_with_damaged_bytes(
 def test_damaged_parameters(
     project_before: Callable[[str], Project], run_stage: Run, draw: random.Random, damage: str
 ) -> None:
-    project = project_before("split")
+    project = project_before("split_classifier")
     params = project.params
-    campaign = Campaign(project, run_stage, "split")
+    campaign = Campaign(project, run_stage, "split_classifier")
     text = yaml.safe_dump(params).encode()
     for number in range(10 * ROUNDS if damage == "bytes" else 5 * ROUNDS):
         if damage == "values":
@@ -143,29 +151,82 @@ def test_videos_with_damaged_bytes(
         campaign.round(f"round {number}")
 
 
-def test_clips_with_damaged_bytes(
-    untouched_project: Project, tmp_path: Path, run_stage: Run, draw: random.Random
-) -> None:
+@pytest.fixture
+def clips_project(untouched_project: Project, tmp_path: Path, run_stage: Run) -> Project:
+    """Clips in `scene/clips`, and the tables of their windows."""
     project = Project(tmp_path / "project")
-    clips = write_clips(project.folder / "clips", num_sources=4, kinds=("creep", "dash"))
+    write_clips(project.folder / "scene/clips", num_sources=4, kinds=("creep", "dash"))
     project.write_params(untouched_project.params)
-    project.set_params("dataset", clips="clips", anomalous_classes=["dash"], clip_group_pattern="")
-    params = project.params
-    params["embed_clips"]["flow_histogram"].update(num_pairs=4, short_side_px=48)
-    project.write_params(params)
-    splits = ("--splits", "data/splits/anomaly")
-    split = ("anomaly", "--clips", "clips", *splits, "--metrics", "metrics/split_anomaly.json")
-    assert run_stage(project, "split", *split).code == 0
-    words = ("--clips", "clips", *splits, "--embeddings", "data/embeddings")
-    campaign = Campaign(project, run_stage, "embed_clips", *words)
+    write_drawn(project)
+    project.set_params(
+        "dataset", clips="scene/clips", anomalous_classes=["dash"], clip_group_pattern=""
+    )
+    project.set_params("embed_clips.flow_histogram", num_pairs=4, short_side_px=48)
+    assert run_stage(project, "import_clips").code == 0
+    return project
+
+
+@pytest.mark.parametrize("stage", ["embed_clips", "import_clips"])
+def test_clips_with_damaged_bytes(
+    clips_project: Project, run_stage: Run, draw: random.Random, stage: str
+) -> None:
+    if stage == "import_clips":  # which reads videos to cut them
+        clips_project.set_params("import_clips", num_windows=2)
+        shutil.rmtree(clips_project.folder / "data/clips")
+    campaign = Campaign(clips_project, run_stage, stage)
     campaign.round("untouched")
     assert not campaign.num_refused
     for number in range(2 * ROUNDS):
-        clip = draw.choice(sorted(clips.rglob("*.*")))
+        clip = draw.choice(sorted((clips_project.folder / "scene/clips").rglob("*.*")))
         content = clip.read_bytes()
         clip.write_bytes(scramble(content, draw))
+        if stage == "embed_clips":  # which knows clips by what the stage before it saw
+            assert run_stage(clips_project, "import_clips").code == 0
         campaign.round(f"round {number}: {clip.name}")
         clip.write_bytes(content)
+    assert campaign.num_refused > ROUNDS / 5
+
+
+TABLES = {
+    "split_alarm": ("data/clips/windows.csv", "data/clips/labels.csv", "splits/drawn.csv"),
+    "embed_clips": ("data/clips/windows.csv",),
+}
+
+
+@pytest.mark.parametrize("stage", TABLES)
+def test_damaged_tables_of_windows(
+    clips_project: Project, run_stage: Run, draw: random.Random, stage: str
+) -> None:
+    campaign = Campaign(clips_project, run_stage, stage)
+    campaign.round("untouched")
+    assert not campaign.num_refused
+    for number in range(ROUNDS):
+        path = clips_project.folder / draw.choice(TABLES[stage])
+        content = path.read_bytes()
+        path.write_bytes(scramble(content, draw))
+        campaign.round(f"round {number}: {path.name} {path.read_bytes()[:1500]!r}")
+        path.write_bytes(content)
+    assert campaign.num_refused > ROUNDS / 5
+
+
+def test_damaged_labels_of_frames(
+    clips_project: Project, run_stage: Run, draw: random.Random
+) -> None:
+    labels = clips_project.folder / "scene/clips/labels.csv"
+    labels.write_text(
+        "video,start_frame,stop_frame,label\n"
+        "dash/dash_g00_c1.avi,0,9,dash\ncreep/creep_g02_c1.webm,2,4,\ncreep/creep_g02_c1.webm,6,16,run\n"
+    )
+    clips_project.set_params("dataset", clip_labels="labels.csv")
+    clips_project.set_params("import_clips", window_s=0.5)
+    shutil.rmtree(clips_project.folder / "data/clips")
+    campaign = Campaign(clips_project, run_stage, "import_clips")
+    campaign.round("untouched")
+    assert not campaign.num_refused
+    content = labels.read_bytes()
+    for number in range(2 * ROUNDS):
+        labels.write_bytes(scramble(content, draw))
+        campaign.round(f"round {number}: {labels.read_bytes()!r}")
     assert campaign.num_refused > ROUNDS / 5
 
 

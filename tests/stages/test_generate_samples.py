@@ -8,7 +8,7 @@ import pytest
 from conftest import VIDEOS, Outcome, Project, scene_boxes
 
 from vigil.domain.samples.index import read_index
-from vigil.pixels.video.frames import FrameArchive
+from vigil.pixels.frames import FrameArchive
 
 Run = Callable[..., Outcome]
 STAGE = "generate_samples"
@@ -46,7 +46,7 @@ def test_as_much_background_as_people_from_each_video(project: Project, run_stag
         rows = index.loc[index["video"] == video, "row"]
         assert rows.tolist() == list(range(12))
     names = {path.name for path in (project.folder / "data/samples").iterdir()}
-    assert names == {"index.csv", *(f"{video}.npy" for video in VIDEOS)}
+    assert names == {"index.csv", "report.json", *(f"{video}.npy" for video in VIDEOS)}
 
 
 def test_crops_are_the_pixels_of_their_boxes(project: Project, run_stage: Run) -> None:
@@ -112,7 +112,7 @@ def test_a_videos_samples_do_not_depend_on_the_other_videos(
 
 
 def test_background_like_people_has_their_sides(project: Project, run_stage: Run) -> None:
-    project.set_params(STAGE, background_sides="like_people", background_max_tries=100_000)
+    project.set_params(f"{STAGE}.background", sides="like_people", max_tries=100_000)
     assert run_stage(project, STAGE).code == 0
     index = index_of(project)
     sides = index.loc[index["label"] == "background", ["width_px", "height_px"]]
@@ -127,7 +127,7 @@ def test_the_report_counts_what_was_left_out(project: Project, run_stage: Run) -
     content["coords"] = [[0, 0, 30, 30]] * 10 + [[0, 0, 3, 30]] * 10 + [[0, 0, 3, 3]] * 10
     track.write_text(json.dumps(content))
     assert run_stage(project, STAGE).code == 0
-    report = json.loads((project.folder / "data/sample_report/report.json").read_text())
+    report = json.loads((project.folder / "data/samples/report.json").read_text())
     index = index_of(project)
     left_out = report["left_out"]
     assert (left_out["line"], left_out["point"]) == (1, 1)
@@ -135,7 +135,7 @@ def test_the_report_counts_what_was_left_out(project: Project, run_stage: Run) -
     assert report["num_samples"] == index["label"].value_counts().to_dict()
     names = {path.name for path in (project.folder / "data/sample_report").iterdir()}
     pictures = {"aspect_ratio", "background", "height", "person", "width"}
-    assert names == {"report.json", *(f"{name}.png" for name in pictures)}
+    assert names == {f"{name}.png" for name in pictures}
 
 
 def test_a_video_without_people_has_no_samples(project: Project, run_stage: Run) -> None:
@@ -148,7 +148,7 @@ def test_a_video_without_people_has_no_samples(project: Project, run_stage: Run)
 
 
 def test_sides_far_beyond_every_picture_cost_nothing(project: Project, run_stage: Run) -> None:
-    project.set_params(STAGE, background_max_side_px=10_000_000)
+    project.set_params(f"{STAGE}.background", max_side_px=10_000_000)
     assert "Traceback" not in run_stage(project, STAGE).stderr
 
 

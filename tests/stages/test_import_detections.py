@@ -9,7 +9,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from conftest import NUM_FRAMES, REAL, SIZE_WH, VIDEOS, Outcome, Project
+from conftest import NUM_FRAMES, REAL, SIZE_WH, VIDEOS, Outcome, Project, write_drawn
 from PIL import Image
 from tiny_detections import (
     BOXES,
@@ -22,8 +22,8 @@ from tiny_detections import (
     write_voc,
 )
 
-from vigil.domain.pictures.annotated import CORNERS, DetectionSet, read_detections
-from vigil.pixels.images import ImageSource
+from vigil.domain.pictures.annotated import CORNERS, AnnotatedPictures, read_annotated
+from vigil.pixels.pictures.images import ImageSource
 
 Run = Callable[..., Outcome]
 STAGE = "import_detections"
@@ -48,8 +48,8 @@ def run_set(run_stage: Run, project: Project, annotations: str = "set/annotation
     )
 
 
-def found_in(project: Project) -> DetectionSet:
-    return read_detections(project.folder / "data/detection/instances.json")
+def found_in(project: Project) -> AnnotatedPictures:
+    return read_annotated(project.folder / "data/detection/instances.json")
 
 
 def report_of(project: Project) -> Any:
@@ -318,7 +318,7 @@ BAD_VOC: dict[str, tuple[Change, str]] = {
     "xmin > xmax": (
         strict(b_xml(voc_object("dog", 1, 1, 9, 9), voc_object("dog", 9, 1, 3, 9))),
         "b.xml: object 2: dog [8, 0, 3, 9]: box reversed (1 of 7 boxes are invalid; "
-        "import_detections.invalid_boxes: drop leaves such out)",
+        "invalid_boxes: drop leaves such out)",
     ),
     "a box outside": (
         strict(b_xml(voc_object("dog", 100, 1, 120, 9))),
@@ -326,8 +326,7 @@ BAD_VOC: dict[str, tuple[Change, str]] = {
     ),
     "no picture": (
         remove("set/images/b.png"),
-        "set/images: expected the picture 'b.png', found none; "
-        "import_detections.unusable_pictures: drop",
+        "set/images: expected the picture 'b.png', found none; unusable_pictures: drop",
     ),
     "a picture that is not one": (
         write("set/images/b.png", "<html>404</html>"),
@@ -337,7 +336,7 @@ BAD_VOC: dict[str, tuple[Change, str]] = {
     "another size": (
         lambda project: write_pictures(project.folder / "set/images", ["b.png"], (40, 60)),
         "b.xml: 'b.png': 60x40 told, 40x60 found (1 of 3 pictures; turned by EXIF? "
-        "import_detections.wrong_sizes: drop or keep goes on)",
+        "wrong_sizes: drop or keep goes on)",
     ),
     "a picture outside": (
         write("set/annotations/b.xml", voc_xml("../../params.yaml", [])),
@@ -365,7 +364,8 @@ BAD_VOC: dict[str, tuple[Change, str]] = {
     ),
     "a class that does not occur": (
         lambda project: use(project, "voc", "dog", "Cat"),
-        "dataset.detection.classes: expected classes that occur (bird, cat, dog), got Cat",
+        "params.yaml: dataset.detection.classes: expected classes that occur (bird, cat, dog), "
+        "got Cat",
     ),
     "a format that does not exist": (
         lambda project: use(project, "yolo"),
@@ -488,7 +488,7 @@ class TestTracks:
         folder = project.folder / "data/annotations/door_2.webm"
         folder.rename(aside)
         assert run_stage(project, STAGE).code == 0
-        memo = project.folder / ".vigil/memo/import_detections"
+        memo = project.folder / ".vigil/memo/measured_pictures"
         assert len(list(memo.iterdir())) == 2
         before = (project.folder / "data/detection/instances.json").read_bytes()
         aside.rename(folder)
@@ -546,12 +546,8 @@ class TestRealData:
         report = report_of(set_project)
         assert (report["num_pictures"], report["num_boxes"]) == (200, 217)
         assert report["findings"] == {"picture with the bytes of another": 8}
-        outcome = run_stage(
-            set_project,
-            "split",
-            *("detector", "--detections", "data/detection/instances.json"),
-            *("--splits", "data/splits/detector", "--metrics", "metrics/split_detector.json"),
-        )
+        write_drawn(set_project)
+        outcome = run_stage(set_project, "split_detector")
         assert (outcome.code, outcome.stderr) == (0, "")
         table = json.loads((set_project.folder / "metrics/split_detector.json").read_text())
         assert sum(table["pictures"].values()) == 200

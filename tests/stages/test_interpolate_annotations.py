@@ -190,7 +190,7 @@ def test_a_change_of_one_task_is_work_for_that_video_alone(
     project: Project, run_stage: Run
 ) -> None:
     def num_remembered() -> int:
-        return len(list((project.folder / ".vigil/memo" / STAGE).iterdir()))
+        return len(list((project.folder / ".vigil/memo/annotations").iterdir()))
 
     run_stage(project, STAGE)
     assert num_remembered() == 3

@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,27 +9,14 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from conftest import Outcome, Project
+from conftest import COMMANDS, Outcome, Project, init_git
 from tiny_detections import voc_object, voc_xml
 
-from vigil.pixels.images import ImageSource
+from vigil.domain.detections import read_results
+from vigil.domain.pictures.annotated import CORNERS, read_annotated
+from vigil.pixels.pictures.images import ImageSource
 
 Run = Callable[..., Outcome]
-DETECTIONS = ("--detections", "data/detection/instances.json")
-FILES = ("--weights", "models/detector.safetensors", "--card", "models/detector.json")
-SPLIT = (
-    *("detector", *DETECTIONS, "--splits", "data/splits/detector"),
-    *("--metrics", "metrics/split_detector.json"),
-)
-TRAIN = (
-    *("--images", "data/frames", *DETECTIONS, "--train", "data/splits/detector/train.json"),
-    *("--val", "data/splits/detector/val.json", *FILES, "--curves", "models/detector_curves"),
-)
-EVALUATE = (
-    *("detector", "--images", "data/frames", *DETECTIONS, "--splits", "data/splits/detector"),
-    *(*FILES, "--metrics", "metrics/detector.json", "--plots", "metrics/plots/detector"),
-    *("--predictions", "data/predictions/detector"),
-)
 
 
 @pytest.fixture
@@ -39,25 +25,19 @@ def project(
 ) -> Project:
     """The scene with its boxes split, and parameters for a training of seconds."""
     monkeypatch.setenv("VIGIL_DEVICE", "cpu")
-    project = project_before("split")
-    project.set_params(
-        "train_detector",
-        input_size_wh=[96, 96],
-        deepest_stride=8,
-        neck_width=0,
-        max_epochs=2,
-        precision="32-true",
-    )
-    for words in (["init", "-q"], ["commit", "-q", "--allow-empty", "-m", "start"]):
-        names = ["-c", "user.name=t", "-c", "user.email=t"]
-        subprocess.run(["git", *names, *words], cwd=project.folder, check=True)
-    assert run_stage(project, "split", *SPLIT).code == 0
+    project = project_before("split_detector")
+    project.set_params("train_detector", input_size_wh=[96, 96])
+    project.set_params("train_detector.features", deepest_stride=8, neck_width=0)
+    project.set_params("train_detector.fitting", max_epochs=2, precision="32-true")
+    init_git(project)
+    assert run_stage(project, "split_detector").code == 0
     return project
 
 
 def test_from_boxes_to_metrics_and_on_from_the_weights(project: Project, run_stage: Run) -> None:
-    assert run_stage(project, "train_detector", *TRAIN).code == 0
-    assert run_stage(project, "evaluate", *EVALUATE).code == 0
+    for stage in ("train_detector", "predict_detector", "evaluate_detector"):
+        outcome = run_stage(project, stage)
+        assert outcome.code == 0, outcome.stderr
     metrics = json.loads((project.folder / "metrics/detector.json").read_text())
     assert metrics.keys() >= {
         *("map", "map_50", "map_75", "map_small", "map_medium", "map_large", "mar_100"),
@@ -67,8 +47,9 @@ def test_from_boxes_to_metrics_and_on_from_the_weights(project: Project, run_sta
 
     # A trained file is where another training can start.
     shutil.move(project.folder / "models", project.folder / "first")
-    project.set_params("train_detector", weights="first/detector.safetensors", max_epochs=1)
-    again = run_stage(project, "train_detector", *TRAIN)
+    project.set_params("train_detector", weights="first/detector.safetensors")
+    project.set_params("train_detector.fitting", max_epochs=1)
+    again = run_stage(project, "train_detector")
     assert again.code == 0
     card = json.loads((project.folder / "models/detector.json").read_text())
     first = json.loads((project.folder / "first/detector.json").read_text())
@@ -77,14 +58,22 @@ def test_from_boxes_to_metrics_and_on_from_the_weights(project: Project, run_sta
 
 def assert_five_lines_work(folder: Path) -> None:
     """The README's way to use a trained detector."""
-    from vigil.learn.detector.network.trained import TrainedDetector
+    from vigil.learn.detector.trained import TrainedDetector
 
     weights, card = folder / "models/detector.safetensors", folder / "models/detector.json"
-    detector = TrainedDetector(weights, card)
+    detector = TrainedDetector.from_files(weights, card)
     picture = ImageSource(folder / "data/frames").rgb("door_1.mp4.zip/000000.jpg")
-    boxes = detector(picture)
-    assert list(boxes.columns) == ["label", "score", "x1", "y1", "x2", "y2"]
-    assert boxes["score"].is_monotonic_decreasing
+    found = detector(picture)
+    assert found.boxes_xyxy.shape == (len(found), 4)
+    assert set(found.labels) <= {"human"}
+    assert (np.diff(found.scores) <= 0).all()
+    # What was stored of the picture is what it is shown to find.
+    known = read_annotated(folder / "data/detection/instances.json")
+    stored = read_results(known, folder / "data/predictions/detector/detections.json")
+    own = stored[stored["image"] == "door_1.mp4.zip/000000.jpg"]
+    assert len(own) == len(found) > 0
+    np.testing.assert_allclose(own["score"], found.scores, atol=1e-5)
+    np.testing.assert_allclose(own[CORNERS], found.boxes_xyxy, atol=1e-2)
 
 
 def write_state(project: Project, name: str, content: object) -> None:
@@ -113,11 +102,12 @@ BAD: dict[str, tuple[Callable[[Project], object], str]] = {
     "a text as weights": (no_weights, "text.pth: expected safetensors or a state dict"),
     "no such weights": (
         lambda p: p.set_params("train_detector", weights="none.pth"),
-        "train_detector.weights: expected none, imagenet, coco or a file, got 'none.pth'",
+        "params.yaml: train_detector.weights: expected none, imagenet, coco or a file, "
+        "got 'none.pth'",
     ),
     "no such trunk": (
-        lambda p: p.set_params("train_detector", trunk="resnet19"),
-        "params.yaml: train_detector.trunk: expected 'resnet18', 'resnet34'",
+        lambda p: p.set_params("train_detector.features", trunk="resnet19"),
+        "params.yaml: train_detector.features.trunk: expected 'resnet18', 'resnet34'",
     ),
     "weights that a grid has not": (
         lambda p: p.set_params("train_detector", weights="coco"),
@@ -132,10 +122,30 @@ BAD: dict[str, tuple[Callable[[Project], object], str]] = {
         "params.yaml: train_detector.weights: expected none, imagenet, coco or a file, got 'data'",
     ),
     "one picture a batch for norms": (
-        lambda p: p.set_params(
-            "train_detector", architecture="ssdlite320_mobilenet_v3_large", batch_size=1
+        lambda p: (
+            p.set_params("train_detector", architecture="ssdlite320_mobilenet_v3_large"),
+            p.set_params("train_detector.fitting", batch_size=1),
         ),
-        "train_detector: expected batch_size to be at least 2",
+        "params.yaml: train_detector: expected fitting.batch_size to be at least 2",
+    ),
+    "more frozen blocks than there are": (
+        lambda p: (
+            (p.folder / "some.pth").write_bytes(b"weights"),
+            p.set_params("train_detector", weights="some.pth", num_frozen_blocks=99),
+        ),
+        "params.yaml: train_detector.num_frozen_blocks: expected at most the ",
+    ),
+    "more sizes of anchors than of boxes": (
+        lambda p: (
+            p.set_params("train_detector", architecture="anchor"),
+            p.set_params("train_detector.anchor", num_sizes=20),
+        ),
+        "params.yaml: train_detector.anchor.num_sizes: expected training boxes of at least 20 "
+        "different sizes, found 1",
+    ),
+    "precision for a GPU": (
+        lambda p: p.set_params("train_detector.fitting", precision="16-mixed"),
+        "params.yaml: train_detector.fitting.precision: expected auto, 32-true or bf16-mixed",
     ),
     "a video that is gone": (
         lambda p: [file.unlink() for file in (p.folder / "data/frames").glob("*.zip")],
@@ -149,7 +159,7 @@ BAD: dict[str, tuple[Callable[[Project], object], str]] = {
 def test_bad_input_is_told_in_one_line(project: Project, run_stage: Run, name: str) -> None:
     spoil, expected = BAD[name]
     spoil(project)
-    assert_refused(project, run_stage(project, "train_detector", *TRAIN), expected)
+    assert_refused(project, run_stage(project, "train_detector"), expected)
 
 
 def test_a_loader_in_another_process_tells_the_same(
@@ -158,7 +168,7 @@ def test_a_loader_in_another_process_tells_the_same(
     monkeypatch.setenv("VIGIL_WORKERS", "2")
     spoil, expected = BAD["a video that is gone"]
     spoil(project)
-    outcome = run_stage(project, "train_detector", *TRAIN)
+    outcome = run_stage(project, "train_detector")
     assert_refused(project, outcome, expected)
     assert "Traceback" not in outcome.stderr
 
@@ -182,11 +192,9 @@ def test_photographs_of_many_sizes_go_from_voc_to_metrics(project: Project, run_
     project.set_params("dataset", detection=detection)
     project.set_params("split", val_fraction=0.2, test_fraction=0.3)
     architecture = "ssdlite320_mobilenet_v3_large"
-    project.set_params(
-        "train_detector", architecture=architecture, max_epochs=1, batch_size=5, ema_decay=0.0
-    )
-    shutil.rmtree(project.folder / "data/detection")
-    for output in ("data/detection_report", "data/splits/detector"):
+    project.set_params("train_detector", architecture=architecture, ema_decay=0.0)
+    project.set_params("train_detector.fitting", max_epochs=1, batch_size=5)
+    for output in ("data/detection", "data/detection_report", "data/splits/detector"):
         shutil.rmtree(project.folder / output)
     (project.folder / "metrics/split_detector.json").unlink()
     imported = (
@@ -194,18 +202,16 @@ def test_photographs_of_many_sizes_go_from_voc_to_metrics(project: Project, run_
         *("--detections", "data/detection", "--report", "data/detection_report"),
     )
     assert run_stage(project, "import_detections", *imported).code == 0
-    assert run_stage(project, "split", *SPLIT).code == 0
+    assert run_stage(project, "split_detector").code == 0
     train = json.loads((project.folder / "data/splits/detector/train.json").read_text())
     assert len(train) % 5 == 1
-    pictures = [word.replace("data/frames", "set/images") for word in TRAIN]
-    outcome = run_stage(project, "train_detector", *pictures)
-    assert outcome.code == 0, outcome.stderr
-    pictures = [word.replace("data/frames", "set/images") for word in EVALUATE]
-    outcome = run_stage(project, "evaluate", *pictures)
-    assert outcome.code == 0, outcome.stderr
+    for stage in ("train_detector", "predict_detector", "evaluate_detector"):
+        words = [word.replace("data/frames", "set/images") for word in COMMANDS[stage]]
+        outcome = run_stage(project, stage, *words)
+        assert outcome.code == 0, outcome.stderr
     assert json.loads((project.folder / "metrics/detector.json").read_text())["num_pictures"] == 6
     for name in ("best", "worst", "random"):
-        assert (project.folder / f"metrics/plots/detector/{name}.jpg").is_file()
+        assert (project.folder / f"metrics/plots/detector/pictures/{name}.jpg").is_file()
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
@@ -213,7 +219,7 @@ def test_a_gpu_that_is_not_there_is_told(
     project: Project, run_stage: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("VIGIL_DEVICE", "cuda")
-    outcome = run_stage(project, "train_detector", *TRAIN)
+    outcome = run_stage(project, "train_detector")
     assert_refused(project, outcome, "VIGIL_DEVICE: expected one of 0 GPUs here, got 'cuda'")
 
 

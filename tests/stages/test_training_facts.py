@@ -12,31 +12,20 @@ import pytest
 import torch
 from conftest import REPOSITORY, Outcome, Project
 
-from vigil.domain.clips.embeddings import INDEX_DTYPES, read_embeddings, write_embeddings
+from vigil.domain.clips.embeddings import read_embeddings, write_embeddings
+from vigil.domain.clips.windows import read_labels, read_windows, write_windows
 from vigil.domain.samples.index import array_path, read_index
-from vigil.domain.splits.sides import read_side
-from vigil.learn.alarm.embedding.registry import imports_of_others
-from vigil.plumbing import stages, trainings
+from vigil.domain.sides import read_side, write_sides
+from vigil.learn.alarm.network.embedding.registry import imports_of_others
+from vigil.learn.alarm.training import assembly as alarm_assembly
+from vigil.learn.classifier.training import assembly as classifier_assembly
+from vigil.learn.detector.training import assembly as detector_assembly
+from vigil.plumbing import fingerprints
 from vigil.plumbing.closure import closure_of, module_file
 from vigil.plumbing.state import fingerprint
 
 Run = Callable[..., Outcome]
-Facts = Callable[[], dict[str, Any]]
-DETECTIONS = ("--detections", "data/detection/instances.json")
-WORDS = {
-    "train_classifier": (
-        *("--samples", "data/samples", "--train", "data/splits/classifier/train.json"),
-        *("--val", "data/splits/classifier/val.json"),
-    ),
-    "train_detector": (
-        *("--images", "data/frames", *DETECTIONS, "--train", "data/splits/detector/train.json"),
-        *("--val", "data/splits/detector/val.json"),
-    ),
-    "fit_autoencoder": (
-        *("--clips", "clips", "--embeddings", "data/embeddings", "--errors", "models/errors.csv"),
-    ),
-}
-MADE = ("--weights", "models/w", "--card", "models/c", "--curves", "models/curves")
+ASSEMBLIES = (alarm_assembly, classifier_assembly, detector_assembly)
 
 
 @pytest.fixture
@@ -46,10 +35,11 @@ def facts_of(
     """The facts that a training stage hands over; nothing trains."""
     monkeypatch.setenv("VIGIL_DEVICE", "cpu")
     told: list[Mapping[str, Any]] = []
-    monkeypatch.setattr(trainings, "train_once", lambda _, facts, *rest: told.append(facts))
+    for assembly in ASSEMBLIES:
+        monkeypatch.setattr(assembly, "train_once", lambda _, facts, *rest: told.append(facts))
 
     def run(project: Project, stage: str) -> dict[str, Any]:
-        outcome = run_stage(project, stage, *WORDS[stage], *MADE)
+        outcome = run_stage(project, stage)
         assert outcome.code == 0, outcome.stderr
         fingerprint(told[-1])  # is plain values
         return dict(told[-1])
@@ -64,8 +54,8 @@ def differing(one: Mapping[str, Any], other: Mapping[str, Any]) -> set[str]:
 
 @pytest.fixture
 def crops(project_before: Callable[[str], Project], run_stage: Run) -> Project:
-    project = project_before("split")
-    assert run_stage(project, "split").code == 0
+    project = project_before("split_classifier")
+    assert run_stage(project, "split_classifier").code == 0
     return project
 
 
@@ -104,8 +94,7 @@ def test_labels_and_the_order_of_crops_count(
 
 @pytest.fixture
 def pictures(crops: Project, run_stage: Run) -> Project:
-    words = ("--splits", "data/splits/detector", "--metrics", "metrics/split_detector.json")
-    assert run_stage(crops, "split", "detector", *DETECTIONS, *words).code == 0
+    assert run_stage(crops, "split_detector").code == 0
     return crops
 
 
@@ -156,15 +145,16 @@ def test_what_a_detector_starts_from_counts(
 @pytest.mark.parametrize(
     ("architecture", "name", "value", "counts"),
     [
-        ("grid", "anchor_sizes_px", [16.0], False),
-        ("grid", "head_width", 32, False),
-        ("grid", "reach_cells", 0.75, True),
-        ("grid", "neck_width", 48, True),
-        ("anchor", "reach_cells", 0.75, False),
-        ("anchor", "head_width", 32, True),
-        ("anchor", "anchor_ratios", [1.0], True),
-        ("ssdlite320_mobilenet_v3_large", "box_weight", 3.0, False),
-        ("ssdlite320_mobilenet_v3_large", "learning_rate", 0.5, True),
+        ("grid", "anchor.sizes_px", [16.0], False),
+        ("grid", "anchor.head_width", 32, False),
+        ("grid", "grid.reach_cells", 0.75, True),
+        ("grid", "features.neck_width", 48, True),
+        ("anchor", "grid.reach_cells", 0.75, False),
+        ("anchor", "anchor.head_width", 32, True),
+        ("anchor", "anchor.ratios", [1.0], True),
+        ("ssdlite320_mobilenet_v3_large", "loss.box_weight", 3.0, False),
+        ("ssdlite320_mobilenet_v3_large", "features.neck_width", 48, False),
+        ("ssdlite320_mobilenet_v3_large", "optimisation.learning_rate", 0.5, True),
     ],
 )
 def test_parameters_of_other_architectures_do_not_count(
@@ -175,25 +165,31 @@ def test_parameters_of_other_architectures_do_not_count(
     value: Any,
     counts: bool,
 ) -> None:
-    pictures.set_params("train_detector", architecture=architecture, num_anchor_sizes=1)
+    pictures.set_params("train_detector", architecture=architecture)
+    pictures.set_params("train_detector.anchor", num_sizes=1)
     before = facts_of(pictures, "train_detector")
-    pictures.set_params("train_detector", **{name: value})
+    block, key = name.split(".")
+    pictures.set_params(f"train_detector.{block}", **{key: value})
     assert ("params" in differing(before, facts_of(pictures, "train_detector"))) == counts
 
 
 @pytest.mark.parametrize(
     ("stage", "module", "counts"),
     [
-        ("train_classifier", "learn.models.classifier.crop_transformer", True),
-        ("train_classifier", "learn.training", True),
-        ("train_classifier", "learn.models.detector.grid", False),
-        ("train_detector", "learn.models.detector.grid", True),
-        ("train_detector", "learn.models.detector.trunk", True),
+        ("train_classifier", "learn.classifier.network.crop_transformer", True),
+        ("train_classifier", "learn.classifier.training.augmentation", True),
+        ("train_classifier", "learn.training.loop", True),
+        ("train_classifier", "settings.training", True),
+        ("train_classifier", "learn.classifier.trained", False),
+        ("train_classifier", "learn.detector.network.grid", False),
+        ("train_detector", "learn.detector.network.grid", True),
+        ("train_detector", "learn.detector.network.trunk", True),
         ("train_detector", "domain.measures.detector", True),
-        ("train_detector", "pixels.letterbox", True),
-        ("train_detector", "learn.models.detector.anchor", False),
-        ("train_detector", "learn.models.detector.matching", False),
-        ("train_detector", "learn.models.detector.torchvision_detectors", False),
+        ("train_detector", "pixels.fitting", True),
+        ("train_detector", "learn.detector.trained", False),
+        ("train_detector", "learn.detector.network.anchor", False),
+        ("train_detector", "learn.detector.network.matching", False),
+        ("train_detector", "learn.detector.network.torchvision_detectors", False),
         ("train_detector", "plumbing.progress", False),
     ],
 )
@@ -206,10 +202,10 @@ def test_code_that_trains_counts_and_other_code_does_not(
     counts: bool,
 ) -> None:
     before = facts_of(pictures, stage)
-    edited, digest = module_file(f"vigil.{module}"), stages.code_digest
+    edited, digest = module_file(f"vigil.{module}"), fingerprints.code_digest
     assert edited is not None
     monkeypatch.setattr(
-        stages, "code_digest", lambda file: "edited" if file == edited else digest(file)
+        fingerprints, "code_digest", lambda file: "edited" if file == edited else digest(file)
     )
     assert differing(before, facts_of(pictures, stage)) == ({"code"} if counts else set())
 
@@ -219,14 +215,17 @@ def test_code_of_the_kind_of_detector_counts(
     facts_of: Callable[[Project, str], dict[str, Any]],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    pictures.set_params("train_detector", architecture="anchor", num_anchor_sizes=1)
+    pictures.set_params("train_detector", architecture="anchor")
+    pictures.set_params("train_detector.anchor", num_sizes=1)
     before = facts_of(pictures, "train_detector")
-    digest = stages.code_digest
+    digest = fingerprints.code_digest
     for name, counts in (("anchor", True), ("matching", True), ("grid", False)):
         edited = module_file(f"vigil.learn.detector.network.{name}")
         with monkeypatch.context() as patch:
             patch.setattr(
-                stages, "code_digest", lambda file, own=edited: "x" if file == own else digest(file)
+                fingerprints,
+                "code_digest",
+                lambda file, own=edited: "x" if file == own else digest(file),
             )
             found = differing(before, facts_of(pictures, "train_detector"))
         assert found == ({"code"} if counts else set()), name
@@ -236,41 +235,58 @@ def test_code_of_the_kind_of_detector_counts(
 def embeddings(untouched_project: Project, tmp_path: Path) -> Project:
     """Vectors of 10 clips: 4 train, 3 validate, one of them anomalous, and 3 test."""
     project = Project(tmp_path / "project")
-    (project.folder / "clips").mkdir(parents=True)
+    (project.folder / "scene/clips").mkdir(parents=True)
     project.write_params(untouched_project.params)
+    project.set_params("dataset", clips="scene/clips")
     sides = ["train"] * 4 + ["val"] * 3 + ["test"] * 3
+    clips = [f"a/{number}.mp4" for number in range(10)]
     index = pd.DataFrame(
         {
-            "clip": [f"a/{number}.mp4" for number in range(10)],
+            "video": clips,
+            "start_s": 0.0,
+            "stop_s": np.inf,
+            "digest": "0",
+            "clip": clips,
             "class": "a",
             "source": [f"s{number}" for number in range(10)],
             "is_anomalous": [False] * 6 + [True] * 4,
-            "split": sides,
-            "window": 0,
         }
     )
-    folder = project.folder / "data/embeddings"
-    folder.mkdir(parents=True)
+    for name in ("clips", "embeddings"):
+        (project.folder / "data" / name).mkdir(parents=True)
+    write_windows(index, project.folder / "data/clips")
+    (project.folder / "data/splits").mkdir()
+    write_sides(pd.Series(sides, index=clips), project.folder / "data/splits/alarm")
     vectors = np.random.default_rng(0).normal(size=(10, 8)).astype(np.float32)
-    write_embeddings(index.astype(INDEX_DTYPES), vectors, {"backbone": "flow_histogram"}, folder)
+    folder = project.folder / "data/embeddings"
+    write_embeddings(index, vectors, {"backbone": "flow_histogram"}, folder)
     return project
+
+
+def set_label(project: Project, row: int, **values: Any) -> None:
+    folder = project.folder / "data/clips"
+    windows = read_windows(folder / "windows.csv").merge(read_labels(folder / "labels.csv"))
+    for name, value in values.items():
+        windows.loc[row, name] = value
+    write_windows(windows, folder)
 
 
 @pytest.mark.parametrize(
     ("row", "change", "expected"),
     [
         (0, "vector", {"vectors"}),
-        (6, "vector", {"vectors"}),
+        (4, "vector", {"vectors"}),
+        (6, "vector", set()),
         (7, "vector", set()),
-        (0, "class", {"clips"}),
-        (6, "source", {"clips"}),
-        (9, "class", set()),
+        (0, "is_anomalous", {"vectors"}),
+        (0, "class", set()),
+        (4, "source", set()),
         (0, "facts", {"embeddings"}),
         (9, "gone", set()),
-        (6, "gone", {"clips", "vectors"}),
+        (5, "gone", {"vectors"}),
     ],
 )
-def test_vectors_that_are_learnt_from_count_and_those_that_test_do_not(
+def test_vectors_that_are_learnt_from_count_and_others_do_not(
     embeddings: Project,
     facts_of: Callable[[Project, str], dict[str, Any]],
     row: int,
@@ -278,6 +294,7 @@ def test_vectors_that_are_learnt_from_count_and_those_that_test_do_not(
     expected: set[str],
 ) -> None:
     before = facts_of(embeddings, "fit_autoencoder")
+    assert facts_of(embeddings, "fit_autoencoder") == before
     folder = embeddings.folder / "data/embeddings"
     index, vectors, facts = read_embeddings(folder)
     if change == "vector":
@@ -287,24 +304,33 @@ def test_vectors_that_are_learnt_from_count_and_those_that_test_do_not(
     elif change == "gone":
         index, vectors = index.drop(index=row), np.delete(vectors, row, axis=0)
     else:
-        index.loc[row, change] = "other"
+        set_label(embeddings, row, **{change: True if change == "is_anomalous" else "other"})
     shutil.rmtree(folder)
     folder.mkdir()
     write_embeddings(index, vectors, facts, folder)
     assert differing(before, facts_of(embeddings, "fit_autoencoder")) == expected
 
 
+def test_sides_that_change_places_count(
+    embeddings: Project, facts_of: Callable[[Project, str], dict[str, Any]]
+) -> None:
+    before = facts_of(embeddings, "fit_autoencoder")
+    splits = embeddings.folder / "data/splits/alarm"
+    train, val = (read_side(splits / f"{side}.json") for side in ("train", "val"))
+    (splits / "train.json").write_text(json.dumps([*train[1:], val[0]]))
+    (splits / "val.json").write_text(json.dumps([train[0], *val[1:]]))
+    assert differing(before, facts_of(embeddings, "fit_autoencoder")) == {"vectors"}
+
+
 def test_how_to_tune_counts_only_where_it_tunes(
     embeddings: Project, facts_of: Callable[[Project, str], dict[str, Any]]
 ) -> None:
     before = facts_of(embeddings, "fit_autoencoder")
-    params = embeddings.params
-    params["fit_autoencoder"]["fine_tuning"]["learning_rate"] *= 2
-    embeddings.write_params(params)
+    embeddings.set_params("fit_autoencoder.fine_tuning", learning_rate=0.1)
     assert facts_of(embeddings, "fit_autoencoder") == before
 
 
-@pytest.mark.parametrize("stage", ["embed_clips", "fit_autoencoder"])
+@pytest.mark.parametrize("script", ["stages/embed_clips.py", "stages/fit_autoencoder.py"])
 @pytest.mark.parametrize(
     ("backbone", "own"),
     [
@@ -312,8 +338,8 @@ def test_how_to_tune_counts_only_where_it_tunes(
         *(("timesformer", "timesformer"), ("x3d_s", "pytorchvideo_hub")),
     ],
 )
-def test_code_of_other_backbones_does_not_count(stage: str, backbone: str, own: str) -> None:
-    code = closure_of(REPOSITORY / f"stages/{stage}.py", "main", imports_of_others(backbone))
+def test_code_of_other_backbones_does_not_count(script: str, backbone: str, own: str) -> None:
+    code = closure_of(REPOSITORY / script, imports_of_others(backbone))
     kinds = {"torchvision_video", "timesformer", "pytorchvideo_hub"}
     assert {file.stem for file in code} & kinds == {own}
 
@@ -323,33 +349,41 @@ def test_code_that_tunes_counts_only_where_it_tunes(
     facts_of: Callable[[Project, str], dict[str, Any]],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    clips = embeddings.folder / "scene/clips/a"
+    clips.mkdir()
     for number in range(10):
-        (embeddings.folder / "clips/a").mkdir(exist_ok=True)
-        (embeddings.folder / f"clips/a/{number}.mp4").write_bytes(b"frames")
-    params = embeddings.params
-    params["embed_clips"]["backbone"] = "r2plus1d_18"
-    digest = stages.code_digest
+        (clips / f"{number}.mp4").write_bytes(b"frames")
+    folder = embeddings.folder / "data/embeddings"
+    index, vectors, _ = read_embeddings(folder)
+    write_embeddings(index, vectors, {"backbone": "r2plus1d_18"}, folder)
+    embeddings.set_params("embed_clips", backbone="r2plus1d_18")
+    digest = fingerprints.code_digest
     for from_epoch in (0, 1):
-        params["fit_autoencoder"]["fine_tuning"]["from_epoch"] = from_epoch
-        embeddings.write_params(params)
+        embeddings.set_params("fit_autoencoder.fine_tuning", from_epoch=from_epoch)
         before = facts_of(embeddings, "fit_autoencoder")
-        for name in ("learn.fine_tuning", "learn.embedding", "pixels.clips"):
+        for name in (
+            "learn.alarm.training.fine_tuning",
+            "learn.alarm.training.frames",
+            "learn.alarm.network.embedding.embedder",
+            "pixels.sampling",
+        ):
             edited = module_file(f"vigil.{name}")
+            assert edited is not None
             with monkeypatch.context() as patch:
                 patch.setattr(
-                    stages,
+                    fingerprints,
                     "code_digest",
                     lambda file, own=edited: "x" if file == own else digest(file),
                 )
                 found = differing(before, facts_of(embeddings, "fit_autoencoder"))
             assert found == ({"code"} if from_epoch else set()), name
-    (embeddings.folder / "clips/a/0.mp4").write_bytes(b"other frames")
-    assert differing(before, facts_of(embeddings, "fit_autoencoder")) == {"frames"}
-    (embeddings.folder / "clips/a/9.mp4").write_bytes(b"other frames")  # tests
+    (clips / "0.mp4").write_bytes(b"other frames")
+    assert differing(before, facts_of(embeddings, "fit_autoencoder")) == {"clips"}
+    (clips / "9.mp4").write_bytes(b"other frames")  # tests
     again = facts_of(embeddings, "fit_autoencoder")
-    (embeddings.folder / "clips/a/0.mp4").write_bytes(b"frames")
+    (clips / "0.mp4").write_bytes(b"frames")
     assert differing(before, facts_of(embeddings, "fit_autoencoder")) == set()
-    assert differing(before, again) == {"frames"}
+    assert differing(before, again) == {"clips"}
 
 
 def test_a_model_built_twice_starts_the_same(

@@ -10,6 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
 import yaml
 from conftest import Outcome, Project, files_of, no_longer_than
@@ -17,7 +19,9 @@ from tiny_clips import write_clips
 from tiny_detections import BOXES, coco_of, voc_xml, write_coco, write_pictures, write_rtsd
 from tiny_videos import write_coded_video
 
-from vigil.domain.pictures.annotated import read_detections
+from vigil.domain.clips.embeddings import write_embeddings
+from vigil.domain.clips.windows import read_windows, write_windows
+from vigil.domain.pictures.annotated import read_annotated
 from vigil.domain.samples.index import read_index
 from vigil.plumbing.errors import InputError
 from vigil.plumbing.folders import below, check_folder
@@ -119,24 +123,47 @@ def test_nothing_is_taken_out_of_an_archive(set_project: Project, run_stage: Run
     assert import_set(set_project, run_stage, "coco").code == 0
     new = files_of(set_project.folder).keys() - before
     assert {name.split("/")[1] for name in new} == {"detection", "detection_report"}
-    found = read_detections(set_project.folder / "data/detection/instances.json")
+    found = read_annotated(set_project.folder / "data/detection/instances.json")
     assert list(found.images.index) == ["all.zip/b.png"]
 
 
-@pytest.mark.parametrize(
-    "name", ["../secret.mp4", "/etc/passwd", "creep/../../secret.mp4", "", "."]
-)
-def test_names_of_clips_in_a_split_stay_below_their_folder(
-    clips_project: Project, run_stage: Run, name: str
+NAMES_OF_CLIPS_THAT_LEAD_OUT = ["../secret.mp4", "/etc/passwd", "creep/../../secret.mp4", "", "."]
+
+
+@pytest.mark.parametrize("name", NAMES_OF_CLIPS_THAT_LEAD_OUT)
+def test_names_of_clips_among_windows_stay_below_their_folder(
+    clips_project: Project, run_stage: Run, assert_refused: Check, name: str
 ) -> None:
-    write_splits(clips_project, val=[name])
-    write_coded_video(clips_project.folder / "secret.mp4", 9)
-    words = ("--clips", "clips", "--splits", "splits", "--embeddings", "data/embeddings")
-    outcome = run_stage(clips_project, "embed_clips", *words)
-    assert outcome.code == 1
-    assert outcome.stderr.startswith("embed_clips: clips: expected names below it, got ")
-    assert outcome.stderr.count("\n") == 1
-    assert not (clips_project.folder / "data").exists()
+    write_some_windows(clips_project, name)
+    write_coded_video(clips_project.folder / "scene/secret.mp4", 9)
+    outcome = run_stage(clips_project, "embed_clips")
+    assert_refused(outcome, clips_project, "embed_clips")
+    assert outcome.stderr.startswith("embed_clips: scene/clips: expected names below it, got ")
+
+
+@pytest.mark.parametrize("name", ["../labels.csv", "/etc/passwd", "creep/../../labels.csv", "."])
+def test_the_labels_of_frames_lie_below_their_folder(
+    clips_project: Project, run_stage: Run, assert_refused: Check, name: str
+) -> None:
+    labels = clips_project.folder / "scene/labels.csv"
+    labels.write_text("video,start_frame,stop_frame\ndash/dash_g00_c1.webm,0,9\n")
+    clips_project.set_params("dataset", clip_labels=name)
+    outcome = run_stage(clips_project, "import_clips")
+    assert_refused(outcome, clips_project, "import_clips")
+    assert outcome.stderr.startswith("import_clips: scene/clips: expected names below it, got ")
+
+
+@pytest.mark.parametrize("name", ["../secret.mp4", "/etc/passwd", "creep/../../secret.mp4"])
+def test_names_of_videos_among_labels_of_frames_are_of_those_found(
+    clips_project: Project, run_stage: Run, assert_refused: Check, name: str
+) -> None:
+    write_coded_video(clips_project.folder / "scene/secret.mp4", 9)
+    labels = clips_project.folder / "scene/clips/labels.csv"
+    labels.write_text(f"video,start_frame,stop_frame\n{name},0,9\n")
+    clips_project.set_params("dataset", clip_labels="labels.csv")
+    outcome = run_stage(clips_project, "import_clips")
+    assert_refused(outcome, clips_project, "import_clips")
+    assert f", got {name}" in outcome.stderr
 
 
 def test_paths_are_made_of_names_below_a_folder(tmp_path: Path) -> None:
@@ -151,7 +178,7 @@ def test_names_in_an_index_of_samples_stay_below_their_folder(
 ) -> None:
     from vigil.learn.classifier.network.data import CropDataset
 
-    samples = project_before("split").folder / "data/samples"
+    samples = project_before("split_classifier").folder / "data/samples"
     shutil.copy(samples / "door_1.mp4.npy", samples.parent / "secret.npy")
     text = (samples / "index.csv").read_text()
     (samples / "index.csv").write_text(text.replace("door_1.mp4,", "../secret,"))
@@ -194,23 +221,20 @@ def test_links_out_of_the_videos_are_refused(
     assert place.removeprefix("videos/") in outcome.stderr
 
 
-@pytest.mark.parametrize("stage", ["split", "embed_clips"])
+@pytest.mark.parametrize("stage", ["import_clips", "embed_clips"])
 def test_links_out_of_the_clips_are_refused(
-    clips_project: Project, run_stage: Run, stage: str
+    clips_project: Project, run_stage: Run, assert_refused: Check, stage: str
 ) -> None:
-    (clips_project.folder / "splits").mkdir()
-    write_coded_video(clips_project.folder / "secret.mp4", 9)
-    (clips_project.folder / "clips/creep/x.mp4").symlink_to("../../secret.mp4")
-    words = {
-        "split": ("anomaly", "--clips", "clips", "--splits", "data/s", "--metrics", "data/m.json"),
-        "embed_clips": ("--clips", "clips", "--splits", "splits", "--embeddings", "data/e"),
-    }
-    outcome = run_stage(clips_project, stage, *words[stage])
-    assert outcome.code == 1
+    write_some_windows(clips_project, "creep/creep_g00_c1.mp4")
+    if stage == "import_clips":
+        shutil.rmtree(clips_project.folder / "data/clips")
+    write_coded_video(clips_project.folder / "scene/secret.mp4", 9)
+    (clips_project.folder / "scene/clips/creep/x.mp4").symlink_to("../../secret.mp4")
+    outcome = run_stage(clips_project, stage)
+    assert_refused(outcome, clips_project, stage)
     assert outcome.stderr.endswith(
         "clips: expected no links that lead out of it, got 'creep/x.mp4'\n"
     )
-    assert not (clips_project.folder / "data").exists()
 
 
 PLAYLIST = "#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:1,\n{}\n#EXT-X-ENDLIST\n"
@@ -261,19 +285,23 @@ def test_videos_that_are_lists_of_others_are_refused(
 
 @pytest.mark.parametrize("kind", LISTS)
 def test_clips_that_are_lists_of_others_are_refused(
-    clips_project: Project, run_stage: Run, kind: str
+    clips_project: Project, run_stage: Run, assert_refused: Check, kind: str
 ) -> None:
-    write_splits(clips_project, val=["creep/list.m3u8"])
+    write_some_windows(clips_project, "creep/list.m3u8")
     secret = clips_project.folder / "secret.ts"
     write_coded_video(secret, 9)
-    (clips_project.folder / "clips/creep/list.m3u8").write_text(
+    (clips_project.folder / "scene/clips/creep/list.m3u8").write_text(
         LISTS[kind].replace("{}", str(secret))
     )
-    words = ("--clips", "clips", "--splits", "splits", "--embeddings", "data/e")
-    outcome = run_stage(clips_project, "embed_clips", *words)
-    assert outcome.code == 1
+    outcome = run_stage(clips_project, "embed_clips")
+    assert_refused(outcome, clips_project, "embed_clips")
     assert "clips/creep/list.m3u8: expected a video, got" in outcome.stderr
-    assert not (clips_project.folder / "data").exists()
+    # A video that is cut is read by the stage that lists it.
+    clips_project.set_params("import_clips", num_windows=2)
+    shutil.rmtree(clips_project.folder / "data/clips")
+    outcome = run_stage(clips_project, "import_clips")
+    assert_refused(outcome, clips_project, "import_clips")
+    assert "clips/creep/list.m3u8: expected a video, got" in outcome.stderr
 
 
 def test_links_out_of_the_annotations_are_refused(
@@ -424,14 +452,18 @@ def test_deep_lists_of_a_split_and_deep_sets_are_one_line(
     deep = "[" * depth + "]" * depth
     (set_project.folder / "set/annotations").write_text(f'{{"images": {deep}}}')
     assert_refused(import_set(set_project, run_stage, "coco"), set_project, "import_detections")
-    splits = clips_project.folder / "splits"
-    splits.mkdir()
+    assert run_stage(clips_project, "import_clips").code == 0
+    windows = read_windows(clips_project.folder / "data/clips/windows.csv")
+    (clips_project.folder / "data/embeddings").mkdir()
+    vectors = np.zeros((len(windows), 3), np.float32)
+    write_embeddings(windows, vectors, {}, clips_project.folder / "data/embeddings")
+    splits = clips_project.folder / "data/splits/alarm"
+    splits.mkdir(parents=True)
     for side in ("train", "val", "test"):
         (splits / f"{side}.json").write_text(deep)
-    words = ("--clips", "clips", "--splits", "splits", "--embeddings", "data/embeddings")
-    outcome = run_stage(clips_project, "embed_clips", *words)
-    assert (outcome.code, outcome.stderr.count("\n")) == (1, 1)
-    assert outcome.stderr.startswith("embed_clips: splits/train.json: expected ")
+    outcome = run_stage(clips_project, "fit_autoencoder")
+    assert_refused(outcome, clips_project, "fit_autoencoder")
+    assert outcome.stderr.startswith("fit_autoencoder: data/splits/alarm/train.json: expected ")
 
 
 @pytest.mark.parametrize(
@@ -499,8 +531,8 @@ def test_parameters_are_plain_and_told_once(
             del params[section]
     project.write_params(f"{text}\n" if "---" in text else yaml.safe_dump(params) + text)
     with no_longer_than(30):
-        outcome = run_stage(project, "split")
-    assert_refused(outcome, project, "split")
+        outcome = run_stage(project, "split_classifier")
+    assert_refused(outcome, project, "split_classifier")
     assert "params.yaml: " in outcome.stderr
     if case != "a key twice":
         assert expected in outcome.stderr
@@ -513,7 +545,8 @@ def test_parameters_may_refer_to_each_other(project: Project, run_stage: Run) ->
     text = yaml.safe_dump(params)
     text += "extract_frames: &a {jpeg_quality: 90}\n"
     text += "split: &base {seed: 1, val_fraction: 0.5, test_fraction: 0.3, test_videos: [],\n"
-    text += "  gap_frames: 3, anomalous_val_fraction: 0.0}\n"
+    text += "  gap_frames: 3, anomalous_val_fraction: 0.0,\n"
+    text += "  given: {classifier: &drawn splits/drawn.csv, detector: *drawn, alarm: *drawn}}\n"
     project.write_params(text.replace("&a {", "{<<: &a {jpeg_quality: 50}, "))
     outcome = run_stage(project, "extract_frames")
     assert outcome.code == 0, outcome.stderr
@@ -539,23 +572,16 @@ def test_pickles_with_code_are_not_run(
             return os.system, ("touch pwned",)
 
     monkeypatch.setenv("VIGIL_DEVICE", "cpu")
-    project = project_before("split")
+    project = project_before("split_classifier")
     path = project.folder / "evil.pt"
     if kind == "of torch":
         torch.save({"model": {"w": torch.zeros(1)}, "x": Evil()}, path)
     else:
         path.write_bytes(pickle.dumps({"w": Evil()}))
-    project.set_params("train_detector", weights="evil.pt", neck_width=0, deepest_stride=8)
-    detections = ("--detections", "data/detection/instances.json")
-    words = (*detections, "--splits", "data/splits/detector", "--metrics", "data/m.json")
-    assert run_stage(project, "split", "detector", *words).code == 0
-    outcome = run_stage(
-        project,
-        "train_detector",
-        *("--images", "data/frames", *detections),
-        *("--train", "data/splits/detector/train.json", "--val", "data/splits/detector/val.json"),
-        *("--weights", "models/d.safetensors", "--card", "models/d.json", "--curves", "models/d"),
-    )
+    project.set_params("train_detector", weights="evil.pt")
+    project.set_params("train_detector.features", neck_width=0, deepest_stride=8)
+    assert run_stage(project, "split_detector").code == 0
+    outcome = run_stage(project, "train_detector")
     assert outcome.code == 1
     assert outcome.stderr == (
         "train_detector: evil.pt: expected safetensors or a state dict, got: "
@@ -582,7 +608,9 @@ def test_formulas_are_texts_in_tables_and_themselves_when_read(
             own["id"] = f"-{own['id']}"
     project.write_export(export)
     project.set_params("dataset", videos=videos)
-    for stage in ("extract_frames", "interpolate_annotations", "generate_samples", "split"):
+    for stage in (
+        *("extract_frames", "interpolate_annotations", "generate_samples", "split_classifier"),
+    ):
         outcome = run_stage(project, stage)
         assert outcome.code == 0, outcome.stderr
     samples = project.folder / "data/samples"
@@ -603,7 +631,7 @@ def test_names_of_classes_that_are_formulas_are_kept(set_project: Project, run_s
     boxes = {"a.jpg": [(label, 2.0, 3.0, 20.0, 30.0) for label in labels]}
     write_rtsd(set_project.folder / "set/annotations", boxes)
     assert import_set(set_project, run_stage, "rtsd").code == 0
-    found = read_detections(set_project.folder / "data/detection/instances.json")
+    found = read_annotated(set_project.folder / "data/detection/instances.json")
     assert found.boxes["label"].tolist() == labels
 
 
@@ -680,14 +708,19 @@ def some_clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def clips_project(untouched_project: Project, some_clips: Path, tmp_path: Path) -> Project:
     project = Project(tmp_path / "clips_project")
-    shutil.copytree(some_clips, project.folder / "clips")
+    shutil.copytree(some_clips, project.folder / "scene/clips")
     project.write_params(untouched_project.params)
-    project.set_params("dataset", clips="clips", anomalous_classes=["dash"], clip_group_pattern="")
+    project.set_params(
+        "dataset", clips="scene/clips", anomalous_classes=["dash"], clip_group_pattern=""
+    )
     return project
 
 
-def write_splits(project: Project, **clips: list[str]) -> None:
-    """Lists of clips by side; sides that are not told are empty."""
-    (project.folder / "splits").mkdir()
-    for side in ("train", "val", "test"):
-        (project.folder / "splits" / f"{side}.json").write_text(json.dumps(clips.get(side, [])))
+def write_some_windows(project: Project, video: str) -> None:
+    """The tables of one window, that of a whole video."""
+    values = {
+        **{"video": video, "start_s": 0.0, "stop_s": float("inf"), "digest": "0", "clip": video},
+        **{"class": "creep", "is_anomalous": False, "source": video},
+    }
+    (project.folder / "data/clips").mkdir(parents=True)
+    write_windows(pd.DataFrame([values]), project.folder / "data/clips")

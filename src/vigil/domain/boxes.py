@@ -10,6 +10,8 @@ import numpy.typing as npt
 
 Boxes: TypeAlias = npt.NDArray[np.float64]
 
+LEAST_AREA = 1e-12  # px²: what has none is divided by this
+
 
 def rotated_to_xyxy(xywh: npt.NDArray[np.float64], rotation_deg: npt.NDArray[np.float64]) -> Boxes:
     """The axis-aligned bounds of boxes turned about their first corner.
@@ -65,3 +67,32 @@ def to_pixels(boxes_xyxy: Boxes, size_wh: tuple[int, int]) -> npt.NDArray[np.int
     """(N, 4): the smallest whole-pixel boxes around (N, 4) boxes, cut to the picture."""
     grown = np.concatenate([np.floor(boxes_xyxy[:, :2]), np.ceil(boxes_xyxy[:, 2:])], axis=1)
     return clip(grown, size_wh).astype(np.int64)
+
+
+def areas(boxes_xyxy: Boxes) -> npt.NDArray[np.float64]:
+    """(N,) in px²."""
+    found: npt.NDArray[np.float64] = (boxes_xyxy[:, 2:] - boxes_xyxy[:, :2]).prod(axis=1)
+    return found
+
+
+def pairwise_iou(boxes_a: Boxes, boxes_b: Boxes) -> npt.NDArray[np.float64]:
+    """(N, M): the intersection over the union of each of (N, 4) with each of (M, 4) boxes."""
+    shared = _shared_areas(boxes_a, boxes_b)
+    union = areas(boxes_a)[:, None] + areas(boxes_b)[None] - shared
+    iou: npt.NDArray[np.float64] = shared / np.maximum(union, LEAST_AREA)
+    return iou
+
+
+def pairwise_share(boxes_a: Boxes, boxes_b: Boxes) -> npt.NDArray[np.float64]:
+    """(N, M): how much of each of (N, 4) boxes lies in each of (M, 4), as COCO measures crowds."""
+    share: npt.NDArray[np.float64] = _shared_areas(boxes_a, boxes_b) / np.maximum(
+        areas(boxes_a)[:, None], LEAST_AREA
+    )
+    return share
+
+
+def _shared_areas(boxes_a: Boxes, boxes_b: Boxes) -> npt.NDArray[np.float64]:
+    low = np.maximum(boxes_a[:, None, :2], boxes_b[None, :, :2])
+    high = np.minimum(boxes_a[:, None, 2:], boxes_b[None, :, 2:])
+    shared: npt.NDArray[np.float64] = (high - low).clip(0).prod(axis=2)
+    return shared

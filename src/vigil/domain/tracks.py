@@ -41,6 +41,12 @@ class Track:
     keyframes_past_end: tuple[int, ...] = ()
 
 
+def number_tracks(tracks: Iterable[Track]) -> dict[str, str]:
+    """A short name for each track by its id: its label, and a number by when it first shows."""
+    ordered = sorted(tracks, key=lambda one: (one.frames[0] if len(one.frames) else -1, one.id))
+    return {track.id: f"{track.label} {number}" for number, track in enumerate(ordered, start=1)}
+
+
 def clip_track(track: Track, size_wh: tuple[int, int]) -> tuple[Track, dict[str, int]]:
     """Cuts a track's boxes to the picture and drops those with nothing in it.
 

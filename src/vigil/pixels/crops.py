@@ -8,9 +8,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from vigil.domain.samples.plan import Sample
-from vigil.pixels.video.frames import FrameArchive
-from vigil.pixels.video.picture import Picture
+from vigil.domain.sampling import Sample
+from vigil.pixels.frames import FrameArchive
+from vigil.pixels.pictures.picture import Picture
 from vigil.plumbing.progress import progress
 
 

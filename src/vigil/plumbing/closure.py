@@ -35,23 +35,10 @@ def imports_from(file: Path, *names: str) -> set[Import]:
     return {(file, module) for module in modules.values() if module}
 
 
-def imports_of(file: Path, instance: str | None = None) -> set[Path]:
-    """Files of vigil, and of packages beside a script, that a file imports anywhere in it.
-
-    `instance` leaves out what only the functions of the script's other instances import, the
-    functions that only these call, and what is imported for its types alone.
-    """
-    tree = ast.parse(file.read_text(encoding="utf-8"))
-    others = _functions_of_others(tree, instance)
-    nodes = [
-        node
-        for statement in tree.body
-        if not (isinstance(statement, ast.FunctionDef) and statement.name in others)
-        and not (instance and _is_for_types(statement))
-        for node in ast.walk(statement)
-    ]
+def imports_of(file: Path) -> set[Path]:
+    """Files of vigil, and of packages beside a script, that a file imports anywhere in it."""
     found = set()
-    for node in nodes:
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         names: list[str] = []
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
@@ -69,16 +56,14 @@ def _module_seen_from(file: Path, name: str) -> Path | None:
     return module_file(name, next(packages)) if "." in name else None
 
 
-def closure_of(
-    file: Path, instance: str | None = None, untaken: Collection[Import] = ()
-) -> set[Path]:
-    """All files of vigil that a script imports, directly or not, but for what is `untaken`."""
+def closure_of(file: Path, untaken: Collection[Import] = ()) -> set[Path]:
+    """All files of vigil that a file imports, directly or not, but for what is `untaken`."""
 
     def without(importer: Path, imported: set[Path]) -> set[Path]:
         return {module for module in imported if (importer, module) not in untaken}
 
     found: set[Path] = set()
-    waiting = without(file, imports_of(file, instance))
+    waiting = without(file, imports_of(file))
     while waiting:
         module = waiting.pop()
         found.add(module)
@@ -109,41 +94,3 @@ def _is_text(statement: ast.stmt) -> bool:
         and isinstance(value, ast.Constant)
         and isinstance(value.value, str)
     )
-
-
-def _is_for_types(statement: ast.stmt) -> bool:
-    return isinstance(statement, ast.If) and getattr(statement.test, "id", "") == "TYPE_CHECKING"
-
-
-def _functions_of_others(tree: ast.Module, instance: str | None) -> set[str]:
-    """A script's functions that serve its other instances and not this one."""
-    instances = _instances(tree)
-    if instance not in instances:
-        return set()
-    functions = {
-        statement.name: {node.id for node in ast.walk(statement) if isinstance(node, ast.Name)}
-        for statement in tree.body
-        if isinstance(statement, ast.FunctionDef)
-    }
-
-    def reached(start: set[str]) -> set[str]:
-        found: set[str] = set()
-        waiting = start & functions.keys()
-        while waiting:
-            name = waiting.pop()
-            found.add(name)
-            waiting |= (functions[name] & functions.keys()) - found
-        return found
-
-    return reached(instances - {instance}) - reached({instance})
-
-
-def _instances(tree: ast.Module) -> set[str]:
-    """Names handed to `run_stage`."""
-    return {
-        argument.id
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "run_stage"
-        for argument in node.args
-        if isinstance(argument, ast.Name)
-    }

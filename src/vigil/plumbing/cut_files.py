@@ -1,4 +1,4 @@
-"""Puts back what a kill left of the files that DVC writes in place: `make repro` begins with it.
+"""Puts back what a kill left of the files that DVC writes in place: `vigil put-back`.
 
 Of a lock file that is cut while it is written, a part is left. At most parts DVC stops, at some
 without saying why; one that ends with a line it takes for whole, and never completes. What it keeps
@@ -8,7 +8,6 @@ of who is at work names a killed run by the number of its process, which another
 import json
 import shutil
 import subprocess
-import sys
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from dvc.schema import COMPILED_LOCKFILE_SCHEMA
 from dvc.utils.serialize import parse_yaml
 from voluptuous import Invalid
 
+from vigil.plumbing.errors import InputError
 from vigil.plumbing.outputs import whole
 
 LOCK_FILES = ("demo/dvc.lock", "dvc.lock")
@@ -123,16 +123,18 @@ def _restore(root: Path, name: str) -> str:
     return f"{told}; the part is kept as {part.relative_to(root)}"
 
 
-def main() -> None:
-    """Tells what it puts back; exits with 1 where it cannot."""
+def tell_what_is_put_back(root: Path) -> None:
+    """Puts back what was cut, and prints a line for each file.
+
+    Raises:
+        InputError: a file cannot be written.
+    """
     try:
-        for line in put_back(Path.cwd().resolve()):
+        for line in put_back(root):
             print(line)
     except DvcException:
-        pass  # DVC tells of it when it is started
+        pass  # DVC says so when it is started
     except OSError as error:
-        sys.exit(f"{error.filename or 'dvc.lock'}: expected to put it back, got: {error.strerror}")
-
-
-if __name__ == "__main__":
-    main()
+        raise InputError(
+            f"{error.filename or 'dvc.lock'}: expected to put it back, got: {error.strerror}"
+        ) from None

@@ -1,4 +1,4 @@
-"""The one error that a user is meant to read."""
+"""The errors that a user is meant to read."""
 
 
 class InputError(Exception):
@@ -7,6 +7,22 @@ class InputError(Exception):
     The message is one line: where, what was expected, what was found. A stage prints it after its
     own name and exits with code 1, without a traceback.
     """
+
+
+class FieldError(InputError):
+    """A parameter is not what is required.
+
+    Who raises it knows the parameter by its name in a block of settings. Where that block stands in
+    `params.yaml`, the runner of stages knows, and puts it in front.
+    """
+
+    def __init__(self, field: str, problem: str) -> None:
+        """Args: field: dotted, as the block of settings names it. problem: expected …, got …."""
+        super().__init__(field, problem)  # both, or no loader's process could hand it over
+        self.field, self.problem = field, problem
+
+    def __str__(self) -> str:
+        return f"{self.field}: {self.problem}"
 
 
 def printable(text: str) -> str:

@@ -10,6 +10,15 @@ from vigil.plumbing.errors import InputError, shorten
 DVC_OBJECT = re.compile(r"/files/md5/[0-9a-f]{2}/[0-9a-f]{30}$")
 
 
+SYSTEM_FILES = {"thumbs.db", "desktop.ini", "__macosx", "$recycle.bin"}
+"""What systems leave behind in folders of data, besides names that start with a dot."""
+
+
+def is_hidden(name: str) -> bool:
+    """Whether a file or folder is hidden, or left behind by a system: nobody's data."""
+    return name.startswith(".") or name.lower() in SYSTEM_FILES
+
+
 def check_path(path: Path) -> None:
     """Refuses what is neither file nor folder, what `check_folder` refuses, and a stray link.
 

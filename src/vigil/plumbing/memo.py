@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from vigil.plumbing.errors import InputError, shorten
+from vigil.plumbing.folders import is_hidden
 from vigil.plumbing.outputs import whole
 from vigil.plumbing.state import fingerprint, project_state_folder
 
@@ -40,6 +41,21 @@ def file_digest(path: Path) -> str:
         raise InputError(f"{path}: expected a file, found none") from None
     except IsADirectoryError:
         raise InputError(f"{path}: expected a file, found a folder") from None
+
+
+def tree_digest(path: Path) -> str:
+    """SHA-256 of a file, or of the names and bytes of all that lies in a folder, in hexadecimal.
+
+    Hidden files do not count.
+    """
+    if not path.is_dir():
+        return file_digest(path)
+    found = hashlib.sha256()
+    for file in sorted(path.rglob("*")):
+        name = file.relative_to(path)
+        if file.is_file() and not any(is_hidden(part) for part in name.parts):
+            found.update(f"{name.as_posix()}\0{file_digest(file)}\n".encode())
+    return found.hexdigest()
 
 
 class Memo:

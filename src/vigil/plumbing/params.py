@@ -4,10 +4,10 @@ import json
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, ClassVar, TypeVar
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from vigil.plumbing.errors import InputError, listed, shorten
 
@@ -17,9 +17,22 @@ MAX_VALUES = 100_000
 
 
 class Section(BaseModel):
-    """One section of `params.yaml`: frozen, no unknown keys, no conversion between types."""
+    """A section of `params.yaml`, or a block of one: no unknown keys, no conversion between types.
 
+    Attributes:
+        section: where in `params.yaml` it stands, dots between the keys; empty for a block that
+            stands in several sections.
+    """
+
+    section: ClassVar[str] = ""
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+    def check_against(self, sections: Mapping[str, Any]) -> None:
+        """Holds the section against the others, by their names.
+
+        Raises:
+            FieldError: it does not fit them.
+        """
 
 
 # Bounded at both ends: what is beyond is a slip, and would end as an overflow or without memory.
@@ -53,12 +66,6 @@ FileNames = Annotated[tuple[str, ...], AfterValidator(_check_file_names)]
 """File names without folders, none twice."""
 
 
-def _check_not_empty(names: tuple[str, ...]) -> tuple[str, ...]:
-    if not names:
-        raise ValueError("must name at least one file, got an empty list")
-    return names
-
-
 def _check_path(path: str) -> str:
     if not path or any(c in path for c in '"$`\\\0\n\r'):
         raise ValueError(
@@ -69,42 +76,6 @@ def _check_path(path: str) -> str:
 
 DataPath = Annotated[str, AfterValidator(_check_path)]
 """A path that `dvc.yaml` can put between double quotes on a command line."""
-
-
-class Detection(Section):
-    """What the detector learns from: annotations in one of four formats, and pictures.
-
-    Attributes:
-        format: `tracks` (of interpolate_annotations), `voc` (a folder of XML), `coco` (instances
-            JSON) or `rtsd` (CSV).
-        root: the file or folder of the annotations.
-        images: the folder of the pictures, in which an archive of frames counts as a folder.
-        classes: those to detect; empty: all that occur.
-    """
-
-    format: Literal["tracks", "voc", "coco", "rtsd"]
-    root: DataPath
-    images: DataPath
-    classes: tuple[str, ...]
-
-    @field_validator("classes")
-    @classmethod
-    def _check_classes(cls, names: tuple[str, ...]) -> tuple[str, ...]:
-        if "" in names or len(set(names)) < len(names):
-            raise ValueError(f"must name classes, none twice, got {shorten(list(names))}")
-        return names
-
-
-class Dataset(Section):
-    """What the pipeline runs on. Stages read single keys of it, so that each reruns for its own."""
-
-    root: DataPath
-    videos: Annotated[FileNames, AfterValidator(_check_not_empty)]
-    annotations: DataPath
-    detection: Detection
-    clips: DataPath
-    anomalous_classes: FileNames
-    clip_group_pattern: str
 
 
 class _Loader(yaml.SafeLoader):  # type: ignore[misc]

@@ -24,7 +24,7 @@ Train = Callable[[str, Mapping[str, Path]], object]
 
 
 def train_once(
-    stage: str, facts: Mapping[str, Any], train: Train, results: Mapping[str, Path]
+    branch: str, facts: Mapping[str, Any], train: Train, results: Mapping[str, Path]
 ) -> None:
     """Puts what a training makes at `results`, training only where it has not been done before.
 
@@ -33,14 +33,14 @@ def train_once(
         results: by name, where each file or folder goes.
     """
     run = fingerprint(facts)
-    memo = Memo(stage)
+    memo = Memo(f"{branch}_training")
 
     def make(folder: Path) -> None:
         folder.mkdir()
         train(run, {name: folder / name for name in results})
 
     if memo.holds(facts):
-        print(f"{stage}: nothing that this training depends on has changed since it was done")
+        print("nothing that this training depends on has changed since it was done")
     made = memo.recall(facts, make)
     for name, path in results.items():
         with whole(path) as partial:
@@ -49,17 +49,17 @@ def train_once(
                 shutil.copytree(made / name, partial)
             else:
                 shutil.copyfile(made / name, partial)
-    forget_checkpoints(stage, run)
+    forget_checkpoints(branch, run)
     _forget_abandoned()
     memo.prune()
 
 
-def checkpoint_folder(stage: str, run: str, machine: Mapping[str, Any]) -> Path:
+def checkpoint_folder(branch: str, run: str, machine: Mapping[str, Any]) -> Path:
     """Where a run keeps its checkpoints on a kind of machine.
 
     One that goes on elsewhere would end in bytes that no unbroken run has.
     """
-    place = Path(CHECKPOINTS, stage, run)
+    place = Path(CHECKPOINTS, branch, run)
     own = state_folder() / place
     for part in free_parts():
         if not own.exists() and (part / place).exists():
@@ -68,10 +68,10 @@ def checkpoint_folder(stage: str, run: str, machine: Mapping[str, Any]) -> Path:
     return own / fingerprint(machine)[:16]
 
 
-def forget_checkpoints(stage: str, run: str) -> None:
+def forget_checkpoints(branch: str, run: str) -> None:
     """Removes those of a run whose results are there."""
     for part in free_parts():
-        shutil.rmtree(part / CHECKPOINTS / stage / run, ignore_errors=True)
+        shutil.rmtree(part / CHECKPOINTS / branch / run, ignore_errors=True)
 
 
 def _forget_abandoned() -> None:

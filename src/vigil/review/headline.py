@@ -6,15 +6,18 @@ from vigil.review.comparison import is_detail
 from vigil.review.revisions import WorkingFolder, read_metrics
 
 
-def main() -> None:
-    """Prints a column of numbers for each branch of the pipeline."""
-    for branch, metrics in read_metrics(WorkingFolder(Path())).items():
+def print_headline(root: Path) -> None:
+    """Prints a column of numbers for each branch of the pipeline.
+
+    Args:
+        root: the project's folder.
+
+    Raises:
+        InputError: metrics that are damaged, as by a merge.
+    """
+    for branch, metrics in read_metrics(WorkingFolder(root)).items():
         if metrics:
             print(branch)
         for name, value in metrics.items():
             if not is_detail(name):
                 print(f"  {name:20} {'-' if value is None else value}")
-
-
-if __name__ == "__main__":
-    main()

@@ -22,10 +22,10 @@ from vigil.review.findings import (
 from vigil.review.revisions import Curve, Files, read_curves, read_table
 
 PICTURES = {
-    "Crops the classifier gets wrong": "metrics/plots/classifier/wrong.png",
-    "Pictures the detector is worst on": "metrics/plots/detector/worst.jpg",
-    "Anomalous clips that raise no alarm": "metrics/plots/anomaly/misses.jpg",
-    "Allowed clips that raise one": "metrics/plots/anomaly/false_alarms.jpg",
+    "Crops the classifier gets wrong": "metrics/plots/classifier/pictures/wrong.png",
+    "Pictures the detector is worst on": "metrics/plots/detector/pictures/worst.jpg",
+    "Anomalous clips that raise no alarm": "metrics/plots/alarm/pictures/misses.jpg",
+    "Allowed clips that raise one": "metrics/plots/alarm/pictures/false_alarms.jpg",
 }
 MISSING = {
     "base": "base is neither in git nor in DVC's cache here",

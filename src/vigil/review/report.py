@@ -1,18 +1,16 @@
-"""Writes a page on what the working folder changes against a revision: `make report BASE=main`.
+"""Writes a page on what the working folder changes against a revision: `vigil report`.
 
 `report/index.html` stands by itself, pictures included; `report/report.md` holds its tables, for a
 comment on a pull request. Nothing is trained or evaluated: what the last run left is compared.
 """
 
-import argparse
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 
 from vigil.plumbing.errors import InputError
 from vigil.plumbing.outputs import whole
 from vigil.plumbing.records import read_json
-from vigil.plumbing.stages import times_folder
+from vigil.plumbing.times import times_folder
 from vigil.review.comment import write_comment
 from vigil.review.comparison import changed_stages, compare
 from vigil.review.findings import Findings
@@ -41,7 +39,7 @@ def write_report(root: Path, revision: str, folder: Path) -> None:
     base, ours = Committed(root, revision), WorkingFolder(root)
     before, after = read_metrics(base), read_metrics(ours)
     if not after:
-        raise InputError("report: expected metrics of a finished run below metrics/, found none")
+        raise InputError("expected metrics of a finished run below metrics/, found none")
     stages = read_stages(ours)
     stale, altered = read_status(root)
     findings = Findings(
@@ -70,9 +68,7 @@ def _clear(folder: Path) -> None:
         for name in FILES:
             (folder / name).unlink(missing_ok=True)
     if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
-        raise InputError(
-            f"report: expected nothing or an older report at {folder}, got other files"
-        )
+        raise InputError(f"expected nothing or an older report at {folder}, got other files")
 
 
 def _read_times(order: Iterable[str]) -> dict[str, float]:
@@ -86,21 +82,3 @@ def _read_times(order: Iterable[str]) -> dict[str, float]:
         name: read_json(files[name])["seconds"]
         for name in [*(name for name in files if name not in known), *known]
     }
-
-
-def main() -> None:
-    """Writes the report of the project in the current folder."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--base", default="main")
-    parser.add_argument("--out", type=Path, default=Path("report"))
-    words = parser.parse_args()
-    try:
-        write_report(Path.cwd(), words.base, words.out)
-    except InputError as error:
-        print(error, file=sys.stderr)
-        sys.exit(1)
-    print(f"{words.out / 'index.html'}, and {words.out / 'report.md'} for a comment")
-
-
-if __name__ == "__main__":
-    main()

@@ -18,7 +18,7 @@ from dvc_data.index import DataIndexError
 from vigil.plumbing.cut_files import YAML_ERRORS
 from vigil.plumbing.errors import InputError, shorten
 
-METRICS = ("classifier", "detector", "anomaly")
+METRICS = ("classifier", "detector", "alarm")
 PIPELINES = ("", "demo/")
 """Folders of this project that have a `dvc.yaml`."""
 
@@ -33,6 +33,9 @@ class Files(Protocol):
     def read(self, path: str) -> bytes | None:
         """A file's bytes; None where there is none."""
 
+    def list(self, folder: str) -> list[str]:
+        """Paths of all files at any depth below a folder, sorted."""
+
 
 @dataclass(frozen=True)
 class WorkingFolder:
@@ -46,6 +49,11 @@ class WorkingFolder:
         file = self.root / path
         return file.read_bytes() if file.is_file() else None
 
+    def list(self, folder: str) -> list[str]:
+        """Paths of all files at any depth below a folder, sorted."""
+        found = (file for file in (self.root / folder).rglob("*") if file.is_file())
+        return sorted(file.relative_to(self.root).as_posix() for file in found)
+
 
 class Committed:
     """The files of a git revision, those that DVC tracks from its cache."""
@@ -55,9 +63,7 @@ class Committed:
         git = ["git", "-C", str(root), "rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}"]
         done = subprocess.run(git, capture_output=True, text=True, check=False)
         if done.returncode:
-            raise InputError(
-                f"report: expected a git revision to compare with, got {shorten(revision)}"
-            )
+            raise InputError(f"expected a git revision to compare with, got {shorten(revision)}")
         self.commit = done.stdout.strip()
         self.name = self.commit[:7]
         self._files = DVCFileSystem(str(root), rev=self.commit)
@@ -69,8 +75,17 @@ class Committed:
         except (OSError, DataIndexError):  # the latter of a folder whose list is not in the cache
             return None
         except DvcException as error:
-            raise InputError(f"report: {self.name}: {shorten(str(error), 400)}") from None
+            raise InputError(f"{self.name}: {shorten(str(error), 400)}") from None
         return content
+
+    def list(self, folder: str) -> list[str]:
+        """Paths of all files at any depth below a folder, sorted; none where nobody knows them."""
+        try:
+            return sorted(self._files.find(folder))
+        except (OSError, DataIndexError):
+            return []
+        except DvcException as error:
+            raise InputError(f"{self.name}: {shorten(str(error), 400)}") from None
 
 
 @dataclass(frozen=True)
@@ -150,7 +165,7 @@ def read_status(root: Path) -> tuple[list[str], list[str]]:
         with Repo(str(root)) as repo:
             status: dict[str, Any] = repo.status()
     except DvcException as error:
-        raise InputError(f"report: {shorten(str(error), 400)}") from None
+        raise InputError(f"{shorten(str(error), 400)}") from None
     stale, altered = set(), set()
     for name, entries in status.items():
         for told in entries:
@@ -172,7 +187,10 @@ def read_table(files: Files, path: str) -> pd.DataFrame | None:
 
 
 def read_curves(files: Files) -> list[Curve]:
-    """The lines that `dvc.yaml` declares under `plots`; pictures and confusions are left out."""
+    """The lines that `dvc.yaml` declares under `plots`; pictures and confusions are left out.
+
+    A folder stands for the tables that DVCLive wrote into it, one for each value.
+    """
     plots = _read_yaml(files, "dvc.yaml").get("plots", [])
     curves = []
     for entry in plots:
@@ -181,11 +199,33 @@ def read_curves(files: Files) -> list[Curve]:
         ((title, told),) = entry.items()
         if told.get("template") == "confusion":
             continue
+        if "y" not in told:
+            curves += _curves_below(files, title, told)
+            continue
         for path, columns in told["y"].items():
             for y in columns if isinstance(columns, list) else [columns]:
                 labels = told.get("x_label", told["x"]), told.get("y_label", y)
                 curves.append(Curve(title, path, told["x"], y, *labels))
     return curves
+
+
+def _curves_below(files: Files, folder: str, told: Mapping[str, Any]) -> list[Curve]:
+    """Curves of a folder of tables: those of one value, of training and validation, together."""
+    tables = [path for path in files.list(folder) if path.endswith(".tsv")]
+    x_label = told.get("x_label", told["x"])
+    owner = folder.split("/")[1].removesuffix("_curves") if "/" in folder else folder
+    curves = [
+        Curve(
+            f"{Path(path).stem} ({owner})",
+            path,
+            told["x"],
+            Path(path).stem,
+            x_label,
+            Path(path).stem,
+        )
+        for path in tables
+    ]
+    return sorted(curves, key=lambda curve: (curve.title, curve.path))
 
 
 def _read_yaml(files: Files, path: str) -> dict[str, Any]:
@@ -202,7 +242,7 @@ def _read_yaml(files: Files, path: str) -> dict[str, Any]:
 
 def _damaged(files: Files, path: str, expected: str, got: object) -> InputError:
     told = shorten(" ".join(str(got).split()), 200)
-    return InputError(f"report: {path} of {files.name}: expected {expected}, got: {told}")
+    return InputError(f"{path} of {files.name}: expected {expected}, got: {told}")
 
 
 def _by_name(content: Any) -> Any:

@@ -126,7 +126,9 @@ def test_an_offender_is_told_with_its_place_class_and_corners() -> None:
 @pytest.mark.parametrize("box", [(9, 1, 3, 5), (3, 1, 3, 5), (50, 1, 60, 5), (math.nan, 1, 3, 5)])
 def test_invalid_boxes_can_be_an_error(box: tuple) -> None:
     annotations = annotations_of(("a", "x", 1, 1, 9, 9), ("a", "x", *box))
-    with pytest.raises(InputError, match=r"^box 1: x \[.*\(1 of 2 boxes are invalid; import_det"):
+    with pytest.raises(
+        InputError, match=r"^box 1: x \[.*\(1 of 2 boxes are invalid; invalid_boxes: drop"
+    ):
         check(annotations, invalid="error")
 
 

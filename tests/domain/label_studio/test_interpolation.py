@@ -19,7 +19,7 @@ from vigil.domain.label_studio.interpolation import Clock, interpolate_task
 from vigil.domain.label_studio.reading import match_videos, parse_export
 from vigil.domain.tracks import Track, clip_track
 from vigil.domain.video_facts import VideoFacts
-from vigil.pixels.video.frames import FrameArchive, extract_frames
+from vigil.pixels.frames import FrameArchive, extract_frames
 from vigil.plumbing.errors import InputError
 
 PETS = REAL / "pets09"

@@ -13,11 +13,10 @@ from hypothesis import strategies as st
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
+from vigil.domain.detections import DETECTION_COLUMNS, write_results
 from vigil.domain.measures.detector import (
-    DETECTION_COLUMNS,
     average_precision_by_height,
     best_score,
-    coco_results,
     f1_by_picture,
     match,
     measure_at_score,
@@ -25,7 +24,7 @@ from vigil.domain.measures.detector import (
     precision_recall,
     thin,
 )
-from vigil.domain.pictures.annotated import CORNERS, DetectionSet, write_detections
+from vigil.domain.pictures.annotated import CORNERS, AnnotatedPictures, write_annotated
 
 CLASSES = ("bike", "human")
 NOTHING = pd.DataFrame(columns=DETECTION_COLUMNS).astype(
@@ -33,7 +32,7 @@ NOTHING = pd.DataFrame(columns=DETECTION_COLUMNS).astype(
 )
 
 
-def truth_of(rows: list[tuple], num_pictures: int) -> DetectionSet:
+def truth_of(rows: list[tuple], num_pictures: int) -> AnnotatedPictures:
     """Rows are picture, label, x1, y1, x2, y2, is_crowd, is_difficult."""
     images = pd.DataFrame(
         {
@@ -47,7 +46,7 @@ def truth_of(rows: list[tuple], num_pictures: int) -> DetectionSet:
     )
     named = [(f"{number}.jpg", *rest) for number, *rest in rows]
     boxes = pd.DataFrame(named, columns=["image", "label", *CORNERS, "is_crowd", "is_difficult"])
-    return DetectionSet.of(images, boxes, CLASSES)
+    return AnnotatedPictures.of(images, boxes, CLASSES)
 
 
 def found_of(rows: list[tuple]) -> pd.DataFrame:
@@ -58,7 +57,7 @@ def found_of(rows: list[tuple]) -> pd.DataFrame:
     return pd.DataFrame(named, columns=DETECTION_COLUMNS)
 
 
-def random_case(seed: int, num_pictures: int, most: int) -> tuple[DetectionSet, pd.DataFrame]:
+def random_case(seed: int, num_pictures: int, most: int) -> tuple[AnnotatedPictures, pd.DataFrame]:
     """Objects of all sizes, some to be ignored, and detections around and beside them."""
     rng = np.random.default_rng(seed)
     true, found = [], []
@@ -82,7 +81,9 @@ def random_case(seed: int, num_pictures: int, most: int) -> tuple[DetectionSet, 
     return truth_of(true, num_pictures), found_of(found)
 
 
-def measure_with_pycocotools(truth: DetectionSet, found: pd.DataFrame) -> dict[str, float | None]:
+def measure_with_pycocotools(
+    truth: AnnotatedPictures, found: pd.DataFrame
+) -> dict[str, float | None]:
     """Written independently of the module: plain COCO dictionaries into COCO's own code."""
     numbers = {name: number for number, name in enumerate(truth.images.index, start=1)}
     labels = {label: number for number, label in enumerate(CLASSES, start=1)}
@@ -159,7 +160,7 @@ def test_nothing_found_is_zero_and_nothing_there_is_none():
     assert measure_at_score(truth, NOTHING, 0.5) == {"precision": 0, "recall": 0, "f1": 0}
 
 
-def matched_by_pycocotools(truth: DetectionSet, found: pd.DataFrame) -> dict[tuple, str]:
+def matched_by_pycocotools(truth: AnnotatedPictures, found: pd.DataFrame) -> dict[tuple, str]:
     """Outcome of each detection, by picture, label and score, at IoU 0.5."""
     numbers = {name: number for number, name in enumerate(truth.images.index, start=1)}
     outcomes = {}
@@ -288,8 +289,8 @@ def test_results_of_some_pictures_are_what_coco_loads_for_the_whole_set(tmp_path
     known, found = random_case(3, 8, 4)
     chosen = list(known.images.index[3:])
     truth, found = known.select(chosen), found[found["image"].isin(chosen)]
-    write_detections(known, tmp_path / "instances.json")
-    (tmp_path / "detections.json").write_text(json.dumps(coco_results(known, found)))
+    write_annotated(known, tmp_path / "instances.json")
+    write_results(known, found, tmp_path / "detections.json")
     with contextlib.redirect_stdout(io.StringIO()):
         coco = COCO(str(tmp_path / "instances.json"))
         run = COCOeval(coco, coco.loadRes(str(tmp_path / "detections.json")), "bbox")
@@ -301,9 +302,10 @@ def test_results_of_some_pictures_are_what_coco_loads_for_the_whole_set(tmp_path
     assert measure_detections(truth, found)["map"] == pytest.approx(run.stats[0], abs=1e-3)
 
 
-def test_results_hold_the_boxes_of_the_detections():
+def test_results_hold_the_boxes_of_the_detections(tmp_path: Path):
     truth, found = random_case(3, 5, 4)
-    entries = coco_results(truth, found)
+    write_results(truth, found, tmp_path / "detections.json")
+    entries = json.loads((tmp_path / "detections.json").read_text())
     assert len(entries) == len(found)
     first = found.iloc[0]
     x, y, width, height = entries[0]["bbox"]

@@ -14,14 +14,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pycocotools.coco import COCO
 
-from vigil.domain.pictures.annotated import CORNERS, DetectionSet, read_detections, write_detections
+from vigil.domain.pictures.annotated import (
+    CORNERS,
+    AnnotatedPictures,
+    read_annotated,
+    write_annotated,
+)
 from vigil.plumbing.errors import InputError
 
 names = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=12)
 
 
 @st.composite
-def detection_sets(draw: st.DrawFn) -> DetectionSet:
+def detection_sets(draw: st.DrawFn) -> AnnotatedPictures:
     files = draw(st.lists(names, min_size=0, max_size=5, unique=True))
     classes = draw(st.lists(names, min_size=1, max_size=4, unique=True))
     images, boxes = [], []
@@ -53,15 +58,15 @@ def detection_sets(draw: st.DrawFn) -> DetectionSet:
     return set_of(images, boxes, *classes)
 
 
-def set_of(images: list[dict], boxes: list[dict], *classes: str) -> DetectionSet:
+def set_of(images: list[dict], boxes: list[dict], *classes: str) -> AnnotatedPictures:
     columns = ["file_name", "width", "height", "video", "frame_index", "sha256"]
     box_columns = ["image", "label", *CORNERS, "is_crowd", "is_difficult"]
-    return DetectionSet.of(
+    return AnnotatedPictures.of(
         pd.DataFrame(images, columns=columns), pd.DataFrame(boxes, columns=box_columns), classes
     )
 
 
-def example() -> DetectionSet:
+def example() -> AnnotatedPictures:
     image = {"width": 40, "height": 30, "video": "", "frame_index": -1, "sha256": "00"}
     box = {"x1": 1.0, "y1": 2.5, "x2": 11.125, "y2": 30.0, "is_crowd": False, "is_difficult": False}
     return set_of(
@@ -79,13 +84,13 @@ def example() -> DetectionSet:
 
 @settings(max_examples=80)
 @given(detection_sets())
-def test_what_is_written_is_read_back(given_set: DetectionSet) -> None:
+def test_what_is_written_is_read_back(given_set: AnnotatedPictures) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "instances.json"
-        write_detections(given_set, path)
-        found = read_detections(path)
+        write_annotated(given_set, path)
+        found = read_annotated(path)
         again = Path(folder) / "again.json"
-        write_detections(found, again)
+        write_annotated(found, again)
         assert again.read_bytes() == path.read_bytes()
     pd.testing.assert_frame_equal(found.images, given_set.images)
     pd.testing.assert_frame_equal(found.boxes, given_set.boxes)
@@ -94,10 +99,10 @@ def test_what_is_written_is_read_back(given_set: DetectionSet) -> None:
 
 @settings(max_examples=30)
 @given(detection_sets())
-def test_pycocotools_reads_the_same(given_set: DetectionSet) -> None:
+def test_pycocotools_reads_the_same(given_set: AnnotatedPictures) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "instances.json"
-        write_detections(given_set, path)
+        write_annotated(given_set, path)
         with contextlib.redirect_stdout(io.StringIO()):
             coco = COCO(str(path))
     label_of = {entry["id"]: entry["name"] for entry in coco.loadCats(coco.getCatIds())}
@@ -159,14 +164,14 @@ DAMAGE: dict[str, Callable[[Any], Any]] = {
 @pytest.mark.parametrize("damage", DAMAGE)
 def test_damage_is_told(tmp_path: Path, damage: str) -> None:
     path = tmp_path / "instances.json"
-    write_detections(example(), path)
+    write_annotated(example(), path)
     path.write_text(json.dumps(DAMAGE[damage](json.loads(path.read_text()))))
     with pytest.raises(InputError) as error:
-        read_detections(path)
+        read_annotated(path)
     assert str(error.value).startswith(f"{path}: expected what import_detections writes, got: ")
     assert "\n" not in str(error.value)
 
 
 def test_no_file(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="found no such file"):
-        read_detections(tmp_path / "none.json")
+        read_annotated(tmp_path / "none.json")

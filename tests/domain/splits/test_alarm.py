@@ -1,13 +1,24 @@
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tiny_settings import shipped
 
-from vigil.domain.splits.alarm import assign_clips, count_clips
-from vigil.plumbing.errors import InputError
+from vigil.domain.sides import SIDES, TEST, TRAIN, VAL
+from vigil.domain.splits import alarm
+from vigil.domain.splits.alarm import count_clips
+from vigil.plumbing.errors import FieldError, InputError
+from vigil.settings.split import Split
 
 FRACTIONS = {"val_fraction": 0.25, "test_fraction": 0.2, "anomalous_val_fraction": 0.0}
+
+
+def assign_clips(table: pd.DataFrame, sides: Mapping[str, str] | None = None, **told: Any):
+    return alarm.assign_clips(table, shipped(Split, **told), sides or {})
 
 
 def clips(sizes: dict[str, list[int]], anomalous: tuple[str, ...] = ("run",)) -> pd.DataFrame:
@@ -15,6 +26,7 @@ def clips(sizes: dict[str, list[int]], anomalous: tuple[str, ...] = ("run",)) ->
     rows = [
         {
             "clip": f"{name}/{source}_{clip}",
+            "video": f"{name}/{source}_{clip}",
             "class": name,
             "is_anomalous": name in anomalous,
             "source": f"{name}{source}",
@@ -127,3 +139,99 @@ def test_an_anomaly_must_be_left_for_the_test() -> None:
     assert np.isin(
         ["val", "test"], assign_clips(clips({"a": [1] * 5, "run": [1, 1]}), seed=0, **told)
     ).all()
+
+
+class TestGiven:
+    TABLE = clips({"a": [1] * 12, "b": [2] * 6, "run": [1] * 6})
+
+    def test_given_clips_stay_where_they_are(self) -> None:
+        table = clips({"a": [1] * 12, "run": [1] * 6})
+        told = {
+            name: TEST if name.startswith("run") else SIDES[number % 3]
+            for number, name in enumerate(table.index)
+        }
+        for seed in range(3):
+            assert assign_clips(table, told, seed=seed, **FRACTIONS).to_dict() == told
+        short = {name.removeprefix("run/"): side for name, side in told.items()}
+        with pytest.raises(FieldError, match="'0_0': expected a name of the data, got one that st"):
+            assign_clips(table, short, **FRACTIONS)
+
+    @pytest.mark.parametrize("missing", [(VAL,), (TEST,), (VAL, TEST)])
+    @pytest.mark.parametrize("seed", range(3))
+    def test_a_missing_side_is_drawn_out_of_the_training_side_alone(self, missing, seed) -> None:
+        held = {VAL: ["a/0_0", "b/0_0", "b/0_1"], TEST: ["a/1_0", "a/2_0", "run/0_0", "run/1_0"]}
+        told = {name: side for side in held if side not in missing for name in held[side]}
+        sides = assign_clips(self.TABLE, told, seed=seed, **FRACTIONS)
+        assert all(sides[name] == side for name, side in told.items())
+        rest = sides[~sides.index.isin(list(told)) & ~self.TABLE["is_anomalous"]]
+        assert set(rest) == {TRAIN, *missing}
+        assert set(sides[self.TABLE["is_anomalous"]]) == {TEST}
+        assert sides.groupby(self.TABLE["source"]).nunique().max() == 1
+
+    def test_giving_the_training_side_alone_draws_as_if_nothing_were_given(self) -> None:
+        drawn = assign_clips(self.TABLE, **FRACTIONS)
+        assert assign_clips(self.TABLE, {"a/3_0": TRAIN}, **FRACTIONS).equals(drawn)
+
+    def test_windows_of_a_given_video_go_with_it(self) -> None:
+        """Of long videos, windows are clips; normal and anomalous ones stand in one video."""
+        rows = [
+            {
+                "clip": f"{video}.avi@{start}",
+                "video": f"{video}.avi",
+                "class": "anomalous" if video >= 6 and start % 2 else "normal",
+                "is_anomalous": bool(video >= 6 and start % 2),
+                "source": f"{video}.avi",
+                "digest": str(video),
+            }
+            for video in range(9)
+            for start in range(5)
+        ]
+        table = pd.DataFrame(rows).set_index("clip")
+        sides = assign_clips(table, {"6": TEST, "7": TEST, "8": TEST}, **FRACTIONS)
+        by_video = {str(video): set(own) for video, own in sides.groupby(table["video"])}
+        assert all(by_video[f"{video}.avi"] == {TEST} for video in (6, 7, 8))
+        drawn = [by_video[f"{video}.avi"] for video in range(6)]
+        assert all(len(own) == 1 for own in drawn)
+        assert set.union(*drawn) == {TRAIN, VAL}
+
+    def test_nothing_learns_from_anomalies_though_someone_says_so(self) -> None:
+        told = dict.fromkeys(self.TABLE.index, TRAIN)
+        told |= {"a/0_0": VAL, "a/1_0": TEST, "run/0_0": TEST, "run/1_0": TEST}
+        with pytest.raises(FieldError, match=r"^given.*: expected allowed clips .* run/2_0, "):
+            assign_clips(self.TABLE, told, **FRACTIONS)
+
+    def test_an_anomaly_given_for_training_is_drawn_for_the_test_where_that_is_open(self) -> None:
+        sides = assign_clips(self.TABLE, {"run/1_0": TRAIN}, **FRACTIONS)
+        assert sides["run/1_0"] == TEST
+
+    def test_the_parts_of_a_source_are_on_one_side_though_someone_says_otherwise(self) -> None:
+        half = {"b/0_0": TEST, "run/0_0": TEST}  # the draw has no test for the other half
+        others = dict.fromkeys(self.TABLE.index[~self.TABLE["is_anomalous"]], TRAIN)
+        others |= dict.fromkeys(self.TABLE.index[self.TABLE["is_anomalous"]], TEST)
+        for told in (half, others | half | {"b/0_1": VAL}):
+            with pytest.raises(InputError, match=r"expected the clips of a source .* b0 in "):
+                assign_clips(self.TABLE, told, **FRACTIONS)
+        told = half | {"b/0_1": TEST}
+        assert set(assign_clips(self.TABLE, told, **FRACTIONS)) == set(SIDES)
+
+    @pytest.mark.parametrize(
+        ("told", "expected"),
+        [
+            ({"c/0_0": TEST}, "'c/0_0': expected a name of the data"),
+            (
+                {"a/0_0": TEST, "a/1_0": VAL, "a/2_0": TRAIN},
+                "expected a side for each name, found none",
+            ),
+        ],
+    )
+    def test_what_is_wrong_is_said(self, told: dict[str, str], expected: str) -> None:
+        with pytest.raises(FieldError, match=f"^given.*: {expected}"):
+            assign_clips(self.TABLE, told, **FRACTIONS)
+
+    @pytest.mark.parametrize("name", ["a/0_0", "run/0_0"])
+    def test_a_test_of_one_kind_alone_is_refused(self, name: str) -> None:
+        is_anomalous = self.TABLE["is_anomalous"]
+        told = dict.fromkeys(self.TABLE.index[~is_anomalous], TRAIN) | {"a/1_0": VAL}
+        told |= dict.fromkeys(self.TABLE.index[is_anomalous], VAL)
+        with pytest.raises(InputError, match=r"expected (allowed|anomalous) clips in .* for test"):
+            assign_clips(self.TABLE, told | {name: TEST}, **FRACTIONS)

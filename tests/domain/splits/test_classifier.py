@@ -1,6 +1,7 @@
 """Tries to get something of one side onto another."""
 
 import json
+from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -10,10 +11,18 @@ import pandas as pd
 import pytest
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
+from tiny_settings import shipped
 
-from vigil.domain.splits.classifier import DROPPED_GAP, DROPPED_TRACK, assign_splits, count_by_side
-from vigil.domain.splits.sides import SIDES, TEST, TRAIN, VAL, read_side, write_sides
-from vigil.plumbing.errors import InputError
+from vigil.domain.sides import SIDES, TEST, TRAIN, VAL, read_side, write_sides
+from vigil.domain.splits.classifier import (
+    DROPPED_GAP,
+    DROPPED_TRACK,
+    assign_samples,
+    assign_videos,
+    count_by_side,
+)
+from vigil.plumbing.errors import FieldError, InputError
+from vigil.settings.split import Split
 
 LABELS = ("background", "person")
 
@@ -35,7 +44,9 @@ def long_videos(num_videos: int, num_frames: int = 300) -> pd.DataFrame:
     return index_of(rows)
 
 
-def assign(index: pd.DataFrame, **options: Any) -> "pd.Series[str]":
+def assign(
+    index: pd.DataFrame, sides: Mapping[str, str] | None = None, **options: Any
+) -> "pd.Series[str]":
     options = {
         "seed": 0,
         "val_fraction": 0.25,
@@ -44,7 +55,7 @@ def assign(index: pd.DataFrame, **options: Any) -> "pd.Series[str]":
         "gap_frames": 10,
         **options,
     }
-    return assign_splits(index, **options)
+    return assign_samples(index, shipped(Split, **options), sides or {})
 
 
 def assert_apart(index: pd.DataFrame, sides: "pd.Series[str]", gap_frames: int) -> None:
@@ -97,7 +108,7 @@ def test_no_track_and_no_neighbours_on_two_sides(
     except InputError as error:
         event("refused")
         message = str(error)
-        assert message.startswith("split")
+        assert message.startswith(("expected samples of each class in ", "test_videos: expected "))
         return
     event("assigned")
     assert_apart(index, sides, given_options["gap_frames"])
@@ -175,6 +186,17 @@ def test_one_video_is_cut_in_blocks_of_time() -> None:
     assert (sides.isin(SIDES)).mean() > 0.8
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_the_test_has_its_share_of_time_where_whole_videos_validate(seed: int) -> None:
+    # A quarter of four videos is one of them, and a tenth of four is none.
+    index = long_videos(4, num_frames=1000)
+    sides = assign(index, val_fraction=0.25, test_fraction=0.1, gap_frames=0, seed=seed)
+    by_video = sides_by_video(index, sides)
+    assert [own for own in by_video.values() if VAL in own] == [{VAL}]
+    cut = sides[sides.isin([TRAIN, TEST])]
+    assert (cut == TEST).mean() == pytest.approx(0.1, abs=0.03)
+
+
 @pytest.mark.parametrize("gap_frames", [0, 1, 37])
 def test_overlapping_samples_lie_a_gap_apart(gap_frames: int) -> None:
     rows = [
@@ -208,11 +230,12 @@ def test_tracks_of_one_id_in_two_videos_are_two_tracks() -> None:
 
 class TestRefused:
     def test_unknown_test_videos(self) -> None:
-        with pytest.raises(InputError, match=r"split\.test_videos: .*\(v0, v1\), got v9$"):
+        with pytest.raises(FieldError, match=r"^test_videos: .*\(v0, v1\), got v9$"):
             assign(long_videos(2), test_videos=("v1", "v9"))
 
     def test_all_videos_for_testing(self) -> None:
-        with pytest.raises(InputError, match="expected to leave a video to train on, got all"):
+        told = "^test_videos: expected to leave a video to train on, got all$"
+        with pytest.raises(FieldError, match=told):
             assign(long_videos(2), test_videos=("v0", "v1"))
 
     def test_a_side_without_a_label(self) -> None:
@@ -231,7 +254,7 @@ class TestRefused:
 
     def test_no_samples(self) -> None:
         index = long_videos(1).iloc[:0]
-        with pytest.raises(InputError, match="split"):
+        with pytest.raises(InputError, match=r"^expected samples to split, found none$"):
             assign(index)
 
 
@@ -273,3 +296,114 @@ def test_numpy_integers_do_not_reach_the_file(tmp_path: Path) -> None:
     sides = pd.Series([TRAIN, VAL, TEST], index=np.array(["a", "b", "c"], dtype=object))
     write_sides(sides, tmp_path / "sides")
     assert read_side(tmp_path / "sides" / "val.json") == ["b"]
+
+
+class TestGiven:
+    def test_given_videos_stay_where_they_are_and_nothing_is_drawn(self) -> None:
+        index = long_videos(6)
+        told = dict(zip(("v0", "v1", "v2", "v3", "v4", "v5"), SIDES * 2, strict=True))
+        for seed in range(3):
+            sides = assign(index, told, seed=seed)
+            assert sides_by_video(index, sides) == {name: {side} for name, side in told.items()}
+
+    def test_names_without_endings_are_those_of_the_videos(self) -> None:
+        index = long_videos(3)
+        index["video"] = index["video"] + ".mp4"
+        told = {"v0": TEST, "v1": VAL, "v2": TRAIN}
+        assert sides_by_video(index, assign(index, told)) == {
+            "v0.mp4": {TEST},
+            "v1.mp4": {VAL},
+            "v2.mp4": {TRAIN},
+        }
+
+    @pytest.mark.parametrize("missing", [(VAL,), (TEST,), (VAL, TEST)])
+    @pytest.mark.parametrize("num_videos", [2, 3, 12])
+    def test_a_missing_side_is_drawn_out_of_the_training_side_alone(
+        self, missing: tuple[str, ...], num_videos: int
+    ) -> None:
+        index = long_videos(num_videos, num_frames=600)
+        names = sorted(set(index["video"]))
+        told = dict.fromkeys(names[1::2], TRAIN)  # what is named nowhere trains too
+        if held := {VAL, TEST} - set(missing):
+            told[names[0]] = held.pop()
+        for seed in range(5):
+            sides = assign(index, told, seed=seed)
+            if num_videos < 12:
+                assert_apart(index, sides, 10)
+            for name, own in sides_by_video(index, sides).items():
+                if told.get(name, TRAIN) != TRAIN:
+                    assert own == {told[name]}
+                else:
+                    assert own <= {TRAIN, *missing, DROPPED_GAP, DROPPED_TRACK}
+            assert set(SIDES) <= set(sides)
+
+    @pytest.mark.parametrize("seed", range(4))
+    def test_one_training_video_is_cut_for_the_side_that_is_missing_by_its_share(
+        self, seed: int
+    ) -> None:
+        index = long_videos(2, num_frames=2000)
+        fractions = {"val_fraction": 0.4, "test_fraction": 0.2}
+        for given_side, drawn, share in ((VAL, TEST, 0.2), (TEST, VAL, 0.4)):
+            sides = assign(index, {"v0": given_side}, seed=seed, **fractions)
+            assert set(sides[index["video"] == "v0"]) == {given_side}
+            shares = sides[index["video"] == "v1"].value_counts(normalize=True)
+            assert shares[drawn] == pytest.approx(share, abs=0.05)
+            assert shares[TRAIN] == pytest.approx(1 - share, abs=0.05)
+
+    def test_giving_the_training_side_alone_draws_the_others_as_if_nothing_were_given(self) -> None:
+        index = long_videos(10)
+        assert assign(index, {"v3": TRAIN}).equals(assign(index))
+        assert assign(index, {}).equals(assign(index))
+
+    def test_test_videos_and_a_given_test_contradict_each_other(self) -> None:
+        index = long_videos(4)
+        with pytest.raises(FieldError, match=r"^test_videos: expected none, as the videos for"):
+            assign(index, {"v0": TEST}, test_videos=("v1",))
+        sides = assign(index, {"v0": VAL}, test_videos=("v1",))
+        assert sides_by_video(index, sides)["v1"] == {TEST}
+        with pytest.raises(FieldError, match=r"^test_videos: .* got v0$"):  # which validates
+            assign(index, {"v0": VAL}, test_videos=("v0",))
+
+    def test_a_video_on_no_side_where_all_are_given(self) -> None:
+        told = {"v0": TEST, "v1": VAL, "v2": TRAIN}
+        with pytest.raises(FieldError, match=r"^given.*: expected a side for .* none for v3$"):
+            assign(long_videos(4), told)
+
+    def test_an_unknown_video(self) -> None:
+        with pytest.raises(FieldError, match=r"^given.*: 'v9': expected a name of the data"):
+            assign(long_videos(4), {"v9": TEST})
+
+    def test_no_video_is_left_to_train_on(self) -> None:
+        with pytest.raises(InputError, match="expected samples of each class in train, found no"):
+            assign(long_videos(2), {"v0": TEST, "v1": TEST})
+
+    def test_a_given_side_without_a_label_is_refused(self) -> None:
+        index = long_videos(4)
+        index = index[(index["video"] != "v0") | (index["label"] == "person")]
+        with pytest.raises(InputError, match="each class in test, found no background"):
+            assign(index, {"v0": TEST})
+
+
+@settings(max_examples=60)
+@given(
+    indices(),
+    options(),
+    st.dictionaries(st.sampled_from(["v0", "v1", "v2"]), st.sampled_from(SIDES)),
+)
+def test_nothing_leaks_whatever_is_given(
+    index: pd.DataFrame, given_options: dict[str, Any], told: dict[str, str]
+) -> None:
+    given_options["test_videos"] = ()
+    presence = pd.get_dummies(index["label"])
+    try:
+        sides = assign_videos(index, presence, shipped(Split, **given_options), told)
+    except FieldError:
+        event("refused")
+        assert set(told) - set(index["video"]) or {VAL, TEST} <= set(told.values())
+        return
+    event("assigned")
+    assert_apart(index, sides, given_options["gap_frames"])
+    fixed = set(told.values()) - {TRAIN}
+    for video, own in sides_by_video(index, sides).items():
+        side = told.get(video, TRAIN)
+        assert own == {side} if side != TRAIN else not own & fixed

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -11,9 +12,11 @@ import pytest
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 from tiny_detections import detection_set
+from tiny_settings import shipped
 
-from vigil.domain.pictures.annotated import DetectionSet
-from vigil.domain.splits.classifier import DROPPED_GAP, assign_splits
+from vigil.domain.pictures.annotated import AnnotatedPictures
+from vigil.domain.sides import SIDES, TEST, TRAIN, VAL
+from vigil.domain.splits.classifier import DROPPED_GAP, assign_samples
 from vigil.domain.splits.detector import (
     DROPPED_COPY,
     assign_pictures,
@@ -21,18 +24,28 @@ from vigil.domain.splits.detector import (
     find_copies,
     tabulate_sides,
 )
-from vigil.domain.splits.sides import SIDES, TEST, TRAIN, VAL
-from vigil.plumbing.errors import InputError
+from vigil.plumbing.errors import FieldError, InputError
+from vigil.settings.split import Split
 
 LABELS = ("ant", "bee", "cow")
 
 
-def assign(detections: DetectionSet, **options: Any) -> "pd.Series[str]":
-    defaults = {"val_fraction": 0.25, "test_fraction": 0.2, "test_videos": (), "gap_frames": 10}
-    return assign_pictures(detections, **{"seed": 0, **defaults, **options})
+DEFAULTS = {
+    "seed": 0,
+    "val_fraction": 0.25,
+    "test_fraction": 0.2,
+    "test_videos": (),
+    "gap_frames": 10,
+}
 
 
-def pictures(num_pictures: int, seed: int = 0) -> DetectionSet:
+def assign(
+    detections: AnnotatedPictures, sides: Mapping[str, str] | None = None, **options: Any
+) -> "pd.Series[str]":
+    return assign_pictures(detections, shipped(Split, **{**DEFAULTS, **options}), sides or {})
+
+
+def pictures(num_pictures: int, seed: int = 0) -> AnnotatedPictures:
     """Each shows classes by chance, the first often and the last seldom."""
     rng = np.random.default_rng(seed)
     names = [f"{number}.jpg" for number in range(num_pictures)]
@@ -41,7 +54,7 @@ def pictures(num_pictures: int, seed: int = 0) -> DetectionSet:
     return detection_set([{"file_name": name} for name in names], boxes, *LABELS)
 
 
-def frames(*lengths: int, stride: int = 1) -> DetectionSet:
+def frames(*lengths: int, stride: int = 1) -> AnnotatedPictures:
     names, boxes = [], []
     for video, length in enumerate(lengths):
         for index in range(0, length, stride):
@@ -51,7 +64,7 @@ def frames(*lengths: int, stride: int = 1) -> DetectionSet:
     return detection_set(names, boxes, *LABELS[:2])
 
 
-def assert_apart(detections: DetectionSet, sides: "pd.Series[str]", gap_frames: int) -> None:
+def assert_apart(detections: AnnotatedPictures, sides: "pd.Series[str]", gap_frames: int) -> None:
     """The oracle: every pair of pictures, one by one."""
     assert sides.index.tolist() == detections.images.index.tolist()
     assert set(sides) <= {*SIDES, DROPPED_GAP, DROPPED_COPY}
@@ -72,7 +85,7 @@ def assert_apart(detections: DetectionSet, sides: "pd.Series[str]", gap_frames: 
 
 
 @st.composite
-def sets(draw: st.DrawFn) -> DetectionSet:
+def sets(draw: st.DrawFn) -> AnnotatedPictures:
     """Pictures and frames with a few names and contents that recur."""
     images, boxes = [], []
     folders = st.sampled_from(["", "x/", "y/z/"])
@@ -102,7 +115,7 @@ def sets(draw: st.DrawFn) -> DetectionSet:
     st.sampled_from([0, 1, 5]),
 )
 def test_no_copy_no_name_and_no_neighbour_on_two_sides(
-    detections: DetectionSet,
+    detections: AnnotatedPictures,
     seed: int,
     val_fraction: float,
     test_fraction: float,
@@ -119,7 +132,7 @@ def test_no_copy_no_name_and_no_neighbour_on_two_sides(
     except InputError as error:
         event("refused")
         message = str(error)
-        assert message.startswith("split: expected objects in ")
+        assert message.startswith("expected objects in ")
         return
     event("assigned")
     assert_apart(detections, sides, gap_frames)
@@ -212,8 +225,7 @@ class TestFrames:
         index = images.assign(
             track="", first_frame=images["frame_index"], num_frames=1, label="ant"
         )
-        options = {"val_fraction": 0.25, "test_fraction": 0.2, "test_videos": (), "gap_frames": 10}
-        assert sides.equals(assign_splits(index, seed=0, **options))
+        assert sides.equals(assign_samples(index, shipped(Split, **DEFAULTS)))
         assert all(own.nunique() == 1 for _, own in sides.groupby(images["video"]))
 
     def test_named_videos_only_test(self) -> None:
@@ -230,7 +242,7 @@ class TestFrames:
 
     def test_test_videos_mean_nothing_to_pictures(self) -> None:
         assert assign(pictures(50), test_videos=("v1",)).equals(assign(pictures(50)))
-        with pytest.raises(InputError, match=r"split\.test_videos"):
+        with pytest.raises(FieldError, match=r"^test_videos: "):
             assign(frames(60, 60), test_videos=("v9",))
 
     def test_copied_frames_go_from_the_side_that_learns(self) -> None:
@@ -249,11 +261,13 @@ class TestFrames:
         videos, photographs = frames(100, 100, 100), pictures(60)
         images = pd.concat([videos.images, photographs.images])
         boxes = pd.concat([videos.boxes, photographs.boxes])
-        both = DetectionSet.of(images, boxes, LABELS)
+        both = AnnotatedPictures.of(images, boxes, LABELS)
         sides = assign(both, test_videos=("v0",))
         assert_apart(both, sides, 10)
         assert sides[photographs.images.index].equals(assign(photographs))
         assert set(sides[both.images["video"] == "v0"]) == {TEST}
+        with pytest.raises(FieldError, match=r"^given: .* other pictures, got 300 and 60$"):
+            assign(both, {"v0": TEST})
 
 
 @pytest.mark.parametrize("num_pictures", [0, 1, 2])
@@ -293,3 +307,102 @@ def test_the_table_counts_what_is_there() -> None:
         DROPPED_GAP: 5,
     }
     assert sum(table["pictures_without_object"].values()) == 80 - objects["image"].nunique()
+
+
+class TestGiven:
+    def test_given_pictures_stay_where_they_are(self) -> None:
+        known = pictures(40)
+        names = list(known.images.index)
+        told = {name: SIDES[number % 3] for number, name in enumerate(names)}
+        assert assign(known, told).to_dict() == told
+        without_ending = {name.removesuffix(".jpg"): side for name, side in told.items()}
+        assert assign(known, without_ending).to_dict() == told
+
+    @pytest.mark.parametrize("missing", [(VAL,), (TEST,), (VAL, TEST)])
+    def test_a_missing_side_is_drawn_out_of_the_training_side_alone(self, missing) -> None:
+        known = pictures(400)
+        names = list(known.images.index)
+        held = {VAL: names[:50], TEST: names[50:120]}
+        told = {name: side for side in held if side not in missing for name in held[side]}
+        told |= dict.fromkeys(names[200:300], TRAIN)  # what is named nowhere trains too
+        sides = assign(known, told)
+        rest = sides[[name for name in names if told.get(name, TRAIN) == TRAIN]]
+        assert all(sides[name] == side for name, side in told.items() if side != TRAIN)
+        assert set(rest) == {TRAIN, *missing}
+        shares = rest.value_counts(normalize=True)
+        test = 0.2 if TEST in missing else 0.0
+        if VAL in missing:
+            assert shares[VAL] == pytest.approx((1 - test) * 0.25, abs=0.02)
+        if TEST in missing:
+            assert shares[TEST] == pytest.approx(test, abs=0.02)
+
+    def test_giving_the_training_side_alone_draws_as_if_nothing_were_given(self) -> None:
+        known = pictures(60)
+        assert assign(known, {"3.jpg": TRAIN}).equals(assign(known))
+
+    def test_frames_go_with_their_video(self) -> None:
+        known = frames(60, 60, 60, 60)
+        sides = assign(known, {"v0": TEST, "v1": TRAIN, "v2": VAL, "v3": TRAIN})
+        video = known.images["video"]
+        assert set(sides[video == "v0"]) == {TEST}
+        assert set(sides[video == "v2"]) == {VAL}
+        drawn = assign(known, {"v0": TEST})
+        assert set(drawn[video == "v0"]) == {TEST}
+        assert TEST not in set(drawn[video != "v0"])
+        assert_apart(known, drawn, 10)
+
+    def test_the_bytes_of_a_given_picture_are_on_no_other_side(self) -> None:
+        known = pictures(60)
+        images = known.images
+        images.loc[["10.jpg", "20.jpg", "30.jpg", "40.jpg"], "sha256"] = "same"
+        for told in ({"10.jpg": TEST}, {"10.jpg": VAL}):
+            sides = assign(known, told)
+            assert_apart(known, sides, 10)
+            assert sides["10.jpg"] in {TEST, *told.values()}
+            assert DROPPED_COPY in set(sides)
+
+    @pytest.mark.parametrize(
+        ("told", "expected"),
+        [
+            ({"99.jpg": TEST}, "'99.jpg': expected a name of the data, got one that is not there"),
+            ({"1.jpg": TEST, "2.jpg": VAL, "3.jpg": TRAIN}, "expected a side for each name"),
+        ],
+    )
+    def test_what_is_wrong_is_said(self, told: dict[str, str], expected: str) -> None:
+        with pytest.raises(FieldError, match=rf"^given.*: {expected}"):
+            assign(pictures(20), told)
+
+    def test_a_side_without_an_object_is_refused(self) -> None:
+        known = detection_set(
+            [{"file_name": f"{n}.jpg"} for n in range(9)],
+            [(f"{n}.jpg", "ant") for n in range(8)],
+            "ant",
+        )
+        with pytest.raises(InputError, match="expected objects in test, found none"):
+            assign(known, {"8.jpg": TEST})
+
+
+@settings(max_examples=40)
+@given(sets(), st.integers(0, 3), st.data())
+def test_no_bytes_leak_whatever_is_given(
+    known: AnnotatedPictures, seed: int, data: st.DataObject
+) -> None:
+    stills = known.select(list(known.images.index[known.images["video"] == ""]))
+    names = list(stills.images.index)
+    some = st.dictionaries(st.sampled_from(names), st.sampled_from(SIDES)) if names else st.just({})
+    told = data.draw(some)
+    try:
+        sides = assign(stills, told, seed=seed)
+    except InputError as error:
+        event("refused")
+        message = str(error)
+        assert message.startswith(("expected objects in ", "given"))
+        return
+    event("assigned")
+    digests = stills.images["sha256"]
+    for (a, side_a), (b, side_b) in itertools.combinations(sides.items(), 2):
+        if side_a != side_b and {side_a, side_b} <= set(SIDES):
+            assert digests[a] != digests[b], "a copy on two sides"
+    for name, side in told.items():
+        if side != TRAIN:
+            assert sides[name] in {side, DROPPED_COPY}

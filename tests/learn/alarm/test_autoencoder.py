@@ -5,19 +5,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from tiny_settings import fitting, optimisation
 from torch import nn
 
-from vigil.learn.alarm.scoring.autoencoder import Autoencoder
-from vigil.learn.alarm.scoring.data import batches
-from vigil.learn.alarm.scoring.errors import reconstruction_errors
-from vigil.learn.alarm.scoring.stored import load_autoencoder
+from vigil.learn.alarm.network.scoring.autoencoder import Autoencoder
+from vigil.learn.alarm.network.scoring.data import batches
+from vigil.learn.alarm.network.scoring.stored import (
+    StoredAlarm,
+    load_alarm,
+    stored_facts,
+    stored_state,
+)
+from vigil.learn.alarm.trained import TrainedAlarm
 from vigil.learn.alarm.training.module import AutoencoderTraining
 from vigil.learn.networks.weights import save_model
-from vigil.learn.training.loop import Fitting, fit
-from vigil.learn.training.optimisation import Optimisation
+from vigil.learn.training.loop import Plan, fit
 from vigil.plumbing.errors import InputError
-
-CPU = torch.device("cpu")
 
 
 def make(**changes) -> Autoencoder:
@@ -55,10 +58,11 @@ def test_another_width_is_refused() -> None:
 
 def test_a_batch_equals_its_vectors_one_by_one() -> None:
     vectors = np.random.default_rng(0).normal(size=(7, 12)).astype(np.float32)
-    rows = np.arange(7)
-    one = reconstruction_errors(make(), batches(vectors, rows, 1, shuffle_seed=None), CPU)
-    all_ = reconstruction_errors(make(), batches(vectors, rows, 9, shuffle_seed=None), CPU)
-    np.testing.assert_allclose(one, all_, rtol=1e-5)
+    stored = StoredAlarm(make(), {}, 3)
+    stored.allowed_vectors.copy_(torch.from_numpy(vectors[:3]))
+    alarm = TrainedAlarm(stored, {}, {})
+    one = [alarm.score(vector[None])["autoencoder"].item() for vector in vectors]
+    np.testing.assert_allclose(one, alarm.score(vectors)["autoencoder"], rtol=1e-5)
 
 
 def test_no_batch_of_one_vector_meets_batch_norm() -> None:
@@ -82,34 +86,42 @@ def test_what_it_has_not_seen_has_larger_errors_and_files_keep_it(
     other = (rng.normal(size=(20, 3)) @ rng.normal(size=(3, 12))).astype(np.float32)
     vectors = np.concatenate([allowed, other])
     model = make(dropout=0.0, hidden=[16, 6])
-    fitted = fit(
-        AutoencoderTraining(model, Optimisation("adam", 0.01, 0.0, "plateau", 0.0, 5, 0.5)),
+    rates = optimisation(learning_rate=0.01, schedule="plateau", schedule_epochs=5)
+    plan = Plan(
+        AutoencoderTraining(model, rates),
         batches(vectors, np.arange(60), 16, shuffle_seed=0),
         batches(vectors, np.arange(60, 75), 16, shuffle_seed=None),
-        Fitting(
-            max_epochs=40,
-            patience_epochs=20,
-            monitor="val_loss",
-            mode="min",
-            min_delta=0.0,
-            gradient_clip=0.0,
-            precision="32-true",
-            seed=0,
-        ),
-        stage="fit_autoencoder",
-        fingerprint="f",
-        curves=tmp_path / "curves",
+        fitting(max_epochs=40, patience_epochs=20),
+        monitor="val_loss",
+        mode="min",
+        seed=0,
     )
+    fitted = fit(plan, branch="alarm", fingerprint="f", curves=tmp_path / "curves")
     config = {"width": 12, "hidden": [16, 6], "dropout": 0.0, "error": "sum"}
     files = tmp_path / "a.safetensors", tmp_path / "a.json"
-    save_model(fitted.state, {"architecture": "autoencoder", "config": config}, *files)
-    loaded, tuned, _ = load_autoencoder(*files)
-    assert tuned == {}
-    rows = batches(vectors, np.arange(75, 110), 64, shuffle_seed=None)
-    errors = reconstruction_errors(loaded, rows, CPU)
+    learnt_from = torch.from_numpy(vectors[:60])
+    facts = {
+        "architecture": "autoencoder",
+        "config": config,
+        "embeddings": {"backbone": "slowfast_r50"},
+        **stored_facts({}, learnt_from),
+    }
+    save_model(stored_state(fitted.state, {}, learnt_from), facts, *files)
+    loaded, card = load_alarm(*files)
+    assert loaded.tuned_state() == {}
+    assert card.items() >= facts.items()
+    assert torch.equal(loaded.allowed_vectors, learnt_from)
+    alarm = TrainedAlarm.from_files(*files)
+    assert (alarm.width, alarm.is_tuned) == (12, False)
+    errors = alarm.score(vectors[75:])["autoencoder"].to_numpy()
     assert np.median(errors[15:]) > 3 * np.median(errors[:15])
     model.load_state_dict(fitted.state)
-    assert np.array_equal(errors, reconstruction_errors(model, rows, CPU))
-    files[1].write_text('{"architecture": "x", "config": {"a": 1}}')
+    with torch.inference_mode():
+        own = model.eval().errors(torch.from_numpy(vectors[75:])).double().numpy()
+    assert np.array_equal(errors, own)
+    files[1].write_text('{"architecture": "autoencoder", "config": {"a": 1}}')
     with pytest.raises(InputError, match=r"a\.json: expected a fitted autoencoder"):
-        load_autoencoder(*files)
+        load_alarm(*files)
+    files[1].write_text('{"architecture": "x", "config": {"a": 1}}')
+    with pytest.raises(InputError, match=r"a\.json: expected the card of an autoencoder, got 'x'"):
+        load_alarm(*files)

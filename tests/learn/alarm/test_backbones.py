@@ -9,11 +9,11 @@ import torch
 from torch import Tensor, nn
 from torchvision.models import get_model
 
-from vigil.learn.alarm.embedding import pytorchvideo_hub, timesformer, torchvision_video
-from vigil.learn.alarm.embedding.backbone import Backbone, InputFacts
-from vigil.learn.alarm.embedding.pytorchvideo_hub import pack_pathways
-from vigil.learn.alarm.embedding.registry import BACKBONES, build_backbone
-from vigil.pixels.video.clips import FrameSize
+from vigil.learn.alarm.network.embedding import pytorchvideo_hub, timesformer, torchvision_video
+from vigil.learn.alarm.network.embedding.backbone import Backbone, InputFacts
+from vigil.learn.alarm.network.embedding.pytorchvideo_hub import pack_pathways
+from vigil.learn.alarm.network.embedding.registry import BACKBONES, build_backbone
+from vigil.pixels.fitting import FrameSize
 from vigil.plumbing.errors import InputError
 
 pytestmark = [
@@ -248,10 +248,18 @@ def test_a_real_network_has_its_width(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "told", "expected"),
     [
-        ("resnet", {}, "expected flow_histogram or one of mvit_v2_s"),
-        ("mvit_v2_s", {"num_frames": 8}, r"expected 16 \(0: 16\) for mvit_v2_s, got 8"),
+        ("resnet", {}, "^backbone: expected one of mvit_v2_s"),
+        (
+            "mvit_v2_s",
+            {"num_frames": 8},
+            r"^network\.num_frames: expected 16 \(0: 16\) for mvit_v2_s, got 8",
+        ),
         ("x3d_xs", {"num_frames": 8}, "for x3d_xs, got 8"),
-        ("slowfast_r50", {"alpha": 5}, "slowfast_alpha: expected a divisor of the 32 frames"),
+        (
+            "slowfast_r50",
+            {"alpha": 5},
+            "^network.slowfast_alpha: expected a divisor of the 32 frames",
+        ),
         ("slowfast_r50", {"num_frames": 2}, "slowfast_alpha"),
         ("r2plus1d_18", {"weights": "none.pth"}, "none.pth: expected a network's weights"),
     ],

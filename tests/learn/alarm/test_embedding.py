@@ -1,36 +1,62 @@
 """Clips to vectors by a network: the same in whatever company."""
 
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import pytest
-from tiny_clips import write_clips
+from tiny_clips import decode, write_clip, write_clips
+from tiny_settings import shipped
 
-from vigil.learn.alarm.embedding.embedder import NetworkEmbedder
+from vigil.learn.alarm.network.embedding.embedder import NetworkEmbedder
+from vigil.pixels.windows import WHOLE, Window
+from vigil.plumbing.errors import InputError
+from vigil.settings.embed_clips import EmbedClips
+
+FPS = Fraction(25)
 
 
-@pytest.mark.parametrize("num_windows", [1, 2])
-def test_a_clip_has_the_same_vector_alone_as_among_others(tmp_path: Path, num_windows: int) -> None:
+def embedder_of(**network: object) -> NetworkEmbedder:
+    network = {"batch_size": 4, "precision": "32-true", **network}
+    return NetworkEmbedder(shipped(EmbedClips, backbone="x3d_xs", network=network), FPS)
+
+
+@pytest.mark.parametrize("windows", [(WHOLE,), (Window(0.0, 0.4), Window(0.4, 9.0))])
+def test_a_clip_has_the_same_vector_alone_as_among_others(
+    tmp_path: Path, windows: tuple[Window, ...]
+) -> None:
     """As after a kill, or where one clip more is embedded."""
     write_clips(tmp_path, num_sources=3)
     paths = sorted(path for path in tmp_path.rglob("*") if path.is_file())[:5]
-    embedder = NetworkEmbedder(
-        seed=0,
-        backbone="x3d_xs",
-        weights="none",
-        num_frames=0,
-        slowfast_alpha=4,
-        num_windows=num_windows,
-        short_clips="repeat_last",
-        batch_size=4,
-        precision="32-true",
-        channels_last=True,
-    )
-    together = list(embedder.embed(paths))
-    backwards = list(embedder.embed(paths[::-1]))[::-1]
+    embedder = embedder_of()
+    videos = [(path, windows) for path in paths]
+    together = list(embedder.embed(videos))
+    backwards = list(embedder.embed(videos[::-1]))[::-1]
     assert len({vectors.tobytes() for vectors in together}) == len(paths)
     for path, one, other in zip(paths, together, backwards, strict=True):
-        (alone,) = embedder.embed([path])
-        assert alone.shape == (num_windows, 2048)
+        (alone,) = embedder.embed([(path, windows)])
+        assert alone.shape == (len(windows), 2048)
         assert np.array_equal(one, alone)
         assert np.array_equal(one, other)
+
+
+def test_frames_in_memory_have_the_vector_of_their_window(tmp_path: Path) -> None:
+    """Of the very frames that are decoded, so that nothing is lost to encoding."""
+    path = write_clip(tmp_path / "dash.mp4", "dash", 3)
+    embedder = embedder_of()
+    frames, _ = decode(path)
+    ((vector,),) = embedder.embed([(path, [WHOLE])])
+    assert np.array_equal(embedder.embed_frames(frames), vector)
+    assert not np.array_equal(embedder.embed_frames(frames[::-1]), vector)
+
+
+def test_a_network_is_made_again_from_what_is_told_of_it(tmp_path: Path) -> None:
+    path = write_clip(tmp_path / "dash.mp4", "dash", 3)
+    first = embedder_of(num_frames=4, seed=5)
+    again = NetworkEmbedder.again(first.facts)
+    assert again.facts["weights_sha256"] == first.facts["weights_sha256"]
+    assert np.array_equal(again.read(path, [WHOLE]), first.read(path, [WHOLE]))
+    (one,), (other,) = (embedder.embed([(path, [WHOLE])]) for embedder in (first, again))
+    np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6)  # in another memory layout
+    with pytest.raises(InputError, match="none: expected the weights that embedded the clips"):
+        NetworkEmbedder.again({**first.facts, "weights_sha256": "0"})

@@ -4,18 +4,19 @@ from pathlib import Path
 
 import pytest
 import torch
+from tiny_settings import fitting, optimisation
 from torch import Tensor, nn
 
-from vigil.learn.alarm.embedding.backbone import Backbone, InputFacts
-from vigil.learn.alarm.scoring.autoencoder import Autoencoder
-from vigil.learn.alarm.scoring.data import batches
-from vigil.learn.alarm.scoring.tuned import TunedAutoencoder, put_into
-from vigil.learn.alarm.training.fine_tuning import FineTuning, Tuning
-from vigil.learn.training.loop import Fitted, Fitting, fit
-from vigil.learn.training.optimisation import Optimisation
-from vigil.pixels.video.clips import FrameSize
+from vigil.learn.alarm.network.embedding.backbone import Backbone, InputFacts
+from vigil.learn.alarm.network.scoring.autoencoder import Autoencoder
+from vigil.learn.alarm.network.scoring.data import batches
+from vigil.learn.alarm.network.scoring.tuned import TunedAutoencoder, put_into
+from vigil.learn.alarm.training.fine_tuning import FineTuningTraining
+from vigil.learn.training.loop import Fitted, Plan, fit
+from vigil.pixels.fitting import FrameSize
 from vigil.plumbing.errors import InputError
 from vigil.plumbing.trainings import forget_checkpoints
+from vigil.settings.fit_autoencoder import FineTuning
 
 NUM, SIDE_PX = 24, 4
 INPUTS = InputFacts(2, FrameSize(SIDE_PX, SIDE_PX), (0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
@@ -68,36 +69,24 @@ def run(
 
     told = {
         "from_epoch": 3, "learning_rate": 1e-3, "target": "detached", "momentum": 0.9,
-        "min_variance_fraction": 0.01, **changes,
+        "min_variance_fraction": 0.01, "num_tensors": num_tensors, **changes,
     }  # fmt: skip
     torch.manual_seed(0)
     autoencoder = Autoencoder(width=8, hidden=[6], dropout=0.0, error="sum")
     model = TunedAutoencoder(autoencoder, backbone, num_tensors)
     rows = torch.arange(NUM).numpy()
-    fitted = fit(
-        FineTuning(
-            model,
-            read,
-            Tuning(**told),
-            Optimisation("adam", 3e-3, 0.0, "step", 0.0, 4, 0.5),
-        ),
+    rates = optimisation(learning_rate=3e-3, schedule="step", schedule_epochs=4)
+    plan = Plan(
+        FineTuningTraining(model, read, FineTuning(**told), rates),
         batches(vectors, rows[:18], 6, shuffle_seed=0),
         batches(vectors, rows[18:], 6, shuffle_seed=None),
-        Fitting(
-            max_epochs=epochs,
-            patience_epochs=patience,
-            monitor="val_loss",
-            mode="min",
-            min_delta=0.0,
-            gradient_clip=0.0,
-            precision="32-true",
-            seed=0,
-            first_epoch=told["from_epoch"],
-        ),
-        stage="tuning",
-        fingerprint="f",
-        curves=folder / "curves",
+        fitting(max_epochs=epochs, patience_epochs=patience),
+        monitor="val_loss",
+        mode="min",
+        seed=0,
+        first_epoch=told["from_epoch"],
     )
+    fitted = fit(plan, branch="tuning", fingerprint="f", curves=folder / "curves")
     return fitted, model, backbone
 
 
@@ -191,7 +180,7 @@ def test_a_target_that_followed_the_gradient_would_collapse(tmp_path: Path, monk
     run(tmp_path / "a", **told)
     forget_checkpoints("tuning", "f")
     monkeypatch.setattr(
-        FineTuning,
+        FineTuningTraining,
         "_vectors_of",
         lambda self, batch: (online := self.model.embed(self._frames(batch[1])), online),
     )
@@ -234,5 +223,7 @@ def test_tuned_weights_put_into_a_fresh_backbone_embed_the_same(tmp_path: Path) 
 
 
 def test_more_tensors_than_there_are(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="expected at most the backbone's 6, got 7"):
+    with pytest.raises(
+        InputError, match=r"^fine_tuning\.num_tensors: expected at most the backbone's 6, got 7"
+    ):
         run(tmp_path, num_tensors=7)

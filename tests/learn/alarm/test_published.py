@@ -10,8 +10,8 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from vigil.learn.alarm.embedding import pytorchvideo_hub, timesformer, torchvision_video
-from vigil.learn.alarm.embedding.registry import BACKBONES, Options, build_backbone
+from vigil.learn.alarm.network.embedding import pytorchvideo_hub, timesformer, torchvision_video
+from vigil.learn.alarm.network.embedding.registry import BACKBONES, Options, build_backbone
 from vigil.learn.networks.weights import state_digest
 from vigil.plumbing.errors import InputError
 

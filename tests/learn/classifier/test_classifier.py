@@ -8,19 +8,27 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tiny_settings import shipped
 
-from vigil.domain.samples.index import BACKGROUND, INDEX_DTYPES, PERSON, array_path, write_index
+from vigil.domain.samples.index import (
+    BACKGROUND,
+    INDEX_DTYPES,
+    LABELS,
+    PERSON,
+    array_path,
+    write_index,
+)
 from vigil.learn.classifier.network.crop_transformer import CropTransformer
 from vigil.learn.classifier.network.data import CropDataset, batches
-from vigil.learn.classifier.network.probabilities import predict_probabilities
 from vigil.learn.classifier.network.registry import build_classifier, load_classifier
+from vigil.learn.classifier.trained import TrainedClassifier
 from vigil.learn.classifier.training.augmentation import CropAugmentation
 from vigil.learn.classifier.training.module import ClassifierTraining
 from vigil.learn.networks.machine import choose_device, seed_torch
 from vigil.learn.networks.order import EpochSampler
 from vigil.learn.networks.weights import save_model
-from vigil.learn.training.optimisation import Optimisation
 from vigil.plumbing.errors import InputError
+from vigil.settings.train_classifier import TrainClassifier
 
 CONFIG = {
     "num_frames": 3,
@@ -183,21 +191,48 @@ def test_the_sampler_permutes(num_samples, seed, epoch):
 
 def test_predictions_are_probabilities_in_order(model, samples):
     dataset = CropDataset(samples, ["a.mp4/0", "b c.avi/2", "a.mp4/4"])
-    device = torch.device("cpu")
-    together = predict_probabilities(model, batches(dataset, 3, shuffle_seed=None), device)
-    split = predict_probabilities(model, batches(dataset, 2, shuffle_seed=None), device)
+    trained = TrainedClassifier(model, (3, 10, 10), LABELS)
+    together, split = (trained.predict_all(dataset, batch_size=size) for size in (3, 2))
     assert together.shape == (3,)
     assert ((together > 0) & (together < 1)).all()
-    assert torch.allclose(together, split, atol=1e-6)
+    np.testing.assert_allclose(together, split, atol=1e-6)
+    stored = [
+        np.load(array_path(samples, video))[row]
+        for video, row in (("a.mp4", 0), ("b c.avi", 2), ("a.mp4", 4))
+    ]
+    np.testing.assert_allclose(trained(np.stack(stored)), together, atol=1e-6)
+    np.testing.assert_allclose(
+        together,
+        [torch.sigmoid(model(torch.from_numpy(one)[None])).item() for one in stored],
+        atol=1e-6,
+    )
 
 
-NO_CHANGE = CropAugmentation(0.0, 0.0, 1.0, 0.0, 0.0, 0.0)
-STRONG = CropAugmentation(0.5, 2.0, 1.3, 0.3, 0.5, 0.05)
+NO_CHANGE = {
+    "flip_probability": 0.0,
+    "max_shift_px": 0.0,
+    "max_scale": 1.0,
+    "max_brightness": 0.0,
+    "max_contrast": 0.0,
+    "noise": 0.0,
+}
+STRONG = {
+    "flip_probability": 0.5,
+    "max_shift_px": 2.0,
+    "max_scale": 1.3,
+    "max_brightness": 0.3,
+    "max_contrast": 0.5,
+    "noise": 0.05,
+}
+
+
+def augmentation(told: dict[str, float], **changes: float) -> CropAugmentation:
+    return CropAugmentation(shipped(TrainClassifier, augmentation=told | changes).augmentation)
 
 
 def test_no_augmentation_changes_nothing():
     crops = torch.randint(0, 256, (4, 3, 10, 10), dtype=torch.uint8)
-    assert torch.allclose(NO_CHANGE(crops), crops.float(), atol=1e-4)
+    assert torch.allclose(augmentation(NO_CHANGE)(crops), crops.float(), atol=1e-4)
 
 
 @settings(deadline=None, max_examples=25)
@@ -206,17 +241,18 @@ def test_augmented_crops_stay_in_range_and_padding_stays_zero(seed):
     seed_torch(seed)
     crops = torch.randint(1, 256, (3, 2, 12, 12), dtype=torch.uint8)
     crops[:, :, :, :4] = 0
-    changed = STRONG(crops)
+    changed = augmentation(STRONG)(crops)
     assert changed.min() >= 0
     assert changed.max() <= 255 + 1e-3  # sampling between pixels rounds
-    still = CropAugmentation(0.0, 0.0, 1.0, 0.3, 0.5, 0.05)(crops)
+    moves = {"flip_probability": 0.0, "max_shift_px": 0.0, "max_scale": 1.0}
+    still = augmentation(STRONG, **moves)(crops)
     assert (still[:, :, :, :4] == 0).all()
 
 
 def test_all_frames_of_a_sample_change_alike():
     seed_torch(1)
     frame = torch.randint(1, 256, (8, 1, 12, 12), dtype=torch.uint8)
-    changed = CropAugmentation(0.5, 2.0, 1.3, 0.3, 0.5, 0.0)(frame.repeat(1, 4, 1, 1))
+    changed = augmentation(STRONG, noise=0.0)(frame.repeat(1, 4, 1, 1))
     assert torch.allclose(changed, changed[:, :1].expand_as(changed))
     assert not torch.allclose(changed[:, :1], frame.float())
 
@@ -224,7 +260,7 @@ def test_all_frames_of_a_sample_change_alike():
 def test_a_flip_is_a_mirror_image():
     seed_torch(0)
     crops = torch.randint(1, 256, (16, 1, 6, 6), dtype=torch.uint8)
-    changed = CropAugmentation(0.5, 0.0, 1.0, 0.0, 0.0, 0.0)(crops)
+    changed = augmentation(NO_CHANGE, flip_probability=0.5)(crops)
     same = (changed == crops).all(dim=(1, 2, 3))
     mirrored = (changed == crops.flip(3)).all(dim=(1, 2, 3))
     assert (same | mirrored).all()
@@ -249,13 +285,11 @@ def test_seeds_and_steps_do_not_meet():
 
 
 def test_smoothed_targets_move_the_training_loss_alone(model, monkeypatch):
-    optimisation = Optimisation("adam", 0.1, 0.0, "constant", 0.0)
+    told = shipped(TrainClassifier, label_smoothing=0.2, augmentation=NO_CHANGE)
     monkeypatch.setattr(ClassifierTraining, "log_dict", lambda self, *_, **__: None)
     crops = torch.randint(0, 256, (4, 3, 10, 10), dtype=torch.uint8)
     targets = torch.tensor([0.0, 1.0, 1.0, 0.0])
-    loss = ClassifierTraining(model, NO_CHANGE, optimisation, 0.2).training_step(
-        (crops, targets), 0
-    )
+    loss = ClassifierTraining(model, told).training_step((crops, targets), 0)
     p = model(crops).sigmoid()
     soft = torch.tensor([0.1, 0.9, 0.9, 0.1])
     by_hand = -(soft * p.log() + (1 - soft) * (1 - p).log()).mean()

@@ -9,29 +9,31 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tiny_settings import shipped
 from torch import Tensor
 
-from vigil.domain.pictures.annotated import DetectionSet
-from vigil.learn.detector.network.augmentation import BoxAugmentation, mosaic
-from vigil.learn.detector.network.data import DetectionDataset, EpochKeys, batches
+from vigil.domain.pictures.annotated import AnnotatedPictures
+from vigil.learn.detector.network.data import EpochKeys, PictureDataset, batches
 from vigil.learn.detector.network.tensors import Example, Objects, pad_objects
-from vigil.pixels.letterbox import letterbox
+from vigil.learn.detector.training.augmentation import BoxAugmentation, mosaic
+from vigil.pixels.fitting import letterbox
+from vigil.settings.train_detector import TrainDetector
 
-STILL = BoxAugmentation(
-    flip_probability=0.0,
-    max_scale=1.0,
-    max_shift=0.0,
-    brightness=0.0,
-    contrast=0.0,
-    saturation=0.0,
-    hue=0.0,
-    mosaic_probability=0.0,
-    min_visible=0.3,
-)
+STILL = {
+    "flip_probability": 0.0,
+    "max_scale": 1.0,
+    "max_shift": 0.0,
+    "brightness": 0.0,
+    "contrast": 0.0,
+    "saturation": 0.0,
+    "hue": 0.0,
+    "mosaic_probability": 0.0,
+    "min_visible": 0.3,
+}
 
 
 def changed(**values: float) -> BoxAugmentation:
-    return BoxAugmentation(**(STILL.__dict__ | values))
+    return BoxAugmentation(shipped(TrainDetector, augmentation=STILL | values).augmentation)
 
 
 def change(augmentation: BoxAugmentation, example: Example) -> Example:
@@ -109,7 +111,7 @@ def test_what_hardly_shows_is_ignored_and_what_is_gone_is_dropped(seed: int):
 def test_less_than_a_share_of_an_object_is_to_be_ignored():
     """Even without any move: boxes that reach out of the picture, which is 80 by 60."""
     boxes = [(70, 0, 90, 10), (75, 0, 95, 10), (79, 0, 99, 10), (85, 0, 95, 10), (5, 50, 9, 90)]
-    _, objects = change(STILL, (as_tensor(marked((0, 0, 1, 1))), objects_of(*boxes)))
+    _, objects = change(changed(), (as_tensor(marked((0, 0, 1, 1))), objects_of(*boxes)))
     assert objects.boxes.tolist() == [
         [70, 0, 80, 10],
         [75, 0, 80, 10],
@@ -170,7 +172,7 @@ def images(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def detections() -> DetectionSet:
+def detections() -> AnnotatedPictures:
     names = [f"{number}.png" for number in range(6)]
     table = pd.DataFrame(
         {
@@ -194,11 +196,11 @@ def detections() -> DetectionSet:
             "is_difficult": [False, False, True, False, False],
         }
     )
-    return DetectionSet.of(table, boxes, ("a", "b"))
+    return AnnotatedPictures.of(table, boxes, ("a", "b"))
 
 
-def dataset(images: Path, **values: object) -> DetectionDataset:
-    return DetectionDataset(images, detections(), input_size_wh=(40, 30), **values)
+def dataset(images: Path, **values: object) -> PictureDataset:
+    return PictureDataset(images, detections(), input_size_wh=(40, 30), **values)
 
 
 def test_pictures_come_with_their_boxes_on_the_canvas(images: Path):

@@ -11,8 +11,11 @@ from torchvision.ops import box_iou, nms
 from vigil.learn.detector.network import anchor, grid
 from vigil.learn.detector.network.interface import best_candidates
 from vigil.learn.detector.network.matching import NEGATIVE, UNCOUNTED, match_anchors
-from vigil.learn.detector.network.suppression import Suppression, soften
+from vigil.learn.detector.network.suppression import soften, suppress
 from vigil.learn.detector.network.tensors import Candidates, Objects, Truth, pad_objects
+from vigil.learn.detector.training.anchor_sizes import cluster_sizes
+from vigil.plumbing.errors import InputError
+from vigil.settings.suppression import DEFAULT, Suppression
 
 seeds = st.integers(0, 2**31)
 
@@ -185,6 +188,10 @@ def test_cells_without_any_object():
     assert not ignored.any()
 
 
+def told(**changes: object) -> Suppression:
+    return Suppression(**{**DEFAULT.model_dump(), **changes})
+
+
 def candidates(seed: int, num: int, num_classes: int) -> Candidates:
     rng = np.random.default_rng(seed)
     scores = torch.tensor(rng.permutation(num) / num, dtype=torch.float32)
@@ -196,7 +203,7 @@ def candidates(seed: int, num: int, num_classes: int) -> Candidates:
 @settings(deadline=None)
 def test_hard_suppression_is_nms_in_each_class(seed: int, num: int, num_classes: int):
     found = candidates(seed, num, num_classes)
-    kept = Suppression("hard", iou=0.4, min_score=0.0, max_boxes=100)(found)
+    kept = suppress(found, told(method="hard", iou=0.4, min_score=0.0, max_boxes=100))
     expected = set()
     for label in range(num_classes):
         own = (found.labels == label).nonzero().flatten()
@@ -229,7 +236,7 @@ def test_soft_suppression_equals_the_paper_written_out(seed: int, num: int):
 def test_suppression_keeps_scores_and_numbers_in_bounds():
     found = candidates(0, 40, 1)
     for method in ("hard", "soft"):
-        kept = Suppression(method, iou=1.0, min_score=0.3, max_boxes=5)(found)
+        kept = suppress(found, told(method=method, iou=1.0, min_score=0.3, max_boxes=5))
         assert len(kept.scores) == 5
         assert (kept.scores >= 0.3).all()
 
@@ -242,3 +249,19 @@ def test_candidates_are_the_best_pairs_of_box_and_class_within_the_picture():
     assert found.labels.tolist() == [1, 0, 1, 0]
     assert found.boxes[0].tolist() == [0, 0, 10, 10]
     assert found.boxes[1].tolist() == [50, 50, 100, 60]  # the third lies outside
+
+
+def test_anchor_sizes_are_the_middles_of_the_groups_that_boxes_fall_into():
+    groups = [(10, 40), (40, 160), (100, 100)]  # of the sizes 20, 80 and 100
+    boxes = np.repeat(np.array(groups, float), [5, 9, 2], axis=0)
+    assert cluster_sizes(boxes, 3, seed=0) == (20.0, 80.0, 100.0)
+    assert cluster_sizes(boxes[::-1], 3, seed=1) == (20.0, 80.0, 100.0)
+    (one,) = cluster_sizes(boxes[5:14], 1, seed=0)
+    assert one == 80.0
+
+
+def test_more_anchor_sizes_than_boxes_have_are_refused():
+    boxes = np.array([(10, 40), (40, 10), (20, 20.0), (30, 30)])
+    expected = r"^anchor\.num_sizes: expected training boxes of at least 3 different sizes, found 2"
+    with pytest.raises(InputError, match=expected):
+        cluster_sizes(boxes, 3, seed=0)

@@ -6,16 +6,11 @@ from urllib.error import URLError
 
 import pytest
 import torch
-from tiny_detectors import SIZE_WH, build, config_of, draw
+from tiny_detectors import ARCHITECTURES, SIZE_WH, build, config_of, draw
 
-from vigil.learn.detector.network.folding import fold_norms
-from vigil.learn.detector.network.registry import (
-    ARCHITECTURES,
-    OWN,
-    build_detector,
-    load_detector,
-)
+from vigil.learn.detector.network.registry import OWN, build_detector, load_detector
 from vigil.learn.detector.network.tensors import Objects, pad_objects
+from vigil.learn.detector.trained import fold_norms
 from vigil.learn.networks.weights import save_model
 from vigil.plumbing.errors import InputError
 
@@ -156,9 +151,9 @@ def test_frozen_blocks_do_not_move():
 @pytest.mark.parametrize(
     ("architecture", "features", "told"),
     [
-        ("yolo", {}, "train_detector.architecture: expected one of anchor, "),
-        ("grid", {"trunk": "resnet19"}, "train_detector.trunk: expected one of .*got 'resnet19'"),
-        ("grid", {"num_frozen_blocks": 9}, "num_frozen_blocks: expected at most the 4 blocks"),
+        ("yolo", {}, "^architecture: expected one of anchor, "),
+        ("grid", {"trunk": "resnet19"}, "^features.trunk: expected one of .*got 'resnet19'"),
+        ("grid", {"num_frozen_blocks": 9}, "^num_frozen_blocks: expected at most the 4 blocks"),
     ],
 )
 def test_what_does_not_exist_is_refused(architecture: str, features: dict, told: str):
@@ -182,10 +177,12 @@ def test_weights_that_cannot_be_fetched_are_an_error(
 
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     monkeypatch.setattr("torch.hub.download_url_to_file", no_network)
-    with pytest.raises(InputError, match=r"expected to download the .*weights of .*no network"):
+    expected = r"^weights: expected to download the .*weights of .*no network"
+    with pytest.raises(InputError, match=expected):
         build_detector(architecture, config_of(architecture), pretrained=pretrained)
 
 
 def test_own_detectors_have_no_coco_weights():
-    with pytest.raises(InputError, match="expected none, imagenet or a file for grid, got coco"):
+    expected = r"^weights: expected none, imagenet or a file for grid, got coco"
+    with pytest.raises(InputError, match=expected):
         build_detector("grid", config_of("grid"), pretrained="coco")

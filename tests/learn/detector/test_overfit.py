@@ -9,15 +9,17 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from tiny_detectors import SIZE_WH, build, draw
+from tiny_detectors import ARCHITECTURES, SIZE_WH, build, draw
 from torch import Tensor
 
-from vigil.domain.measures.detector import DETECTION_COLUMNS, measure_detections
-from vigil.domain.pictures.annotated import CORNERS, DetectionSet
+from vigil.domain.detections import DETECTION_COLUMNS
+from vigil.domain.measures.detector import measure_detections
+from vigil.domain.pictures.annotated import CORNERS, AnnotatedPictures
 from vigil.learn.detector.network.interface import Detector
-from vigil.learn.detector.network.registry import ARCHITECTURES, OWN
-from vigil.learn.detector.network.suppression import Suppression
+from vigil.learn.detector.network.registry import OWN
+from vigil.learn.detector.network.suppression import suppress
 from vigil.learn.detector.network.tensors import Objects, pad_objects
+from vigil.settings.suppression import DEFAULT
 
 ENLARGED = 2
 RATES_AND_BATCH_SIZES = {
@@ -100,7 +102,7 @@ def average_precision(model: Detector, pictures: Tensor, objects: list[Objects])
     truth, found = [], []
     with torch.inference_mode():
         for number, candidates in enumerate(model.eval().candidates(pictures)):
-            kept = Suppression()(candidates)
+            kept = suppress(candidates, DEFAULT)
             for box, label in zip(objects[number].boxes, objects[number].labels, strict=True):
                 truth.append([str(number), str(int(label)), *box.tolist(), False, False])
             for box, score, label in zip(kept.boxes, kept.scores, kept.labels, strict=True):
@@ -117,6 +119,7 @@ def average_precision(model: Detector, pictures: Tensor, objects: list[Objects])
     )
     boxes = pd.DataFrame(truth, columns=["image", "label", *CORNERS, "is_crowd", "is_difficult"])
     measured = measure_detections(
-        DetectionSet.of(images, boxes, ("0", "1")), pd.DataFrame(found, columns=DETECTION_COLUMNS)
+        AnnotatedPictures.of(images, boxes, ("0", "1")),
+        pd.DataFrame(found, columns=DETECTION_COLUMNS),
     )
     return measured["map_50"]

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from tiny_detectors import config_of, draw
+from tiny_detectors import TORCHVISION, config_of, draw
 from torch import nn
 from torchvision.models import VGG16_Weights, WeightsEnum
 
 from vigil.learn.detector.network.registry import build_detector, load_detector
-from vigil.learn.detector.network.torchvision_detectors import NAMES, NUM_TRUNK_LAYERS
+from vigil.learn.detector.network.torchvision_detectors import NUM_TRUNK_LAYERS
 from vigil.learn.networks.weights import save_model
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
@@ -43,7 +43,7 @@ def frozen_of(network: nn.Module) -> set[str]:
     return {name for name, weight in network.named_parameters() if not weight.requires_grad}
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", TORCHVISION)
 @pytest.mark.parametrize("pretrained", ["imagenet", "coco"])
 def test_what_started_from_weights_loads_again(
     name: str, pretrained: str, asked: list[WeightsEnum], tmp_path: Path
@@ -63,7 +63,7 @@ def test_what_started_from_weights_loads_again(
     assert torch.equal(one.boxes, other.boxes)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", TORCHVISION)
 def test_frozen_blocks_are_of_the_trunk_alone_and_keep_their_statistics(
     name: str, asked: list[WeightsEnum]
 ) -> None:
@@ -83,7 +83,7 @@ def test_frozen_blocks_are_of_the_trunk_alone_and_keep_their_statistics(
             assert part.training == part.weight.requires_grad
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", TORCHVISION)
 def test_only_what_depends_on_the_classes_is_left_of_coco(
     name: str, asked: list[WeightsEnum], capsys: pytest.CaptureFixture[str]
 ) -> None:

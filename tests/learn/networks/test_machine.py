@@ -2,10 +2,11 @@
 
 import pytest
 import torch
+from tiny_settings import fitting
 from torch import nn
 
 from vigil.learn.networks.machine import choose_precision, describe_machine, has_bfloat16
-from vigil.learn.training.loop import Fitting, build_trainer
+from vigil.learn.training.loop import build_trainer
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda")
 NEITHER = {"avx512_bf16": False, "amx_bf16": False}
@@ -59,7 +60,6 @@ def test_what_this_cpu_tells_of_itself_is_understood():
 )
 def test_a_training_computes_in_it(cpu, units, expected):
     cpu("AVX512", **units)
-    fitting = Fitting(1, 1, "val_loss", "min", 0.0, 0.0, "auto", 0)
-    trainer = build_trainer(fitting, [], enable_checkpointing=False)
+    trainer = build_trainer(fitting(precision="auto"), [], enable_checkpointing=False)
     with trainer.precision_plugin.forward_context():
         assert nn.Linear(2, 2)(torch.ones(1, 2)).dtype == expected

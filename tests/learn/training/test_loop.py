@@ -5,17 +5,19 @@ from pathlib import Path
 import pytest
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
+from tiny_settings import fitting
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.data import DataLoader, TensorDataset
 
 from vigil.learn.networks.order import EpochSampler
 from vigil.learn.training import loop as training
-from vigil.learn.training.loop import Fitted, Fitting, fit
+from vigil.learn.training.loop import Fitted, Plan, fit
 from vigil.plumbing.errors import InputError
 from vigil.plumbing.trainings import forget_checkpoints
 
 LOSSES = {"scale", "lost_from", "lost"}
+PLANNED = {"monitor", "mode", "seed", "first_epoch"}
 
 
 class Killed(BaseException):
@@ -69,27 +71,18 @@ def run(folder: Path, kill_at: tuple[int, int] | None = None, **changes: object)
     generator = torch.Generator().manual_seed(1)
     inputs = torch.randn(50, 4, generator=generator)
     data = TensorDataset(inputs, inputs.sum(1, keepdim=True) + 0.1)
-    settings = {
-        "max_epochs": 8,
-        "patience_epochs": 8,
-        "monitor": "val_loss",
-        "mode": "min",
-        "min_delta": 0.0,
-        "gradient_clip": 1.0,
-        "precision": "32-true",
-        "seed": 3,
-    }
+    told = {"monitor": "val_loss", "mode": "min", "seed": 3}
+    told |= {name: changes.pop(name) for name in PLANNED & changes.keys()}
     fingerprint = str(changes.pop("fingerprint", "f"))
     torch.manual_seed(0)
-    return fit(
+    plan = Plan(
         Learner(kill_at, **{name: changes.pop(name) for name in LOSSES & changes.keys()}),
         DataLoader(data, 16, sampler=EpochSampler(len(data), 5)),
         DataLoader(data, 16),
-        Fitting(**{**settings, **changes}),
-        stage="learner",
-        fingerprint=fingerprint,
-        curves=folder / "curves",
+        fitting(**{"max_epochs": 8, "patience_epochs": 8, "gradient_clip": 1.0, **changes}),
+        **told,
     )
+    return fit(plan, branch="learner", fingerprint=fingerprint, curves=folder / "curves")
 
 
 def bytes_of(folder: Path) -> dict[str, bytes]:
@@ -202,7 +195,7 @@ def test_a_validation_that_comes_to_no_number_is_no_end(
 
 
 def test_a_precision_that_a_cpu_has_not_is_refused(tmp_path: Path):
-    with pytest.raises(InputError, match=r"^precision: expected auto, 32-true or bf16-m"):
+    with pytest.raises(InputError, match=r"^fitting\.precision: expected auto, 32-true or bf16-m"):
         run(tmp_path, precision="16-mixed")
 
 
@@ -216,3 +209,9 @@ def test_a_seed_matters(tmp_path: Path):
     forget_checkpoints("learner", "f")
     other = run(tmp_path / "b", seed=4)
     assert one.values != other.values
+
+
+def test_only_epochs_from_the_first_that_counts_may_be_the_best(tmp_path: Path):
+    fitted = run(tmp_path, mode="max", patience_epochs=2, max_epochs=20, first_epoch=6)
+    assert fitted.best_epoch >= 6
+    assert fitted.num_epochs >= 8  # patience does not run before

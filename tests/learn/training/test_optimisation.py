@@ -6,10 +6,12 @@ from collections.abc import Callable
 import pytest
 import torch
 from lightning.pytorch import LightningModule, Trainer
+from tiny_settings import optimisation
 from torch import Tensor
 from torch.utils.data import DataLoader, TensorDataset
 
-from vigil.learn.training.optimisation import Optimisation
+from vigil.learn.training.optimisation import configure
+from vigil.settings.training import Optimisation
 
 NUM_BATCHES = 5
 
@@ -17,10 +19,10 @@ NUM_BATCHES = 5
 class Watched(LightningModule):
     """Keeps the learning rate of each step; `values` are what validation says, epoch by epoch."""
 
-    def __init__(self, optimisation: Optimisation, values: Callable[[int], float]) -> None:
+    def __init__(self, told: Optimisation, values: Callable[[int], float]) -> None:
         super().__init__()
         self.model = torch.nn.Linear(1, 1)
-        self.optimisation, self.values = optimisation, values
+        self.told, self.values = told, values
         self.rates: list[float] = []
 
     def training_step(self, batch: list[Tensor], batch_idx: int) -> Tensor:
@@ -32,8 +34,8 @@ class Watched(LightningModule):
 
     def configure_optimizers(self):
         num_steps = int(self.trainer.estimated_stepping_batches)
-        return self.optimisation.configure(
-            self.model.parameters(), num_steps, monitor="val_loss", mode="min"
+        return configure(
+            self.told, self.model.parameters(), num_steps, monitor="val_loss", mode="min"
         )
 
 
@@ -44,14 +46,10 @@ def rates_of(
     warmup_fraction: float = 0.0,
     **schedule: object,
 ) -> list[float]:
-    optimisation = Optimisation(
-        optimiser="sgd",
-        learning_rate=0.1,
-        weight_decay=0.0,
-        warmup_fraction=warmup_fraction,
-        **schedule,
+    told = optimisation(
+        optimiser="sgd", learning_rate=0.1, warmup_fraction=warmup_fraction, **schedule
     )
-    module = Watched(optimisation, values)
+    module = Watched(told, values)
     data = DataLoader(TensorDataset(torch.zeros(NUM_BATCHES, 1)))
     Trainer(
         accelerator="cpu",
@@ -102,15 +100,18 @@ def test_steps_and_plateaus_warm_up_too():
 
 
 def test_biases_do_not_decay():
-    (optimiser,), _ = Optimisation("adamw", 0.1, 0.5, "constant", 0.0).configure(
-        torch.nn.Linear(2, 2).parameters(), 10, monitor="val_loss", mode="min"
+    told = optimisation(optimiser="adamw", learning_rate=0.1, weight_decay=0.5)
+    (optimiser,), _ = configure(
+        told, torch.nn.Linear(2, 2).parameters(), 10, monitor="val_loss", mode="min"
     )
     decays = {p.dim(): g["weight_decay"] for g in optimiser.param_groups for p in g["params"]}
     assert decays == {2: 0.5, 1: 0.0}
 
 
 def test_other_weights_have_a_rate_of_their_own_on_the_same_schedule():
-    (optimiser,), (schedule,) = Optimisation("adam", 0.1, 0.5, "cosine", 0.0).configure(
+    told = optimisation(optimiser="adam", learning_rate=0.1, weight_decay=0.5, schedule="cosine")
+    (optimiser,), (schedule,) = configure(
+        told,
         torch.nn.Linear(2, 2).parameters(),
         10,
         monitor="val_loss",

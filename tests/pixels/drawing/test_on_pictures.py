@@ -5,7 +5,13 @@ import numpy as np
 import pytest
 
 from vigil.pixels.drawing.figures import figure
-from vigil.pixels.drawing.on_pictures import PALETTE_BGR, draw_boxes, tile, write_picture
+from vigil.pixels.drawing.on_pictures import (
+    CAPTION_HEIGHT_PX,
+    PALETTE_BGR,
+    draw_boxes,
+    tile,
+    write_picture,
+)
 
 
 def blank(height: int = 80, width: int = 100) -> np.ndarray:
@@ -46,7 +52,7 @@ def test_boxes_at_and_beyond_the_edges_and_many_captions() -> None:
 def test_tiles_lie_in_rows(num: int, columns: int, grid: tuple[int, int]) -> None:
     pictures = [np.full((10, 12), 20 * (n + 1), np.uint8) for n in range(num)]
     sheet = tile(pictures, [""] * num, num_columns=columns, gap_px=4)
-    cell = (10 + 14 + 4, 12 + 4)
+    cell = (10 + CAPTION_HEIGHT_PX + 4, 12 + 4)
     assert sheet.shape == (grid[0] * cell[0], grid[1] * cell[1], 3)
     for n in range(num):
         row, column = divmod(n, grid[1])
@@ -58,6 +64,25 @@ def test_captions_lie_below_their_tile() -> None:
     sheet = tile([np.zeros((10, 60), np.uint8)], ["123"], num_columns=1)
     assert (sheet[:10, :60] == 0).all()
     assert (sheet[10:] < 255).any()
+
+
+def test_a_title_and_a_legend_stand_above_and_change_nothing_below() -> None:
+    pictures = [np.zeros((10, 60), np.uint8)]
+    plain = tile(pictures, ["123"])
+    headed = tile(pictures, ["123"], title="Worst", legend={"missed": (0, 159, 230)})
+    head = headed[: len(headed) - len(plain)]
+    assert np.array_equal(headed[len(head) :, : plain.shape[1]], plain)
+    assert (head.reshape(-1, 3) == (0, 159, 230)).all(axis=1).sum() > 50
+    assert (head[:15] < 100).any()
+
+
+def test_a_long_caption_does_not_reach_the_next_one() -> None:
+    pictures = [np.full((10, 60), 255, np.uint8)] * 2
+    alone = tile(pictures, ["", "b"], num_columns=2)
+    beside = tile(pictures, ["x" * 99, "b"], num_columns=2)
+    assert np.array_equal(alone[:, 64:], beside[:, 64:])
+    over = tile(pictures, ["x" * 99, ""], num_columns=2)
+    assert (over[10:, 64:] < 255).any()
 
 
 def test_colour_and_grey_may_mix() -> None:

@@ -19,7 +19,7 @@ from tiny_videos import (
     write_video,
 )
 
-from vigil.pixels.video.picture import Picture
+from vigil.pixels.pictures.picture import Picture
 from vigil.pixels.video.reading import VideoReader, to_bgr
 from vigil.plumbing.errors import InputError
 

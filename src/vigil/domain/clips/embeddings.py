@@ -1,8 +1,8 @@
-"""The table of embeddings: one vector for each window of each clip."""
+"""The table of embeddings: one vector for each window of each video."""
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,21 +11,7 @@ import pandas as pd
 from vigil.plumbing.errors import InputError, shorten
 from vigil.plumbing.records import read_csv, read_json, write_csv, write_json
 
-INDEX_DTYPES = {
-    "clip": str,
-    "class": str,
-    "source": str,
-    "is_anomalous": bool,
-    "split": str,
-    "window": np.int64,
-}
-NUM_DIGITS = 6
-"""Of scores and thresholds: the last ones depend on the order in which threads add up."""
-
-ClipScore = Literal["mean", "max"]
-"""How the scores of a clip's windows become the clip's."""
-
-Floats = npt.NDArray[np.float64]
+INDEX_DTYPES = {"video": str, "start_s": np.float64, "stop_s": np.float64}
 Vectors = npt.NDArray[np.float32]
 
 
@@ -55,24 +41,6 @@ def read_embeddings(folder: Path) -> tuple[pd.DataFrame, Vectors, dict[str, Any]
             f"{path}: expected ({len(index)}, D) float32, got {vectors.shape} {vectors.dtype}"
         )
     if not np.isfinite(vectors).all():
-        clip = index["clip"][int(np.argmax(~np.isfinite(vectors).all(axis=1)))]
-        raise InputError(f"{path}: {clip}: expected finite numbers, got others")
+        video = index["video"][int(np.argmax(~np.isfinite(vectors).all(axis=1)))]
+        raise InputError(f"{path}: {video}: expected finite numbers, got others")
     return index, vectors, read_json(folder / "facts.json")
-
-
-def score_clips(index: pd.DataFrame, scores: Floats, clip_score: ClipScore) -> pd.DataFrame:
-    """From a score for each window to a table of clips.
-
-    Returns:
-        `clip`, `class`, `source`, `is_anomalous`, `split` and `error`, to `NUM_DIGITS` that count,
-        in the order of `index`.
-    """
-    columns = ["clip", "class", "source", "is_anomalous", "split"]
-    table = index[columns].assign(error=scores)
-    table = table.groupby(columns, sort=False)["error"].agg(clip_score).reset_index()
-    return table.assign(error=round_digits(table["error"].to_numpy()))
-
-
-def round_digits(numbers: npt.ArrayLike, num_digits: int = NUM_DIGITS) -> Floats:
-    """Rounds to so many digits that count: 1234.5678 to 6 is 1234.57."""
-    return np.char.mod(f"%.{num_digits}g", np.asarray(numbers, np.float64)).astype(np.float64)

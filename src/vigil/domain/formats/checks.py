@@ -11,7 +11,7 @@ import pandas as pd
 
 from vigil.domain.formats.annotations import Annotations
 from vigil.domain.pictures.annotated import CORNERS
-from vigil.plumbing.errors import InputError, listed, shorten
+from vigil.plumbing.errors import FieldError, InputError, listed, shorten
 
 NOT_FINITE = "box not finite"
 REVERSED = "box reversed"
@@ -62,15 +62,16 @@ def choose_classes(
     """Leaves out the boxes of other classes; no classes named, all stay.
 
     Raises:
-        InputError: a class that the annotations do not know, most likely misspelt.
+        FieldError: a class that the annotations do not know, most likely misspelt.
     """
     if not classes:
         return annotations
     unknown = set(classes) - set(annotations.classes)
     if unknown:
-        raise InputError(
-            f"dataset.detection.classes: expected classes that occur "
-            f"({listed(annotations.classes, 20)}), got {listed(unknown)}"
+        raise FieldError(
+            "detection.classes",
+            f"expected classes that occur ({listed(annotations.classes, 20)}), "
+            f"got {listed(unknown)}",
         )
     boxes = annotations.boxes
     chosen = boxes["label"].isin(list(classes))
@@ -107,7 +108,7 @@ def check_sizes(
     if offenders and policy == "error":
         raise InputError(
             f"{offenders[0]} ({len(offenders)} of {len(pictures)} pictures; turned by EXIF? "
-            "import_detections.wrong_sizes: drop or keep goes on)"
+            "wrong_sizes: drop or keep goes on)"
         )
     checked = pictures.assign(width=real[:, 0], height=real[:, 1])
     return checked[~wrong] if policy == "drop" else checked
@@ -154,7 +155,7 @@ def check_boxes(
         reason = next(reason for reason in INVALID if findings[reason])
         raise InputError(
             f"{findings[reason][0]}: {reason} ({int(bad.sum())} of {len(boxes)} boxes are invalid; "
-            "import_detections.invalid_boxes: drop leaves such out)"
+            "invalid_boxes: drop leaves such out)"
         )
     boxes, sizes = boxes[~bad], sizes[~bad]
     before = boxes[CORNERS].to_numpy()

@@ -336,15 +336,14 @@ class _Parser:
             if not self.unlabelled:
                 raise InputError(
                     f"{place}: expected a label (one of {listed(self.labels)}), found none; "
-                    "interpolate_annotations.unlabelled can name one"
+                    "unlabelled can name one"
                 )
             return self.unlabelled
         if len(names) > 1:
             raise InputError(f"{place}: expected one label, got {shorten(names)}")
         if names[0] not in self.labels:
             raise InputError(
-                f"{place}: expected a label of interpolate_annotations.labels "
-                f"({listed(self.labels)}), got {shorten(names[0])}"
+                f"{place}: expected one of labels ({listed(self.labels)}), got {shorten(names[0])}"
             )
         return str(names[0])
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 from sklearn import metrics
 
-from vigil.domain.clips.thresholds import proportion_interval
+from vigil.domain.measures.intervals import proportion_interval
 
 DECIMALS = 3
 Floats = npt.NDArray[np.float64]

@@ -14,10 +14,10 @@ import numpy.typing as npt
 import pandas as pd
 from faster_coco_eval import COCO, COCOeval_faster
 
-from vigil.domain.pictures.annotated import CORNERS, DetectionSet
+from vigil.domain.boxes import pairwise_iou, pairwise_share
+from vigil.domain.pictures.annotated import CORNERS, AnnotatedPictures
 
 DECIMALS, CURVE_DECIMALS = 3, 4
-DETECTION_COLUMNS = ["image", "label", "score", *CORNERS]
 MATCH_IOU = 0.5
 SMALL_AREA_PX, MEDIUM_AREA_PX = 32**2, 96**2  # COCO's bounds
 ALL_AREAS = (0.0, 1e10)
@@ -26,7 +26,7 @@ CURVE_ROWS = 200  # of a table of a curve
 
 
 def measure_detections(
-    truth: DetectionSet, detections: pd.DataFrame, decimals: int | None = DECIMALS
+    truth: AnnotatedPictures, detections: pd.DataFrame, decimals: int | None = DECIMALS
 ) -> dict[str, Any]:
     """The COCO numbers, rounded.
 
@@ -56,7 +56,7 @@ def measure_detections(
 
 
 def average_precision_by_height(
-    truth: DetectionSet, detections: pd.DataFrame, step_px: int
+    truth: AnnotatedPictures, detections: pd.DataFrame, step_px: int
 ) -> pd.DataFrame:
     """`map`, `map_50` and `num_objects` of the objects of each band of heights.
 
@@ -83,7 +83,7 @@ def average_precision_by_height(
     return pd.DataFrame(rows, columns=columns)
 
 
-def precision_recall(truth: DetectionSet, detections: pd.DataFrame) -> pd.DataFrame:
+def precision_recall(truth: AnnotatedPictures, detections: pd.DataFrame) -> pd.DataFrame:
     """Precision, recall and F1 of all classes together at each score, best score first.
 
     Returns:
@@ -111,7 +111,7 @@ def precision_recall(truth: DetectionSet, detections: pd.DataFrame) -> pd.DataFr
     return table.drop_duplicates("score", keep="last").reset_index(drop=True)
 
 
-def precision_recall_by_class(truth: DetectionSet, detections: pd.DataFrame) -> pd.DataFrame:
+def precision_recall_by_class(truth: AnnotatedPictures, detections: pd.DataFrame) -> pd.DataFrame:
     """The curves of `precision_recall` of each class, `label` in front, thinned for people."""
     curves = []
     for label in truth.classes:
@@ -129,7 +129,7 @@ def best_score(curve: pd.DataFrame) -> float:
 
 
 def measure_at_score(
-    truth: DetectionSet, detections: pd.DataFrame, score: float
+    truth: AnnotatedPictures, detections: pd.DataFrame, score: float
 ) -> dict[str, float]:
     """`precision`, `recall` and `f1` of the detections of at least a score, at IoU 0.5."""
     kept = detections[detections["score"] >= score]
@@ -138,7 +138,7 @@ def measure_at_score(
     return {name: round(float(last[name]), DECIMALS) for name in ("precision", "recall", "f1")}
 
 
-def match(truth: DetectionSet, detections: pd.DataFrame) -> pd.DataFrame:
+def match(truth: AnnotatedPictures, detections: pd.DataFrame) -> pd.DataFrame:
     """Tells for each detection whether it is right, at IoU 0.5, best scores choosing first.
 
     Returns:
@@ -159,8 +159,8 @@ def match(truth: DetectionSet, detections: pd.DataFrame) -> pd.DataFrame:
         if candidates is None:
             continue
         real, ignored = candidates[~is_ignored[candidates]], candidates[is_ignored[candidates]]
-        overlap = _iou(corners[rows], true_corners[real])
-        inside = _share(corners[rows], true_corners[ignored])
+        overlap = pairwise_iou(corners[rows], true_corners[real])
+        inside = pairwise_share(corners[rows], true_corners[ignored])
         free = np.ones(len(real), dtype=bool)
         for at in np.argsort(-scores[rows], kind="stable"):
             open_overlap = np.where(free, overlap[at], 0.0)
@@ -173,7 +173,7 @@ def match(truth: DetectionSet, detections: pd.DataFrame) -> pd.DataFrame:
     return detections.assign(outcome=outcomes, object=found)
 
 
-def f1_by_picture(truth: DetectionSet, outcome: pd.DataFrame) -> "pd.Series[float]":
+def f1_by_picture(truth: AnnotatedPictures, outcome: pd.DataFrame) -> "pd.Series[float]":
     """F1 of each picture after `match`; NaN where nothing is to be found and nothing was."""
     pictures = truth.images.index
     objects = truth.boxes.loc[~truth.is_ignored, "image"].value_counts().reindex(pictures).fillna(0)
@@ -194,39 +194,12 @@ def thin(curve: pd.DataFrame, num_rows: int = CURVE_ROWS) -> pd.DataFrame:
     return curve.round(CURVE_DECIMALS)
 
 
-def coco_results(truth: DetectionSet, detections: pd.DataFrame) -> list[dict[str, Any]]:
-    """Detections in COCO's results form.
-
-    Args:
-        truth: the whole set, whose COCO JSON counts pictures and classes from 1 in the same order.
-    """
-    images = {name: number for number, name in enumerate(truth.images.index, start=1)}
-    labels = {label: number for number, label in enumerate(truth.classes, start=1)}
-    corners = detections[CORNERS].to_numpy(float)
-    xywh = np.concatenate([corners[:, :2], corners[:, 2:] - corners[:, :2]], axis=1).round(2)
-    return [
-        {
-            "image_id": images[image],
-            "category_id": labels[label],
-            "bbox": box,
-            "score": round(score, 5),
-        }
-        for image, label, box, score in zip(
-            detections["image"],
-            detections["label"],
-            xywh.tolist(),
-            detections["score"].tolist(),
-            strict=True,
-        )
-    ]
-
-
 class _Curves:
     """What COCO's evaluation leaves, -1 for none: precision (T, R, K, A), recall (T, K, A, M)."""
 
     def __init__(
         self,
-        truth: DetectionSet,
+        truth: AnnotatedPictures,
         detections: pd.DataFrame,
         ranges: Sequence[tuple[float, float]],
         decimals: int | None,
@@ -262,7 +235,7 @@ class _Curves:
 
 
 def _evaluate(
-    truth: DetectionSet,
+    truth: AnnotatedPictures,
     detections: pd.DataFrame,
     ranges: Sequence[tuple[float, float]],
     by_height: bool,
@@ -282,7 +255,7 @@ def _evaluate(
     return {name: np.asarray(run.eval[name]) for name in ("precision", "recall")}
 
 
-def _as_coco(truth: DetectionSet, boxes: pd.DataFrame, by_height: bool) -> dict[str, Any]:
+def _as_coco(truth: AnnotatedPictures, boxes: pd.DataFrame, by_height: bool) -> dict[str, Any]:
     """A table of boxes as COCO has it; the area, by which objects are told apart, or the height."""
     images = {name: number for number, name in enumerate(truth.images.index, start=1)}
     labels = {label: number for number, label in enumerate(truth.classes, start=1)}
@@ -322,7 +295,7 @@ def _as_coco(truth: DetectionSet, boxes: pd.DataFrame, by_height: bool) -> dict[
 
 
 def _counts(
-    truth: DetectionSet, ranges: Sequence[tuple[float, float]], by_height: bool
+    truth: AnnotatedPictures, ranges: Sequence[tuple[float, float]], by_height: bool
 ) -> npt.NDArray[np.int64]:
     """(K, A): objects to be found, by class and range."""
     boxes = truth.boxes[~truth.is_ignored]
@@ -332,29 +305,3 @@ def _counts(
     is_class = np.array([(boxes["label"] == label).to_numpy() for label in truth.classes])
     counts: npt.NDArray[np.int64] = is_class.astype(int) @ within.T.astype(int)
     return counts
-
-
-def _shared(a: npt.NDArray[np.float64], b: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    low = np.maximum(a[:, None, :2], b[None, :, :2])
-    high = np.minimum(a[:, None, 2:], b[None, :, 2:])
-    product: npt.NDArray[np.float64] = (high - low).clip(0).prod(axis=2)
-    return product
-
-
-def _area(boxes: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    area: npt.NDArray[np.float64] = (boxes[:, 2:] - boxes[:, :2]).prod(axis=1)
-    return area
-
-
-def _iou(a: npt.NDArray[np.float64], b: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    shared = _shared(a, b)
-    iou: npt.NDArray[np.float64] = shared / np.maximum(
-        _area(a)[:, None] + _area(b)[None] - shared, 1e-12
-    )
-    return iou
-
-
-def _share(a: npt.NDArray[np.float64], b: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """How much of each of `a` lies in each of `b`, as COCO measures crowds."""
-    share: npt.NDArray[np.float64] = _shared(a, b) / np.maximum(_area(a)[:, None], 1e-12)
-    return share

@@ -39,7 +39,7 @@ BOX_DTYPES = {
 
 
 @dataclass(frozen=True)
-class DetectionSet:
+class AnnotatedPictures:
     """Pictures with boxes.
 
     Attributes:
@@ -60,7 +60,7 @@ class DetectionSet:
     @classmethod
     def of(
         cls, images: pd.DataFrame, boxes: pd.DataFrame, classes: tuple[str, ...]
-    ) -> "DetectionSet":
+    ) -> "AnnotatedPictures":
         """Orders pictures by name, boxes by picture, and rounds to what the file holds.
 
         Args:
@@ -74,7 +74,7 @@ class DetectionSet:
         boxes = boxes.sort_values("image", kind="stable", ignore_index=True)
         return cls(images, boxes, tuple(sorted(classes)))
 
-    def select(self, ids: Sequence[str]) -> "DetectionSet":
+    def select(self, ids: Sequence[str]) -> "AnnotatedPictures":
         """The pictures of some ids, in their order, and what is on them.
 
         Raises:
@@ -86,7 +86,7 @@ class DetectionSet:
                 f"{listed(unknown)}"
             )
         boxes = self.boxes[self.boxes["image"].isin(set(ids))].reset_index(drop=True)
-        return DetectionSet(self.images.loc[list(ids)], boxes, self.classes)
+        return AnnotatedPictures(self.images.loc[list(ids)], boxes, self.classes)
 
     def digest(self) -> str:
         """SHA-256 of the pictures' facts, of their boxes and of all classes, in hexadecimal."""
@@ -99,7 +99,7 @@ class DetectionSet:
         return self.boxes["is_crowd"] | self.boxes["is_difficult"]
 
 
-def write_detections(detections: DetectionSet, path: Path) -> None:
+def write_annotated(detections: AnnotatedPictures, path: Path) -> None:
     """Writes COCO instances JSON; ids count from 1 in the order of the tables."""
     images, boxes = detections.images, detections.boxes
     number_of = pd.Series(range(1, len(images) + 1), images.index)
@@ -141,8 +141,8 @@ def write_detections(detections: DetectionSet, path: Path) -> None:
     )
 
 
-def read_detections(path: Path) -> DetectionSet:
-    """Reads what `write_detections` wrote, to the same tables.
+def read_annotated(path: Path) -> AnnotatedPictures:
+    """Reads what `write_annotated` wrote, to the same tables.
 
     Raises:
         InputError: no such file, or not of that form: a key is missing or of a wrong type, a
@@ -159,7 +159,7 @@ def read_detections(path: Path) -> DetectionSet:
     return detections
 
 
-def _parse(content: Any) -> DetectionSet:
+def _parse(content: Any) -> AnnotatedPictures:
     numbers = [_whole(entry["id"]) for entry in content["images"]]
     images = pd.DataFrame(
         {
@@ -184,10 +184,10 @@ def _parse(content: Any) -> DetectionSet:
         }
     ).astype(BOX_DTYPES)
     images = images.set_index(pd.Index(images["file_name"], name="id"))
-    return DetectionSet(images, boxes, tuple(sorted(label_of.values())))
+    return AnnotatedPictures(images, boxes, tuple(sorted(label_of.values())))
 
 
-def _check(detections: DetectionSet) -> None:
+def _check(detections: AnnotatedPictures) -> None:
     images, boxes = detections.images, detections.boxes
     if not images.index.is_unique or len(set(detections.classes)) < len(detections.classes):
         raise ValueError("a name that occurs twice")

@@ -3,8 +3,10 @@
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
+from vigil.plumbing.errors import InputError
 from vigil.plumbing.folders import below
 from vigil.plumbing.records import read_csv, write_csv
 
@@ -48,3 +50,19 @@ def array_path(folder: Path, video: str) -> Path:
         InputError: a name that leads out of the folder.
     """
     return below(folder, [f"{video}.npy"])[0]
+
+
+def read_crops(folder: Path, video: str, row: int) -> npt.NDArray[np.uint8]:
+    """(T, S, S) grey: the crops of one sample.
+
+    Raises:
+        InputError: a name that leads out of the folder, or no such sample in a file of samples.
+    """
+    path = array_path(folder, video)
+    try:
+        crops: npt.NDArray[np.uint8] = np.load(path, mmap_mode="r")[row]
+    except (OSError, ValueError, IndexError) as error:
+        raise InputError(f"{path}: expected sample {row}, got: {error}") from None
+    if crops.ndim != 3 or crops.dtype != np.uint8:
+        raise InputError(f"{path}: expected (T, S, S) uint8, got {crops.shape} {crops.dtype}")
+    return crops

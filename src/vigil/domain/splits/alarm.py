@@ -4,71 +4,110 @@ Allowed clips go to all three sides, anomalous ones to val (by choice) and test:
 them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 
-from vigil.domain.splits.sides import SIDES, TEST, TRAIN, VAL
-from vigil.plumbing.errors import InputError
+from vigil.domain.sides import SIDES, TEST, TRAIN, VAL
+from vigil.domain.splits.given import NOTHING_GIVEN, hold_given
+from vigil.plumbing.errors import FieldError, InputError, listed
+from vigil.settings.split import Split
 
 
 def assign_clips(
-    clips: pd.DataFrame,
-    *,
-    seed: int,
-    val_fraction: float,
-    test_fraction: float,
-    anomalous_val_fraction: float,
+    clips: pd.DataFrame, settings: Split, given: Mapping[str, str] = NOTHING_GIVEN
 ) -> "pd.Series[str]":
     """A side for each clip.
 
     A source that holds anomalous clips is never trained on: its allowed clips go with them.
 
     Args:
-        clips: `class`, `is_anomalous`, `source` and `digest` of each.
-        val_fraction: share of the allowed clips that do not test which validates.
-        test_fraction: share of the allowed clips that tests.
-        anomalous_val_fraction: share of the anomalous clips that validates; the others test.
+        clips: `video`, `class`, `is_anomalous`, `source` and `digest` of each.
+        given: sides of videos that are given.
 
     Returns:
         `train`, `val` or `test`, with the index of `clips`.
 
     Raises:
-        InputError: two sources hold the same clip, or a side stays without allowed clips, or the
-            test without anomalous ones.
+        InputError: two sources hold the same clip; a given video that is not there, an anomalous
+            one for training, or one whose source stands on another side too; or a side stays
+            without allowed clips, or the test without anomalous ones.
     """
     _check_different(clips)
-    rng = np.random.default_rng(seed)
-    allowed = {
-        TRAIN: (1 - val_fraction) * (1 - test_fraction),
-        VAL: val_fraction * (1 - test_fraction),
-        TEST: test_fraction,
-    }
-    anomalous = {VAL: anomalous_val_fraction, TEST: 1 - anomalous_val_fraction}
+    sides, open_sides = hold_given(clips["video"], given)
+    rows = clips[sides == ""]
+    if len(rows):
+        sides[rows.index] = _draw(rows, settings, open_sides)
+    learnt = clips[(sides == TRAIN) & clips["is_anomalous"]]
+    if len(learnt):
+        raise FieldError(
+            "given.alarm",
+            "expected allowed clips alone to train on, got the anomalous "
+            f"{listed(learnt['video'])}",
+        )
+    _check_sources(clips, sides)
+    _check_sides(clips, sides, settings)
+    return sides
+
+
+def _draw(clips: pd.DataFrame, settings: Split, open_sides: Sequence[str]) -> "pd.Series[str]":
+    rng = np.random.default_rng(settings.seed)
+    allowed, anomalous = (_open(shares, open_sides) for shares in _shares(settings))
     sides = pd.Series("", index=clips.index, dtype=str)
     is_anomalous = clips["is_anomalous"]
     is_mixed = ~is_anomalous & clips["source"].isin(clips.loc[is_anomalous, "source"])
-    kinds = ((~is_anomalous & ~is_mixed, allowed), (is_anomalous, anomalous))
-    for chosen, shares in kinds:
-        wanted = {side: share for side, share in shares.items() if share > 0}
-        sides[chosen] = _assign_sources(clips[chosen], wanted, rng)
+    for chosen, shares in ((~is_anomalous & ~is_mixed, allowed), (is_anomalous, anomalous)):
+        sides[chosen] = _assign_sources(clips[chosen], shares, rng)
     side_of = dict(zip(clips.loc[is_anomalous, "source"], sides[is_anomalous], strict=True))
     sides[is_mixed] = clips.loc[is_mixed, "source"].map(side_of)
-    for rows, shares, kind in (
+    return sides
+
+
+def _shares(settings: Split) -> tuple[dict[str, float], dict[str, float]]:
+    """The sides that allowed and anomalous clips go to, and their shares."""
+    seen = 1 - settings.test_fraction
+    allowed = {
+        TRAIN: (1 - settings.val_fraction) * seen,
+        VAL: settings.val_fraction * seen,
+        TEST: settings.test_fraction,
+    }
+    val = settings.anomalous_val_fraction
+    anomalous = {VAL: val, TEST: 1 - val}
+    return allowed, {side: share for side, share in anomalous.items() if share > 0}
+
+
+def _open(shares: Mapping[str, float], open_sides: Sequence[str]) -> dict[str, float]:
+    """Those of the sides that are drawn; where none is, all."""
+    return {side: share for side, share in shares.items() if side in open_sides} or dict(shares)
+
+
+def _check_sources(clips: pd.DataFrame, sides: "pd.Series[str]") -> None:
+    """What is drawn keeps sources together; what is given may part them."""
+    for source, own in sides.groupby(clips["source"]):
+        if own.nunique() > 1:
+            raise FieldError(
+                "given.alarm",
+                "expected the clips of a source (clip_group_pattern) on one side, got those of "
+                f"{source} in {' and '.join(own.unique())}",
+            )
+
+
+def _check_sides(clips: pd.DataFrame, sides: "pd.Series[str]", settings: Split) -> None:
+    is_anomalous = clips["is_anomalous"]
+    allowed, anomalous = _shares(settings)
+    for rows, wanted, kind in (
         (clips[~is_anomalous], allowed, "allowed"),
         (clips[is_anomalous], anomalous, "anomalous"),
     ):
-        wanted = {side: share for side, share in shares.items() if share > 0}
         empty = [side for side in wanted if not (sides[rows.index] == side).any()]
         if empty:
             raise InputError(
-                f"split: expected {kind} clips in {', '.join(wanted)}, found none for "
+                f"expected {kind} clips in {', '.join(wanted)}, found none for "
                 f"{', '.join(empty)}: there are {len(rows)} {kind} clips of "
-                f"{rows['source'].nunique()} sources (dataset.clip_group_pattern); more sources or "
+                f"{rows['source'].nunique()} sources (clip_group_pattern); more sources or "
                 "other fractions may help"
             )
-    return sides
 
 
 def _assign_sources(
@@ -117,7 +156,7 @@ def _check_different(clips: pd.DataFrame) -> None:
             raise InputError(
                 f"{same[0]} and {other}: expected different clips, found the same content, which "
                 "could stand on two sides of the split; remove one, or name their common source by "
-                "dataset.clip_group_pattern"
+                "clip_group_pattern"
             )
 
 

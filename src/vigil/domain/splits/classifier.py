@@ -7,51 +7,38 @@ several blocks stays in one of them.
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 
-from vigil.domain.splits.sides import SIDES, TEST, TRAIN, VAL
-from vigil.plumbing.errors import InputError, listed
+from vigil.domain.sides import SIDES, TEST, TRAIN, VAL
+from vigil.domain.splits.given import NOTHING_GIVEN, hold_given
+from vigil.plumbing.errors import FieldError, InputError, listed
+from vigil.settings.split import Split
 
 DROPPED_GAP = "dropped: gap between blocks"
 DROPPED_TRACK = "dropped: track on another side"
 
 
-def assign_splits(
-    index: pd.DataFrame,
-    *,
-    seed: int,
-    val_fraction: float,
-    test_fraction: float,
-    test_videos: Sequence[str],
-    gap_frames: int,
+def assign_samples(
+    index: pd.DataFrame, settings: Split, given: Mapping[str, str] = NOTHING_GIVEN
 ) -> "pd.Series[str]":
     """A side for each sample of an index.
 
     Args:
         index: samples with `label` and what `assign_videos` needs.
-        seed, val_fraction, test_fraction, test_videos, gap_frames: see `assign_videos`.
+        given: sides of videos that are given.
 
     Returns:
         `train`, `val`, `test`, `DROPPED_GAP` or `DROPPED_TRACK`, with the index of `index`.
 
     Raises:
-        InputError: a test video has no samples or no other is left, or a side stays without a
-            sample of some label.
+        InputError: see `assign_videos`, or a side stays without a sample of some label.
     """
     if index.empty:
-        raise InputError("split: expected samples, found none")
-    sides = assign_videos(
-        index,
-        pd.get_dummies(index["label"]),
-        seed=seed,
-        val_fraction=val_fraction,
-        test_fraction=test_fraction,
-        test_videos=test_videos,
-        gap_frames=gap_frames,
-    )
+        raise InputError("expected samples to split, found none")
+    sides = assign_videos(index, pd.get_dummies(index["label"]), settings, given)
     _check_sides(index, sides)
     return sides
 
@@ -59,12 +46,8 @@ def assign_splits(
 def assign_videos(
     index: pd.DataFrame,
     presence: pd.DataFrame,
-    *,
-    seed: int,
-    val_fraction: float,
-    test_fraction: float,
-    test_videos: Sequence[str],
-    gap_frames: int,
+    settings: Split,
+    given: Mapping[str, str] = NOTHING_GIVEN,
 ) -> "pd.Series[str]":
     """A side for each of what was taken from videos, sequences or single frames.
 
@@ -72,28 +55,42 @@ def assign_videos(
         index: `video`, `track` ("" for none), `first_frame`, `num_frames`; at least one row.
         presence: a column for each label, row by row whether it shows. Where time is cut, an order
             of the sides is sought that gives each of them all labels of the video.
-        val_fraction: share of what is not test that validates.
-        test_fraction: share that tests, where `test_videos` names none.
-        test_videos: videos that are for testing, as a whole.
-        gap_frames: frames left unused between two blocks of one video.
+        given: sides of videos that are given; the others are drawn for the sides that are not.
 
     Returns:
         `train`, `val`, `test`, `DROPPED_GAP` or `DROPPED_TRACK`, with the index of `index`.
 
     Raises:
-        InputError: a test video has no samples, or no other is left.
+        FieldError: a test video has no samples, or no other is left.
+        InputError: a given video that is not there.
     """
-    rng = np.random.default_rng(seed)
+    sides, open_sides = hold_given(index["video"], given)
+    if settings.test_videos and TEST not in open_sides:
+        raise FieldError("test_videos", "expected none, as the videos for testing are given")
+    rows = index[sides == ""]
+    if len(rows):
+        sides[rows.index] = _draw(rows, presence.loc[rows.index], settings, open_sides)
+    return sides
+
+
+def _draw(
+    index: pd.DataFrame, presence: pd.DataFrame, settings: Split, open_sides: Sequence[str]
+) -> "pd.Series[str]":
+    rng = np.random.default_rng(settings.seed)
     videos = sorted(index["video"].unique())
-    test = _choose_test_videos(videos, test_videos, test_fraction, rng)
+    test, val = set[str](), set[str]()
+    if TEST in open_sides:
+        test = _choose_test_videos(videos, settings, rng)
     rest = [video for video in videos if video not in test]
-    num_val = _num_whole(val_fraction, len(rest))
-    val = {str(video) for video in rng.choice(rest, num_val, replace=False)}
-    shares = {TRAIN: 1 - val_fraction, VAL: val_fraction if not val else 0.0}
-    if not test:
-        shares = {side: share * (1 - test_fraction) for side, share in shares.items()}
-        shares[TEST] = test_fraction
-    shares = {side: share for side, share in shares.items() if share > 0}
+    if VAL in open_sides:
+        num_val = _num_whole(settings.val_fraction, len(rest))
+        val = {str(video) for video in rng.choice(rest, num_val, replace=False)}
+    shares = {TRAIN: 1.0}
+    if VAL in open_sides and not val:
+        shares = {TRAIN: 1 - settings.val_fraction, VAL: settings.val_fraction}
+    if TEST in open_sides and not test:
+        shares = {side: share * (1 - settings.test_fraction) for side, share in shares.items()}
+        shares[TEST] = settings.test_fraction
     sides = pd.Series("", index=index.index, dtype=str)
     for video in videos:
         rows = index[index["video"] == video]
@@ -105,24 +102,24 @@ def assign_videos(
             sides[rows.index] = TRAIN
         else:
             own = presence.loc[rows.index]
-            sides[rows.index] = _assign_blocks(rows, own, shares, gap_frames, rng)
+            sides[rows.index] = _assign_blocks(rows, own, shares, settings.gap_frames, rng)
     return sides
 
 
 def _choose_test_videos(
-    videos: Sequence[str], named: Sequence[str], fraction: float, rng: np.random.Generator
+    videos: Sequence[str], settings: Split, rng: np.random.Generator
 ) -> set[str]:
-    unknown = set(named) - set(videos)
-    if unknown:
-        raise InputError(
-            f"split.test_videos: expected videos with samples ({listed(videos)}), "
-            f"got {listed(unknown)}"
+    named = set(settings.test_videos)
+    if unknown := named - set(videos):
+        raise FieldError(
+            "test_videos",
+            f"expected videos with samples ({listed(videos)}), got {listed(unknown)}",
         )
-    if named and len(set(named)) == len(videos):
-        raise InputError("split.test_videos: expected to leave a video to train on, got all")
+    if named and len(named) == len(videos):
+        raise FieldError("test_videos", "expected to leave a video to train on, got all")
     if named:
-        return set(named)
-    num_test = _num_whole(fraction, len(videos))
+        return named
+    num_test = _num_whole(settings.test_fraction, len(videos))
     return {str(video) for video in rng.choice(videos, num_test, replace=False)}
 
 
@@ -186,7 +183,7 @@ def _check_sides(index: pd.DataFrame, sides: "pd.Series[str]") -> None:
         missing = labels - set(index.loc[sides == side, "label"])
         if missing:
             raise InputError(
-                f"split: expected samples of each class in {side}, found no {listed(missing)} "
+                f"expected samples of each class in {side}, found no {listed(missing)} "
                 f"({len(index)} samples of {index['video'].nunique()} videos; "
                 "other fractions, a shorter gap or more videos may help)"
             )

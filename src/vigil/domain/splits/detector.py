@@ -5,7 +5,7 @@ spread by iterative stratification over the classes they show (Sechidis, Tsoumak
 the Stratification of Multi-Label Data, ECML PKDD 2011), copies staying together.
 """
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -13,73 +13,82 @@ import numpy as np
 import pandas as pd
 from iterstrat.ml_stratifiers import IterativeStratification
 
-from vigil.domain.pictures.annotated import DetectionSet
+from vigil.domain.pictures.annotated import AnnotatedPictures
+from vigil.domain.sides import SIDES, TEST, TRAIN, VAL
 from vigil.domain.splits.classifier import assign_videos
-from vigil.domain.splits.sides import SIDES, TEST, TRAIN, VAL
-from vigil.plumbing.errors import InputError
+from vigil.domain.splits.given import NOTHING_GIVEN, hold_given
+from vigil.plumbing.errors import FieldError, InputError, listed
+from vigil.settings.split import Split
 
 DROPPED_COPY = "dropped: same bytes as on another side"
 
 
 def assign_pictures(
-    detections: DetectionSet,
-    *,
-    seed: int,
-    val_fraction: float,
-    test_fraction: float,
-    test_videos: Sequence[str],
-    gap_frames: int,
+    known: AnnotatedPictures, settings: Split, given: Mapping[str, str] = NOTHING_GIVEN
 ) -> "pd.Series[str]":
     """A side for each picture.
 
+    Without any video, `test_videos` and `gap_frames` mean nothing.
+
     Args:
-        seed, val_fraction, test_fraction, test_videos, gap_frames: see `assign_videos`; without any
-            video, `test_videos` and `gap_frames` mean nothing.
+        given: sides that are given: of videos, where pictures are their frames, else of pictures.
 
     Returns:
         By picture: `train`, `val`, `test`, `DROPPED_GAP` or `DROPPED_COPY`.
 
     Raises:
-        InputError: see `assign_videos`; or a side stays without an object.
+        FieldError: see `assign_videos`, a given name that is not there, or sides that are given for
+            frames of videos and other pictures together.
+        InputError: a side stays without an object.
     """
-    images = detections.images
-    presence = class_presence(detections)
+    images = known.images
+    presence = class_presence(known)
     is_frame = images["video"] != ""
+    if given and is_frame.any() and not is_frame.all():
+        raise FieldError(
+            "given",
+            "expected either frames of videos or other pictures, "
+            f"got {is_frame.sum()} and {(~is_frame).sum()}",
+        )
     sides = pd.Series("", index=images.index, dtype=str)
     if is_frame.any():
-        frames = images[is_frame]
-        sides[is_frame] = assign_videos(
-            frames.assign(track="", first_frame=frames["frame_index"], num_frames=1),
-            presence[is_frame],
-            seed=seed,
-            val_fraction=val_fraction,
-            test_fraction=test_fraction,
-            test_videos=test_videos,
-            gap_frames=gap_frames,
-        )
+        frames = images[is_frame].assign(track="", num_frames=1)
+        frames["first_frame"] = frames["frame_index"]
+        sides[is_frame] = assign_videos(frames, presence[is_frame], settings, given)
     if not is_frame.all():
-        shares = {VAL: (1 - test_fraction) * val_fraction, TEST: test_fraction}
-        shares[TRAIN] = 1 - sum(shares.values())
-        sides[~is_frame] = stratify(
-            presence[~is_frame], find_copies(images[~is_frame]), shares, seed
-        )
+        pictures = images[~is_frame]
+        sides[~is_frame] = _assign_stills(pictures, presence[~is_frame], settings, given)
     sides = _drop_copies(images, sides)
     for side in SIDES:
         if not presence[sides == side].any(axis=None):
             raise InputError(
-                f"split: expected objects in {side}, found none ({len(images)} pictures; other "
-                "fractions, a shorter gap or more pictures may help)"
+                f"expected objects in {side}, found none ({len(images)} pictures; other fractions, "
+                "a shorter gap or more pictures may help)"
             )
     return sides
 
 
-def class_presence(detections: DetectionSet) -> pd.DataFrame:
+def _assign_stills(
+    images: pd.DataFrame, presence: pd.DataFrame, settings: Split, given: Mapping[str, str]
+) -> "pd.Series[str]":
+    """Spreads pictures that are no frames of a video, copies of one another together."""
+    sides, open_sides = hold_given(images["file_name"], given)
+    own = images[sides == ""]
+    if len(own):
+        test = settings.test_fraction if TEST in open_sides else 0.0
+        val = (1 - test) * settings.val_fraction if VAL in open_sides else 0.0
+        shares = {side: share for side, share in ((VAL, val), (TEST, test)) if share}
+        shares[TRAIN] = 1 - sum(shares.values())
+        drawn = stratify(presence.loc[own.index], find_copies(own), shares, settings.seed)
+        sides[own.index] = drawn
+    return sides
+
+
+def class_presence(known: AnnotatedPictures) -> pd.DataFrame:
     """By picture and class: whether it shows an object of that class that is not to be ignored."""
-    boxes = detections.boxes[~detections.is_ignored]
+    boxes = known.boxes[~known.is_ignored]
     shown = pd.crosstab(boxes["image"], boxes["label"]) > 0
-    table = shown.reindex(
-        index=detections.images.index, columns=list(detections.classes), fill_value=False
-    )
+    table = shown.reindex(index=known.images.index, columns=list(known.classes), fill_value=False)
     return table.astype(bool)
 
 
@@ -138,15 +147,15 @@ def _drop_copies(images: pd.DataFrame, sides: "pd.Series[str]") -> "pd.Series[st
     return sides
 
 
-def tabulate_sides(detections: DetectionSet, sides: "pd.Series[str]") -> dict[str, Any]:
+def tabulate_sides(known: AnnotatedPictures, sides: "pd.Series[str]") -> dict[str, Any]:
     """What each side has of each class, to be looked at: numbers and shares of what is not dropped.
 
     Returns:
         `pictures` and `pictures_without_object` by side and reason of dropping, and `by_class`, in
         which each side has `pictures`, `boxes` and their shares of the class over all sides.
     """
-    presence = class_presence(detections)
-    objects = detections.boxes[~detections.is_ignored]
+    presence = class_presence(known)
+    objects = known.boxes[~known.is_ignored]
     boxes = pd.crosstab(objects["label"], objects["image"].map(sides))
     pictures = presence.groupby(sides).sum().T
     reasons = sorted(set(sides) - set(SIDES))
@@ -155,7 +164,7 @@ def tabulate_sides(detections: DetectionSet, sides: "pd.Series[str]") -> dict[st
     pictures = pictures.reindex(columns=columns, fill_value=0)
     is_empty = ~presence.any(axis=1)
     by_class: dict[str, Any] = {}
-    for label in detections.classes:
+    for label in known.classes:
         sums = {
             name: max(int(table.loc[label, list(SIDES)].sum()), 1)
             for name, table in (("pictures", pictures), ("boxes", boxes))
@@ -176,3 +185,18 @@ def tabulate_sides(detections: DetectionSet, sides: "pd.Series[str]") -> dict[st
         },
         "by_class": by_class,
     }
+
+
+def summarise(table: dict[str, Any]) -> str:
+    """A line on the pictures, one for each class, and one for each side that lacks a class."""
+    lines = [f"pictures: {table['pictures']}"]
+    for label, by_side in table["by_class"].items():
+        shares = ", ".join(
+            f"{side} {own['boxes']} ({own['share_of_boxes']:.0%})" for side, own in by_side.items()
+        )
+        lines.append(f"  boxes of {listed([label])}: {shares}")
+    for side in SIDES:
+        lacking = [name for name, own in table["by_class"].items() if not own[side]["boxes"]]
+        if lacking:
+            lines.append(f"  warning: no {listed(lacking)} in {side}")
+    return "\n".join(lines)

@@ -14,9 +14,9 @@ from typing import Literal
 import torch
 
 from vigil.plumbing.errors import InputError
+from vigil.settings.training import Precision
 
 MAX_SEED = 2**63 - 1
-Precision = Literal["auto", "32-true", "bf16-mixed", "16-mixed"]
 Arithmetic = Literal["32-true", "bf16-mixed", "16-mixed"]
 
 

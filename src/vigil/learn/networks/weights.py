@@ -164,7 +164,11 @@ def load_model(build: Callable[[str, Mapping[str, Any]], M], weights: Path, card
     card = read_card(card_file)
     try:
         model = build(card["architecture"], card["config"])
-    except TypeError as error:
-        raise InputError(f"{card_file}: config: {error}") from None
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        reason = shorten(" ".join(str(error).split()), 100)
+        raise InputError(
+            f"{card_file}: config: expected what {shorten(card['architecture'])} is built from, "
+            f"got: {reason}"
+        ) from None
     load_weights(model, weights)
     return model.eval()

@@ -27,43 +27,40 @@ from torch.utils.data import DataLoader
 
 from vigil.learn.networks.machine import (
     Arithmetic,
-    Precision,
     choose_device,
     choose_precision,
     describe_machine,
     prepare_torch,
     seed_torch,
 )
-from vigil.plumbing.errors import InputError, listed, shorten
+from vigil.plumbing.errors import FieldError, InputError, listed, shorten
 from vigil.plumbing.outputs import whole
 from vigil.plumbing.trainings import checkpoint_folder
+from vigil.settings.training import Fitting
 
 REMEDY = "a lower learning rate or another precision may help"
 
 
 @dataclass(frozen=True)
-class Fitting:
-    """How long and how a network is trained.
+class Plan:
+    """All that a training takes, put together but not begun.
 
     Attributes:
-        max_epochs: epochs at most.
-        patience_epochs: epochs without a better `monitor` after which to stop.
+        module: its `model` is what is kept; it logs `monitor` in validation.
+        train, val: batches to learn from, and to tell the best epoch by.
+        fitting: how long, and with which arithmetic.
         monitor: the logged value that tells the best epoch.
-        mode: whether less or more of it is better.
-        min_delta: by how much an epoch must be better for patience to start anew.
-        gradient_clip: largest norm of the gradient; 0 for none.
-        precision: of the arithmetic; weights are always kept in 32 bits.
+        mode: whether less of it is better, or more.
         seed: of all random numbers.
-        first_epoch: that may be the best, counted from 1; patience runs from there.
+        first_epoch: the first epoch that may be the best, counted from 1; patience runs from there.
     """
 
-    max_epochs: int
-    patience_epochs: int
+    module: LightningModule
+    train: DataLoader[Any]
+    val: DataLoader[Any]
+    fitting: Fitting
     monitor: str
     mode: Literal["min", "max"]
-    min_delta: float
-    gradient_clip: float
-    precision: Precision
     seed: int
     first_epoch: int = 1
 
@@ -94,21 +91,11 @@ class Fitted:
         }
 
 
-def fit(
-    module: LightningModule,
-    train: DataLoader[Any],
-    val: DataLoader[Any],
-    fitting: Fitting,
-    *,
-    stage: str,
-    fingerprint: str,
-    curves: Path,
-) -> Fitted:
+def fit(plan: Plan, *, branch: str, fingerprint: str, curves: Path) -> Fitted:
     """Trains a module, going on from the last finished epoch of a killed run.
 
     Args:
-        module: its `model` is what is kept; it logs `fitting.monitor` in validation.
-        stage: whose checkpoints these are.
+        branch: whose checkpoints these are.
         fingerprint: of everything the result depends on; another one never resumes this run.
         curves: folder for DVCLive's curves, which must not exist.
 
@@ -117,41 +104,41 @@ def fit(
             has not.
     """
     prepare_torch()
-    checkpoints = checkpoint_folder(stage, fingerprint, describe_machine())
-    best = BestWeights(fitting.monitor, fitting.mode, fitting.first_epoch)
+    checkpoints = checkpoint_folder(branch, fingerprint, describe_machine())
+    best = BestWeights(plan.monitor, plan.mode, plan.first_epoch)
     curve = Curves(curves)
     callbacks = [
-        SeedEachBatch(fitting.seed),
+        SeedEachBatch(plan.seed),
         StopOnNonFinite(),
         ResumableEarlyStopping(
-            fitting.first_epoch,
-            fitting.monitor,
-            patience=fitting.patience_epochs,
-            mode=fitting.mode,
-            min_delta=fitting.min_delta,
+            plan.first_epoch,
+            plan.monitor,
+            patience=plan.fitting.patience_epochs,
+            mode=plan.mode,
+            min_delta=plan.fitting.min_delta,
         ),
         best,
         curve,
         EpochCheckpoint(checkpoints),
     ]
     with quiet_lightning():
-        trainer = build_trainer(fitting, callbacks, default_root_dir=checkpoints)
+        trainer = build_trainer(plan.fitting, callbacks, default_root_dir=checkpoints)
         last = checkpoints / EpochCheckpoint.NAME
         if num_epochs := _num_epochs(last):
-            print(f"{stage}: goes on after epoch {num_epochs} of a run that was stopped")
-        trainer.fit(module, train, val, ckpt_path=last if num_epochs else None)
+            print(f"training goes on after epoch {num_epochs} of a run that was stopped")
+        trainer.fit(plan.module, plan.train, plan.val, ckpt_path=last if num_epochs else None)
     if not trainer.state.finished:  # else what was interrupted would count as done
         raise KeyboardInterrupt
     curve.write()
     state = {name: tensor.cpu() for name, tensor in best.state.items()}
-    model: torch.nn.Module = module.model  # type: ignore[assignment]
+    model: torch.nn.Module = plan.module.model  # type: ignore[assignment]
     return Fitted(
         state,
         best.epoch,
         len(curve.rows),
         curve.rows[best.epoch - 1],
         sum(weight.numel() for weight in model.parameters()),
-        choose_precision(fitting.precision, choose_device()),
+        choose_precision(plan.fitting.precision, choose_device()),
     )
 
 
@@ -168,9 +155,9 @@ def build_trainer(fitting: Fitting, callbacks: list[Callback], **options: Any) -
     """
     device = choose_device()
     if fitting.precision == "16-mixed" and device.type == "cpu":
-        raise InputError(
-            "precision: expected auto, 32-true or bf16-mixed on a CPU, got 16-mixed, which needs a "
-            "GPU"
+        raise FieldError(
+            "fitting.precision",
+            "expected auto, 32-true or bf16-mixed on a CPU, got 16-mixed, which needs a GPU",
         )
     return Trainer(
         accelerator="gpu" if device.type == "cuda" else "cpu",

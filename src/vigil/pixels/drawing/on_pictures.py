@@ -1,14 +1,23 @@
-"""Boxes on pictures and pictures side by side."""
+"""Boxes on pictures, and sheets of pictures with titles, captions and a legend."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TypeAlias
 
 import cv2
 import numpy as np
 
 from vigil.domain.boxes import Boxes
-from vigil.pixels.video.picture import Picture
+from vigil.pixels.drawing.text import (
+    BLACK,
+    SIZE_PX,
+    WHITE,
+    Colour,
+    Label,
+    measure_text,
+    shorten_text,
+    write_labels,
+)
+from vigil.pixels.pictures.picture import Picture
 
 # Okabe and Ito's palette, told apart by colour-blind eyes too (https://jfly.uni-koeln.de/color/).
 PALETTE_BGR = (
@@ -20,9 +29,10 @@ PALETTE_BGR = (
     (0, 94, 213),
     (167, 121, 204),
 )
-Colour: TypeAlias = tuple[int, int, int]
-FONT = cv2.FONT_HERSHEY_SIMPLEX
-CAPTION_HEIGHT_PX = 14
+TITLE_SIZE_PX = 14
+MARGIN_PX = 4
+CAPTION_HEIGHT_PX = SIZE_PX + 6
+SWATCH_PX = 11
 
 
 def draw_boxes(
@@ -31,7 +41,7 @@ def draw_boxes(
     captions: Sequence[str],
     colours: Sequence[Colour] | None = None,
 ) -> Picture:
-    """A copy of a (H, W, 3) picture with (N, 4) boxes.
+    """A copy of a (H, W, 3) picture with (N, 4) boxes; captions do not cover each other.
 
     Args:
         colours: BGR, of each box; without them, equal captions share a colour.
@@ -40,67 +50,80 @@ def draw_boxes(
     if colours is None:
         numbers = {caption: i for i, caption in enumerate(sorted(set(captions)))}
         colours = [PALETTE_BGR[numbers[caption] % len(PALETTE_BGR)] for caption in captions]
-    rounded = boxes_xyxy.round().astype(int)
-    for box, caption, colour in zip(rounded, captions, colours, strict=True):
+    labels = []
+    for box, caption, colour in zip(boxes_xyxy.round().astype(int), captions, colours, strict=True):
         x1, y1, x2, y2 = (int(value) for value in box)
         cv2.rectangle(drawn, (x1, y1), (x2 - 1, y2 - 1), colour, 1)
-        write_text(drawn, caption, (x1, y1 - 3 if y1 > 10 else y2 + 9), colour)
-    return drawn
-
-
-def write_text(picture: Picture, text: str, corner: tuple[int, int], colour: Colour) -> None:
-    """Writes small outlined text into a picture, its lower left corner at `corner`."""
-    for shade, thickness in (((0, 0, 0), 2), (colour, 1)):
-        cv2.putText(picture, text, corner, FONT, 0.32, shade, thickness, cv2.LINE_AA)
-
-
-def enlarge(picture: Picture, side_px: int) -> Picture:
-    """A square picture with sides of so many px, its pixels kept apart."""
-    resized = cv2.resize(picture, (side_px, side_px), interpolation=cv2.INTER_NEAREST)
-    return resized.astype(np.uint8, copy=False)
-
-
-def fit(picture: Picture, size_wh: tuple[int, int]) -> tuple[Picture, float, tuple[int, int]]:
-    """Resizes a picture to fit a size, its sides in proportion.
-
-    Returns:
-        The picture, the factor by which coordinates grew, and its own width and height.
-    """
-    height, width = picture.shape[:2]
-    scale = min(size_wh[0] / width, size_wh[1] / height)
-    own_wh = (max(round(width * scale), 1), max(round(height * scale), 1))
-    method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-    fitted = cv2.resize(picture, own_wh, interpolation=method).astype(np.uint8, copy=False)
-    return fitted, scale, own_wh
-
-
-def as_caption(name: str, num_characters: int = 48) -> str:
-    """A name as OpenCV can write it, which has only ASCII, its end kept where it is too long."""
-    short = name if len(name) < num_characters else f"...{name[3 - num_characters :]}"
-    return short.encode("ascii", "replace").decode()
+        width, height = measure_text(caption)
+        corners = [(x1, y1 - height), (x1, y2), (x2 - width, y1 - height), (x2 + 1, y1)]
+        labels.append(Label(caption, colour, [*corners, (x1 - width - 1, y1)]))
+    return write_labels(drawn, labels)
 
 
 def tile(
-    pictures: Sequence[Picture], captions: Sequence[str], *, num_columns: int = 1, gap_px: int = 4
+    pictures: Sequence[Picture],
+    captions: Sequence[str],
+    *,
+    num_columns: int = 1,
+    gap_px: int = 4,
+    title: str = "",
+    legend: Mapping[str, Colour] | None = None,
 ) -> Picture:
     """Puts pictures of one size into rows, each with a caption below it.
 
     Args:
         pictures: (H, W) or (H, W, 3) each; at least one.
+        title: stands above them all.
+        legend: what colours mean, below the title.
     """
     height, width = pictures[0].shape[:2]
     num_columns = min(num_columns, len(pictures))
     num_rows = -(-len(pictures) // num_columns)
     cell_height, cell_width = height + CAPTION_HEIGHT_PX + gap_px, width + gap_px
-    sheet = np.full((num_rows * cell_height, num_columns * cell_width, 3), 255, np.uint8)
+    sheet: Picture = np.full((num_rows * cell_height, num_columns * cell_width, 3), 255, np.uint8)
+    labels = []
     for position, (picture, caption) in enumerate(zip(pictures, captions, strict=True)):
         y = position // num_columns * cell_height
         x = position % num_columns * cell_width
         colour = cv2.cvtColor(picture, cv2.COLOR_GRAY2BGR) if picture.ndim == 2 else picture
         sheet[y : y + height, x : x + width] = colour
-        below = (x, y + height + CAPTION_HEIGHT_PX - 4)
-        cv2.putText(sheet, caption, below, FONT, 0.32, (0, 0, 0), 1, cv2.LINE_AA)
-    return sheet
+        # A caption may go on over the columns to its right that have none.
+        stop = next((n for n in range(position + 1, len(captions)) if captions[n]), len(captions))
+        stop = min(stop, (position // num_columns + 1) * num_columns)
+        room = max(stop - position, 1) * cell_width - gap_px
+        labels.append(Label(shorten_text(caption, room), BLACK, [(x, y + height + 1)]))
+    sheet = write_labels(sheet, labels, has_plate=False)
+    return _head(sheet, title, legend or {})
+
+
+def _head(sheet: Picture, title: str, legend: Mapping[str, Colour]) -> Picture:
+    """A sheet with a title and a legend above it, wide enough for both."""
+    if not title and not legend:
+        return sheet
+    rows = [(title, TITLE_SIZE_PX)] if title else []
+    entries = [(text, colour, measure_text(text)[0]) for text, colour in legend.items()]
+    entry_width = sum(SWATCH_PX + 4 + width + 14 for *_, width in entries)
+    width = max(
+        sheet.shape[1],
+        entry_width + 2 * MARGIN_PX,
+        *(measure_text(text, size)[0] + 2 * MARGIN_PX for text, size in rows),
+    )
+    title_height = measure_text(title, TITLE_SIZE_PX)[1] + 2 * MARGIN_PX if title else 0
+    head_height = title_height + (measure_text("x")[1] + 2 * MARGIN_PX if legend else 0)
+    head: Picture = np.full((head_height, width, 3), 255, np.uint8)
+    if title:
+        own = [Label(title, BLACK, [(MARGIN_PX, MARGIN_PX)])]
+        head = write_labels(head, own, size_px=TITLE_SIZE_PX, has_plate=False)
+    x, labels = MARGIN_PX, []
+    for text, colour, text_width in entries:
+        y = title_height + MARGIN_PX
+        cv2.rectangle(head, (x, y), (x + SWATCH_PX, y + SWATCH_PX), colour, -1)
+        labels.append(Label(text, BLACK, [(x + SWATCH_PX + 4, y)]))
+        x += SWATCH_PX + 4 + text_width + 14
+    head = write_labels(head, labels, has_plate=False)
+    body: Picture = np.full((sheet.shape[0], width, 3), WHITE, np.uint8)
+    body[:, : sheet.shape[1]] = sheet
+    return np.concatenate([head, body])
 
 
 def write_picture(picture: Picture, path: Path) -> None:

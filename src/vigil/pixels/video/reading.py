@@ -10,7 +10,7 @@ import av
 import numpy as np
 from av.stream import Disposition
 
-from vigil.pixels.video.picture import Picture
+from vigil.pixels.pictures.picture import Picture
 from vigil.plumbing.errors import InputError
 
 # Containers round a length up, and count a last frame that has no packet of its own.

@@ -11,49 +11,31 @@ loss is told in terms of the variance that is left, and the best epoch is one th
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from lightning.pytorch import LightningModule
 from torch import Tensor, nn
 
-from vigil.learn.alarm.scoring.data import Batch
-from vigil.learn.alarm.scoring.tuned import TunedAutoencoder
+from vigil.learn.alarm.network.scoring.data import Batch
+from vigil.learn.alarm.network.scoring.tuned import TunedAutoencoder
 from vigil.learn.alarm.training.module import MONITOR
-from vigil.learn.training.optimisation import Optimisation
+from vigil.learn.training.optimisation import configure
 from vigil.plumbing.errors import InputError
+from vigil.settings.fit_autoencoder import FineTuning
+from vigil.settings.training import Optimisation
 
 MIN_VARIANCE = 1e-12  # else a collapse that is allowed divides by zero
 
 
-@dataclass(frozen=True)
-class Tuning:
-    """How the backbone learns.
-
-    Attributes:
-        from_epoch: the first epoch that trains from clips, counted from 1.
-        learning_rate: of the backbone's weights.
-        target: of the reconstruction.
-        momentum: of the copy: how much of itself it keeps at each step.
-        min_variance_fraction: of the stored vectors' variance within batches; less is a collapse.
-    """
-
-    from_epoch: int
-    learning_rate: float
-    target: Literal["detached", "momentum"]
-    momentum: float
-    min_variance_fraction: float
-
-
-class FineTuning(LightningModule):
+class FineTuningTraining(LightningModule):
     """The mean reconstruction error, of stored vectors first, then of clips."""
 
     def __init__(
         self,
         model: TunedAutoencoder,
         frames: Callable[[Tensor], Tensor],
-        tuning: Tuning,
+        tuning: FineTuning,
         optimisation: Optimisation,
     ) -> None:
         """Args: frames: gives the frames (B, T, S, S, 3) of rows (B,) of the embeddings' table."""
@@ -92,8 +74,7 @@ class FineTuning(LightningModule):
         stored, own = self._spread
         if not stored:
             raise InputError(
-                "data/embeddings: expected vectors of training clips that differ, found them all "
-                "the same"
+                "expected vectors of training clips that differ, found them all the same"
             )
         fraction = own / stored
         self.log("train_variance", fraction)
@@ -101,8 +82,8 @@ class FineTuning(LightningModule):
             raise InputError(
                 f"epoch {self.current_epoch + 1}: expected the embeddings to stay apart, found "
                 f"their variance at {fraction:.2g} of what it was: the backbone collapses to a "
-                "constant; a lower fit_autoencoder.fine_tuning.learning_rate, fewer tensors or "
-                "target: momentum may help"
+                "constant; a lower fine_tuning.learning_rate, fewer tensors or target: momentum "
+                "may help"
             )
         error = float(torch.cat(self._val_errors).mean())
         self._val_errors = []
@@ -114,7 +95,8 @@ class FineTuning(LightningModule):
         self._val_errors.append(self.model.autoencoder.errors(vectors, target).float().cpu())
 
     def configure_optimizers(self) -> Any:
-        return self._optimisation.configure(
+        return configure(
+            self._optimisation,
             self.model.autoencoder.parameters(),
             int(self.trainer.estimated_stepping_batches),
             monitor=MONITOR,

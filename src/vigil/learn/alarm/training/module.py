@@ -5,9 +5,10 @@ from typing import Any
 from lightning.pytorch import LightningModule
 from torch import Tensor
 
-from vigil.learn.alarm.scoring.autoencoder import Autoencoder
-from vigil.learn.alarm.scoring.data import Batch
-from vigil.learn.training.optimisation import Optimisation
+from vigil.learn.alarm.network.scoring.autoencoder import Autoencoder
+from vigil.learn.alarm.network.scoring.data import Batch
+from vigil.learn.training.optimisation import configure
+from vigil.settings.training import Optimisation
 
 MONITOR = "val_loss"
 
@@ -35,6 +36,6 @@ class AutoencoderTraining(LightningModule):
 
     def configure_optimizers(self) -> Any:
         num_steps = int(self.trainer.estimated_stepping_batches)
-        return self._optimisation.configure(
-            self.model.parameters(), num_steps, monitor=MONITOR, mode="min"
+        return configure(
+            self._optimisation, self.model.parameters(), num_steps, monitor=MONITOR, mode="min"
         )

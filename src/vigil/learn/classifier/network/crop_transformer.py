@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from vigil.plumbing.errors import InputError
+from vigil.plumbing.errors import FieldError
 
 
 class CropTransformer(nn.Module):
@@ -26,17 +26,16 @@ class CropTransformer(nn.Module):
         mlp_width: int,
         dropout: float,
     ) -> None:
-        """Raises InputError where patches do not tile a crop, or heads do not share the width."""
+        """Raises FieldError where patches do not tile a crop, or heads do not share the width."""
         super().__init__()
         if size_px % patch_px:
-            raise InputError(
-                f"train_classifier.patch_px: expected a divisor of the crops' {size_px} px, "
-                f"got {patch_px}"
+            raise FieldError(
+                "network.patch_px",
+                f"expected a divisor of the crops' {size_px} px, got {patch_px}",
             )
         if width % num_heads:
-            raise InputError(
-                f"train_classifier.num_heads: expected a divisor of the width {width}, "
-                f"got {num_heads}"
+            raise FieldError(
+                "network.num_heads", f"expected a divisor of the width {width}, got {num_heads}"
             )
         num_tokens = (size_px // patch_px) ** 2
         self.input_shape = (num_frames, size_px, size_px)

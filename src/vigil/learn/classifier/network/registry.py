@@ -8,21 +8,23 @@ from torch import nn
 
 from vigil.learn.classifier.network.crop_transformer import CropTransformer
 from vigil.learn.networks.weights import load_model
-from vigil.plumbing.errors import InputError, listed
+from vigil.plumbing.errors import FieldError, listed
+from vigil.settings.train_classifier import Architecture
 
-ARCHITECTURES: dict[str, Callable[..., nn.Module]] = {"crop_transformer": CropTransformer}
+ARCHITECTURES: dict[Architecture, Callable[..., nn.Module]] = {
+    "crop_transformer": CropTransformer,
+}
 
 
 def build_classifier(architecture: str, config: Mapping[str, Any]) -> nn.Module:
     """Builds a network by name, its weights random.
 
     Raises:
-        InputError: no such architecture, or a configuration it does not take.
+        FieldError: no such architecture, or a configuration it does not take.
     """
     if architecture not in ARCHITECTURES:
-        raise InputError(
-            f"train_classifier.architecture: expected one of {listed(ARCHITECTURES)}, "
-            f"got {architecture!r}"
+        raise FieldError(
+            "architecture", f"expected one of {listed(ARCHITECTURES)}, got {architecture!r}"
         )
     return ARCHITECTURES[architecture](**config)
 

@@ -8,7 +8,8 @@ from torch.nn import functional
 
 from vigil.learn.classifier.network.data import Batch
 from vigil.learn.classifier.training.augmentation import CropAugmentation
-from vigil.learn.training.optimisation import Optimisation
+from vigil.learn.training.optimisation import configure
+from vigil.settings.train_classifier import TrainClassifier
 
 MONITOR = "val_loss"
 
@@ -23,16 +24,13 @@ class ClassifierTraining(LightningModule):
     def __init__(
         self,
         model: nn.Module,
-        augmentation: CropAugmentation,
-        optimisation: Optimisation,
-        label_smoothing: float,
+        settings: TrainClassifier,
     ) -> None:
-        """Args: label_smoothing: in [0, 1): how far targets move towards one half in training."""
         super().__init__()
-        self._label_smoothing = label_smoothing
         self.model = model
-        self._augmentation = augmentation
-        self._optimisation = optimisation
+        self._label_smoothing = settings.label_smoothing
+        self._augmentation = CropAugmentation(settings.augmentation)
+        self._optimisation = settings.optimisation
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         crops, targets = batch
@@ -57,6 +55,6 @@ class ClassifierTraining(LightningModule):
 
     def configure_optimizers(self) -> Any:
         num_steps = int(self.trainer.estimated_stepping_batches)
-        return self._optimisation.configure(
-            self.model.parameters(), num_steps, monitor=MONITOR, mode="min"
+        return configure(
+            self._optimisation, self.model.parameters(), num_steps, monitor=MONITOR, mode="min"
         )

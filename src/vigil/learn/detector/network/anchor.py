@@ -9,11 +9,12 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from vigil.learn.detector.network.dense import DenseDetector, DetectionLoss, Outputs
+from vigil.learn.detector.network.dense import DenseDetector, Outputs
 from vigil.learn.detector.network.interface import output_conv, start_rare
 from vigil.learn.detector.network.matching import NEGATIVE, match_anchors
 from vigil.learn.detector.network.tensors import Truth
 from vigil.learn.detector.network.trunk import Features
+from vigil.settings.train_detector import Loss
 
 MAX_LOG_SIZE = 8.0
 
@@ -24,22 +25,22 @@ class AnchorDetector(DenseDetector):
     def __init__(
         self,
         features: Features,
-        loss: DetectionLoss,
+        loss: Loss,
         *,
         num_classes: int,
         stride: int,
-        anchor_sizes_px: Sequence[float],
-        anchor_ratios: Sequence[float],
+        sizes_px: Sequence[float],
+        ratios: Sequence[float],
         head_width: int,
         positive_iou: float,
         negative_iou: float,
     ) -> None:
-        """Args: anchor_sizes_px: square roots of areas. anchor_ratios: height over width."""
+        """Args: sizes_px: of anchors, square roots of areas. ratios: height over width."""
         super().__init__(loss)
         self.features = features
         self._num_classes, self._stride = num_classes, stride
-        self.register_buffer("shapes_wh", anchor_shapes(anchor_sizes_px, anchor_ratios))
-        per_cell = len(anchor_sizes_px) * len(anchor_ratios)
+        self.register_buffer("shapes_wh", anchor_shapes(sizes_px, ratios))
+        per_cell = len(sizes_px) * len(ratios)
         self.box_branch = _branch(features.num_channels, head_width, 4 * per_cell)
         self.objectness_branch = _branch(features.num_channels, head_width, per_cell)
         self.class_branch = _branch(features.num_channels, head_width, num_classes * per_cell)

@@ -9,13 +9,13 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from vigil.domain.pictures.annotated import CORNERS, DetectionSet
+from vigil.domain.pictures.annotated import CORNERS, AnnotatedPictures
 from vigil.learn.detector.network.tensors import Example, Objects, Truth, pad_objects
 from vigil.learn.networks.machine import num_workers, one_thread
 from vigil.learn.networks.order import EpochSampler
-from vigil.pixels.images import ImageSource
-from vigil.pixels.letterbox import letterbox
-from vigil.pixels.video.picture import Picture
+from vigil.pixels.fitting import letterbox
+from vigil.pixels.pictures.images import ImageSource
+from vigil.pixels.pictures.picture import Picture
 
 Batch = tuple[Tensor, Truth]
 """Pictures (B, 3, H, W) uint8, and what is in them."""
@@ -27,13 +27,13 @@ Augmentation = Callable[[Callable[[int], Example], int, int], Example]
 """Makes a changed copy of the example at a position, given a way to load any of so many."""
 
 
-class DetectionDataset(Dataset[Example]):
+class PictureDataset(Dataset[Example]):
     """Pictures on a canvas of one size, changed at random where an augmentation is given."""
 
     def __init__(
         self,
         images: Path,
-        detections: DetectionSet,
+        detections: AnnotatedPictures,
         *,
         input_size_wh: tuple[int, int],
         augmentation: Augmentation | None = None,
@@ -99,7 +99,7 @@ class DetectionDataset(Dataset[Example]):
 
 
 def batches(
-    dataset: DetectionDataset, batch_size: int, *, shuffle_seed: int | None
+    dataset: PictureDataset, batch_size: int, *, shuffle_seed: int | None
 ) -> DataLoader[Batch]:
     """Batches of a dataset, in order or shuffled anew in each epoch."""
     workers = num_workers()
@@ -144,7 +144,7 @@ def collate(examples: Sequence[Example]) -> Batch:
     return pictures, pad_objects([objects for _, objects in examples])
 
 
-def _objects_by_picture(detections: DetectionSet) -> list[Objects]:
+def _objects_by_picture(detections: AnnotatedPictures) -> list[Objects]:
     numbers = {label: number for number, label in enumerate(detections.classes)}
     boxes = torch.from_numpy(detections.boxes[CORNERS].to_numpy(np.float32))
     labels = torch.tensor(detections.boxes["label"].map(numbers).to_numpy(np.int64))

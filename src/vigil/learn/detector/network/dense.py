@@ -1,36 +1,15 @@
 """Detectors that say at each of many places whether an object is there, which, and its box."""
 
 from abc import abstractmethod
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from vigil.learn.detector.network.interface import Detector, best_candidates
-from vigil.learn.detector.network.losses import (
-    BoxLoss,
-    ScoreLoss,
-    box_loss,
-    one_hot,
-    score_loss,
-)
+from vigil.learn.detector.network.losses import box_loss, one_hot, score_loss
 from vigil.learn.detector.network.tensors import Candidates, Truth
-
-
-@dataclass(frozen=True)
-class DetectionLoss:
-    """Which losses of boxes, objectness and classes, and their weights.
-
-    Each is a sum over places, divided by the number of places that are responsible for an object.
-    """
-
-    box_loss: BoxLoss
-    objectness_loss: ScoreLoss
-    class_loss: ScoreLoss
-    box_weight: float
-    objectness_weight: float
-    class_weight: float
+from vigil.settings.train_detector import Loss
 
 
 class Outputs(NamedTuple):
@@ -50,7 +29,8 @@ class Outputs(NamedTuple):
 class DenseDetector(Detector):
     """A detector whose places (A, ...) have a way to encode boxes and a way to be assigned."""
 
-    def __init__(self, loss: DetectionLoss) -> None:
+    def __init__(self, loss: Loss) -> None:
+        """Args: loss: each part is a sum over places, divided by the number that find an object."""
         super().__init__()
         self._loss = loss
 
@@ -87,15 +67,15 @@ class DenseDetector(Detector):
         num_found = max(len(own), 1)
         return {
             "box": box_loss(
-                self._loss.box_loss, encoded, self.encode(boxes, places[place]), decoded, boxes
+                self._loss.box, encoded, self.encode(boxes, places[place]), decoded, boxes
             )
             * (self._loss.box_weight / num_found),
             "objectness": score_loss(
-                self._loss.objectness_loss, outputs.objectness[counted], is_object[counted]
+                self._loss.objectness, outputs.objectness[counted], is_object[counted]
             )
             * (self._loss.objectness_weight / num_found),
-            "class": score_loss(self._loss.class_loss, classes, one_hot(labels, classes.shape[1]))
-            * (self._loss.class_weight / num_found),
+            "class": score_loss(self._loss.classes, classes, one_hot(labels, classes.shape[1]))
+            * (self._loss.classes_weight / num_found),
         }
 
     def candidates(self, pictures: Tensor) -> list[Candidates]:

@@ -12,10 +12,11 @@ distance along x and along y. 0.5 is a cell's own area; more gives an object sev
 import torch
 from torch import Tensor
 
-from vigil.learn.detector.network.dense import DenseDetector, DetectionLoss, Outputs
+from vigil.learn.detector.network.dense import DenseDetector, Outputs
 from vigil.learn.detector.network.interface import output_conv, start_rare
 from vigil.learn.detector.network.tensors import Truth
 from vigil.learn.detector.network.trunk import Features
+from vigil.settings.train_detector import Loss
 
 MAX_LOG_SIZE = 8.0  # exp of more overflows in half precision
 REACH_MARGIN = 0.95  # of a cell: tanh needs endless logits for a whole one
@@ -27,7 +28,7 @@ class GridDetector(DenseDetector):
     def __init__(
         self,
         features: Features,
-        loss: DetectionLoss,
+        loss: Loss,
         *,
         num_classes: int,
         stride: int,

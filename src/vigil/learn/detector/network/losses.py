@@ -1,7 +1,5 @@
 """Losses of detectors, summed over what they are given."""
 
-from typing import Literal
-
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -11,8 +9,8 @@ from torchvision.ops import (
     sigmoid_focal_loss,
 )
 
-BoxLoss = Literal["smooth_l1", "giou", "ciou"]
-ScoreLoss = Literal["bce", "focal"]
+from vigil.settings.train_detector import BoxLoss, ScoreLoss
+
 SMOOTH_L1_BETA = 1 / 9  # Ren et al., "Faster R-CNN", 2015
 
 

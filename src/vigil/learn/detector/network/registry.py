@@ -2,21 +2,22 @@
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast, get_args
 
 from vigil.learn.detector.network.anchor import AnchorDetector
-from vigil.learn.detector.network.dense import DetectionLoss
 from vigil.learn.detector.network.grid import GridDetector
 from vigil.learn.detector.network.interface import Detector
-from vigil.learn.detector.network.torchvision_detectors import NAMES, TorchvisionDetector
+from vigil.learn.detector.network.torchvision_detectors import TorchvisionDetector
 from vigil.learn.detector.network.trunk import Features
 from vigil.learn.networks.weights import load_model
 from vigil.plumbing.closure import Import, imports_from
-from vigil.plumbing.errors import InputError, listed
+from vigil.plumbing.errors import FieldError, listed
+from vigil.settings.train_detector import Loss, OwnArchitecture, TorchvisionArchitecture
 
-OWN: dict[str, Callable[..., Detector]] = {"grid": GridDetector, "anchor": AnchorDetector}
-ARCHITECTURES = (*OWN, *NAMES)
-PRETRAINED = ("none", "imagenet", "coco")
+OWN: dict[OwnArchitecture, Callable[..., Detector]] = {
+    "grid": GridDetector,
+    "anchor": AnchorDetector,
+}
 
 
 def build_detector(
@@ -29,27 +30,28 @@ def build_detector(
     """Builds a detector by name.
 
     Args:
-        config: for `grid` and `anchor`, `features` (of `Features`), `loss` (of `DetectionLoss`)
+        config: for `grid` and `anchor`, `features` (of `Features`), `loss` (of `Loss`)
             and the detector's own arguments; for torchvision's, those of `TorchvisionDetector`.
         pretrained: `none`, `imagenet`, or `coco` for torchvision's own.
         num_frozen_blocks: of the trunk, from its start, that do not learn.
 
     Raises:
-        InputError: no such architecture, weights it does not come with or that cannot be fetched.
+        FieldError: no such architecture, weights it does not come with or that cannot be fetched.
     """
-    if architecture not in ARCHITECTURES:
-        raise InputError(
-            f"train_detector.architecture: expected one of {listed(ARCHITECTURES, 20)}, "
-            f"got {architecture!r}"
-        )
-    if architecture in NAMES:
+    if architecture in get_args(TorchvisionArchitecture):
         return TorchvisionDetector(
             architecture, pretrained=pretrained, num_frozen_blocks=num_frozen_blocks, **config
         )
+    if architecture not in OWN:
+        known = (*OWN, *get_args(TorchvisionArchitecture))
+        raise FieldError(
+            "architecture", f"expected one of {listed(known, 20)}, got {architecture!r}"
+        )
     if pretrained == "coco":
-        raise InputError(
-            f"train_detector.weights: expected none, imagenet or a file for {architecture}, "
-            "got coco, which torchvision's own detectors have"
+        raise FieldError(
+            "weights",
+            f"expected none, imagenet or a file for {architecture}, got coco, which torchvision's "
+            "own detectors have",
         )
     own = dict(config)
     features = Features(
@@ -57,13 +59,15 @@ def build_detector(
         pretrained=pretrained == "imagenet",
         num_frozen_blocks=num_frozen_blocks,
     )
-    detector: Detector = OWN[architecture](features, DetectionLoss(**own.pop("loss")), **own)
-    return detector
+    build = OWN[architecture]
+    return build(features, Loss(**own.pop("loss")), **own)
 
 
 def imports_of_others(architecture: str) -> set[Import]:
     """This module's imports that a detector has no use for."""
-    kinds = {TorchvisionDetector, *OWN.values()} - {OWN.get(architecture, TorchvisionDetector)}
+    kinds = {TorchvisionDetector, *OWN.values()} - {
+        OWN.get(cast(OwnArchitecture, architecture), TorchvisionDetector)
+    }
     return imports_from(Path(__file__), *(kind.__module__ for kind in kinds))
 
 

@@ -12,16 +12,8 @@ from torchvision.models import VGG16_Weights
 
 from vigil.learn.detector.network.interface import MAX_CANDIDATES, Detector
 from vigil.learn.detector.network.tensors import Candidates, Truth
-from vigil.plumbing.errors import InputError, listed
+from vigil.plumbing.errors import FieldError, listed
 
-NAMES = (
-    "fasterrcnn_resnet50_fpn_v2",
-    "fasterrcnn_mobilenet_v3_large_320_fpn",
-    "retinanet_resnet50_fpn_v2",
-    "fcos_resnet50_fpn",
-    "ssd300_vgg16",
-    "ssdlite320_mobilenet_v3_large",
-)
 FIXED_SIZE = ("ssd300_vgg16", "ssdlite320_mobilenet_v3_large")
 """These resize every picture to the size in their name; the others take pictures as they come."""
 
@@ -62,15 +54,15 @@ class TorchvisionDetector(Detector):
             num_frozen_blocks: of the trunk, counted from its start.
 
         Raises:
-            InputError: weights that cannot be downloaded here.
+            FieldError: weights that cannot be downloaded here.
         """
         super().__init__()
         self._first_label = 0 if name in WITHOUT_BACKGROUND else 1
         num_layers = NUM_TRUNK_LAYERS.get(name, 5)
         if num_frozen_blocks > num_layers:
-            raise InputError(
-                f"train_detector.num_frozen_blocks: expected at most {num_layers} for {name}, "
-                f"got {num_frozen_blocks}"
+            raise FieldError(
+                "num_frozen_blocks",
+                f"expected at most {num_layers} for {name}, got {num_frozen_blocks}",
             )
         options: dict[str, Any] = {}
         if name not in FIXED_SIZE:
@@ -93,9 +85,9 @@ class TorchvisionDetector(Detector):
                     **options,
                 )
             except OSError as error:
-                raise InputError(
-                    f"train_detector.weights: expected to download the {pretrained} weights of "
-                    f"{name}, got: {error}"
+                raise FieldError(
+                    "weights",
+                    f"expected to download the {pretrained} weights of {name}, got: {error}",
                 ) from None
             _copy(donor, self.network, "" if pretrained == "coco" else "backbone.")
             if num_frozen_blocks:

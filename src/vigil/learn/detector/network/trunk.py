@@ -6,8 +6,8 @@ the deepest map to the finest, joining each with the one above it, after Lin et 
 Pyramid Networks for Object Detection", 2017, but by concatenation.
 """
 
-import re
 from collections.abc import Mapping, Sequence
+from typing import get_args
 
 import torch
 import torchvision
@@ -15,9 +15,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from vigil.learn.detector.network.interface import normalise
-from vigil.plumbing.errors import InputError, listed
+from vigil.plumbing.errors import FieldError, listed
+from vigil.settings.train_detector import Stride, TrunkName
 
-STRIDES = (4, 8, 16, 32)
+STRIDES = get_args(Stride)
+TRUNKS = get_args(TrunkName)
 EFFICIENTNET_TAPS = {4: 2, 8: 3, 16: 5, 32: 7}
 """Stride to the last block of `features` with it."""
 
@@ -90,12 +92,12 @@ class Features(nn.Module):
         num_frozen_blocks: int,
         pretrained: bool,
     ) -> None:
-        """Raises InputError for a trunk, stride or number of frozen blocks that it has not."""
+        """Raises FieldError for a trunk, stride or number of frozen blocks that it has not."""
         super().__init__()
         if deepest_stride < stride:
-            raise InputError(
-                f"train_detector.deepest_stride: expected at least the stride {stride}, "
-                f"got {deepest_stride}"
+            raise FieldError(
+                "features.deepest_stride",
+                f"expected at least the stride {stride}, got {deepest_stride}",
             )
         self.trunk = build_trunk(
             trunk,
@@ -108,9 +110,10 @@ class Features(nn.Module):
         self._stride = stride
         self.neck = Neck({s: channels[s] for s in strides}, neck_width) if neck_width else None
         if self.neck is None and len(strides) > 1:
-            raise InputError(
-                "train_detector.neck_width: expected more than 0 to merge the strides "
-                f"{stride} to {deepest_stride}, got {neck_width}"
+            raise FieldError(
+                "features.neck_width",
+                f"expected more than 0 to merge the strides {stride} to {deepest_stride}, "
+                f"got {neck_width}",
             )
         self.num_channels = neck_width or channels[stride]
 
@@ -121,33 +124,23 @@ class Features(nn.Module):
         return features
 
 
-def known_trunks() -> list[str]:
-    """Names of torchvision that can be a trunk."""
-    names: list[str] = torchvision.models.list_models(torchvision.models)
-    pattern = re.compile(r"(resnet\d+|resnext\w+|wide_resnet\w+|efficientnet_b[0-7])")
-    return [name for name in names if pattern.fullmatch(name)]
-
-
 def build_trunk(
     name: str, *, deepest_stride: int, num_frozen_blocks: int, pretrained: bool
 ) -> Trunk:
     """A trunk by torchvision's name.
 
     Raises:
-        InputError: no such trunk, fewer blocks than are to be frozen, or no pretrained weights here
+        FieldError: no such trunk, fewer blocks than are to be frozen, or no pretrained weights here
             and no network to fetch them.
     """
-    if name not in known_trunks():
-        raise InputError(
-            f"train_detector.trunk: expected one of {listed(known_trunks(), 30)}, got {name!r}"
-        )
+    if name not in TRUNKS:
+        raise FieldError("features.trunk", f"expected one of {listed(TRUNKS, 30)}, got {name!r}")
     weights = "DEFAULT" if pretrained else None
     try:
         network = torchvision.models.get_model(name, weights=weights)
     except OSError as error:  # no network: urllib's errors are OSErrors
-        raise InputError(
-            f"train_detector.weights: expected to download the ImageNet weights of {name}, "
-            f"got: {error}"
+        raise FieldError(
+            "weights", f"expected to download the ImageNet weights of {name}, got: {error}"
         ) from None
     if name.startswith("efficientnet"):
         blocks, taps = list(network.features), dict(EFFICIENTNET_TAPS)
@@ -158,9 +151,10 @@ def build_trunk(
     taps = {stride: number for stride, number in taps.items() if stride <= deepest_stride}
     blocks = blocks[: taps[deepest_stride] + 1]
     if num_frozen_blocks > len(blocks):
-        raise InputError(
-            f"train_detector.num_frozen_blocks: expected at most the {len(blocks)} blocks of "
-            f"{name} down to stride {deepest_stride}, got {num_frozen_blocks}"
+        raise FieldError(
+            "num_frozen_blocks",
+            f"expected at most the {len(blocks)} blocks of {name} down to stride {deepest_stride}, "
+            f"got {num_frozen_blocks}",
         )
     return Trunk(blocks, taps, num_frozen_blocks)
 

@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.cluster import KMeans
 
-from vigil.plumbing.errors import InputError
+from vigil.plumbing.errors import FieldError
 
 
 def cluster_sizes(
@@ -21,14 +21,15 @@ def cluster_sizes(
         Ascending sizes in px, rounded to 0.01.
 
     Raises:
-        InputError: fewer different sizes than are asked for.
+        FieldError: fewer different sizes than are asked for.
     """
     logs = 0.5 * np.log(boxes_wh.prod(axis=1))[:, None]
     num_different = len(np.unique(logs.round(6)))
     if num_different < num_sizes:
-        raise InputError(
-            f"train_detector.num_anchor_sizes: expected training boxes of at least {num_sizes} "
-            f"different sizes, found {num_different}"
+        raise FieldError(
+            "anchor.num_sizes",
+            f"expected training boxes of at least {num_sizes} different sizes, "
+            f"found {num_different}",
         )
     clusters = KMeans(num_sizes, n_init=10, random_state=seed).fit(logs)
     return tuple(np.sort(np.exp(clusters.cluster_centers_[:, 0])).round(2).tolist())

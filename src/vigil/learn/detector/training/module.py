@@ -2,19 +2,19 @@
 
 import copy
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any
 
 import pandas as pd
 import torch
 from lightning.pytorch import LightningModule
 from torch import Tensor, nn
 
-from vigil.learn.detector.network.data import Batch, DetectionDataset
+from vigil.learn.detector.network.data import Batch, PictureDataset
+from vigil.learn.detector.network.detecting import DetectionTable, detect
 from vigil.learn.detector.network.interface import Detector
-from vigil.learn.detector.network.suppression import Suppression
-from vigil.learn.detector.network.trained import DetectionTable, detect
-from vigil.learn.networks.machine import Precision
-from vigil.learn.training.optimisation import Optimisation
+from vigil.learn.training.optimisation import configure
+from vigil.settings.suppression import DEFAULT
+from vigil.settings.train_detector import TrainDetector
 
 Measure = Callable[[pd.DataFrame], float]
 
@@ -30,36 +30,25 @@ class DetectorTraining(LightningModule):
     def __init__(
         self,
         network: Detector,
-        optimisation: Optimisation,
+        settings: TrainDetector,
         *,
-        ema_decay: float,
-        monitor: Literal["val_map", "val_loss"],
-        val_set: DetectionDataset,
+        val_set: PictureDataset,
         measure: Measure,
-        with_val_loss: bool,
-        precision: Precision,
     ) -> None:
         """Sets a training up.
 
         Args:
-            ema_decay: in [0, 1); 0 for none.
-            monitor: what a learning rate may fall by.
             val_set: the validation pictures, in the order of their batches.
             measure: mean average precision of a table of detections in them.
-            with_val_loss: whether to take the losses in validation too, which not every detector
-                can.
         """
         super().__init__()
         self.network = network.to(memory_format=torch.channels_last)
-        self.average = copy.deepcopy(self.network).requires_grad_(False) if ema_decay else None
-        self._ema_decay = ema_decay
-        self._monitor = monitor
-        self._optimisation = optimisation
+        has_average = settings.ema_decay > 0
+        self.average = copy.deepcopy(self.network).requires_grad_(False) if has_average else None
+        self._settings = settings
         self._val_set = val_set
         self._measure = measure
-        self._with_val_loss = with_val_loss
-        self._precision: Precision = precision
-        self._found = DetectionTable.of(val_set)
+        self._found = DetectionTable(val_set)
 
     @property
     def model(self) -> Detector:
@@ -81,16 +70,16 @@ class DetectorTraining(LightningModule):
     def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
         if self.average is not None:
             step = self.trainer.global_step
-            decay = min(self._ema_decay, (1 + step) / (10 + step))
+            decay = min(self._settings.ema_decay, (1 + step) / (10 + step))
             _move_towards(self.average, self.network, 1 - decay)
 
     def on_validation_epoch_start(self) -> None:
-        self._found = DetectionTable.of(self._val_set)
+        self._found = DetectionTable(self._val_set)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         pictures, truth = batch
-        self._found.add(detect(self.model, pictures, Suppression(), self._precision))
-        if self._with_val_loss:
+        self._found.add(detect(self.model, pictures, DEFAULT, self._settings.fitting.precision))
+        if self._settings.is_own:  # others have no loss in validation
             losses = self.model.losses(pictures, truth)
             total = torch.stack([loss.float() for loss in losses.values()]).sum()
             self._log("val", {"loss": total}, len(pictures))
@@ -104,9 +93,12 @@ class DetectorTraining(LightningModule):
 
     def configure_optimizers(self) -> Any:
         num_steps = int(self.trainer.estimated_stepping_batches)
-        mode: Literal["min", "max"] = "max" if self._monitor == "val_map" else "min"
-        return self._optimisation.configure(
-            self.network.parameters(), num_steps, monitor=self._monitor, mode=mode
+        return configure(
+            self._settings.optimisation,
+            self.network.parameters(),
+            num_steps,
+            monitor=self._settings.monitor,
+            mode=self._settings.mode,
         )
 
 

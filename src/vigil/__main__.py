@@ -1,0 +1,100 @@
+"""The command `vigil`: what a person does beside the pipeline. `vigil --help` lists it."""
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from vigil.plumbing.errors import InputError, printable
+from vigil.plumbing.failures import explain_failure
+from vigil.plumbing.own_source import use_own_source
+
+TRAININGS = ("train_classifier", "train_detector", "fit_autoencoder")
+
+Command = Callable[[argparse.Namespace], None]
+
+
+def report(words: argparse.Namespace) -> None:
+    """Compares the last run with a revision, as a page and as a comment."""
+    from vigil.review.report import FILES, write_report
+
+    write_report(Path.cwd(), words.base, words.out)
+    page, comment = (words.out / name for name in FILES)
+    print(f"{page}, and {comment} for a comment")
+
+
+def headline(words: argparse.Namespace) -> None:
+    """Shows the numbers of the last run that matter most."""
+    from vigil.review.headline import print_headline
+
+    print_headline(Path.cwd())
+
+
+def find_lr(words: argparse.Namespace) -> None:
+    """Sweeps learning rates of a training, and suggests one."""
+    from vigil.learn.lr_finder import find_learning_rate
+
+    folder = Path("lr_finder") / words.stage
+    rate = find_learning_rate(words.stage, folder)
+    print(
+        f"{words.stage}.optimisation.learning_rate: {rate:.1e} is suggested; "
+        f"{folder / 'curve.png'} shows why"
+    )
+
+
+def put_back(words: argparse.Namespace) -> None:
+    """Puts back what a kill left of DVC's lock files."""
+    from vigil.plumbing.cut_files import tell_what_is_put_back
+
+    tell_what_is_put_back(Path.cwd().resolve())
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The commands and their options."""
+    parser = argparse.ArgumentParser(prog="vigil", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="command")
+
+    def add(name: str, command: Command) -> argparse.ArgumentParser:
+        added = commands.add_parser(name, help=command.__doc__, description=command.__doc__)
+        added.set_defaults(command=command, name=name)
+        return added
+
+    own = add("report", report)
+    own.add_argument("--base", default="main", help="the revision to compare with")
+    own.add_argument("--out", type=Path, default=Path("report"), help="the folder to write to")
+    add("headline", headline)
+    add("find-lr", find_lr).add_argument("stage", choices=TRAININGS)
+    add("put-back", put_back)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Runs a command and exits: with 1 and one line where an input is not right.
+
+    Args:
+        arguments: those of the process, where none are given.
+    """
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    use_own_source(["-m", "vigil", *given])
+    words = build_parser().parse_args(given)
+    try:
+        words.command(words)
+    except InputError as error:
+        _fail(words.name, " ".join(str(error).split()))
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except Exception as error:
+        if not (line := explain_failure(error)):
+            raise
+        _fail(words.name, line)
+    sys.exit(0)
+
+
+def _fail(command: str, message: str) -> NoReturn:
+    print(f"vigil {command}: {printable(message)}", file=sys.stderr)
+    sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

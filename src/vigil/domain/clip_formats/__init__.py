@@ -1,0 +1,1 @@
+"""Clips and their labels in the forms that others have them."""

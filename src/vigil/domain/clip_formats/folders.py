@@ -1,0 +1,112 @@
+"""Clips in folders of classes: `<folder>/<class>/<clip>`; a clip may be a folder of pictures."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from vigil.plumbing.errors import FieldError, InputError, listed, shorten
+from vigil.plumbing.folders import is_hidden
+from vigil.plumbing.memo import tree_digest
+
+
+def list_clips(
+    folder: Path, *, anomalous_classes: Sequence[str], group_pattern: str
+) -> pd.DataFrame:
+    """Lists every clip below a folder; hidden files do not count.
+
+    Args:
+        anomalous_classes: classes that must raise the alarm; all others are allowed.
+        group_pattern: a regular expression over a clip's file name. Its first group, or the whole
+            match where it has none, names the source the clip was cut from. Empty: each clip is a
+            source of its own.
+
+    Returns:
+        `class`, `is_anomalous`, `source` and `digest` (SHA-256 of the file) by `clip`
+        ("<class>/<file name>"), sorted.
+
+    Raises:
+        InputError: no folder, no class, a class without clips, a file where a folder is expected or
+            the other way round, a name outside the pattern, an anomalous class that is not there,
+            or no class of either kind.
+    """
+    if not folder.is_dir():
+        raise InputError(f"{folder}: expected a folder for each class of clips, found none")
+    classes = _visible(folder)
+    for path in classes:
+        if not path.is_dir():
+            raise InputError(f"{path}: expected a folder for each class of clips, found a file")
+    names = [path.name for path in classes]
+    if not names:
+        raise InputError(f"{folder}: expected a folder for each class of clips, found none")
+    _check_classes(names, anomalous_classes)
+    rows = []
+    for path in classes:
+        files = _visible(path)
+        if not files:
+            raise InputError(f"{path}: expected clips, found an empty folder")
+        for file in files:
+            rows.append(
+                {
+                    "clip": f"{path.name}/{file.name}",
+                    "class": path.name,
+                    "is_anomalous": path.name in anomalous_classes,
+                    "source": source_of(f"{path.name}/{file.name}", group_pattern),
+                    "digest": tree_digest(file),
+                }
+            )
+    return pd.DataFrame(rows).set_index("clip")
+
+
+def _visible(folder: Path) -> list[Path]:
+    found = sorted(path for path in folder.iterdir() if not is_hidden(path.name))
+    for path in found:
+        if not path.name.isprintable():  # nor a name that is not UTF-8
+            raise InputError(f"{folder}: expected printable names, got {shorten(path.name)}")
+    return found
+
+
+def _check_classes(names: Sequence[str], anomalous_classes: Sequence[str]) -> None:
+    unknown = set(anomalous_classes) - set(names)
+    if unknown:
+        raise FieldError(
+            "anomalous_classes", f"expected classes of {listed(names)}, got {listed(unknown)}"
+        )
+    if not anomalous_classes:
+        raise FieldError(
+            "anomalous_classes", "expected at least one class to raise the alarm, got none"
+        )
+    if set(anomalous_classes) == set(names):
+        raise FieldError(
+            "anomalous_classes",
+            f"expected to leave a class that is allowed, got all of {listed(names)}",
+        )
+
+
+def source_of(clip: str, group_pattern: str) -> str:
+    """The source that a clip ("<class>/<file name>") was cut from.
+
+    Args:
+        group_pattern: as `list_clips` takes it.
+
+    Raises:
+        InputError: not a regular expression, or a name outside of it.
+    """
+    if not group_pattern:
+        return clip
+    try:
+        pattern = re.compile(group_pattern)
+    except re.error as error:
+        raise FieldError(
+            "clip_group_pattern",
+            f"expected a regular expression, got {shorten(group_pattern)}: {error}",
+        ) from None
+    found = pattern.search(clip.split("/")[-1])
+    source = (found[1] if pattern.groups else found[0]) if found else None
+    if not source:
+        raise InputError(
+            f"{clip}: expected clip_group_pattern {shorten(group_pattern)} to find the "
+            "clip's source in its name, found none"
+        )
+    return source

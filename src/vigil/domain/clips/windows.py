@@ -1,0 +1,95 @@
+"""Windows of videos: the parts that get a vector, and what is known of each.
+
+Two tables of the same rows. `windows.csv` is all that an embedding needs; `labels.csv` joins after
+it, so that another choice of anomalous classes embeds nothing again.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from vigil.domain.sides import SIDES, read_side
+from vigil.plumbing.errors import InputError, listed
+from vigil.plumbing.records import read_csv, write_csv
+
+WINDOW_DTYPES = {"video": str, "start_s": np.float64, "stop_s": np.float64, "digest": str}
+"""A video by its path below the folder of clips; times from its first frame on, the end exclusive;
+SHA-256 of the video."""
+LABEL_DTYPES = {
+    "video": str,
+    "start_s": np.float64,
+    "clip": str,
+    "class": str,
+    "is_anomalous": bool,
+    "source": str,
+}
+"""`clip` is what gets a verdict: all windows of a short clip together, each window of a long video;
+`source` is what the video was cut from."""
+KEYS = ["video", "start_s"]
+WINDOWS_NAME, LABELS_NAME = "windows.csv", "labels.csv"
+
+
+def write_windows(windows: pd.DataFrame, folder: Path) -> None:
+    """Writes both tables; `windows` has the columns of either."""
+    write_csv(windows[list(WINDOW_DTYPES)], folder / WINDOWS_NAME)
+    write_csv(windows[list(LABEL_DTYPES)], folder / LABELS_NAME)
+
+
+def read_windows(file: Path) -> pd.DataFrame:
+    """Reads the table of windows.
+
+    Raises:
+        InputError: no such file, or not such a table.
+    """
+    return read_csv(file, WINDOW_DTYPES)
+
+
+def read_labels(file: Path) -> pd.DataFrame:
+    """Reads the table of labels.
+
+    Raises:
+        InputError: no such file, or not such a table.
+    """
+    return read_csv(file, LABEL_DTYPES)
+
+
+def join_labels(windows: pd.DataFrame, labels: pd.DataFrame) -> pd.DataFrame:
+    """Windows with what is known of them, in their order.
+
+    Raises:
+        InputError: a window that is there twice, or without labels.
+    """
+    for table in (windows, labels):
+        if repeated := set(table.loc[table.duplicated(KEYS), "video"]):
+            raise InputError(f"expected each window once, got more of {listed(repeated)}")
+    joined = windows.merge(labels, how="left", on=KEYS)
+    if missing := set(joined.loc[joined["clip"].isna(), "video"]):
+        raise InputError(
+            f"expected labels for the window of each video, found none for {listed(missing)}"
+        )
+    return joined.astype({"is_anomalous": bool})
+
+
+def label_windows(windows: pd.DataFrame, labels: pd.DataFrame, splits: Path) -> pd.DataFrame:
+    """Joins windows with what is known of them and with the side of their video.
+
+    Args:
+        windows: `KEYS`, in the order of the result.
+        splits: the folder of the lists of videos on each side.
+
+    Returns:
+        `KEYS`, `clip`, `class`, `source`, `is_anomalous` and `split`.
+
+    Raises:
+        InputError: as `join_labels`, or a video on no side.
+    """
+    side_of = {video: side for side in SIDES for video in read_side(splits / f"{side}.json")}
+    table = join_labels(windows[KEYS], labels)
+    table["split"] = table["video"].map(side_of)
+    if missing := set(table.loc[table["split"].isna(), "video"]):
+        raise InputError(
+            f"{splits}: expected a side of the split for the window of each video, found none for "
+            f"{listed(missing)}"
+        )
+    return table[[*KEYS, "clip", "class", "source", "is_anomalous", "split"]]

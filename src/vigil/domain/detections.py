@@ -1,0 +1,130 @@
+"""What a network finds in a picture; what it finds in many, as a table and as a file."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from vigil.domain.boxes import Boxes
+from vigil.domain.pictures.annotated import CORNERS, AnnotatedPictures
+from vigil.plumbing.errors import InputError, shorten
+from vigil.plumbing.records import read_json, write_json
+
+DETECTION_COLUMNS = ["image", "label", "score", *CORNERS]
+COORDINATE_DECIMALS, SCORE_DECIMALS = 3, 6
+NAME = "detections.json"
+
+
+@dataclass(frozen=True)
+class Detections:
+    """What is found in one picture, best first.
+
+    Attributes:
+        boxes_xyxy: (N, 4) in px of the picture.
+        scores: (N,) in [0, 1].
+        labels: (N,) names of classes.
+        track_ids: (N,) whole numbers that stay with an object from frame to frame; None where
+            nothing was tracked.
+        masks: (N, H, W) bool; None where there are none.
+    """
+
+    boxes_xyxy: Boxes
+    scores: npt.NDArray[np.float64]
+    labels: npt.NDArray[np.object_]
+    track_ids: npt.NDArray[np.int64] | None = None
+    masks: npt.NDArray[np.bool_] | None = None
+
+    def __post_init__(self) -> None:
+        """Raises ValueError where the parts do not have one length."""
+        parts = (self.scores, self.labels, self.track_ids, self.masks)
+        if self.boxes_xyxy.shape != (len(self), 4) or any(
+            part is not None and len(part) != len(self) for part in parts
+        ):
+            raise ValueError(f"parts must have one length, but got {len(self)} boxes and others")
+
+    def __len__(self) -> int:
+        return len(self.boxes_xyxy)
+
+    def select(self, chosen: npt.NDArray[Any]) -> "Detections":
+        """Some of them: (N,) bool, or positions in any order."""
+        return Detections(
+            self.boxes_xyxy[chosen],
+            self.scores[chosen],
+            self.labels[chosen],
+            None if self.track_ids is None else self.track_ids[chosen],
+            None if self.masks is None else self.masks[chosen],
+        )
+
+
+def as_table(images: Sequence[str], detections: Sequence[Detections]) -> pd.DataFrame:
+    """`DETECTION_COLUMNS` of several pictures, picture by picture."""
+    counts = [len(one) for one in detections]
+    corners = [one.boxes_xyxy for one in detections] or [np.empty((0, 4))]
+    table = pd.DataFrame(np.concatenate(corners), columns=CORNERS)
+    table.insert(0, "image", pd.Series(np.repeat(np.array(images, object), counts), dtype=str))
+    labels = np.concatenate([one.labels for one in detections] or [np.empty(0, object)])
+    table.insert(1, "label", pd.Series(labels, dtype=str))
+    scores = np.concatenate([one.scores for one in detections] or [np.empty(0)])
+    table.insert(2, "score", scores)
+    return table
+
+
+def write_results(known: AnnotatedPictures, table: pd.DataFrame, file: Path) -> None:
+    """Writes detections in COCO's results form, which `pycocotools` reads with `loadRes`.
+
+    Source: https://cocodataset.org/#format-results.
+
+    Args:
+        known: the whole set, whose COCO JSON counts pictures and classes from 1 in the same order.
+        table: `DETECTION_COLUMNS`.
+    """
+    images, labels = _numbers(known)
+    corners = table[CORNERS].to_numpy(float)
+    xywh = np.concatenate([corners[:, :2], corners[:, 2:] - corners[:, :2]], axis=1)
+    rows = zip(
+        table["image"].map(images).tolist(),
+        table["label"].map(labels).tolist(),
+        xywh.round(COORDINATE_DECIMALS).tolist(),
+        table["score"].round(SCORE_DECIMALS).tolist(),
+        strict=True,
+    )
+    results = [
+        {"image_id": image, "category_id": label, "bbox": box, "score": score}
+        for image, label, box, score in rows
+    ]
+    write_json(results, file, indent=None)
+
+
+def read_results(known: AnnotatedPictures, file: Path) -> pd.DataFrame:
+    """Reads what `write_results` wrote, as `DETECTION_COLUMNS`.
+
+    Raises:
+        InputError: no such file, not such results, or of pictures or classes that are not known.
+    """
+    entries = read_json(file)
+    images, labels = ({number: name for name, number in own.items()} for own in _numbers(known))
+    try:
+        xywh = np.array([entry["bbox"] for entry in entries], np.float64).reshape(-1, 4)
+        corners = np.concatenate([xywh[:, :2], xywh[:, :2] + xywh[:, 2:]], axis=1)
+        scores = np.array([float(entry["score"]) for entry in entries], np.float64)
+        table = pd.DataFrame(corners, columns=CORNERS)
+        table.insert(0, "image", pd.Series([images[e["image_id"]] for e in entries], dtype=str))
+        table.insert(1, "label", pd.Series([labels[e["category_id"]] for e in entries], dtype=str))
+        table.insert(2, "score", scores)
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(
+            f"{file}: expected detections in the imported pictures, got: {shorten(str(error))}"
+        ) from None
+    if not (np.isfinite(corners).all() and np.isfinite(scores).all()):
+        raise InputError(f"{file}: expected finite numbers, got others")
+    return table
+
+
+def _numbers(known: AnnotatedPictures) -> tuple[dict[str, int], dict[str, int]]:
+    """Ids in COCO's files of pictures and classes."""
+    images = {str(name): number for number, name in enumerate(known.images.index, start=1)}
+    return images, {label: number for number, label in enumerate(known.classes, start=1)}

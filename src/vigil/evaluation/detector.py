@@ -1,0 +1,106 @@
+"""What the detector is worth on the pictures of the test: numbers, curves and sheets."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from vigil.domain.measures.detector import (
+    CURVE_DECIMALS,
+    average_precision_by_height,
+    best_score,
+    f1_by_picture,
+    match,
+    measure_at_score,
+    measure_detections,
+    precision_recall,
+    precision_recall_by_class,
+    thin,
+)
+from vigil.domain.pictures.annotated import AnnotatedPictures
+from vigil.pixels.pictures.images import ImageSource
+from vigil.pixels.sheets.detector import draw_comparisons
+from vigil.plumbing.records import write_csv
+from vigil.settings.evaluate_detector import EvaluateDetector
+
+
+def pick_score(
+    settings: EvaluateDetector, val: AnnotatedPictures, detections: pd.DataFrame
+) -> float:
+    """The score from which on a detection counts: the one asked for, or validation's best.
+
+    Args:
+        detections: in the pictures of `val`, and perhaps in others.
+    """
+    if settings.score_threshold != "auto":
+        return settings.score_threshold
+    return best_score(precision_recall(val, _within(val, detections)))
+
+
+class DetectorEvaluation:
+    """Measures the detections in the pictures of the test."""
+
+    def __init__(
+        self,
+        test: AnnotatedPictures,
+        detections: pd.DataFrame,
+        score_threshold: float,
+        settings: EvaluateDetector,
+    ) -> None:
+        """Args: detections: in the pictures of the test, and perhaps in others."""
+        self._test, self._settings = test, settings
+        self._found = _within(test, detections)
+        self._score_threshold = score_threshold
+
+    def numbers(self) -> dict[str, Any]:
+        """COCO's numbers, and precision and recall at the score threshold."""
+        return {
+            **measure_detections(self._test, self._found),
+            **measure_at_score(self._test, self._found, self._score_threshold),
+            "score_threshold": round(self._score_threshold, CURVE_DECIMALS),
+            "num_pictures": len(self._test.images),
+            "num_objects": int((~self._test.is_ignored).sum()),
+        }
+
+    def write_curves(self, folder: Path) -> None:
+        """Writes the tables behind the plots: precision and recall, mAP by height."""
+        curve = precision_recall(self._test, self._found)
+        write_csv(thin(curve), folder / "precision_recall.csv")
+        by_class = precision_recall_by_class(self._test, self._found)
+        write_csv(by_class, folder / "precision_recall_by_class.csv")
+        step_px = self._settings.height_step_px
+        by_height = average_precision_by_height(self._test, self._found, step_px)
+        write_csv(by_height, folder / "map_by_height.csv")
+
+    def draw_sheets(self, source: ImageSource, folder: Path) -> None:
+        """Draws the best, the worst and random pictures, truth and detections side by side."""
+        kept = self._found[self._found["score"] >= self._score_threshold]
+        outcome = match(self._test, kept)
+        f1 = f1_by_picture(self._test, outcome)
+        order = f1.dropna().sort_values(kind="stable").index
+        num = min(self._settings.num_pictures, len(order))
+        rng = np.random.default_rng(self._settings.seed)
+        chosen = {
+            "best": order[::-1][:num],
+            "worst": order[:num],
+            "random": rng.choice(order.to_numpy(), num, replace=False),
+        }
+        for name, pictures in chosen.items():
+            draw_comparisons(
+                self._test,
+                outcome,
+                f1.loc[list(pictures)],
+                source,
+                folder / f"{name}.jpg",
+                f"{name.capitalize()} pictures of the test",
+            )
+
+
+def _within(known: AnnotatedPictures, detections: pd.DataFrame) -> pd.DataFrame:
+    """The detections in some pictures, in the pictures' order."""
+    place = pd.Series(range(len(known.images)), known.images.index)
+    own = detections[detections["image"].isin(known.images.index)]
+    return own.iloc[np.argsort(own["image"].map(place).to_numpy(), kind="stable")].reset_index(
+        drop=True
+    )

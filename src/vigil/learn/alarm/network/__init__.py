@@ -1,0 +1,1 @@
+"""What embeds and what scores: all that a prediction needs."""

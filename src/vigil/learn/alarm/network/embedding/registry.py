@@ -1,0 +1,194 @@
+"""Networks that turn a clip into a vector, picked by name, and the weights they get."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import ModuleType
+
+from torch import Tensor, nn
+
+from vigil.learn.alarm.network.embedding import pytorchvideo_hub, timesformer, torchvision_video
+from vigil.learn.alarm.network.embedding.backbone import Backbone, InputFacts
+from vigil.learn.alarm.network.embedding.published import download_state, load_into
+from vigil.learn.networks.weights import UNREADABLE, read_state
+from vigil.pixels.fitting import FrameSize
+from vigil.plumbing.closure import Import, imports_from
+from vigil.plumbing.errors import FieldError, listed
+from vigil.settings.embed_clips import NetworkName
+
+NO_WEIGHTS, KINETICS = "none", "kinetics400"
+KINETICS_MEAN = (0.43216, 0.394666, 0.37645)
+KINETICS_STD = (0.22803, 0.22145, 0.216989)
+HALF, QUARTER = (0.45, 0.45, 0.45), (0.225, 0.225, 0.225)
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a network can be told.
+
+    Attributes:
+        num_frames: of a window.
+        alpha: of SlowFast.
+    """
+
+    num_frames: int
+    alpha: int
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A network.
+
+    Attributes:
+        inputs: what it was made for.
+        width: of its vectors.
+        build: the library's whole network, its weights random.
+        cut: takes its classifier off.
+        published: its weights trained on Kinetics-400.
+        classifier: how the names of its classifier's weights start.
+        frames: numbers of frames it takes besides its own; None: any.
+    """
+
+    inputs: InputFacts
+    width: int
+    build: Callable[[Options], nn.Module]
+    cut: Callable[[nn.Module, InputFacts, Options], Backbone]
+    published: Callable[[], Mapping[str, Tensor]]
+    classifier: str
+    frames: tuple[int, ...] | None = ()
+
+
+def _torchvision(
+    name: str, width: int, inputs: InputFacts, frames: tuple[int, ...] | None = ()
+) -> Entry:
+    return Entry(
+        inputs,
+        width,
+        build=lambda _: torchvision_video.build(name),
+        cut=lambda network, facts, _: torchvision_video.cut(network, name, facts),
+        published=lambda: download_state(torchvision_video.address(name), check_hash=True),
+        classifier=f"{torchvision_video.CLASSIFIERS[name]}.",
+        frames=frames,
+    )
+
+
+def _x3d(name: str, num_frames: int) -> Entry:
+    return Entry(
+        InputFacts(num_frames, FrameSize(182, 182), HALF, QUARTER),
+        2048,
+        build=lambda _: pytorchvideo_hub.build_x3d(name),
+        cut=lambda network, facts, _: pytorchvideo_hub.cut_x3d(network, facts),
+        published=lambda: download_state(pytorchvideo_hub.address(name)),
+        classifier="blocks.5.proj.",
+    )
+
+
+BACKBONES: dict[NetworkName, Entry] = {
+    "r2plus1d_18": _torchvision(
+        "r2plus1d_18",
+        512,
+        InputFacts(8, FrameSize((128, 171), 112), KINETICS_MEAN, KINETICS_STD),
+        frames=None,
+    ),
+    "s3d": _torchvision(
+        "s3d",
+        1024,
+        InputFacts(32, FrameSize((256, 256), 224), KINETICS_MEAN, KINETICS_STD),
+        frames=(16, 64, 128),
+    ),
+    "mvit_v2_s": _torchvision("mvit_v2_s", 768, InputFacts(16, FrameSize(256, 224), HALF, QUARTER)),
+    "swin3d_t": _torchvision(
+        "swin3d_t",
+        768,
+        InputFacts(32, FrameSize(256, 224), IMAGENET_MEAN, IMAGENET_STD),
+        frames=None,
+    ),
+    "slowfast_r50": Entry(
+        InputFacts(32, FrameSize(256, 256), HALF, QUARTER),
+        2304,
+        build=lambda told: pytorchvideo_hub.build_slowfast(told.num_frames, told.alpha),
+        cut=lambda network, facts, told: pytorchvideo_hub.SlowFast(network, facts, told.alpha),
+        published=lambda: download_state(pytorchvideo_hub.address("slowfast_r50")),
+        classifier="blocks.6.proj.",
+        frames=None,
+    ),
+    "x3d_xs": _x3d("x3d_xs", 4),
+    "x3d_s": _x3d("x3d_s", 13),
+    "timesformer": Entry(
+        InputFacts(8, FrameSize(224, 224), HALF, QUARTER),
+        768,
+        build=lambda told: timesformer.build(told.num_frames),
+        cut=lambda network, facts, _: timesformer.TimeSformer(network, facts),
+        published=timesformer.published_state,
+        classifier="classifier.",
+        frames=None,
+    ),
+}
+
+
+def imports_of_others(name: str) -> set[Import]:
+    """This module's imports that a network has no use for."""
+    if name in torchvision_video.CLASSIFIERS:
+        own: ModuleType = torchvision_video
+    else:
+        own = timesformer if name == "timesformer" else pytorchvideo_hub
+    others = {torchvision_video, timesformer, pytorchvideo_hub} - {own}
+    return imports_from(Path(__file__), *(module.__name__ for module in others))
+
+
+def build_backbone(name: str, *, weights: str, num_frames: int, alpha: int) -> Backbone:
+    """Builds a network by name, ready to embed.
+
+    Args:
+        weights: `none` (as random as torch is seeded), `kinetics400` (the library's own, from its
+            cache or the network), or a file.
+        num_frames: of a window; 0: the network's own number.
+        alpha: of SlowFast.
+
+    Raises:
+        FieldError: no such network, a number of frames it does not take, or weights that are not
+            there.
+        InputError: weights that are not its own.
+    """
+    if name not in BACKBONES:
+        raise FieldError("backbone", f"expected one of {listed(BACKBONES)}, got {name!r}")
+    entry = BACKBONES[name]
+    told = Options(num_frames or entry.inputs.num_frames, alpha)
+    _check_frames(name, entry, told)
+    network = entry.build(told)
+    if weights == KINETICS:
+        _load_published(name, network, entry)
+    elif weights != NO_WEIGHTS:
+        path = Path(weights)
+        load_into(network, read_state(path), str(path), entry.classifier)
+    inputs = replace(entry.inputs, num_frames=told.num_frames)
+    return entry.cut(network, inputs, told).eval()
+
+
+def _check_frames(name: str, entry: Entry, told: Options) -> None:
+    known = None if entry.frames is None else {entry.inputs.num_frames, *entry.frames}
+    if known and told.num_frames not in known:
+        raise FieldError(
+            "network.num_frames",
+            f"expected {listed(known)} (0: {entry.inputs.num_frames}) for {name}, "
+            f"got {told.num_frames}",
+        )
+    if name == "slowfast_r50" and (told.num_frames % told.alpha or told.num_frames < told.alpha):
+        raise FieldError(
+            "network.slowfast_alpha",
+            f"expected a divisor of the {told.num_frames} frames, got {told.alpha}",
+        )
+
+
+def _load_published(name: str, network: nn.Module, entry: Entry) -> None:
+    try:
+        state = entry.published()
+    except UNREADABLE as error:  # urllib's and requests' errors are OSErrors
+        reason = " ".join(str(error).split())[:160] or type(error).__name__
+        raise FieldError(
+            "weights",
+            f"expected to find or download {name}'s weights of Kinetics-400, got: {reason}; "
+            "without a network, give a file or none",
+        ) from None
+    load_into(network, state, f"{name}'s weights of Kinetics-400", entry.classifier)

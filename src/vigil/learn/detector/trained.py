@@ -1,0 +1,156 @@
+"""A trained detector: boxes in pictures of any size."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import get_args
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+from tqdm.auto import tqdm
+
+from vigil.domain.detections import Detections
+from vigil.learn.detector.network.data import PictureDataset, batches
+from vigil.learn.detector.network.detecting import REDUCED, DetectionTable, detect, place
+from vigil.learn.detector.network.interface import Detector
+from vigil.learn.detector.network.registry import load_detector
+from vigil.learn.networks.machine import choose_precision
+from vigil.learn.networks.weights import read_card
+from vigil.pixels.fitting import letterbox
+from vigil.pixels.pictures.picture import Picture
+from vigil.plumbing.errors import InputError, shorten
+from vigil.settings.suppression import DEFAULT, Suppression
+from vigil.settings.training import Precision
+
+BATCH_SIZE = 8
+CPU = torch.device("cpu")
+
+
+class TrainedDetector:
+    """A detector from its files, ready to be shown pictures of any size.
+
+    >>> weights, card = "models/detector.safetensors", "models/detector.json"
+    >>> detector = TrainedDetector.from_files(weights, card)
+    >>> detections = detector(picture)
+    >>> detections.boxes_xyxy.shape == (len(detections), 4)
+    True
+
+    Attributes:
+        classes: what it tells apart.
+        input_size_wh: of the canvas that pictures are fitted to.
+    """
+
+    def __init__(
+        self,
+        model: Detector,
+        classes: Sequence[str],
+        input_size_wh: tuple[int, int],
+        precision: Precision,
+        device: torch.device = CPU,
+    ) -> None:
+        self.model, self.classes, self.input_size_wh = model, tuple(classes), input_size_wh
+        self.precision: Precision = precision
+        fold_norms(model)
+        model.to(device).to(memory_format=torch.channels_last)
+        if dtype := REDUCED.get(choose_precision(precision, device)):
+            _store_weights(model, dtype)
+
+    @classmethod
+    def from_files(
+        cls, weights: Path | str, card: Path | str, device: torch.device = CPU
+    ) -> "TrainedDetector":
+        """Loads a detector.
+
+        Raises:
+            InputError: a file is missing, damaged, or the two do not fit.
+        """
+        facts = read_card(Path(card))
+        model = load_detector(Path(weights), Path(card))
+        try:
+            width, height = (int(side) for side in facts["input_size_wh"])
+            classes, precision = facts["classes"], facts["precision"]
+            if len(classes) != facts["config"]["num_classes"]:
+                raise ValueError("classes that the network does not tell apart")
+            if precision not in get_args(Precision):
+                raise ValueError("a precision that does not exist")
+            return cls(model, classes, (width, height), precision, device)
+        except (KeyError, TypeError, ValueError):
+            raise InputError(f"{card}: expected a detector's card, got {shorten(facts)}") from None
+
+    def __call__(self, picture: Picture, suppression: Suppression = DEFAULT) -> Detections:
+        """Finds boxes in one (H, W, 3) RGB uint8 picture, best first.
+
+        Raises:
+            InputError: an array that is no such picture.
+        """
+        return self.detect_batch([picture], suppression)[0]
+
+    @torch.inference_mode()
+    def detect_batch(
+        self, pictures: Sequence[Picture], suppression: Suppression = DEFAULT
+    ) -> list[Detections]:
+        """As a call, of several pictures of any sizes at once.
+
+        Raises:
+            InputError: an array that is no picture.
+        """
+        for picture in pictures:
+            is_rgb = picture.ndim == 3 and picture.shape[2] == 3 and picture.dtype == np.uint8
+            if not is_rgb or not picture.size:
+                raise InputError(
+                    f"expected pictures (H, W, 3) uint8, got {picture.shape} {picture.dtype}"
+                )
+        fitted = [letterbox(picture, self.input_size_wh) for picture in pictures]
+        if not fitted:
+            return []
+        batch = torch.from_numpy(np.stack([canvas for canvas, _ in fitted])).permute(0, 3, 1, 2)
+        found = detect(self.model, batch, suppression, self.precision)
+        return [
+            place(one, scale, (picture.shape[1], picture.shape[0]), self.classes)
+            for one, (_, scale), picture in zip(found, fitted, pictures, strict=True)
+        ]
+
+    @torch.inference_mode()
+    def detect_all(
+        self,
+        dataset: PictureDataset,
+        suppression: Suppression = DEFAULT,
+        batch_size: int = BATCH_SIZE,
+    ) -> pd.DataFrame:
+        """Finds boxes in all pictures of a dataset: `DETECTION_COLUMNS`."""
+        table = DetectionTable(dataset)
+        loader = batches(dataset, batch_size, shuffle_seed=None)
+        for pictures, _ in tqdm(loader, desc="detect", unit="batch", disable=None, leave=False):
+            table.add(detect(self.model, pictures, suppression, self.precision))
+        return table.frame()
+
+
+def _store_weights(network: nn.Module, dtype: torch.dtype) -> None:
+    """Keeps weights as autocast would turn them into in every call."""
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d | nn.Linear):
+            module.to(dtype)
+
+
+def fold_norms(network: nn.Module) -> None:
+    """Folds batch norms into the convolutions in front of them, in place, for detecting alone.
+
+    In evaluation mode a norm is a factor and an offset for each channel, which the convolution's
+    own weights can hold (Jacob et al., "Quantization and Training of Neural Networks for Efficient
+    Integer-Arithmetic-Only Inference", 2018, section 3.2).
+
+    A norm belongs to the convolution that is declared right in front of it in the same module, as
+    in all networks of torchvision. What is trained or saved must not be folded.
+    """
+    for module in list(network.modules()):
+        for (name, conv), (next_name, norm) in pairwise(list(module.named_children())):
+            if (
+                isinstance(conv, nn.Conv2d)
+                and isinstance(norm, nn.BatchNorm2d)
+                and norm.num_features == conv.out_channels
+            ):
+                setattr(module, name, fuse_conv_bn_eval(conv, norm))
+                setattr(module, next_name, nn.Identity())

@@ -1,0 +1,205 @@
+"""Trains a detector on annotated pictures: data, network and loop put together."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vigil.domain.measures.detector import measure_detections
+from vigil.domain.pictures.annotated import AnnotatedPictures, read_annotated
+from vigil.domain.sides import read_side
+from vigil.learn.detector.network.data import PictureDataset, batches
+from vigil.learn.detector.network.interface import Detector
+from vigil.learn.detector.network.registry import build_detector, imports_of_others
+from vigil.learn.detector.training.anchor_sizes import cluster_sizes
+from vigil.learn.detector.training.augmentation import BoxAugmentation
+from vigil.learn.detector.training.module import DetectorTraining
+from vigil.learn.networks.machine import seed_torch
+from vigil.learn.networks.weights import load_weights, save_model, state_digest
+from vigil.learn.training.loop import Fitted, Plan, fit
+from vigil.plumbing.errors import InputError
+from vigil.plumbing.fingerprints import code_fingerprint
+from vigil.plumbing.memo import file_digest
+from vigil.plumbing.trainings import train_once
+from vigil.settings.train_detector import TrainDetector
+
+INPUT = "RGB in [0, 255], resized in proportion and padded to input_size_wh"
+
+
+@dataclass(frozen=True)
+class Sides:
+    """The pictures to learn from, and those to tell the best epoch by.
+
+    Attributes:
+        images: the folder of the pictures.
+    """
+
+    images: Path
+    train: AnnotatedPictures
+    val: AnnotatedPictures
+
+    @classmethod
+    def read(cls, images: Path, detections: Path, train: Path, val: Path) -> "Sides":
+        """Reads annotations, and the lists of the pictures on either side.
+
+        Raises:
+            InputError: a file is missing or damaged, or there is no object to train on.
+        """
+        known = read_annotated(detections)
+        sides = cls(images, known.select(read_side(train)), known.select(read_side(val)))
+        if sides.train.is_ignored.all():
+            raise InputError(f"{train}: expected pictures with objects to train on, found none")
+        return sides
+
+
+@dataclass(frozen=True)
+class DetectorPlan:
+    """A training, and what its result depends on besides the settings.
+
+    Attributes:
+        config: what the network is built from, but for its weights.
+        start: digest of the weights that it starts from.
+        digests: of the pictures and objects on either side.
+    """
+
+    training: Plan
+    config: dict[str, Any]
+    start: str
+    digests: dict[str, list[str]]
+
+
+def plan_training(sides: Sides, settings: TrainDetector) -> DetectorPlan:
+    """Puts a training together, its weights drawn by the seed, or loaded.
+
+    Raises:
+        FieldError: weights that are not there, or do not fit the network.
+        InputError: a file of weights that is damaged.
+    """
+    train_set = PictureDataset(
+        sides.images,
+        sides.train,
+        input_size_wh=settings.input_size_wh,
+        augmentation=BoxAugmentation(settings.augmentation),
+        seed=settings.seed,
+    )
+    val_set = PictureDataset(sides.images, sides.val, input_size_wh=settings.input_size_wh)
+    seed_torch(settings.seed)
+    config = _configure(train_set, settings)
+    network = _build(config, settings)
+    module = DetectorTraining(
+        network,
+        settings,
+        val_set=val_set,
+        measure=lambda found: measure_detections(sides.val, found, decimals=None)["map"] or 0.0,
+    )
+    training = Plan(
+        module,
+        batches(train_set, settings.fitting.batch_size, shuffle_seed=settings.seed),
+        batches(val_set, settings.fitting.batch_size, shuffle_seed=None),
+        settings.fitting,
+        monitor=settings.monitor,
+        mode=settings.mode,
+        seed=settings.seed,
+    )
+    digests = {
+        "train": [sides.train.digest(), train_set.digest()],
+        "val": [sides.val.digest(), val_set.digest()],
+    }
+    return DetectorPlan(training, config, state_digest(network), digests)
+
+
+def train_detector(
+    sides: Sides, settings: TrainDetector, *, weights: Path, card: Path, curves: Path
+) -> None:
+    """Trains a detector and writes it, or takes what the same training wrote before.
+
+    Args:
+        weights, card: the two files of the model.
+        curves: a folder of values by epoch, as DVCLive writes them.
+
+    Raises:
+        InputError: as `plan_training` and `fit`.
+    """
+    plan = plan_training(sides, settings)
+    weights_digest = file_digest(settings.weights_file) if settings.weights_file else None
+
+    def train_and_save(run: str, results: Mapping[str, Path]) -> None:
+        fitted = fit(plan.training, branch="detector", fingerprint=run, curves=results["curves"])
+        facts = _describe(sides, plan, settings, weights_digest, fitted)
+        save_model(fitted.state, facts, results["weights"], results["card"])
+
+    train_once(
+        "detector",
+        {
+            "code": code_fingerprint(train_detector, imports_of_others(settings.architecture)),
+            "params": settings.used(),
+            "weights": weights_digest,
+            "start": plan.start,
+            **plan.digests,
+        },
+        train_and_save,
+        {"weights": weights, "card": card, "curves": curves},
+    )
+
+
+def _configure(train_set: PictureDataset, settings: TrainDetector) -> dict[str, Any]:
+    """What a detector is built from, but for its weights."""
+    num_classes = len(train_set.classes)
+    if not settings.is_own:
+        return {"num_classes": num_classes, "input_size_wh": list(settings.input_size_wh)}
+    config = {
+        "features": settings.features.model_dump(),
+        "loss": settings.loss.model_dump(),
+        "num_classes": num_classes,
+        "stride": settings.features.stride,
+    }
+    if settings.architecture == "grid":
+        return config | settings.grid.model_dump()
+    anchor = settings.anchor.model_dump(mode="json", exclude={"num_sizes"})
+    return config | anchor | {"sizes_px": anchor["sizes_px"] or _cluster(train_set, settings)}
+
+
+def _cluster(train_set: PictureDataset, settings: TrainDetector) -> list[float]:
+    """Anchor sizes by k-means on the training boxes as the network sees them."""
+    boxes = train_set.boxes_on_canvas()
+    sizes = np.asarray(boxes[:, 2:] - boxes[:, :2], dtype=np.float64)
+    return list(cluster_sizes(sizes, settings.anchor.num_sizes, settings.seed))
+
+
+def _build(config: Mapping[str, Any], settings: TrainDetector) -> Detector:
+    network = build_detector(
+        settings.architecture,
+        config,
+        pretrained="none" if settings.weights_file else settings.weights,
+        num_frozen_blocks=settings.num_frozen_blocks,
+    )
+    if settings.weights_file:
+        load_weights(network, settings.weights_file)
+    return network
+
+
+def _describe(
+    sides: Sides,
+    plan: DetectorPlan,
+    settings: TrainDetector,
+    weights_digest: str | None,
+    fitted: Fitted,
+) -> dict[str, Any]:
+    """The model's card."""
+    return {
+        "architecture": settings.architecture,
+        "config": plan.config,
+        "classes": list(sides.train.classes),
+        "input_size_wh": list(settings.input_size_wh),
+        "input": INPUT,
+        "precision": settings.fitting.precision,
+        "training": {
+            "params": settings.used(),
+            "weights_sha256": weights_digest,
+            "num_train": len(sides.train.images),
+            "num_val": len(sides.val.images),
+            **fitted.facts(),
+        },
+    }

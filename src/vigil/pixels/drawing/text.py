@@ -1,0 +1,130 @@
+"""Text on pictures, in a real font, where it covers no other text."""
+
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple, TypeAlias
+
+import matplotlib
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from vigil.pixels.pictures.picture import Picture
+from vigil.plumbing.errors import printable
+
+Colour: TypeAlias = tuple[int, int, int]
+"""Blue, green, red."""
+
+SIZE_PX = 11
+BLACK, WHITE = (0, 0, 0), (255, 255, 255)
+GAP_PX = 1
+PLATE = (32, 32, 32)
+LIGHTER = 0.4  # how far the colour of a text on a plate goes towards white
+
+
+class Place(NamedTuple):
+    """Where a text lies: [x1, x2) by [y1, y2) px."""
+
+    x1: int
+    y1: int
+    x2: int
+    y2: int
+
+
+class Label(NamedTuple):
+    """A text, its colour, and the upper left corners it may have, the best one first."""
+
+    text: str
+    colour: Colour
+    corners: Sequence[tuple[int, int]]
+
+
+@cache
+def font(size_px: int = SIZE_PX) -> ImageFont.FreeTypeFont:
+    """DejaVu Sans, which comes with matplotlib: Latin, Greek, Cyrillic and more."""
+    file = Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf"
+    # The plain layout does not depend on which libraries a system has.
+    return ImageFont.truetype(str(file), size_px, layout_engine=ImageFont.Layout.BASIC)
+
+
+def measure_text(text: str, size_px: int = SIZE_PX) -> tuple[int, int]:
+    """Width and height in px."""
+    ascent, descent = font(size_px).getmetrics()
+    return round(font(size_px).getlength(text)), ascent + descent
+
+
+def shorten_text(text: str, width_px: int, size_px: int = SIZE_PX) -> str:
+    """A text that fits a width: without what a terminal would obey, its middle left out."""
+    text = printable(text)
+    if measure_text(text, size_px)[0] <= width_px:
+        return text
+    for num_kept in range(len(text) - 1, 0, -1):
+        head = num_kept // 2
+        short = f"{text[:head]}…{text[len(text) - (num_kept - head) :]}"
+        if measure_text(short, size_px)[0] <= width_px:
+            return short
+    return "…"
+
+
+def write_text(
+    picture: Picture,
+    text: str,
+    corner: tuple[int, int],
+    colour: Colour = BLACK,
+    size_px: int = SIZE_PX,
+) -> Picture:
+    """A copy of a (H, W, 3) BGR picture with a text; `corner` is the text's upper left one."""
+    return write_labels(picture, [Label(text, colour, [corner])], size_px=size_px, has_plate=False)
+
+
+def write_labels(
+    picture: Picture, labels: Sequence[Label], *, size_px: int = SIZE_PX, has_plate: bool = True
+) -> Picture:
+    """A copy of a (H, W, 3) BGR picture with texts, each where it covers the least of others.
+
+    Args:
+        has_plate: whether a text stands on a dark ground of its own, lighter than its colour.
+    """
+    if not any(label.text for label in labels):
+        return picture.copy()
+    canvas = Image.fromarray(np.ascontiguousarray(picture[..., ::-1]))
+    draw = ImageDraw.Draw(canvas)
+    height, width = picture.shape[:2]
+    taken: list[Place] = []
+    for label in labels:
+        if not label.text:
+            continue
+        place = _choose(label, (width, height), taken, size_px)
+        taken.append(place)
+        blue, green, red = label.colour
+        if has_plate:
+            draw.rectangle((place.x1, place.y1, place.x2 - 1, place.y2 - 1), fill=PLATE)
+            blue, green, red = (round(c + LIGHTER * (255 - c)) for c in label.colour)
+        draw.text((place.x1, place.y1), label.text, fill=(red, green, blue), font=font(size_px))
+    return np.ascontiguousarray(np.asarray(canvas, np.uint8)[..., ::-1])
+
+
+def _choose(label: Label, size_wh: tuple[int, int], taken: Sequence[Place], size_px: int) -> Place:
+    """The first place, within the picture, that covers the least of what is taken."""
+    text_wh = measure_text(label.text, size_px)
+    candidates = [_within(corner, text_wh, size_wh) for corner in label.corners]
+    first = candidates[0]
+    # Where all are taken, further down and further up, a line at a time.
+    line = text_wh[1] + GAP_PX
+    for step in range(1, size_wh[1] // line + 1):
+        for y in (first.y1 + step * line, first.y1 - step * line):
+            candidates.append(_within((first.x1, y), text_wh, size_wh))
+    return min(candidates, key=lambda place: sum(_shared(place, other) for other in taken))
+
+
+def _within(corner: tuple[int, int], text_wh: tuple[int, int], size_wh: tuple[int, int]) -> Place:
+    x = max(0, min(corner[0], size_wh[0] - text_wh[0]))
+    y = max(0, min(corner[1], size_wh[1] - text_wh[1]))
+    return Place(x, y, x + text_wh[0], y + text_wh[1])
+
+
+def _shared(a: Place, b: Place) -> int:
+    """Px that two places share."""
+    width = min(a.x2, b.x2) - max(a.x1, b.x1)
+    height = min(a.y2, b.y2) - max(a.y1, b.y1)
+    return max(width, 0) * max(height, 0)

@@ -1,0 +1,1 @@
+"""Optical flow of windows of videos, and what is made of it."""

@@ -1,0 +1,91 @@
+"""Annotations of pictures, held against the pictures and checked."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from vigil.domain.formats.annotations import Annotations
+from vigil.domain.formats.checks import (
+    EMPTY,
+    SAME_BYTES,
+    UNLISTED,
+    Findings,
+    check_boxes,
+    check_sizes,
+    choose_classes,
+)
+from vigil.domain.pictures.annotated import AnnotatedPictures
+from vigil.pixels.importing.annotations import read_annotations
+from vigil.pixels.importing.measuring import find_unlisted, measure_pictures
+from vigil.pixels.pictures.images import ImageSource
+from vigil.plumbing.errors import InputError
+from vigil.settings.dataset import Detection
+from vigil.settings.import_detections import ImportDetections
+
+
+@dataclass(frozen=True)
+class ImportedPictures:
+    """Annotated pictures that passed all checks.
+
+    Attributes:
+        measures: size, channels and digest of each, by picture.
+        findings: what was left out or changed, by reason.
+    """
+
+    known: AnnotatedPictures
+    measures: pd.DataFrame
+    findings: Findings
+
+
+def import_pictures(
+    annotations: Path, images: Path, detection: Detection, settings: ImportDetections
+) -> ImportedPictures:
+    """Reads annotations, and holds each box and picture against the rules.
+
+    Args:
+        annotations: a file or a folder of the format that `detection` names.
+        images: the folder of the pictures.
+
+    Raises:
+        InputError: what the settings make an error, or nothing to learn from.
+    """
+    findings = Findings()
+    read = read_annotations(detection.format, annotations, images, settings.frame_stride)
+    read = choose_classes(read, detection.classes, findings)
+    if detection.format != "tracks":
+        findings.note(UNLISTED, find_unlisted(images, read.pictures["file_name"]))
+    source = ImageSource(images)
+    measures = measure_pictures(source, read.pictures, settings.unusable_pictures, findings)
+    pictures, boxes = _check(read, measures, settings, findings)
+    if (boxes["is_crowd"] | boxes["is_difficult"]).all():
+        raise InputError(
+            f"{annotations}: expected pictures with boxes, found none but {len(boxes)} to be "
+            f"ignored ({findings.counts or 'nothing was left out'})"
+        )
+    digests = measures.loc[pictures["file_name"], "sha256"].to_numpy()
+    known = AnnotatedPictures.of(pictures.assign(sha256=digests), boxes, read.classes)
+    same = known.images[known.images["sha256"].duplicated(keep=False)]
+    findings.note(SAME_BYTES, same.sort_values(["sha256", "file_name"])["file_name"])
+    return ImportedPictures(known, measures.loc[known.images.index], findings)
+
+
+def _check(
+    read: Annotations, measures: pd.DataFrame, settings: ImportDetections, findings: Findings
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The pictures that are usable, and the boxes on them that are right."""
+    pictures = read.pictures[read.pictures["file_name"].isin(measures.index)]
+    sizes = measures.loc[pictures["file_name"]]
+    pictures = check_sizes(pictures, sizes, settings.wrong_sizes, findings)
+    boxes = check_boxes(
+        read.boxes[read.boxes["image"].isin(pictures["file_name"])],
+        pictures,
+        invalid=settings.invalid_boxes,
+        min_side_px=settings.min_side_px,
+        findings=findings,
+    )
+    if settings.empty_pictures == "drop":
+        empty = ~pictures["file_name"].isin(boxes["image"])
+        findings.note(EMPTY, pictures.loc[empty, "file_name"])
+        pictures = pictures[~empty]
+    return pictures, boxes

@@ -1,0 +1,71 @@
+"""What was found in a set of annotated pictures, what was left out and why."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from vigil.domain.formats.checks import Findings
+from vigil.domain.pictures.annotated import AnnotatedPictures
+from vigil.pixels.importing.measuring import MEASURES
+from vigil.pixels.sheets.pictures import CHANNELS
+from vigil.plumbing.errors import listed
+
+
+def describe(
+    known: AnnotatedPictures, measures: pd.DataFrame, findings: Findings, num_listed: int
+) -> dict[str, Any]:
+    """What was found, what was left out and why, in numbers."""
+    boxes, is_ignored = known.boxes, known.is_ignored
+    objects = boxes[~is_ignored]
+    areas = measures["width"] * measures["height"]
+    weights = (areas / areas.sum()).to_numpy()
+    mean, square = (weights @ measures[MEASURES].to_numpy()).reshape(2, -1)
+    deviation = np.sqrt(np.maximum(square - mean**2, 0))
+    sizes = pd.DataFrame(
+        {
+            "width_px": objects["x2"] - objects["x1"],
+            "height_px": objects["y2"] - objects["y1"],
+        }
+    ).groupby(objects["label"])
+    quartiles = sizes.quantile([0, 0.25, 0.5, 0.75, 1]).round(1)
+    with_box = set(boxes["image"])
+    return {
+        "num_pictures": len(known.images),
+        "num_pictures_without_box": len(known.images) - len(with_box),
+        "num_videos": int(known.images["video"].replace("", pd.NA).nunique()),
+        "num_boxes": len(boxes),
+        "num_boxes_to_ignore": int(is_ignored.sum()),
+        "by_class": {
+            label: {
+                "boxes": len(own),
+                "pictures": own["image"].nunique(),
+                "min_quartiles_max": {
+                    side: quartiles.loc[label, side].tolist() for side in quartiles.columns
+                },
+            }
+            for label, own in objects.groupby("label")
+        },
+        "classes_without_box": sorted(set(known.classes) - set(objects["label"])),
+        "channels": {
+            "mean": dict(zip(CHANNELS, mean.round(3).tolist(), strict=True)),
+            "standard_deviation": dict(zip(CHANNELS, deviation.round(3).tolist(), strict=True)),
+        },
+        "findings": findings.counts,
+        "listed": findings.first(num_listed),
+    }
+
+
+def summarise(content: dict[str, Any]) -> str:
+    """A line on the set, and one on what is worth a look."""
+    counts = {label: values["boxes"] for label, values in content["by_class"].items()}
+    shown = dict(sorted(counts.items(), key=lambda item: -item[1])[:8])
+    lines = [
+        f"{content['num_pictures']} pictures ({content['num_pictures_without_box']} without a "
+        f"box), {content['num_boxes']} boxes ({content['num_boxes_to_ignore']} to be ignored) of "
+        f"{len(counts)} classes: {shown}",
+        *(f"  {reason}: {number}" for reason, number in sorted(content["findings"].items())),
+    ]
+    if content["classes_without_box"]:
+        lines.append(f"  warning: no box of {listed(content['classes_without_box'])}")
+    return "\n".join(lines)

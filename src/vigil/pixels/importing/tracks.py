@@ -1,0 +1,76 @@
+"""Tracks of one video from a task of Label Studio, in all the forms they are written in."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from vigil.domain.label_studio.coco import write_coco
+from vigil.domain.label_studio.interpolation import interpolate_task
+from vigil.domain.label_studio.reading import Task
+from vigil.domain.label_studio.report import report_tracks
+from vigil.domain.tracks import clip_track, write_tracks
+from vigil.pixels.frames import FRAME_NAME, FrameArchive
+from vigil.pixels.sheets.annotations import draw_frames
+from vigil.plumbing.fingerprints import code_fingerprint
+from vigil.plumbing.memo import Memo, file_digest
+from vigil.plumbing.records import read_json, write_json
+from vigil.settings.interpolate_annotations import InterpolateAnnotations
+
+
+class Annotator:
+    """Writes what is known of the objects of videos, remembering each video."""
+
+    def __init__(self, export: Path, settings: InterpolateAnnotations) -> None:
+        """Args: export: names the file in errors."""
+        self._export, self._settings = export, settings
+        self._memo, self._code = Memo("annotations"), code_fingerprint(Annotator)
+
+    def annotate(self, video: str, task: Task, frames: Path, folder: Path) -> dict[str, Any]:
+        """Writes everything known of one video's objects into a new folder.
+
+        Args:
+            frames: the archive of the video's frames.
+
+        Returns:
+            The report on the video.
+
+        Raises:
+            InputError: a keyframe far past the end of the video, or a damaged archive.
+        """
+        facts = {
+            "code": self._code,
+            "frames": file_digest(frames),
+            "task": asdict(task),
+            "video": video,
+            "params": self._settings.model_dump(),
+        }
+
+        def make(target: Path) -> None:
+            with FrameArchive(frames) as archive:
+                self._write(video, task, archive, target)
+
+        self._memo.fetch(facts, make, folder)
+        report: dict[str, Any] = read_json(folder / "report.json")
+        return report
+
+    def prune(self) -> None:
+        """Forgets what was used longest ago, where it takes too much room."""
+        self._memo.prune()
+
+    def _write(self, video: str, task: Task, archive: FrameArchive, folder: Path) -> None:
+        folder.mkdir()
+        unclipped = interpolate_task(
+            task,
+            archive.facts,
+            f"{self._export}: task {task.id}",
+            frame_offset=self._settings.frame_offset,
+            past_end_tolerance_s=self._settings.past_end_tolerance_s,
+        )
+        clipped = [clip_track(track, archive.facts.size_wh) for track in unclipped]
+        tracks = [track for track, _ in clipped]
+        write_tracks(tracks, folder / "ieos_vid_labels")
+        write_coco(tracks, archive.facts, video, FRAME_NAME, folder / "coco.json")
+        counts = [counts for _, counts in clipped]
+        report = report_tracks(task, tracks, counts, archive.facts, self._settings)
+        write_json(report, folder / "report.json")
+        draw_frames(tracks, archive, folder / "vis_data", self._settings.num_pictures)

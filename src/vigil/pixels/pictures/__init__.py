@@ -1,0 +1,1 @@
+"""Single pictures, from a folder or an archive."""

@@ -1,0 +1,1 @@
+"""Samples of crops: cut, stored, counted and shown."""

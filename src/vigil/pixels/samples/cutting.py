@@ -1,0 +1,102 @@
+"""Samples of one video: planned by its tracks, and cut out of its frames."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from vigil.domain.sampling import (
+    Sample,
+    clean,
+    people_sides,
+    plan_background,
+    plan_people,
+    uniform_sides,
+)
+from vigil.domain.tracks import Track
+from vigil.pixels.crops import store_crops
+from vigil.pixels.frames import FrameArchive
+from vigil.plumbing.fingerprints import code_fingerprint
+from vigil.plumbing.memo import Memo, file_digest
+from vigil.plumbing.state import fingerprint
+from vigil.settings.generate_samples import GenerateSamples
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One video's samples, and how many others were left out, by reason."""
+
+    samples: list[Sample]
+    left_out: Counter[str]
+
+
+def plan_video(
+    video: str, tracks: Sequence[Track], archive: FrameArchive, settings: GenerateSamples
+) -> Plan:
+    """Plans one video's samples; its random numbers do not depend on the other videos."""
+    people = [track for track in tracks if track.label == settings.person_label]
+    facts, background = archive.facts, settings.background
+    every, left_out = clean(
+        plan_people(
+            people,
+            facts.size_wh,
+            num_frames=settings.num_frames,
+            stride_frames=settings.stride_frames,
+        ),
+        min_side_px=settings.min_side_px,
+        max_aspect_ratio=settings.max_aspect_ratio,
+    )
+    if not every:
+        return Plan([], left_out)
+    if background.sides == "like_people":
+        sides_px = people_sides(every)
+    else:
+        longest_px = min(background.max_side_px, max(facts.size_wh))
+        sides_px = uniform_sides(background.min_side_px, longest_px)
+    rng = np.random.default_rng([settings.seed, *video.encode()])
+    places = plan_background(
+        len(every),
+        people,
+        facts,
+        rng,
+        sides_px=sides_px,
+        num_frames=settings.num_frames,
+        max_tries=background.max_tries,
+        place=video,
+    )
+    return Plan([*every, *places], left_out)
+
+
+class SampleCutter:
+    """Cuts samples out of frames, remembering those of each video."""
+
+    def __init__(self, size_px: int) -> None:
+        """Args: size_px: of the square that a crop is fitted to."""
+        self._size_px = size_px
+        self._memo, self._code = Memo("samples"), code_fingerprint(store_crops)
+
+    def cut(self, samples: Sequence[Sample], frames: Path, array: Path) -> None:
+        """Writes one video's crops, as `store_crops` does.
+
+        Args:
+            frames: the archive of the video's frames.
+        """
+        boxes = [[one.first_frame, *one.boxes_px.ravel().tolist()] for one in samples]
+        facts = {
+            "code": self._code,
+            "frames": file_digest(frames),
+            "boxes": fingerprint({"boxes": boxes}),
+            "size_px": self._size_px,
+        }
+
+        def make(file: Path) -> None:
+            with FrameArchive(frames) as archive:
+                store_crops(samples, archive, file, self._size_px)
+
+        self._memo.fetch(facts, make, array)
+
+    def prune(self) -> None:
+        """Forgets what was used longest ago, where it takes too much room."""
+        self._memo.prune()

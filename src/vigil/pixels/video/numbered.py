@@ -1,0 +1,109 @@
+"""A folder of numbered pictures as a video: surveillance data sets come so."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+
+from vigil.pixels.pictures.images import ImageSource
+from vigil.pixels.pictures.picture import Picture
+from vigil.plumbing.errors import InputError, listed, shorten
+from vigil.plumbing.folders import is_hidden
+
+NUMBERED = re.compile(r"(?P<prefix>.*?)(?P<number>\d{1,12})(?P<suffix>\.[a-z]+)", re.IGNORECASE)
+SUFFIXES = {".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"}
+
+
+@dataclass(frozen=True)
+class NumberedFrame:
+    """A picture of such a folder.
+
+    Attributes:
+        picture: (H, W, 3) BGR.
+        time: when it is shown, in seconds from the first one.
+    """
+
+    picture: Picture
+    time: float
+
+
+class NumberedPictures:
+    """Iterates over the pictures of a folder in the order of their numbers, as over a video.
+
+    Attributes:
+        path: the folder.
+        fps: frames a second, as they were recorded; the pictures do not tell.
+    """
+
+    is_variable_rate = False
+
+    def __init__(self, path: Path, fps: Fraction) -> None:
+        """Raises InputError where the folder holds anything but pictures of consecutive numbers."""
+        self.path, self.fps = path, fps
+        self._names = list_numbered(path)
+        self._source = ImageSource(path)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def __iter__(self) -> Iterator[NumberedFrame]:
+        """Yields every picture.
+
+        Raises:
+            InputError: a picture is damaged, or has another size than the first one.
+        """
+        size_wh: tuple[int, int] | None = None
+        for index, name in enumerate(self._names):
+            picture = np.ascontiguousarray(self._source.rgb(name)[..., ::-1])
+            own_wh = (picture.shape[1], picture.shape[0])
+            size_wh = size_wh or own_wh
+            if own_wh != size_wh:
+                raise InputError(
+                    f"{self.path}: expected pictures of {size_wh[0]}x{size_wh[1]}, got "
+                    f"{own_wh[0]}x{own_wh[1]} in {shorten(name)}"
+                )
+            yield NumberedFrame(picture, float(index / self.fps))
+
+
+def list_numbered(folder: Path) -> list[str]:
+    """The names of the pictures of a folder, in the order of their numbers.
+
+    Hidden files and those that systems leave behind do not count.
+
+    Raises:
+        InputError: another file, names that differ in more than their number, or a number that is
+            missing or there twice.
+    """
+    names = sorted(path.name for path in folder.iterdir() if not is_hidden(path.name))
+    found = {name: NUMBERED.fullmatch(name) for name in names}
+    others = [
+        name
+        for name, parts in found.items()
+        if parts is None or parts["suffix"].lower() not in SUFFIXES
+    ]
+    if others or not names:
+        raise InputError(
+            f"{folder}: expected numbered pictures (000000.jpg, 000001.jpg …), got {listed(others)}"
+        )
+    kinds = {(parts["prefix"], parts["suffix"].lower()) for parts in found.values() if parts}
+    if len(kinds) > 1:
+        kind_names = (f"{prefix}<number>{suffix}" for prefix, suffix in kinds)
+        raise InputError(f"{folder}: expected names of one kind, got {listed(kind_names)}")
+    numbers = {int(parts["number"]): name for name, parts in found.items() if parts}
+    ordered = sorted(numbers)
+    for before, after in pairwise(ordered):
+        if after != before + 1:
+            raise InputError(
+                f"{folder}: expected consecutive numbers, got {after} after {before}; a frame that "
+                "is missing shifts all that follow it"
+            )
+    if len(ordered) < len(names):
+        raise InputError(
+            f"{folder}: expected each number once, got {len(names)} names for "
+            f"{len(ordered)} numbers"
+        )
+    return [numbers[number] for number in ordered]

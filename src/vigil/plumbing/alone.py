@@ -1,0 +1,53 @@
+"""One stage at a time in a project."""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from vigil.plumbing.errors import InputError
+from vigil.plumbing.state import fingerprint, project_state_folder
+
+
+@contextmanager
+def alone(title: str) -> Iterator[None]:
+    """Refuses to run beside another stage of the same project or experiment.
+
+    DVC starts one stage at a time. Where DVC alone is killed, the stage that it started goes on,
+    and would replace an output that another stage reads. The lock ends with the process.
+
+    Raises:
+        InputError: another stage still runs.
+    """
+    here = Path.cwd()
+    project = next((folder for folder in (here, *here.parents) if (folder / ".dvc").is_dir()), here)
+    name = fingerprint({"folder": str(project)})[:16]
+    file = project_state_folder() / "running" / name
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        lock = os.open(file, os.O_RDWR | os.O_CREAT, 0o666)
+    except OSError:
+        yield  # nothing can be written there: the stage itself will say so
+        return
+    try:
+        _lock(lock, title)
+        yield
+    finally:
+        os.close(lock)
+
+
+def _lock(file: int, title: str) -> None:
+    try:
+        fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (BlockingIOError, PermissionError):  # either says that it is taken
+        other = os.read(file, 80).decode(errors="replace")
+        raise InputError(
+            f"expected to run alone, but {other} still runs here, left by a run that was stopped; "
+            "wait for it, or end it"
+        ) from None
+    except OSError:
+        return  # a file system that knows no locks
+    with suppress(OSError):  # no room: the stage itself will say so
+        os.ftruncate(file, 0)
+        os.write(file, f"process {os.getpid()} ({title})".encode())

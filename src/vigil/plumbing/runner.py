@@ -1,0 +1,79 @@
+"""Runs a stage script: paths from the command line, settings from `params.yaml`, one-line errors.
+
+A stage is a script with one function, whose signature is its whole contract (see `contract`).
+"""
+
+import inspect
+import sys
+import time
+from pathlib import Path
+from typing import NoReturn
+
+from vigil.plumbing.alone import alone
+from vigil.plumbing.contract import Contract, Main
+from vigil.plumbing.errors import FieldError, InputError, printable
+from vigil.plumbing.failures import explain_failure
+from vigil.plumbing.folders import check_path
+from vigil.plumbing.own_source import use_own_source
+from vigil.plumbing.params import read_params
+from vigil.plumbing.state import claim_state
+from vigil.plumbing.times import note_time
+
+LONGEST_MESSAGE = 2000
+FAMILIES = ("evaluate", "predict", "split")
+"""Stages of which `dvc.yaml` has an instance for each branch."""
+INTERRUPTED = "interrupted; run it again to go on"
+
+
+def run_stage(main: Main) -> NoReturn:
+    """Runs the stage of the calling script and exits.
+
+    Args:
+        main: the stage's function.
+    """
+    use_own_source(sys.argv)
+    title, contract = stage_name(Path(inspect.getfile(main))), Contract(main)
+    start = time.monotonic()
+    try:
+        paths = contract.parse_paths(title, sys.argv[1:])
+        values = contract.parse_values(read_params())
+        for path in paths.values():
+            if path.exists():
+                check_path(path)
+        with alone(title):
+            claim_state({"stage": title, "params": _plain(values)})
+            main(**paths, **values)
+    except FieldError as error:
+        _fail(title, f"{contract.place_of(error.field)}: {error.problem}", 1)
+    except InputError as error:
+        # A loader's worker puts its traceback in front.
+        _fail(title, " ".join(str(error).rsplit("InputError: ", 1)[-1].split()), 1)
+    except KeyboardInterrupt:
+        _fail(title, INTERRUPTED, 130)
+    except SystemExit as end:  # what Lightning makes of an interruption
+        if isinstance(end.__context__, KeyboardInterrupt):
+            _fail(title, INTERRUPTED, 130)
+        raise
+    except Exception as error:
+        if not (line := explain_failure(error)):
+            raise
+        _fail(title, line, 1)
+    note_time(title, time.monotonic() - start)
+    sys.exit(0)
+
+
+def stage_name(script: Path) -> str:
+    """The stage that DVC runs a script for: `evaluate_detector.py` is `evaluate@detector`."""
+    family, _, branch = script.stem.partition("_")
+    return f"{family}@{branch}" if family in FAMILIES else script.stem
+
+
+def _plain(values: dict[str, object]) -> dict[str, object]:
+    return {name: repr(value) for name, value in values.items()}
+
+
+def _fail(title: str, message: str, code: int) -> NoReturn:
+    if len(message) > LONGEST_MESSAGE:
+        message = f"{message[: LONGEST_MESSAGE - 1]}…"
+    print(f"{title}: {printable(message)}", file=sys.stderr)
+    sys.exit(code)

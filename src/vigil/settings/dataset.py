@@ -1,0 +1,71 @@
+"""What the pipeline runs on."""
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import AfterValidator, Field, field_validator
+
+from vigil.plumbing.errors import shorten
+from vigil.plumbing.params import DataPath, FileNames, Section
+
+
+def _check_not_empty(names: tuple[str, ...]) -> tuple[str, ...]:
+    if not names:
+        raise ValueError("must name at least one file, got an empty list")
+    return names
+
+
+DetectionFormat = Literal["tracks", "voc", "coco", "rtsd"]
+
+
+class Detection(Section):
+    """What the detector learns from: annotations in one of four formats, and pictures.
+
+    Attributes:
+        format: `tracks` (of interpolate_annotations), `voc` (a folder of XML), `coco` (instances
+            JSON) or `rtsd` (CSV).
+        root: the file or folder of the annotations.
+        images: the folder of the pictures, in which an archive of frames counts as a folder.
+        classes: the classes to detect; empty: all that occur.
+    """
+
+    format: DetectionFormat
+    root: DataPath
+    images: DataPath
+    classes: tuple[str, ...]
+
+    @field_validator("classes")
+    @classmethod
+    def _check_classes(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        if "" in names or len(set(names)) < len(names):
+            raise ValueError(f"must name classes, none twice, got {shorten(list(names))}")
+        return names
+
+
+class Dataset(Section):
+    """What the pipeline runs on. A stage reads single keys of it, and reruns for these alone.
+
+    Attributes:
+        root: the folder that holds `videos/` and the export.
+        videos: file names below `<root>/videos`.
+        annotations: a Label Studio export below `root`.
+        detection: what the detector learns from.
+        picture_fps: frames a second of videos that come as folders of numbered pictures.
+        clips: what the alarm learns from: a folder of clips for each class, or of videos.
+        clip_labels: of videos whose anomalies are labelled frame by frame: the CSV below `clips`
+            that tells them; empty: `clips` has a folder for each class.
+        anomalous_classes: the classes that must raise the alarm; not read with `clip_labels`.
+        clip_group_pattern: a regular expression that finds the source in a clip's name; empty: each
+            clip is a source of its own.
+    """
+
+    section: ClassVar[str] = "dataset"
+
+    root: DataPath
+    videos: Annotated[FileNames, AfterValidator(_check_not_empty)]
+    annotations: DataPath
+    picture_fps: Annotated[float, Field(ge=0.001, le=1000)]
+    detection: Detection
+    clips: DataPath
+    clip_labels: Annotated[str, Field(max_length=1000)]
+    anomalous_classes: FileNames
+    clip_group_pattern: Annotated[str, Field(max_length=1000)]

@@ -1,0 +1,35 @@
+"""Parameters of `import_detections`."""
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from vigil.plumbing.params import Count, CountOr0, Section
+
+Unusable = Literal["error", "drop"]
+
+
+class ImportDetections(Section):
+    """How annotated pictures are checked.
+
+    Attributes:
+        frame_stride: every n-th frame of a video, with boxes and without; of tracks alone.
+        min_side_px: a box with a shorter side within the picture is left out.
+        invalid_boxes: what a box is that is not finite, reversed, without area or outside.
+        unusable_pictures: what a picture is that is missing, or no picture.
+        wrong_sizes: what a picture is of another size than the annotations tell.
+        empty_pictures: what a picture is without a box of the classes chosen.
+        num_listed: names in the report, for each kind of finding.
+        num_pictures: drawn with their boxes.
+    """
+
+    section: ClassVar[str] = "import_detections"
+
+    frame_stride: Count
+    min_side_px: Annotated[float, Field(ge=0.1, le=1_000_000)]
+    invalid_boxes: Literal["error", "drop"]
+    unusable_pictures: Unusable
+    wrong_sizes: Literal["error", "drop", "keep"]
+    empty_pictures: Literal["keep", "drop"]
+    num_listed: CountOr0
+    num_pictures: Annotated[int, Field(ge=0, le=1000)]

@@ -1,0 +1,47 @@
+"""Parameters of `interpolate_annotations`."""
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from vigil.plumbing.errors import shorten
+from vigil.plumbing.params import CountOr0, Section
+
+
+class InterpolateAnnotations(Section):
+    """How a Label Studio export is read.
+
+    Attributes:
+        labels: the labels that may occur.
+        unlabelled: the label of a region without one; empty: such a region is an error.
+        use_predictions: whether a task's last prediction counts where it has no annotation.
+        unlisted_tasks: what a task is whose video is not listed.
+        frame_offset: decoded frame index = frame + this; 0 for exports of old versions.
+        past_end_tolerance_s: keyframes this little past the last frame are cut off, not refused.
+        ghost_frames: a track held still for longer than this at the end of the video is reported.
+        num_pictures: frames of a video that are drawn with their boxes.
+    """
+
+    section: ClassVar[str] = "interpolate_annotations"
+
+    labels: Annotated[tuple[str, ...], Field(min_length=1)]
+    unlabelled: str
+    use_predictions: bool
+    unlisted_tasks: Literal["error", "skip"]
+    frame_offset: Literal[-1, 0]
+    past_end_tolerance_s: Annotated[float, Field(ge=0, le=60)]
+    ghost_frames: CountOr0
+    num_pictures: Annotated[int, Field(ge=0, le=1000)]
+
+    @field_validator("labels")
+    @classmethod
+    def _check_labels(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        if not all(name.strip() for name in names):
+            raise ValueError(f"must not hold an empty label, got {shorten(list(names))}")
+        return names
+
+    @model_validator(mode="after")
+    def _check_unlabelled(self) -> "InterpolateAnnotations":
+        if self.unlabelled and self.unlabelled not in self.labels:
+            raise ValueError(f"expected unlabelled to be one of labels, got {self.unlabelled!r}")
+        return self

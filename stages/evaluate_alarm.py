@@ -1,0 +1,42 @@
+"""Measures the alarm on the clips held out for the test."""
+
+from fractions import Fraction
+from pathlib import Path
+
+from vigil.domain.clips.scores import read_scores, read_thresholds
+from vigil.domain.clips.windows import join_labels, read_labels, read_windows
+from vigil.evaluation.alarm import AlarmEvaluation
+from vigil.evaluation.output import PICTURES, print_headline
+from vigil.plumbing.outputs import whole
+from vigil.plumbing.records import write_csv, write_json
+from vigil.plumbing.runner import run_stage
+from vigil.settings.evaluate_alarm import EvaluateAlarm
+
+
+def main(
+    *,
+    clips: Path,
+    windows: Path,
+    labels: Path,
+    predictions: Path,
+    threshold: Path,
+    metrics: Path,
+    plots: Path,
+    picture_fps: float,
+    settings: EvaluateAlarm,
+) -> None:
+    scores = read_scores(predictions / "scores.csv")
+    evaluation = AlarmEvaluation(scores, read_thresholds(threshold), settings)
+    numbers = evaluation.numbers()
+    parts = join_labels(read_windows(windows), read_labels(labels))
+    with whole(plots) as folder:
+        (folder / PICTURES).mkdir(parents=True)
+        write_csv(evaluation.verdicts(), folder / "verdicts.csv")
+        evaluation.write_curves(folder)
+        evaluation.draw_sheets(clips, parts, folder / PICTURES, Fraction(str(picture_fps)))
+    write_json(numbers, metrics)  # last: where it is, the rest is
+    print_headline(numbers)
+
+
+if __name__ == "__main__":
+    run_stage(main)

@@ -1,0 +1,30 @@
+"""Measures the classifier on the samples held out for the test."""
+
+from pathlib import Path
+
+from vigil.domain.samples.predictions import read_predictions
+from vigil.domain.sides import TEST
+from vigil.evaluation.classifier import ClassifierEvaluation
+from vigil.evaluation.output import PICTURES, print_headline
+from vigil.plumbing.outputs import whole
+from vigil.plumbing.records import write_json
+from vigil.plumbing.runner import run_stage
+from vigil.settings.evaluate_classifier import EvaluateClassifier
+
+
+def main(
+    *, samples: Path, predictions: Path, metrics: Path, plots: Path, settings: EvaluateClassifier
+) -> None:
+    table = read_predictions(predictions)
+    evaluation = ClassifierEvaluation(table[table["split"] == TEST], settings)
+    numbers = evaluation.numbers()
+    with whole(plots) as folder:
+        (folder / PICTURES).mkdir(parents=True)
+        evaluation.write_curves(folder)
+        evaluation.draw_sheets(samples, folder / PICTURES)
+    write_json(numbers, metrics)  # last: where it is, the rest is
+    print_headline(numbers)
+
+
+if __name__ == "__main__":
+    run_stage(main)

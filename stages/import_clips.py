@@ -1,0 +1,47 @@
+"""Lists the windows of all clips that the alarm learns from, and what is known of each."""
+
+from fractions import Fraction
+from pathlib import Path
+
+from vigil.domain.clips.windows import write_windows
+from vigil.pixels.importing.clips import import_class_folders, import_frame_labelled
+from vigil.plumbing.folders import below
+from vigil.plumbing.outputs import whole
+from vigil.plumbing.params import FileNames
+from vigil.plumbing.runner import run_stage
+from vigil.settings.import_clips import ImportClips
+
+
+def main(
+    *,
+    clips: Path,
+    windows: Path,
+    anomalous_classes: FileNames,
+    clip_labels: str,
+    clip_group_pattern: str,
+    picture_fps: float,
+    settings: ImportClips,
+) -> None:
+    fps = Fraction(str(picture_fps))
+    if clip_labels:
+        (labels,) = below(clips, [clip_labels])
+        table = import_frame_labelled(
+            clips, labels, settings, group_pattern=clip_group_pattern, picture_fps=fps
+        )
+    else:
+        table = import_class_folders(
+            clips,
+            settings,
+            anomalous_classes=anomalous_classes,
+            group_pattern=clip_group_pattern,
+            picture_fps=fps,
+        )
+    with whole(windows) as folder:
+        folder.mkdir()
+        write_windows(table, folder)
+    counts = table["class"].value_counts().to_dict()
+    print(f"{table['video'].nunique()} videos, {len(table)} windows: {counts}")
+
+
+if __name__ == "__main__":
+    run_stage(main)

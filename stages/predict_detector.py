@@ -1,0 +1,39 @@
+"""Finds boxes in every picture of every side, low scores kept."""
+
+from pathlib import Path
+
+from vigil.domain.detections import NAME, write_results
+from vigil.domain.pictures.annotated import read_annotated
+from vigil.domain.sides import SIDES, read_side
+from vigil.learn.detector.network.data import PictureDataset
+from vigil.learn.detector.trained import TrainedDetector
+from vigil.learn.networks.machine import choose_device, prepare_torch
+from vigil.plumbing.outputs import whole
+from vigil.plumbing.runner import run_stage
+from vigil.settings.predict_detector import PredictDetector
+
+
+def main(
+    *,
+    images: Path,
+    detections: Path,
+    splits: Path,
+    weights: Path,
+    card: Path,
+    predictions: Path,
+    settings: PredictDetector,
+) -> None:
+    prepare_torch()
+    detector = TrainedDetector.from_files(weights, card, choose_device())
+    known = read_annotated(detections)
+    ids = [name for side in SIDES for name in read_side(splits / f"{side}.json")]
+    size_wh = detector.input_size_wh
+    pictures = PictureDataset(images, known.select(ids), input_size_wh=size_wh)
+    found = detector.detect_all(pictures, settings.suppression, settings.batch_size)
+    with whole(predictions) as folder:
+        folder.mkdir()
+        write_results(known, found, folder / NAME)
+
+
+if __name__ == "__main__":
+    run_stage(main)

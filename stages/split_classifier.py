@@ -1,0 +1,27 @@
+"""Assigns samples to train, val and test: whole videos, or blocks of time with a gap between."""
+
+from pathlib import Path
+
+from vigil.domain.samples.index import read_index
+from vigil.domain.sides import write_sides
+from vigil.domain.splits.classifier import assign_samples, count_by_side
+from vigil.domain.splits.given import read_given
+from vigil.plumbing.outputs import whole
+from vigil.plumbing.records import write_json
+from vigil.plumbing.runner import run_stage
+from vigil.settings.split import Split
+
+
+def main(*, samples: Path, given: Path, splits: Path, metrics: Path, settings: Split) -> None:
+    index = read_index(samples)
+    sides = assign_samples(index, settings, read_given(given))
+    counts = count_by_side(index, sides)
+    with whole(splits) as folder:
+        write_sides(sides, folder)
+    write_json(counts, metrics)
+    for side, by_label in counts.items():
+        print(f"{side}: {by_label}")
+
+
+if __name__ == "__main__":
+    run_stage(main)

@@ -1,0 +1,207 @@
+"""Splits that someone gives, in every form, and what is drawn beside them."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vigil.domain.sides import SIDES, TEST, TRAIN, VAL
+from vigil.domain.splits.given import hold_given, read_given
+from vigil.plumbing.errors import FieldError, InputError
+
+SHIPPED = Path(__file__).parents[3] / "splits" / "drawn.csv"
+
+
+def write(path: Path, text: str, encoding: str = "utf-8") -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(text.encode(encoding))
+    return path
+
+
+def refused(path: Path) -> str:
+    with pytest.raises(InputError) as error:
+        read_given(path)
+    assert "\n" not in str(error.value)
+    return str(error.value)
+
+
+class TestTable:
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "name,side\na.mp4,train\nb c.mp4,test\n",
+            "name, side\r\na.mp4, train\r\nb c.mp4, test\r\n",
+            '\ufeffname,side\n"a.mp4","train"\n"b c.mp4","test"',
+            "name,side\na.mp4,train\n\nb c.mp4,test\na.mp4,train\n",
+        ],
+    )
+    def test_each_name_has_its_side(self, tmp_path: Path, text: str) -> None:
+        file = write(tmp_path / "given.csv", text)
+        assert read_given(file) == {"a.mp4": "train", "b c.mp4": "test"}
+
+    @pytest.mark.parametrize("name", ["NA", "null", "nan", "0123", "1e5", "-1", "true", "=1", "'x"])
+    def test_names_that_look_like_something_else_are_names(self, tmp_path: Path, name: str) -> None:
+        assert read_given(write(tmp_path / "a.csv", f"name,side\n{name},val\n")) == {name: "val"}
+
+    def test_a_table_without_rows_gives_none_as_the_one_that_is_shipped(self, tmp_path) -> None:
+        assert read_given(write(tmp_path / "a.csv", "name,side\n")) == {}
+        assert read_given(SHIPPED) == {}
+
+    @pytest.mark.parametrize("side", ["", "Train", "validation", "train.txt", "none"])
+    def test_an_unknown_side_is_refused(self, tmp_path: Path, side: str) -> None:
+        told = refused(write(tmp_path / "a.csv", f"name,side\na.mp4,test\nb.mp4,{side}\n"))
+        assert "'b.mp4': expected one of train, val, test, got " in told
+        assert repr(side) in told
+
+    def test_a_name_on_two_sides_is_refused(self, tmp_path: Path) -> None:
+        told = refused(write(tmp_path / "a.csv", "name,side\na,train\nb,val\na,test\n"))
+        assert "expected each name on one side, got 'a' in train and test" in told
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            *("", "\n", "a.mp4,train\n", "side,name\ntrain,a\n", "name\na\n"),
+            *("name,side,more\na,train,1\n", "name;side\na;train\n", "name,side\na,train,1\n"),
+            *(
+                "name,side\na,train\nb,train,1\n",
+                'name,side\n"a,train\n',
+                "name,side,side\na,b,c\n",
+            ),
+        ],
+    )
+    def test_what_is_not_of_the_form_is_refused(self, tmp_path: Path, text: str) -> None:
+        assert "a.csv: expected " in refused(write(tmp_path / "a.csv", text))
+
+    def test_another_encoding_is_refused(self, tmp_path: Path) -> None:
+        file = write(tmp_path / "a.csv", "name,side\nДверь,train\n", "cp1251")
+        assert "a.csv: expected CSV, got: " in refused(file)
+
+    def test_no_file(self, tmp_path: Path) -> None:
+        assert "expected a CSV of name, side, or a folder of lists" in refused(tmp_path / "a.csv")
+
+
+class TestLists:
+    def test_a_folder_of_lists(self, tmp_path: Path) -> None:
+        write(tmp_path / "train.txt", "a.jpg\n  b.jpg  \r\n\n")
+        write(tmp_path / "test.txt", "\ufeffdeep/c d.jpg")
+        write(tmp_path / "trainval.txt", "what else lies there does not matter")
+        expected = {"a.jpg": TRAIN, "b.jpg": TRAIN, "deep/c d.jpg": TEST}
+        assert read_given(tmp_path) == expected
+
+    def test_lists_of_one_class_of_pascal_voc_have_a_second_column(self, tmp_path: Path) -> None:
+        write(tmp_path / "train.txt", "2008_000008 -1\n2008_000015  1\n2008_000019  0\n")
+        write(tmp_path / "val.txt", "2008_000002 -1\n")
+        names = ("2008_000008", "2008_000015", "2008_000019")
+        assert read_given(tmp_path) == {**dict.fromkeys(names, TRAIN), "2008_000002": VAL}
+
+    @pytest.mark.parametrize("name", ["1", "-1", "a 2", "my door", "0 0.jpg", "#1"])
+    def test_what_looks_like_a_column_may_be_a_name(self, tmp_path: Path, name: str) -> None:
+        write(tmp_path / "val.txt", f"{name}\n")
+        assert read_given(tmp_path) == {name: VAL}
+
+    def test_lists_may_be_empty(self, tmp_path: Path) -> None:
+        write(tmp_path / "val.txt", "\n \n")
+        assert read_given(tmp_path) == {}
+
+    def test_a_name_on_two_lists_is_refused(self, tmp_path: Path) -> None:
+        write(tmp_path / "train.txt", "a -1\nb 1\n")
+        write(tmp_path / "val.txt", "a\n")
+        assert "got 'a' in train and val" in refused(tmp_path)
+
+    @pytest.mark.parametrize("name", ["", "Train.txt.bak", "train.csv", "train.txt/a"])
+    def test_a_folder_without_a_list_is_refused(self, tmp_path: Path, name: str) -> None:
+        if name:
+            write(tmp_path / name, "a")
+        assert "expected one of train.txt, val.txt, test.txt, found none" in refused(tmp_path)
+
+    def test_another_encoding_is_refused(self, tmp_path: Path) -> None:
+        write(tmp_path / "test.txt", "Дверь\n", "cp1251")
+        assert "test.txt: expected UTF-8, got: " in refused(tmp_path)
+
+
+NAMES = ("walk/a.avi", "walk/b.avi", "run/b.avi", "c.mp4", "d", "deep/er/e.tar.gz")
+
+
+def hold(names: tuple[str, ...], told: dict[str, str]) -> tuple[list[str], tuple[str, ...]]:
+    sides, open_sides = hold_given(pd.Series(names), told)
+    return list(sides), open_sides
+
+
+class TestHold:
+    def test_nothing_given_leaves_all_to_be_drawn(self) -> None:
+        assert hold(NAMES, {}) == ([""] * len(NAMES), SIDES)
+
+    @pytest.mark.parametrize(
+        ("alias", "place"),
+        [
+            *(("walk/a.avi", 0), ("walk/a", 0), ("a.avi", 0), ("a", 0)),
+            *(("walk/b", 1), ("walk/b.avi", 1), ("run/b", 2), ("c", 3), ("d", 4)),
+            *(("e.tar.gz", 5), ("deep/er/e.tar", 5), ("e.tar", 5)),
+        ],
+    )
+    def test_a_name_may_lack_its_ending_and_its_folders(self, alias: str, place: int) -> None:
+        sides, open_sides = hold(NAMES, {alias: TEST})
+        assert sides == [TEST if at == place else "" for at in range(len(NAMES))]
+        assert open_sides == (TRAIN, VAL)
+
+    @pytest.mark.parametrize("alias", ["b", "b.avi"])
+    def test_a_short_name_of_several_is_refused(self, alias: str) -> None:
+        with pytest.raises(FieldError, match=r"stands for run/b\.avi, walk/b\.avi$") as error:
+            hold(NAMES, {alias: TEST})
+        assert error.value.field == "given"
+
+    def test_a_full_name_is_itself_also_where_it_is_a_short_one_of_another(self) -> None:
+        assert hold(("a", "a.mp4", "x/a"), {"a": TEST})[0] == [TEST, "", ""]
+
+    @pytest.mark.parametrize("name", ["", "er/e.tar.gz", "walk", "A.avi", "e", "z.mp4", ".avi"])
+    def test_an_unknown_name_is_refused(self, name: str) -> None:
+        told = "expected a name of the data, got one that is not there"
+        with pytest.raises(FieldError, match=told) as error:
+            hold(NAMES, {"c": TRAIN, name: TRAIN})
+        assert repr(name) in str(error.value)
+
+    def test_one_thing_by_two_names_has_one_side(self) -> None:
+        assert hold(NAMES, {"a": TEST, "walk/a": TEST})[0][0] == TEST
+        for first, second in (("a", "walk/a"), ("walk/a.avi", "a"), ("walk/a", "walk/a.avi")):
+            with pytest.raises(InputError, match=r"'walk/a\.avi': expected one side, got test and"):
+                hold(NAMES, {first: TEST, second: TRAIN})
+
+    def test_all_sides_given_leave_nothing_to_be_drawn(self) -> None:
+        told = dict(zip(NAMES, (TRAIN, VAL, TEST, TRAIN, VAL, TEST), strict=True))
+        assert hold(NAMES, told) == (list(told.values()), (TRAIN,))
+        told.pop("d")
+        with pytest.raises(FieldError, match=r"^given: .* found none for d$"):
+            hold(NAMES, told)
+
+    def test_validation_and_test_alone_leave_the_rest_for_training(self) -> None:
+        told = {"walk/a.avi": VAL, "c.mp4": TEST}
+        expected = [VAL, TRAIN, TRAIN, TEST, TRAIN, TRAIN]
+        assert hold(NAMES, told) == (expected, (TRAIN,))
+
+    def test_several_rows_of_a_name_stay_together(self) -> None:
+        names = pd.Series(["a", "b", "a"], index=["x", "y", "z"])
+        sides, _ = hold_given(names, {"a": VAL})
+        assert sides.to_dict() == {"x": VAL, "y": "", "z": VAL}
+
+
+@given(
+    told=st.dictionaries(st.sampled_from(NAMES), st.sampled_from(SIDES)),
+    names=st.lists(st.sampled_from(NAMES), min_size=1, max_size=20),
+)
+def test_what_is_given_is_held_and_only_the_training_side_is_open(told, names) -> None:
+    told = {name: side for name, side in told.items() if name in names}
+    try:
+        sides, open_sides = hold_given(pd.Series(names), told)
+    except FieldError:
+        assert set(SIDES) == set(told.values())
+        assert set(names) - set(told)
+        return
+    assert open_sides[0] == TRAIN
+    assert set(open_sides[1:]) == {VAL, TEST} - set(told.values())
+    for name, side in zip(names, sides, strict=True):
+        if told.get(name, TRAIN) != TRAIN:
+            assert side == told[name]
+        else:  # to be drawn, unless all is given
+            assert side == (TRAIN if len(open_sides) == 1 else "")

@@ -1,0 +1,303 @@
+"""Clips of class folders and frame-labelled videos, as one table of windows."""
+
+from fractions import Fraction
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tiny_settings import shipped
+from tiny_videos import coded_picture, write_coded_video
+
+from vigil.domain.clip_formats.frame_labels import FrameRange
+from vigil.domain.clips.windows import LABEL_DTYPES, WINDOW_DTYPES
+from vigil.pixels.importing import clips as module
+from vigil.pixels.importing.clips import import_class_folders, import_frame_labelled, list_videos
+from vigil.pixels.windows import FrameTimes, Window, read_times
+from vigil.plumbing.errors import FieldError, InputError
+from vigil.settings.import_clips import ImportClips
+
+PICTURE_FPS = Fraction(10)
+COLUMNS = [*WINDOW_DTYPES, *(name for name in LABEL_DTYPES if name not in WINDOW_DTYPES)]
+
+
+def write_numbered(folder: Path, num_frames: int) -> Path:
+    folder.mkdir(parents=True)
+    for number in range(num_frames):
+        assert cv2.imwrite(str(folder / f"{number:03d}.png"), coded_picture(number, (32, 24)))
+    return folder
+
+
+def write_clip(path: Path, num_frames: int) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return write_coded_video(path, num_frames, (32, 24))
+
+
+@pytest.fixture(scope="module")
+def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("clips")
+    write_clip(folder / "walk" / "w_s1_a.mp4", 30)
+    write_clip(folder / "walk" / "w_s2_a.webm", 21)
+    write_numbered(folder / "run" / "r_s3_a", 12)
+    (folder / "walk" / ".DS_Store").touch()
+    return folder
+
+
+class TestClassFolders:
+    def table(self, clips: Path, anomalous: tuple[str, ...] = ("run",), **changes) -> pd.DataFrame:
+        return import_class_folders(
+            clips,
+            shipped(ImportClips, **changes),
+            anomalous_classes=anomalous,
+            group_pattern=r"_(s\d+)_",
+            picture_fps=PICTURE_FPS,
+        )
+
+    def test_a_clip_is_one_window_whatever_its_length(self, clips: Path, monkeypatch) -> None:
+        monkeypatch.setattr(module, "read_times", None)  # and nothing is decoded to tell
+        table = self.table(clips, num_windows=1)
+        assert set(table.columns) == set(COLUMNS)
+        assert table["video"].tolist() == ["run/r_s3_a", "walk/w_s1_a.mp4", "walk/w_s2_a.webm"]
+        assert table["clip"].equals(table["video"])
+        assert table["class"].tolist() == ["run", "walk", "walk"]
+        assert table["is_anomalous"].tolist() == [True, False, False]
+        assert table["source"].tolist() == ["s3", "s1", "s2"]
+        assert table["start_s"].tolist() == [0.0] * 3
+        assert table["stop_s"].tolist() == [np.inf] * 3
+        assert table["digest"].str.fullmatch("[0-9a-f]{64}").all()
+        assert table["digest"].is_unique
+
+    @pytest.mark.parametrize("num", [2, 3, 7])
+    def test_several_windows_part_each_clip_evenly(self, clips: Path, num: int) -> None:
+        table = self.table(clips, num_windows=num)
+        assert len(table) == 3 * num
+        for video, own in table.groupby("video"):
+            times = read_times(clips / str(video), PICTURE_FPS)
+            spans = list(own[["start_s", "stop_s"]].itertuples(index=False, name=None))
+            assert spans[0][0] == 0
+            assert spans[-1][1] == pytest.approx(times.duration_s, abs=1e-6)
+            assert all(before[1] == after[0] for before, after in pairwise(spans))
+            counts = [len(times.frames_of(Window(*span))) for span in spans]
+            assert sum(counts) == len(times.seconds)
+            assert max(counts) - min(counts) <= 1
+            for name in ("clip", "class", "is_anomalous", "source", "digest"):
+                assert own[name].nunique() == 1
+
+    def test_other_anomalous_classes_change_labels_alone(self, clips: Path) -> None:
+        first, second = self.table(clips), self.table(clips, anomalous=("walk",))
+        same = [name for name in COLUMNS if name != "is_anomalous"]
+        pd.testing.assert_frame_equal(first[same], second[same])
+        assert (first["is_anomalous"] != second["is_anomalous"]).all()
+
+    def test_what_is_wrong_with_classes_is_said(self, clips: Path) -> None:
+        with pytest.raises(FieldError, match=r"^anomalous_classes: .* got fly$"):
+            self.table(clips, anomalous=("fly",))
+
+    def test_a_clip_that_cannot_be_cut_is_said(self, tmp_path: Path) -> None:
+        write_clip(tmp_path / "walk" / "w_s1_a.mp4", 4)
+        (tmp_path / "run" / "r_s1_a").mkdir(parents=True)
+        (tmp_path / "run" / "r_s1_a" / "notes.txt").touch()
+        with pytest.raises(InputError, match="r_s1_a: expected numbered pictures"):
+            self.table(tmp_path, num_windows=2)
+
+
+def write_labels(folder: Path, *rows: str) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / "labels.csv"
+    file.write_text("\n".join(["video,start_frame,stop_frame,label", *rows]) + "\n")
+    return file
+
+
+FALL = "Test/Test001,15,30,fall"
+
+
+def imported(folder: Path, labels: Path, group_pattern: str = "", **changes: Any) -> pd.DataFrame:
+    told = {"window_s": 1.0, "stride_s": 0.5, "min_anomalous_fraction": 0.5, **changes}
+    return import_frame_labelled(
+        folder,
+        labels,
+        shipped(ImportClips, **told),
+        group_pattern=group_pattern,
+        picture_fps=PICTURE_FPS,
+    )
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Files, and folders of numbered pictures with masks beside, at 10 frames a second."""
+    folder = tmp_path_factory.mktemp("videos")
+    write_clip(folder / "Train" / "cam1_a.mp4", 30)
+    write_numbered(folder / "Test" / "Test001", 42)
+    write_numbered(folder / "Test" / "Test001_gt", 42)
+    (folder / "Test" / ".cache").mkdir()
+    (folder / "Test" / "Thumbs.db").touch()
+    return folder
+
+
+class TestFrameLabelled:
+    def test_windows_slide_to_the_end_and_labels_go_by_share(
+        self, folder: Path, tmp_path: Path
+    ) -> None:
+        table = imported(folder, write_labels(tmp_path, FALL))
+        assert set(table.columns) == set(COLUMNS)
+        assert table["video"].unique().tolist() == ["Test/Test001", "Train/cam1_a.mp4"]
+        own = table[table["video"] == "Test/Test001"]
+        starts = [0, 0.5, 1, 1.5, 2, 2.5, 3, 3.2]  # the last one up to the end, at 4.2 s
+        assert own["start_s"].tolist() == starts
+        assert own["stop_s"].tolist() == pytest.approx([start + 1 for start in starts])
+        shares = [0, 0, 5, 10, 10, 5, 0, 0]  # of ten frames
+        expected = ["fall" if share >= 5 else "normal" for share in shares]
+        assert own["class"].tolist() == expected
+        assert own["is_anomalous"].tolist() == [name == "fall" for name in expected]
+        assert own["clip"].tolist() == [f"Test/Test001@{start:.2f}" for start in starts]
+        assert table["clip"].is_unique
+        other = table[table["video"] != "Test/Test001"]
+        assert other["start_s"].tolist() == [0, 0.5, 1, 1.5, 2]
+        assert not other["is_anomalous"].any()
+        assert table.groupby("video")["digest"].nunique().tolist() == [1, 1]
+        assert table["source"].equals(table["video"])
+
+    def test_a_pattern_names_the_source(self, folder: Path, tmp_path: Path) -> None:
+        table = imported(folder, write_labels(tmp_path, FALL), group_pattern=r"cam\d|Test")
+        assert table["source"].unique().tolist() == ["Test", "cam1"]
+
+    def test_masks_hidden_files_and_labels_are_no_videos(
+        self, folder: Path, tmp_path: Path
+    ) -> None:
+        found = list(list_videos(folder, write_labels(tmp_path, FALL)))
+        assert found == ["Test/Test001", "Train/cam1_a.mp4"]
+
+    def test_masks_of_anomalies_may_hold_folders_too(self, tmp_path: Path) -> None:
+        write_numbered(tmp_path / "a", 3)
+        write_numbered(tmp_path / "all_gt" / "a", 3)
+        labels = write_labels(tmp_path)
+        assert list(list_videos(tmp_path, labels)) == ["a"]
+
+    def test_videos_lie_at_any_depth_and_come_sorted(self, tmp_path: Path) -> None:
+        for name in ("z.avi", "b/deep/er/a.mp4", "b/a.mp4", "b/c.webm", "a/10.avi", "a/9.avi"):
+            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / name).touch()
+        write_numbered(tmp_path / "b" / "d", 2)
+        labels = write_labels(tmp_path / "b")
+        assert list(list_videos(tmp_path, labels)) == [
+            *("a/10.avi", "a/9.avi", "b/a.mp4", "b/c.webm", "b/d", "b/deep/er/a.mp4", "z.avi"),
+        ]
+
+    def test_no_video_is_refused(self, tmp_path: Path) -> None:
+        labels = write_labels(tmp_path)
+        (tmp_path / "empty" / "er").mkdir(parents=True)
+        (tmp_path / ".hidden.avi").touch()
+        with pytest.raises(InputError, match="expected videos or folders of numbered pictures"):
+            list(list_videos(tmp_path, labels))
+
+    @pytest.mark.parametrize(
+        ("row", "expected"),
+        [
+            ("Test/Test001,30,43,fall", r"labels\.csv: Test/Test001: .* its 42 frames, got one to"),
+            ("Test/Test002,1,2,fall", r"labels\.csv: expected videos below .* got Test/Test002"),
+            ("Test001,1,2,fall", r"labels\.csv: expected videos below .* got Test001"),
+            ("Test/Test001_gt,1,2,fall", "got Test/Test001_gt"),
+            ("Test/Test001,0,1,fall", "expected windows of either kind, found no anomalous one"),
+        ],
+    )
+    def test_labels_that_do_not_fit_are_refused(self, folder, tmp_path, row, expected) -> None:
+        with pytest.raises(InputError, match=expected):
+            imported(folder, write_labels(tmp_path, row))
+
+    def test_a_label_up_to_the_last_frame_fits(self, folder: Path, tmp_path: Path) -> None:
+        table = imported(folder, write_labels(tmp_path, "Test/Test001,32,42,fall"))
+        assert table[table["is_anomalous"]]["start_s"].tolist() == [3.0, 3.2]
+
+    def test_nothing_normal_is_refused(self, tmp_path: Path) -> None:
+        write_numbered(tmp_path / "a", 20)
+        with pytest.raises(InputError, match="either kind, found no normal one"):
+            imported(tmp_path, write_labels(tmp_path, "a,0,20,"))
+
+    def test_a_video_shorter_than_a_window_is_refused(self, folder: Path, tmp_path: Path) -> None:
+        with pytest.raises(FieldError, match=r"^window_s: .* 3\.5 s.*cam1_a\.mp4.* 3\.00 s"):
+            imported(folder, write_labels(tmp_path, FALL), window_s=3.5)
+
+    def test_a_video_as_long_as_a_window_is_one(self, folder: Path, tmp_path: Path) -> None:
+        table = imported(
+            folder, write_labels(tmp_path, FALL), window_s=3.0, min_anomalous_fraction=0.1
+        )
+        own = table[table["video"] == "Train/cam1_a.mp4"]
+        assert own[["start_s", "stop_s"]].to_numpy().tolist() == [[0.0, 3.0]]
+
+    def test_windows_that_begin_almost_together_are_two(self, tmp_path: Path) -> None:
+        """120 frames at 30000/1001 a second end at 4.004 s: the last two start at 2 and 2.004."""
+        write_numbered(tmp_path / "a", 120)
+        table = import_frame_labelled(
+            tmp_path,
+            write_labels(tmp_path, "a,0,60,"),
+            shipped(ImportClips, window_s=2.0, stride_s=0.5),
+            group_pattern="",
+            picture_fps=Fraction(30000, 1001),
+        )
+        assert table["start_s"].tolist() == [0.0, 0.5, 1.0, 1.5, 2.0, 2.004]
+        assert table["clip"].tolist()[-2:] == ["a@2.00", "a@2.004"]
+
+    def test_a_file_that_is_no_video_is_told(self, tmp_path: Path) -> None:
+        write_numbered(tmp_path / "a", 20)
+        (tmp_path / "README.txt").write_text("hello")
+        with pytest.raises(InputError, match=r"README\.txt: expected a video"):
+            imported(tmp_path, write_labels(tmp_path, "a,0,5,"))
+
+
+@st.composite
+def labelled(draw: st.DrawFn) -> tuple[int, list[FrameRange]]:
+    num_frames = draw(st.integers(1, 60))
+    inner = st.integers(0, num_frames)
+    edges = sorted(draw(st.lists(inner, max_size=8, unique=True)))
+    names = st.sampled_from(["fall", "fight"])
+    pairs = zip(edges[::2], edges[1::2], strict=False)
+    return num_frames, [FrameRange(start, stop, draw(names)) for start, stop in pairs]
+
+
+@settings(max_examples=200)
+@given(labelled(), st.data(), st.sampled_from([0.01, 0.25, 0.5, 1.0]))
+def test_a_label_is_that_of_most_frames_where_enough_have_one(case, data, fraction) -> None:
+    """The oracle asks each frame."""
+    num_frames, ranges = case
+    start = data.draw(st.integers(0, num_frames - 1))
+    stop = data.draw(st.integers(start + 1, num_frames))
+    labels = [
+        next((one.label for one in ranges if one.start_frame <= at < one.stop_frame), None)
+        for at in range(start, stop)
+    ]
+    counts = {name: labels.count(name) for name in ("fall", "fight")}
+    found = module._label(range(start, stop), ranges, fraction)
+    if sum(counts.values()) == 0 or sum(counts.values()) / len(labels) < fraction:
+        assert found == "normal"
+    else:
+        assert counts[found] == max(counts.values())
+
+
+@settings(max_examples=200)
+@given(
+    num_frames=st.integers(1, 2000),
+    rate=st.sampled_from([Fraction(25), Fraction(30000, 1001), Fraction(10), Fraction(3)]),
+    window_s=st.floats(0.05, 20).map(lambda s: round(s, 3)),
+    overlap=st.floats(0.02, 1),
+)
+def test_windows_cover_a_video_from_end_to_end(num_frames, rate, window_s, overlap) -> None:
+    stride_s = max(0.01, round(window_s * overlap, 3))
+    told = shipped(ImportClips, window_s=window_s, stride_s=min(stride_s, window_s))
+    times = FrameTimes(np.arange(num_frames) / float(rate), rate)
+    if times.duration_s < window_s:
+        with pytest.raises(FieldError, match=r"^window_s: "):
+            list(module._slide(times, told, Path("a.avi")))
+        return
+    windows = list(module._slide(times, told, Path("a.avi")))
+    assert windows[0].start_s == 0
+    assert windows[-1].stop_s == pytest.approx(times.duration_s, abs=2e-6)
+    for before, after in pairwise(windows):
+        assert 0 < after.start_s - before.start_s <= told.stride_s + 2e-6
+    assert all(one.stop_s - one.start_s == pytest.approx(window_s, abs=1e-6) for one in windows)
+    seen = set[int]().union(*(times.frames_of(one) for one in windows))
+    assert seen == set(range(num_frames))

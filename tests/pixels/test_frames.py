@@ -1,0 +1,187 @@
+import json
+import zipfile
+from fractions import Fraction
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from tiny_videos import cut_off, read_code, turn_clockwise, write_coded_video
+
+from vigil.domain.video_facts import VideoFacts
+from vigil.pixels.frames import FrameArchive, extract_frames
+from vigil.plumbing.errors import InputError
+
+NTSC = Fraction(30_000, 1001)
+
+
+@pytest.mark.parametrize("ending", ["mp4", "webm", "avi"])
+@pytest.mark.parametrize("size_wh", [(64, 48), (63, 47)])
+def test_count_size_rate_and_order_are_exact(
+    tmp_path: Path, ending: str, size_wh: tuple[int, int]
+) -> None:
+    video = write_coded_video(tmp_path / f"v.{ending}", 41, size_wh, fps=NTSC)
+    facts = extract_frames(video, tmp_path / "v.zip", jpeg_quality=90)
+    assert facts == VideoFacts(size_wh, 41, NTSC, is_variable_rate=False)
+    with FrameArchive(tmp_path / "v.zip") as archive:
+        assert archive.facts == facts
+        assert len(archive) == 41
+        assert [read_code(archive.bgr(index)) for index in range(41)] == list(range(41))
+        assert archive.bgr(0).shape == (size_wh[1], size_wh[0], 3)
+        assert archive.grey(0).shape == (size_wh[1], size_wh[0])
+
+
+def test_the_same_video_gives_the_same_bytes(tmp_path: Path) -> None:
+    video = write_coded_video(tmp_path / "v.mp4", 40)
+    contents = []
+    for name in ("one.zip", "two.zip"):
+        extract_frames(video, tmp_path / name, jpeg_quality=95)
+        contents.append((tmp_path / name).read_bytes())
+    assert contents[0] == contents[1]
+
+
+def test_the_archive_is_a_plain_zip_of_stored_jpegs_and_facts(tmp_path: Path) -> None:
+    video = write_coded_video(tmp_path / "v.mp4", 3, fps=NTSC)
+    extract_frames(video, tmp_path / "v.zip", jpeg_quality=95)
+    with zipfile.ZipFile(tmp_path / "v.zip") as file:
+        assert file.testzip() is None
+        names = ["000000.jpg", "000001.jpg", "000002.jpg", "frames.json"]
+        assert sorted(file.namelist()) == names
+        for entry in file.infolist():
+            assert entry.compress_type == zipfile.ZIP_STORED
+            assert entry.date_time == (1980, 1, 1, 0, 0, 0)
+        assert file.read("000001.jpg")[:3] == b"\xff\xd8\xff"
+        assert json.loads(file.read("frames.json")) == {
+            "fps": "30000/1001",
+            "is_variable_rate": False,
+            "num_frames": 3,
+            "size_wh": [64, 48],
+        }
+
+
+def test_quality_is_that_of_the_jpegs(tmp_path: Path) -> None:
+    video = write_coded_video(tmp_path / "v.mp4", 5)
+    sizes = []
+    for quality in (10, 95):
+        extract_frames(video, tmp_path / f"{quality}.zip", jpeg_quality=quality)
+        sizes.append((tmp_path / f"{quality}.zip").stat().st_size)
+    assert sizes[0] < sizes[1]
+
+
+def test_a_turned_video_has_its_upright_size(tmp_path: Path) -> None:
+    video = write_coded_video(tmp_path / "v.mp4", 4, (64, 48))
+    turn_clockwise(video, 1)
+    assert extract_frames(video, tmp_path / "v.zip", jpeg_quality=90).size_wh == (48, 64)
+    with FrameArchive(tmp_path / "v.zip") as archive:
+        assert archive.bgr(0).shape == (64, 48, 3)
+
+
+def test_a_varying_rate_is_kept(tmp_path: Path) -> None:
+    times_s = [Fraction(n, 10) for n in range(20)] + [Fraction(n) for n in range(3, 9)]
+    video = write_coded_video(tmp_path / "v.mp4", len(times_s), times_s=times_s)
+    facts = extract_frames(video, tmp_path / "v.zip", jpeg_quality=90)
+    assert facts.is_variable_rate
+    with FrameArchive(tmp_path / "v.zip") as archive:
+        assert archive.facts == facts
+
+
+def test_a_bad_video_is_refused_by_name(tmp_path: Path) -> None:
+    video = cut_off(write_coded_video(tmp_path / "v.avi", 60), 0.5)
+    with pytest.raises(InputError, match=str(video)):
+        extract_frames(video, tmp_path / "v.zip", jpeg_quality=90)
+
+
+@pytest.fixture(scope="module")
+def archive_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("frames")
+    video = write_coded_video(folder / "v.mp4", 60)
+    extract_frames(video, folder / "v.zip", jpeg_quality=95)
+    return folder / "v.zip"
+
+
+@pytest.mark.parametrize(
+    "indices", [[], [7], [0, 59], list(range(0, 60, 3)), list(range(60)), [5, 5, 4]]
+)
+def test_grey_frames_come_in_the_order_asked_for(archive_file: Path, indices: list[int]) -> None:
+    with FrameArchive(archive_file) as archive:
+        found = [(index, read_code(picture)) for index, picture in archive.grey_in_order(indices)]
+    assert found == [(index, index) for index in indices]
+
+
+def test_grey_is_the_luminance(archive_file: Path) -> None:
+    with FrameArchive(archive_file) as archive:
+        colour, grey = archive.bgr(21), archive.grey(21)
+    expected = cv2.cvtColor(colour, cv2.COLOR_BGR2GRAY).astype(int)
+    assert np.abs(grey.astype(int) - expected).max() <= 3
+
+
+@pytest.mark.parametrize("index", [60, -1, 10**9])
+def test_a_frame_that_is_not_there_is_refused(archive_file: Path, index: int) -> None:
+    with (
+        FrameArchive(archive_file) as archive,
+        pytest.raises(InputError, match=rf"v\.zip: expected frame {index} of 60"),
+    ):
+        archive.bgr(index)
+
+
+def test_a_damaged_frame_is_refused(archive_file: Path, tmp_path: Path) -> None:
+    content = bytearray(archive_file.read_bytes())
+    at = content.index(b"\xff\xd8\xff", 5000)
+    content[at : at + 20] = bytes(20)
+    (tmp_path / "v.zip").write_bytes(content)
+    with FrameArchive(tmp_path / "v.zip") as archive, pytest.raises(InputError, match=r"v\.zip"):
+        list(archive.grey_in_order(range(60)))
+
+
+def write_zip(path: Path, **entries: str) -> None:
+    with zipfile.ZipFile(path, "w") as file:
+        for name, content in entries.items():
+            file.writestr(name, content)
+
+
+GOOD_FACTS = {"fps": "10/1", "is_variable_rate": False, "num_frames": 1, "size_wh": [4, 3]}
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        "",
+        "{",
+        "[]",
+        "3",
+        *(json.dumps({k: v for k, v in GOOD_FACTS.items() if k != left}) for left in GOOD_FACTS),
+        json.dumps({**GOOD_FACTS, "fps": "fast"}),
+        json.dumps({**GOOD_FACTS, "fps": "1/0"}),
+        json.dumps({**GOOD_FACTS, "size_wh": [4]}),
+        json.dumps({**GOOD_FACTS, "num_frames": None}),
+    ],
+)
+def test_facts_that_are_none_are_refused(tmp_path: Path, facts: str) -> None:
+    write_zip(tmp_path / "v.zip", **{"frames.json": facts})
+    with pytest.raises(InputError, match=r"v\.zip: expected an archive of frames"):
+        FrameArchive(tmp_path / "v.zip")
+
+
+def test_other_files_are_refused(tmp_path: Path) -> None:
+    write_zip(tmp_path / "empty.zip")
+    (tmp_path / "text.zip").write_text("hello")
+    (tmp_path / "nothing.zip").write_bytes(b"")
+    (tmp_path / "folder.zip").mkdir()
+    for name in ("empty.zip", "text.zip", "nothing.zip", "folder.zip", "none.zip"):
+        with pytest.raises(InputError, match=name):
+            FrameArchive(tmp_path / name)
+
+
+def test_an_entry_that_is_no_jpeg_is_refused(tmp_path: Path) -> None:
+    write_zip(tmp_path / "v.zip", **{"frames.json": json.dumps(GOOD_FACTS), "000000.jpg": "no"})
+    with (
+        FrameArchive(tmp_path / "v.zip") as archive,
+        pytest.raises(InputError, match="frame 0 is not a JPEG"),
+    ):
+        archive.bgr(0)
+
+
+def test_an_empty_entry_is_refused(tmp_path: Path) -> None:
+    write_zip(tmp_path / "v.zip", **{"frames.json": json.dumps(GOOD_FACTS), "000000.jpg": ""})
+    with FrameArchive(tmp_path / "v.zip") as archive, pytest.raises(InputError, match="frame 0"):
+        archive.bgr(0)

@@ -1,0 +1,175 @@
+"""The page `docs/reference.md`: every parameter, by the settings and by `params.yaml`."""
+
+import inspect
+import re
+import types
+import typing
+from pathlib import Path
+from typing import Any
+
+import yaml
+from annotated_types import Ge, Gt, Le, Lt, MaxLen, MinLen
+
+from vigil.__main__ import build_parser
+from vigil.plumbing.contract import project_sections
+from vigil.plumbing.params import Section
+
+ROOT = Path(__file__).parents[1]
+STATE_ROW = (
+    "| `VIGIL_STATE_DIR` | `.vigil` beside `.dvc` | remembered work and checkpoints: an absolute "
+    "path, and only a folder you trust, since a checkpoint is a pickle |"
+)
+HEADER = """# Reference
+
+This page is made from the settings (`src/vigil/settings/`), `params.yaml`, `dvc.yaml` and the
+command `vigil`: `VIGIL_WRITE_DOCS=1 pytest tests/test_reference.py`.
+
+## Commands
+
+| command | what it does |
+| --- | --- |
+{commands}
+
+`vigil <command> --help` tells the options of a command.
+
+## Environment variables
+
+What the machine decides is no parameter, so that another machine reruns nothing. Another number of
+threads, another kind of CPU or a GPU rounds in another order, though, and `precision: auto` is
+bfloat16 only where the device has units for it. What is trained there ends in other bytes, and in
+scores that differ by as much as with another seed ([measured](results.md#another-machine)). So a
+training that was killed goes on only on the kind of machine that began it. A training that is done
+counts as done on any machine, until `make clean-state`.
+
+| variable | default | meaning |
+| --- | --- | --- |
+| `VIGIL_DEVICE` | `auto` | `cpu`, `cuda`, `cuda:1`; `auto` is a GPU where there is one |
+| `VIGIL_THREADS` | torch's | threads of a training |
+| `VIGIL_WORKERS` | a core each with a GPU, else 0 | processes that load pictures for the detector |
+{state_row}
+| `VIGIL_MEMO_GB` | `50` | room for what is remembered, for each kind of work |
+
+## Outputs
+
+| stage | writes |
+| --- | --- |
+{outputs}
+
+## Parameters
+
+A parameter is named as `dvc exp run -S` takes it. The default is what `params.yaml` holds.
+"""
+
+
+def render_page() -> str:
+    """The whole page."""
+    defaults = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+    order = list(_paths(defaults))
+    sections = sorted(project_sections().items(), key=lambda item: order.index(item[0]))
+    parts = [HEADER.format(commands=_commands(), outputs=_outputs(), state_row=STATE_ROW)]
+    for name, kind in sections:
+        values = defaults
+        for key in name.split("."):
+            values = values[key]
+        rows = "\n".join(_rows(kind, values, f"{name}."))
+        parts.append(
+            f"### `{name}`\n\n{_summary(kind)}\n\n"
+            f"| parameter | default | values | meaning |\n| --- | --- | --- | --- |\n{rows}\n"
+        )
+    return "\n".join(parts)
+
+
+def _paths(content: dict[str, Any], prefix: str = "") -> list[str]:
+    found = []
+    for key, value in content.items():
+        found.append(f"{prefix}{key}")
+        if isinstance(value, dict):
+            found += _paths(value, f"{prefix}{key}.")
+    return found
+
+
+def _commands() -> str:
+    parser = build_parser()
+    (commands,) = (one for one in parser._actions if one.choices)
+    return "\n".join(
+        f"| `vigil {name}` | {own.description.splitlines()[0]} |"
+        for name, own in commands.choices.items()
+    )
+
+
+def _outputs() -> str:
+    stages = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
+    lines = []
+    for name, stage in stages.items():
+        own = stage.get("do", stage)
+        entries = [*own.get("outs", []), *own.get("metrics", [])]
+        paths = [next(iter(one)) if isinstance(one, dict) else one for one in entries]
+        told = ", ".join(f"`{path.replace('${key}', '<branch>')}`" for path in paths)
+        lines.append(f"| `{name}` | {told} |")
+    return "\n".join(lines)
+
+
+def _summary(kind: type[Section]) -> str:
+    return " ".join(inspect.getdoc(kind).split("\n\n")[0].split())
+
+
+def _meanings(kind: type[Section]) -> dict[str, str]:
+    """What the class says of each of its fields."""
+    told = inspect.getdoc(kind).partition("Attributes:\n")[2]
+    found: dict[str, str] = {}
+    for entry in re.split(r"\n(?=    \w)", f"\n{told}"):
+        names, colon, meaning = entry.strip().partition(": ")
+        if colon:
+            found |= {name.strip(): " ".join(meaning.split()) for name in names.split(",")}
+    return found
+
+
+def _rows(kind: type[Section], values: dict[str, Any], prefix: str) -> list[str]:
+    meanings, rows = _meanings(kind), []
+    for name, field in kind.model_fields.items():
+        if isinstance(values[name], dict):
+            rows += _rows(field.annotation, values[name], f"{prefix}{name}.")
+            continue
+        allowed = _allowed(field.annotation, field.metadata)
+        default = yaml.safe_dump(values[name], default_flow_style=True, width=1000)
+        default = default.removesuffix("\n...\n").strip().replace("|", "\\|")
+        rows.append(f"| `{prefix}{name}` | `{default}` | {allowed} | {meanings.get(name, '')} |")
+    return rows
+
+
+def _allowed(annotation: Any, metadata: list[Any]) -> str:
+    """What a value may be, in words."""
+    origin = typing.get_origin(annotation)
+    if origin is typing.Annotated:
+        inner, *own = typing.get_args(annotation)
+        return _allowed(inner, [*metadata, *own])
+    if origin is typing.Literal:
+        return ", ".join(f"`{value}`" for value in typing.get_args(annotation))
+    if origin in (typing.Union, types.UnionType):
+        return ", or ".join(_allowed(one, metadata) for one in typing.get_args(annotation))
+    if origin is tuple:
+        inner = typing.get_args(annotation)
+        kind = _allowed(inner[0], [])
+        return f"a list of {kind}" if inner[-1] is Ellipsis else f"{len(inner)} numbers: {kind}"
+    words = {int: "a whole number", float: "a number", str: "a text", bool: "true or false"}
+    return f"{words[annotation]}{_bounds(metadata)}"
+
+
+def _bounds(metadata: list[Any]) -> str:
+    flat: list[Any] = []
+    for one in metadata:
+        flat += getattr(one, "metadata", [one])
+    told = []
+    for one in flat:
+        if isinstance(one, Ge):
+            told.append(f"from {one.ge:,}")
+        elif isinstance(one, Gt):
+            told.append(f"above {one.gt:,}")
+        elif isinstance(one, Le):
+            told.append(f"to {one.le:,}" if one.le < 2**53 else "")
+        elif isinstance(one, Lt):
+            told.append(f"below {one.lt:,}")
+        elif not isinstance(one, (MinLen, MaxLen)):
+            continue
+    shown = " ".join(filter(None, told))
+    return f" {shown}" if shown else ""

@@ -1,0 +1,118 @@
+"""The examples in public docstrings and in the documents, run on models of a few weights."""
+
+import doctest
+import json
+import re
+from fractions import Fraction
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from reference_page import ROOT
+from tiny_settings import shipped
+
+from vigil import alarm, classifier, detector
+from vigil.domain.clips.scores import SCORERS
+from vigil.learn.alarm import trained as trained_alarm
+from vigil.learn.alarm.network.scoring.autoencoder import build_autoencoder
+from vigil.learn.alarm.network.scoring.stored import stored_facts, stored_state
+from vigil.learn.classifier import trained as trained_classifier
+from vigil.learn.classifier.network.registry import build_classifier
+from vigil.learn.detector import trained as trained_detector
+from vigil.learn.detector.network.registry import build_detector
+from vigil.learn.networks.weights import save_model
+from vigil.pixels.flow.embedder import FlowEmbedder
+from vigil.settings.embed_clips import EmbedClips
+
+NAMES: dict[str, Any] = {
+    "crops": np.zeros((3, 4, 20, 20), np.uint8),
+    "picture": np.full((60, 80, 3), 120, np.uint8),
+    "frames": [np.full((48, 64, 3), 100 + step, np.uint8) for step in range(20)],
+    "times_s": np.arange(20) / 10,
+}
+"""What the examples take for granted."""
+
+
+@pytest.fixture
+def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with models of a few weights, in which the examples run."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("VIGIL_DEVICE", "cpu")
+    folder = Path("models")
+    folder.mkdir()
+    torch.manual_seed(0)
+
+    def save(name: str, state: Any, **card: Any) -> None:
+        save_model(state, card, folder / f"{name}.safetensors", folder / f"{name}.json")
+
+    config = {"num_frames": 4, "size_px": 20, "patch_px": 5, "width": 8, "depth": 1}
+    config |= {"num_heads": 2, "mlp_width": 8, "dropout": 0.0}
+    network = build_classifier("crop_transformer", config)
+    save(
+        "classifier",
+        network.state_dict(),
+        architecture="crop_transformer",
+        config=config,
+        classes=["background", "person"],
+    )
+    config = {
+        "features": {"trunk": "resnet18", "stride": 8, "deepest_stride": 8, "neck_width": 0},
+        "loss": {"box": "ciou", "objectness": "focal", "classes": "bce"}
+        | dict.fromkeys(("box_weight", "objectness_weight", "classes_weight"), 1.0),
+        "num_classes": 1,
+        "stride": 8,
+        "reach_cells": 0.95,
+    }
+    save(
+        "detector",
+        build_detector("grid", config).state_dict(),
+        architecture="grid",
+        config=config,
+        classes=["human"],
+        input_size_wh=[96, 72],
+        precision="32-true",
+    )
+    embeddings = FlowEmbedder(shipped(EmbedClips), Fraction(25)).facts
+    config = {"width": embeddings["width"], "hidden": [4], "dropout": 0.0, "error": "sum"}
+    allowed = torch.rand(6, embeddings["width"])
+    save(
+        "alarm",
+        stored_state(build_autoencoder(config).state_dict(), {}, allowed),
+        architecture="autoencoder",
+        config=config,
+        **stored_facts({}, allowed),
+        embeddings=embeddings,
+    )
+    told = {"scorers": {name: {"value": 1.0} for name in SCORERS}}
+    (folder / "threshold.json").write_text(json.dumps(told))
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    "module", [trained_classifier, trained_detector, trained_alarm], ids=lambda m: m.__name__
+)
+def test_examples_of_public_docstrings_run(module: ModuleType, models: Path) -> None:
+    found = doctest.testmod(module, extraglobs=NAMES, optionflags=doctest.ELLIPSIS)
+    assert found.attempted >= 3
+    assert not found.failed
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/models.md"])
+def test_examples_of_the_documents_run(page: str, models: Path) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    blocks = re.findall(r"^```python\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL)
+    assert blocks
+    for block in blocks:
+        exec(block, dict(NAMES))
+
+
+def test_what_a_user_imports_is_named_and_nothing_else() -> None:
+    assert set(classifier.__all__) == {"TrainedClassifier", "fit_crop"}
+    assert set(detector.__all__) == {"Detections", "Suppression", "TrainedDetector"}
+    assert set(alarm.__all__) == {"TrainedAlarm", "Verdict"}
+    for module in (classifier, detector, alarm):
+        for name in module.__all__:
+            assert getattr(module, name).__doc__
