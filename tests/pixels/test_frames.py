@@ -1,4 +1,5 @@
 import json
+import tempfile
 import zipfile
 from fractions import Fraction
 from pathlib import Path
@@ -6,10 +7,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from tiny_videos import cut_off, read_code, turn_clockwise, write_coded_video
 
-from vigil.domain.video_facts import VideoFacts
-from vigil.pixels.frames import FrameArchive, extract_frames
+from vigil.domain.video_facts import Stamps, VideoFacts
+from vigil.pixels.frames import FrameArchive, dump_facts, extract_frames
 from vigil.plumbing.errors import InputError
 
 NTSC = Fraction(30_000, 1001)
@@ -22,7 +25,10 @@ def test_count_size_rate_and_order_are_exact(
 ) -> None:
     video = write_coded_video(tmp_path / f"v.{ending}", 41, size_wh, fps=NTSC)
     facts = extract_frames(video, tmp_path / "v.zip", jpeg_quality=90)
-    assert facts == VideoFacts(size_wh, 41, NTSC, is_variable_rate=False)
+    assert facts == VideoFacts(size_wh, 41, NTSC, False, facts.stamps)
+    # WebM tells milliseconds.
+    tolerance_s = 0.0006 if ending == "webm" else 1e-9
+    np.testing.assert_allclose(facts.shown_s(), np.arange(41) / float(NTSC), atol=tolerance_s)
     with FrameArchive(tmp_path / "v.zip") as archive:
         assert archive.facts == facts
         assert len(archive) == 41
@@ -55,7 +61,9 @@ def test_the_archive_is_a_plain_zip_of_stored_jpegs_and_facts(tmp_path: Path) ->
             "fps": "30000/1001",
             "is_variable_rate": False,
             "num_frames": 3,
+            "num_hidden": 0,
             "size_wh": [64, 48],
+            "stamps": {"first": 0, "steps": "1001*2", "unit_s": "1/30000"},
         }
 
 
@@ -81,8 +89,41 @@ def test_a_varying_rate_is_kept(tmp_path: Path) -> None:
     video = write_coded_video(tmp_path / "v.mp4", len(times_s), times_s=times_s)
     facts = extract_frames(video, tmp_path / "v.zip", jpeg_quality=90)
     assert facts.is_variable_rate
+    np.testing.assert_allclose(facts.shown_s(), [float(time_s) for time_s in times_s])
     with FrameArchive(tmp_path / "v.zip") as archive:
         assert archive.facts == facts
+
+
+def test_each_frame_s_stamp_is_kept_in_few_bytes(tmp_path: Path) -> None:
+    """A constant rate is one run of steps, whatever its length."""
+    video = write_coded_video(tmp_path / "v.mp4", 500)
+    extract_frames(video, tmp_path / "v.zip", jpeg_quality=10)
+    with zipfile.ZipFile(tmp_path / "v.zip") as file:
+        stamps = json.loads(file.read("frames.json"))["stamps"]
+    assert stamps["steps"].endswith("*499")
+
+
+@given(st.integers(-(10**9), 10**9), st.lists(st.integers(-50, 1000), max_size=60))
+def test_any_stamps_come_back(first: int, steps: list[int]) -> None:
+    stamps = [first + sum(steps[:n]) for n in range(len(steps) + 1)]
+    kept = Stamps.of(stamps, Fraction(1, 90_000))
+    assert kept.units().tolist() == stamps
+    assert kept.num_frames == len(stamps)
+    with tempfile.TemporaryDirectory() as folder:
+        facts = VideoFacts((4, 3), len(stamps), Fraction(25), True, kept, 3)
+        write_zip(Path(folder) / "v.zip", **{"frames.json": dump_facts(facts)})
+        with FrameArchive(Path(folder) / "v.zip") as archive:
+            assert archive.facts == facts
+
+
+def test_numbered_pictures_are_evenly_spaced(tmp_path: Path) -> None:
+    (tmp_path / "v").mkdir()
+    for number in range(4):
+        cv2.imwrite(str(tmp_path / "v" / f"{number:06d}.png"), np.zeros((6, 8, 3), np.uint8))
+    facts = extract_frames(
+        tmp_path / "v", tmp_path / "v.zip", jpeg_quality=90, picture_fps=Fraction(7)
+    )
+    assert facts.stamps == Stamps(Fraction(1, 7), 0, ((1, 3),))
 
 
 def test_a_bad_video_is_refused_by_name(tmp_path: Path) -> None:
@@ -139,7 +180,9 @@ def write_zip(path: Path, **entries: str) -> None:
             file.writestr(name, content)
 
 
-GOOD_FACTS = {"fps": "10/1", "is_variable_rate": False, "num_frames": 1, "size_wh": [4, 3]}
+OLD_FACTS = {"fps": "10/1", "is_variable_rate": False, "num_frames": 1, "size_wh": [4, 3]}
+"""Of an archive of before the stamps were kept."""
+GOOD_FACTS = {**OLD_FACTS, "stamps": {"first": 0, "steps": "", "unit_s": "1/10"}}
 
 
 @pytest.mark.parametrize(
@@ -149,16 +192,36 @@ GOOD_FACTS = {"fps": "10/1", "is_variable_rate": False, "num_frames": 1, "size_w
         "{",
         "[]",
         "3",
-        *(json.dumps({k: v for k, v in GOOD_FACTS.items() if k != left}) for left in GOOD_FACTS),
+        *(json.dumps({k: v for k, v in OLD_FACTS.items() if k != left}) for left in OLD_FACTS),
         json.dumps({**GOOD_FACTS, "fps": "fast"}),
         json.dumps({**GOOD_FACTS, "fps": "1/0"}),
         json.dumps({**GOOD_FACTS, "size_wh": [4]}),
         json.dumps({**GOOD_FACTS, "num_frames": None}),
+        json.dumps({**GOOD_FACTS, "num_frames": 2}),
+        json.dumps({**GOOD_FACTS, "stamps": "1*2"}),
+        *(
+            json.dumps({**GOOD_FACTS, "stamps": {**GOOD_FACTS["stamps"], **wrong}})
+            for wrong in ({"first": None}, {"steps": "1*0"}, {"steps": "a"}, {"unit_s": "1/0"})
+        ),
     ],
 )
 def test_facts_that_are_none_are_refused(tmp_path: Path, facts: str) -> None:
     write_zip(tmp_path / "v.zip", **{"frames.json": facts})
     with pytest.raises(InputError, match=r"v\.zip: expected an archive of frames"):
+        FrameArchive(tmp_path / "v.zip")
+
+
+def test_without_stamps_a_constant_rate_is_evenly_spaced(tmp_path: Path) -> None:
+    write_zip(tmp_path / "v.zip", **{"frames.json": json.dumps({**OLD_FACTS, "num_frames": 3})})
+    with FrameArchive(tmp_path / "v.zip") as archive:
+        assert archive.facts.stamps is None
+        assert archive.facts.shown_s().tolist() == [0, 0.1, 0.2]
+
+
+def test_without_stamps_a_varying_rate_is_refused(tmp_path: Path) -> None:
+    facts = {**OLD_FACTS, "is_variable_rate": True}
+    write_zip(tmp_path / "v.zip", **{"frames.json": json.dumps(facts)})
+    with pytest.raises(InputError, match=r"v\.zip: .*time stamps.*extract_frames makes it anew"):
         FrameArchive(tmp_path / "v.zip")
 
 

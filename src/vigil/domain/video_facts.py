@@ -1,7 +1,46 @@
 """What is known of a decoded video."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import groupby, pairwise
+
+import numpy as np
+import numpy.typing as npt
+
+
+@dataclass(frozen=True)
+class Stamps:
+    """When each frame of a video is shown, exactly as the file tells it, in few bytes.
+
+    Attributes:
+        unit_s: what the stamps count, in seconds: the stream's time base.
+        first: the stamp of the first frame, in units. Nothing is taken off it: a picture track that
+            begins half a second after the sound has its first frame at half a second.
+        steps: (units, how often in a row) from each frame to the next. A constant rate is one pair.
+    """
+
+    unit_s: Fraction
+    first: int
+    steps: tuple[tuple[int, int], ...]
+
+    @classmethod
+    def of(cls, stamps: Sequence[int], unit_s: Fraction) -> "Stamps":
+        """Args: stamps: of at least one frame, in units, in order of presentation."""
+        steps = (after - before for before, after in pairwise(stamps))
+        runs = tuple((step, sum(1 for _ in run)) for step, run in groupby(steps))
+        return cls(unit_s, stamps[0], runs)
+
+    @property
+    def num_frames(self) -> int:
+        """How many frames have a stamp."""
+        return 1 + sum(number for _, number in self.steps)
+
+    def units(self) -> npt.NDArray[np.int64]:
+        """The stamps (N,), in units."""
+        steps = [step for step, _ in self.steps]
+        numbers = [number for _, number in self.steps]
+        return np.cumsum(np.concatenate([[self.first], np.repeat(steps, numbers)]).astype(np.int64))
 
 
 @dataclass(frozen=True)
@@ -13,9 +52,20 @@ class VideoFacts:
         num_frames: how many frames were really decoded.
         fps: frames per second, exactly (30000/1001, not 29.97); the mean where the rate varies.
         is_variable_rate: whether the frames' time stamps are not evenly spaced.
+        stamps: when each frame is shown; None where the file has no stamps: its frames are taken
+            as evenly spaced then, from 0.
+        num_hidden: frames that the file holds and tells players not to show (an edit list).
     """
 
     size_wh: tuple[int, int]
     num_frames: int
     fps: Fraction
     is_variable_rate: bool = False
+    stamps: Stamps | None = None
+    num_hidden: int = 0
+
+    def shown_s(self) -> npt.NDArray[np.float64]:
+        """When each frame is shown, (N,) seconds, as the file tells it."""
+        if self.stamps is None:
+            return np.arange(self.num_frames) / float(self.fps)
+        return self.stamps.units().astype(np.float64) * float(self.stamps.unit_s)

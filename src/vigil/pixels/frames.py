@@ -13,11 +13,12 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import cv2
 import numpy as np
 
-from vigil.domain.video_facts import VideoFacts
+from vigil.domain.video_facts import Stamps, VideoFacts
 from vigil.pixels.pictures.archives import DAMAGED, read_entry
 from vigil.pixels.pictures.picture import Picture
 from vigil.pixels.video.source import SourceFrame, frame_bgr, open_source
@@ -67,8 +68,15 @@ def extract_frames(
                 store_oldest()
         while waiting:
             store_oldest()
-        facts = VideoFacts(size_wh, num_frames, reader.fps, reader.is_variable_rate)
-        _store(file, FACTS_NAME, _dump_facts(facts).encode())
+        facts = VideoFacts(
+            size_wh,
+            num_frames,
+            reader.fps,
+            reader.is_variable_rate,
+            Stamps.of(*reader.stamps) if reader.stamps else None,
+            reader.num_hidden,
+        )
+        _store(file, FACTS_NAME, dump_facts(facts).encode())
     return facts
 
 
@@ -86,6 +94,11 @@ class FrameArchive:
             self.facts = _load_facts(read_entry(self._zip, FACTS_NAME))
         except FileNotFoundError:
             raise InputError(f"{path}: expected an archive of frames, found no such file") from None
+        except _NoStampsError:
+            raise InputError(
+                f"{path}: expected the frames' time stamps, got an archive of an older version; "
+                "extract_frames makes it anew"
+            ) from None
         except (*DAMAGED, KeyError, ValueError, TypeError, ArithmeticError) as error:
             raise InputError(
                 f"{path}: expected an archive of frames, got: {shorten(str(error))}"
@@ -152,12 +165,19 @@ def _store(file: zipfile.ZipFile, name: str, content: bytes) -> None:
     file.writestr(entry, content)
 
 
-def _dump_facts(facts: VideoFacts) -> str:
+class _NoStampsError(Exception):
+    """A varying rate, and no time stamps: an older version kept none."""
+
+
+def dump_facts(facts: VideoFacts) -> str:
+    """The text of `frames.json`."""
     content = {
-        "fps": f"{facts.fps.numerator}/{facts.fps.denominator}",
+        "fps": _dump_fraction(facts.fps),
         "is_variable_rate": facts.is_variable_rate,
         "num_frames": facts.num_frames,
+        "num_hidden": facts.num_hidden,
         "size_wh": list(facts.size_wh),
+        "stamps": None if facts.stamps is None else _dump_stamps(facts.stamps),
     }
     return json.dumps(content, indent=1, sort_keys=True) + "\n"
 
@@ -165,9 +185,39 @@ def _dump_facts(facts: VideoFacts) -> str:
 def _load_facts(content: bytes) -> VideoFacts:
     values = json.loads(content)
     width, height = values["size_wh"]
+    num_frames, fps = int(values["num_frames"]), Fraction(values["fps"])
+    is_variable_rate = bool(values["is_variable_rate"])
+    told = values.get("stamps")
+    if told is None and is_variable_rate:
+        raise _NoStampsError
+    stamps = None if told is None else _load_stamps(told)
+    if stamps is not None and stamps.num_frames != num_frames:
+        raise ValueError(f"{stamps.num_frames} time stamps for {num_frames} frames")
+    num_hidden = int(values.get("num_hidden", 0))
     return VideoFacts(
-        (int(width), int(height)),
-        int(values["num_frames"]),
-        Fraction(values["fps"]),
-        bool(values["is_variable_rate"]),
+        (int(width), int(height)), num_frames, fps, is_variable_rate, stamps, num_hidden
     )
+
+
+def _dump_stamps(stamps: Stamps) -> dict[str, Any]:
+    """Runs of equal steps as a text, "512*149" or "33 34*2 33 34*2": a line, not a thousand."""
+    steps = (f"{step}*{number}" if number > 1 else str(step) for step, number in stamps.steps)
+    return {
+        "first": stamps.first,
+        "steps": " ".join(steps),
+        "unit_s": _dump_fraction(stamps.unit_s),
+    }
+
+
+def _load_stamps(values: Any) -> Stamps:
+    steps = []
+    for run in values["steps"].split():
+        step, _, number = run.partition("*")
+        steps.append((int(step), int(number or 1)))
+    if any(number < 1 for _, number in steps):
+        raise ValueError("a run of no steps")
+    return Stamps(Fraction(values["unit_s"]), int(values["first"]), tuple(steps))
+
+
+def _dump_fraction(value: Fraction) -> str:
+    return f"{value.numerator}/{value.denominator}"

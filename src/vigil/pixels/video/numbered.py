@@ -40,6 +40,7 @@ class NumberedPictures:
     """
 
     is_variable_rate = False
+    num_hidden = 0
 
     def __init__(self, path: Path, fps: Fraction) -> None:
         """Raises InputError where the folder holds anything but pictures of consecutive numbers."""
@@ -49,6 +50,11 @@ class NumberedPictures:
 
     def __len__(self) -> int:
         return len(self._names)
+
+    @property
+    def stamps(self) -> tuple[list[int], Fraction]:
+        """When each picture is shown, evenly from 0, and the seconds that a stamp counts."""
+        return list(range(len(self))), 1 / self.fps
 
     def __iter__(self) -> Iterator[NumberedFrame]:
         """Yields every picture.

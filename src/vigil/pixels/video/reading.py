@@ -4,6 +4,7 @@ import codecs
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 
 import av
@@ -18,6 +19,9 @@ LENGTH_TOLERANCE_FRAMES = 2
 
 LISTS = (b"#EXTM3U", b"ffconcat ")
 """How files begin that hold no video, but name others: HLS playlists, and FFmpeg's own lists."""
+
+SHOWN_BY_BROWSERS = {"matroska", "mov"}
+"""Containers that browsers show as they are, by the first of FFmpeg's names for them."""
 
 STILL_BRANDS = {"avif", "heic", "heix", "mif1"}
 """Of still pictures in a container of MP4's family (ISO/IEC 23008-12, annex B)."""
@@ -54,6 +58,9 @@ class VideoReader:
         self._num_threads = num_threads
         self._seconds: list[float] = []
         self._rate: Fraction | None = None
+        self._stamps: list[int | None] = []
+        self._unit_s, self._origin_s, self._is_avi = Fraction(1), Fraction(0), False
+        self.num_hidden = 0
 
     def __iter__(self) -> Iterator[av.VideoFrame]:
         """Yields every frame in order of presentation.
@@ -107,6 +114,27 @@ class VideoReader:
         # A millisecond is the finest step that WebM can tell.
         return bool((np.abs(steps - typical) > max(0.5 * typical, 0.0015)).any())
 
+    @property
+    def stamps(self) -> tuple[list[int], Fraction] | None:
+        """When each frame is shown, and the seconds that a stamp counts; after the iteration.
+
+        A browser shows MP4, MOV, Matroska and WebM as they are, so their stamps stay what they are.
+        It shows no other container. What was annotated of such a file is a conversion of it, and a
+        conversion takes off the time at which the file starts: MPEG-TS counts from 1.4 s, or from
+        when the recorder was switched on.
+
+        None where there are none: a raw stream, or one frame without. AVI has an order of decoding
+        and no stamps of presentation. Where that order is not the one of presentation, FFmpeg's
+        guess is none either.
+        """
+        known = [stamp for stamp in self._stamps if stamp is not None]
+        if not known or len(known) < len(self._stamps):
+            return None
+        if self._is_avi and any(after <= before for before, after in pairwise(known)):
+            return None
+        origin = known[0] if self._is_avi else round(self._origin_s / self._unit_s)
+        return [stamp - origin for stamp in known], self._unit_s
+
     def _decode(
         self, container: av.container.InputContainer, stream: av.VideoStream
     ) -> Iterator[av.VideoFrame]:
@@ -115,7 +143,12 @@ class VideoReader:
         stream.thread_type = "AUTO"
         stream.codec_context.thread_count = self._num_threads
         self._rate = stream.average_rate or stream.guessed_rate
-        self._seconds = []
+        self._seconds, self._stamps = [], []
+        self._unit_s = stream.time_base or Fraction(1)
+        name = container.format.name.split(",")[0]
+        self._is_avi = name == "avi"
+        if name not in SHOWN_BY_BROWSERS:
+            self._origin_s = Fraction(container.start_time or 0, av.time_base)
         size_wh: tuple[int, int] | None = None
         num_frames = num_discarded = 0
         try:
@@ -132,6 +165,7 @@ class VideoReader:
                         )
                     if frame.time is not None:
                         self._seconds.append(frame.time)
+                    self._stamps.append(frame.pts)
                     num_frames += 1
                     yield frame
         except (av.FFmpegError, OSError, ValueError) as error:
@@ -140,6 +174,7 @@ class VideoReader:
             ) from None
         if num_frames == 0:
             raise InputError(f"{self.path}: expected a video, got one of zero frames")
+        self.num_hidden = num_discarded
         promised = stream.frames - num_discarded
         if num_frames < promised - LENGTH_TOLERANCE_FRAMES:
             raise InputError(

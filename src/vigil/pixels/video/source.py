@@ -11,7 +11,8 @@ from vigil.pixels.video.numbered import NumberedFrame, NumberedPictures
 from vigil.pixels.video.reading import VideoReader, to_bgr
 
 Source: TypeAlias = VideoReader | NumberedPictures
-"""Iterates over frames and, once done, knows `fps` and `is_variable_rate`."""
+"""Iterates over frames and, once done, knows `fps`, `is_variable_rate`, `stamps` and
+`num_hidden`."""
 SourceFrame: TypeAlias = av.VideoFrame | NumberedFrame
 """A frame; `time` is in seconds, None where the file does not tell."""
 
