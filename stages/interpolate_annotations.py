@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from vigil.domain.label_studio.reading import match_videos, parse_export
+from vigil.domain.label_studio.names import match_videos
+from vigil.domain.label_studio.reading import parse_export
 from vigil.domain.label_studio.report import summarise
 from vigil.pixels.importing.tracks import Annotator
 from vigil.plumbing.errors import FieldError, listed
@@ -19,6 +20,7 @@ def main(
     frames: Path,
     annotations: Path,
     videos: FileNames,
+    video_of_task: dict[str, str],
     settings: InterpolateAnnotations,
 ) -> None:
     tasks = parse_export(
@@ -27,9 +29,11 @@ def main(
         labels=settings.labels,
         unlabelled=settings.unlabelled,
         use_predictions=settings.use_predictions,
+        annotators=settings.annotators,
         only_videos=videos if settings.unlisted_tasks == "skip" else (),
+        only_tasks=video_of_task.keys(),
     )
-    matched = match_videos(tasks, videos, str(export))
+    matched = match_videos(tasks, videos, str(export), video_of_task)
     unlisted = [task.source for task in tasks if task not in matched.values()]
     if unlisted and settings.unlisted_tasks == "error":
         raise FieldError(

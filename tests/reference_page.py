@@ -127,7 +127,7 @@ def _meanings(kind: type[Section]) -> dict[str, str]:
 def _rows(kind: type[Section], values: dict[str, Any], prefix: str) -> list[str]:
     meanings, rows = _meanings(kind), []
     for name, field in kind.model_fields.items():
-        if isinstance(values[name], dict):
+        if isinstance(field.annotation, type) and issubclass(field.annotation, Section):
             rows += _rows(field.annotation, values[name], f"{prefix}{name}.")
             continue
         allowed = _allowed(field.annotation, field.metadata)
@@ -151,6 +151,9 @@ def _allowed(annotation: Any, metadata: list[Any]) -> str:
         inner = typing.get_args(annotation)
         kind = _allowed(inner[0], [])
         return f"a list of {kind}" if inner[-1] is Ellipsis else f"{len(inner)} numbers: {kind}"
+    if origin is dict:
+        key, value = (_allowed(one, []) for one in typing.get_args(annotation))
+        return f"a map from {key} to {value}"
     words = {int: "a whole number", float: "a number", str: "a text", bool: "true or false"}
     return f"{words[annotation]}{_bounds(metadata)}"
 

@@ -1,13 +1,15 @@
 import json
 import shutil
 from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 from conftest import NUM_FRAMES, SIZE_WH, VIDEOS, Outcome, Project, scene_boxes
-from tiny_exports import keyframe, terminator
+from tiny_exports import keyframe, region, terminator
+from tiny_videos import write_coded_video
 
 from vigil.domain.tracks import read_tracks
 
@@ -107,17 +109,138 @@ def test_keyframes_past_the_end_are_counted_and_told(project: Project, run_stage
     outcome = run_stage(project, STAGE)
     assert (outcome.code, outcome.stderr) == (0, "")
     assert report(project)["keyframes_past_end"] == 4
-    cut, other, empty = report(project)["warnings"]
-    assert cut == (
-        "region v0-person_0: cut off at the last frame, 30: it has keyframes up to frame 38 "
-        "(2 past the end)"
+    first, second = report(project)["warnings"]
+    assert first == (
+        "region v0-person_0: keyframes up to frame 38 (2 past the end) mean the last frame, 30"
     )
-    assert other.startswith("region v0-person_1: cut off at the last frame, 30: ")
-    assert empty == "region v0-person_1: on no frame"
-    for warning in (cut, other, empty):
+    assert second == (
+        "region v0-person_1: keyframes up to frame 35 (2 past the end) mean the last frame, 30"
+    )
+    for warning in (first, second):
         assert f"warning: {warning}\n" in outcome.stdout
     assert report(project, "door_2.webm")["keyframes_past_end"] == 0
     assert report(project, "door_2.webm")["warnings"] == []
+
+
+def test_the_report_says_which_rate_was_taken(project: Project, run_stage: Run) -> None:
+    export = project.export
+    for result in export[0]["annotations"][0]["result"]:
+        result["value"].update(framesCount=30, duration=3.0)
+        for item in result["value"]["sequence"]:
+            item["time"] = (item["frame"] - 1) / 10
+    project.write_export(export)
+    assert run_stage(project, STAGE).code == 0
+    found = report(project)
+    assert found["annotator_fps"] == 10.0
+    assert found["annotator_fps_by"] == "(frame - 1) / time"
+    assert found["annotator_fps_witnesses"]["framesCount / duration"] == 10.0
+    assert found["num_boxes"] == 2 * NUM_FRAMES
+    (warning,) = found["warnings"]
+    assert "10 frames a second was taken, by (frame - 1) / time" in warning
+
+
+def test_a_video_that_starts_late_is_told(project: Project, run_stage: Run) -> None:
+    times_s = [Fraction(1, 2) + Fraction(n, 10) for n in range(NUM_FRAMES)]
+    write_coded_video(project.video("door_1.mp4"), NUM_FRAMES, SIZE_WH, times_s=times_s)
+    shutil.rmtree(project.folder / "data/frames")
+    assert run_stage(project, "extract_frames").code == 0
+    export = project.export
+    for result in export[0]["annotations"][0]["result"]:
+        result["value"]["sequence"] = [keyframe(6), keyframe(9), keyframe(11, enabled=False)]
+    project.write_export(export)
+    assert run_stage(project, STAGE).code == 0
+    assert report(project)["video_first_frame_s"] == 0.5
+    (warning,) = report(project)["warnings"]
+    assert warning.startswith("the first frame is shown at 0.500 s")
+    tracks = read_tracks(made(project) / "ieos_vid_labels")
+    assert [track.frames.tolist() for track in tracks] == [list(range(6))] * 2
+
+
+def test_what_was_read_otherwise_is_counted(project: Project, run_stage: Run) -> None:
+    export = project.export
+    results = export[0]["annotations"][0]["result"]
+    del results[0]["id"]
+    results.append({**region("empty", []), "id": "empty"})
+    results.append({"id": "t", "type": "timelinelabels", "value": {"ranges": []}})
+    project.write_export(export)
+    assert run_stage(project, STAGE).code == 0
+    assert report(project)["read_otherwise"] == {
+        "empty_regions": 1,
+        "left_out_timelinelabels": 1,
+        "regions_without_id": 1,
+    }
+    assert report(project)["annotations_counted"] == ["1 (2 box tracks)"]
+    assert (made(project) / "ieos_vid_labels/task1_1.json").is_file()
+
+
+def two_annotators(project: Project) -> None:
+    """The first task's two boxes by one annotator each."""
+    export = project.export
+    (one,) = export[0]["annotations"]
+    first, second = one["result"]
+    export[0]["annotations"] = [
+        {**one, "id": 8, "completed_by": 1, "result": [first]},
+        {**one, "id": 9, "completed_by": {"id": 2, "email": "b@x.org"}, "result": [second]},
+    ]
+    project.write_export(export)
+
+
+def test_annotations_that_differ_are_refused_by_name(
+    project: Project, run_stage: Run, assert_refused: Callable[[Outcome, Project, str], None]
+) -> None:
+    two_annotators(project)
+    outcome = run_stage(project, STAGE)
+    assert_refused(outcome, project, STAGE)
+    assert "8 by 1 (1 box track), 9 by b@x.org (1 box track)" in outcome.stderr
+
+
+@pytest.mark.parametrize(
+    ("annotators", "kept"), [("merge", [0, 1]), (1, [0]), ("b@x.org", [1]), ("newest", [1])]
+)
+def test_who_counts_may_be_said(
+    project: Project, run_stage: Run, annotators: str | int, kept: list[int]
+) -> None:
+    two_annotators(project)
+    project.set_params(STAGE, annotators=annotators)
+    assert run_stage(project, STAGE).code == 0
+    tracks = read_tracks(made(project) / "ieos_vid_labels")
+    assert [track.id for track in tracks] == [f"v0-person_{number}" for number in kept]
+    left_out = report(project)["read_otherwise"].get("annotations_left_out", 0)
+    assert left_out == 2 - len(kept)
+    assert len(report(project)["warnings"]) == left_out
+
+
+@pytest.mark.parametrize("annotators", ["newst", "", "a b@x", True, None, 1.5])
+def test_a_rule_that_is_none_is_refused(
+    project: Project, run_stage: Run, annotators: object
+) -> None:
+    project.set_params(STAGE, annotators=annotators)
+    outcome = run_stage(project, STAGE)
+    assert outcome.code == 1
+    assert "interpolate_annotations.annotators: " in outcome.stderr
+
+
+def test_a_video_whose_name_was_changed_may_be_told(project: Project, run_stage: Run) -> None:
+    export = project.export
+    export[1]["data"]["video"] = "s3://bucket/4711"
+    project.write_export(export)
+    outcome = run_stage(project, STAGE)
+    assert "found none for door_2.webm" in outcome.stderr
+    for unlisted in ("error", "skip"):
+        project.set_params("dataset", video_of_task={2: "door_2.webm"})
+        project.set_params(STAGE, unlisted_tasks=unlisted)
+        assert run_stage(project, STAGE).code == 0
+        tracks = read_tracks(made(project, "door_2.webm") / "ieos_vid_labels")
+        assert [track.id for track in tracks] == ["v1-person_0", "v1-person_1"]
+
+
+def test_a_video_told_of_no_task_is_refused(
+    project: Project, run_stage: Run, assert_refused: Callable[[Outcome, Project, str], None]
+) -> None:
+    project.set_params("dataset", video_of_task={"9": "door_2.webm"})
+    outcome = run_stage(project, STAGE)
+    assert_refused(outcome, project, STAGE)
+    assert "params.yaml: dataset.video_of_task.9: expected one task of that id" in outcome.stderr
 
 
 def test_a_task_without_regions(project: Project, run_stage: Run) -> None:

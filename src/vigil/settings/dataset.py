@@ -48,6 +48,7 @@ class Dataset(Section):
         root: the folder that holds `videos/` and the export.
         videos: file names below `<root>/videos`.
         annotations: a Label Studio export below `root`.
+        video_of_task: the video of a task by the task's id, where its name does not tell.
         detection: what the detector learns from.
         picture_fps: frames a second of videos that come as folders of numbered pictures.
         clips: what the alarm learns from: a folder of clips for each class, or of videos.
@@ -63,6 +64,7 @@ class Dataset(Section):
     root: DataPath
     videos: Annotated[FileNames, AfterValidator(_check_not_empty)]
     annotations: DataPath
+    video_of_task: dict[str, str]
     picture_fps: Annotated[float, Field(ge=0.001, le=1000)]
     detection: Detection
     clips: DataPath

@@ -1,11 +1,14 @@
 """Parameters of `interpolate_annotations`."""
 
+import re
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from vigil.plumbing.errors import shorten
 from vigil.plumbing.params import CountOr0, Section
+
+RULES = ("error", "ground_truth", "merge", "newest")
 
 
 class InterpolateAnnotations(Section):
@@ -14,10 +17,13 @@ class InterpolateAnnotations(Section):
     Attributes:
         labels: the labels that may occur.
         unlabelled: the label of a region without one; empty: such a region is an error.
+        annotators: which of several finished annotations of a task counts: `error`: several that
+            differ are refused; `newest`, `ground_truth`, `merge` (all boxes of all of them), or the
+            e-mail or number of the annotator whose annotation counts.
         use_predictions: whether a task's last prediction counts where it has no annotation.
         unlisted_tasks: what a task is whose video is not listed.
-        frame_offset: decoded frame index = frame + this; 0 for exports of old versions.
-        past_end_tolerance_s: keyframes this little past the last frame are cut off, not refused.
+        frame_offset: -1: frame n was shown at (n - 1) / rate; 0: at n / rate, as in old versions.
+        past_end_tolerance_s: keyframes this little past the end mean the last frame.
         ghost_frames: a track held still for longer than this at the end of the video is reported.
         num_pictures: frames of a video that are drawn with their boxes.
     """
@@ -26,6 +32,7 @@ class InterpolateAnnotations(Section):
 
     labels: Annotated[tuple[str, ...], Field(min_length=1)]
     unlabelled: str
+    annotators: Annotated[str, Field(max_length=254)]
     use_predictions: bool
     unlisted_tasks: Literal["error", "skip"]
     frame_offset: Literal[-1, 0]
@@ -39,6 +46,22 @@ class InterpolateAnnotations(Section):
         if not all(name.strip() for name in names):
             raise ValueError(f"must not hold an empty label, got {shorten(list(names))}")
         return names
+
+    @field_validator("annotators", mode="before")
+    @classmethod
+    def _take_number(cls, annotators: object) -> object:
+        is_number = isinstance(annotators, int) and not isinstance(annotators, bool)
+        return str(annotators) if is_number else annotators
+
+    @field_validator("annotators")
+    @classmethod
+    def _check_annotators(cls, annotators: str) -> str:
+        if annotators not in RULES and not re.fullmatch(r"\d+|[^@\s]+@[^@\s]+", annotators):
+            raise ValueError(
+                f"expected {', '.join(RULES)}, or the e-mail or number of an annotator, "
+                f"got {shorten(annotators)}"
+            )
+        return annotators
 
     @model_validator(mode="after")
     def _check_unlabelled(self) -> "InterpolateAnnotations":

@@ -15,10 +15,14 @@ from hypothesis import strategies as st
 from label_studio_sdk._extensions.label_studio_tools.postprocessing.video import extract_key_frames
 from tiny_exports import Json, keyframe, region, task, terminator
 
-from vigil.domain.label_studio.interpolation import Clock, interpolate_task
-from vigil.domain.label_studio.reading import match_videos, parse_export
+from vigil.domain.label_studio.clock import Clock
+from vigil.domain.label_studio.interpolation import interpolate_task
+from vigil.domain.label_studio.names import match_videos
+from vigil.domain.label_studio.rate import find_rate
+from vigil.domain.label_studio.reading import parse_export
+from vigil.domain.label_studio.tasks import Task
 from vigil.domain.tracks import Track, clip_track
-from vigil.domain.video_facts import VideoFacts
+from vigil.domain.video_facts import Stamps, VideoFacts
 from vigil.pixels.frames import FrameArchive, extract_frames
 from vigil.plumbing.errors import InputError
 
@@ -31,12 +35,21 @@ def tracks_of(
     num_frames: int = 30,
     fps: Fraction = FPS,
     size_wh: tuple[int, int] = (100, 100),
+    stamps: Stamps | None = None,
     **options: Any,
 ) -> list[Track]:
     """Tracks in a video whose px are per cent of its size, if not told otherwise."""
     regions = [region(f"r{n}", list(sequence)) for n, sequence in enumerate(sequences)]
     (parsed,) = parse_export([task(results=regions)], "export.json", labels=["human"])
-    return interpolate_task(parsed, VideoFacts(size_wh, num_frames, fps), "export.json", **options)
+    return filled(parsed, VideoFacts(size_wh, num_frames, fps, stamps=stamps), **options)
+
+
+def filled(
+    parsed: Task, facts: VideoFacts, frame_offset: int = -1, past_end_tolerance_s: float = 1.0
+) -> list[Track]:
+    rate = find_rate(parsed, float(facts.fps), "export.json")
+    clock = Clock(rate.fps, facts, frame_offset)
+    return interpolate_task(parsed, clock, facts, "export.json", past_end_tolerance_s)
 
 
 def track_of(*sequence: Json, **options: Any) -> Track:
@@ -90,11 +103,18 @@ class TestPastTheEnd:
         with pytest.raises(InputError, match=rf"has 30 frames\), got frame {last + 1}$"):
             frames_of(keyframe(29), off(last + 1), **options)
 
-    def test_a_track_wholly_past_the_end_is_on_no_frame(self) -> None:
-        track = track_of(keyframe(32), off(35), num_frames=30)
-        assert track.frames.tolist() == []
-        assert track.boxes_xyxy.shape == (0, 4)
+    def test_a_track_wholly_past_the_end_is_on_the_last_frame(self) -> None:
+        """Which is what stays on screen, as where the sound is longer than the picture."""
+        track = track_of(keyframe(32, x=1.0), off(35, x=4.0), num_frames=30)
+        assert x_by_frame(track) == pytest.approx({29: 1.0})
         assert track.frames_past_last_keyframe == 0
+
+    def test_a_keyframe_past_the_end_does_not_bend_the_last_frame(self) -> None:
+        track = track_of(keyframe(29, x=0.0), keyframe(30, x=1.0), off(39, x=50.0), num_frames=30)
+        assert x_by_frame(track) == pytest.approx({28: 0.0, 29: 1.0})
+
+    def test_an_end_past_the_end_hides_nothing(self) -> None:
+        assert frames_of(keyframe(28), terminator(33), num_frames=30) == [27, 28, 29]
 
     def test_one_that_stays_on_past_the_end_is_not_held(self) -> None:
         track = track_of(keyframe(25), keyframe(34), num_frames=30)
@@ -108,8 +128,8 @@ class TestPastTheEnd:
             ([keyframe(30), terminator(31)], {}, (31,)),
             ([keyframe(1), off(30)], {}, ()),
             ([keyframe(29), off(30)], {"frame_offset": 0}, (30,)),
-            # 20 in the tag: annotated frames 59 and 60 are decoded frames 29 and 30.
-            ([keyframe(59, fps=20), off(60, fps=20)], {}, (60,)),
+            # 20 in the tag: annotated frames 59 and 60 are decoded frame 29, 61 is past the end.
+            ([keyframe(59, fps=20), off(60, fps=20), off(61, fps=20)], {}, (61,)),
         ],
     )
     def test_what_was_past_it_is_told(
@@ -119,25 +139,11 @@ class TestPastTheEnd:
         assert track.keyframes_past_end == expected
         assert clip_track(track, (100, 100))[0].keyframes_past_end == expected
 
-    @given(
-        st.integers(1, 500),
-        st.sampled_from([1.0, 7.0, 10.0, 23.976, 24.0, 25.0, 29.97, 60.0, 1000.0]),
-        st.fractions(1, 240),
-        st.sampled_from([-1, 0]),
-    )
-    def test_the_last_frame_is_the_last_that_leads_into_the_video(
-        self, num_frames: int, annotator_fps: float, video_fps: Fraction, offset: int
-    ) -> None:
-        clock = Clock.of(annotator_fps, video_fps, offset)
-        last = clock.last_frame(num_frames)
-        assert clock.index(last) < num_frames <= clock.index(last + 1)
-        assert last >= -offset
-
     def test_the_last_frame_is_named_where_rates_differ(self) -> None:
-        # 24 in the tag, 10 in the file: annotated frame 71 is decoded frame 29.
-        assert frames_of(off(71, fps=24), num_frames=30, past_end_tolerance_s=0.0) == [29]
-        with pytest.raises(InputError, match=r"from frame 1 to 71 .*got frame 72$"):
-            frames_of(off(72, fps=24), num_frames=30, past_end_tolerance_s=0.0)
+        # 24 in the tag, 10 in the file: annotated frame 72 is decoded frame 29.
+        assert frames_of(off(72, fps=24), num_frames=30, past_end_tolerance_s=0.0) == [29]
+        with pytest.raises(InputError, match=r"from frame 1 to 72 .*got frame 73$"):
+            frames_of(off(73, fps=24), num_frames=30, past_end_tolerance_s=0.0)
 
 
 class TestWhichFrames:
@@ -297,30 +303,25 @@ class TestWhere:
 class TestAnnotatorRate:
     """Frames are numbered by the rate of the annotator's tag, whatever the video's."""
 
-    def test_more_than_one_per_cent_apart_frame_numbers_are_mapped(self) -> None:
+    def test_a_number_is_a_time(self) -> None:
         # 24 in the tag, 30 in the file: annotated frame 25 is after one second, so index 30.
         assert frames_of(off(25, fps=24), num_frames=60, fps=Fraction(30)) == [30]
 
-    def test_less_than_one_per_cent_apart_they_are_taken_as_they_are(self) -> None:
+    def test_rates_that_are_nearly_one_are_two(self) -> None:
         options: Any = {"num_frames": 3000, "fps": Fraction(30_000, 1001)}
-        assert frames_of(off(2001, fps=30), **options) == [2000]
+        assert frames_of(off(2001, fps=30), **options) == [1998]
+        assert frames_of(off(2001, fps=29.97), **options) == [2000]
 
-    @pytest.mark.parametrize(
-        ("annotator_fps", "expected"), [(100.9, 1000), (99.1, 1000), (102, 980), (98, 1020)]
-    )
-    def test_where_the_line_lies(self, annotator_fps: float, expected: int) -> None:
-        found = frames_of(off(1001, fps=annotator_fps), num_frames=1200, fps=Fraction(100))
-        assert found == [expected]
+    def test_the_frame_on_screen_counts_not_the_nearest(self) -> None:
+        # 20 in the tag, 10 in the file: 1 and 2 are the first decoded frame, 3 and 4 the next.
+        for frame, expected in ((1, 0), (2, 0), (3, 1), (4, 1), (6, 2)):
+            assert frames_of(off(frame, fps=20.0)) == [expected]
 
-    def test_the_median_decides(self) -> None:
-        sequence = [
-            off(1, fps=3.0),
-            off(11, fps=20.0),
-            off(13, fps=20.0),
-            off(15, fps=20.0),
-            off(17, fps=90.0),
-        ]
-        assert frames_of(*sequence, fps=Fraction(10)) == [0, 5, 6, 7, 8]
+    def test_of_two_keyframes_on_one_decoded_frame_the_first_number_that_shows_it_counts(
+        self,
+    ) -> None:
+        track = track_of(*(off(n, x=float(n), fps=20.0) for n in (3, 4, 6)))
+        assert x_by_frame(track) == pytest.approx({1: 3.0, 2: 6.0})
 
     def test_the_rate_of_a_task_holds_for_all_its_regions(self) -> None:
         first, second = tracks_of(
@@ -330,11 +331,6 @@ class TestAnnotatorRate:
 
     def test_missing_times_are_no_evidence(self) -> None:
         assert frames_of(off(25, fps=None), num_frames=60, fps=Fraction(30)) == [24]
-
-    def test_halves_go_up(self) -> None:
-        sequence = [off(frame, fps=20.0) for frame in (1, 2, 3, 4, 6)]
-        # 0, 0.5, 1, 1.5, 2.5
-        assert frames_of(*sequence, fps=Fraction(10)) == [0, 1, 2, 3]
 
     @pytest.mark.parametrize("annotator_fps", [5.0, 24.0, 29.97, 60.0, 144.0])
     @pytest.mark.parametrize("video_fps", [Fraction(10), Fraction(30_000, 1001), Fraction(25)])
@@ -348,15 +344,16 @@ class TestAnnotatorRate:
             num_frames=200,
             fps=video_fps,
         )
-        ratio = float(video_fps) / annotator_fps
-        ratio = 1.0 if abs(ratio - 1) < 0.01 else ratio
-        end = math.floor((last - 1) * ratio + 0.5)
+        end = math.floor(((last - 1) / annotator_fps + 0.002) * video_fps)
         assert track.frames.tolist() == list(range(end + 1))
-        # Linear in the annotator's frame numbers, looked up at the decoded frames; the decoded
-        # frame of a keyframe has the keyframe's own box.
-        expected = np.arange(end + 1) / ratio / (last - 1) * 50
-        expected[-1] = 50.0
-        np.testing.assert_allclose(track.boxes_xyxy[:, 0], expected, atol=1e-6)
+        # Linear in the annotator's frame numbers. A decoded frame has the first whole number that
+        # shows it, which is less than one number late; the frame of a keyframe has its own box.
+        numbers = 1 + track.boxes_xyxy[:, 0] / 50 * (last - 1)
+        exact = 1 + np.arange(end + 1) * annotator_fps / float(video_fps)
+        late = numbers[:-1] - exact[:-1]
+        assert (late > -0.003 * annotator_fps).all()
+        assert (late < 1).all()
+        assert numbers[-1] == pytest.approx(last)
 
     def test_at_other_rates_offset_zero_scales_the_number_itself(self) -> None:
         found = frames_of(off(20, fps=20.0), fps=Fraction(10), frame_offset=0)
@@ -367,11 +364,54 @@ class TestAnnotatorRate:
         assert track.frames.tolist() == list(range(5, 30))
         assert track.frames_past_last_keyframe == 24
 
-    def test_other_rates_measure_the_end_in_decoded_frames(self) -> None:
+    def test_the_end_is_measured_in_time(self) -> None:
         # 24 in the tag, 10 in the file of 30 frames: annotated frame 73 is three seconds in.
-        assert frames_of(off(70, fps=24), num_frames=30, fps=Fraction(10)) == [29]
+        assert frames_of(off(70, fps=24), num_frames=30, fps=Fraction(10)) == [28]
         with pytest.raises(InputError, match="got frame 120"):
             frames_of(off(120, fps=24), num_frames=30, fps=Fraction(10))
+
+
+class TestVideosOfNoConstantRate:
+    def test_a_phone_that_halves_its_rate(self) -> None:
+        """2 s of 30 frames a second, then of 15, annotated at 30."""
+        stamps = Stamps.of([*range(60), *range(60, 180, 2)], Fraction(1, 30))
+        sequence = [
+            *(keyframe(n, x=x, fps=30) for n, x in ((1, 5.0), (31, 20.0), (61, 35.0), (121, 50.0))),
+            off(177, x=64.0, fps=30),
+        ]
+        options: Any = {"num_frames": 120, "fps": Fraction(20), "stamps": stamps}
+        found = x_by_frame(track_of(*sequence, **options))
+        assert list(found) == list(range(119))
+        assert found[40] == pytest.approx(25.0)
+        assert found[60] == pytest.approx(35.0)
+        assert found[90] == pytest.approx(50.0)
+        assert found[75] == pytest.approx(42.5)
+
+    def test_a_track_that_starts_late(self) -> None:
+        """Sound from 0 s, pictures from 0.5 s: frame 14 is the first decoded one."""
+        stamps = Stamps(Fraction(1, 12_800), 6400, ((512, 99),))
+        sequence = [
+            keyframe(14, x=5.0, fps=25),
+            keyframe(60, x=28.0, fps=25),
+            off(112, x=54.0, fps=25),
+        ]
+        options: Any = {"num_frames": 100, "fps": Fraction(25), "stamps": stamps}
+        found = x_by_frame(track_of(*sequence, **options))
+        assert found == pytest.approx({index: 5 + index / 2 for index in range(99)})
+
+    def test_before_a_late_track_the_first_frame_is_on_screen(self) -> None:
+        stamps = Stamps(Fraction(1, 12_800), 6400, ((512, 99),))
+        options: Any = {"num_frames": 100, "fps": Fraction(25), "stamps": stamps}
+        assert frames_of(off(3, fps=25), **options) == [0]
+        assert frames_of(keyframe(3, fps=25), terminator(9), **options) == [0]
+
+    def test_in_a_gap_the_frame_before_it_is_on_screen(self) -> None:
+        stamps = Stamps(Fraction(1, 30), 0, ((1, 59), (61, 1), (1, 59)))
+        sequence = [keyframe(59, x=0.0, fps=30), off(100, x=41.0, fps=30)]
+        options: Any = {"num_frames": 120, "fps": Fraction(30), "stamps": stamps}
+        assert x_by_frame(track_of(*sequence, **options)) == pytest.approx({58: 0.0, 59: 41.0})
+        assert frames_of(off(120, fps=30), **options) == [59]
+        assert frames_of(off(121, fps=30), **options) == [60]
 
 
 numbers = st.floats(-50, 150).map(lambda value: round(value, 2))
@@ -412,6 +452,8 @@ def visible_by_the_rules(sequence: list[Json], num_frames: int) -> set[int]:
     """Frame by frame, in words of the export's meaning, at the video's rate."""
     ordered = {item["frame"]: item for item in sequence}
     visible = set()
+    if any(number > num_frames and "x" in item for number, item in ordered.items()):
+        visible.add(num_frames - 1)  # which stays on screen past the end
     for frame in range(1, num_frames + 1):
         if frame in ordered:
             if "x" in ordered[frame]:
@@ -502,7 +544,7 @@ def hold_to_dense_boxes(facts: dict[str, VideoFacts]) -> int:
     found = {
         (video, track.id, frame_index): box
         for video, matched in match_videos(tasks, list(facts), "annotations.json").items()
-        for track in interpolate_task(matched, facts[video], video)
+        for track in filled(matched, facts[video])
         for frame_index, box in zip(track.frames.tolist(), track.boxes_xyxy, strict=True)
     }
     assert found.keys() == expected.keys()

@@ -1,59 +1,34 @@
 """Label Studio's meaning of keyframes: which frames a box is on, and where."""
 
-import math
-from dataclasses import dataclass
-from fractions import Fraction
-
 import numpy as np
 import numpy.typing as npt
 
 from vigil.domain.boxes import Boxes, rotated_to_xyxy
-from vigil.domain.label_studio.reading import Keyframe, Region, Task
+from vigil.domain.label_studio.clock import Clock
+from vigil.domain.label_studio.tasks import Keyframe, Region, Task
 from vigil.domain.tracks import Track
 from vigil.domain.video_facts import VideoFacts
 from vigil.plumbing.errors import InputError
 
-RATE_TOLERANCE_FRACTION = 0.01
-MIN_ANNOTATOR_FPS, MAX_ANNOTATOR_FPS = 1e-3, 1e6
 
+def interpolate_task(
+    task: Task, clock: Clock, facts: VideoFacts, place: str, past_end_tolerance_s: float = 1.0
+) -> list[Track]:
+    """Interpolates all regions of a task, unclipped; see `interpolate`.
 
-@dataclass(frozen=True)
-class Clock:
-    """Leads from the annotator's frame numbers to decoded frame indices.
-
-    Label Studio numbers frames from 1 by the frame rate of its `<Video>` tag, 24 by default,
-    whatever the file's real rate. `ratio` is decoded frames per annotated frame.
+    Args:
+        clock: of the task's frame rate and the video's frames.
     """
-
-    offset: int
-    ratio: float
-
-    @classmethod
-    def of(cls, annotator_fps: float | None, video_fps: Fraction, offset: int) -> "Clock":
-        """Takes rates as equal where they differ by at most 1 % or the annotator's is unknown."""
-        ratio = 1.0 if annotator_fps is None else float(video_fps) / annotator_fps
-        return cls(offset, 1.0 if abs(ratio - 1) <= RATE_TOLERANCE_FRACTION else ratio)
-
-    def index(self, frame: int) -> int:
-        """The decoded frame index of an annotated frame; halves go up."""
-        return math.floor((frame + self.offset) * self.ratio + 0.5)
-
-    def last_frame(self, num_frames: int) -> int:
-        """The last annotated frame number whose index lies within a video of `num_frames`."""
-        frame = math.ceil((num_frames - 0.5) / self.ratio) - self.offset
-        while self.index(frame) >= num_frames:
-            frame -= 1
-        return frame
-
-    def frame(self, indices: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
-        """The annotated frame number, with a fraction, at decoded frame indices."""
-        return indices / self.ratio - self.offset
+    return [
+        interpolate(region, clock, facts, f"{place}, region {region.id}", past_end_tolerance_s)
+        for region in task.regions
+    ]
 
 
 def interpolate(
     region: Region,
-    facts: VideoFacts,
     clock: Clock,
+    facts: VideoFacts,
     place: str,
     past_end_tolerance_s: float = 1.0,
 ) -> Track:
@@ -63,59 +38,80 @@ def interpolate(
     is itself visible, unless it has no geometry; after the last one an enabled object is held still
     to the end of the video. Rotation takes the shorter arc. Boxes are not clipped.
 
+    Every decoded frame of a span gets a box. The one that was on screen at a keyframe gets the
+    keyframe's own box.
+
     Args:
         place: what messages call the region.
-        past_end_tolerance_s: a keyframe this little past the last decoded frame is let through, as
-            exports round a video's length up; what is past the end is cut off, and the track tells.
+        past_end_tolerance_s: a keyframe this little past the end of the video is let through. It
+            was drawn on the last frame, which stays on screen, and means that one; the track tells.
 
     Raises:
-        InputError: a keyframe lies before the first frame, or further past the last.
+        InputError: a keyframe lies before the first frame, or further past the end.
     """
-    _check_range(region, facts, clock, place, past_end_tolerance_s)
-    frames, times = _visible_frames(region.keyframes, facts.num_frames, clock)
-    last = region.keyframes[-1]
-    held = facts.num_frames - 1 - clock.index(last.frame) if last.enabled else 0
-    boxes = _boxes_at(region.keyframes, times, facts.size_wh)
-    past_end = [k.frame for k in region.keyframes if clock.index(k.frame) >= facts.num_frames]
-    return Track(region.id, region.label, frames, boxes, max(held, 0), tuple(past_end))
+    past_end = _check_range(region, clock, facts, place, past_end_tolerance_s)
+    own = clock.indices([keyframe.frame for keyframe in region.keyframes])
+    numbers = _visible_numbers(region.keyframes, own, len(past_end), clock)
+    frames = np.flatnonzero(~np.isnan(numbers))
+    boxes = _boxes_at(region.keyframes, numbers[frames], facts.size_wh)
+    held = facts.num_frames - 1 - int(own[-1]) if region.keyframes[-1].enabled else 0
+    return Track(region.id, region.label, frames, boxes, held, past_end)
 
 
 def _check_range(
-    region: Region, facts: VideoFacts, clock: Clock, place: str, tolerance_s: float
-) -> None:
-    tolerance = math.ceil(tolerance_s * facts.fps)
+    region: Region, clock: Clock, facts: VideoFacts, place: str, tolerance_s: float
+) -> tuple[int, ...]:
+    """Returns the frame numbers of keyframes past the end."""
+    past_end = []
     for keyframe in region.keyframes:
-        index = clock.index(keyframe.frame)
-        if keyframe.frame + clock.offset < 0 or index >= facts.num_frames + tolerance:
+        seconds = clock.seconds_past_end(keyframe.frame)
+        if keyframe.frame < clock.first_frame or seconds >= tolerance_s:
             raise InputError(
-                f"{place}: expected keyframes from frame {-clock.offset} to "
-                f"{clock.last_frame(facts.num_frames)} (the video has {facts.num_frames} frames), "
+                f"{place}: expected keyframes from frame {clock.first_frame} to "
+                f"{clock.last_frame()} (the video has {facts.num_frames} frames), "
                 f"got frame {keyframe.frame}"
             )
+        if seconds >= 0:
+            past_end.append(keyframe.frame)
+    return tuple(past_end)
 
 
-def _visible_frames(
-    keyframes: tuple[Keyframe, ...], num_frames: int, clock: Clock
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
-    """Decoded frame indices (N,) the object is on, and the annotator's frame number at each."""
-    times = np.full(num_frames, np.nan)
-    for keyframe, following in zip(keyframes, [*keyframes[1:], None], strict=True):
-        start, end = clock.index(keyframe.frame), np.inf
-        if keyframe.geometry is None:
+def _visible_numbers(
+    keyframes: tuple[Keyframe, ...], own: npt.NDArray[np.int64], num_past_end: int, clock: Clock
+) -> npt.NDArray[np.float64]:
+    """The annotator's frame number at each decoded frame (N,); NaN where the object is hidden.
+
+    Args:
+        own: the decoded frame that was on screen at each keyframe.
+        num_past_end: how many of the keyframes lie past the end.
+    """
+    numbers = np.full(clock.num_frames, np.nan)
+    num_within = len(keyframes) - num_past_end
+    for at, keyframe in enumerate(keyframes):
+        following = keyframes[at + 1] if at + 1 < len(keyframes) else None
+        start, end = int(own[at]), np.inf
+        if keyframe.geometry is None or (at >= num_within and not np.isnan(numbers[start])):
             continue
         if not keyframe.enabled:
-            stop, end = start + 1, keyframe.frame
+            stop, end = start + 1, float(keyframe.frame)
         elif following is None:
-            stop = num_frames
-        elif following.geometry is None:
-            stop, end = clock.index(following.frame), following.frame
+            stop = clock.num_frames
+        elif following.geometry is None:  # hidden from the first frame that is on screen by then
+            stop, end = int(np.searchsorted(clock.numbers, following.frame)), following.frame
         else:
-            stop, end = clock.index(following.frame) + 1, following.frame
-        # Where the rates differ, the index of a span's end may lie a little outside the span.
-        indices = np.arange(start, min(stop, num_frames))
-        times[indices] = np.clip(clock.frame(indices), keyframe.frame, end)
-    frames = np.flatnonzero(~np.isnan(times))
-    return frames, times[frames]
+            stop, end = int(own[at + 1]) + 1, following.frame
+        last = max(stop - 1, start)
+        numbers[start : last + 1] = clock.numbers[start : last + 1]
+        # The frames at its ends alone may have numbers outside the span.
+        for edge in (start, last):
+            numbers[edge] = min(max(numbers[edge], keyframe.frame), end)
+    # Where several keyframes were drawn on one decoded frame, the first number that showed it.
+    drawn = [at for at in range(num_within) if keyframes[at].geometry is not None]
+    frames = np.array([keyframes[at].frame for at in drawn], dtype=float)
+    distances = np.abs(clock.numbers[own[drawn]] - frames)
+    farthest_first = np.argsort(-distances, kind="stable")
+    numbers[own[drawn][farthest_first]] = frames[farthest_first]
+    return numbers
 
 
 def _boxes_at(
@@ -142,33 +138,3 @@ def _boxes_at(
     x, y, width, height, rotation = (np.interp(frames, known, column) for column in columns)
     scale = np.array([*size_wh, *size_wh]) / 100
     return rotated_to_xyxy(np.stack([x, y, width, height], axis=1) * scale, rotation)
-
-
-def interpolate_task(
-    task: Task,
-    facts: VideoFacts,
-    place: str,
-    *,
-    frame_offset: int = -1,
-    past_end_tolerance_s: float = 1.0,
-) -> list[Track]:
-    """Interpolates all regions of a task, unclipped; see `interpolate`.
-
-    Args:
-        frame_offset: what leads from an annotated frame number to a 0-based one: -1, or 0 for
-            exports of old versions with imprecise seeking.
-
-    Raises:
-        InputError: the keyframes' times give no frame rate; and see `interpolate`.
-    """
-    annotator_fps = task.annotator_fps
-    if annotator_fps and not MIN_ANNOTATOR_FPS <= annotator_fps <= MAX_ANNOTATOR_FPS:
-        raise InputError(
-            f"{place}: expected a frame rate from the keyframes' frame / time, "
-            f"got {annotator_fps:g} frames a second"
-        )
-    clock = Clock.of(task.annotator_fps, facts.fps, frame_offset)
-    return [
-        interpolate(region, facts, clock, f"{place}, region {region.id}", past_end_tolerance_s)
-        for region in task.regions
-    ]

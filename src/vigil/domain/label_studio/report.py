@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
-from vigil.domain.label_studio.interpolation import Clock
-from vigil.domain.label_studio.reading import Task
+from vigil.domain.label_studio.clock import Clock
+from vigil.domain.label_studio.rate import Rate
+from vigil.domain.label_studio.tasks import Task
 from vigil.domain.tracks import Track, number_tracks
 from vigil.domain.video_facts import VideoFacts
 from vigil.settings.interpolate_annotations import InterpolateAnnotations
@@ -15,25 +16,29 @@ def report_tracks(
     tracks: Sequence[Track],
     counts: Sequence[dict[str, int]],
     facts: VideoFacts,
+    rate: Rate,
+    clock: Clock,
     settings: InterpolateAnnotations,
 ) -> dict[str, Any]:
     """What an annotator wants to check: boxes changed or left out, and tracks that never end.
 
     Args:
         tracks: of the task, cut to the picture; `counts`: what cutting changed of each.
+        rate: by which the frames of the task are numbered; `clock`: made of it.
     """
     ghosts = {
         track.id: track.frames_past_last_keyframe
         for track in tracks
         if track.frames_past_last_keyframe > settings.ghost_frames
     }
-    clock = Clock.of(task.annotator_fps, facts.fps, settings.frame_offset)
-    last_frame = clock.last_frame(facts.num_frames)
     warnings = [
         *task.warnings,
+        *rate.warnings,
+        *_of_stamps(facts),
         *(
-            f"region {track.id}: cut off at the last frame, {last_frame}: it has keyframes up to "
-            f"frame {track.keyframes_past_end[-1]} ({len(track.keyframes_past_end)} past the end)"
+            f"region {track.id}: keyframes up to frame {track.keyframes_past_end[-1]} "
+            f"({len(track.keyframes_past_end)} past the end) mean the last frame, "
+            f"{clock.last_frame()}"
             for track in tracks
             if track.keyframes_past_end
         ),
@@ -44,11 +49,13 @@ def report_tracks(
         ),
         *(f"region {track.id}: on no frame" for track in tracks if len(track.frames) == 0),
     ]
-    if facts.is_variable_rate:
-        warnings.append("the frame rate varies: frame numbers were mapped by its mean")
     return {
-        "annotator_fps": task.annotator_fps,
+        "annotations_counted": list(task.counted),
+        "annotator_fps": rate.fps,
+        "annotator_fps_by": rate.source,
+        "annotator_fps_witnesses": rate.witnesses,
         "video_fps": float(facts.fps),
+        "video_first_frame_s": float(facts.shown_s()[0]),
         "num_frames": facts.num_frames,
         "num_tracks": len(tracks),
         "num_keyframes": sum(len(region.keyframes) for region in task.regions),
@@ -58,8 +65,33 @@ def report_tracks(
         "boxes_dropped": sum(count["dropped"] for count in counts),
         "ghost_tracks": ghosts,
         "names_in_pictures": {name: id for id, name in number_tracks(tracks).items()},
+        "read_otherwise": {name: number for name, number in task.counts.items() if number},
         "warnings": warnings,
     }
+
+
+def _of_stamps(facts: VideoFacts) -> list[str]:
+    """Where the video's time stamps leave room for doubt."""
+    warnings = []
+    shown_s = facts.shown_s()
+    if facts.stamps is None:
+        return ["the video has no time stamps: its frames are taken as evenly spaced"]
+    if abs(shown_s[0]) > 0.0005:
+        warnings.append(
+            f"the first frame is shown at {shown_s[0]:.3f} s: frame numbers were taken as counted "
+            "from 0 s, as Chrome and Edge do; Firefox counts from the first frame"
+        )
+    if facts.num_hidden:
+        warnings.append(
+            f"the file hides {facts.num_hidden} frames from players: frame numbers were taken as "
+            "counted without them, as Chrome and Edge do; Firefox shows and counts them"
+        )
+    if num_back := int((shown_s[1:] < shown_s[:-1]).sum()):
+        warnings.append(
+            f"the time stamps go back {num_back} times: frames that would be shown before an "
+            "earlier one are taken as shown with it"
+        )
+    return warnings
 
 
 def summarise(video: str, report: dict[str, Any]) -> str:

@@ -4,10 +4,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from vigil.domain.label_studio.clock import Clock
 from vigil.domain.label_studio.coco import write_coco
 from vigil.domain.label_studio.interpolation import interpolate_task
-from vigil.domain.label_studio.reading import Task
+from vigil.domain.label_studio.rate import find_rate
 from vigil.domain.label_studio.report import report_tracks
+from vigil.domain.label_studio.tasks import Task
 from vigil.domain.tracks import clip_track, write_tracks
 from vigil.pixels.frames import FRAME_NAME, FrameArchive
 from vigil.pixels.sheets.annotations import draw_frames
@@ -59,18 +61,16 @@ class Annotator:
 
     def _write(self, video: str, task: Task, archive: FrameArchive, folder: Path) -> None:
         folder.mkdir()
-        unclipped = interpolate_task(
-            task,
-            archive.facts,
-            f"{self._export}: task {task.id}",
-            frame_offset=self._settings.frame_offset,
-            past_end_tolerance_s=self._settings.past_end_tolerance_s,
-        )
-        clipped = [clip_track(track, archive.facts.size_wh) for track in unclipped]
+        facts, place = archive.facts, f"{self._export}: task {task.id}"
+        rate = find_rate(task, float(facts.fps), place)
+        clock = Clock(rate.fps, facts, self._settings.frame_offset)
+        tolerance_s = self._settings.past_end_tolerance_s
+        unclipped = interpolate_task(task, clock, facts, place, tolerance_s)
+        clipped = [clip_track(track, facts.size_wh) for track in unclipped]
         tracks = [track for track, _ in clipped]
         write_tracks(tracks, folder / "ieos_vid_labels")
-        write_coco(tracks, archive.facts, video, FRAME_NAME, folder / "coco.json")
+        write_coco(tracks, facts, video, FRAME_NAME, folder / "coco.json")
         counts = [counts for _, counts in clipped]
-        report = report_tracks(task, tracks, counts, archive.facts, self._settings)
+        report = report_tracks(task, tracks, counts, facts, rate, clock, self._settings)
         write_json(report, folder / "report.json")
         draw_frames(tracks, archive, folder / "vis_data", self._settings.num_pictures)
