@@ -82,6 +82,11 @@ class TestOtherPrograms:
         assert rate_of(sequence, fps="25").fps == 25.0
         assert rate_of(sequence).fps == 27.5
 
+    def test_an_exact_reading_goes_before_one_within_the_rounding(self) -> None:
+        """6 / 0.2, 7 / 0.24 and 8 / 0.28 are one rate too, if times are rounded to 0.01 s."""
+        found = rate_of(at(lambda n: (n - 1) / 25, [7, 8, 9]))
+        assert (found.fps, found.source) == (25.0, FROM_ZERO)
+
     def test_times_from_the_start_of_a_window(self) -> None:
         windows = [
             at(lambda n, s=start: (n - s) / 25, range(start, start + 30)) for start in (41, 90)

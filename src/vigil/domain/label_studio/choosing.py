@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from vigil.domain.label_studio.likeness import drawing_of
 from vigil.domain.label_studio.regions import GEOMETRY
 from vigil.plumbing.errors import InputError, shorten
 
@@ -125,7 +126,8 @@ def _is_box(result: Any) -> bool:
 def _drawn(box: Mapping[str, Any], results: Sequence[Any]) -> str:
     value = box.get("value")
     if isinstance(value, Mapping):
-        value = [value.get("sequence"), value.get("labels") or _own_labels(results, box)]
+        drawing = drawing_of(value.get("sequence"))
+        value = [drawing, value.get("labels") or _own_labels(results, box)]
     return json.dumps(value, sort_keys=True, default=repr)
 
 

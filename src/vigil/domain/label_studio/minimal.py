@@ -4,10 +4,10 @@ JSON_MIN has a row for each annotation, not for each task, and no drafts, predic
 truth. What a control holds lies under the control's name, regions without ids.
 """
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from vigil.domain.label_studio.likeness import drawing_of
 from vigil.domain.label_studio.regions import COPY, GEOMETRY, TIMELINE_LABELS, as_list
 
 ANSWER_KEYS = {
@@ -92,7 +92,7 @@ def _results(row: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     for name in sorted(boxes, key=lambda name: not any(item.get("labels") for item in boxes[name])):
         own: dict[str, int] = {}
         for item in boxes[name]:
-            content = _drawn(item)
+            content = drawing_of(item["sequence"])
             own[content] = own.get(content, 0) + 1
             if own[content] <= taken.get(content, 0) and not item.get("labels"):
                 yield {"type": COPY, "value": {}}
@@ -109,20 +109,10 @@ def _timeline_labels(row: Mapping[str, Any]) -> dict[str, list[Any]]:
     for value in row.values():
         for item in value if isinstance(value, list) else [value]:
             if isinstance(item, Mapping) and {"sequence", TIMELINE_LABELS} <= item.keys():
-                found.setdefault(_drawn(item), []).extend(as_list(item[TIMELINE_LABELS]))
+                found.setdefault(drawing_of(item["sequence"]), []).extend(
+                    as_list(item[TIMELINE_LABELS])
+                )
     return found
-
-
-def _drawn(item: Mapping[str, Any]) -> str:
-    """What the annotator drew; copies lack what the export filled in."""
-    sequence = item["sequence"]
-    if isinstance(sequence, list):
-        sequence = [
-            keyframe
-            for keyframe in sequence
-            if not (isinstance(keyframe, Mapping) and keyframe.get("auto") is True)
-        ]
-    return json.dumps(sequence, sort_keys=True, default=repr)
 
 
 def _is_answer(value: Mapping[str, Any]) -> bool:

@@ -28,12 +28,15 @@ TELL = "dataset.video_of_task can tell"
 def stored_name(name: str) -> str:
     """What Label Studio stores for an uploaded file's name, behind its prefix.
 
-    Measured on 1.23.2 with 185 uploads (docs/label-studio.md). In this order: a browser escapes a
-    quote; Django decodes HTML entities, leaves folders and unprintable characters away
-    (`MultiPartParser.sanitize_file_name`) and cuts what is longer than 255 characters; then a space
-    becomes `_`, and what is no letter, number, `-`, `_` or `.` vanishes (`get_valid_filename`).
+    Measured on 1.23.2 with 185 uploads (docs/label-studio.md). In this order: a browser escapes
+    quotes and line ends; Django decodes HTML entities, leaves folders and unprintable characters
+    away (`MultiPartParser.sanitize_file_name`) and cuts what is longer than 255 characters; then a
+    space becomes `_`, and what is no letter, number, `-`, `_` or `.` vanishes
+    (`get_valid_filename`).
     """
-    name = html.unescape(name.replace('"', "%22"))
+    for character, escaped in (('"', "%22"), ("\n", "%0A"), ("\r", "%0D")):
+        name = name.replace(character, escaped)
+    name = html.unescape(name)
     name = re.split(r"[/\\]", name)[-1]
     name = "".join(c for c in name if c.isprintable())
     if len(name) > MOST_SENT:

@@ -52,19 +52,24 @@ class Rate:
 
 @dataclass(frozen=True)
 class _Reading:
-    """One reading of the keyframes' times: the rate that most of them agree on."""
+    """One reading of the keyframes' times: the rate that most of them agree on.
+
+    Attributes:
+        is_exact: whether they agree to more than the decimals of their times.
+    """
 
     source: str
     fps: float
     num_agreeing: int
+    is_exact: bool
 
 
 def find_rate(task: Task, video_fps: float, place: str) -> Rate:
     """Hears the witnesses of a task.
 
-    The keyframes' times are believed, read in the way that most of them agree on; where fewer than
-    half agree, or there is but one and another reading of it agrees with another witness, that
-    one. Without times it is the length, without a length the task's data.
+    The keyframes' times are believed, read in the way that most of them agree on; of ways that as
+    many agree on, the one that is exact, then the one that another witness backs, then the page's.
+    Without times, or where fewer than half agree, it is the length, then the task's data.
 
     Args:
         video_fps: decides between rates that rounded times cannot tell apart, and nothing else.
@@ -128,19 +133,17 @@ def _choose(
             declared_fps is not None and _agree(fps, declared_fps)
         )
 
-    best = max(readings.values(), key=lambda reading: reading.num_agreeing, default=None)
-    by_time = readings.get(BY_TIME)
-    if by_time and best and by_time.num_agreeing == best.num_agreeing:
-        best = by_time
-    if best and best.num_agreeing == 1 and not is_backed(best.fps):
-        best = next((one for one in readings.values() if is_backed(one.fps)), best)
+    def weight(one: _Reading) -> tuple[int, bool, bool, bool]:
+        return one.num_agreeing, one.is_exact, is_backed(one.fps), one.source == BY_TIME
+
+    best = max(readings.values(), key=weight, default=None)
     if best is not None and 2 * best.num_agreeing < num_told and others:
         best = None  # times that mean nothing
     if best is None:
         if not others:
             return None, []
         source = BY_LENGTH if length is not None else DECLARED
-        found = _Reading(source, others[0], 0)
+        found = _Reading(source, others[0], 0, False)
         return found, [
             f"the keyframes' times tell no frame rate: {found.fps:.6g} was taken, by {source}"
         ]
@@ -203,10 +206,12 @@ def _reading(
     agrees = (low <= highest) & (high >= lowest)
     longest = np.argmax(np.where(agrees, times_s, -np.inf))
     fps = float(frames[longest] / times_s[longest])
-    if np.abs(times_s[agrees] - frames[agrees] / fps).max() > 1e-9 * times_s[longest]:
+    residual_s = np.abs(times_s[agrees] - frames[agrees] / fps).max()
+    is_exact = bool(residual_s <= 1e-9 * times_s[longest])
+    if not is_exact:
         fps = _plainest(lowest, highest, hints)
     # Twelve digits: what is beyond is the rounding of doubles.
-    yield _Reading(source, float(f"{fps:.12g}"), num_agreeing + num_further)
+    yield _Reading(source, float(f"{fps:.12g}"), num_agreeing + num_further, is_exact)
 
 
 def _most_covered(

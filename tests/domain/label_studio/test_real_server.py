@@ -1,0 +1,230 @@
+"""What a real Label Studio does to names and exports, asked of a server that this test starts.
+
+python -m venv /tmp/ls && /tmp/ls/bin/pip install label-studio
+VIGIL_LABEL_STUDIO=/tmp/ls/bin/label-studio make test-slow
+"""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+from unicodedata import normalize
+
+import numpy as np
+import pytest
+from tiny_exports import Json, keyframe, region
+
+from vigil.domain.label_studio.clock import Clock
+from vigil.domain.label_studio.interpolation import interpolate_task
+from vigil.domain.label_studio.names import file_name, match_videos, stored_name
+from vigil.domain.label_studio.rate import find_rate
+from vigil.domain.label_studio.reading import parse_export
+from vigil.domain.label_studio.tasks import Task
+from vigil.domain.tracks import Track
+from vigil.domain.video_facts import VideoFacts
+from vigil.plumbing.errors import InputError
+
+EXECUTABLE = os.environ.get("VIGIL_LABEL_STUDIO", "")
+STARTS_WITHIN_S = 300
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        not EXECUTABLE,
+        reason="VIGIL_LABEL_STUDIO names no label-studio (pip install label-studio, elsewhere)",
+    ),
+]
+
+CONFIG = """<View>
+    <Video name="video" value="$video" framerate="25"/>
+    <VideoRectangle name="box" toName="video"/>
+    <Labels name="videoLabels" toName="video"><Label value="Car"/><Label value="Man"/></Labels>
+    <TimelineLabels name="tl" toName="video"><Label value="Scene"/></TimelineLabels>
+    <Choices name="pose" toName="video" perRegion="true"><Choice value="stands"/></Choices>
+</View>"""
+FACTS = VideoFacts((100, 100), 150, Fraction(25))
+TINY = b"\0\0\0\x18ftypmp42"
+"""The server asks for no more of a video than its name's ending."""
+
+
+@dataclass(frozen=True)
+class Server:
+    address: str
+    token: str
+
+    def ask(self, path: str, content: Any = None, method: str | None = None) -> Any:
+        body = None if content is None else json.dumps(content).encode()
+        return self.send(path, body, "application/json", method)
+
+    def send(self, path: str, body: bytes | None, kind: str, method: str | None = None) -> Any:
+        request = urllib.request.Request(f"{self.address}{path}", body, method=method)
+        request.add_header("Authorization", f"Token {self.token}")
+        request.add_header("Content-Type", kind)
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            text = answer.read()
+        return json.loads(text) if text else None
+
+    def project(self) -> int:
+        return self.ask("/api/projects", {"title": "test", "label_config": CONFIG})["id"]
+
+    def upload(self, project: int, name: str) -> str:
+        """Sends a file as a browser does; returns where the server says the video is."""
+        sent = name.replace('"', "%22")
+        head = f'Content-Disposition: form-data; name="file"; filename="{sent}"'
+        body = f"--b1x\r\n{head}\r\nContent-Type: video/mp4\r\n\r\n".encode()
+        path = f"/api/projects/{project}/import?return_task_ids=true"
+        kind = "multipart/form-data; boundary=b1x"
+        (task,) = self.send(path, body + TINY + b"\r\n--b1x--\r\n", kind)["task_ids"]
+        return self.ask(f"/api/tasks/{task}")["data"]["video"]
+
+    def annotated(self, *annotations: list[Json]) -> int:
+        """A project with one task and these annotations' results; returns the project."""
+        project = self.project()
+        video = {"data": {"video": "/data/upload/1/0a1b2c3d-door.mp4"}}
+        self.ask(f"/api/projects/{project}/import", [video])
+        (task,) = self.ask(f"/api/tasks?project={project}")["tasks"]
+        for results in annotations:
+            self.ask(f"/api/tasks/{task['id']}/annotations", {"result": results})
+        return project
+
+    def export(self, project: int, kind: str, **options: str) -> Any:
+        words = {"exportType": kind, "download_all_tasks": "true", **options}
+        query = "&".join(f"{key}={value}" for key, value in words.items())
+        return self.ask(f"/api/projects/{project}/export?{query}")
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    folder = tmp_path_factory.mktemp("label_studio")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    token = "0123456789abcdef0123456789abcdef01234567"
+    settings = {
+        "LABEL_STUDIO_BASE_DATA_DIR": str(folder),
+        "LABEL_STUDIO_ENABLE_LEGACY_API_TOKEN": "true",
+        "COLLECT_ANALYTICS": "False",
+        "LATEST_VERSION_CHECK": "False",
+        "SENTRY_DSN": "",
+        "FRONTEND_SENTRY_DSN": "",
+    }
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    words = [
+        *(EXECUTABLE, "start", "--no-browser", "--internal-host", "127.0.0.1"),
+        *("--port", str(port), "--username", "a@example.com", "--password", "passpass1"),
+        *("--user-token", token),
+    ]
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(
+            words, cwd=folder, env=environment | settings, stdout=log, stderr=log,
+            start_new_session=True,
+        )  # fmt: skip
+    started = Server(f"http://127.0.0.1:{port}", token)
+    try:
+        wait_for(started, process, folder / "log")
+        yield started
+    finally:
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait(60)
+
+
+def wait_for(server: Server, process: subprocess.Popen[bytes], log: Path) -> None:
+    end = time.monotonic() + STARTS_WITHIN_S
+    while time.monotonic() < end and process.poll() is None:
+        try:
+            server.ask("/api/projects")
+        except (urllib.error.URLError, ConnectionError, TimeoutError):
+            time.sleep(1)
+        else:
+            return
+    pytest.fail(f"no answer of label-studio: {log.read_text()[-2000:]}")
+
+
+NAMES = [
+    *("gate (1).mp4", "a&b+c.mp4", "cam'3'.mp4", 'cam"4".mp4', "100%.mp4", "x,y;z=1.mp4"),
+    *(" lead space.mp4", "--lead.mp4", "...dots.mp4", "UPPER.MP4", "deadbeef-cam.mp4"),
+    *("video😀.mp4", "½cam².mp4", "день.mp4", "東京 2.mp4", "हिन्दी.mp4", "Kamera – Süd.mp4"),
+    *(normalize(form, "Zürich Straße.mp4") for form in ("NFC", "NFD")),
+    *("tab\tname.mp4", "a\u3000b.mp4", "p&amp;q.mp4", "dir\\sub.mp4"),
+    "camera_north_gate_2024_05_31_morning_shift_recording_" + "x" * 60 + ".mp4",
+]
+
+
+def test_names_are_found_again(server: Server) -> None:
+    project = server.project()
+    for name in NAMES:
+        source = server.upload(project, name)
+        assert match_videos([Task("1", source, (), ())], [name], "export").keys() == {name}
+        if len(name) < 60:
+            assert file_name(source)[9:] == stored_name(name)
+
+
+def results() -> list[Json]:
+    car = [keyframe(10, x=1.0, fps=25.0), keyframe(30, x=41.0, fps=25.0, enabled=False)]
+    man = [keyframe(100, x=5.0, fps=25.0, rotation=170), keyframe(120, fps=25.0, rotation=-170)]
+    found = [region("carA", car, ("Car",)), region("manB", man, ("Man",))]
+    for one in found:
+        one["value"].update(framesCount=150, duration=6.0)
+    pose = {**region("carA", car, None), "type": "choices", "from_name": "pose"}
+    pose["value"] = {**found[0]["value"], "choices": ["stands"]}
+    del pose["value"]["labels"]
+    scene = {"id": "sceneC", "type": "timelinelabels", "from_name": "tl", "to_name": "video"}
+    scene["value"] = {"ranges": [{"start": 3, "end": 8}], "timelinelabels": ["Scene"]}
+    return [*found, pose, scene]
+
+
+def tracks_of(export: Any) -> list[Track]:
+    (task,) = parse_export(export, "export", labels=["Car", "Man"])
+    clock = Clock(find_rate(task, 25.0, "export").fps, FACTS)
+    return interpolate_task(task, clock, FACTS, "export")
+
+
+def test_all_kinds_of_export_mean_the_same(server: Server) -> None:
+    project = server.annotated(results())
+    expected = tracks_of(server.export(project, "JSON"))
+    assert [(track.id, track.label) for track in expected] == [("carA", "Car"), ("manB", "Man")]
+    assert [track.frames.tolist() for track in expected] == [
+        list(range(9, 30)),
+        list(range(99, 150)),
+    ]
+    for kind in ("JSON", "JSON_MIN"):
+        for filled in ("false", "true"):
+            found = tracks_of(server.export(project, kind, interpolate_key_frames=filled))
+            for one, other in zip(found, expected, strict=True):
+                assert one.label == other.label
+                assert one.frames_past_last_keyframe == other.frames_past_last_keyframe
+                np.testing.assert_array_equal(one.frames, other.frames)
+                np.testing.assert_allclose(one.boxes_xyxy, other.boxes_xyxy, atol=1e-9)
+
+
+@pytest.mark.parametrize("kind", ["JSON", "JSON_MIN"])
+def test_a_newer_empty_annotation_is_refused(server: Server, kind: str) -> None:
+    export = server.export(server.annotated(results(), []), kind)
+    with pytest.raises(InputError, match=r"\(2 box tracks\)"):
+        tracks_of(export)
+    (task,) = parse_export(export, "export", labels=["Car", "Man"], annotators="merge")
+    assert len(task.regions) == 2
+
+
+@pytest.mark.parametrize("kind", ["JSON", "JSON_MIN"])
+def test_regions_without_ids_get_them(server: Server, kind: str) -> None:
+    nameless = [{key: value for key, value in results()[0].items() if key != "id"}]
+    export = server.export(server.annotated(nameless), kind)
+    (track,) = tracks_of(export)
+    assert track.id.startswith("task")
+    assert track.frames.tolist() == list(range(9, 30))
+
+
+def test_a_project_without_annotations_is_refused(server: Server) -> None:
+    for kind in ("JSON", "JSON_MIN"):
+        with pytest.raises(InputError, match="expected an annotation, found none"):
+            tracks_of(server.export(server.annotated(), kind))
