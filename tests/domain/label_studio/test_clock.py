@@ -62,16 +62,9 @@ def test_any_stamps_follow_the_rule(first_us: int, steps: list[int], tag_fps: fl
     frames = list(range(1, 300))
     expected = [shown_by_the_rule(frame, tag_fps, stamps) for frame in frames]
     assert clock.indices(frames).tolist() == expected
-    # And back: the first number that shows a frame; one between its neighbours' where none does.
-    assert (np.diff(clock.numbers) >= 0).all()
-    for index, number in enumerate(clock.numbers.tolist()):
-        showing = [
-            frame
-            for frame in frames
-            if expected[frame - 1] == index and seek_us(frame, tag_fps) >= stamps[index]
-        ]
-        if showing:
-            assert number == showing[0]
+    # And back: a number's time is that of its frame, less what the player adds.
+    seconds = (clock.numbers - 1) / tag_fps
+    np.testing.assert_allclose(seconds, np.array(stamps) / 1e6, atol=1e-9)
 
 
 @given(st.integers(1, 500), st.sampled_from([10, 24, 25, 30, 60]), st.sampled_from([1, 1001]))
@@ -87,7 +80,7 @@ def test_milliseconds_of_webm_do_not_shift_a_frame() -> None:
     stamps = [round(n * 1000 / 30) for n in range(3000)]
     clock = Clock(30.0, facts_of(stamps, Fraction(1, 1000), Fraction(30)))
     assert clock.indices(np.arange(1, 3001)).tolist() == list(range(3000))
-    assert clock.numbers.tolist() == list(range(1, 3001))
+    assert np.abs(clock.numbers - np.arange(1, 3001)).max() < 0.016
 
 
 def test_rates_that_are_nearly_one_are_two() -> None:
@@ -100,13 +93,13 @@ def test_frames_before_a_late_track_are_its_first() -> None:
     facts = facts_of([6400 + 512 * n for n in range(100)], Fraction(1, 12800), Fraction(25))
     clock = Clock(25.0, facts)
     assert clock.indices([1, 13, 14, 15, 60, 112]).tolist() == [0, 0, 0, 1, 46, 98]
-    assert clock.numbers[[0, 46]].tolist() == [14, 60]
+    np.testing.assert_allclose(clock.numbers[[0, 46]], [13.5, 59.5])
 
 
 def test_stamps_that_go_back_count_as_the_frame_before() -> None:
     clock = Clock(10.0, facts_of([0, 1, 2, 0, 1, 4], Fraction(1, 10), Fraction(10)))
     assert clock.indices([1, 2, 3, 4, 5]).tolist() == [0, 1, 4, 4, 5]
-    assert clock.numbers.tolist() == [1, 2, 3, 3, 3, 5]
+    np.testing.assert_allclose(clock.numbers, [1, 2, 3, 3, 3, 5])
 
 
 @pytest.mark.parametrize("fps", [Fraction(10), Fraction(30_000, 1001), Fraction(1000)])

@@ -317,9 +317,7 @@ class TestAnnotatorRate:
         for frame, expected in ((1, 0), (2, 0), (3, 1), (4, 1), (6, 2)):
             assert frames_of(off(frame, fps=20.0)) == [expected]
 
-    def test_of_two_keyframes_on_one_decoded_frame_the_first_number_that_shows_it_counts(
-        self,
-    ) -> None:
+    def test_of_two_keyframes_on_one_decoded_frame_the_nearest_counts(self) -> None:
         track = track_of(*(off(n, x=float(n), fps=20.0) for n in (3, 4, 6)))
         assert x_by_frame(track) == pytest.approx({1: 3.0, 2: 6.0})
 
@@ -346,14 +344,11 @@ class TestAnnotatorRate:
         )
         end = math.floor(((last - 1) / annotator_fps + 0.002) * video_fps)
         assert track.frames.tolist() == list(range(end + 1))
-        # Linear in the annotator's frame numbers. A decoded frame has the first whole number that
-        # shows it, which is less than one number late; the frame of a keyframe has its own box.
-        numbers = 1 + track.boxes_xyxy[:, 0] / 50 * (last - 1)
-        exact = 1 + np.arange(end + 1) * annotator_fps / float(video_fps)
-        late = numbers[:-1] - exact[:-1]
-        assert (late > -0.003 * annotator_fps).all()
-        assert (late < 1).all()
-        assert numbers[-1] == pytest.approx(last)
+        # Linear in the annotator's frame numbers, looked up at the decoded frames; the decoded
+        # frame of a keyframe has the keyframe's own box.
+        expected = np.arange(end + 1) * annotator_fps / float(video_fps) / (last - 1) * 50
+        expected[-1] = 50.0
+        np.testing.assert_allclose(track.boxes_xyxy[:, 0], expected, atol=1e-6)
 
     def test_at_other_rates_offset_zero_scales_the_number_itself(self) -> None:
         found = frames_of(off(20, fps=20.0), fps=Fraction(10), frame_offset=0)
@@ -397,7 +392,18 @@ class TestVideosOfNoConstantRate:
         ]
         options: Any = {"num_frames": 100, "fps": Fraction(25), "stamps": stamps}
         found = x_by_frame(track_of(*sequence, **options))
-        assert found == pytest.approx({index: 5 + index / 2 for index in range(99)})
+        assert list(found) == list(range(99))
+        # The frames lie half a number off the tag's grid; those of keyframes have their own boxes.
+        own = {0: 5.0, 46: 28.0, 98: 54.0}
+        between = {index: 4.75 + index / 2 for index in range(99)}
+        assert found == pytest.approx(between | own)
+
+    def test_an_end_without_geometry_leaves_what_was_shown_before_it(self) -> None:
+        # 20 in the tag, 10 in the file: 5 and 6 are one decoded frame, seen until 6.
+        assert frames_of(keyframe(1, fps=20.0), terminator(6)) == [0, 1, 2]
+        assert frames_of(keyframe(1, fps=20.0), terminator(5)) == [0, 1]
+        # 5 in the tag: the frame between 2 and 3 is seen.
+        assert frames_of(keyframe(1, fps=5.0), terminator(3)) == [0, 1, 2, 3]
 
     def test_before_a_late_track_the_first_frame_is_on_screen(self) -> None:
         stamps = Stamps(Fraction(1, 12_800), 6400, ((512, 99),))

@@ -23,8 +23,8 @@ class Clock:
     Attributes:
         num_frames: of the decoded video.
         first_frame: the smallest frame number there is.
-        numbers: the annotator's number of each decoded frame (num_frames,): the first number at
-            which it is on screen; a number with a fraction where it is on screen at none.
+        numbers: the annotator's frame number, with a fraction, at the time at which each decoded
+            frame is shown (num_frames,).
     """
 
     def __init__(self, tag_fps: float | None, facts: VideoFacts, frame_offset: int = -1) -> None:
@@ -46,7 +46,7 @@ class Clock:
         self._shown_us = np.floor(self._shown * 1e6 + 0.5)
         usual = 1 / float(facts.fps) / self._tick_s
         self._end = float(self._shown[-1]) + max([usual, *np.diff(self._shown[-2:]).tolist()])
-        self.numbers = self._find_numbers()
+        self.numbers = self._shown * self._fps - frame_offset
 
     def indices(self, frames: npt.ArrayLike) -> npt.NDArray[np.int64]:
         """The decoded frames on screen at frame numbers: the last that is shown by then.
@@ -76,17 +76,3 @@ class Clock:
         if self._offset == 0:
             return times
         return np.floor(times / PRECISION_S + 0.5) * PRECISION_S + PRECISION_S
-
-    def _find_numbers(self) -> npt.NDArray[np.float64]:
-        exact = self._shown * self._fps - self._offset
-        found, own = exact.copy(), np.arange(self.num_frames)
-        for further in (2, 1, 0, -1):  # the smallest that fits is written last
-            tried = np.floor(exact) + further
-            is_shown = (self.indices(tried) == own) & (self._reaches(tried))
-            found[is_shown] = tried[is_shown]
-        # Of frames with one stamp the last alone is seen, and counts for those before it.
-        return np.minimum.accumulate(found[::-1])[::-1]
-
-    def _reaches(self, frames: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
-        """Whether each decoded frame is shown by the time of a number, and not only clipped to."""
-        return np.floor(self._seek(frames) * 1e6) >= self._shown_us

@@ -96,8 +96,9 @@ def _visible_numbers(
             stop, end = start + 1, float(keyframe.frame)
         elif following is None:
             stop = clock.num_frames
-        elif following.geometry is None:  # hidden from the first frame that is on screen by then
-            stop, end = int(np.searchsorted(clock.numbers, following.frame)), following.frame
+        elif following.geometry is None:  # hidden, but for what the number before it still shows
+            before = int(clock.indices(following.frame - 1))
+            stop, end = max(int(own[at + 1]), before + 1), following.frame
         else:
             stop, end = int(own[at + 1]) + 1, following.frame
         last = max(stop - 1, start)
@@ -105,7 +106,7 @@ def _visible_numbers(
         # The frames at its ends alone may have numbers outside the span.
         for edge in (start, last):
             numbers[edge] = min(max(numbers[edge], keyframe.frame), end)
-    # Where several keyframes were drawn on one decoded frame, the first number that showed it.
+    # A keyframe's own box; where several were drawn on one decoded frame, of that nearest to it.
     drawn = [at for at in range(num_within) if keyframes[at].geometry is not None]
     frames = np.array([keyframes[at].frame for at in drawn], dtype=float)
     distances = np.abs(clock.numbers[own[drawn]] - frames)
