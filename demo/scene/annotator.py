@@ -1,16 +1,16 @@
 """A person annotating in Label Studio: sparse keyframes, a little jitter, their own frame numbers.
 
 Label Studio numbers frames from 1 at the ``framerate`` of its ``<Video>`` tag, 24 unless somebody
-changed it, whatever the file's real rate.  Decoded frame ``i`` is therefore seen as annotator's
-frame ``round(1 + i * annotator_fps / fps)``, and the keyframe's ``time`` is that over the
-annotator's rate.  As long as the annotator's rate is not below the video's, each decoded frame has
-a number of its own, and ``round((frame - 1) * fps / annotator_fps)`` leads back to ``i`` exactly.
+changed it, whatever the file's real rate.  Its player shows the last frame whose time stamp is not
+after the number's own time (docs/label-studio.md).  So decoded frame ``i``, which is shown at the
+annotator's position ``1 + i * annotator_fps / fps``, is annotated at the first whole number that
+shows it, and the keyframe's ``time`` is that over the annotator's rate.  As long as the annotator's
+rate is not below the video's, each decoded frame has a number of its own.
 
 Read back so (a span reaches from the decoded frame of its first keyframe to that of its last, both
-included, and is linear in the unrounded frame number ``1 + i * annotator_fps / fps`` held within
-the span's own keyframes), an export gives exactly the frames of the exact boxes, and no edge is off
-by more than ``FIT_TOLERANCE_PX + JITTER_PX``.  A reader that drops a frame whose unrounded number
-lies outside the span's keyframes misses at most the first and the last frame of a span.
+included; it is linear in the positions, held within the span's own keyframes, and the frame of a
+keyframe has the keyframe's box), an export gives exactly the frames of the exact boxes, and no edge
+is off by more than ``FIT_TOLERANCE_PX + JITTER_PX``.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ FIT_TOLERANCE_PX = 1.8
 """No box edge is further than this from the line between keyframes, before jitter."""
 JITTER_PX = 0.3
 """Each edge of a keyframe's box is moved by up to this much."""
+PLAYER_PRECISION_S = 0.002
 CREATED_AT = "2024-05-06T09:00:00.000000Z"
 
 
@@ -48,15 +49,41 @@ def annotator_position(frame_index: FloatArray, video: AnnotatedVideo) -> FloatA
     return 1 + frame_index * float(video.annotator_fps / video.fps)
 
 
+def annotator_numbers(positions: FloatArray, video: AnnotatedVideo) -> FloatArray:
+    """The first whole frame numbers at which frames at these positions are on screen.
+
+    Containers may tell whole milliseconds, so a frame counts as shown from the next one on.
+    """
+    annotator_fps = float(video.annotator_fps)
+    shown_s = (np.floor((positions - 1) / annotator_fps * 1000 + 1e-6) + 1) / 1000
+    numbers: FloatArray = np.maximum(np.floor(positions) - 1, 1)
+    while (is_early := _seek_s(numbers, annotator_fps) < shown_s - 1e-9).any():
+        numbers += is_early
+    return numbers
+
+
+def _seek_s(numbers: FloatArray, annotator_fps: float) -> FloatArray:
+    """The time that the page's player seeks to."""
+    steps = np.floor((numbers - 1) / annotator_fps / PLAYER_PRECISION_S + 0.5)
+    return np.asarray(steps * PLAYER_PRECISION_S + PLAYER_PRECISION_S)
+
+
 def _fit(
-    positions: FloatArray, knots: FloatArray, boxes: FloatArray, size_wh: tuple[int, int]
+    positions: FloatArray,
+    chosen: list[int],
+    knots: FloatArray,
+    boxes: FloatArray,
+    size_wh: tuple[int, int],
 ) -> tuple[FloatArray, FloatArray]:
     """Boxes ``(num_knots, 4)`` whose polyline runs closest to ``boxes``, and its errors ``(n,)``.
 
+    The frames ``chosen`` are seen at the ``knots``, which are their numbers.
     Closest in the least squares sense: like an annotator, through the middle of a walker's swing.
     """
+    seen = positions.copy()
+    seen[chosen] = knots
     hats = np.stack(
-        [np.interp(positions, knots, row) for row in np.eye(len(knots))], axis=-1
+        [np.interp(seen, knots, row) for row in np.eye(len(knots))], axis=-1
     )  # (num_positions, num_knots); np.interp holds the ends still
     # nobody draws outside the picture, even where the line through a box cut by its edge would go
     fitted = np.clip(np.linalg.lstsq(hats, boxes, rcond=None)[0], 0, [*size_wh, *size_wh])
@@ -64,24 +91,28 @@ def _fit(
 
 
 def choose_keyframes(
-    positions: FloatArray, boxes: FloatArray, size_wh: tuple[int, int], tolerance_px: float
+    positions: FloatArray,
+    numbers: FloatArray,
+    boxes: FloatArray,
+    size_wh: tuple[int, int],
+    tolerance_px: float,
 ) -> tuple[list[int], FloatArray]:
     """Few keyframes for one visible span: their indices into the span, and their boxes.
 
-    ``positions`` ``(n,)`` are the annotator's unrounded frame numbers, ``boxes`` ``(n, 4)``.  The
-    worst frame becomes a keyframe until none is further than ``tolerance_px`` from the line
-    between keyframes; keyframes that proved needless are taken out again.
+    ``positions`` ``(n,)`` are where the frames are shown, in the annotator's frame numbers,
+    ``numbers`` ``(n,)`` the whole ones they are annotated at, ``boxes`` ``(n, 4)``.  The worst
+    frame becomes a keyframe until none is further than ``tolerance_px`` from the line between
+    keyframes; keyframes that proved needless are taken out again.
     """
-    frames = np.round(positions)
     chosen = sorted({0, len(positions) - 1})
-    fitted, errors = _fit(positions, frames[chosen], boxes, size_wh)
+    fitted, errors = _fit(positions, chosen, numbers[chosen], boxes, size_wh)
     while errors.max() > tolerance_px and len(chosen) < len(positions):
         errors[chosen] = -1
         chosen = sorted([*chosen, int(errors.argmax())])
-        fitted, errors = _fit(positions, frames[chosen], boxes, size_wh)
+        fitted, errors = _fit(positions, chosen, numbers[chosen], boxes, size_wh)
     for candidate in chosen[1:-1]:
         fewer = [index for index in chosen if index != candidate]
-        fewer_fitted, errors = _fit(positions, frames[fewer], boxes, size_wh)
+        fewer_fitted, errors = _fit(positions, fewer, numbers[fewer], boxes, size_wh)
         if errors.max() <= tolerance_px:
             chosen, fitted = fewer, fewer_fitted
     return chosen, fitted
@@ -123,12 +154,15 @@ def annotate_track(
     for span in _spans(sorted(track.boxes_xyxy)):
         positions = annotator_position(np.array(span, np.float64), video)
         boxes = np.array([track.boxes_xyxy[frame_index] for frame_index in span])
-        chosen, fitted = choose_keyframes(positions, boxes, video.size_wh, FIT_TOLERANCE_PX)
+        numbers = annotator_numbers(positions, video)
+        chosen, fitted = choose_keyframes(
+            positions, numbers, boxes, video.size_wh, FIT_TOLERANCE_PX
+        )
         jittered = fitted + rng.uniform(-JITTER_PX, JITTER_PX, fitted.shape)
         jittered = np.clip(jittered, 0, [*video.size_wh, *video.size_wh])
         for index, (x1, y1, x2, y2) in zip(chosen, jittered.tolist(), strict=True):
             leaves = index == len(span) - 1 and span[index] != video.num_frames - 1
-            frame = round(positions[index])
+            frame = int(numbers[index])
             sequence.append(_keyframe(frame, not leaves, (x1, y1, x2, y2), video))
     return sequence
 

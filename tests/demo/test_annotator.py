@@ -3,6 +3,7 @@
 The reading here is written again from those rules, on purpose without the pipeline's own.
 """
 
+import math
 from fractions import Fraction
 
 import numpy as np
@@ -14,16 +15,19 @@ from scene.scene import Scene, Track
 NUM_FRAMES = 200
 
 
+def shown(frame, rate, fps):
+    """The decoded frame on screen at a frame number, by Label Studio's player."""
+    seconds = math.floor((frame - 1) / rate / 0.002 + 0.5) * 0.002 + 0.002
+    return math.floor(seconds * fps)
+
+
 def read_back(sequence, size_wh, num_frames, fps):
     """Boxes by decoded frame index.
 
     A span goes from the decoded frame of its first keyframe to that of its last one, both included;
     in between, boxes are linear in the annotator's unrounded frame number.
     """
-    rate = float(np.median([key["frame"] / key["time"] for key in sequence]))
-    ratio = float(fps) / rate
-    if abs(ratio - 1) <= 0.01:
-        ratio = 1.0
+    rate = round(float(np.median([key["frame"] / key["time"] for key in sequence])), 3)
 
     def geometry(key):
         x, y = key["x"] * size_wh[0] / 100, key["y"] * size_wh[1] / 100
@@ -39,11 +43,12 @@ def read_back(sequence, size_wh, num_frames, fps):
     boxes = {}
     for keys in filter(None, spans):
         frames = [key["frame"] for key in keys]
-        first, last = (round((frame - 1) * ratio) for frame in (frames[0], frames[-1]))
+        own = {shown(frame, rate, float(fps)): frame for frame in frames}
+        first, last = min(own), max(own)
         stop = last + 1 if not keys[-1]["enabled"] else num_frames
         edges = np.array([geometry(key) for key in keys]).T
         for index in range(first, stop):
-            position = 1 + index / ratio  # np.interp holds the span's ends still
+            position = own.get(index, 1 + index * rate / float(fps))
             boxes[index] = np.array([np.interp(position, frames, edge) for edge in edges])
     return boxes
 
@@ -137,6 +142,6 @@ def test_shortest_spans_and_straight_lines(num_frames_on):
         "a.mp4", (100, 80), 20, Fraction(10), Fraction(24), {"r": Track("walking", boxes)}
     )
     sequence = regions(annotate(video, 1, np.random.default_rng(0)))["r"]["sequence"]
-    assert [key["frame"] for key in sequence] == [13, round(1 + 2.4 * (4 + num_frames_on))]
+    assert [key["frame"] for key in sequence] == [13, math.ceil(1 + 2.4 * (4 + num_frames_on))]
     assert [key["enabled"] for key in sequence] == [True, False]
     assert read_back(sequence, (100, 80), 20, Fraction(10)).keys() == boxes.keys()
