@@ -64,7 +64,7 @@ def test_any_stamps_follow_the_rule(first_us: int, steps: list[int], tag_fps: fl
     assert clock.indices(frames).tolist() == expected
     # And back: a number's time is that of its frame, less what the player adds.
     seconds = (clock.numbers - 1) / tag_fps
-    np.testing.assert_allclose(seconds, np.array(stamps) / 1e6, atol=1e-9)
+    np.testing.assert_allclose(seconds, np.array(stamps) / 1e6, rtol=0, atol=0.001 + 1e-9)
 
 
 @given(st.integers(1, 500), st.sampled_from([10, 24, 25, 30, 60]), st.sampled_from([1, 1001]))
@@ -80,7 +80,7 @@ def test_milliseconds_of_webm_do_not_shift_a_frame() -> None:
     stamps = [round(n * 1000 / 30) for n in range(3000)]
     clock = Clock(30.0, facts_of(stamps, Fraction(1, 1000), Fraction(30)))
     assert clock.indices(np.arange(1, 3001)).tolist() == list(range(3000))
-    assert np.abs(clock.numbers - np.arange(1, 3001)).max() < 0.016
+    assert clock.numbers.tolist() == list(range(1, 3001))
 
 
 def test_rates_that_are_nearly_one_are_two() -> None:

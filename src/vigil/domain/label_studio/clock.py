@@ -16,6 +16,9 @@ from vigil.domain.video_facts import VideoFacts
 PRECISION_S = 0.002
 """The player rounds times to this and adds one of it, so that no frame is missed by a hair."""
 
+ROUNDING_S = 0.00051
+"""By how much the stamps of a file may be off: half a millisecond, and the rounding of doubles."""
+
 
 class Clock:
     """Leads from the annotator's frame numbers to decoded frames, and back.
@@ -24,7 +27,7 @@ class Clock:
         num_frames: of the decoded video.
         first_frame: the smallest frame number there is.
         numbers: the annotator's frame number, with a fraction, at the time at which each decoded
-            frame is shown (num_frames,).
+            frame is shown (num_frames,); whole where it is but for the rounding of stamps.
     """
 
     def __init__(self, tag_fps: float | None, facts: VideoFacts, frame_offset: int = -1) -> None:
@@ -46,7 +49,12 @@ class Clock:
         self._shown_us = np.floor(self._shown * 1e6 + 0.5)
         usual = 1 / float(facts.fps) / self._tick_s
         self._end = float(self._shown[-1]) + max([usual, *np.diff(self._shown[-2:]).tolist()])
-        self.numbers = self._shown * self._fps - frame_offset
+        exact = self._shown * self._fps - frame_offset
+        whole = np.round(exact)
+        # WebM and recorders round stamps to milliseconds: that is no fraction of a frame.
+        rounding_s = 0.0 if facts.stamps is None else ROUNDING_S
+        is_whole = np.abs(whole - exact) <= rounding_s * self._fps
+        self.numbers = np.where(is_whole, whole, exact)
 
     def indices(self, frames: npt.ArrayLike) -> npt.NDArray[np.int64]:
         """The decoded frames on screen at frame numbers: the last that is shown by then.
