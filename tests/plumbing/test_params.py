@@ -51,7 +51,7 @@ def test_it_cannot_be_changed() -> None:
         ({"count": True}, "example.count: expected"),
         ({"count": None}, "example.count: expected"),
         ({"count": 0}, "example.count: expected greater than or equal to 1, got 0"),
-        ({"share": "3e-4"}, "write 3.0e-4"),
+        ({"share": "3e-4"}, "example.share: expected number, got '3e-4'"),
         ({"share": float("nan")}, "example.share"),
         ({"share": float("inf")}, "example.share"),
         ({"share": True}, "example.share: expected"),

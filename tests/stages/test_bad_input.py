@@ -453,9 +453,9 @@ BAD_PARAMS: dict[str, tuple[Change, str]] = {
         "dataset.root: must be a path without",
     ),
     "a text for a number": (set_params("split", seed="7"), "split.seed"),
-    "a number as YAML does not read it": (
-        set_params("train_classifier", learning_rate="1e-3"),
-        "write 3.0e-4",
+    "a number as nobody reads it": (
+        set_params("train_classifier", learning_rate="1,5e-3"),
+        "train_classifier.learning_rate: expected number, got '1,5e-3'",
     ),
     "true for a number": (set_params("split", seed=True), "split.seed"),
     "a fraction for a whole number": (set_params("split", seed=1.5), "split.seed"),

@@ -10,6 +10,7 @@ import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from vigil.plumbing.errors import InputError, listed, shorten
+from vigil.plumbing.yaml_words import WordsLoader
 
 PARAMS_FILE = Path("params.yaml")
 MAX_VALUES = 100_000
@@ -107,7 +108,7 @@ class Dataset(Section):
     clip_group_pattern: str
 
 
-class _Loader(yaml.SafeLoader):  # type: ignore[misc]
+class _Loader(WordsLoader):
     """Plain values alone, no key twice, and no aliases that a short file grows without end by."""
 
     def compose_document(self) -> yaml.Node:
@@ -190,7 +191,4 @@ def _describe(problem: Mapping[str, Any], section: str) -> str:
     if kind == "value_error":
         return f"{where}: {problem['ctx']['error']}"
     expected = problem["msg"].removeprefix("Input should be ").removeprefix("a valid ")
-    hint = ""
-    if isinstance(value, str) and kind in {"float_type", "float_parsing"}:
-        hint = " (YAML reads 3e-4 as text: write 3.0e-4)"
-    return f"{where}: expected {expected}, got {shorten(value)}{hint}"
+    return f"{where}: expected {expected}, got {shorten(value)}"
