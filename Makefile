@@ -14,6 +14,7 @@ help: ## list the targets
 
 repro: $(VENV)/.run-ready ## run the pipeline on what params.yaml points at (the embedded demo)
 	@python -m vigil.plumbing.cut_files
+	@python -m vigil.plumbing.data_folders
 	dvc repro
 	@echo
 	@python -m vigil.review.headline
