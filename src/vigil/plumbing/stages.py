@@ -33,6 +33,7 @@ import vigil
 from vigil.plumbing.closure import SOURCE, Import, closure_of, code_digest, is_plumbing
 from vigil.plumbing.errors import InputError, listed, printable
 from vigil.plumbing.folders import check_path
+from vigil.plumbing.interruptions import describe_interruption, interruptible
 from vigil.plumbing.params import Dataset, Section, parse_section, read_params
 from vigil.plumbing.records import write_json
 from vigil.plumbing.state import claim_state, fingerprint, project_state_folder
@@ -62,7 +63,6 @@ NO_MEMORY = re.compile(
 """How torch and OpenCV tell it, by errors of their own."""
 LONGEST_MESSAGE = 2000
 LONGEST_NAME = 500
-INTERRUPTED = "interrupted; run it again to go on"
 RESULT_LIBRARIES = (
     *("av", "dvclive", "faster-coco-eval", "lightning", "numpy", "opencv-python-headless"),
     *("pandas", "pytorchvideo", "safetensors", "scikit-learn", "torch", "torchvision"),
@@ -90,7 +90,7 @@ def run_stage(*mains: Main) -> NoReturn:
         for path in paths.values():
             if path.exists():
                 check_path(path)
-        with _alone(title):
+        with interruptible(), _alone(title):
             claim_state({"stage": title, "params": content.get(script.stem)})
             main(**paths, **_parse_values(main, sys.modules[main.__module__], script.stem, content))
     except InputError as error:
@@ -111,10 +111,10 @@ def run_stage(*mains: Main) -> NoReturn:
             raise
         _fail(title, f"expected more memory, as for a smaller batch, got: {told[0]}", 1)
     except KeyboardInterrupt:
-        _fail(title, INTERRUPTED, 130)
+        _fail(title, *describe_interruption())
     except SystemExit as end:  # what Lightning makes of an interruption
         if isinstance(end.__context__, KeyboardInterrupt):
-            _fail(title, INTERRUPTED, 130)
+            _fail(title, *describe_interruption())
         raise
     with suppress(OSError):  # of interest to people, and no result
         seconds = round(time.monotonic() - start, 1)
@@ -127,7 +127,8 @@ def _alone(title: str) -> Iterator[None]:
     """Refuses to run beside another stage of the same project or experiment.
 
     DVC starts one at a time. Where it alone is killed, the stage that it started goes on, and would
-    replace an output that another one reads. The lock ends with the process.
+    replace an output that another one reads. The lock ends with the process. It holds for all users
+    of the project: whoever made its file lets the others write to it.
 
     Raises:
         InputError: one still runs.
@@ -139,9 +140,13 @@ def _alone(title: str) -> Iterator[None]:
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         lock = os.open(file, os.O_RDWR | os.O_CREAT, 0o666)
-    except OSError:
-        yield  # nothing can be written there: the stage itself will tell
+    except OSError as error:
+        told = f"{title}: goes on without knowing whether it runs alone: {file}: {error.strerror}"
+        print(printable(told), file=sys.stderr)
+        yield
         return
+    with suppress(OSError):  # it is another user's
+        os.fchmod(lock, 0o666)
     try:
         _lock(lock, title)
         yield
@@ -284,5 +289,6 @@ def load_script(script: Path) -> ModuleType:
 def _fail(title: str, message: str, code: int) -> NoReturn:
     if len(message) > LONGEST_MESSAGE:
         message = f"{message[: LONGEST_MESSAGE - 1]}…"
-    print(f"{title}: {printable(message)}", file=sys.stderr)
+    with suppress(OSError):  # the terminal was closed
+        print(f"{title}: {printable(message)}", file=sys.stderr, flush=True)
     sys.exit(code)
