@@ -102,7 +102,8 @@ def test_what_it_has_not_seen_has_larger_errors_and_files_keep_it(
     )
     config = {"width": 12, "hidden": [16, 6], "dropout": 0.0, "error": "sum"}
     files = tmp_path / "a.safetensors", tmp_path / "a.json"
-    save_model(fitted.state, {"architecture": "autoencoder", "config": config}, *files)
+    card = {"architecture": "autoencoder", "config": config, "clip_score": "max"}
+    save_model(fitted.state, card, *files)
     loaded, tuned, _ = load_autoencoder(*files)
     assert tuned == {}
     rows = batches(vectors, np.arange(75, 110), 64, shuffle_seed=None)
@@ -111,5 +112,5 @@ def test_what_it_has_not_seen_has_larger_errors_and_files_keep_it(
     model.load_state_dict(fitted.state)
     assert np.array_equal(errors, reconstruction_errors(model, rows, CPU))
     files[1].write_text('{"architecture": "x", "config": {"a": 1}}')
-    with pytest.raises(InputError, match=r"a\.json: expected a fitted autoencoder"):
+    with pytest.raises(InputError, match=r"a\.json: expected the card of an autoencoder, got "):
         load_autoencoder(*files)

@@ -24,7 +24,7 @@ from vigil.learn.networks.machine import (
 from vigil.learn.networks.weights import state_digest
 from vigil.pixels.video.clips import Positions, ShortClips, read_frames, sample_uniformly
 from vigil.pixels.video.picture import Picture
-from vigil.plumbing.errors import InputError
+from vigil.plumbing.errors import InputError, listed
 from vigil.plumbing.memo import file_digest
 
 Precision = Literal["auto", "32-true", "bf16-true"]
@@ -93,9 +93,13 @@ class NetworkEmbedder:
         """The same network in 32 bits from what is told of it, to be tuned or to use tuned weights.
 
         Raises:
-            InputError: its weights are other ones now.
+            InputError: its weights are other ones now, or not enough is told.
         """
         names = ("seed", "backbone", "weights", "num_frames", "slowfast_alpha", "num_windows")
+        if missing := {*names, "short_clips", "weights_sha256"} - set(facts):
+            raise InputError(
+                f"what embedded the clips: expected {listed(missing)} to be told, found none"
+            )
         told = {name: facts[name] for name in (*names, "short_clips")}
         made = cls(**told, batch_size=8, precision="32-true", channels_last=False)
         if made.facts["weights_sha256"] != facts["weights_sha256"]:

@@ -1,14 +1,15 @@
 """A fitted autoencoder from its files."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from torch import Tensor, nn
 
+from vigil.domain.clips.embeddings import ClipScore
 from vigil.learn.alarm.scoring.autoencoder import Autoencoder, build_autoencoder
 from vigil.learn.alarm.scoring.tuned import TunedWeights
-from vigil.learn.networks.weights import load_weights, read_card
-from vigil.plumbing.errors import InputError
+from vigil.learn.networks.weights import load_described, read_card
+from vigil.plumbing.errors import InputError, listed, shorten
 
 
 def load_autoencoder(
@@ -24,13 +25,24 @@ def load_autoencoder(
         InputError: a file is missing, damaged, or the two do not fit.
     """
     card = read_card(card_file)
-    try:
+    if card["architecture"] != "autoencoder":
+        raise InputError(
+            f"{card_file}: expected the card of an autoencoder, got that of "
+            f"{shorten(card['architecture'])}"
+        )
+    if card.get("clip_score") not in get_args(ClipScore):
+        raise InputError(
+            f"{card_file}: clip_score: expected one of {listed(get_args(ClipScore))}, "
+            f"got {shorten(card.get('clip_score'))}"
+        )
+    shapes = card.get("tuned_shapes", {})
+
+    def build() -> nn.Module:
         model = build_autoencoder(card["config"])
-        shapes = card.get("tuned_shapes", {})
-        stored: nn.Module = TunedWeights(model, shapes) if shapes else model
-    except (TypeError, AttributeError) as error:
-        raise InputError(f"{card_file}: expected a fitted autoencoder, got: {error}") from None
-    load_weights(stored, weights)
-    model.eval()
+        return TunedWeights(model, shapes) if shapes else model
+
+    stored = load_described(build, card, weights, card_file)
+    model = stored.autoencoder if isinstance(stored, TunedWeights) else stored
+    assert isinstance(model, Autoencoder)
     tuned = dict(stored.tuned.items()) if isinstance(stored, TunedWeights) else {}
     return model, {name.replace("/", "."): w.detach() for name, w in tuned.items()}, card

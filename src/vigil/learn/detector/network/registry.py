@@ -12,7 +12,7 @@ from vigil.learn.detector.network.torchvision_detectors import NAMES, Torchvisio
 from vigil.learn.detector.network.trunk import Features
 from vigil.learn.networks.weights import load_model
 from vigil.plumbing.closure import Import, imports_from
-from vigil.plumbing.errors import InputError, listed
+from vigil.plumbing.errors import InputError, listed, shorten
 
 OWN: dict[str, Callable[..., Detector]] = {"grid": GridDetector, "anchor": AnchorDetector}
 ARCHITECTURES = (*OWN, *NAMES)
@@ -35,7 +35,8 @@ def build_detector(
         num_frozen_blocks: of the trunk, from its start, that do not learn.
 
     Raises:
-        InputError: no such architecture, weights it does not come with or that cannot be fetched.
+        InputError: no such architecture, a stride that is not that of its features, weights it
+            does not come with or that cannot be fetched.
     """
     if architecture not in ARCHITECTURES:
         raise InputError(
@@ -52,8 +53,14 @@ def build_detector(
             "got coco, which torchvision's own detectors have"
         )
     own = dict(config)
+    told = own.pop("features")
+    if own["stride"] != told["stride"]:
+        raise InputError(
+            f"train_detector.stride: expected that of the features, {told['stride']}, "
+            f"got {shorten(own['stride'])}"
+        )
     features = Features(
-        **own.pop("features"),
+        **told,
         pretrained=pretrained == "imagenet",
         num_frozen_blocks=num_frozen_blocks,
     )

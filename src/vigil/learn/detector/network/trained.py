@@ -1,8 +1,9 @@
 """Detections of trained networks, in px of the pictures they were made in."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any, get_args
 
 import numpy as np
 import pandas as pd
@@ -20,9 +21,10 @@ from vigil.learn.detector.network.registry import load_detector
 from vigil.learn.detector.network.suppression import Suppression
 from vigil.learn.detector.network.tensors import Candidates
 from vigil.learn.networks.machine import Precision, choose_precision
-from vigil.learn.networks.weights import read_card
+from vigil.learn.networks.weights import LARGEST_SIZE, read_card
 from vigil.pixels.letterbox import letterbox
 from vigil.pixels.video.picture import Picture
+from vigil.plumbing.errors import InputError, listed, shorten
 
 CPU = torch.device("cpu")
 REDUCED = {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}
@@ -41,6 +43,7 @@ class TrainedDetector:
         """Raises InputError where a file is missing, damaged, or the two do not fit."""
         card = read_card(card_file)
         self.model = load_detector(weights, card_file)
+        _check_card(card, card_file)
         self.classes: tuple[str, ...] = tuple(card["classes"])
         self.input_size_wh: tuple[int, int] = tuple(card["input_size_wh"])
         self.precision: Precision = card["precision"]
@@ -121,6 +124,34 @@ class DetectionTable:
             kinds = dict.fromkeys(DETECTION_COLUMNS, float) | {"image": str, "label": str}
             return pd.DataFrame(columns=DETECTION_COLUMNS).astype(kinds)
         return pd.concat(parts, ignore_index=True)
+
+
+def _check_card(card: Mapping[str, Any], card_file: Path) -> None:
+    """Refuses a card without what a detector needs beside its network."""
+    classes, size_wh = card.get("classes"), card.get("input_size_wh")
+    num_classes = card["config"]["num_classes"]
+    if (
+        not isinstance(classes, list)
+        or len(classes) != num_classes
+        or not all(isinstance(name, str) for name in classes)
+    ):
+        raise InputError(
+            f"{card_file}: classes: expected {num_classes} names, got {shorten(classes)}"
+        )
+    if (
+        not isinstance(size_wh, list)
+        or len(size_wh) != 2
+        or not all(isinstance(side, int) and 0 < side <= LARGEST_SIZE for side in size_wh)
+    ):
+        raise InputError(
+            f"{card_file}: input_size_wh: expected a width and a height of at most "
+            f"{LARGEST_SIZE} px, got {shorten(size_wh)}"
+        )
+    if card.get("precision") not in get_args(Precision):
+        raise InputError(
+            f"{card_file}: precision: expected one of {listed(get_args(Precision))}, "
+            f"got {shorten(card.get('precision'))}"
+        )
 
 
 def _autocast(device: torch.device, precision: Precision) -> AbstractContextManager[None]:
