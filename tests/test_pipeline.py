@@ -124,18 +124,18 @@ def test_the_command_line_is_the_signature_and_lies_within_deps_and_outs(stage: 
     hints = typing.get_type_hints(main_of(stage))
     paths = {f"--{name.replace('_', '-')}" for name, kind in hints.items() if kind is Path}
     assert options.keys() == paths
-    known = [*stage.deps, *stage.made]
+    known = [path.replace("${", "{") for path in (*stage.deps, *stage.made)]
     outside = [
         path
         for path in options.values()
         if not any(path == one or path.startswith(f"{one}/") for one in known)
     ]
     assert not outside
-    data = [dep for dep in stage.deps if not is_code(dep)]
     unused = [
         path
-        for path in [*data, *stage.made]
-        if not any(path == value or path.startswith(f"{value}/") for value in options.values())
+        for path in known
+        if not is_code(path)
+        and not any(path == value or path.startswith(f"{value}/") for value in options.values())
     ]
     assert not unused
 
@@ -183,6 +183,11 @@ def test_every_script_is_a_stage_of_its_name():
 def test_the_shipped_params_are_valid():
     text = (ROOT / "params.yaml").read_text()
     check_params(yaml.safe_load(text), ROOT / "stages")
+
+
+def test_no_shell_reads_what_a_user_names():
+    for stage in STAGES:
+        assert "${" not in stage.definition["cmd"], stage.name
 
 
 def test_no_vars_since_dvc_does_not_track_them():

@@ -76,9 +76,8 @@ def test_folders_that_are_not_there_yet_are_left(content: dict[str, Any]) -> Non
     check_data_folders(content)
 
 
-@pytest.mark.parametrize("root", ["$(touch ran)", "`touch ran`", 'a"b', "a\\b", "${x}"])
-def test_what_a_shell_would_obey_is_refused_with_it(content: dict[str, Any], root: str) -> None:
-    content["dataset"]["root"] = root
+def test_parameters_that_are_wrong_are_told_before_dvc_reads_them(content: dict[str, Any]) -> None:
+    content["dataset"]["root"] = "a\nb"
     with pytest.raises(InputError, match=r"^params\.yaml: dataset\.root: must be a path without"):
         check_data_folders(content)
 

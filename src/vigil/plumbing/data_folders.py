@@ -22,8 +22,6 @@ SUFFIX = ".dvc"
 def check_data_folders(content: Mapping[str, Any]) -> None:
     """Refuses what DVC would obey in the folders that the section `dataset` names.
 
-    A path that a shell would read otherwise is refused with them: DVC hands it to one.
-
     Args:
         content: of `params.yaml`.
 

@@ -61,15 +61,13 @@ def _check_not_empty(names: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _check_path(path: str) -> str:
-    if not path or any(c in path for c in '"$`\\\0\n\r'):
-        raise ValueError(
-            f"""must be a path without any of "$`\\ or a line end, got {shorten(path)}"""
-        )
+    if not path or any(c in path for c in "\0\n\r"):
+        raise ValueError(f"must be a path without a line end, got {shorten(path)}")
     return path
 
 
 DataPath = Annotated[str, AfterValidator(_check_path)]
-"""A path that `dvc.yaml` can put between double quotes on a command line."""
+"""A path in one line. No shell reads it: see `named_paths`."""
 
 
 class Detection(Section):

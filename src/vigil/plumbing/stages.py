@@ -2,7 +2,8 @@
 
 A stage's signature is its whole contract:
 
-- a `Path` argument is a required option on the command line (`video_folder` is `--video-folder`);
+- a `Path` argument is a required option on the command line (`video_folder` is `--video-folder`),
+  in which `{dataset.root}` stands for that value of `params.yaml`;
 - `params`, whose type is a `Section`, is the script's own section of `params.yaml`;
 - any other argument is the key of the same name in the section `dataset`.
 
@@ -34,6 +35,7 @@ from vigil.plumbing.closure import SOURCE, Import, closure_of, code_digest, is_p
 from vigil.plumbing.errors import InputError, listed, printable
 from vigil.plumbing.folders import check_path
 from vigil.plumbing.interruptions import describe_interruption, interruptible
+from vigil.plumbing.named_paths import named_path
 from vigil.plumbing.params import Dataset, Section, parse_section, read_params
 from vigil.plumbing.records import write_json
 from vigil.plumbing.state import claim_state, fingerprint, project_state_folder
@@ -87,6 +89,7 @@ def run_stage(*mains: Main) -> NoReturn:
         paths = _parse_paths(main, title, words)
         content = read_params()
         check_params(content, script.parent)
+        paths = {name: named_path(path, content) for name, path in paths.items()}
         for path in paths.values():
             if path.exists():
                 check_path(path)
@@ -141,6 +144,9 @@ def _alone(title: str) -> Iterator[None]:
         file.parent.mkdir(parents=True, exist_ok=True)
         lock = os.open(file, os.O_RDWR | os.O_CREAT, 0o666)
     except OSError as error:
+        if error.errno == errno.EROFS:  # nor can another stage write: this one itself will tell
+            yield
+            return
         told = f"{title}: goes on without knowing whether it runs alone: {file}: {error.strerror}"
         print(printable(told), file=sys.stderr)
         yield

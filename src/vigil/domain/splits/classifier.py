@@ -95,8 +95,7 @@ def assign_videos(
         shares[TEST] = test_fraction
     shares = {side: share for side, share in shares.items() if share > 0}
     sides = pd.Series("", index=index.index, dtype=str)
-    for video in videos:
-        rows = index[index["video"] == video]
+    for video, rows in index.groupby("video"):  # sorted, as the videos are
         if video in test:
             sides[rows.index] = TEST
         elif video in val:
