@@ -1,22 +1,26 @@
 # What a newcomer types. `make help` lists it.
 .DEFAULT_GOAL := help
-PYTHON ?= python3.11
+# The first that runs, is one of 3.11 to 3.13 (for which the pins are built) and makes environments.
+PYTHON ?= python3.11 python3.12 python3.13 python3 python
+WILL_DO := import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info < (3, 14))
 VENV := .venv
 BIN := $(VENV)/bin
 AUDIT := $(VENV)/audit
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .PHONY: help repro test test-slow fuzz lint audit find-lr report verify-reproducible other-machines \
-	torture bench format constraints clean-state clean
+	place torture bench format constraints clean-state clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 repro: $(VENV)/.run-ready ## run the pipeline on what params.yaml points at (the embedded demo)
 	@vigil put-back
+	@vigil check-data
 	dvc repro
 	@echo
 	@vigil headline
+	@vigil explain-changes
 	@echo
 	@echo "Pictures:  metrics/plots/, data/*_report/, data/annotations/<video>/vis_data/"
 	@echo "Curves:    dvc plots show   writes dvc_plots/index.html"
@@ -81,15 +85,27 @@ clean: clean-state ## remove everything made, but for what git keeps
 		data/detection_report data/splits data/embeddings data/predictions models
 
 $(VENV)/bin/pip:
-	$(PYTHON) -m venv $(VENV)
+	@for python in $(PYTHON); do \
+		if "$$python" -c '$(WILL_DO)' 2> /dev/null; then \
+			echo "$$python -m venv $(VENV)"; exec "$$python" -m venv $(VENV); \
+		fi; \
+	done; \
+	echo "make: expected Python 3.11, 3.12 or 3.13 with its venv, found none as: $(PYTHON);" \
+		"name yours by PYTHON=/path/to/python" >&2; exit 1
 
-$(VENV)/.run-ready: requirements.txt constraints.txt pyproject.toml | $(VENV)/bin/pip
+# What is installed holds the path of the environment; moved or copied, it runs another one's, or not.
+place:
+	@test ! -e $(VENV)/bin/pip || grep -qF "$$(cd $(VENV) && pwd -P)/bin/" $(VENV)/bin/pip || { \
+		echo "make: $(VENV): expected to be made in this folder, which was moved or copied:" \
+			"rm -rf $(VENV), and make again" >&2; exit 1; }
+
+$(VENV)/.run-ready: requirements.txt constraints.txt pyproject.toml | place $(VENV)/bin/pip
 	pip install --quiet --disable-pip-version-check -r requirements.txt
 	touch $@
 
 # In an environment of their own: what they need is no part of what is tested and pinned.
-$(AUDIT)/.ready: Makefile | $(VENV)/bin/pip
-	$(PYTHON) -m venv $(AUDIT)
+$(AUDIT)/.ready: Makefile | place $(VENV)/bin/pip
+	$(BIN)/python -m venv $(AUDIT)
 	$(AUDIT)/bin/pip install --quiet --disable-pip-version-check pip-audit==2.10.1 pip-licenses==5.5.5
 	touch $@
 

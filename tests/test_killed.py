@@ -48,6 +48,26 @@ def test_a_training_goes_on_after_its_last_whole_epoch(project: Project, stage: 
     assert not list((project.folder / ".vigil/checkpoints" / branch).iterdir())
 
 
+@pytest.mark.parametrize("stage", TRAININGS[:1])
+def test_a_training_that_is_told_to_end_says_so_and_goes_on_later(project: Project, stage: str):
+    """Lightning has a way of its own with SIGTERM."""
+    expected = project.content()
+    project.forget(stage)
+    with project.start(stage) as process:
+        lines = []
+        for line in process.stdout:
+            lines.append(line)
+            if line.startswith("epoch 2/"):
+                process.terminate()
+    assert process.returncode == 128 + signal.SIGTERM
+    assert lines[-1] == f"{stage}: interrupted by SIGTERM; run it again to go on\n"
+    assert not any(name.startswith(".") for name in listed(project.folder / "models"))
+    told, _ = (again := project.start(stage)).communicate()
+    assert again.returncode == 0, told
+    assert GOES_ON.search(told)
+    assert project.content() == expected
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("stage", TRAININGS)
 def test_a_training_killed_before_dvc_noted_its_end_is_not_done_again(project: Project, stage: str):

@@ -137,18 +137,18 @@ def test_the_command_line_is_the_signature_and_lies_within_deps_and_outs(stage: 
     options = dict(zip(words[::2], words[1::2], strict=True))
     assert list(options) == sorted(options, key=list(options).index)
     assert options.keys() == set(stage.contract.options)
-    known = [*stage.deps, *stage.outputs]
+    known = [path.replace("${", "{") for path in (*stage.deps, *stage.outputs)]
     outside = [
         path
         for path in options.values()
         if not any(path == one or path.startswith(f"{one}/") for one in known)
     ]
     assert not outside
-    data = [dep for dep in stage.deps if not is_code(dep)]
     unused = [
         path
-        for path in [*data, *stage.outputs]
-        if not any(
+        for path in known
+        if not is_code(path)
+        and not any(
             path == value or path.startswith(f"{value}/") or value.startswith(f"{path}/")
             for value in options.values()
         )
@@ -214,6 +214,11 @@ def test_every_section_is_read_by_a_stage():
 
 def test_the_shipped_params_are_valid():
     check_sections(read_params(ROOT / "params.yaml"), project_sections())
+
+
+def test_no_shell_reads_what_a_user_names():
+    for stage in STAGES:
+        assert "${" not in stage.definition["cmd"], stage.name
 
 
 def test_no_vars_since_dvc_does_not_track_them():

@@ -50,6 +50,21 @@ def put_back(words: argparse.Namespace) -> None:
     tell_what_is_put_back(Path.cwd().resolve())
 
 
+def check_data(words: argparse.Namespace) -> None:
+    """Refuses data folders that bring what DVC would obey."""
+    from vigil.plumbing.params import read_params
+    from vigil.review.data_folders import check_data_folders
+
+    check_data_folders(read_params())
+
+
+def explain_changes(words: argparse.Namespace) -> None:
+    """Says why a run has changed results in git where nobody changed anything."""
+    from vigil.review.recorded import print_explanation
+
+    print_explanation(Path.cwd())
+
+
 def build_parser() -> argparse.ArgumentParser:
     """The commands and their options."""
     parser = argparse.ArgumentParser(prog="vigil", description=__doc__)
@@ -66,6 +81,8 @@ def build_parser() -> argparse.ArgumentParser:
     add("headline", headline)
     add("find-lr", find_lr).add_argument("stage", choices=TRAININGS)
     add("put-back", put_back)
+    add("check-data", check_data)
+    add("explain-changes", explain_changes)
     return parser
 
 

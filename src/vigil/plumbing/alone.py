@@ -1,12 +1,14 @@
 """One stage at a time in a project."""
 
+import errno
 import fcntl
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from vigil.plumbing.errors import InputError
+from vigil.plumbing.errors import InputError, printable
 from vigil.plumbing.state import fingerprint, project_state_folder
 
 
@@ -15,7 +17,8 @@ def alone(title: str) -> Iterator[None]:
     """Refuses to run beside another stage of the same project or experiment.
 
     DVC starts one stage at a time. Where DVC alone is killed, the stage that it started goes on,
-    and would replace an output that another stage reads. The lock ends with the process.
+    and would replace an output that another stage reads. The lock ends with the process. It holds
+    for all users of the project: whoever made its file lets the others write to it.
 
     Raises:
         InputError: another stage still runs.
@@ -27,9 +30,16 @@ def alone(title: str) -> Iterator[None]:
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         lock = os.open(file, os.O_RDWR | os.O_CREAT, 0o666)
-    except OSError:
-        yield  # nothing can be written there: the stage itself will say so
+    except OSError as error:
+        if error.errno != errno.EROFS:  # there no other stage can write either
+            line = (
+                f"{title}: goes on without knowing whether it runs alone: {file}: {error.strerror}"
+            )
+            print(printable(line), file=sys.stderr)
+        yield
         return
+    with suppress(OSError):  # it is another user's
+        os.fchmod(lock, 0o666)
     try:
         _lock(lock, title)
         yield

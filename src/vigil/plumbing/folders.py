@@ -7,6 +7,7 @@ from pathlib import Path, PurePosixPath
 
 from vigil.plumbing.errors import InputError, shorten
 
+DVC_FOLDER = ".dvc"
 DVC_OBJECT = re.compile(r"/files/md5/[0-9a-f]{2}/[0-9a-f]{30}$")
 
 
@@ -23,11 +24,16 @@ def check_path(path: Path) -> None:
     """Refuses what is neither file nor folder, what `check_folder` refuses, and a stray link.
 
     A file that is named below its folder, as `dataset.annotations` below `dataset.root`, may come
-    from whoever filled that folder: as a link it must not lead out of it.
+    from whoever filled that folder: as a link it must not lead out of it. Nor may a folder that it
+    lies in be another project for DVC.
 
     Raises:
         InputError: it is such a thing.
     """
+    project, place = Path.cwd(), Path(os.path.normpath(path.absolute()))  # by names, as DVC goes
+    for folder in place.parents:
+        if project in folder.parents and (folder / DVC_FOLDER).exists():
+            raise _unseen(folder / DVC_FOLDER)
     if path.is_dir():
         check_folder(path)
     elif not path.is_file():
@@ -37,10 +43,11 @@ def check_path(path: Path) -> None:
 
 
 def check_folder(folder: Path) -> None:
-    """Refuses links that lead out of a folder, but for DVC's own into its cache, and pipes.
+    """Refuses links that lead out of a folder, but for DVC's own into its cache, pipes and `.dvc`.
 
     The folder itself may be a link: who named it knows where it leads. What is in it may come from
-    someone who would like to have other files read, or a pipe waited for.
+    someone who would like to have other files read, or a pipe waited for. A folder with a `.dvc` in
+    it is another project for DVC, of which it sees nothing.
 
     Raises:
         InputError: there is such a thing, at any depth.
@@ -50,6 +57,8 @@ def check_folder(folder: Path) -> None:
     while waiting:
         with os.scandir(waiting.pop()) as entries:
             for entry in sorted(entries, key=lambda entry: entry.name):
+                if entry.name == DVC_FOLDER:
+                    raise _unseen(entry.path)
                 if entry.is_symlink():
                     if _leads_out(entry.path, root):
                         raise InputError(
@@ -63,6 +72,13 @@ def check_folder(folder: Path) -> None:
                         f"{folder}: expected files and folders, got something else: "
                         f"{shorten(os.path.relpath(entry.path, folder), 200)}"
                     )
+
+
+def _unseen(dvc_folder: str | Path) -> InputError:
+    where, name = os.path.split(os.path.relpath(dvc_folder))
+    return InputError(
+        f"{where}: expected no {name} in it, by which DVC would not see what changes there"
+    )
 
 
 def _leads_out(link: str | Path, root: str) -> bool:

@@ -10,6 +10,7 @@ import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from vigil.plumbing.errors import InputError, listed, shorten
+from vigil.plumbing.yaml_words import WordsLoader
 
 PARAMS_FILE = Path("params.yaml")
 MAX_VALUES = 100_000
@@ -67,18 +68,16 @@ FileNames = Annotated[tuple[str, ...], AfterValidator(_check_file_names)]
 
 
 def _check_path(path: str) -> str:
-    if not path or any(c in path for c in '"$`\\\0\n\r'):
-        raise ValueError(
-            f"""must be a path without any of "$`\\ or a line end, got {shorten(path)}"""
-        )
+    if not path or any(c in path for c in "\0\n\r"):
+        raise ValueError(f"must be a path without a line end, got {shorten(path)}")
     return path
 
 
 DataPath = Annotated[str, AfterValidator(_check_path)]
-"""A path that `dvc.yaml` can put between double quotes on a command line."""
+"""A path in one line. No shell reads it: see `named_paths`."""
 
 
-class _Loader(yaml.SafeLoader):  # type: ignore[misc]
+class _Loader(WordsLoader):
     """Plain values alone, no key twice, and no aliases that a short file grows without end by."""
 
     def compose_document(self) -> yaml.Node:
@@ -161,7 +160,4 @@ def _describe(problem: Mapping[str, Any], section: str) -> str:
     if kind == "value_error":
         return f"{where}: {problem['ctx']['error']}"
     expected = problem["msg"].removeprefix("Input should be ").removeprefix("a valid ")
-    hint = ""
-    if isinstance(value, str) and kind in {"float_type", "float_parsing"}:
-        hint = " (YAML reads 3e-4 as text: write 3.0e-4)"
-    return f"{where}: expected {expected}, got {shorten(value)}{hint}"
+    return f"{where}: expected {expected}, got {shorten(value)}"

@@ -6,6 +6,7 @@ A stage is a script with one function, whose signature is its whole contract (se
 import inspect
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
@@ -14,6 +15,8 @@ from vigil.plumbing.contract import Contract, Main
 from vigil.plumbing.errors import FieldError, InputError, printable
 from vigil.plumbing.failures import explain_failure
 from vigil.plumbing.folders import check_path
+from vigil.plumbing.interruptions import describe_interruption, interruptible
+from vigil.plumbing.named_paths import named_path
 from vigil.plumbing.own_source import use_own_source
 from vigil.plumbing.params import read_params
 from vigil.plumbing.state import claim_state
@@ -22,7 +25,6 @@ from vigil.plumbing.times import note_time
 LONGEST_MESSAGE = 2000
 FAMILIES = ("evaluate", "predict", "split")
 """Stages of which `dvc.yaml` has an instance for each branch."""
-INTERRUPTED = "interrupted; run it again to go on"
 
 
 def run_stage(main: Main) -> NoReturn:
@@ -36,11 +38,13 @@ def run_stage(main: Main) -> NoReturn:
     start = time.monotonic()
     try:
         paths = contract.parse_paths(title, sys.argv[1:])
-        values = contract.parse_values(read_params())
+        content = read_params()
+        values = contract.parse_values(content)
+        paths = {name: named_path(path, content) for name, path in paths.items()}
         for path in paths.values():
             if path.exists():
                 check_path(path)
-        with alone(title):
+        with interruptible(), alone(title):
             claim_state({"stage": title, "params": _plain(values)})
             main(**paths, **values)
     except FieldError as error:
@@ -49,10 +53,10 @@ def run_stage(main: Main) -> NoReturn:
         # A loader's worker puts its traceback in front.
         _fail(title, " ".join(str(error).rsplit("InputError: ", 1)[-1].split()), 1)
     except KeyboardInterrupt:
-        _fail(title, INTERRUPTED, 130)
+        _fail(title, *describe_interruption())
     except SystemExit as end:  # what Lightning makes of an interruption
         if isinstance(end.__context__, KeyboardInterrupt):
-            _fail(title, INTERRUPTED, 130)
+            _fail(title, *describe_interruption())
         raise
     except Exception as error:
         if not (line := explain_failure(error)):
@@ -75,5 +79,6 @@ def _plain(values: dict[str, object]) -> dict[str, object]:
 def _fail(title: str, message: str, code: int) -> NoReturn:
     if len(message) > LONGEST_MESSAGE:
         message = f"{message[: LONGEST_MESSAGE - 1]}…"
-    print(f"{title}: {printable(message)}", file=sys.stderr)
+    with suppress(OSError):  # the terminal was closed
+        print(f"{title}: {printable(message)}", file=sys.stderr, flush=True)
     sys.exit(code)

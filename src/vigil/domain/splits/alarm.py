@@ -149,15 +149,15 @@ def _assign_sources(
 def _check_different(clips: pd.DataFrame) -> None:
     """Sources are what may part: the same clip in two of them would be seen on two sides."""
     source = clips["source"]
-    for _, digests in clips.groupby("digest", sort=False):
-        same = digests.index
-        if source[same].nunique() > 1:
-            other = source[same].ne(source[same[0]]).idxmax()
-            raise InputError(
-                f"{same[0]} and {other}: expected different clips, found the same content, which "
-                "could stand on two sides of the split; remove one, or name their common source by "
-                "clip_group_pattern"
-            )
+    num_sources = source.groupby(clips["digest"], sort=False).nunique()
+    for digest in num_sources.index[num_sources > 1]:
+        same = clips.index[clips["digest"] == digest]
+        other = source[same].ne(source[same[0]]).idxmax()
+        raise InputError(
+            f"{same[0]} and {other}: expected different clips, found the same content, which "
+            "could stand on two sides of the split; remove one, or name their common source by "
+            "clip_group_pattern"
+        )
 
 
 def count_clips(clips: pd.DataFrame, sides: "pd.Series[str]") -> dict[str, dict[str, int]]:

@@ -92,8 +92,7 @@ def _draw(
         shares = {side: share * (1 - settings.test_fraction) for side, share in shares.items()}
         shares[TEST] = settings.test_fraction
     sides = pd.Series("", index=index.index, dtype=str)
-    for video in videos:
-        rows = index[index["video"] == video]
+    for video, rows in index.groupby("video"):  # sorted, as the videos are
         if video in test:
             sides[rows.index] = TEST
         elif video in val:

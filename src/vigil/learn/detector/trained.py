@@ -1,9 +1,9 @@
 """A trained detector: boxes in pictures of any size."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import numpy as np
 import pandas as pd
@@ -18,10 +18,10 @@ from vigil.learn.detector.network.detecting import REDUCED, DetectionTable, dete
 from vigil.learn.detector.network.interface import Detector
 from vigil.learn.detector.network.registry import load_detector
 from vigil.learn.networks.machine import choose_precision
-from vigil.learn.networks.weights import read_card
+from vigil.learn.networks.weights import LARGEST_SIZE, read_card
 from vigil.pixels.fitting import letterbox
 from vigil.pixels.pictures.picture import Picture
-from vigil.plumbing.errors import InputError, shorten
+from vigil.plumbing.errors import InputError, listed, shorten
 from vigil.settings.suppression import DEFAULT, Suppression
 from vigil.settings.training import Precision
 
@@ -69,16 +69,9 @@ class TrainedDetector:
         """
         facts = read_card(Path(card))
         model = load_detector(Path(weights), Path(card))
-        try:
-            width, height = (int(side) for side in facts["input_size_wh"])
-            classes, precision = facts["classes"], facts["precision"]
-            if len(classes) != facts["config"]["num_classes"]:
-                raise ValueError("classes that the network does not tell apart")
-            if precision not in get_args(Precision):
-                raise ValueError("a precision that does not exist")
-            return cls(model, classes, (width, height), precision, device)
-        except (KeyError, TypeError, ValueError):
-            raise InputError(f"{card}: expected a detector's card, got {shorten(facts)}") from None
+        _check_card(facts, Path(card))
+        width, height = facts["input_size_wh"]
+        return cls(model, facts["classes"], (width, height), facts["precision"], device)
 
     def __call__(self, picture: Picture, suppression: Suppression = DEFAULT) -> Detections:
         """Finds boxes in one (H, W, 3) RGB uint8 picture, best first.
@@ -154,3 +147,31 @@ def fold_norms(network: nn.Module) -> None:
             ):
                 setattr(module, name, fuse_conv_bn_eval(conv, norm))
                 setattr(module, next_name, nn.Identity())
+
+
+def _check_card(card: Mapping[str, Any], card_file: Path) -> None:
+    """Refuses a card without what a detector needs beside its network."""
+    classes, size_wh = card.get("classes"), card.get("input_size_wh")
+    num_classes = card["config"]["num_classes"]
+    if (
+        not isinstance(classes, list)
+        or len(classes) != num_classes
+        or not all(isinstance(name, str) for name in classes)
+    ):
+        raise InputError(
+            f"{card_file}: classes: expected {num_classes} names, got {shorten(classes)}"
+        )
+    if (
+        not isinstance(size_wh, list)
+        or len(size_wh) != 2
+        or not all(isinstance(side, int) and 0 < side <= LARGEST_SIZE for side in size_wh)
+    ):
+        raise InputError(
+            f"{card_file}: input_size_wh: expected a width and a height of at most "
+            f"{LARGEST_SIZE} px, got {shorten(size_wh)}"
+        )
+    if card.get("precision") not in get_args(Precision):
+        raise InputError(
+            f"{card_file}: precision: expected one of {listed(get_args(Precision))}, "
+            f"got {shorten(card.get('precision'))}"
+        )

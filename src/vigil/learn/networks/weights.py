@@ -1,6 +1,7 @@
 """A trained model on disk: weights as safetensors, which hold no code, and a JSON card beside."""
 
 import hashlib
+import math
 import pickle
 import warnings
 from collections.abc import Callable, Mapping
@@ -31,6 +32,14 @@ UNREADABLE = (
     KeyError,
 )
 """What fetching and reading published weights raises."""
+
+IMPOSSIBLE = (
+    *(TypeError, ValueError, RuntimeError, KeyError, IndexError, AttributeError, AssertionError),
+    *(ArithmeticError, NotImplementedError),
+)
+"""What building a network raises of a configuration that it does not take."""
+LARGEST_SIZE = 8192
+"""Of a picture, in px: a number of a card may be as large though no weight is."""
 
 M = TypeVar("M", bound=torch.nn.Module)
 
@@ -78,7 +87,8 @@ def read_state(path: Path) -> dict[str, Tensor]:
     A pickle is read by torch's own reader, which runs no code of it and makes nothing but tensors.
 
     Raises:
-        InputError: no such file, neither of the two, or no weights by name.
+        InputError: no such file, neither of the two, no weights by name, or numbers that are not
+            finite.
     """
     if not path.is_file():
         raise InputError(f"{path}: expected a network's weights, found no such file")
@@ -96,7 +106,13 @@ def read_state(path: Path) -> dict[str, Tensor]:
         raise InputError(
             f"{path}: expected safetensors or a state dict, got: {shorten(reason, 100)}"
         ) from None
-    return unwrap_state(content, str(path))
+    state = unwrap_state(content, str(path))
+    for name, tensor in state.items():
+        if not torch.isfinite(tensor).all():
+            raise InputError(
+                f"{path}: {shorten(name)}: expected finite weights, got NaN or infinity"
+            )
+    return state
 
 
 def state_digest(model: torch.nn.Module) -> str:
@@ -159,16 +175,75 @@ def load_model(build: Callable[[str, Mapping[str, Any]], M], weights: Path, card
         build: makes the network from the card's architecture and config.
 
     Raises:
-        InputError: a file is missing, damaged, or the two do not fit.
+        InputError: as `load_described`, or a file is missing or damaged.
     """
     card = read_card(card_file)
-    try:
-        model = build(card["architecture"], card["config"])
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
-        reason = shorten(" ".join(str(error).split()), 100)
+    return load_described(
+        lambda: build(card["architecture"], card["config"]), card, weights, card_file
+    )
+
+
+def load_described(
+    build: Callable[[], M], card: Mapping[str, Any], weights: Path, card_file: Path
+) -> M:
+    """Loads the network that a card describes from its weights, ready for prediction.
+
+    Both may come from someone else. So the network is first built without memory for its weights,
+    and for good where it has those of the file.
+
+    Args:
+        build: makes the network from the card; called twice.
+
+    Raises:
+        InputError: the weights are missing, damaged or not those of the card, or the card does not
+            describe a network that they fit.
+    """
+    state = read_state(weights)
+    _check_numbers(
+        {key: card.get(key) for key in ("config", "tuned_shapes", "num_allowed_vectors")},
+        max(LARGEST_SIZE, len(state), *(size for one in state.values() for size in one.shape)),
+        card_file,
+    )
+    # Warnings are of layers without a weight, which are refused then.
+    with torch.device("meta"), warnings.catch_warnings(action="ignore"):
+        outline = _built(build, card_file)
+    check_state(outline.state_dict(), state, str(weights))
+    if card.get("weights_sha256") != file_digest(weights):
         raise InputError(
-            f"{card_file}: config: expected what {shorten(card['architecture'])} is built from, "
-            f"got: {reason}"
-        ) from None
-    load_weights(model, weights)
+            f"{card_file}: expected the card of {weights}, got one of other weights "
+            "(its weights_sha256 is not theirs)"
+        )
+    model = _built(build, card_file)
+    model.load_state_dict(state)
     return model.eval()
+
+
+def _built(build: Callable[[], M], card_file: Path) -> M:
+    try:
+        return build()
+    except InputError as error:
+        raise InputError(f"{card_file}: {error}") from None
+    except IMPOSSIBLE as error:
+        reason = shorten(str(error), 200)
+        raise InputError(
+            f"{card_file}: config: expected that of a network, got: {reason}"
+        ) from None
+
+
+def _check_numbers(content: Any, most: int, card_file: Path) -> None:
+    """Refuses sizes and lists that no weight explains: a network would be built by them."""
+    waiting = [content]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, Mapping):
+            waiting += value.values()
+        elif isinstance(value, list) and len(value) <= most:
+            waiting += value
+        elif isinstance(value, list) or (isinstance(value, int) and abs(value) > most):
+            size = len(value) if isinstance(value, list) else value
+            raise InputError(
+                f"{card_file}: config: expected no size over {most}, which its weights explain, "
+                f"got {shorten(size)}"
+            )
+        elif isinstance(value, float) and not math.isfinite(value):
+            raise InputError(f"{card_file}: config: expected finite numbers, got {value}")

@@ -11,7 +11,7 @@ from vigil.learn.detector.network.torchvision_detectors import TorchvisionDetect
 from vigil.learn.detector.network.trunk import Features
 from vigil.learn.networks.weights import load_model
 from vigil.plumbing.closure import Import, imports_from
-from vigil.plumbing.errors import FieldError, listed
+from vigil.plumbing.errors import FieldError, listed, shorten
 from vigil.settings.train_detector import Loss, OwnArchitecture, TorchvisionArchitecture
 
 OWN: dict[OwnArchitecture, Callable[..., Detector]] = {
@@ -36,7 +36,8 @@ def build_detector(
         num_frozen_blocks: of the trunk, from its start, that do not learn.
 
     Raises:
-        FieldError: no such architecture, weights it does not come with or that cannot be fetched.
+        FieldError: no such architecture, a stride that is not that of its features, weights it
+            does not come with or that cannot be fetched.
     """
     if architecture in get_args(TorchvisionArchitecture):
         return TorchvisionDetector(
@@ -54,8 +55,14 @@ def build_detector(
             "own detectors have",
         )
     own = dict(config)
+    told = own.pop("features")
+    if own["stride"] != told["stride"]:
+        raise FieldError(
+            "stride",
+            f"expected that of the features, {told['stride']}, got {shorten(own['stride'])}",
+        )
     features = Features(
-        **own.pop("features"),
+        **told,
         pretrained=pretrained == "imagenet",
         num_frozen_blocks=num_frozen_blocks,
     )

@@ -24,7 +24,7 @@ from vigil.learn.networks.weights import state_digest
 from vigil.pixels.pictures.picture import Picture
 from vigil.pixels.sampling import sample_uniformly
 from vigil.pixels.windows import Positions, Window, read_windows
-from vigil.plumbing.errors import InputError
+from vigil.plumbing.errors import InputError, listed
 from vigil.plumbing.memo import file_digest
 from vigil.settings.embed_clips import EmbedClips, Network
 
@@ -93,8 +93,13 @@ class NetworkEmbedder:
         """The same network in 32 bits from what is told of it, to be tuned or to use tuned weights.
 
         Raises:
-            InputError: its weights are other ones now.
+            InputError: its weights are other ones now, or not enough is told.
         """
+        names = ("backbone", "weights", "short_clips")
+        if missing := {*names, "network", "picture_fps", "weights_sha256"} - set(facts):
+            raise InputError(
+                f"what embedded the windows: expected {listed(missing)} to be told, found none"
+            )
         network = Network(
             **{
                 **facts["network"],
@@ -103,7 +108,6 @@ class NetworkEmbedder:
                 "channels_last": False,
             }
         )
-        names = ("backbone", "weights", "short_clips")
         # The descriptor of flow is none of a network's business.
         settings = EmbedClips.model_construct(**{n: facts[n] for n in names}, network=network)
         made = cls(settings, Fraction(facts["picture_fps"]))

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from vigil.learn.alarm.network.scoring.autoencoder import Autoencoder, build_autoencoder
-from vigil.learn.networks.weights import State, load_weights, read_card
-from vigil.plumbing.errors import InputError
+from vigil.learn.networks.weights import State, load_described, read_card
+from vigil.plumbing.errors import InputError, shorten
 
 ARCHITECTURE = "autoencoder"
 
@@ -70,12 +70,12 @@ def load_alarm(weights: Path, card_file: Path) -> tuple[StoredAlarm, dict[str, A
     card = read_card(card_file)
     if card["architecture"] != ARCHITECTURE:
         raise InputError(
-            f"{card_file}: expected the card of an {ARCHITECTURE}, got {card['architecture']!r}"
+            f"{card_file}: expected the card of an {ARCHITECTURE}, got "
+            f"{shorten(card['architecture'])}"
         )
-    try:
+
+    def build() -> StoredAlarm:
         model = build_autoencoder(card["config"])
-        stored = StoredAlarm(model, card["tuned_shapes"], card["num_allowed_vectors"])
-    except (KeyError, TypeError, AttributeError, RuntimeError) as error:
-        raise InputError(f"{card_file}: expected a fitted autoencoder, got: {error}") from None
-    load_weights(stored, weights)
-    return stored.eval(), card
+        return StoredAlarm(model, card["tuned_shapes"], card["num_allowed_vectors"])
+
+    return load_described(build, card, weights, card_file), card
