@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import WORDS, Outcome
+from conftest import COMMANDS, WORDS, Outcome, alarm_words, write_drawn
 from conftest import Project as Scene
 from tiny_clips import write_clip
 from tiny_detections import coco_of, write_coco, write_pictures
@@ -54,11 +54,13 @@ def test_a_folder_of_any_name(project: Project, case: str) -> None:
     name = NAMES[case]
     project.change("dataset", root=name, clips=f"{name}/clips")
     try:
-        ran = project.repro("interpolate_annotations", "split@anomaly")
+        ran = project.repro("interpolate_annotations", "split@alarm")
     finally:
         place.rename(known)
         project.change("dataset", root="data/scene", clips="data/scene/clips")
-    assert set(ran) == {"extract_frames", "interpolate_annotations", "split@anomaly"}
+    assert set(ran) == {
+        "extract_frames", "interpolate_annotations", "import_clips", "split@alarm",
+    }  # fmt: skip
     assert not (project.folder / "ran").exists()
 
 
@@ -140,10 +142,10 @@ def test_places(tmp_path: Path) -> None:
 # Data sets that are too small or one-sided
 
 CLASSIFIER = {
-    "one video": "split@classifier: split: expected samples of each class in ",
+    "one video": "split@classifier: expected samples of each class in ",
     "no boxes at all": "generate_samples: data/annotations: expected a track of 'human' ",
-    "boxes on one video alone": "split@classifier: split: expected samples of each class in ",
-    "all videos for the test": "split@classifier: split.test_videos: expected to leave a video ",
+    "boxes on one video alone": "split@classifier: expected samples of each class in ",
+    "all videos for the test": "split@classifier: params.yaml: split.test_videos: expected to leave a video ",
     "a validation of nothing": "params.yaml: split.val_fraction: expected greater than 0, got 0.0",
 }
 
@@ -186,14 +188,14 @@ OTHER = ("b", 30.0, 5.0, 58.0, 30.0)
 NINE = {f"{number}.png": [BOX] for number in range(9)}
 DETECTOR = {
     "one class": (NINE, "works"),
-    "one picture": ({"0.png": [BOX]}, "split@detector: split: expected "),
+    "one picture": ({"0.png": [BOX]}, "split@detector: expected "),
     "no boxes at all": (
         {name: [] for name in NINE},
         "import_detections: set/boxes.json: expected pictures with boxes, found none ",
     ),
     "one picture of nine has boxes": (
         {**{name: [] for name in NINE}, "0.png": [BOX]},
-        "split@detector: split: expected objects in ",
+        "split@detector: expected objects in ",
     ),
     "a class on one picture alone": ({**NINE, "9.png": [OTHER]}, "works"),
 }
@@ -210,6 +212,7 @@ def test_a_small_detector(
     scene = Scene(tmp_path / "set")
     write_pictures(scene.folder / "set/images", list(boxes))
     write_coco(scene.folder / "set/boxes.json", coco_of(boxes))
+    write_drawn(scene)
     scene.write_params(untouched_project.params)
     detection = {"root": "x", "images": "y", "format": "coco", "classes": []}
     scene.set_params("dataset", detection=detection)
@@ -218,10 +221,7 @@ def test_a_small_detector(
             *("--annotations", "set/boxes.json", "--images", "set/images"),
             *("--detections", "data/detection", "--report", "data/detection_report"),
         ),
-        "split": (
-            *("detector", "--detections", "data/detection/instances.json"),
-            *("--splits", "data/splits", "--metrics", "data/m.json"),
-        ),
+        "split_detector": COMMANDS["split_detector"],
     }
     told = ""
     for stage in words:
@@ -252,7 +252,7 @@ ALARM: dict[str, tuple[dict[str, int], list[str], str]] = {
     "one allowed clip": (
         {"creep": 1, "dash": 1},
         ["dash"],
-        "split: expected allowed clips in train, val, test, found none for ",
+        "expected allowed clips in train, val, test, found none for ",
     ),
     "an anomalous class without a folder": (
         {"creep": 6},
@@ -274,10 +274,12 @@ def test_a_small_alarm(untouched_project: Scene, tmp_path: Path, run_stage: Run,
             )
     scene.write_params(untouched_project.params)
     scene.set_params("dataset", clips="clips", anomalous_classes=anomalous, clip_group_pattern="")
-    words = ("anomaly", "--clips", "clips", "--splits", "data/s", "--metrics", "data/m.json")
-    outcome = run_stage(scene, "split", *words)
+    write_drawn(scene)
+    outcome = run_stage(scene, "import_clips", *alarm_words("clips")["import_clips"])
+    if not outcome.code:
+        outcome = run_stage(scene, "split_alarm", *alarm_words("clips")["split_alarm"])
     if expected == "works":
         assert (outcome.code, outcome.stderr) == (0, "")
     else:
         assert (outcome.code, outcome.stderr.count("\n")) == (1, 1)
-        assert outcome.stderr.startswith(f"split@anomaly: {expected}")
+        assert expected in outcome.stderr
