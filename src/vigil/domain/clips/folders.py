@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from vigil.domain.system_files import is_system_file
 from vigil.plumbing.errors import InputError, listed, shorten
 from vigil.plumbing.memo import file_digest
 
@@ -13,7 +14,7 @@ from vigil.plumbing.memo import file_digest
 def list_clips(
     folder: Path, *, anomalous_classes: Sequence[str], group_pattern: str
 ) -> pd.DataFrame:
-    """Lists every clip below a folder; hidden files do not count.
+    """Lists every clip below a folder; hidden files and those of systems do not count.
 
     Args:
         anomalous_classes: classes that must raise the alarm; all others are allowed.
@@ -61,7 +62,9 @@ def list_clips(
 
 
 def _visible(folder: Path) -> list[Path]:
-    found = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+    found = sorted(
+        path for path in folder.iterdir() if not is_system_file(path.relative_to(folder))
+    )
     for path in found:
         if not path.name.isprintable():  # nor a name that is not UTF-8
             raise InputError(f"{folder}: expected printable names, got {shorten(path.name)}")
