@@ -3,8 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from vigil.pixels import archives, images
+from vigil.pixels import images
 from vigil.pixels.images import ImageSource
+from vigil.pixels.video import archives
 from vigil.pixels.video.archives import read_entry
 from vigil.pixels.video.frames import FrameArchive
 from vigil.plumbing.errors import InputError
