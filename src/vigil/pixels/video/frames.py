@@ -10,18 +10,20 @@ import zipfile
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
+from typing import Any, Literal
 
 import av
 import cv2
-import numpy as np
 
 from vigil.domain.video_facts import VideoFacts
+from vigil.pixels.decoding import decode_picture
 from vigil.pixels.video.archives import DAMAGED, read_entry
 from vigil.pixels.video.picture import Picture
-from vigil.pixels.video.reading import VideoReader, to_bgr
+from vigil.pixels.video.reading import DamagedFrameError, VideoReader, to_bgr
 from vigil.plumbing.errors import InputError, shorten
 from vigil.plumbing.progress import progress
 
@@ -32,19 +34,28 @@ NUM_THREADS = max(2, (os.cpu_count() or 2) // 2)
 MAX_WAITING_FRAMES = 16
 
 
-def extract_frames(video: Path, archive: Path, *, jpeg_quality: int) -> VideoFacts:
+def extract_frames(
+    video: Path,
+    archive: Path,
+    *,
+    jpeg_quality: int,
+    damaged_frames: Literal["error", "keep"] = "error",
+) -> VideoFacts:
     """Decodes a video once, in order, into an archive.
 
     Decoding and JPEG encoding overlap; at most `MAX_WAITING_FRAMES` frames are in memory.
 
     Args:
         jpeg_quality: 1 to 100, of libjpeg; chroma is stored at half the resolution.
+        damaged_frames: what becomes of frames that the decoder mended: an error, or kept as they
+            are and told in the facts.
 
     Raises:
         InputError: see `VideoReader`.
     """
-    reader = VideoReader(video)
+    reader = VideoReader(video, keeps_damaged=damaged_frames == "keep")
     with (
+        _advice(),
         zipfile.ZipFile(archive, "w", zipfile.ZIP_STORED) as file,
         ThreadPoolExecutor(NUM_THREADS) as pool,
     ):
@@ -63,9 +74,20 @@ def extract_frames(video: Path, archive: Path, *, jpeg_quality: int) -> VideoFac
                 store_oldest()
         while waiting:
             store_oldest()
-        facts = VideoFacts(size_wh, num_frames, reader.fps, reader.is_variable_rate)
+        damaged = tuple(sorted(reader.damaged))
+        facts = VideoFacts(size_wh, num_frames, reader.fps, reader.is_variable_rate, damaged)
         _store(file, FACTS_NAME, _dump_facts(facts).encode())
     return facts
+
+
+@contextmanager
+def _advice() -> Iterator[None]:
+    try:
+        yield
+    except DamagedFrameError as error:
+        raise InputError(
+            f"{error}; extract_frames.damaged_frames: keep takes such as they are"
+        ) from None
 
 
 class FrameArchive:
@@ -129,10 +151,10 @@ class FrameArchive:
                 f"{self.path}: expected frame {frame_index} of {len(self)}, "
                 f"got: {shorten(str(error))}"
             ) from None
-        picture = cv2.imdecode(np.frombuffer(jpeg, np.uint8), flags) if jpeg else None
+        picture = decode_picture(jpeg, flags)
         if picture is None:
             raise InputError(f"{self.path}: frame {frame_index} is not a JPEG")
-        return picture.astype(np.uint8, copy=False)
+        return picture
 
 
 def _encode(frame: av.VideoFrame, jpeg_quality: int) -> tuple[bytes, tuple[int, int]]:
@@ -149,12 +171,14 @@ def _store(file: zipfile.ZipFile, name: str, content: bytes) -> None:
 
 
 def _dump_facts(facts: VideoFacts) -> str:
-    content = {
+    content: dict[str, Any] = {
         "fps": f"{facts.fps.numerator}/{facts.fps.denominator}",
         "is_variable_rate": facts.is_variable_rate,
         "num_frames": facts.num_frames,
         "size_wh": list(facts.size_wh),
     }
+    if facts.damaged_frames:
+        content["damaged_frames"] = list(facts.damaged_frames)
     return json.dumps(content, indent=1, sort_keys=True) + "\n"
 
 
@@ -166,4 +190,5 @@ def _load_facts(content: bytes) -> VideoFacts:
         int(values["num_frames"]),
         Fraction(values["fps"]),
         bool(values["is_variable_rate"]),
+        tuple(int(index) for index in values.get("damaged_frames", ())),
     )
