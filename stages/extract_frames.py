@@ -2,11 +2,11 @@
 
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
-from vigil.pixels.video.frames import extract_frames
+from vigil.pixels.video.frames import FrameArchive, extract_frames
 from vigil.plumbing.errors import InputError
 from vigil.plumbing.memo import Memo, file_digest
 from vigil.plumbing.outputs import whole
@@ -17,6 +17,7 @@ from vigil.plumbing.stages import code_fingerprint, run_stage
 
 class Params(Section):
     jpeg_quality: Annotated[int, Field(ge=1, le=100)]
+    damaged_frames: Literal["error", "keep"]
 
 
 def main(*, video_folder: Path, frames: Path, videos: FileNames, params: Params) -> None:
@@ -36,7 +37,19 @@ def main(*, video_folder: Path, frames: Path, videos: FileNames, params: Params)
             }
             make = partial(extract_frames, source, **params.model_dump())
             memo.fetch(facts, make, folder / f"{video}.zip")
+            warn_of_damage(folder / f"{video}.zip")
     memo.prune()
+
+
+def warn_of_damage(archive: Path) -> None:
+    """Names frames that are kept though damaged."""
+    with FrameArchive(archive) as frames:
+        if damaged := frames.facts.damaged_frames:
+            print(
+                f"{archive.stem}: warning: {len(damaged)} of {len(frames)} frames are damaged, and "
+                f"those that build on them: {', '.join(map(str, damaged[:20]))}"
+                f"{', …' if len(damaged) > 20 else ''}"
+            )
 
 
 if __name__ == "__main__":

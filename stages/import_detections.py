@@ -14,23 +14,30 @@ from pydantic import Field
 
 from vigil.domain.formats.annotations import Annotations
 from vigil.domain.formats.checks import (
+    DAMAGED,
     EMPTY,
     SAME_BYTES,
+    TOO_LARGE,
     UNLISTED,
     UNUSABLE,
-    Findings,
     check_boxes,
     check_sizes,
     choose_classes,
 )
 from vigil.domain.formats.coco import read_coco
+from vigil.domain.formats.findings import HIDDEN, OTHER_NAME, Findings, Policy
+from vigil.domain.formats.names import match_names
 from vigil.domain.formats.rtsd import read_rtsd
 from vigil.domain.formats.tracks import annotate_frames
 from vigil.domain.formats.voc import read_voc
 from vigil.domain.pictures.annotated import DetectionSet, write_detections
+from vigil.domain.system_files import is_system_file
 from vigil.domain.tracks import Track, read_tracks
 from vigil.domain.video_facts import VideoFacts
+from vigil.pixels.decoding import TooLargeError
 from vigil.pixels.images import ImageSource
+from vigil.pixels.library_output import damage_in, library_output
+from vigil.pixels.picture_folders import damage_of, pictures_below
 from vigil.pixels.sheets.picture_figures import CHANNELS, draw_detections
 from vigil.pixels.video.frames import FRAME_NAME, NUM_THREADS, FrameArchive
 from vigil.plumbing.errors import InputError, listed
@@ -41,15 +48,17 @@ from vigil.plumbing.progress import progress
 from vigil.plumbing.records import read_json, write_json
 from vigil.plumbing.stages import code_fingerprint, run_stage
 
-PICTURE_SUFFIXES = {".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"}
+PICTURES_AT_ONCE = 64
 MEASURES = [*CHANNELS, *(f"{name}_square" for name in CHANNELS)]
 
 
 class Params(Section):
     frame_stride: Count
     min_side_px: Annotated[float, Field(ge=0.1, le=1_000_000)]
-    invalid_boxes: Literal["error", "drop"]
-    unusable_pictures: Literal["error", "drop"]
+    malformed_entries: Policy
+    invalid_boxes: Policy
+    unusable_pictures: Policy
+    damaged_pictures: Literal["error", "drop", "keep"]
     wrong_sizes: Literal["error", "drop", "keep"]
     empty_pictures: Literal["keep", "drop"]
     num_listed: CountOr0
@@ -66,10 +75,10 @@ def main(
     params: Params,
 ) -> None:
     source, findings = ImageSource(images), Findings()
-    told = read_annotations(detection.format, annotations, images, params.frame_stride)
+    told = read_annotations(detection.format, annotations, images, params, findings)
     told = choose_classes(told, detection.classes, findings)
     if detection.format != "tracks":
-        findings.note(UNLISTED, find_unlisted(images, told.pictures["file_name"]))
+        told = find_pictures(told, source, findings)
     memo, code = Memo("import_detections"), code_fingerprint(main)
     measures = measure_pictures(source, told.pictures, params, findings, memo, code)
     memo.prune()
@@ -104,28 +113,32 @@ def main(
         write_json(content, folder / "report.json")
         figures.mkdir()
         means = measures[list(CHANNELS)].to_numpy()
-        draw_detections(found, means, source, figures, num_pictures=params.num_pictures)
+        with library_output():  # of damaged pictures that are kept, told above
+            draw_detections(found, means, source, figures, num_pictures=params.num_pictures)
     print(summarise(content))
 
 
 def read_annotations(
-    annotation_format: str, annotations: Path, images: Path, frame_stride: int
+    annotation_format: str, annotations: Path, images: Path, params: Params, findings: Findings
 ) -> Annotations:
     """Reads annotations of the format named."""
     if annotation_format == "tracks":
-        return read_frames(annotations, images, frame_stride)
+        return read_frames(annotations, images, params.frame_stride)
+    malformed = params.malformed_entries
     if annotation_format == "voc":
-        return read_voc(annotations)
+        return read_voc(annotations, malformed, findings)
     if annotation_format == "coco":
-        return read_coco(only_file(annotations, ".json"))
-    return read_rtsd(only_file(annotations, ".csv"))
+        return read_coco(only_file(annotations, ".json", findings), malformed, findings)
+    return read_rtsd(only_file(annotations, ".csv", findings), malformed, findings)
 
 
-def only_file(path: Path, suffix: str) -> Path:
-    """The file itself, or the only one of its kind in a folder."""
+def only_file(path: Path, suffix: str, findings: Findings) -> Path:
+    """The file itself, or the only one of its kind in a folder, but for hidden ones."""
     if not path.is_dir():
         return path
-    files = sorted(path.glob(f"*{suffix}"))
+    found = sorted(path.glob(f"*{suffix}"))
+    files = [file for file in found if not is_system_file(file.relative_to(path))]
+    findings.note(HIDDEN, sorted(set(found) - set(files)))
     if len(files) != 1:
         raise InputError(
             f"{path}: expected one file *{suffix} in the folder, "
@@ -153,14 +166,16 @@ def read_frames(annotations: Path, images: Path, frame_stride: int) -> Annotatio
     )
 
 
-def find_unlisted(images: Path, file_names: "pd.Series[str]") -> list[str]:
-    """Pictures of the folder that no annotation speaks of: without objects, or forgotten?"""
-    found = {
-        path.relative_to(images).as_posix()
-        for path in images.rglob("*")
-        if path.suffix.lower() in PICTURE_SUFFIXES
-    }
-    return sorted(found.difference(file_names))
+def find_pictures(told: Annotations, source: ImageSource, findings: Findings) -> Annotations:
+    """Gives pictures the names of their files, and notes files that no annotation speaks of."""
+    shown, hidden = pictures_below(source.root)
+    names = told.pictures["file_name"].tolist()
+    file_of = match_names(names, shown)
+    findings.note(OTHER_NAME, [f"{name} is {file}" for name, file in sorted(file_of.items())])
+    findings.note(HIDDEN, sorted(set(hidden) - set(names)))
+    # Without objects, or forgotten?
+    findings.note(UNLISTED, sorted(set(shown) - set(names) - set(file_of.values())))
+    return told.renamed(file_of) if file_of else told
 
 
 def measure_pictures(
@@ -183,43 +198,74 @@ def measure_pictures(
     archives = pictures["file_name"].map(source.archive_of)
     measured: list[dict[str, Any]] = []
     for archive, own in pictures["file_name"].groupby(archives):
-        names, is_strict = own.tolist(), params.unusable_pictures == "error"
+        names, strict = own.tolist(), (params.unusable_pictures, params.damaged_pictures)
         if not archive:
-            measured += measure_each(source, names, is_strict)
+            measured += measure_each(source, names, *strict)
             continue
         path = source.root / str(archive)
-        facts = {"code": code, "archive": file_digest(path), "names": names, "strict": is_strict}
+        facts = {"code": code, "archive": file_digest(path), "names": names, "strict": strict}
 
-        def write(target: Path, names: list[str] = names, is_strict: bool = is_strict) -> None:
-            write_json(measure_each(source, names, is_strict), target, indent=None)
+        def write(target: Path, names: list[str] = names, strict: tuple[str, str] = strict) -> None:
+            write_json(measure_each(source, names, *strict), target, indent=None)
 
         measured += read_json(memo.recall(facts, write))
-    findings.note(UNUSABLE, [entry["problem"] for entry in measured if "problem" in entry])
-    usable = [entry for entry in measured if "problem" not in entry]
+    for reason in (UNUSABLE, TOO_LARGE, DAMAGED):
+        findings.note(
+            reason, [entry["problem"] for entry in measured if entry.get("reason") == reason]
+        )
+    usable = [entry for entry in measured if "sha256" in entry]
     columns = ["file_name", "width", "height", "sha256", *MEASURES]
     return pd.DataFrame(usable, columns=columns).set_index("file_name")
 
 
 def measure_each(
-    source: ImageSource, file_names: Sequence[str], is_strict: bool
+    source: ImageSource, file_names: Sequence[str], unusable: str, damaged: str
 ) -> list[dict[str, Any]]:
-    """What `measure` tells of each picture, in their order, over a few threads."""
+    """What `measure` tells of each picture, in their order, over a few threads.
+
+    Where a library says that one of a few pictures is damaged, each is decoded once more.
+    """
+    found: list[dict[str, Any]] = []
+    starts = range(0, len(file_names), PICTURES_AT_ONCE)
     with ThreadPoolExecutor(NUM_THREADS) as pool:
-        found = pool.map(partial(measure, source, is_strict), file_names)
-        return list(progress(found, "measure pictures", "picture", len(file_names)))
+        for start in progress(starts, "measure pictures", "batch"):
+            names = file_names[start : start + PICTURES_AT_ONCE]
+            with library_output() as lines:
+                entries = list(pool.map(partial(measure, source, unusable), names))
+            if damage_in(lines):
+                entries = [
+                    mark_damage(source, damaged, *one) for one in zip(names, entries, strict=True)
+                ]
+            found += entries
+    return found
 
 
-def measure(source: ImageSource, is_strict: bool, file_name: str) -> dict[str, Any]:
+def mark_damage(
+    source: ImageSource, damaged: str, file_name: str, entry: dict[str, Any]
+) -> dict[str, Any]:
+    """Adds to a picture's entry what is damaged of it, or leaves nothing but that."""
+    told = damage_of(source, file_name) if "sha256" in entry else ""
+    if not told:
+        return entry
+    problem = f"{source.root / file_name}: expected a picture without damage, got: {told}"
+    if damaged == "error":
+        raise InputError(f"{problem}; import_detections.damaged_pictures: drop or keep goes on")
+    kept = entry if damaged == "keep" else {}
+    return {**kept, "problem": problem, "reason": DAMAGED}
+
+
+def measure(source: ImageSource, unusable: str, file_name: str) -> dict[str, Any]:
     """A picture's size, digest and channels, or the `problem` with it where that is no error."""
     try:
         content = source.content(file_name)
         picture = source.decode(content, file_name)
     except InputError as error:
-        if is_strict:
+        if unusable == "error":
             raise InputError(
                 f"{error}; import_detections.unusable_pictures: drop leaves such out"
             ) from None
-        return {"problem": str(error)}
+        reason = TOO_LARGE if isinstance(error, TooLargeError) else UNUSABLE
+        return {"problem": str(error), "reason": reason}
     mean, deviation = (values.ravel() for values in cv2.meanStdDev(picture))
     return {
         "file_name": file_name,

@@ -3,10 +3,11 @@ import zipfile
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import pytest
 from conftest import NUM_FRAMES, SIZE_WH, VIDEOS, Outcome, Project
-from tiny_videos import cut_off, write_coded_video
+from tiny_videos import cut_off, damage_packet, noise, write_coded_video, write_video
 
 from vigil.pixels.video.frames import FrameArchive
 
@@ -57,10 +58,10 @@ def test_another_video_costs_that_video_alone_and_one_less_leaves_no_trace(
 
     decoded = []
 
-    class Watched(vigil.pixels.frames.VideoReader):
-        def __init__(self, path: Path) -> None:
+    class Watched(vigil.pixels.video.frames.VideoReader):
+        def __init__(self, path: Path, **options: Any) -> None:
             decoded.append(path.name)
-            super().__init__(path)
+            super().__init__(path, **options)
 
     monkeypatch.setattr(vigil.pixels.video.frames, "VideoReader", Watched)
     project.set_params("dataset", videos=["door_1.mp4", "door_2.webm"])
@@ -119,3 +120,25 @@ def test_frames_are_stored_at_the_given_quality(project: Project, run_stage: Run
     run_stage(project, "extract_frames")
     with zipfile.ZipFile(project.folder / "data/frames/door_1.mp4.zip") as file:
         assert file.getinfo("000000.jpg").file_size > 2 * low
+
+
+def test_damaged_frames_are_refused_or_kept_and_told(
+    project: Project, run_stage: Run, assert_refused: Callable[..., None]
+) -> None:
+    write_video(project.video("door_3.avi"), noise(12), encoder="mjpeg")
+    damage_packet(project.video("door_3.avi"), 7, b"\xff")
+    outcome = run_stage(project, "extract_frames")
+    assert_refused(outcome, project, "extract_frames")
+    assert "videos/door_3.avi: frame 7 is damaged: '" in outcome.stderr
+    assert outcome.stderr.endswith("; extract_frames.damaged_frames: keep takes such as they are\n")
+    project.set_params("extract_frames", damaged_frames="keep")
+    for _ in range(2):  # the second time it is remembered
+        outcome = run_stage(project, "extract_frames")
+        assert (outcome.code, outcome.stderr) == (0, "")
+        assert outcome.stdout == (
+            "door_3.avi: warning: 1 of 12 frames are damaged, and those that build on them: 7\n"
+        )
+        with FrameArchive(project.folder / "data/frames/door_3.avi.zip") as archive:
+            assert archive.facts.damaged_frames == (7,)
+            assert len(archive) == 12
+        clear(project)
