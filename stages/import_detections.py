@@ -37,7 +37,7 @@ from vigil.domain.video_facts import VideoFacts
 from vigil.pixels.decoding import TooLargeError
 from vigil.pixels.images import ImageSource
 from vigil.pixels.library_output import damage_in, library_output
-from vigil.pixels.picture_folders import damage_of, pictures_below
+from vigil.pixels.picture_folders import damage_of, entries_below, files_below, is_picture
 from vigil.pixels.sheets.picture_figures import CHANNELS, draw_detections
 from vigil.pixels.video.frames import FRAME_NAME, NUM_THREADS, FrameArchive
 from vigil.plumbing.errors import InputError, listed
@@ -168,14 +168,18 @@ def read_frames(annotations: Path, images: Path, frame_stride: int) -> Annotatio
 
 def find_pictures(told: Annotations, source: ImageSource, findings: Findings) -> Annotations:
     """Gives pictures the names of their files, and notes files that no annotation speaks of."""
-    shown, hidden = pictures_below(source.root)
-    names = told.pictures["file_name"].tolist()
-    file_of = match_names(names, shown)
-    findings.note(OTHER_NAME, [f"{name} is {file}" for name, file in sorted(file_of.items())])
-    findings.note(HIDDEN, sorted(set(hidden) - set(names)))
+    files, hidden = files_below(source.root)
+    names = set(told.pictures["file_name"])
+    if names - set(files):
+        present = {*files, *entries_below(source.root, files), *names.intersection(hidden)}
+        file_of = match_names(names, present)
+        findings.note(OTHER_NAME, [f"{name} is {file}" for name, file in sorted(file_of.items())])
+        told = told.renamed(file_of)
+        names = set(told.pictures["file_name"])
+    findings.note(HIDDEN, filter(is_picture, sorted(set(hidden) - names)))
     # Without objects, or forgotten?
-    findings.note(UNLISTED, sorted(set(shown) - set(names) - set(file_of.values())))
-    return told.renamed(file_of) if file_of else told
+    findings.note(UNLISTED, filter(is_picture, sorted(set(files) - names)))
+    return told
 
 
 def measure_pictures(

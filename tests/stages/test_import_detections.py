@@ -6,6 +6,7 @@ import struct
 import subprocess
 import sys
 import unicodedata
+import zipfile
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -333,6 +334,26 @@ def test_pictures_are_found_by_what_others_call_them(
         (files.get(name, name), *box) for name, own in BOXES.items() for box in own
     )
     assert report_of(set_project)["findings"] == {"picture found under another name": 3}
+
+
+def test_names_that_files_and_archives_have_are_theirs(
+    set_project: Project, run_stage: Run
+) -> None:
+    """A file without an ending beside one with it; an archive beside the same picture."""
+    images = set_project.folder / "set/images"
+    shutil.copy(images / "b.png", images / "a")
+    write_pictures(set_project.folder, ["x.png", "x2.png"])
+    with zipfile.ZipFile(images / "all.zip", "w") as file:
+        file.write(set_project.folder / "x2.png", "b.png")
+        file.write(set_project.folder / "x.png", unicodedata.normalize("NFD", "é.png"))
+    told = dict.fromkeys(("a", "all.zip/b.png", "all.zip/é.png"), BOXES["b.png"])
+    write_coco(set_project.folder / "set/instances.json", coco_of(told))
+    use(set_project, "coco")
+    outcome = run_set(run_stage, set_project, "set/instances.json")
+    assert (outcome.code, outcome.stderr) == (0, "")
+    found = unicodedata.normalize("NFD", "all.zip/é.png")
+    assert found_in(set_project).images.index.tolist() == ["a", "all.zip/b.png", found]
+    assert report_of(set_project)["findings"]["picture found under another name"] == 1
 
 
 def test_malformed_entries_can_be_left_out(set_project: Project, run_stage: Run) -> None:
