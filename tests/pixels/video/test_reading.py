@@ -1,5 +1,6 @@
 """Videos are made whose frames spell their number, so order and count can be read off them."""
 
+import gc
 import random
 import shutil
 import subprocess
@@ -158,6 +159,22 @@ def test_frames_are_turned_and_mirrored_as_players_do(tmp_path: Path, case: str)
         raw = subprocess.run([ffmpeg, *words], capture_output=True, check=True).stdout
         played = np.frombuffer(raw, np.uint8).reshape(-1, *shown[0].shape)
         assert np.abs(played.astype(int) - np.stack(shown)).max() <= 2
+
+
+def test_frames_of_a_turned_video_are_let_go(tmp_path: Path) -> None:
+    """Without the garbage being collected: a circle of references would keep each of them."""
+    file = write_coded_video(tmp_path / "v.mp4", 40, (64, 48))
+    turn_clockwise(file, 1)
+    gc.collect()
+    gc.disable()
+    try:
+        num_kept = []
+        for frame in VideoReader(file):
+            to_bgr(frame)
+            num_kept.append(sum(isinstance(one, type(frame)) for one in gc.get_objects()))
+        assert max(num_kept) < 20
+    finally:
+        gc.enable()
 
 
 def test_a_matrix_of_nothing_turns_nothing(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 from vigil.pixels.video.picture import Picture
 
 
-def shown(picture: Picture, matrix: bytes) -> Picture:
+def shown(picture: Picture, matrix: bytes | bytearray) -> Picture:
     """Applies a display matrix (ISO/IEC 14496-12, 8.3.2), rounded to quarter turns and mirrors.
 
     It takes the point (p, q) to (ap + cq, bp + dq), moved to where no coordinate is negative.

@@ -170,6 +170,7 @@ class VideoReader:
         stream.thread_type = "AUTO"
         stream.codec_context.thread_count = self._num_threads
         self.damaged, self._is_suspect = {}, False
+        matrices = _Matrices()
         self._rate = stream.average_rate or stream.guessed_rate
         self._seconds = []
         size_wh: tuple[int, int] | None = None
@@ -189,6 +190,7 @@ class VideoReader:
                         )
                     if frame.time is not None:
                         self._seconds.append(frame.time)
+                    matrices.give(frame)
                     num_frames += 1
                     yield frame
         except (av.FFmpegError, OSError, ValueError) as error:
@@ -280,10 +282,35 @@ def _promised_seconds(container: av.container.InputContainer, stream: av.VideoSt
 
 
 def to_bgr(frame: av.VideoFrame) -> Picture:
-    """A frame's pixels, (H, W, 3) BGR, turned and mirrored as the file asks of players."""
+    """A frame's pixels, (H, W, 3) BGR, turned and mirrored as the file asks of players.
+
+    Args:
+        frame: of a `VideoReader`.
+    """
     picture = frame.to_ndarray(format="bgr24").astype(np.uint8, copy=False)
-    told = cast(Mapping[str, bytes], frame.side_data).get("DISPLAYMATRIX")
-    return picture if told is None else shown(picture, bytes(told))
+    matrix = frame.opaque
+    return shown(picture, matrix) if isinstance(matrix, bytearray) else picture
+
+
+class _Matrices:
+    """Hands each frame of a video its display matrix, for `to_bgr` to apply.
+
+    To ask a frame for what is beside its pixels ties it into a circle of references, so that it
+    stays in memory until the garbage is collected, and every frame after it takes new memory. So
+    only the first one is asked, and one that is turned in another way than the one before.
+    """
+
+    def __init__(self) -> None:
+        self._rotation: int | None = None
+        self._matrix: bytes | None = None
+
+    def give(self, frame: av.VideoFrame) -> None:
+        if frame.rotation != self._rotation:
+            told = cast(Mapping[str, bytes], frame.side_data).get("DISPLAYMATRIX")
+            self._rotation = frame.rotation
+            self._matrix = None if told is None else bytes(told)
+        if self._matrix is not None:
+            frame.opaque = bytearray(self._matrix)  # by whose address PyAV knows it: one each
 
 
 def _reason(error: Exception) -> str:
