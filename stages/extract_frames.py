@@ -4,7 +4,7 @@ from fractions import Fraction
 from functools import partial
 from pathlib import Path
 
-from vigil.pixels.frames import extract_frames
+from vigil.pixels.frames import extract_frames, tell_damage
 from vigil.plumbing.errors import InputError
 from vigil.plumbing.fingerprints import code_fingerprint
 from vigil.plumbing.memo import Memo, tree_digest
@@ -40,7 +40,10 @@ def main(
             options = {**settings.model_dump(), "picture_fps": Fraction(str(picture_fps))}
             if source.is_dir():
                 facts["picture_fps"] = picture_fps
-            memo.fetch(facts, partial(extract_frames, source, **options), folder / f"{video}.zip")
+            archive = folder / f"{video}.zip"
+            memo.fetch(facts, partial(extract_frames, source, **options), archive)
+            if warning := tell_damage(archive):
+                print(warning)
     memo.prune()
 
 

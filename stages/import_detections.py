@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from vigil.domain.pictures.annotated import write_annotated
+from vigil.pixels.importing.library_output import library_output
 from vigil.pixels.importing.pictures import import_pictures
 from vigil.pixels.importing.report import describe, summarise
 from vigil.pixels.pictures.images import ImageSource
@@ -32,7 +33,8 @@ def main(
         figures.mkdir()
         means = found.measures[list(CHANNELS)].to_numpy()
         source = ImageSource(images)
-        draw_pictures(found.known, means, source, figures, num_pictures=settings.num_pictures)
+        with library_output():  # of damaged pictures that are kept: the report names them
+            draw_pictures(found.known, means, source, figures, num_pictures=settings.num_pictures)
     print(summarise(content))
 
 

@@ -1,11 +1,13 @@
 """Makes tiny videos whose frames carry their number, for tests to count and order them by."""
 
+import random
 import struct
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from pathlib import Path
 
 import av
+import cv2
 import numpy as np
 import numpy.typing as npt
 from av.stream import Disposition
@@ -16,14 +18,14 @@ NUM_BITS = 10
 NUM_COLUMNS = 5
 ENCODERS = {
     **{".mp4": "libx264", ".mkv": "libx264", ".webm": "libvpx-vp9", ".avi": "mpeg4"},
-    **{".ts": "libx264", ".gif": "gif", ".apng": "apng"},
+    **{".ts": "libx264", ".gif": "gif", ".apng": "apng", ".asf": "wmv2", ".mov": "mjpeg"},
 }
 OPTIONS = {
     "libx264": {"preset": "ultrafast", "crf": "12"},
     "libvpx-vp9": {"deadline": "realtime", "cpu-used": "8", "crf": "20", "b": "0"},
     "mpeg4": {"qmin": "2", "qmax": "4"},
 }
-PIXEL_FORMATS = {"gif": "gray", "apng": "rgb24"}
+PIXEL_FORMATS = {"gif": "gray", "apng": "rgb24", "mjpeg": "yuvj420p"}
 
 
 def coded_picture(number: int, size_wh: tuple[int, int]) -> Picture:
@@ -61,18 +63,24 @@ def write_video(
     fps: Fraction = Fraction(10),
     times_s: Sequence[Fraction] | None = None,
     container_options: dict[str, str] | None = None,
+    encoder: str = "",
+    options: dict[str, str] | None = None,
 ) -> Path:
     """Encodes BGR pictures; the path's ending says container and codec.
 
     Args:
         times_s: when each picture is shown, where that is not evenly spaced.
+        encoder: instead of the usual one of the container.
+        options: of the encoder, instead of the usual ones.
     """
     pictures = list(pictures)
     height, width = pictures[0].shape[:2]
-    encoder = ENCODERS[path.suffix]
+    encoder = encoder or ENCODERS[path.suffix]
     time_base = Fraction(1, 1000) if times_s else 1 / fps
     with av.open(str(path), "w", options=container_options or {}) as container:
-        stream = container.add_stream(encoder, rate=fps, options=OPTIONS.get(encoder, {}))
+        stream = container.add_stream(
+            encoder, rate=fps, options=options or OPTIONS.get(encoder, {})
+        )
         stream.width, stream.height = width, height
         # The usual chroma format knows only even sizes.
         odd_h264 = encoder == "libx264" and (width % 2 or height % 2)
@@ -140,7 +148,12 @@ def write_cover(path: Path) -> Path:
 
 
 def turn_clockwise(mp4: Path, quarter_turns: int) -> None:
-    """Writes into an mp4's header that players are to turn it; the pixels stay as they are.
+    """Writes into an mp4's header that players are to turn it; the pixels stay as they are."""
+    write_matrix(mp4, *{1: (0, 1, -1, 0), 2: (-1, 0, 0, -1), 3: (0, -1, 1, 0)}[quarter_turns])
+
+
+def write_matrix(mp4: Path, a: int, b: int, c: int, d: int) -> None:
+    """Writes into an mp4's header how players are to turn and mirror it.
 
     The track header's matrix (ISO 14496-12, 8.3.2) takes (p, q) to (ap + cq + x, bp + dq + y).
     """
@@ -148,15 +161,73 @@ def turn_clockwise(mp4: Path, quarter_turns: int) -> None:
     at = content.index(b"tkhd") + 4
     assert content[at] == 0, "expected a track header of version 0"
     width, height = (value >> 16 for value in struct.unpack_from(">II", content, at + 76))
-    a, b, c, d, x, y = {
-        1: (0, 1, -1, 0, height, 0),
-        2: (-1, 0, 0, -1, width, height),
-        3: (0, -1, 1, 0, 0, width),
-    }[quarter_turns]
+    x = (width if a < 0 else 0) + (height if c < 0 else 0)
+    y = (width if b < 0 else 0) + (height if d < 0 else 0)
     one = 1 << 16
     matrix = (a * one, b * one, 0, c * one, d * one, 0, x * one, y * one, 1 << 30)
     struct.pack_into(">9i", content, at + 40, *matrix)
     mp4.write_bytes(content)
+
+
+def write_two_streams(path: Path, *dispositions: Disposition) -> Path:
+    """A container with a video stream for each disposition, the first of 64x48 px."""
+    with av.open(str(path), "w") as container:
+        streams = []
+        for number, disposition in enumerate(dispositions):
+            stream = container.add_stream("mjpeg" if number else "libx264", rate=10)
+            stream.width, stream.height = 64 + 32 * number, 48
+            stream.pix_fmt = "yuvj420p" if number else "yuv420p"
+            stream.disposition = disposition
+            streams.append(stream)
+        for number in range(6):
+            for stream in streams:
+                picture = coded_picture(number, (stream.width, stream.height))
+                frame = av.VideoFrame.from_ndarray(picture, format="bgr24")
+                frame.pts, frame.time_base = number, Fraction(1, 10)
+                container.mux(stream.encode(frame))
+        for stream in streams:
+            container.mux(stream.encode(None))
+    return path
+
+
+def packets_of(path: Path) -> list[tuple[int, int]]:
+    """Where the packets of a video lie in its file: (place, number of bytes), in their order."""
+    with av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        return [(packet.pos, packet.size) for packet in container.demux(stream) if packet.size]
+
+
+def copy_packets(path: Path, target: Path, left_out: Iterable[int]) -> Path:
+    """A video without some packets, as a line or a recorder loses them."""
+    without = set(left_out)
+    with av.open(str(path)) as source, av.open(str(target), "w") as container:
+        stream = container.add_stream_from_template(source.streams.video[0])
+        for number, packet in enumerate(source.demux(source.streams.video[0])):
+            if packet.size and number not in without:
+                packet.stream = stream
+                container.mux(packet)
+    return target
+
+
+def noise(num_frames: int, size_wh: tuple[int, int] = (128, 96)) -> list[Picture]:
+    """Coarse noise that moves: no part of a frame is coded in a byte or two."""
+    width, height = size_wh
+    coarse = np.random.default_rng(0).integers(0, 256, (12, 16, 3), dtype=np.uint8)
+    still = cv2.resize(coarse, size_wh, interpolation=cv2.INTER_CUBIC)
+    return [np.roll(still, 3 * number, axis=1)[:height, :width] for number in range(num_frames)]
+
+
+def damage_packet(path: Path, number: int, fill: bytes = b"") -> Path:
+    """Overwrites a part of one packet, with noise where nothing else is given."""
+    place, size = packets_of(path)[number]
+    content = bytearray(path.read_bytes())
+    begin = place + int(size * 0.3)
+    num_bytes = min(400, place + size - begin)
+    content[begin : begin + num_bytes] = (
+        fill * num_bytes if fill else random.Random(number).randbytes(num_bytes)
+    )
+    path.write_bytes(content)
+    return path
 
 
 def is_moov_first(mp4: Path) -> bool:

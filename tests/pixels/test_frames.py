@@ -9,7 +9,15 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tiny_videos import cut_off, read_code, turn_clockwise, write_coded_video
+from tiny_videos import (
+    cut_off,
+    damage_packet,
+    noise,
+    read_code,
+    turn_clockwise,
+    write_coded_video,
+    write_video,
+)
 
 from vigil.domain.video_facts import Stamps, VideoFacts
 from vigil.pixels.frames import FrameArchive, dump_facts, extract_frames
@@ -248,3 +256,15 @@ def test_an_empty_entry_is_refused(tmp_path: Path) -> None:
     write_zip(tmp_path / "v.zip", **{"frames.json": json.dumps(GOOD_FACTS), "000000.jpg": ""})
     with FrameArchive(tmp_path / "v.zip") as archive, pytest.raises(InputError, match="frame 0"):
         archive.bgr(0)
+
+
+def test_damaged_frames_are_kept_where_that_is_asked(tmp_path: Path) -> None:
+    video = write_video(tmp_path / "v.avi", noise(9), encoder="mjpeg")
+    damage_packet(video, 4, b"\xff")
+    with pytest.raises(InputError, match=r"v\.avi: frame 4 is damaged: .*damaged_frames: keep"):
+        extract_frames(video, tmp_path / "v.zip", jpeg_quality=90)
+    facts = extract_frames(video, tmp_path / "v.zip", jpeg_quality=90, damaged_frames="keep")
+    assert facts.damaged_frames == (4,)
+    with FrameArchive(tmp_path / "v.zip") as archive:
+        assert archive.facts == facts
+        assert archive.bgr(4).shape == (96, 128, 3)

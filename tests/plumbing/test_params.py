@@ -102,6 +102,7 @@ DATASET: dict[str, Any] = {
     "root": "data",
     "videos": ["a.mp4"],
     "annotations": "a.json",
+    "video_of_task": {},
     "picture_fps": 25.0,
     "video_of_task": {},
     "detection": DETECTION,

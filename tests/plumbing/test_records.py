@@ -111,7 +111,6 @@ def test_no_cell_is_a_formula_and_each_is_read_as_it_was(
     assert not [cell for cell in cells if cell.startswith(("=", "+", "-", "@", "\t", "\r"))]
     dtypes = {"name": str, "n": float}
     assert read_csv(file, dtypes).to_dict("list") == table.to_dict("list")
-    assert read_csv(file, dtypes, is_own=False)["name"].tolist() == cells
 
 
 def test_rows_of_more_cells_than_names_are_refused(tmp_path: Path) -> None:

@@ -3,11 +3,20 @@ import zipfile
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import cv2
 import pytest
 from conftest import NUM_FRAMES, SIZE_WH, VIDEOS, Outcome, Project
-from tiny_videos import coded_picture, cut_off, read_code, write_coded_video
+from tiny_videos import (
+    coded_picture,
+    cut_off,
+    damage_packet,
+    noise,
+    read_code,
+    write_coded_video,
+    write_video,
+)
 
 from vigil.pixels.frames import FrameArchive
 
@@ -59,9 +68,9 @@ def test_another_video_costs_that_video_alone_and_one_less_leaves_no_trace(
     decoded = []
 
     class Watched(vigil.pixels.video.source.VideoReader):
-        def __init__(self, path: Path, num_threads: int = 0) -> None:
+        def __init__(self, path: Path, *args: Any, **options: Any) -> None:
             decoded.append(path.name)
-            super().__init__(path, num_threads)
+            super().__init__(path, *args, **options)
 
     monkeypatch.setattr(vigil.pixels.video.source, "VideoReader", Watched)
     project.set_params("dataset", videos=["door_1.mp4", "door_2.webm"])
@@ -199,3 +208,25 @@ def test_bad_numbered_pictures_are_one_line(
     outcome = run_stage(project, "extract_frames")
     assert_refused(outcome, project, "extract_frames")
     assert expected in outcome.stderr
+
+
+def test_damaged_frames_are_refused_or_kept_and_told(
+    project: Project, run_stage: Run, assert_refused: Callable[..., None]
+) -> None:
+    write_video(project.video("door_3.avi"), noise(12), encoder="mjpeg")
+    damage_packet(project.video("door_3.avi"), 7, b"\xff")
+    outcome = run_stage(project, "extract_frames")
+    assert_refused(outcome, project, "extract_frames")
+    assert "videos/door_3.avi: frame 7 is damaged: '" in outcome.stderr
+    assert outcome.stderr.endswith("; damaged_frames: keep takes such as they are\n")
+    project.set_params("extract_frames", damaged_frames="keep")
+    for _ in range(2):  # the second time it is remembered
+        outcome = run_stage(project, "extract_frames")
+        assert (outcome.code, outcome.stderr) == (0, "")
+        assert outcome.stdout == (
+            "door_3.avi: warning: 1 of 12 frames are damaged, and those that build on them: 7\n"
+        )
+        with FrameArchive(project.folder / "data/frames/door_3.avi.zip") as archive:
+            assert archive.facts.damaged_frames == (7,)
+            assert len(archive) == 12
+        clear(project)

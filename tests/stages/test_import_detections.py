@@ -2,6 +2,12 @@
 
 import json
 import shutil
+import struct
+import subprocess
+import sys
+import unicodedata
+import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,7 +15,16 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from conftest import NUM_FRAMES, REAL, SIZE_WH, VIDEOS, Outcome, Project, write_drawn
+from conftest import (
+    NUM_FRAMES,
+    REAL,
+    REPOSITORY,
+    SIZE_WH,
+    VIDEOS,
+    Outcome,
+    Project,
+    write_drawn,
+)
 from PIL import Image
 from tiny_detections import (
     BOXES,
@@ -258,6 +273,149 @@ def test_unusable_pictures_can_be_left_out(set_project: Project, run_stage: Run)
     assert "expected the picture 'b.png', found none" in second
 
 
+@pytest.mark.parametrize("policy", ["drop", "keep"])
+def test_damaged_pictures_can_be_left_out_or_kept(
+    set_project: Project, run_stage: Run, policy: str
+) -> None:
+    damage_a_jpeg(set_project)
+    set_project.set_params(STAGE, damaged_pictures=policy)
+    outcome = run_set(run_stage, set_project)
+    assert (outcome.code, outcome.stderr) == (0, "")  # nor libjpeg's own line
+    kept = ["c.jpg"] if policy == "keep" else []
+    assert found_in(set_project).images.index.tolist() == ["a.jpg", "b.png", *kept]
+    (told,) = report_of(set_project)["listed"]["picture damaged"]
+    assert "c.jpg: expected a picture without damage, got: Corrupt JPEG data: " in told
+
+
+def test_pictures_of_too_many_pixels_are_counted_as_such(
+    set_project: Project, run_stage: Run
+) -> None:
+    write_empty_png(set_project.folder / "set/images/b.png", 20_000, 20_000)
+    set_project.set_params(STAGE, unusable_pictures="drop")
+    assert run_set(run_stage, set_project).code == 0
+    assert report_of(set_project)["findings"] == {"picture of too many pixels": 1}
+
+
+def test_what_others_leave_in_folders_is_left_out(set_project: Project, run_stage: Run) -> None:
+    folder = set_project.folder / "set"
+    for name in ("._a.xml", "__MACOSX/annotations/._b.xml", ".ipynb_checkpoints/a.xml"):
+        (folder / "annotations" / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / "annotations" / name).write_bytes(b"\0\5\x16\7Mac OS X")
+    for name in ("._a.jpg", "__MACOSX/._a.jpg", ".ipynb_checkpoints/a.jpg", ".thumbs/b.png"):
+        (folder / "images" / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(folder / "images/a.jpg", folder / "images" / name)
+    for name in ("Thumbs.db", ".DS_Store", "desktop.ini", "._a.json", "._gt.csv"):
+        for place in ("images", "annotations", "."):
+            (folder / place / name).write_bytes(b"\0\1")
+    outcome = run_set(run_stage, set_project)
+    assert (outcome.code, outcome.stderr) == (0, "")
+    assert found_in(set_project).images.index.tolist() == list(BOXES)
+    assert report_of(set_project)["findings"] == {"hidden or system file": 7}
+    for annotation_format in ("coco", "rtsd"):
+        use(set_project, annotation_format)
+        assert run_set(run_stage, set_project, "set").code == 0
+        assert report_of(set_project)["findings"] == {"hidden or system file": 5}
+
+
+@pytest.mark.parametrize("annotation_format", SOURCES)
+def test_pictures_are_found_by_what_others_call_them(
+    annotation_format: str, set_project: Project, run_stage: Run
+) -> None:
+    folder = set_project.folder / "set"
+    other = {"a.jpg": "images\\straße é.jpg", "b.png": "b", "c.jpg": "/home/me/day 1/c.jpg"}
+    files = {"a.jpg": unicodedata.normalize("NFD", "straße é.jpg"), "c.jpg": "day 1/c.jpg"}
+    (folder / "images/day 1").mkdir()
+    for name, file in files.items():
+        (folder / "images" / name).rename(folder / "images" / file)
+    told = {other[name]: boxes for name, boxes in BOXES.items()}
+    shutil.rmtree(folder / "annotations")
+    write_voc(folder / "annotations", BOXES)
+    for name in BOXES:
+        xml = folder / f"annotations/{Path(name).stem}.xml"
+        xml.write_text(xml.read_text().replace(f">{name}<", f">{other[name]}<"))
+    write_coco(folder / "instances.json", coco_of(told))
+    write_rtsd(folder / "gt.csv", told)
+    use(set_project, annotation_format)
+    outcome = run_set(run_stage, set_project, SOURCES[annotation_format])
+    assert (outcome.code, outcome.stderr) == (0, "")
+    rows = found_in(set_project).boxes[["image", "label", *CORNERS]]
+    assert sorted(rows.itertuples(index=False, name=None)) == sorted(
+        (files.get(name, name), *box) for name, own in BOXES.items() for box in own
+    )
+    assert report_of(set_project)["findings"] == {"picture found under another name": 3}
+
+
+def test_names_that_files_and_archives_have_are_theirs(
+    set_project: Project, run_stage: Run
+) -> None:
+    """A file without an ending beside one with it; an archive beside the same picture."""
+    images = set_project.folder / "set/images"
+    shutil.copy(images / "b.png", images / "a")
+    write_pictures(set_project.folder, ["x.png", "x2.png"])
+    with zipfile.ZipFile(images / "all.zip", "w") as file:
+        file.write(set_project.folder / "x2.png", "b.png")
+        file.write(set_project.folder / "x.png", unicodedata.normalize("NFD", "é.png"))
+    told = dict.fromkeys(("a", "all.zip/b.png", "all.zip/é.png"), BOXES["b.png"])
+    write_coco(set_project.folder / "set/instances.json", coco_of(told))
+    use(set_project, "coco")
+    outcome = run_set(run_stage, set_project, "set/instances.json")
+    assert (outcome.code, outcome.stderr) == (0, "")
+    found = unicodedata.normalize("NFD", "all.zip/é.png")
+    assert found_in(set_project).images.index.tolist() == ["a", "all.zip/b.png", found]
+    assert report_of(set_project)["findings"]["picture found under another name"] == 1
+
+
+def test_malformed_entries_can_be_left_out(set_project: Project, run_stage: Run) -> None:
+    (set_project.folder / "set/annotations/d.xml").write_text("<annotation>")
+    b_xml(voc_object("dog", 4, 5, 9, 12), voc_object("", 1, 1, 9, 9))(set_project)
+    set_project.set_params(STAGE, malformed_entries="drop")
+    outcome = run_set(run_stage, set_project)
+    assert (outcome.code, outcome.stderr) == (0, "")
+    assert found_in(set_project).boxes["label"].tolist() == [
+        "dog",
+        "cat",
+        "dog",
+        "bird",
+        "dog",
+        "dog",
+    ]
+    assert len(report_of(set_project)["listed"]["entry malformed"]) == 2
+
+
+RUN = (
+    "import resource, runpy, sys; limit = int(sys.argv[1]); "
+    "resource.setrlimit(resource.RLIMIT_AS, (limit, limit)); "
+    "sys.argv = sys.argv[2:]; runpy.run_path(sys.argv[0], run_name='__main__')"
+)
+
+
+@pytest.mark.parametrize("limit_gb", [0.9, 1.2, 1.4, 2.5])
+def test_too_little_memory_is_no_verdict_on_a_picture(
+    set_project: Project, run_stage: Run, limit_gb: float
+) -> None:
+    """Wherever the room that is left does not do: for the picture, the decoder or what follows."""
+    write_empty_png(set_project.folder / "set/images/b.png", 11_000, 11_000)
+    set_project.set_params(STAGE, unusable_pictures="drop", wrong_sizes="keep", num_pictures=0)
+    words = [
+        *(str(REPOSITORY / "stages/import_detections.py"), "--annotations", "set/annotations"),
+        *("--images", "set/images", "--detections", "data/detection"),
+        *("--report", "data/detection_report"),
+    ]
+    done = subprocess.run(
+        [sys.executable, "-c", RUN, str(int(limit_gb * 2**30)), *words],
+        cwd=set_project.folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode == 0:
+        assert "b.png" in found_in(set_project).images.index
+    else:
+        assert done.stderr.startswith("import_detections: expected more memory, got: ")
+        assert done.stderr.count("\n") == 1
+    assert (done.returncode == 0) == (limit_gb > 1.4) or limit_gb == 1.4
+
+
 def test_pictures_of_another_size_can_be_left_out_or_kept(
     set_project: Project, run_stage: Run
 ) -> None:
@@ -297,6 +455,36 @@ def remove(path: str) -> Change:
     return lambda project: (project.folder / path).unlink()
 
 
+def damage_a_jpeg(project: Project) -> None:
+    """A hole of zeros in the middle of the coded pixels, as a disk that fails leaves one."""
+    size_wh = (320, 240)
+    write_pictures(project.folder / "set/images", ["c.jpg"], size_wh)
+    (project.folder / "set/annotations/c.xml").write_text(
+        voc_xml("c.jpg", [voc_object("dog", 2, 2, 20, 20)], size_wh)
+    )
+    path = project.folder / "set/images/c.jpg"
+    content = bytearray(path.read_bytes())
+    middle = len(content) // 2
+    content[middle : middle + 200] = bytes(200)
+    path.write_bytes(content)
+
+
+def write_empty_png(path: Path, width: int, height: int) -> None:
+    """A black picture in as few bytes as there can be, without room for its pixels."""
+    packer = zlib.compressobj(9)
+    row = bytes(1 + (width + 7) // 8)
+    pixels = b"".join(packer.compress(row) for _ in range(height)) + packer.flush()
+    header = struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0)
+    parts = ((b"IHDR", header), (b"IDAT", pixels), (b"IEND", b""))
+    path.write_bytes(
+        b"\x89PNG\r\n\x1a\n"
+        + b"".join(
+            struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+            for kind, data in parts
+        )
+    )
+
+
 def link_out(project: Project) -> None:
     (project.folder / "secret.png").write_bytes((project.folder / "set/images/b.png").read_bytes())
     (project.folder / "set/images/b.png").unlink()
@@ -311,9 +499,19 @@ BAD_VOC: dict[str, tuple[Change, str]] = {
         ),
         "b.xml: expected VOC's XML, got: 'a document type'",
     ),
-    "XML without size": (
-        b_xml(voc_object("dog", 1, 1, 9, 9), size_wh=None),
-        "b.xml: expected size/width, found none",
+    "a size of words": (
+        b_xml(voc_object("dog", 1, 1, 9, 9), size_wh=("wide", 40)),
+        "b.xml: expected a number as size/width, got 'wide'; "
+        "malformed_entries: drop leaves such out",
+    ),
+    "a damaged JPEG": (
+        damage_a_jpeg,
+        "set/images/c.jpg: expected a picture without damage, got: Corrupt JPEG data: ",
+    ),
+    "a picture of too many pixels": (
+        lambda project: write_empty_png(project.folder / "set/images/b.png", 20_000, 20_000),
+        "b.png: expected a picture of at most 134217728 px, got 20000x20000; "
+        "unusable_pictures: drop",
     ),
     "xmin > xmax": (
         strict(b_xml(voc_object("dog", 1, 1, 9, 9), voc_object("dog", 9, 1, 3, 9))),

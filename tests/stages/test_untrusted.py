@@ -543,7 +543,7 @@ def test_parameters_may_refer_to_each_other(project: Project, run_stage: Run) ->
     params = project.params
     del params["extract_frames"], params["split"]
     text = yaml.safe_dump(params)
-    text += "extract_frames: &a {jpeg_quality: 90}\n"
+    text += "extract_frames: &a {jpeg_quality: 90, damaged_frames: error}\n"
     text += "split: &base {seed: 1, val_fraction: 0.5, test_fraction: 0.3, test_videos: [],\n"
     text += "  gap_frames: 3, anomalous_val_fraction: 0.0,\n"
     text += "  given: {classifier: &drawn splits/drawn.csv, detector: *drawn, alarm: *drawn}}\n"

@@ -55,6 +55,8 @@ class VideoFacts:
         stamps: when each frame is shown; None where the file has no stamps: its frames are taken
             as evenly spaced then, from 0.
         num_hidden: frames that the file holds and tells players not to show (an edit list).
+        damaged_frames: those that their decoder mended, where these were to be kept; those that
+            build on them, up to the next keyframe, are not counted.
     """
 
     size_wh: tuple[int, int]
@@ -63,6 +65,7 @@ class VideoFacts:
     is_variable_rate: bool = False
     stamps: Stamps | None = None
     num_hidden: int = 0
+    damaged_frames: tuple[int, ...] = ()
 
     def shown_s(self) -> npt.NDArray[np.float64]:
         """When each frame is shown, (N,) seconds, as the file tells it."""

@@ -10,17 +10,19 @@ import zipfile
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Literal
 
 import cv2
-import numpy as np
 
 from vigil.domain.video_facts import Stamps, VideoFacts
 from vigil.pixels.pictures.archives import DAMAGED, read_entry
+from vigil.pixels.pictures.decoding import decode_picture
 from vigil.pixels.pictures.picture import Picture
+from vigil.pixels.video.reading import DamagedFrameError
 from vigil.pixels.video.source import SourceFrame, frame_bgr, open_source
 from vigil.plumbing.errors import InputError, shorten
 from vigil.plumbing.progress import progress
@@ -34,7 +36,12 @@ MAX_WAITING_FRAMES = 16
 
 
 def extract_frames(
-    video: Path, archive: Path, *, jpeg_quality: int, picture_fps: Fraction = PICTURE_FPS
+    video: Path,
+    archive: Path,
+    *,
+    jpeg_quality: int,
+    damaged_frames: Literal["error", "keep"] = "error",
+    picture_fps: Fraction = PICTURE_FPS,
 ) -> VideoFacts:
     """Decodes a video once, in order, into an archive.
 
@@ -43,13 +50,16 @@ def extract_frames(
     Args:
         video: a file, or a folder of numbered pictures.
         jpeg_quality: 1 to 100, of libjpeg; chroma is stored at half the resolution.
+        damaged_frames: what becomes of frames that the decoder mended: an error, or kept as they
+            are and told in the facts.
         picture_fps: of numbered pictures.
 
     Raises:
         InputError: see `open_source` and `VideoReader`.
     """
-    reader = open_source(video, picture_fps)
+    reader = open_source(video, picture_fps, keeps_damaged=damaged_frames == "keep")
     with (
+        _advice(),
         zipfile.ZipFile(archive, "w", zipfile.ZIP_STORED) as file,
         ThreadPoolExecutor(NUM_THREADS) as pool,
     ):
@@ -75,9 +85,35 @@ def extract_frames(
             reader.is_variable_rate,
             Stamps.of(*reader.stamps) if reader.stamps else None,
             reader.num_hidden,
+            tuple(sorted(reader.damaged)),
         )
         _store(file, FACTS_NAME, dump_facts(facts).encode())
     return facts
+
+
+@contextmanager
+def _advice() -> Iterator[None]:
+    try:
+        yield
+    except DamagedFrameError as error:
+        raise InputError(f"{error}; damaged_frames: keep takes such as they are") from None
+
+
+def tell_damage(archive: Path) -> str:
+    """A warning that names the frames of an archive that were kept though damaged; else empty.
+
+    Raises:
+        InputError: see `FrameArchive`.
+    """
+    with FrameArchive(archive) as frames:
+        damaged = frames.facts.damaged_frames
+        if not damaged:
+            return ""
+        return (
+            f"{archive.stem}: warning: {len(damaged)} of {len(frames)} frames are damaged, and "
+            f"those that build on them: {', '.join(map(str, damaged[:20]))}"
+            f"{', …' if len(damaged) > 20 else ''}"
+        )
 
 
 class FrameArchive:
@@ -146,10 +182,10 @@ class FrameArchive:
                 f"{self.path}: expected frame {frame_index} of {len(self)}, "
                 f"got: {shorten(str(error))}"
             ) from None
-        picture = cv2.imdecode(np.frombuffer(jpeg, np.uint8), flags) if jpeg else None
+        picture = decode_picture(jpeg, flags)
         if picture is None:
             raise InputError(f"{self.path}: frame {frame_index} is not a JPEG")
-        return picture.astype(np.uint8, copy=False)
+        return picture
 
 
 def _encode(frame: SourceFrame, jpeg_quality: int) -> tuple[bytes, tuple[int, int]]:
@@ -171,7 +207,7 @@ class _NoStampsError(Exception):
 
 def dump_facts(facts: VideoFacts) -> str:
     """The text of `frames.json`."""
-    content = {
+    content: dict[str, Any] = {
         "fps": _dump_fraction(facts.fps),
         "is_variable_rate": facts.is_variable_rate,
         "num_frames": facts.num_frames,
@@ -179,6 +215,8 @@ def dump_facts(facts: VideoFacts) -> str:
         "size_wh": list(facts.size_wh),
         "stamps": None if facts.stamps is None else _dump_stamps(facts.stamps),
     }
+    if facts.damaged_frames:
+        content["damaged_frames"] = list(facts.damaged_frames)
     return json.dumps(content, indent=1, sort_keys=True) + "\n"
 
 
@@ -194,8 +232,9 @@ def _load_facts(content: bytes) -> VideoFacts:
     if stamps is not None and stamps.num_frames != num_frames:
         raise ValueError(f"{stamps.num_frames} time stamps for {num_frames} frames")
     num_hidden = int(values.get("num_hidden", 0))
+    damaged = tuple(int(index) for index in values.get("damaged_frames", ()))
     return VideoFacts(
-        (int(width), int(height)), num_frames, fps, is_variable_rate, stamps, num_hidden
+        (int(width), int(height)), num_frames, fps, is_variable_rate, stamps, num_hidden, damaged
     )
 
 

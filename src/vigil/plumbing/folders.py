@@ -3,21 +3,31 @@
 import os
 import re
 from collections.abc import Iterable
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePath, PurePosixPath
 
 from vigil.plumbing.errors import InputError, shorten
 
 DVC_FOLDER = ".dvc"
 DVC_OBJECT = re.compile(r"/files/md5/[0-9a-f]{2}/[0-9a-f]{30}$")
 
+SYSTEM_NAMES = {
+    *("thumbs.db", "ehthumbs.db", "desktop.ini", "$recycle.bin", "system volume information"),
+    *("__macosx", "@eadir", "#recycle", "lost+found"),
+}
+"""Of Windows, of macOS's archiver and of network storage, by lower-case names."""
 
-SYSTEM_FILES = {"thumbs.db", "desktop.ini", "__macosx", "$recycle.bin"}
-"""What systems leave behind in folders of data, besides names that start with a dot."""
 
+def is_hidden(path: PurePath | str) -> bool:
+    """Whether a file or folder is hidden or left behind by a system: nobody put it there as data.
 
-def is_hidden(name: str) -> bool:
-    """Whether a file or folder is hidden, or left behind by a system: nobody's data."""
-    return name.startswith(".") or name.lower() in SYSTEM_FILES
+    Hidden is what begins with a full stop: `._a.xml` and `.DS_Store` of macOS,
+    `.ipynb_checkpoints` of notebooks.
+
+    Args:
+        path: a name, or a path below a folder of data. What lies in a hidden folder is hidden too.
+    """
+    parts = PurePath(path).parts
+    return any(part.startswith(".") or part.lower() in SYSTEM_NAMES for part in parts)
 
 
 def check_path(path: Path) -> None:

@@ -53,7 +53,7 @@ def tree_digest(path: Path) -> str:
     found = hashlib.sha256()
     for file in sorted(path.rglob("*")):
         name = file.relative_to(path)
-        if file.is_file() and not any(is_hidden(part) for part in name.parts):
+        if file.is_file() and not is_hidden(name):
             found.update(f"{name.as_posix()}\0{file_digest(file)}\n".encode())
     return found.hexdigest()
 

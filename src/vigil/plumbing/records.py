@@ -20,15 +20,16 @@ def read_json(path: Path) -> Any:
     """Reads a JSON file.
 
     Raises:
-        InputError: no such file, not UTF-8, not JSON, or nested too deep.
+        InputError: no such file, not JSON in UTF-8, UTF-16 or UTF-32, or nested too deep.
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        content = path.read_bytes()
+        return json.loads(content.decode(json.detect_encoding(content)))
     except FileNotFoundError:
         raise InputError(f"{path}: expected a JSON file, found no such file") from None
     except (IsADirectoryError, NotADirectoryError):
         raise InputError(f"{path}: expected a JSON file, found a folder") from None
-    except ValueError as error:  # not UTF-8, not JSON, or a number of thousands of digits
+    except ValueError as error:  # not of its encoding, not JSON, or a number of thousands of digits
         raise InputError(f"{path}: expected JSON, got: {shorten(str(error), 120)}") from None
     except RecursionError:
         raise InputError(f"{path}: expected JSON, got values nested too deep") from None
@@ -64,11 +65,8 @@ def write_csv(table: pd.DataFrame, path: Path) -> None:
         table.to_csv(partial, index=False, lineterminator="\n", quoting=quoting)
 
 
-def read_csv(path: Path, dtypes: dict[str, Any], *, is_own: bool = True) -> pd.DataFrame:
-    """Reads exactly the columns of `dtypes` from a CSV file.
-
-    Args:
-        is_own: whether `write_csv` wrote it; the texts of others are left as they are.
+def read_csv(path: Path, dtypes: dict[str, Any]) -> pd.DataFrame:
+    """Reads exactly the columns of `dtypes` from what `write_csv` wrote.
 
     Raises:
         InputError: no such file, not CSV, a missing column or a value of another type.
@@ -86,8 +84,6 @@ def read_csv(path: Path, dtypes: dict[str, Any], *, is_own: bool = True) -> pd.D
         raise InputError(
             f"{path}: expected as many cells in each row as names in the first, got more"
         )
-    if not is_own:
-        return table
     return _map_texts(
         table, lambda text: text[1:] if text[:1] == "'" and FORMULA.match(text) else text
     )

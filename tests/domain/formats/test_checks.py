@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from vigil.domain.formats import checks
 from vigil.domain.formats.annotations import Annotations
-from vigil.domain.formats.checks import Findings, check_boxes, check_sizes, choose_classes
+from vigil.domain.formats.checks import check_boxes, check_sizes, choose_classes
+from vigil.domain.formats.findings import Findings
 from vigil.domain.pictures.annotated import CORNERS
 from vigil.plumbing.errors import InputError
 
@@ -183,3 +184,38 @@ class TestSizes:
         pictures = annotations_of().pictures.assign(width=0, height=0)
         found = check_sizes(pictures, self.sizes((4, 3), (5, 3), (6, 3)), "error", Findings())
         assert found["width"].tolist() == [4, 5, 6]
+
+
+FLAGS = ("is_difficult", "is_crowd")
+
+
+@pytest.mark.parametrize("flag", FLAGS)
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_a_box_told_both_to_be_ignored_and_not_is_ignored(flag: str, order: tuple) -> None:
+    box = ("a", "dog", 1.0, 2.0, 9.0, 9.0)
+    annotations = annotations_of(box, box, ("a", "cat", *box[2:]), ("b", *box[1:]))
+    annotations.boxes.loc[order[0], flag] = True
+    found, findings = check(annotations)
+    assert found[flag].tolist() == [True, False, False]
+    assert told_of(findings, checks.REPEATED) == [1]
+    assert told_of(findings, checks.CONTRADICTED) == [0]
+
+
+def test_boxes_repeated_alike_contradict_nothing() -> None:
+    box = ("a", "dog", 1.0, 2.0, 9.0, 9.0)
+    annotations = annotations_of(box, box)
+    annotations.boxes["is_difficult"] = True
+    found, findings = check(annotations)
+    assert found["is_difficult"].tolist() == [True]
+    assert findings.counts == {checks.REPEATED: 1}
+
+
+def test_a_side_that_is_not_told_is_not_wrong() -> None:
+    annotations = annotations_of()
+    pictures = annotations.pictures.assign(width=[0, WIDTH, 0], height=[HEIGHT, 0, HEIGHT + 1])
+    sizes = pd.DataFrame({"width": [WIDTH] * 3, "height": [HEIGHT] * 3})
+    findings = Findings()
+    found = check_sizes(pictures, sizes, "drop", findings)
+    assert found["file_name"].tolist() == ["a", "b"]
+    assert (found[["width", "height"]].to_numpy() == (WIDTH, HEIGHT)).all()
+    assert len(findings[checks.WRONG_SIZE]) == 1

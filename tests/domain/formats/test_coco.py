@@ -14,8 +14,19 @@ from hypothesis import strategies as st
 from pycocotools.coco import COCO
 from tiny_detections import BOXES, SIZE_WH, coco_of, write_coco
 
+from vigil.domain.formats.annotations import Annotations
 from vigil.domain.formats.coco import read_coco
+from vigil.domain.formats.findings import MALFORMED, NO_SIZE, OTHERWISE, ROOT, SPACES, Findings
 from vigil.plumbing.errors import InputError
+
+
+def read(file: Path) -> Annotations:
+    """What is read of a file in which there is nothing to tell of."""
+    findings = Findings()
+    found = read_coco(file, "error", findings)
+    assert findings.counts == {}
+    return found
+
 
 number = st.floats(-100, 5000) | st.integers(-100, 5000)
 boxes = st.tuples(number, number, number, number)
@@ -51,7 +62,7 @@ def contents(draw: st.DrawFn) -> Any:
 def test_it_is_read_as_pycocotools_reads_it(content: Any) -> None:
     with tempfile.TemporaryDirectory() as folder:
         file = write_coco(Path(folder) / "a.json", content)
-        found = read_coco(file)
+        found = read(file)
         with contextlib.redirect_stdout(io.StringIO()):
             coco = COCO(str(file))
     assert len(found.boxes) == len(coco.anns)
@@ -66,7 +77,7 @@ def test_it_is_read_as_pycocotools_reads_it(content: Any) -> None:
 
 
 def test_the_tiny_set(tmp_path: Path) -> None:
-    found = read_coco(write_coco(tmp_path / "a.json"))
+    found = read(write_coco(tmp_path / "a.json"))
     columns = ["image", "label", "x1", "y1", "x2", "y2"]
     assert list(found.boxes[columns].itertuples(index=False, name=None)) == [
         (name, *box) for name, own in BOXES.items() for box in own
@@ -81,7 +92,7 @@ def test_frames_and_what_is_to_be_ignored_are_known(tmp_path: Path) -> None:
     content["images"][1].update(video="")
     content["annotations"][0].update(ignore=1)
     del content["annotations"][1]["iscrowd"]
-    found = read_coco(write_coco(tmp_path / "a.json", content))
+    found = read(write_coco(tmp_path / "a.json", content))
     assert found.pictures["video"].tolist() == ["door.mp4", "", ""]
     assert found.pictures["frame_index"].tolist() == [12, -1, -1]
     assert found.boxes["is_difficult"].tolist() == [True, *[False] * 5]
@@ -100,13 +111,21 @@ BAD: dict[str, tuple[Any, str]] = {
     "no annotations": (edit(lambda c: c.pop("annotations")), "a list of annotations, got None"),
     "images by id": (edit(lambda c: c.update(images={"1": {}})), "a list of images, got {"),
     "an image of text": (edit(lambda c: c["images"].append("a.jpg")), "images 4: expected keys"),
-    "an id of text": (
-        edit(lambda c: c["images"][1].update(id="2")),
-        "images 2: expected a whole number as id, got '2'",
+    "an id of a word": (
+        edit(lambda c: c["images"][1].update(id="2a")),
+        "images 2: expected a whole number as id, got '2a'",
     ),
-    "no size": (
-        edit(lambda c: c["images"][1].pop("width")),
-        "images 2: expected a whole number as width, got None",
+    "an id with a fraction": (
+        edit(lambda c: c["images"][1].update(id=2.5)),
+        "images 2: expected a whole number as id, got 2.5",
+    ),
+    "true for an id": (
+        edit(lambda c: c["images"][1].update(id=True)),
+        "images 2: expected a whole number as id, got True",
+    ),
+    "a size with a fraction": (
+        edit(lambda c: c["images"][1].update(width=9.5)),
+        "images 2: expected a whole number as width, got 9.5",
     ),
     "a huge size": (edit(lambda c: c["images"][0].update(width=10**30)), "as width, got 1000"),
     "no file name": (
@@ -131,17 +150,17 @@ BAD: dict[str, tuple[Any, str]] = {
         "annotations 1: expected [x, y, width, height] as bbox, got None",
     ),
     "three numbers": (edit(lambda c: c["annotations"][0].update(bbox=[1, 2, 3])), "got [1, 2, 3]"),
-    "text in a bbox": (
-        edit(lambda c: c["annotations"][0].update(bbox=[1, "2", 3, 4])),
-        "got [1, '2', 3, 4]",
+    "a word in a bbox": (
+        edit(lambda c: c["annotations"][0].update(bbox=[1, "two", 3, 4])),
+        "annotations 1: expected a number as bbox, got 'two'",
     ),
     "true in a bbox": (
         edit(lambda c: c["annotations"][0].update(bbox=[1, True, 3, 4])),
-        "got [1, True, 3, 4]",
+        "annotations 1: expected a number as bbox, got True",
     ),
     "a number past all": (
         edit(lambda c: c["annotations"][0].update(bbox=[10**400, 1, 3, 4])),
-        "expected numbers of px as bbox",
+        "expected a number of px as bbox",
     ),
     "a crowd of two": (
         edit(lambda c: c["annotations"][0].update(iscrowd=2)),
@@ -164,7 +183,7 @@ def test_what_is_not_of_the_form_is_told_with_its_file(case: str, tmp_path: Path
     file = tmp_path / "a.json"
     file.write_text(json.dumps(content))
     with pytest.raises(InputError) as error:
-        read_coco(file)
+        read(file)
     assert str(error.value).startswith(f"{file}: ")
     assert expected in str(error.value)
     assert len(str(error.value)) < len(str(file)) + 200
@@ -174,6 +193,138 @@ def test_numbers_that_are_none_are_read(tmp_path: Path) -> None:
     """They are told later, with the boxes that are none."""
     content = edit(lambda c: c["annotations"][0].update(bbox=[1, float("inf"), 3, float("-inf")]))
     content["annotations"][1].update(bbox=[1e308, 0, 1e308, 1])
-    box = read_coco(write_coco(tmp_path / "a.json", content)).boxes.loc[0]
+    box = read(write_coco(tmp_path / "a.json", content)).boxes.loc[0]
     assert (box["x1"], box["y1"], box["x2"]) == (1, float("inf"), 4)
     assert box["y2"] != box["y2"]
+
+
+def read_with(tmp_path: Path, content: Any, malformed: Any = "error") -> tuple[Annotations, Any]:
+    findings = Findings()
+    found = read_coco(write_coco(tmp_path / "a.json", content), malformed, findings)
+    return found, findings
+
+
+def assert_the_tiny_set(found: Annotations, *, without: int | None = None) -> None:
+    expected = [(name, *box) for name, own in BOXES.items() for box in own]
+    if without is not None:
+        del expected[without]
+    columns = ["image", "label", "x1", "y1", "x2", "y2"]
+    assert list(found.boxes[columns].itertuples(index=False, name=None)) == expected
+
+
+def all_sizes(content: Any, value: Any) -> None:
+    for image in content["images"]:
+        image.update(width=value, height=value)
+
+
+@pytest.mark.parametrize("value", [-1, None, 0, "", -1.0, "-1"])
+def test_sizes_that_are_not_told(tmp_path: Path, value: Any) -> None:
+    found, findings = read_with(tmp_path, edit(lambda c: all_sizes(c, value)))
+    assert_the_tiny_set(found)
+    assert (found.pictures[["width", "height"]] == 0).all(axis=None)
+    assert len(findings[NO_SIZE]) == 3
+
+
+def test_sizes_that_are_missing(tmp_path: Path) -> None:
+    found, findings = read_with(tmp_path, edit(lambda c: c["images"][1].pop("width")))
+    assert found.pictures["width"].tolist() == [60, 0, 60]
+    assert found.pictures["height"].tolist() == [40, 40, 40]
+    assert findings.counts == {NO_SIZE: 1}
+
+
+@pytest.mark.parametrize("change", [float, str, lambda number: f" {float(number)} "])
+def test_numbers_in_another_form(tmp_path: Path, change: Callable[[int], Any]) -> None:
+    def rewrite(content: Any) -> None:
+        for image in content["images"]:
+            image.update({key: change(image[key]) for key in ("id", "width", "height")})
+        for one in content["annotations"]:
+            one.update({key: change(one[key]) for key in ("image_id", "category_id")})
+            one["bbox"] = [change(value) for value in one["bbox"]]
+        for category in content["categories"]:
+            category["id"] = change(category["id"])
+
+    found, findings = read_with(tmp_path, edit(rewrite))
+    assert_the_tiny_set(found)
+    assert set(found.pictures["width"]) == {60}
+    expected = 3 * 3 + 6 * 2 + 3 + (0 if change is float else 6 * 4)
+    assert findings.counts == {OTHERWISE: expected}
+
+
+@pytest.mark.parametrize(
+    ("word", "expected"),
+    [("true", True), ("No", False), (True, True), (False, False), (None, False), (1.0, True)],
+)
+@pytest.mark.parametrize(("key", "column"), [("iscrowd", "is_crowd"), ("ignore", "is_difficult")])
+def test_flags_in_another_form(
+    tmp_path: Path, word: Any, expected: bool, key: str, column: str
+) -> None:
+    content = edit(lambda c: c["annotations"][1].update({key: word}))
+    found, findings = read_with(tmp_path, content)
+    assert found.boxes[column].tolist() == [False, expected, False, False, False, False]
+    assert findings.counts == {OTHERWISE: 1}
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-32"])
+def test_encodings_of_windows(tmp_path: Path, encoding: str) -> None:
+    content = coco_of({"ä é.jpg": BOXES["b.png"]})
+    text = json.dumps(content, ensure_ascii=False)
+    (tmp_path / "a.json").write_bytes(text.encode(encoding))
+    assert read(tmp_path / "a.json").pictures["file_name"].tolist() == ["ä é.jpg"]
+
+
+def test_the_root_of_roboflow_is_no_class(tmp_path: Path) -> None:
+    content = coco_of()
+    for category in content["categories"]:
+        category["supercategory"] = "animals"
+    content["categories"].append({"id": 0, "name": "animals", "supercategory": "none"})
+    found, findings = read_with(tmp_path, content)
+    assert_the_tiny_set(found)
+    assert found.classes == ("bird", "cat", "dog")
+    assert findings[ROOT] == [f"{tmp_path / 'a.json'}: animals"]
+
+
+def test_a_category_above_itself_or_with_annotations_is_a_class(tmp_path: Path) -> None:
+    content = coco_of()
+    content["categories"].append({"id": 0, "name": "person", "supercategory": "person"})
+    content["categories"][0]["supercategory"] = "dog"
+    assert read(write_coco(tmp_path / "a.json", content)).classes == (
+        "bird",
+        "cat",
+        "dog",
+        "person",
+    )
+
+
+def test_spaces_around_a_class_are_no_part_of_it(tmp_path: Path) -> None:
+    content = edit(lambda c: c["categories"][0].update(name=" bird "))
+    found, findings = read_with(tmp_path, content)
+    assert_the_tiny_set(found)
+    assert findings.counts == {SPACES: 1}
+
+
+def test_classes_that_differ_by_spaces_are_one_twice(tmp_path: Path) -> None:
+    content = edit(lambda c: c["categories"][0].update(name="dog "))
+    with pytest.raises(InputError, match="expected ids and names once, got 'dog' again"):
+        read_with(tmp_path, content)
+
+
+MALFORMED_ENTRIES = [
+    case
+    for case, (_, expected) in BAD.items()
+    if not any(word in expected for word in ("again", "a list of", "expected COCO"))
+]
+
+
+@pytest.mark.parametrize("case", MALFORMED_ENTRIES)
+def test_one_malformed_entry_does_not_stop_the_others(tmp_path: Path, case: str) -> None:
+    content, expected = BAD[case]
+    with pytest.raises(InputError, match="malformed_entries: drop leaves such out"):
+        read_with(tmp_path, content)
+    found, findings = read_with(tmp_path, content, "drop")
+    assert expected in findings[MALFORMED][0]
+    tiny = [(name, *box) for name, own in BOXES.items() for box in own]
+    columns = ["image", "label", "x1", "y1", "x2", "y2"]
+    rows = list(found.boxes[columns].itertuples(index=False, name=None))
+    assert set(rows) <= set(tiny)
+    lost = [line for line in findings[MALFORMED] if ": annotations " in line]
+    assert len(lost) == len(tiny) - len(rows)

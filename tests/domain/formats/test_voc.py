@@ -14,6 +14,15 @@ from tiny_detections import BOXES, voc_object, voc_xml, write_voc
 from torchvision.datasets import VOCDetection
 
 from vigil.domain.formats.annotations import Annotations
+from vigil.domain.formats.findings import (
+    HIDDEN,
+    MALFORMED,
+    NO_SIZE,
+    OTHERWISE,
+    SEVERAL_BOXES,
+    Findings,
+    Policy,
+)
 from vigil.domain.formats.voc import read_voc
 from vigil.plumbing.errors import InputError
 
@@ -26,11 +35,23 @@ def rows(found: Annotations) -> list[tuple[Any, ...]]:
     return list(found.boxes[columns].itertuples(index=False, name=None))
 
 
-def read(folder: Path, *texts: str | bytes) -> Annotations:
+def read(
+    folder: Path,
+    *texts: str | bytes,
+    malformed: Policy = "error",
+    findings: Findings | None = None,
+) -> Annotations:
     for number, text in enumerate(texts):
         content = text if isinstance(text, bytes) else text.encode()
         (folder / f"{number}.xml").write_bytes(content)
-    return read_voc(folder)
+    return read_voc(folder, malformed, findings or Findings())
+
+
+def read_strictly(folder: Path) -> Annotations:
+    findings = Findings()
+    found = read_voc(folder, "error", findings)
+    assert findings.counts == {}
+    return found
 
 
 @settings(max_examples=50)
@@ -56,7 +77,7 @@ def test_corners_become_0_based_and_exclusive(pictures: list) -> None:
                 box = (xmin - 1, ymin - 1, xmax, ymax)
                 hard = entry["difficult"] == "1"
                 expected.append((parsed["filename"], entry["name"], *box, hard, False))
-        found = read_voc(folder)
+        found = read_strictly(folder)
     assert rows(found) == expected
     assert found.classes == tuple(sorted({row[1] for row in expected}))
     assert len(found.pictures) == len(pictures)
@@ -69,7 +90,7 @@ def test_the_whole_picture_is_the_whole_picture(tmp_path: Path) -> None:
 
 
 def test_the_tiny_set(tmp_path: Path) -> None:
-    found = read_voc(write_voc(tmp_path / "voc"))
+    found = read_strictly(write_voc(tmp_path / "voc"))
     expected = [(name, *box, False, False) for name, own in BOXES.items() for box in own]
     assert rows(found) == expected
 
@@ -78,7 +99,7 @@ def test_folders_below_are_folders_of_pictures(tmp_path: Path) -> None:
     (tmp_path / "day 1").mkdir()
     for folder in (".", "day 1"):
         (tmp_path / folder / "a.xml").write_text(voc_xml("a.jpg", []))
-    assert read_voc(tmp_path).pictures["file_name"].tolist() == ["a.jpg", "day 1/a.jpg"]
+    assert read_strictly(tmp_path).pictures["file_name"].tolist() == ["a.jpg", "day 1/a.jpg"]
 
 
 def test_parts_are_not_objects_and_numbers_may_have_fractions(tmp_path: Path) -> None:
@@ -130,7 +151,6 @@ BAD_FILES: dict[str, tuple[str | bytes, str]] = {
     "another root": ("<annotations/>", "expected an <annotation>, got <annotations>"),
     "no filename": ("<annotation><size/></annotation>", "expected filename, found none"),
     "an empty filename": (voc_xml(" ", []), "expected filename, found none"),
-    "no size": (voc_xml("a.jpg", [GOOD], None), "expected size/width, found none"),
     "a size of words": (voc_xml("a.jpg", [], ("wide", 3)), "a number as size/width, got 'wide'"),
     "a size with a fraction": (voc_xml("a.jpg", [], (9, 3.5)), "px as size/height, got 3.5"),
     "an infinite size": (voc_xml("a.jpg", [], ("inf", 3)), "px as size/width, got inf"),
@@ -146,8 +166,8 @@ BAD_FILES: dict[str, tuple[str | bytes, str]] = {
         "object 1: expected a number as bndbox/ymin, got 'two'",
     ),
     "difficult in words": (
-        voc_xml("a.jpg", [voc_object("x", 1, 1, 9, 9, further="<difficult>no</difficult>")]),
-        "expected a number as difficult, got 'no'",
+        voc_xml("a.jpg", [voc_object("x", 1, 1, 9, 9, further="<difficult>perhaps</difficult>")]),
+        "expected 0 or 1 as difficult, got 'perhaps'",
     ),
 }
 
@@ -171,16 +191,16 @@ def test_two_files_for_one_picture(tmp_path: Path) -> None:
 
 def test_no_folder_and_no_files(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="expected a folder of VOC's XML files, found none"):
-        read_voc(tmp_path / "none")
+        read_strictly(tmp_path / "none")
     with pytest.raises(InputError, match="expected VOC's XML files, found none"):
-        read_voc(tmp_path)
+        read_strictly(tmp_path)
 
 
 @pytest.mark.skipif(not (REAL / "raccoon").is_dir(), reason="no real data beside the project")
 def test_real_photographs() -> None:
     """Against the files' text, without an XML parser."""
     folder = REAL / "raccoon" / "annotations"
-    found = read_voc(folder)
+    found = read_strictly(folder)
     assert (len(found.pictures), len(found.boxes), found.classes) == (200, 217, ("raccoon",))
     pattern = r"<xmin>(\d+)</xmin>\s*<ymin>(\d+)</ymin>\s*<xmax>(\d+)</xmax>\s*<ymax>(\d+)</ymax>"
     for name, own in found.boxes.groupby("image"):
@@ -189,3 +209,117 @@ def test_real_photographs() -> None:
         assert own[["x1", "y1", "x2", "y2"]].to_numpy().tolist() == [
             [xmin - 1, ymin - 1, xmax, ymax] for xmin, ymin, xmax, ymax in told
         ]
+
+
+class TestObjects:
+    def test_each_box_of_an_object_is_one(self, tmp_path: Path) -> None:
+        second = "<bndbox><xmin>20</xmin><ymin>1</ymin><xmax>30</xmax><ymax>10</ymax></bndbox>"
+        several = voc_object("car", 1, 1, 10, 10).replace("</object>", f"{second * 2}</object>")
+        findings = Findings()
+        found = read(tmp_path, voc_xml("a.jpg", [GOOD, several]), findings=findings)
+        assert [row[1:6] for row in rows(found)] == [
+            ("dog", 0, 0, 9, 9),
+            ("car", 0, 0, 10, 10),
+            *[("car", 19, 0, 30, 10)] * 2,
+        ]
+        assert findings[SEVERAL_BOXES] == [f"{tmp_path / '0.xml'}: object 2: 3 of car"]
+
+    @pytest.mark.parametrize(
+        ("word", "is_difficult", "is_told"),
+        [
+            ("", False, False),
+            ("0", False, False),
+            (" 1 ", True, False),
+            ("Unspecified", False, False),
+            ("1.0", True, True),
+            ("true", True, True),
+            ("No", False, True),
+        ],
+    )
+    def test_difficult_in_words(
+        self, tmp_path: Path, word: str, is_difficult: bool, is_told: bool
+    ) -> None:
+        hard = voc_object("dog", 1, 1, 9, 9, further=f"<difficult>{word}</difficult>")
+        findings = Findings()
+        found = read(tmp_path, voc_xml("a.jpg", [hard]), findings=findings)
+        assert found.boxes["is_difficult"].tolist() == [is_difficult]
+        assert bool(findings[OTHERWISE]) == is_told
+
+    def test_one_malformed_does_not_stop_the_others(self, tmp_path: Path) -> None:
+        bad = [BAD_FILES[case][0] for case in BAD_FILES if "object 1" in BAD_FILES[case][1]]
+        good = voc_xml("a.jpg", [GOOD, voc_object("cat", 2, 2, 8, 8)])
+        files = [one.replace("a.jpg", f"{n}.jpg") for n, one in enumerate(bad)]
+        findings = Findings()
+        found = read(tmp_path, good, *files, malformed="drop", findings=findings)
+        assert [row[1] for row in rows(found)] == ["dog", "cat"]
+        assert len(found.pictures) == 1 + len(bad)
+        assert len(findings[MALFORMED]) == len(bad) > 1
+        with pytest.raises(InputError, match="malformed_entries: drop leaves such out"):
+            read(tmp_path)
+
+
+class TestFiles:
+    @pytest.mark.parametrize("case", [c for c in BAD_FILES if "object" not in BAD_FILES[c][1]])
+    def test_one_malformed_does_not_stop_the_others(self, tmp_path: Path, case: str) -> None:
+        findings = Findings()
+        good = voc_xml("good.jpg", [GOOD])
+        found = read(tmp_path, good, BAD_FILES[case][0], malformed="drop", findings=findings)
+        if "no class" not in case and "difficult" not in case:
+            assert found.pictures["file_name"].tolist() == ["good.jpg"]
+        assert len(found.boxes) == 1 + case.startswith("no class")
+        (told,) = findings[MALFORMED]
+        assert told.startswith(f"{tmp_path / '1.xml'}: ")
+
+    def test_of_two_for_a_picture_none_is_picked(self, tmp_path: Path) -> None:
+        findings = Findings()
+        texts = [voc_xml(name, [GOOD]) for name in ("a.jpg", "b.jpg", "a.jpg")]
+        found = read(tmp_path, *texts, malformed="drop", findings=findings)
+        assert [row[0] for row in rows(found)] == ["b.jpg"]
+        assert found.pictures["file_name"].tolist() == ["b.jpg"]
+        assert len(findings[MALFORMED]) == 1
+
+    @pytest.mark.parametrize(
+        "name",
+        ["._a.xml", ".ipynb_checkpoints/a.xml", "__MACOSX/a.xml", "__MACOSX/._a.xml", ".x/y/a.xml"],
+    )
+    def test_hidden_ones_are_left_out(self, tmp_path: Path, name: str) -> None:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"\0\5\x16\7 Mac OS X")
+        findings = Findings()
+        found = read(tmp_path, voc_xml("a.jpg", [GOOD]), findings=findings)
+        assert found.pictures["file_name"].tolist() == ["a.jpg"]
+        assert findings.counts == {HIDDEN: 1}
+
+    def test_the_folder_itself_may_be_hidden(self, tmp_path: Path) -> None:
+        (tmp_path / ".set").mkdir()
+        found = read(tmp_path / ".set", voc_xml("a.jpg", [GOOD]))
+        assert len(found.pictures) == 1
+
+    @pytest.mark.parametrize("size_wh", [None, (0, 0), (-1, -1), ("", ""), (60, -1), (-1.0, 40.0)])
+    def test_a_size_that_is_not_told(self, tmp_path: Path, size_wh: Any) -> None:
+        findings = Findings()
+        found = read(tmp_path, voc_xml("a.jpg", [GOOD], size_wh), findings=findings)
+        told = found.pictures[["width", "height"]].to_numpy().tolist()
+        assert told[0] in ([0, 0], [60, 0], [0, 40])
+        assert findings.counts == {NO_SIZE: 1}
+
+    @pytest.mark.parametrize(
+        "encoding", ["gb2312", "GBK", "gb18030", "big5", "shift_jis", "euc-kr"]
+    )
+    def test_encodings_of_several_bytes(self, tmp_path: Path, encoding: str) -> None:
+        name = {"euc-kr": "한국", "shift_jis": "日本", "big5": "台灣"}.get(encoding, "中文")
+        text = f'<?xml version="1.0" encoding="{encoding}"?>' + voc_xml(f"{name}.jpg", [GOOD])
+        found = read(tmp_path, text.encode(encoding))
+        assert found.pictures["file_name"].tolist() == [f"{name}.jpg"]
+
+    def test_gb2312_that_is_more(self, tmp_path: Path) -> None:
+        """As browsers take it: GB2312 itself lacks the second character."""
+        text = '<?xml version="1.0" encoding="GB2312"?>' + voc_xml("中鎔.jpg", [])
+        found = read(tmp_path, text.encode("gbk"))
+        assert found.pictures["file_name"].tolist() == ["中鎔.jpg"]
+
+    @pytest.mark.parametrize("encoding", ["gbk", "base64", "zip", "utf-7", "rot13"])
+    def test_no_encoding_hides_a_document_type(self, tmp_path: Path, encoding: str) -> None:
+        bomb = f'<?xml version="1.0" encoding="{encoding}"?>{BOMB}' + voc_xml("a.jpg", [])
+        with pytest.raises(InputError, match=r"0\.xml: expected VOC's XML"):
+            read(tmp_path, bomb)

@@ -14,7 +14,7 @@ from vigil.plumbing.memo import tree_digest
 def list_clips(
     folder: Path, *, anomalous_classes: Sequence[str], group_pattern: str
 ) -> pd.DataFrame:
-    """Lists every clip below a folder; hidden files do not count.
+    """Lists every clip below a folder; hidden files and those of systems do not count.
 
     Args:
         anomalous_classes: classes that must raise the alarm; all others are allowed.

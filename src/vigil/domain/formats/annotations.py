@@ -1,6 +1,6 @@
 """What files of annotations say, in one form, before any of it is held against the pictures."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,3 +57,19 @@ class Annotations:
             pd.DataFrame(boxes, columns=list(BOX_DTYPES)).astype(BOX_DTYPES),
             tuple(sorted(labels)),
         )
+
+    def without(self, file_names: Collection[str]) -> "Annotations":
+        """Leaves out some pictures and what is on them; the classes stay."""
+        pictures = self.pictures[~self.pictures["file_name"].isin(list(file_names))]
+        boxes = self.boxes[~self.boxes["image"].isin(list(file_names))]
+        return Annotations(pictures, boxes, self.classes)
+
+    def renamed(self, name_of: Mapping[str, str]) -> "Annotations":
+        """Gives pictures other names; those without one in `name_of` keep theirs."""
+        pictures = self.pictures.assign(
+            file_name=self.pictures["file_name"].map(lambda name: name_of.get(name, name))
+        )
+        boxes = self.boxes.assign(
+            image=self.boxes["image"].map(lambda name: name_of.get(name, name))
+        )
+        return Annotations(pictures.astype(PICTURE_DTYPES), boxes.astype(BOX_DTYPES), self.classes)

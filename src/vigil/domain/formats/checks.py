@@ -1,17 +1,15 @@
-"""Holds annotations against the pictures: what is wrong is mended, left out or an error, and told.
+"""Holds annotations against the pictures: what is wrong is mended, left out or an error."""
 
-Nothing is left out in silence: each offender is noted under a reason.
-"""
-
-from collections.abc import Collection, Iterable
-from typing import Literal
+from collections.abc import Collection
 
 import numpy as np
 import pandas as pd
 
 from vigil.domain.formats.annotations import Annotations
+from vigil.domain.formats.findings import Findings
 from vigil.domain.pictures.annotated import CORNERS
 from vigil.plumbing.errors import FieldError, InputError, listed, shorten
+from vigil.settings.import_detections import KeepingPolicy, Policy
 
 NOT_FINITE = "box not finite"
 REVERSED = "box reversed"
@@ -21,8 +19,11 @@ INVALID = (NOT_FINITE, REVERSED, NO_AREA, OUTSIDE)
 CLIPPED = "box clipped to its picture"
 TOO_SMALL = "box too small"
 REPEATED = "box repeated"
+CONTRADICTED = "box told both to be ignored and not"
 CLASS_NOT_CHOSEN = "box of a class not chosen"
 UNUSABLE = "picture missing or none"
+DAMAGED = "picture damaged"
+TOO_LARGE = "picture of too many pixels"
 WRONG_SIZE = "picture of another size than told"
 EMPTY = "picture left without a box"
 SAME_BYTES = "picture with the bytes of another"
@@ -30,30 +31,6 @@ UNLISTED = "picture without annotations"
 
 MOVED_PX = 0.01
 """A corner that clipping moves by less was at the edge, but for its rounding."""
-
-
-class Findings:
-    """Offenders by reason, in the order they were found."""
-
-    def __init__(self) -> None:
-        self._offenders: dict[str, list[str]] = {}
-
-    def note(self, reason: str, offenders: Iterable[object]) -> None:
-        """Adds what was found; no offender, no reason."""
-        if found := [str(offender) for offender in offenders]:
-            self._offenders.setdefault(reason, []).extend(found)
-
-    def __getitem__(self, reason: str) -> list[str]:
-        return self._offenders.get(reason, [])
-
-    @property
-    def counts(self) -> dict[str, int]:
-        """How many there are, by reason."""
-        return {reason: len(found) for reason, found in self._offenders.items()}
-
-    def first(self, num_listed: int) -> dict[str, list[str]]:
-        """The first few, by reason."""
-        return {reason: found[:num_listed] for reason, found in self._offenders.items()}
 
 
 def choose_classes(
@@ -83,13 +60,13 @@ def choose_classes(
 def check_sizes(
     pictures: pd.DataFrame,
     sizes: pd.DataFrame,
-    policy: Literal["error", "drop", "keep"],
+    policy: KeepingPolicy,
     findings: Findings,
 ) -> pd.DataFrame:
     """Holds the sizes told against those of the pictures, and takes the latter.
 
     Args:
-        pictures: of `Annotations`; a width and height of 0 are not told.
+        pictures: of `Annotations`; a width or height of 0 is not told.
         sizes: `width` and `height` as decoded, row by row.
         policy: what becomes of pictures of another size: an error, left out, or kept with the boxes
             as they are.
@@ -99,7 +76,7 @@ def check_sizes(
     """
     told = pictures[["width", "height"]].to_numpy()
     real = sizes[["width", "height"]].to_numpy()
-    wrong = (told != real).any(axis=1) & (told != 0).any(axis=1)
+    wrong = ((told != real) & (told != 0)).any(axis=1)
     offenders = [
         f"{row.place}: {shorten(row.file_name, 120)}: {a[0]}x{a[1]} told, {b[0]}x{b[1]} found"
         for row, a, b in zip(pictures[wrong].itertuples(), told[wrong], real[wrong], strict=True)
@@ -118,7 +95,7 @@ def check_boxes(
     boxes: pd.DataFrame,
     pictures: pd.DataFrame,
     *,
-    invalid: Literal["error", "drop"],
+    invalid: Policy,
     min_side_px: float,
     findings: Findings,
 ) -> pd.DataFrame:
@@ -126,7 +103,8 @@ def check_boxes(
 
     Left out are boxes that are not finite, reversed (x1 > x2 or y1 > y2), without area, wholly
     outside, with a side below `min_side_px` once clipped, or that repeat another of the same
-    picture, class and corners.
+    picture, class and corners. Where some of these are to be ignored and others not, the one that
+    stays is: nobody can say which of the two was meant, and it is neither learnt nor missed.
 
     Args:
         boxes: of `Annotations`, of the given pictures alone.
@@ -135,9 +113,7 @@ def check_boxes(
     Raises:
         InputError: a box is invalid, and `invalid` is "error".
     """
-    repeated = boxes.duplicated(["image", "label", *CORNERS])
-    findings.note(REPEATED, _told(boxes[repeated]))
-    boxes = boxes[~repeated]
+    boxes = _once(boxes, findings)
     sizes = pictures.set_index("file_name").loc[boxes["image"], ["width", "height"]].to_numpy()
     x1, y1, x2, y2 = boxes[CORNERS].to_numpy().T
     width, height = sizes.T
@@ -165,6 +141,25 @@ def check_boxes(
     small = (after[:, 2:] - after[:, :2]).min(axis=1, initial=np.inf) < min_side_px
     findings.note(TOO_SMALL, _told(boxes[small]))
     return boxes.assign(**dict(zip(CORNERS, after.T, strict=True)))[~small]
+
+
+def _once(boxes: pd.DataFrame, findings: Findings) -> pd.DataFrame:
+    key = ["image", "label", *CORNERS]
+    repeated = boxes.duplicated(key)
+    if not repeated.any():
+        return boxes
+    several = boxes[boxes.duplicated(key, keep=False)]
+    contradicted = several[
+        several.groupby(key, dropna=False)["is_difficult"].transform("nunique") > 1
+    ]
+    crowds = several[several.groupby(key, dropna=False)["is_crowd"].transform("nunique") > 1]
+    boxes = boxes.copy()
+    boxes.loc[contradicted.index, "is_difficult"] = True
+    boxes.loc[crowds.index, "is_crowd"] = True
+    both = contradicted.index.union(crowds.index)
+    findings.note(CONTRADICTED, _told(boxes[boxes.index.isin(both) & ~repeated]))
+    findings.note(REPEATED, _told(boxes[repeated]))
+    return boxes[~repeated]
 
 
 def _told(boxes: pd.DataFrame) -> list[str]:

@@ -7,64 +7,99 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from vigil.domain.formats.annotations import Annotations
+from vigil.domain.formats.findings import NO_SIZE, ROOT, SPACES, Entry, Findings
+from vigil.domain.formats.values import Values
 from vigil.domain.pictures.annotated import CORNERS
 from vigil.plumbing.errors import InputError, shorten
 from vigil.plumbing.records import read_json
+from vigil.settings.import_detections import Policy
 
 
-def read_coco(file: Path) -> Annotations:
+def read_coco(file: Path, malformed: Policy, findings: Findings) -> Annotations:
     """Reads a file of instances; masks and keypoints in it are not looked at.
 
+    A category without annotations that others name as their `supercategory` is none: Roboflow's
+    exports begin with such a one.
+
+    Args:
+        malformed: what becomes of a category, image or annotation that is not of the form, or an
+            annotation of an image or a category that is not listed: an error, or left out.
+
     Raises:
-        InputError: no such file, not of the form, an id or name that occurs twice, or an annotation
-            of an image or a category that is not listed.
+        InputError: no such file, not of the form, an id or name that occurs twice, or a malformed
+            entry and `malformed` is "error".
     """
     content = read_json(file)
     if not isinstance(content, dict):
         raise InputError(f"{file}: expected COCO instances, got {shorten(content)}")
-    label_of: dict[int, str] = {}
-    for place, entry in _entries(content, "categories", file):
-        number, name = _whole(entry, "id", place), _text(entry, "name", place)
-        if number in label_of or name in label_of.values():
-            raise InputError(f"{place}: expected ids and names once, got {shorten(name)} again")
-        label_of[number] = name
+    entry_of, values = Entry(malformed, findings), Values(findings)
+    label_of, parent_of = _categories(content, file, entry_of, values, findings)
     pictures: dict[str, list[Any]] = {
         key: [] for key in ("file_name", "width", "height", "video", "frame_index", "place")
     }
     name_of: dict[int, str] = {}
     known: set[str] = set()
     for place, entry in _entries(content, "images", file):
-        number, name = _whole(entry, "id", place), _text(entry, "file_name", place)
+        number, name, picture = None, None, None
+        with entry_of:
+            picture = _picture(entry, values, place)
+            number, name = values.whole(entry.get("id"), "id", place), picture["file_name"]
+        if picture is None or number is None or name is None:
+            continue
         if number in name_of or name in known:
             raise InputError(f"{place}: expected ids and names once, got {shorten(name)} again")
         name_of[number] = name
         known.add(name)
-        pictures["file_name"].append(name)
-        pictures["width"].append(_whole(entry, "width", place))
-        pictures["height"].append(_whole(entry, "height", place))
-        is_frame = bool(entry.get("video"))
-        pictures["video"].append(_text(entry, "video", place) if is_frame else "")
-        pictures["frame_index"].append(_whole(entry, "frame_index", place) if is_frame else -1)
-        pictures["place"].append(place)
+        if not picture["width"] or not picture["height"]:
+            findings.note(NO_SIZE, [f"{place}: {shorten(name, 120)}"])
+        for key, value in picture.items():
+            pictures[key].append(value)
     boxes: dict[str, list[Any]] = {
-        key: [] for key in ("image", "label", "is_crowd", "is_difficult", "place")
+        key: [] for key in ("image", "label", "is_crowd", "is_difficult", "place", *CORNERS)
     }
-    xywh = []
     for place, entry in _entries(content, "annotations", file):
-        boxes["image"].append(_known(entry, "image_id", name_of, place))
-        boxes["label"].append(_known(entry, "category_id", label_of, place))
-        boxes["is_crowd"].append(_flag(entry, "iscrowd", place))
-        boxes["is_difficult"].append(_flag(entry, "ignore", place))
-        boxes["place"].append(place)
-        xywh.append(_bbox(entry, place))
-    x, y, width, height = np.array(xywh, dtype=np.float64).reshape(-1, 4).T
-    with np.errstate(all="ignore"):  # what is not finite is told later, beside what else is wrong
-        corners = (x, y, x + width, y + height)
-    boxes.update(zip(CORNERS, (corner.tolist() for corner in corners), strict=True))
-    return Annotations.of(pictures, boxes, list(label_of.values()))
+        with entry_of:
+            box = _box(entry, name_of, label_of, values, place)
+            for key, value in box.items():
+                boxes[key].append(value)
+    roots = _roots(label_of, parent_of, set(boxes["label"]))
+    findings.note(ROOT, [f"{file}: {name}" for name in roots])
+    return Annotations.of(pictures, boxes, [n for n in label_of.values() if n not in roots])
+
+
+def _categories(
+    content: Mapping[str, Any], file: Path, entry_of: Entry, values: Values, findings: Findings
+) -> tuple[dict[int, str], dict[str, Any]]:
+    """Names by id, and what each name's `supercategory` is."""
+    label_of: dict[int, str] = {}
+    parent_of: dict[str, Any] = {}
+    for place, entry in _entries(content, "categories", file):
+        number, name = None, None
+        with entry_of:
+            given = values.text(_of(entry, place).get("name"), "name", place)
+            number, name = values.whole(entry.get("id"), "id", place), given.strip()
+        if number is None or name is None:
+            continue
+        if number in label_of or name in parent_of:
+            raise InputError(f"{place}: expected ids and names once, got {shorten(name)} again")
+        if name != given:
+            findings.note(SPACES, [f"{place}: {shorten(given)}"])
+        label_of[number], parent_of[name] = name, entry.get("supercategory")
+    return label_of, parent_of
+
+
+def _roots(
+    label_of: Mapping[int, str], parent_of: Mapping[str, Any], labels: set[str]
+) -> list[str]:
+    """Categories of no annotation that another one lies below, but none that lies below itself."""
+    return [
+        name
+        for name in label_of.values()
+        if name not in labels
+        and parent_of[name] != name
+        and any(parent == name for parent in parent_of.values())
+    ]
 
 
 def _entries(content: Mapping[str, Any], key: str, file: Path) -> Iterator[tuple[str, Any]]:
@@ -72,50 +107,56 @@ def _entries(content: Mapping[str, Any], key: str, file: Path) -> Iterator[tuple
     if not isinstance(entries, list):
         raise InputError(f"{file}: expected a list of {key}, got {shorten(entries)}")
     for number, entry in enumerate(entries, start=1):
-        place = f"{file}: {key} {number}"
-        if not isinstance(entry, dict):
-            raise InputError(f"{place}: expected keys and values, got {shorten(entry)}")
-        yield place, entry
+        yield f"{file}: {key} {number}", entry
 
 
-def _whole(entry: Mapping[str, Any], key: str, place: str) -> int:
-    value = entry.get(key)
-    if type(value) is not int or not -1 <= value < 2**53:
-        raise InputError(f"{place}: expected a whole number as {key}, got {shorten(value)}")
-    return value
+def _of(entry: Any, place: str) -> Mapping[str, Any]:
+    if not isinstance(entry, dict):
+        raise InputError(f"{place}: expected keys and values, got {shorten(entry)}")
+    return entry
 
 
-def _text(entry: Mapping[str, Any], key: str, place: str) -> str:
-    value = entry.get(key)
-    is_text = isinstance(value, str) and value and not any("\ud800" <= c <= "\udfff" for c in value)
-    if not is_text:
-        raise InputError(f"{place}: expected a text as {key}, got {shorten(value)}")
-    return str(value)
+def _picture(entry: Any, values: Values, place: str) -> dict[str, Any]:
+    name = values.text(_of(entry, place).get("file_name"), "file_name", place)
+    is_frame = bool(entry.get("video"))
+    return {
+        "file_name": name,
+        "width": values.side(entry.get("width"), "width", place),
+        "height": values.side(entry.get("height"), "height", place),
+        "video": values.text(entry["video"], "video", place) if is_frame else "",
+        "frame_index": (
+            values.whole(entry.get("frame_index"), "frame_index", place) if is_frame else -1
+        ),
+        "place": place,
+    }
 
 
-def _flag(entry: Mapping[str, Any], key: str, place: str) -> bool:
-    value = entry.get(key, 0)
-    if value not in (0, 1):
-        raise InputError(f"{place}: expected 0 or 1 as {key}, got {shorten(value)}")
-    return bool(value)
+def _box(
+    entry: Any,
+    name_of: Mapping[int, str],
+    label_of: Mapping[int, str],
+    values: Values,
+    place: str,
+) -> dict[str, Any]:
+    bbox = _of(entry, place).get("bbox")
+    if not isinstance(bbox, list) or len(bbox) != 4:
+        raise InputError(f"{place}: expected [x, y, width, height] as bbox, got {shorten(bbox)}")
+    x, y, width, height = (values.number(value, "bbox", place) for value in bbox)
+    return {
+        "image": _known(entry, "image_id", name_of, values, place),
+        "label": _known(entry, "category_id", label_of, values, place),
+        "is_crowd": values.flag(entry.get("iscrowd", 0), "iscrowd", place),
+        "is_difficult": values.flag(entry.get("ignore", 0), "ignore", place),
+        "place": place,
+        # What is not finite is told later, beside what else is wrong.
+        **dict(zip(CORNERS, (x, y, x + width, y + height), strict=True)),
+    }
 
 
-def _known(entry: Mapping[str, Any], key: str, names: Mapping[int, str], place: str) -> str:
-    number = _whole(entry, key, place)
+def _known(
+    entry: Mapping[str, Any], key: str, names: Mapping[int, str], values: Values, place: str
+) -> str:
+    number = values.whole(entry.get(key), key, place)
     if number not in names:
         raise InputError(f"{place}: expected a {key} that the file lists, got {number}")
     return names[number]
-
-
-def _bbox(entry: Mapping[str, Any], place: str) -> list[float]:
-    bbox = entry.get("bbox")
-    if (
-        not isinstance(bbox, list)
-        or len(bbox) != 4
-        or not all(type(value) in (int, float) for value in bbox)
-    ):
-        raise InputError(f"{place}: expected [x, y, width, height] as bbox, got {shorten(bbox)}")
-    try:
-        return [float(value) for value in bbox]
-    except OverflowError:
-        raise InputError(f"{place}: expected numbers of px as bbox, got {shorten(bbox)}") from None

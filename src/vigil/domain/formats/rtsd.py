@@ -3,35 +3,62 @@
 Source: https://graphics.cs.msu.ru/projects/traffic-sign-recognition.html. Columns `filename`,
 `x_from`, `y_from`, `width`, `height`, `sign_class`; others are ignored. `x_from` and `y_from` are
 the 0-based first pixel, so that x2 = x_from + width. A picture without a row is not in the set, and
-its size is not told.
+its size is not told. Spaces after commas are no part of what follows.
 """
 
+import codecs
+import csv
+import io
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-
-import pandas as pd
+from typing import Any
 
 from vigil.domain.formats.annotations import Annotations
+from vigil.domain.formats.findings import SPACES, Entry, Findings
+from vigil.domain.formats.values import number_of
+from vigil.domain.pictures.annotated import CORNERS
 from vigil.plumbing.errors import InputError, shorten
-from vigil.plumbing.records import read_csv
+from vigil.settings.import_detections import Policy
 
 CORNER_COLUMNS = ["x_from", "y_from", "width", "height"]
 COLUMNS = ["filename", *CORNER_COLUMNS, "sign_class"]
+UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
-def read_rtsd(file: Path) -> Annotations:
-    """Reads a CSV file.
+def read_rtsd(file: Path, malformed: Policy, findings: Findings) -> Annotations:
+    """Reads a CSV file, of UTF-8 or with the mark of UTF-16.
+
+    Args:
+        malformed: what becomes of a row of more or fewer cells than names, with a name or class
+            left empty, or a coordinate that is no number (an empty one and "nan" are numbers that
+            are none): an error, or left out.
 
     Raises:
-        InputError: no such file, not CSV, a missing column, a name or class left empty, or a
-            coordinate that is no number; an empty one and "nan" are numbers that are none.
+        InputError: no such file, not CSV, a missing column, or a malformed row and `malformed` is
+            "error".
     """
-    table = read_csv(file, dict.fromkeys(COLUMNS, str), is_own=False)
-    for column in ("filename", "sign_class"):
-        empty = table.index[table[column] == ""]
-        if len(empty):
-            raise InputError(f"{file}: row {empty[0] + 1}: expected a {column}, found none")
-    corners = pd.DataFrame({name: _numbers(table[name], file) for name in CORNER_COLUMNS})
-    names = sorted(table["filename"].unique())
+    entry = Entry(malformed, findings)
+    boxes: dict[str, list[Any]] = {key: [] for key in ("image", "label", "place", *CORNERS)}
+    for number, names, cells in _rows(file):
+        place = f"{file}: row {number}"
+        with entry:
+            if len(cells) != len(names):
+                more = "more" if len(cells) > len(names) else "fewer"
+                raise InputError(
+                    f"{place}: expected as many cells in each row as names in the first, got {more}"
+                )
+            row = dict(zip(names, cells, strict=True))
+            told = {column: _text(row, column, place) for column in ("filename", "sign_class")}
+            x, y, width, height = (_number(row, column, place) for column in CORNER_COLUMNS)
+            if spaced := [column for column in told if row[column] != told[column]]:
+                findings.note(SPACES, [f"{place}: {shorten(row[spaced[0]])}"])
+            boxes["image"].append(told["filename"])
+            boxes["label"].append(told["sign_class"])
+            boxes["place"].append(place)
+            for corner, value in zip(CORNERS, (x, y, x + width, y + height), strict=True):
+                boxes[corner].append(value)
+    names = sorted(set(boxes["image"]))
+    flags = [False] * len(boxes["image"])
     return Annotations.of(
         {
             "file_name": names,
@@ -41,27 +68,45 @@ def read_rtsd(file: Path) -> Annotations:
             "frame_index": [-1] * len(names),
             "place": [str(file)] * len(names),
         },
-        {
-            "image": table["filename"].tolist(),
-            "label": table["sign_class"].tolist(),
-            "x1": corners["x_from"].tolist(),
-            "y1": corners["y_from"].tolist(),
-            "x2": (corners["x_from"] + corners["width"]).tolist(),
-            "y2": (corners["y_from"] + corners["height"]).tolist(),
-            "is_crowd": [False] * len(table),
-            "is_difficult": [False] * len(table),
-            "place": [f"{file}: row {number}" for number in range(1, len(table) + 1)],
-        },
+        {**boxes, "is_crowd": flags, "is_difficult": flags},
     )
 
 
-def _numbers(column: "pd.Series[str]", file: Path) -> "pd.Series[float]":
-    given = column.str.strip()
-    found = pd.to_numeric(given, errors="coerce")
-    wrong = found.index[found.isna() & ~given.str.lower().isin(["", "nan"])]
-    if len(wrong):
+def _rows(file: Path) -> Iterator[tuple[int, list[str], list[str]]]:
+    """(number, names of the columns, cells) of each row that is not blank."""
+    try:
+        content = file.read_bytes()
+        encoding = "utf-16" if content.startswith(UTF_16) else "utf-8-sig"
+        text = content.decode(encoding)
+    except FileNotFoundError:
+        raise InputError(f"{file}: expected a table, found no such file") from None
+    except ValueError as error:
         raise InputError(
-            f"{file}: row {wrong[0] + 1}: expected a number as {column.name}, "
-            f"got {shorten(column[wrong[0]])}"
-        )
-    return found.astype("float64")
+            f"{file}: expected the columns {', '.join(COLUMNS)}, got: {shorten(str(error), 120)}"
+        ) from None
+    reader = csv.reader(io.StringIO(text, newline=""), skipinitialspace=True)
+    try:
+        names = [name.strip() for name in next(reader, [])]
+        missing = [column for column in COLUMNS if names.count(column) != 1]
+        if missing:
+            raise InputError(
+                f"{file}: expected the columns {', '.join(COLUMNS)}, got {missing} not once"
+            )
+        filled = (cells for cells in reader if any(cell.strip() for cell in cells))
+        yield from ((number, names, cells) for number, cells in enumerate(filled, start=1))
+    except csv.Error as error:
+        raise InputError(f"{file}: expected a table, got: {shorten(str(error), 120)}") from None
+
+
+def _text(row: Mapping[str, str], column: str, place: str) -> str:
+    if not (text := row[column].strip()):
+        raise InputError(f"{place}: expected a {column}, found none")
+    return text
+
+
+def _number(row: Mapping[str, str], column: str, place: str) -> float:
+    if not (text := row[column].strip()):
+        return float("nan")
+    if (number := number_of(text)) is None:
+        raise InputError(f"{place}: expected a number as {column}, got {shorten(row[column])}")
+    return number

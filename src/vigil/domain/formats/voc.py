@@ -6,14 +6,25 @@ takes `xmax - xmin + 1` for a width): http://host.robots.ox.ac.uk/pascal/VOC/voc
 0-based and exclusive at the far end, that is x1 = xmin - 1, y1 = ymin - 1, x2 = xmax, y2 = ymax.
 """
 
+import codecs
+import re
 import xml.etree.ElementTree as ElementTree
-from collections import defaultdict
 from pathlib import Path
 from typing import Any, NoReturn
 
-from vigil.domain.formats.annotations import Annotations
+from vigil.domain.formats.annotations import BOX_DTYPES, PICTURE_DTYPES, Annotations
+from vigil.domain.formats.findings import HIDDEN, NO_SIZE, SEVERAL_BOXES, Entry, Findings
+from vigil.domain.formats.values import Values, number_of
 from vigil.plumbing.errors import InputError, shorten
+from vigil.plumbing.folders import is_hidden
 from vigil.plumbing.progress import progress
+from vigil.settings.import_detections import Policy
+
+DECLARED = re.compile(rb"^\s*<\?xml[^>]*?encoding\s*=\s*[\"']([A-Za-z0-9._-]+)[\"'][^>]*\?>")
+OF_EXPAT = {"utf-8", "utf-16", "iso8859-1", "ascii"}
+"""What the parser decodes by itself, by Python's names; of others it takes those of one byte."""
+LARGER = {"gb2312": "gb18030", "gbk": "gb18030"}
+"""Files that declare the left have characters of the right, which takes all of the left alike."""
 
 
 class _WithoutDoctype(ElementTree.TreeBuilder):
@@ -23,61 +34,107 @@ class _WithoutDoctype(ElementTree.TreeBuilder):
         raise ValueError("a document type")
 
 
-def read_voc(root: Path) -> Annotations:
-    """Reads all XML files of a folder and its sub-folders.
+def read_voc(root: Path, malformed: Policy, findings: Findings) -> Annotations:
+    """Reads all XML files of a folder and its sub-folders, but for hidden ones.
 
     A picture lies at the XML's place below `root`, under the name its `filename` says. `difficult`
-    is kept; parts of objects are not read.
+    is kept; parts of objects are not read. An object may have several boxes.
+
+    Args:
+        malformed: what becomes of a file that is not of the form (malformed, with a document type,
+            without name, or one of several for a picture), or of an object (without class or
+            corner): an error, or left out.
 
     Raises:
-        InputError: no such folder, no XML in it, two files for one picture, or a file that is not
-            of the form: malformed, with a document type, without name, size, class or corner.
+        InputError: no such folder, no XML in it, or something malformed and `malformed` is "error".
     """
     if not root.is_dir():
         raise InputError(f"{root}: expected a folder of VOC's XML files, found none")
-    files = sorted(root.rglob("*.xml"))
+    found = sorted(root.rglob("*.xml"))
+    files = [file for file in found if not is_hidden(file.relative_to(root))]
+    findings.note(HIDDEN, sorted(set(found) - set(files)))
     if not files:
         raise InputError(f"{root}: expected VOC's XML files, found none")
-    pictures: dict[str, list[Any]] = defaultdict(list)
-    boxes: dict[str, list[Any]] = defaultdict(list)
-    boxes["label"] = []
+    entry, values = Entry(malformed, findings), Values(findings)
+    pictures: dict[str, list[Any]] = {key: [] for key in PICTURE_DTYPES}
+    boxes: dict[str, list[Any]] = {key: [] for key in BOX_DTYPES}
     told: dict[str, Path] = {}
+    several: set[str] = set()
     for file in progress(files, "read VOC", "file"):
-        annotation = _parse(file)
-        folder = file.relative_to(root).parent
-        name = (folder / _text(annotation, "filename", file)).as_posix()
-        if name in told:
-            raise InputError(f"{file}: expected one file for each picture, {told[name]} has {name}")
-        told[name] = file
-        pictures["file_name"].append(name)
-        pictures["width"].append(_whole(annotation, "size/width", file))
-        pictures["height"].append(_whole(annotation, "size/height", file))
-        pictures["place"].append(str(file))
-        for number, element in enumerate(annotation.findall("object"), start=1):
+        annotation = None
+        with entry:
+            annotation = _parse(file)
+            name = (file.relative_to(root).parent / _text(annotation, "filename", file)).as_posix()
+            sides = [_side(annotation, f"size/{key}", file) for key in ("width", "height")]
+            if name in told:
+                several.add(name)
+                raise InputError(
+                    f"{file}: expected one file for each picture, {told[name]} has {name}"
+                )
+            told[name] = file
+            _append(pictures, name, *sides, "", -1, str(file))
+            if not all(sides):
+                findings.note(NO_SIZE, [file])
+        elements = [] if annotation is None else annotation.findall("object")
+        for number, element in enumerate(elements, start=1):
             place = f"{file}: object {number}"
-            boxes["image"].append(name)
-            boxes["label"].append(_text(element, "name", place))
-            boxes["x1"].append(_number(element, "bndbox/xmin", place) - 1)
-            boxes["y1"].append(_number(element, "bndbox/ymin", place) - 1)
-            boxes["x2"].append(_number(element, "bndbox/xmax", place))
-            boxes["y2"].append(_number(element, "bndbox/ymax", place))
-            is_told = (element.findtext("difficult") or "").strip() != ""
-            boxes["is_difficult"].append(is_told and bool(_number(element, "difficult", place)))
-            boxes["place"].append(place)
-    boxes["is_crowd"] = [False] * len(boxes["label"])
-    pictures["video"], pictures["frame_index"] = [""] * len(files), [-1] * len(files)
-    return Annotations.of(pictures, boxes)
+            with entry:
+                label = _text(element, "name", place)
+                is_difficult = values.flag(_difficult(element), "difficult", place)
+                corners = _corners(element, place)
+                if len(corners) > 1:
+                    findings.note(SEVERAL_BOXES, [f"{place}: {len(corners)} of {label}"])
+                for own in corners:
+                    _append(boxes, name, label, *own, False, is_difficult, place)
+    annotations = Annotations.of(pictures, boxes)
+    return annotations.without(several) if several else annotations
+
+
+def _append(columns: dict[str, list[Any]], *row: Any) -> None:
+    for column, value in zip(columns.values(), row, strict=True):
+        column.append(value)
 
 
 def _parse(file: Path) -> ElementTree.Element:
     try:
         parser = ElementTree.XMLParser(target=_WithoutDoctype())
-        annotation: ElementTree.Element = ElementTree.fromstring(file.read_bytes(), parser)
+        annotation: ElementTree.Element = ElementTree.fromstring(_read(file), parser)
     except (ElementTree.ParseError, ValueError, LookupError, OSError) as error:
         raise InputError(f"{file}: expected VOC's XML, got: {shorten(str(error), 120)}") from None
     if annotation.tag != "annotation":
         raise InputError(f"{file}: expected an <annotation>, got <{annotation.tag[:40]}>")
     return annotation
+
+
+def _read(file: Path) -> bytes | str:
+    """A file's bytes; its text where it declares an encoding of several bytes, such as GB2312."""
+    content = file.read_bytes()
+    declared = DECLARED.match(content)
+    if not declared:
+        return content
+    codec = codecs.lookup(declared[1].decode())
+    if codec.name in OF_EXPAT or not codec._is_text_encoding:
+        return content
+    return content[declared.end() :].decode(LARGER.get(codec.name, codec.name))
+
+
+def _corners(element: ElementTree.Element, place: str) -> list[tuple[float, ...]]:
+    """x1, y1, x2, y2 of each `bndbox`, of which some tools write several into one object."""
+    found: list[tuple[float, ...]] = []
+    for bndbox in element.findall("bndbox") or [ElementTree.Element("bndbox")]:
+        xmin, ymin, xmax, ymax = (
+            _number(bndbox, key, place) for key in ("xmin", "ymin", "xmax", "ymax")
+        )
+        found.append((xmin - 1, ymin - 1, xmax, ymax))
+    return found
+
+
+def _difficult(element: ElementTree.Element) -> int | str:
+    """The number 0 or 1 where it is written as such; not told is 0, as is "Unspecified"."""
+    text = (element.findtext("difficult") or "").strip()
+    if text in ("", "0", "1", "Unspecified"):
+        return 1 if text == "1" else 0
+    return text
 
 
 def _text(element: ElementTree.Element, path: str, place: object) -> str:
@@ -87,16 +144,21 @@ def _text(element: ElementTree.Element, path: str, place: object) -> str:
     return text
 
 
-def _number(element: ElementTree.Element, path: str, place: object) -> float:
-    text = _text(element, path, place)
-    try:
-        return float(text)
-    except ValueError:
-        raise InputError(f"{place}: expected a number as {path}, got {shorten(text)}") from None
+def _number(bndbox: ElementTree.Element, key: str, place: str) -> float:
+    text = (bndbox.findtext(key) or "").strip()
+    if not text:
+        raise InputError(f"{place}: expected bndbox/{key}, found none")
+    if (number := number_of(text)) is None:
+        raise InputError(f"{place}: expected a number as bndbox/{key}, got {shorten(text)}")
+    return number
 
 
-def _whole(element: ElementTree.Element, path: str, place: object) -> int:
-    number = _number(element, path, place)
-    if not 0 <= number < 2**31 or number != int(number):
-        raise InputError(f"{place}: expected a whole number of px as {path}, got {number}")
-    return int(number)
+def _side(annotation: ElementTree.Element, path: str, file: Path) -> int:
+    """A width or height in px, 0 where it is not told: none, empty, -1 or 0."""
+    text = (annotation.findtext(path) or "").strip()
+    number = number_of(text) if text else 0
+    if number is None:
+        raise InputError(f"{file}: expected a number as {path}, got {shorten(text)}")
+    if not -1 <= number < 2**31 or number != int(number):
+        raise InputError(f"{file}: expected a whole number of px as {path}, got {number}")
+    return max(0, int(number))

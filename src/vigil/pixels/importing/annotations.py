@@ -5,6 +5,7 @@ from pathlib import Path
 
 from vigil.domain.formats.annotations import Annotations
 from vigil.domain.formats.coco import read_coco
+from vigil.domain.formats.findings import HIDDEN, Findings
 from vigil.domain.formats.rtsd import read_rtsd
 from vigil.domain.formats.tracks import annotate_frames
 from vigil.domain.formats.voc import read_voc
@@ -12,36 +13,46 @@ from vigil.domain.tracks import Track, read_tracks
 from vigil.domain.video_facts import VideoFacts
 from vigil.pixels.frames import FRAME_NAME, FrameArchive
 from vigil.plumbing.errors import InputError, listed
+from vigil.plumbing.folders import is_hidden
 from vigil.settings.dataset import DetectionFormat
+from vigil.settings.import_detections import ImportDetections
 
 
 def read_annotations(
-    annotation_format: DetectionFormat, annotations: Path, images: Path, frame_stride: int
+    annotation_format: DetectionFormat,
+    annotations: Path,
+    images: Path,
+    settings: ImportDetections,
+    findings: Findings,
 ) -> Annotations:
     """Reads annotations of the format named.
 
     Args:
         annotations: a file, or a folder.
         images: the folder of the pictures; of tracks: of archives of frames.
-        frame_stride: of tracks: every n-th frame.
+        settings: of tracks: `frame_stride`; of the others: `malformed_entries`.
+        findings: gets what is left out, or taken for something that is not written.
 
     Raises:
         InputError: a file is missing, or not of that format.
     """
+    malformed = settings.malformed_entries
     readers: dict[DetectionFormat, Callable[[], Annotations]] = {
-        "tracks": lambda: read_frames(annotations, images, frame_stride),
-        "voc": lambda: read_voc(annotations),
-        "coco": lambda: read_coco(only_file(annotations, ".json")),
-        "rtsd": lambda: read_rtsd(only_file(annotations, ".csv")),
+        "tracks": lambda: read_frames(annotations, images, settings.frame_stride),
+        "voc": lambda: read_voc(annotations, malformed, findings),
+        "coco": lambda: read_coco(only_file(annotations, ".json", findings), malformed, findings),
+        "rtsd": lambda: read_rtsd(only_file(annotations, ".csv", findings), malformed, findings),
     }
     return readers[annotation_format]()
 
 
-def only_file(path: Path, suffix: str) -> Path:
-    """The file itself, or the only one of its kind in a folder."""
+def only_file(path: Path, suffix: str, findings: Findings) -> Path:
+    """The file itself, or the only one of its kind in a folder, but for hidden ones."""
     if not path.is_dir():
         return path
-    files = sorted(path.glob(f"*{suffix}"))
+    found = sorted(path.glob(f"*{suffix}"))
+    files = [file for file in found if not is_hidden(file.name)]
+    findings.note(HIDDEN, sorted(set(found) - set(files)))
     if len(files) != 1:
         raise InputError(
             f"{path}: expected one file *{suffix} in the folder, "

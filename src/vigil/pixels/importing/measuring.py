@@ -1,4 +1,4 @@
-"""Pictures as they really are: size, channels and digest of each, and those that are none."""
+"""Pictures as they really are: size, channels and digest; and those that are none, or damaged."""
 
 import hashlib
 from collections.abc import Sequence
@@ -10,8 +10,11 @@ from typing import Any
 import cv2
 import pandas as pd
 
-from vigil.domain.formats.checks import UNUSABLE, Findings
+from vigil.domain.formats.checks import DAMAGED, TOO_LARGE, UNUSABLE
+from vigil.domain.formats.findings import Findings
 from vigil.pixels.frames import NUM_THREADS
+from vigil.pixels.importing.library_output import damage_in, library_output
+from vigil.pixels.pictures.decoding import TooLargeError
 from vigil.pixels.pictures.images import ImageSource
 from vigil.pixels.sheets.pictures import CHANNELS
 from vigil.plumbing.errors import InputError
@@ -19,33 +22,31 @@ from vigil.plumbing.fingerprints import code_fingerprint
 from vigil.plumbing.memo import Memo, file_digest
 from vigil.plumbing.progress import progress
 from vigil.plumbing.records import read_json, write_json
-from vigil.settings.import_detections import Unusable
+from vigil.settings.import_detections import KeepingPolicy, Policy
 
-PICTURE_SUFFIXES = {".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"}
+PICTURES_AT_ONCE = 64
 MEASURES = [*CHANNELS, *(f"{name}_square" for name in CHANNELS)]
-
-
-def find_unlisted(images: Path, file_names: "pd.Series[str]") -> list[str]:
-    """Pictures of the folder that no annotation speaks of: without objects, or forgotten?"""
-    found = {
-        path.relative_to(images).as_posix()
-        for path in images.rglob("*")
-        if path.suffix.lower() in PICTURE_SUFFIXES
-    }
-    return sorted(found.difference(file_names))
 
 
 def measure_pictures(
     source: ImageSource,
     pictures: pd.DataFrame,
-    unusable: Unusable,
+    *,
+    unusable: Policy,
+    damaged: KeepingPolicy,
     findings: Findings,
 ) -> pd.DataFrame:
     """Decodes each picture once; an archive's are remembered, so that a new video costs itself.
 
+    Args:
+        pictures: of `Annotations`.
+        unusable: what becomes of a picture that is missing, none or too large.
+        damaged: what becomes of a picture that its library mended.
+        findings: gets those pictures, kept or left out.
+
     Returns:
         By file name: `width`, `height`, `sha256`, and `MEASURES`, the means of the channels and of
-        their squares; without pictures that are missing or none.
+        their squares; without pictures that are left out.
 
     Raises:
         InputError: there is such a picture, and it is an error.
@@ -54,42 +55,93 @@ def measure_pictures(
     archives = pictures["file_name"].map(source.archive_of)
     measured: list[dict[str, Any]] = []
     for archive, own in pictures["file_name"].groupby(archives):
-        names, is_strict = own.tolist(), unusable == "error"
+        names = own.tolist()
         if not archive:
-            measured += measure_each(source, names, is_strict)
+            measured += measure_each(source, names, unusable, damaged)
             continue
         path = source.root / str(archive)
-        facts = {"code": code, "archive": file_digest(path), "names": names, "strict": is_strict}
+        facts = {
+            "code": code,
+            "archive": file_digest(path),
+            "names": names,
+            "policies": [unusable, damaged],
+        }
 
-        def write(target: Path, names: list[str] = names, is_strict: bool = is_strict) -> None:
-            write_json(measure_each(source, names, is_strict), target, indent=None)
+        def write(target: Path, names: list[str] = names) -> None:
+            write_json(measure_each(source, names, unusable, damaged), target, indent=None)
 
         measured += read_json(memo.recall(facts, write))
     memo.prune()
-    findings.note(UNUSABLE, [entry["problem"] for entry in measured if "problem" in entry])
-    usable = [entry for entry in measured if "problem" not in entry]
+    for reason in (UNUSABLE, TOO_LARGE, DAMAGED):
+        findings.note(
+            reason, [entry["problem"] for entry in measured if entry.get("reason") == reason]
+        )
+    usable = [entry for entry in measured if "sha256" in entry]
     columns = ["file_name", "width", "height", "sha256", *MEASURES]
     return pd.DataFrame(usable, columns=columns).set_index("file_name")
 
 
 def measure_each(
-    source: ImageSource, file_names: Sequence[str], is_strict: bool
+    source: ImageSource, file_names: Sequence[str], unusable: Policy, damaged: KeepingPolicy
 ) -> list[dict[str, Any]]:
-    """What `measure` tells of each picture, in their order, over a few threads."""
+    """What `measure` tells of each picture, in their order, over a few threads.
+
+    Where a library says that one of a few pictures is damaged, each is decoded once more.
+    """
+    found: list[dict[str, Any]] = []
+    starts = range(0, len(file_names), PICTURES_AT_ONCE)
     with ThreadPoolExecutor(NUM_THREADS) as pool:
-        found = pool.map(partial(measure, source, is_strict), file_names)
-        return list(progress(found, "measure pictures", "picture", len(file_names)))
+        for start in progress(starts, "measure pictures", "batch"):
+            names = file_names[start : start + PICTURES_AT_ONCE]
+            with library_output() as lines:
+                entries = list(pool.map(partial(measure, source, unusable), names))
+            if damage_in(lines):
+                entries = [
+                    mark_damage(source, damaged, *one) for one in zip(names, entries, strict=True)
+                ]
+            found += entries
+    return found
 
 
-def measure(source: ImageSource, is_strict: bool, file_name: str) -> dict[str, Any]:
+def mark_damage(
+    source: ImageSource, damaged: KeepingPolicy, file_name: str, entry: dict[str, Any]
+) -> dict[str, Any]:
+    """Adds to a picture's entry what is damaged of it, or leaves nothing but that.
+
+    Raises:
+        InputError: it is damaged, and that is an error.
+    """
+    told = damage_of(source, file_name) if "sha256" in entry else ""
+    if not told:
+        return entry
+    problem = f"{source.root / file_name}: expected a picture without damage, got: {told}"
+    if damaged == "error":
+        raise InputError(f"{problem}; damaged_pictures: drop or keep goes on")
+    kept = entry if damaged == "keep" else {}
+    return {**kept, "problem": problem, "reason": DAMAGED}
+
+
+def damage_of(source: ImageSource, file_name: str) -> str:
+    """What libjpeg says of damage that it went on after; empty where it says nothing.
+
+    Raises:
+        InputError: see `ImageSource.rgb`.
+    """
+    with library_output() as lines:
+        source.rgb(file_name)
+    return damage_in(lines)
+
+
+def measure(source: ImageSource, unusable: Policy, file_name: str) -> dict[str, Any]:
     """A picture's size, digest and channels, or the `problem` with it where that is no error."""
     try:
         content = source.content(file_name)
         picture = source.decode(content, file_name)
     except InputError as error:
-        if is_strict:
+        if unusable == "error":
             raise InputError(f"{error}; unusable_pictures: drop leaves such out") from None
-        return {"problem": str(error)}
+        reason = TOO_LARGE if isinstance(error, TooLargeError) else UNUSABLE
+        return {"problem": str(error), "reason": reason}
     mean, deviation = (values.ravel() for values in cv2.meanStdDev(picture))
     return {
         "file_name": file_name,

@@ -9,15 +9,15 @@ from vigil.domain.formats.annotations import Annotations
 from vigil.domain.formats.checks import (
     EMPTY,
     SAME_BYTES,
-    UNLISTED,
-    Findings,
     check_boxes,
     check_sizes,
     choose_classes,
 )
+from vigil.domain.formats.findings import Findings
 from vigil.domain.pictures.annotated import AnnotatedPictures
 from vigil.pixels.importing.annotations import read_annotations
-from vigil.pixels.importing.measuring import find_unlisted, measure_pictures
+from vigil.pixels.importing.folders import find_pictures
+from vigil.pixels.importing.measuring import measure_pictures
 from vigil.pixels.pictures.images import ImageSource
 from vigil.plumbing.errors import InputError
 from vigil.settings.dataset import Detection
@@ -30,7 +30,7 @@ class ImportedPictures:
 
     Attributes:
         measures: size, channels and digest of each, by picture.
-        findings: what was left out or changed, by reason.
+        findings: what was left out, changed or understood otherwise than it is written, by reason.
     """
 
     known: AnnotatedPictures
@@ -51,12 +51,18 @@ def import_pictures(
         InputError: what the settings make an error, or nothing to learn from.
     """
     findings = Findings()
-    read = read_annotations(detection.format, annotations, images, settings.frame_stride)
+    source = ImageSource(images)
+    read = read_annotations(detection.format, annotations, images, settings, findings)
     read = choose_classes(read, detection.classes, findings)
     if detection.format != "tracks":
-        findings.note(UNLISTED, find_unlisted(images, read.pictures["file_name"]))
-    source = ImageSource(images)
-    measures = measure_pictures(source, read.pictures, settings.unusable_pictures, findings)
+        read = find_pictures(read, images, findings)
+    measures = measure_pictures(
+        source,
+        read.pictures,
+        unusable=settings.unusable_pictures,
+        damaged=settings.damaged_pictures,
+        findings=findings,
+    )
     pictures, boxes = _check(read, measures, settings, findings)
     if (boxes["is_crowd"] | boxes["is_difficult"]).all():
         raise InputError(

@@ -6,17 +6,14 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 import cv2
-import numpy as np
 
 from vigil.pixels.pictures.archives import DAMAGED, MOST_BYTES, read_entry
+from vigil.pixels.pictures.decoding import MOST_PIXELS, TooLargeError, decode_picture
 from vigil.pixels.pictures.picture import Picture
 from vigil.plumbing.errors import InputError, shorten
 from vigil.plumbing.folders import DVC_OBJECT
 
 ARCHIVE_SUFFIX = ".zip"
-PNG_SIGNATURE, PNG_END = b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82"
-
-cv2.setLogLevel(0)  # what OpenCV would print of a damaged picture stands in the error raised here
 
 
 class ImageSource:
@@ -54,20 +51,24 @@ class ImageSource:
         return self.decode(self.content(file_name), file_name)
 
     def decode(self, content: bytes, file_name: str) -> Picture:
-        """As `rgb`, of the bytes that `content` gave."""
-        picture = None
-        # OpenCV fills what is missing of a PNG, and libpng prints to the terminal.
-        if content and not (content.startswith(PNG_SIGNATURE) and PNG_END not in content[-4096:]):
-            try:
-                picture = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR_RGB)
-            except cv2.error:  # of more pixels than OpenCV allows
-                picture = None
+        """As `rgb`, of the bytes that `content` gave.
+
+        Raises:
+            TooLargeError: of more pixels than any picture may have; an `InputError`, too.
+        """
+        try:
+            picture = decode_picture(content, cv2.IMREAD_COLOR_RGB)
+        except TooLargeError as error:
+            raise TooLargeError(
+                f"{self.root / file_name}: expected a picture of at most {MOST_PIXELS} px, "
+                f"got {error}"
+            ) from None
         if picture is None:
             raise InputError(
                 f"{self.root / file_name}: expected a picture, got {len(content)} bytes that are "
                 "none, or not a whole one"
             )
-        return picture.astype(np.uint8, copy=False)
+        return picture
 
     def content(self, file_name: str) -> bytes:
         """A picture's file as it is.

@@ -1,11 +1,12 @@
 """A folder of numbered pictures as a video: surveillance data sets come so."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 
@@ -41,6 +42,7 @@ class NumberedPictures:
 
     is_variable_rate = False
     num_hidden = 0
+    damaged: Mapping[int, str] = MappingProxyType({})
 
     def __init__(self, path: Path, fps: Fraction) -> None:
         """Raises InputError where the folder holds anything but pictures of consecutive numbers."""

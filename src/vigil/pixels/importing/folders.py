@@ -1,0 +1,66 @@
+"""What a folder of pictures holds, and which of its files annotations mean."""
+
+import os
+import zipfile
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path, PurePosixPath
+
+from vigil.domain.formats.annotations import Annotations
+from vigil.domain.formats.checks import UNLISTED
+from vigil.domain.formats.findings import HIDDEN, OTHER_NAME, Findings
+from vigil.domain.formats.names import match_names
+from vigil.pixels.pictures.archives import DAMAGED
+from vigil.pixels.pictures.images import ARCHIVE_SUFFIX
+from vigil.plumbing.folders import is_hidden
+
+PICTURE_SUFFIXES = {".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"}
+
+
+def find_pictures(read: Annotations, images: Path, findings: Findings) -> Annotations:
+    """Gives pictures the names of their files, and notes files that no annotation speaks of.
+
+    Args:
+        images: the folder of the pictures.
+    """
+    files, hidden = files_below(images)
+    names = set(read.pictures["file_name"])
+    if names - set(files):
+        present = {*files, *entries_below(images, files), *names.intersection(hidden)}
+        file_of = match_names(names, present)
+        findings.note(OTHER_NAME, [f"{name} is {file}" for name, file in sorted(file_of.items())])
+        read = read.renamed(file_of)
+        names = set(read.pictures["file_name"])
+    findings.note(HIDDEN, [name for name in hidden if name not in names and is_picture(name)])
+    # Without objects, or forgotten?
+    findings.note(UNLISTED, [name for name in files if name not in names and is_picture(name)])
+    return read
+
+
+def files_below(root: Path) -> tuple[list[str], list[str]]:
+    """Names of a folder's files, and of the hidden ones apart; sorted, and by slashes."""
+    shown: list[str] = []
+    hidden: list[str] = []
+    for folder, _, names in os.walk(root):
+        for name in names:
+            path = Path(folder, name).relative_to(root)
+            (hidden if is_hidden(path) else shown).append(path.as_posix())
+    return sorted(shown), sorted(hidden)
+
+
+def entries_below(root: Path, files: Iterable[str]) -> list[str]:
+    """Names of what lies in the archives among a folder's files, as in folders; sorted.
+
+    Archives that cannot be opened have nothing in them here: who asks for what is in them is told.
+    """
+    found: list[str] = []
+    for archive in files:
+        if archive.lower().endswith(ARCHIVE_SUFFIX):
+            with suppress(*DAMAGED), zipfile.ZipFile(root / archive) as opened:
+                found += [f"{archive}/{name}" for name in opened.namelist()]
+    return sorted(name for name in found if ".." not in PurePosixPath(name).parts)
+
+
+def is_picture(name: str) -> bool:
+    """Whether a file is one by the ending of its name."""
+    return PurePosixPath(name).suffix.lower() in PICTURE_SUFFIXES
