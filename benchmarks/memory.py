@@ -99,6 +99,6 @@ def _command(stage: str, params: dict[str, Any]) -> list[str]:
             value = value[part]
         return VARIABLE.sub(fill, str(value))  # an item may name parameters
 
-    python, script, *options = shlex.split(VARIABLE.sub(fill, described["cmd"]))
+    _, python, script, *options = shlex.split(VARIABLE.sub(fill, described["cmd"]))
     assert python == "python"
     return [sys.executable, str(PROJECT / Path(script)), *options]

@@ -145,7 +145,9 @@ CLASSIFIER = {
     "one video": "split@classifier: expected samples of each class in ",
     "no boxes at all": "generate_samples: data/annotations: expected a track of 'human' ",
     "boxes on one video alone": "split@classifier: expected samples of each class in ",
-    "all videos for the test": "split@classifier: params.yaml: split.test_videos: expected to leave a video ",
+    "all videos for the test": (
+        "split@classifier: params.yaml: split.test_videos: expected to leave a video "
+    ),
     "a validation of nothing": "params.yaml: split.val_fraction: expected greater than 0, got 0.0",
 }
 

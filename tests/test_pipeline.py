@@ -2,6 +2,7 @@
 
 import functools
 import importlib.util
+import os
 import re
 import shlex
 import shutil
@@ -35,7 +36,11 @@ class Stage:
 
     @property
     def words(self) -> list[str]:
-        return shlex.split(self.definition["cmd"])
+        """Of the command line, from `python` on."""
+        source, *words = shlex.split(self.definition["cmd"])
+        to_source = os.path.relpath(ROOT / "src", self.folder)
+        assert source == f"PYTHONPATH={to_source}:$PYTHONPATH"
+        return words
 
     @property
     def script(self) -> Path:

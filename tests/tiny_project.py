@@ -2,7 +2,6 @@
 
 import json
 import os
-import shlex
 import shutil
 import subprocess
 import sys
@@ -204,7 +203,7 @@ class Project:
         ran = yaml.safe_load(self.lock)["stages"][stage]
         self.run("rm", "-rf", *(out["path"] for out in ran["outs"]))
         return subprocess.Popen(
-            shlex.split(ran["cmd"]),
+            ["sh", "-c", f"exec env {ran['cmd']}"],
             cwd=self.folder,
             env=self.env,
             stdout=subprocess.PIPE,

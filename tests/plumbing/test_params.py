@@ -104,7 +104,6 @@ DATASET: dict[str, Any] = {
     "annotations": "a.json",
     "video_of_task": {},
     "picture_fps": 25.0,
-    "video_of_task": {},
     "detection": DETECTION,
     "clips": "data/clips",
     "clip_labels": "",
