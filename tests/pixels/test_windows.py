@@ -9,6 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from av.stream import Disposition
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny_videos import (
@@ -17,6 +18,7 @@ from tiny_videos import (
     read_code,
     write_coded_video,
     write_frameless_video,
+    write_two_streams,
 )
 
 from vigil.pixels import windows as module
@@ -160,6 +162,11 @@ class TestTimes:
         (tmp_path / "a.mp4").write_bytes(content)
         with pytest.raises(InputError, match=r"a\.mp4"):
             read_times(tmp_path / "a.mp4", PICTURE_FPS)
+
+    def test_several_videos_in_one_are_no_guess_and_refused(self, tmp_path: Path) -> None:
+        path = write_two_streams(tmp_path / "a.mkv", Disposition.default, Disposition.default)
+        with pytest.raises(InputError, match="expected one video stream, got 2"):
+            read_times(path, PICTURE_FPS)
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from vigil.pixels.pictures.picture import Picture
 from vigil.pixels.video.numbered import NumberedPictures
-from vigil.pixels.video.reading import open_video
+from vigil.pixels.video.reading import open_video, video_streams
 from vigil.pixels.video.source import SourceFrame, frame_bgr, open_source
 from vigil.plumbing.errors import FieldError, InputError
 
@@ -194,7 +194,7 @@ def guess_times(path: Path, picture_fps: Fraction) -> FrameTimes | None:
         return FrameTimes(np.arange(num_frames) / float(picture_fps), picture_fps)
     try:
         with open_video(path) as container:
-            stream = container.streams.video[0]
+            (stream,) = video_streams(container)
             times = sorted(
                 packet.pts * packet.time_base
                 for packet in container.demux(stream)
@@ -202,7 +202,7 @@ def guess_times(path: Path, picture_fps: Fraction) -> FrameTimes | None:
                 and packet.time_base is not None
             )  # fmt: skip
             rate = stream.average_rate or stream.guessed_rate
-    except (av.FFmpegError, OSError, ValueError, IndexError):
+    except (av.FFmpegError, OSError, ValueError):
         return None  # reading the frames says what is wrong
     if rate is None and len(times) > 1 and times[-1] > times[0]:
         rate = Fraction((len(times) - 1) / (times[-1] - times[0]))

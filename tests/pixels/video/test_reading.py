@@ -171,7 +171,7 @@ def test_frames_of_a_turned_video_are_let_go(tmp_path: Path) -> None:
         num_kept = []
         for frame in VideoReader(file):
             to_bgr(frame)
-            num_kept.append(sum(isinstance(one, type(frame)) for one in gc.get_objects()))
+            num_kept.append(sum(type(one) is type(frame) for one in gc.get_objects()))
         assert max(num_kept) < 20
     finally:
         gc.enable()

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from tempfile import TemporaryFile
+from typing import IO
 
 LIBRARIES = re.compile(
     r"libpng (warning|error): |Corrupt JPEG data: |Premature end of JPEG|Invalid SOS|Unsupported "
@@ -31,7 +32,7 @@ def library_output() -> Iterator[list[str]]:
     of decodes one at a time. Lines of others are printed at the end.
     """
     lines: list[str] = []
-    with _one_at_a_time, TemporaryFile() as file:
+    with _one_at_a_time, _scratch_file() as file:
         try:
             terminal = os.dup(2)
         except OSError:  # there is none
@@ -49,6 +50,13 @@ def library_output() -> Iterator[list[str]]:
             found = text.splitlines(keepends=True)
             lines += [line.strip() for line in found if LIBRARIES.match(line)]
             sys.stderr.write("".join(line for line in found if not LIBRARIES.match(line)))
+
+
+def _scratch_file() -> IO[bytes]:
+    """In memory where the system has such files, so that a full disk is in nobody's way."""
+    if hasattr(os, "memfd_create"):
+        return os.fdopen(os.memfd_create("library_output"), "w+b")
+    return TemporaryFile()
 
 
 def damage_in(lines: list[str]) -> str:

@@ -58,6 +58,11 @@ def open_video(path: Path) -> Iterator[av.container.InputContainer]:
             yield container
 
 
+def video_streams(container: av.container.InputContainer) -> list[av.VideoStream]:
+    """The streams of a file that are videos, without covers and previews."""
+    return [stream for stream in container.streams.video if not stream.disposition & NO_VIDEO]
+
+
 class DamagedFrameError(InputError):
     """A frame that its decoder mended: most of it may be as it was, or none."""
 
@@ -169,9 +174,7 @@ class VideoReader:
                 self._refuse("expected a video, got", error)
             if still := _still_format(container):
                 raise InputError(f"{self.path}: expected a video, got a still picture ({still})")
-            streams = [
-                stream for stream in container.streams.video if not stream.disposition & NO_VIDEO
-            ]
+            streams = video_streams(container)
             if not streams:
                 raise InputError(f"{self.path}: expected a video, found no video stream")
             if len(streams) > 1:
