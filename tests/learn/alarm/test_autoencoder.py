@@ -120,7 +120,7 @@ def test_what_it_has_not_seen_has_larger_errors_and_files_keep_it(
         own = model.eval().errors(torch.from_numpy(vectors[75:])).double().numpy()
     assert np.array_equal(errors, own)
     files[1].write_text('{"architecture": "autoencoder", "config": {"a": 1}}')
-    with pytest.raises(InputError, match=r"a\.json: expected a fitted autoencoder"):
+    with pytest.raises(InputError, match=r"a\.json: config: expected that of a network"):
         load_alarm(*files)
     files[1].write_text('{"architecture": "x", "config": {"a": 1}}')
     with pytest.raises(InputError, match=r"a\.json: expected the card of an autoencoder, got 'x'"):
