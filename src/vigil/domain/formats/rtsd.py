@@ -90,7 +90,8 @@ def _rows(file: Path) -> Iterator[tuple[int, list[str], list[str]]]:
         missing = [column for column in COLUMNS if names.count(column) != 1]
         if missing:
             raise InputError(
-                f"{file}: expected the columns {', '.join(COLUMNS)}, got none or several of {missing}"
+                f"{file}: expected the columns {', '.join(COLUMNS)}, "
+                f"got none or several of {missing}"
             )
         filled = (cells for cells in reader if any(cell.strip() for cell in cells))
         yield from ((number, names, cells) for number, cells in enumerate(filled, start=1))
