@@ -355,7 +355,7 @@ BAD_GIVEN = {
             for kind in ("creep", "dash", "rise", "stroll")
             for number, side in enumerate(("train", "train", "train", "val", "test", "test"))
         ),
-        "split.given.alarm: expected allowed clips alone to train on, got the anomalous "
+        "split.given.alarm: expected only allowed clips for training, got the anomalous "
         "dash/dash_g00_c1",
     ),
     "a source on two sides": (

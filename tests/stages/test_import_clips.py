@@ -324,7 +324,7 @@ BAD_LABELS: dict[str, tuple[Change, str]] = {
     ),
     "a cell too many": (
         lambda p: label(p, "b_s1.avi,0,3,x,1\n"),
-        "scene/clips/frames.csv: expected as many cells in each row as names, got more",
+        "scene/clips/frames.csv: expected as many cells in each row as column names, got more",
     ),
     "half a frame": (
         lambda p: label(p, "b_s1.avi,0,3,\nb_s1.avi,5,7.5,\n"),

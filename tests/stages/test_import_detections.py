@@ -533,7 +533,7 @@ BAD_VOC: dict[str, tuple[Change, str]] = {
     "an empty picture": (write("set/images/b.png", ""), "b.png: expected a picture, got 0 bytes"),
     "another size": (
         lambda project: write_pictures(project.folder / "set/images", ["b.png"], (40, 60)),
-        "b.xml: 'b.png': 60x40 told, 40x60 found (1 of 3 pictures; turned by EXIF? "
+        "b.xml: 'b.png': 60x40 annotated, 40x60 found (1 of 3 pictures; turned by EXIF? "
         "wrong_sizes: drop or keep goes on)",
     ),
     "a picture outside": (

@@ -124,7 +124,7 @@ def test_a_given_split_and_test_videos_contradict_each_other(
     project.set_params("split", test_videos=["door_1.mp4"])
     outcome = run_stage(project, STAGE, *with_given("splits/given.csv"))
     assert_refused(outcome, project, STAGE)
-    assert "params.yaml: split.test_videos: expected none, as the videos" in outcome.stderr
+    assert "params.yaml: split.test_videos: expected none, as the test videos" in outcome.stderr
 
 
 def text(content: str | bytes) -> Callable[[Project], object]:
@@ -178,7 +178,7 @@ BAD_GIVEN: dict[str, tuple[str, Callable[[Project], object], str]] = {
     "rows of more cells": (
         "splits/given.csv",
         text("name,side\ndoor_1.mp4,train,7\n"),
-        "splits/given.csv: expected as many cells in each row as names, got more",
+        "splits/given.csv: expected as many cells in each row as column names, got more",
     ),
     "no CSV": ("splits/given.csv", text(b"\xff\xfe\x00"), "splits/given.csv: expected CSV, got"),
     "an empty file": ("splits/given.csv", text(""), "splits/given.csv: expected CSV, got"),

@@ -73,7 +73,7 @@ def test_any_order_of_rows_gives_the_same(
         ("video,start_frame\na,1\n", "expected the columns video, start_frame, stop_frame and"),
         (f"{HEADER},colour\na,1,2,red\n", "got colour, start_frame, stop_frame, video"),
         ("a,1,2\n", "expected the columns"),
-        (f"{HEADER}\na,1,2,fall\n", "expected as many cells in each row as names, got more"),
+        (f"{HEADER}\na,1,2,fall\n", "expected as many cells in each row as column names, got more"),
         (f"{HEADER}\na,1,2\nb,1,2,3\n", "expected CSV, got"),
         (f"{HEADER}\na,1,2\na,x,2\n", "line 3: expected a whole number as start_frame, got 'x'"),
         (f"{HEADER}\na,-1,2\n", "line 2: expected a whole number as start_frame, got '-1'"),

@@ -143,7 +143,7 @@ EMPTY = annotation([], id=10, completed_by=3, created_at="2025-05-03T10:00:00Z")
 
 class TestOfSeveralThatDiffer:
     def test_none_is_picked_in_silence(self) -> None:
-        named_both = r"8 by 1 \(1 box track\), 9 by 2 \(1 box track\).*annotators can choose"
+        named_both = r"8 by 1 \(1 box track\), 9 by 2 \(1 box track\).*annotators to choose"
         with pytest.raises(InputError, match=named_both):
             chosen([BY_ANN, BY_BEN], "error")
 
@@ -233,7 +233,7 @@ def test_drafts_are_counted_and_told() -> None:
 
 def test_predictions_that_are_ids_alone_are_refused_where_they_would_count() -> None:
     content = {**task(), "annotations": [], "predictions": [2, 3]}
-    with pytest.raises(InputError, match=r"task 1: .*ids alone \(2, 3\).*only_id: false"):
+    with pytest.raises(InputError, match=r"task 1: .*only their ids \(2, 3\).*only_id: false"):
         parse([content], use_predictions=True)
     with pytest.raises(InputError, match="task 1: expected an annotation, found none"):
         parse([content])

@@ -92,7 +92,7 @@ def counted_from_zero(task: Json, draw: st.DrawFn) -> Told:
     for one in boxes_of(task):
         for item in one["value"]["sequence"]:
             item["time"] = (item["frame"] - 1) / FPS
-    return ["by (frame - 1) / time"]
+    return ["from (frame - 1) / time"]
 
 
 def rounded(task: Json, draw: st.DrawFn) -> Told:

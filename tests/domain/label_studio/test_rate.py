@@ -14,7 +14,7 @@ from vigil.domain.label_studio.rate import (
     BY_TIME,
     DECLARED,
     FROM_ZERO,
-    UNTOLD,
+    UNKNOWN,
     Rate,
     find_rate,
 )
@@ -69,7 +69,7 @@ class TestOtherPrograms:
         found = rate_of(at(lambda n: (n - 1) / 25, range(1, 21)))
         assert (found.fps, found.source) == (25.0, FROM_ZERO)
         (warning,) = found.warnings
-        assert "25 frames a second was taken, by (frame - 1) / time" in warning
+        assert "25 frames a second was used, from (frame - 1) / time" in warning
 
     def test_rounded_times_from_zero(self) -> None:
         found = rate_of(at(lambda n: round((n - 1) / 29.97, 2), range(1, 100)), video_fps=29.97)
@@ -121,13 +121,13 @@ class TestWitnesses:
         found = rate_of([keyframe(1, fps=30), keyframe(61, fps=30)], length=(100, 4.0))
         assert (found.fps, found.source) == (30.0, BY_TIME)
         (warning,) = found.warnings
-        assert "100 / 4, as of 25 frames a second; 30 was taken" in warning
+        assert "100 / 4, which gives 25 frames a second; 30 was used" in warning
 
     def test_the_times_are_believed_against_the_task(self) -> None:
         found = rate_of([keyframe(1, fps=30), keyframe(61, fps=30)], fps=29.97)
         assert found.fps == 30.0
         assert found.warnings == (
-            "the task's data name 29.97 frames a second; 30 was taken, by frame / time",
+            "the task's data name 29.97 frames a second; 30 was used, from frame / time",
         )
 
     @pytest.mark.parametrize("length", [(1, 0), (None, None), ("100", "4"), (100, 0), (1, 4.0)])
@@ -139,7 +139,7 @@ class TestWitnesses:
         found = rate_of([keyframe(9, fps=None)], length=(144, 6))
         assert (found.fps, found.source) == (24.0, BY_LENGTH)
         (warning,) = found.warnings
-        assert "24 was taken, by framesCount / duration" in warning
+        assert "24 was used, from framesCount / duration" in warning
 
     def test_without_a_length_the_task_tells(self) -> None:
         found = rate_of([keyframe(9, fps=None)], framerate="29.97")
@@ -152,23 +152,23 @@ class TestWitnesses:
 
     @pytest.mark.parametrize("told", [0, -1, "fast", None, True, "nan", "inf", [25]])
     def test_what_is_no_rate_tells_nothing(self, told: Any) -> None:
-        assert rate_of([keyframe(9, fps=None)], fps=told).source == UNTOLD
+        assert rate_of([keyframe(9, fps=None)], fps=told).source == UNKNOWN
 
     def test_where_nothing_tells_frames_are_counted_and_that_is_told(self) -> None:
         found = rate_of([keyframe(9, fps=None)])
-        assert (found.fps, found.source) == (None, UNTOLD)
+        assert (found.fps, found.source) == (None, UNKNOWN)
         (warning,) = found.warnings
-        assert "nothing in the export tells" in warning
+        assert "the export does not show" in warning
 
     def test_without_regions_there_is_nothing_to_tell(self) -> None:
-        assert rate_of() == Rate(None, UNTOLD, {}, ())
+        assert rate_of() == Rate(None, UNKNOWN, {}, ())
 
     def test_times_that_do_not_agree_are_told(self) -> None:
         frames = [(1, 3.0), (11, 20.0), (13, 20.0), (15, 20.0), (17, 90.0)]
         found = rate_of([keyframe(frame, fps=fps) for frame, fps in frames])
         assert (found.fps, found.source) == (20.0, BY_TIME)
         (warning,) = found.warnings
-        assert "20 was taken, by 3 of 5" in warning
+        assert "20 was used, from 3 of 5" in warning
 
     def test_times_that_mean_nothing_leave_the_length(self) -> None:
         sequence = at({1: 5.0, 7: 0.1, 9: 88.0}.get, [1, 7, 9])

@@ -197,7 +197,7 @@ class TestGiven:
     def test_nothing_learns_from_anomalies_though_someone_says_so(self) -> None:
         told = dict.fromkeys(self.TABLE.index, TRAIN)
         told |= {"a/0_0": VAL, "a/1_0": TEST, "run/0_0": TEST, "run/1_0": TEST}
-        with pytest.raises(FieldError, match=r"^given.*: expected allowed clips .* run/2_0, "):
+        with pytest.raises(FieldError, match=r"^given.*: expected only allowed clips .* run/2_0, "):
             assign_clips(self.TABLE, told, **FRACTIONS)
 
     def test_an_anomaly_given_for_training_is_drawn_for_the_test_where_that_is_open(self) -> None:

@@ -357,7 +357,9 @@ class TestGiven:
 
     def test_test_videos_and_a_given_test_contradict_each_other(self) -> None:
         index = long_videos(4)
-        with pytest.raises(FieldError, match=r"^test_videos: expected none, as the videos for"):
+        with pytest.raises(
+            FieldError, match=r"^test_videos: expected none, as the test videos are"
+        ):
             assign(index, {"v0": TEST}, test_videos=("v1",))
         sides = assign(index, {"v0": VAL}, test_videos=("v1",))
         assert sides_by_video(index, sides)["v1"] == {TEST}

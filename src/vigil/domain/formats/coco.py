@@ -1,6 +1,7 @@
-"""COCO instances JSON of any origin; `vigil.domain.pictures.coco_file` says what the format is.
+"""Reads COCO instances JSON from any program. `vigil.domain.pictures.coco_file` names the format.
 
-Beyond it, `ignore` of an annotation and `video` and `frame_index` of an image are understood.
+In addition to the format, `ignore` of an annotation is read, and `video` and `frame_index` of an
+image.
 """
 
 from collections.abc import Iterator, Mapping
@@ -17,18 +18,18 @@ from vigil.settings.import_detections import Policy
 
 
 def read_coco(file: Path, malformed: Policy, findings: Findings) -> Annotations:
-    """Reads a file of instances; masks and keypoints in it are not looked at.
+    """Reads a file of instances. Its masks and keypoints are ignored.
 
-    A category without annotations that others name as their `supercategory` is none: Roboflow's
-    exports begin with such a one.
+    A category without annotations that is the `supercategory` of others is not a class: Roboflow's
+    exports begin with such a category.
 
     Args:
-        malformed: what becomes of a category, image or annotation that is not of the form, or an
-            annotation of an image or a category that is not listed: an error, or left out.
+        malformed: what to do with a category, image or annotation that does not have the form, or
+            an annotation whose image or category is not listed: an error, or leave it out.
 
     Raises:
         InputError: no such file, not of the form, an id or name that occurs twice, or a malformed
-            entry and `malformed` is "error".
+            entry if `malformed` is "error".
     """
     content = read_json(file)
     if not isinstance(content, dict):
@@ -71,20 +72,20 @@ def read_coco(file: Path, malformed: Policy, findings: Findings) -> Annotations:
 def _categories(
     content: Mapping[str, Any], file: Path, entry_of: Entry, values: Values, findings: Findings
 ) -> tuple[dict[int, str], dict[str, Any]]:
-    """Names by id, and what each name's `supercategory` is."""
+    """The names of categories by id, and the `supercategory` of each name."""
     label_of: dict[int, str] = {}
     parent_of: dict[str, Any] = {}
     for place, entry in _entries(content, "categories", file):
         number, name = None, None
         with entry_of:
-            given = values.text(_of(entry, place).get("name"), "name", place)
-            number, name = values.whole(entry.get("id"), "id", place), given.strip()
+            text = values.text(_of(entry, place).get("name"), "name", place)
+            number, name = values.whole(entry.get("id"), "id", place), text.strip()
         if number is None or name is None:
             continue
         if number in label_of or name in parent_of:
             raise InputError(f"{place}: expected ids and names once, got {shorten(name)} again")
-        if name != given:
-            findings.note(SPACES, [f"{place}: {shorten(given)}"])
+        if name != text:
+            findings.note(SPACES, [f"{place}: {shorten(text)}"])
         label_of[number], parent_of[name] = name, entry.get("supercategory")
     return label_of, parent_of
 
@@ -92,7 +93,10 @@ def _categories(
 def _roots(
     label_of: Mapping[int, str], parent_of: Mapping[str, Any], labels: set[str]
 ) -> list[str]:
-    """Categories of no annotation that another one lies below, but none that lies below itself."""
+    """Categories without annotations that are the supercategory of another category.
+
+    A category that is its own supercategory is not a root.
+    """
     return [
         name
         for name in label_of.values()
@@ -148,7 +152,7 @@ def _box(
         "is_crowd": values.flag(entry.get("iscrowd", 0), "iscrowd", place),
         "is_difficult": values.flag(entry.get("ignore", 0), "ignore", place),
         "place": place,
-        # What is not finite is told later, beside what else is wrong.
+        # Corners that are not finite are noted later, with all other checks of boxes.
         **dict(zip(CORNERS, (x, y, x + width, y + height), strict=True)),
     }
 

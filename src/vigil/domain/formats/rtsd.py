@@ -1,9 +1,9 @@
-"""The CSV of the Russian traffic sign dataset (RTSD): one row for each box.
+"""Reads the CSV of the Russian traffic sign dataset (RTSD), which has one row for each box.
 
 Source: https://graphics.cs.msu.ru/projects/traffic-sign-recognition.html. Columns `filename`,
-`x_from`, `y_from`, `width`, `height`, `sign_class`; others are ignored. `x_from` and `y_from` are
-the 0-based first pixel, so that x2 = x_from + width. A picture without a row is not in the set, and
-its size is not told. Spaces after commas are no part of what follows.
+`x_from`, `y_from`, `width`, `height`, `sign_class`; other columns are ignored. `x_from` and
+`y_from` are the 0-based first pixel, so that x2 = x_from + width. A picture without a row is not in
+the set. The sizes of pictures are unknown. Spaces after commas are ignored.
 """
 
 import codecs
@@ -26,15 +26,15 @@ UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 def read_rtsd(file: Path, malformed: Policy, findings: Findings) -> Annotations:
-    """Reads a CSV file, of UTF-8 or with the mark of UTF-16.
+    """Reads a CSV file in UTF-8, or in UTF-16 with a byte order mark.
 
     Args:
-        malformed: what becomes of a row of more or fewer cells than names, with a name or class
-            left empty, or a coordinate that is no number (an empty one and "nan" are numbers that
-            are none): an error, or left out.
+        malformed: what to do with a row that has more or fewer cells than columns, no file name, no
+            class, or a coordinate that is not a number (an empty cell and "nan" are read as NaN):
+            an error, or leave it out.
 
     Raises:
-        InputError: no such file, not CSV, a missing column, or a malformed row and `malformed` is
+        InputError: no such file, not CSV, a missing column, or a malformed row if `malformed` is
             "error".
     """
     entry = Entry(malformed, findings)
@@ -48,12 +48,12 @@ def read_rtsd(file: Path, malformed: Policy, findings: Findings) -> Annotations:
                     f"{place}: expected as many cells in each row as names in the first, got {more}"
                 )
             row = dict(zip(names, cells, strict=True))
-            told = {column: _text(row, column, place) for column in ("filename", "sign_class")}
+            texts = {column: _text(row, column, place) for column in ("filename", "sign_class")}
             x, y, width, height = (_number(row, column, place) for column in CORNER_COLUMNS)
-            if spaced := [column for column in told if row[column] != told[column]]:
+            if spaced := [column for column in texts if row[column] != texts[column]]:
                 findings.note(SPACES, [f"{place}: {shorten(row[spaced[0]])}"])
-            boxes["image"].append(told["filename"])
-            boxes["label"].append(told["sign_class"])
+            boxes["image"].append(texts["filename"])
+            boxes["label"].append(texts["sign_class"])
             boxes["place"].append(place)
             for corner, value in zip(CORNERS, (x, y, x + width, y + height), strict=True):
                 boxes[corner].append(value)
@@ -73,7 +73,7 @@ def read_rtsd(file: Path, malformed: Policy, findings: Findings) -> Annotations:
 
 
 def _rows(file: Path) -> Iterator[tuple[int, list[str], list[str]]]:
-    """(number, names of the columns, cells) of each row that is not blank."""
+    """Each row that is not blank: its number, the names of the columns and its cells."""
     try:
         content = file.read_bytes()
         encoding = "utf-16" if content.startswith(UTF_16) else "utf-8-sig"
@@ -90,7 +90,8 @@ def _rows(file: Path) -> Iterator[tuple[int, list[str], list[str]]]:
         missing = [column for column in COLUMNS if names.count(column) != 1]
         if missing:
             raise InputError(
-                f"{file}: expected the columns {', '.join(COLUMNS)}, got {missing} not once"
+                f"{file}: expected the columns {', '.join(COLUMNS)}, "
+                f"got none or several of {missing}"
             )
         filled = (cells for cells in reader if any(cell.strip() for cell in cells))
         yield from ((number, names, cells) for number, cells in enumerate(filled, start=1))

@@ -1,9 +1,10 @@
-"""Pascal VOC: one XML file for each picture.
+"""Reads Pascal VOC annotations: one XML file for each picture.
 
-Corners are 1-based pixel numbers, both inclusive: (1, 1, w, h) is the whole picture. So says the
-development kit ("the top-left pixel in the image has coordinates (1,1)", and its `VOCevaldet.m`
-takes `xmax - xmin + 1` for a width): http://host.robots.ox.ac.uk/pascal/VOC/voc2012/htmldoc/.
-0-based and exclusive at the far end, that is x1 = xmin - 1, y1 = ymin - 1, x2 = xmax, y2 = ymax.
+Corners are 1-based pixel numbers, both inclusive: (1, 1, w, h) is the whole picture. The
+development kit defines it ("the top-left pixel in the image has coordinates (1,1)", and its
+`VOCevaldet.m` computes a width as `xmax - xmin + 1`):
+http://host.robots.ox.ac.uk/pascal/VOC/voc2012/htmldoc/. The 0-based corners, exclusive at the far
+end, are x1 = xmin - 1, y1 = ymin - 1, x2 = xmax, y2 = ymax.
 """
 
 import codecs
@@ -22,43 +23,46 @@ from vigil.settings.import_detections import Policy
 
 DECLARED = re.compile(rb"^\s*<\?xml[^>]*?encoding\s*=\s*[\"']([A-Za-z0-9._-]+)[\"'][^>]*\?>")
 OF_EXPAT = {"utf-8", "utf-16", "iso8859-1", "ascii"}
-"""What the parser decodes by itself, by Python's names; of others it takes those of one byte."""
+"""Encodings that the XML parser decodes itself, by Python's names. It also decodes all encodings
+with one byte for each character."""
 LARGER = {"gb2312": "gb18030", "gbk": "gb18030"}
-"""Files that declare the left have characters of the right, which takes all of the left alike."""
+"""Files with the declared encoding on the left may have characters of the encoding on the right,
+which decodes everything on the left in the same way."""
 
 
 class _WithoutDoctype(ElementTree.TreeBuilder):
-    """Entities, bombs among them, can be declared in a document type alone; VOC has none."""
+    """Refuses a document type: only it can declare entities, such as bombs. VOC has none."""
 
     def doctype(self, *_: object) -> NoReturn:
         raise ValueError("a document type")
 
 
 def read_voc(root: Path, malformed: Policy, findings: Findings) -> Annotations:
-    """Reads all XML files of a folder and its sub-folders, but for hidden ones.
+    """Reads all XML files of a folder and its sub-folders, except for hidden files.
 
-    A picture lies at the XML's place below `root`, under the name its `filename` says. `difficult`
-    is kept; parts of objects are not read. An object may have several boxes.
+    The name of a picture is the folder of the XML file below `root`, and its `filename`.
+    `difficult` is kept; parts of objects are not read. An object may have several boxes.
 
     Args:
-        malformed: what becomes of a file that is not of the form (malformed, with a document type,
-            without name, or one of several for a picture), or of an object (without class or
-            corner): an error, or left out.
+        malformed: what to do with a file that does not have the form (malformed, with a document
+            type, without `filename`, or one of several files for a picture), or with an object that
+            does not (without class or corner): an error, or leave it out.
 
     Raises:
-        InputError: no such folder, no XML in it, or something malformed and `malformed` is "error".
+        InputError: no such folder, no XML in it, or a malformed file or object if `malformed` is
+            "error".
     """
     if not root.is_dir():
         raise InputError(f"{root}: expected a folder of VOC's XML files, found none")
-    found = sorted(root.rglob("*.xml"))
-    files = [file for file in found if not is_hidden(file.relative_to(root))]
-    findings.note(HIDDEN, sorted(set(found) - set(files)))
+    paths = sorted(root.rglob("*.xml"))
+    files = [file for file in paths if not is_hidden(file.relative_to(root))]
+    findings.note(HIDDEN, sorted(set(paths) - set(files)))
     if not files:
         raise InputError(f"{root}: expected VOC's XML files, found none")
     entry, values = Entry(malformed, findings), Values(findings)
     pictures: dict[str, list[Any]] = {key: [] for key in PICTURE_DTYPES}
     boxes: dict[str, list[Any]] = {key: [] for key in BOX_DTYPES}
-    told: dict[str, Path] = {}
+    file_of: dict[str, Path] = {}
     several: set[str] = set()
     for file in progress(files, "read VOC", "file"):
         annotation = None
@@ -66,12 +70,12 @@ def read_voc(root: Path, malformed: Policy, findings: Findings) -> Annotations:
             annotation = _parse(file)
             name = (file.relative_to(root).parent / _text(annotation, "filename", file)).as_posix()
             sides = [_side(annotation, f"size/{key}", file) for key in ("width", "height")]
-            if name in told:
+            if name in file_of:
                 several.add(name)
                 raise InputError(
-                    f"{file}: expected one file for each picture, {told[name]} has {name}"
+                    f"{file}: expected one file for each picture, {file_of[name]} has {name}"
                 )
-            told[name] = file
+            file_of[name] = file
             _append(pictures, name, *sides, "", -1, str(file))
             if not all(sides):
                 findings.note(NO_SIZE, [file])
@@ -84,8 +88,8 @@ def read_voc(root: Path, malformed: Policy, findings: Findings) -> Annotations:
                 corners = _corners(element, place)
                 if len(corners) > 1:
                     findings.note(SEVERAL_BOXES, [f"{place}: {len(corners)} of {label}"])
-                for own in corners:
-                    _append(boxes, name, label, *own, False, is_difficult, place)
+                for corner in corners:
+                    _append(boxes, name, label, *corner, False, is_difficult, place)
     annotations = Annotations.of(pictures, boxes)
     return annotations.without(several) if several else annotations
 
@@ -107,7 +111,7 @@ def _parse(file: Path) -> ElementTree.Element:
 
 
 def _read(file: Path) -> bytes | str:
-    """A file's bytes; its text where it declares an encoding of several bytes, such as GB2312."""
+    """A file's bytes, or its text if its declared encoding has several bytes, such as GB2312."""
     content = file.read_bytes()
     declared = DECLARED.match(content)
     if not declared:
@@ -119,18 +123,18 @@ def _read(file: Path) -> bytes | str:
 
 
 def _corners(element: ElementTree.Element, place: str) -> list[tuple[float, ...]]:
-    """x1, y1, x2, y2 of each `bndbox`, of which some tools write several into one object."""
-    found: list[tuple[float, ...]] = []
+    """x1, y1, x2, y2 of each `bndbox`. Some tools write several of them into one object."""
+    corners: list[tuple[float, ...]] = []
     for bndbox in element.findall("bndbox") or [ElementTree.Element("bndbox")]:
         xmin, ymin, xmax, ymax = (
             _number(bndbox, key, place) for key in ("xmin", "ymin", "xmax", "ymax")
         )
-        found.append((xmin - 1, ymin - 1, xmax, ymax))
-    return found
+        corners.append((xmin - 1, ymin - 1, xmax, ymax))
+    return corners
 
 
 def _difficult(element: ElementTree.Element) -> int | str:
-    """The number 0 or 1 where it is written as such; not told is 0, as is "Unspecified"."""
+    """0 or 1 as a number, and any other text as it is. A missing value and "Unspecified" are 0."""
     text = (element.findtext("difficult") or "").strip()
     if text in ("", "0", "1", "Unspecified"):
         return 1 if text == "1" else 0
@@ -154,7 +158,7 @@ def _number(bndbox: ElementTree.Element, key: str, place: str) -> float:
 
 
 def _side(annotation: ElementTree.Element, path: str, file: Path) -> int:
-    """A width or height in px, 0 where it is not told: none, empty, -1 or 0."""
+    """A width or height in px; 0 where it is unknown: missing, empty, -1 or 0."""
     text = (annotation.findtext(path) or "").strip()
     number = number_of(text) if text else 0
     if number is None:

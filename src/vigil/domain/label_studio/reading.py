@@ -1,8 +1,8 @@
 """Reads Label Studio video exports (JSON and JSON_MIN) into tasks of regions of keyframes.
 
-Follows Label Studio's own meaning of an export, as measured on a real server
-(docs/label-studio.md).
-Everything in a file is untrusted: ids and names are checked before they may become paths.
+An export is read as Label Studio itself reads it, which was measured on a real server
+(docs/label-studio.md). Nothing in a file is trusted: ids and names are checked before they become
+part of a path.
 """
 
 import math
@@ -19,7 +19,7 @@ from vigil.domain.label_studio.tasks import Task
 from vigil.plumbing.errors import InputError, listed, shorten
 
 RATE_KEYS = ("framerate", "frameRate", "frame_rate", "fps", "FPS")
-"""Of a task's data, that a tag's `framerate="$fps"` may refer to."""
+"""Keys of a task's data to which a tag may refer, as in `framerate="$fps"`."""
 
 
 def parse_export(
@@ -37,16 +37,17 @@ def parse_export(
 
     Args:
         export: the parsed JSON.
-        file: what messages call it.
+        file: the name of the export in messages.
         labels: the labels that may occur.
         unlabelled: the label of a region that has none; empty where every region must have one.
         use_predictions: whether a task without an annotation takes its last prediction instead.
-        annotators: which of several annotations counts; see `choose`.
-        only_videos: leaves the tasks of other videos unread, without regions; empty: reads all.
-        only_tasks: ids of tasks that are read all the same.
+        annotators: which of several annotations is used; see `choose`.
+        only_videos: the videos whose tasks are read; empty for all. Tasks of other videos are not
+            read, and get no regions.
+        only_tasks: ids of tasks that are read whatever their video.
 
     Raises:
-        InputError: anything that cannot be understood, named by task, region and keyframe.
+        InputError: anything that is not understood. The message names task, region and keyframe.
     """
     if isinstance(export, Mapping):  # one task exported by itself
         export = [export]
@@ -105,7 +106,7 @@ class _Parser:
             raise InputError(f"{where}: expected 'annotations' as a list of objects")
         finished = [a for a in annotations if not a.get("was_cancelled")]
         findings.counts["annotations_cancelled"] += len(annotations) - len(finished)
-        _tell_drafts(task, findings)
+        _warn_of_drafts(task, findings)
         if finished:
             chosen = choose(finished, self.annotators, where)
             findings.counts["annotations_left_out"] += chosen.num_left_out
@@ -118,24 +119,28 @@ class _Parser:
             predictions = task.get("predictions") or []
             if not isinstance(predictions, list):
                 raise InputError(f"{where}: expected 'predictions' as a list")
-            known = [one for one in predictions if isinstance(one, Mapping)]
-            if predictions and not known:
+            with_results = [
+                prediction for prediction in predictions if isinstance(prediction, Mapping)
+            ]
+            if predictions and not with_results:
                 raise InputError(
-                    f"{where}: expected predictions with their results, got their ids alone "
-                    f"({listed(predictions)}), as Label Studio's quick export has them; a snapshot "
+                    f"{where}: expected predictions with their results, got only their ids "
+                    f"({listed(predictions)}), as in Label Studio's quick export; a snapshot "
                     "with predictions.only_id: false has the results"
                 )
-            if known:
-                findings.counts["predictions_left_out"] += len(known) - 1
-                if len(known) > 1:
-                    findings.warnings.append(f"{len(known)} predictions; the last one counts")
-                return choose(known[-1:], self.annotators, where)
+            if with_results:
+                findings.counts["predictions_left_out"] += len(with_results) - 1
+                if len(with_results) > 1:
+                    findings.warnings.append(
+                        f"{len(with_results)} predictions; the last one counts"
+                    )
+                return choose(with_results[-1:], self.annotators, where)
         cancelled = f" ({len(annotations)} cancelled)" if annotations else ""
         raise InputError(f"{where}: expected an annotation, found none{cancelled}")
 
 
-def _tell_drafts(task: Mapping[str, Any], findings: Findings) -> None:
-    """Work that was not submitted is not read, and somebody may miss it."""
+def _warn_of_drafts(task: Mapping[str, Any], findings: Findings) -> None:
+    """Warns of drafts, which are not read: an annotator may expect them in the result."""
     drafts = task.get("drafts")
     num_drafts = len(drafts) if isinstance(drafts, list) else 0
     if num_drafts:
@@ -160,9 +165,9 @@ def _source(data: Any, where: str) -> str:
 
 
 def _declared_fps(data: Mapping[str, Any]) -> float | None:
-    """The rate that a task's data name, read as the `<Video>` tag reads it; None for none.
+    """The frame rate in a task's data, read as by the `<Video>` tag; None where it is missing.
 
-    Below 1 it is the seconds of a frame.
+    A value below 1 is the duration of a frame in seconds.
     """
     for key in RATE_KEYS:
         try:

@@ -1,9 +1,9 @@
-"""A split that someone gives: the side of each video, picture or clip by name.
+"""Reads a given split: the side of each video, picture or clip by name.
 
-Published data sets come with one, and numbers compare with others only on it. It is a CSV with the
-columns `name` and `side`, or a folder of lists `train.txt`, `val.txt`, `test.txt` (such as Pascal
-VOC's `ImageSets/Main`), a name on each line. A side that is not given is drawn from the training
-side; a table without rows gives none.
+Published data sets come with a split, and results on them can be compared only on the same split. A
+given split is a CSV with the columns `name` and `side`, or a folder with lists `train.txt`,
+`val.txt` and `test.txt` (such as Pascal VOC's `ImageSets/Main`) with a name on each line. A side
+that is not given is drawn from the training side. A table without rows gives no side.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -21,10 +21,11 @@ NOTHING_GIVEN: Mapping[str, str] = MappingProxyType({})
 
 
 def read_given(path: Path) -> dict[str, str]:
-    """The side of each name that is given; empty where none is.
+    """The given side of each name; empty if no side is given.
 
     Raises:
-        InputError: no such file or folder, not of either form, an unknown side, or a name on two.
+        InputError: no such file or folder, neither of the two forms, an unknown side, or a name on
+            two sides.
     """
     pairs = list(_read_lists(path) if path.is_dir() else _read_table(path))
     sides: dict[str, str] = {}
@@ -42,11 +43,11 @@ def read_given(path: Path) -> dict[str, str]:
 
 
 class HeldSides(NamedTuple):
-    """What a given split leaves to be drawn.
+    """The sides after a given split was applied.
 
     Attributes:
-        sides: the side of each row, "" for one that is still to be drawn.
-        open_sides: the sides that are drawn, `train` the first of them.
+        sides: the side of each row; "" for a row whose side is not drawn yet.
+        open_sides: the sides that rows are drawn for; the first is `train`.
     """
 
     sides: "pd.Series[str]"
@@ -54,28 +55,29 @@ class HeldSides(NamedTuple):
 
 
 def hold_given(names: "pd.Series[str]", given: Mapping[str, str]) -> HeldSides:
-    """Puts each name on its given side; what is left is drawn for the sides that are not given.
+    """Puts each name on its given side. The other names are drawn for the sides that are not given.
 
-    A validation or test side that is not given is drawn from the given training side and from the
-    names on no side. Where both are given and no training side is, the names on no side train.
+    A validation or test side that is not given is drawn from the names on the given training side
+    and from the names without a side. If validation and test are given and training is not, the
+    names without a side are used for training.
 
     Args:
-        names: as the project has them, paths with slashes.
-        given: a name may lack its ending or its folders, where it is unique without: lists of
-            Pascal VOC have no endings.
+        names: the names in the project, which are paths with slashes.
+        given: the side of each name. A name may lack its ending or its folders if it is unique
+            without them: lists of Pascal VOC have no endings.
 
     Raises:
-        FieldError: a given name that is not among them or stands for several, or a name that is
-            given two sides; where all three sides are given, a name that is on none.
+        FieldError: a given name that does not exist or fits several names, or a name with two given
+            sides; if all three sides are given, a name without a side.
     """
     known = [str(name) for name in names.unique()]
     side_of = _match(known, given)
     open_sides = tuple(side for side in SIDES if side == TRAIN or side not in given.values())
     if len(open_sides) == 1:
-        left = set(known) - side_of.keys()
-        if left and TRAIN in given.values():
+        unassigned = set(known) - side_of.keys()
+        if unassigned and TRAIN in given.values():
             raise FieldError(
-                "given", f"expected a side for each name, found none for {listed(left)}"
+                "given", f"expected a side for each name, found none for {listed(unassigned)}"
             )
         return HeldSides(names.map(lambda name: side_of.get(name, TRAIN)), open_sides)
     fixed = {name: side for name, side in side_of.items() if side != TRAIN}
@@ -83,19 +85,19 @@ def hold_given(names: "pd.Series[str]", given: Mapping[str, str]) -> HeldSides:
 
 
 def _match(known: Collection[str], given: Mapping[str, str]) -> dict[str, str]:
-    """The given sides by the names as they are known."""
+    """The given sides by the full names in the project."""
     by_alias: dict[str, set[str]] = {}
     for name in known:
         for alias in {name, *_aliases(name)}:
             by_alias.setdefault(alias, set()).add(name)
     side_of: dict[str, str] = {}
     for name, side in given.items():
-        found = {name} if name in known else by_alias.get(name, set())
-        if len(found) != 1:
-            got = f"one that stands for {listed(found)}" if found else "one that is not there"
-            raise FieldError("given", f"{shorten(name)}: expected a name of the data, got {got}")
-        known_name = found.pop()
-        if side_of.setdefault(known_name, side) != side:  # by its name and by a shorter one
+        hits = {name} if name in known else by_alias.get(name, set())
+        if len(hits) != 1:
+            shown = f"one that stands for {listed(hits)}" if hits else "one that is not there"
+            raise FieldError("given", f"{shorten(name)}: expected a name of the data, got {shown}")
+        known_name = hits.pop()
+        if side_of.setdefault(known_name, side) != side:  # given by its name and by an alias
             raise FieldError(
                 "given",
                 f"{shorten(known_name)}: expected one side, got {side_of[known_name]} and {side}",
@@ -104,7 +106,7 @@ def _match(known: Collection[str], given: Mapping[str, str]) -> dict[str, str]:
 
 
 def _aliases(name: str) -> Iterable[str]:
-    """What a list may call a name: without its ending, and without its folders."""
+    """Shorter forms of a name: without its ending, without its folders, and without both."""
     last = name.rsplit("/", 1)[-1]
     return {last, name.rsplit(".", 1)[0], last.rsplit(".", 1)[0]} - {name}
 
@@ -138,8 +140,8 @@ def _read_table(file: Path) -> Iterable[tuple[str, str]]:
         ) from None
     except (ValueError, UnicodeDecodeError) as error:
         raise InputError(f"{file}: expected CSV, got: {shorten(str(error), 120)}") from None
-    if not isinstance(table.index, pd.RangeIndex):  # pandas made one of the first cells
-        raise InputError(f"{file}: expected as many cells in each row as names, got more")
+    if not isinstance(table.index, pd.RangeIndex):  # pandas took the first cells as an index
+        raise InputError(f"{file}: expected as many cells in each row as column names, got more")
     if list(table.columns) != COLUMNS:
         raise InputError(
             f"{file}: expected the columns {', '.join(COLUMNS)}, got {listed(table.columns)}"
