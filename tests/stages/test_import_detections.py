@@ -528,7 +528,7 @@ BAD_VOC: dict[str, tuple[Change, str]] = {
     ),
     "a picture that is not one": (
         write("set/images/b.png", "<html>404</html>"),
-        "set/images/b.png: expected a picture, got 16 bytes that are none",
+        "set/images/b.png: expected a picture, got 16 bytes that are not a complete picture",
     ),
     "an empty picture": (write("set/images/b.png", ""), "b.png: expected a picture, got 0 bytes"),
     "another size": (

@@ -12,7 +12,7 @@ import av
 import numpy as np
 from av.stream import Disposition
 
-from vigil.pixels.pictures.decoding import MOST_PIXELS
+from vigil.pixels.pictures.decoding import MAX_PIXELS
 from vigil.pixels.pictures.picture import Picture
 from vigil.pixels.video.complaints import (
     damaged_frames,
@@ -186,9 +186,9 @@ class VideoReader:
             (stream,) = streams
             if stream.codec_context is None:
                 raise InputError(f"{self.path}: expected a video, got one of an unknown codec")
-            if stream.width * stream.height > MOST_PIXELS:
+            if stream.width * stream.height > MAX_PIXELS:
                 raise InputError(
-                    f"{self.path}: expected frames of at most {MOST_PIXELS} px, got "
+                    f"{self.path}: expected frames of at most {MAX_PIXELS} px, got "
                     f"{stream.width}x{stream.height}"
                 )
             try:
