@@ -1,4 +1,4 @@
-"""Boxes of tracks, drawn on frames of their video."""
+"""Draws the boxes of tracks on frames of their video."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,7 +15,8 @@ def draw_frames(
 ) -> None:
     """Draws the boxes on frames spread evenly over the video.
 
-    Objects are numbered by when they first show; `report_tracks` says which number is which id.
+    Objects are numbered in the order of their first frames. `report_tracks` lists the id of each
+    number.
     """
     folder.mkdir()
     names = number_tracks(tracks)
