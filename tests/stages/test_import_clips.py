@@ -361,8 +361,8 @@ BAD_LABELS: dict[str, tuple[Change, str]] = {
     ),
     "a video shorter than a window": (
         lambda p: p.set_params(STAGE, window_s=3.5, stride_s=1.0),
-        "params.yaml: import_clips.window_s: expected at most the length of each video, got 3.5 s, "
-        "and scene/clips/Test/Test001 of 3.00 s",
+        "params.yaml: import_clips.window_s: expected at most the length of each video, got 3.5 s "
+        "for scene/clips/Test/Test001 of 3.00 s",
     ),
     "a video that is none": (
         lambda p: place(p, "b_s1.avi").write_text("hello"),
