@@ -50,8 +50,8 @@ def store_crops(
     with array_file.open("wb") as file:
         header = {"descr": "|u1", "fortran_order": False, "shape": shape}
         np.lib.format.write_array_header_1_0(file, header)
-        # The array starts after the header. The file is grown to its full size; crops that share a
-        # frame are written at their own offsets.
+        # The array starts after the header. The file gets its full size at once. Each crop then has
+        # a fixed offset, so crops can be written in the order of frames.
         start = file.tell()
         file.truncate(start + int(np.prod(shape)))
         frames = archive.grey_in_order(sorted(crops_by_frame))

@@ -23,7 +23,7 @@ from vigil.settings.import_clips import ImportClips
 
 TIME_DECIMALS = 6
 MASKS = "_gt"
-"""The end of the name of a folder that holds masks of anomalies; the video's name stands before."""
+"""The suffix of the folder with a video's masks of anomalies, after the name of the video."""
 
 
 def import_class_folders(
@@ -177,9 +177,11 @@ def _format_start(start_s: float) -> str:
 def _label(frames: range, ranges: Sequence[FrameRange], min_fraction: float) -> str:
     """The commonest label of a window's frames; `NORMAL` if too few of them are labelled."""
     counts = Counter[str]()
-    for one in ranges:
-        shared = range(max(frames.start, one.start_frame), min(frames.stop, one.stop_frame))
-        counts[one.label] += len(shared)
+    for labelled in ranges:
+        shared = range(
+            max(frames.start, labelled.start_frame), min(frames.stop, labelled.stop_frame)
+        )
+        counts[labelled.label] += len(shared)
     if counts.total() < min_fraction * len(frames) or not counts.total():
         return NORMAL
     return max(counts, key=lambda label: counts[label])

@@ -87,7 +87,7 @@ class SampleCutter:
             frames: the archive of the video's frames.
             array: the file of the crops.
         """
-        boxes = [[one.first_frame, *one.boxes_px.ravel().tolist()] for one in samples]
+        boxes = [[sample.first_frame, *sample.boxes_px.ravel().tolist()] for sample in samples]
         facts = {
             "code": self._code,
             "frames": file_digest(frames),

@@ -67,8 +67,8 @@ def draw_clip_sheet(
 
 
 def _choose(num_frames: int, fps: Fraction) -> Positions:
-    places: Positions = np.linspace(0, num_frames - 1, NUM_FRAMES).astype(np.int64)
-    return places
+    indices: Positions = np.linspace(0, num_frames - 1, NUM_FRAMES).astype(np.int64)
+    return indices
 
 
 def draw_error_boxes(
@@ -78,8 +78,8 @@ def draw_error_boxes(
 
     Boxes show the quartiles. Whiskers reach to 1.5 times the length of the box (Tukey).
     """
-    every = np.concatenate(list(errors.values()))
-    positive = every[every > 0]
+    all_errors = np.concatenate(list(errors.values()))
+    positive = all_errors[all_errors > 0]
     height_inch = max(2.6, 1.4 + 0.4 * len(errors))
     with figure(
         path, title=title, x_label="reconstruction error", y_label="", size_inch=(6, height_inch)

@@ -22,11 +22,13 @@ def draw_frames(
     names = number_tracks(tracks)
     num_pictures = min(num_pictures, len(archive))
     for frame_index in np.linspace(0, len(archive) - 1, num_pictures).round().astype(int):
-        shown = [
-            (track.boxes_xyxy[at], names[track.id])
+        captioned_boxes = [
+            (track.boxes_xyxy[row], names[track.id])
             for track in tracks
-            for at in np.flatnonzero(track.frames == frame_index)
+            for row in np.flatnonzero(track.frames == frame_index)
         ]
-        boxes = np.array([box for box, _ in shown]).reshape(-1, 4)
-        picture = draw_boxes(archive.bgr(frame_index), boxes, [caption for _, caption in shown])
+        boxes = np.array([box for box, _ in captioned_boxes]).reshape(-1, 4)
+        picture = draw_boxes(
+            archive.bgr(frame_index), boxes, [caption for _, caption in captioned_boxes]
+        )
         write_picture(picture, folder / FRAME_NAME.format(frame_index=frame_index))

@@ -22,7 +22,7 @@ def orient(picture: Picture, matrix: bytes | bytearray) -> Picture:
     """
     a, b, _, c, d = struct.unpack_from("=5i", matrix)
     is_transposed = abs(b) + abs(c) > abs(a) + abs(d)
-    # The signs of the two largest entries tell along which axes the picture is mirrored.
+    # The entries that map to x and to y. A negative entry mirrors the picture along its axis.
     to_x, to_y = (c, b) if is_transposed else (a, d)
     turned = picture.transpose(1, 0, 2) if is_transposed else picture
     turned = turned[:, ::-1] if to_x < 0 else turned

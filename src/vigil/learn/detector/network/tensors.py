@@ -68,17 +68,17 @@ class Candidates:
 
 def pad_objects(pictures: Sequence[Objects]) -> Truth:
     """Puts the objects of several pictures into one batch."""
-    most = max(len(one.boxes) for one in pictures)
+    max_objects = max(len(objects.boxes) for objects in pictures)
     truth = Truth(
-        torch.zeros(len(pictures), most, 4),
-        torch.zeros(len(pictures), most, dtype=torch.int64),
-        torch.zeros(len(pictures), most, dtype=torch.bool),
-        torch.zeros(len(pictures), most, dtype=torch.bool),
+        torch.zeros(len(pictures), max_objects, 4),
+        torch.zeros(len(pictures), max_objects, dtype=torch.int64),
+        torch.zeros(len(pictures), max_objects, dtype=torch.bool),
+        torch.zeros(len(pictures), max_objects, dtype=torch.bool),
     )
-    for number, one in enumerate(pictures):
-        columns = slice(len(one.boxes))
-        truth.boxes[number, columns] = one.boxes
-        truth.labels[number, columns] = one.labels
-        truth.is_object[number, columns] = ~one.is_ignored
-        truth.is_ignored[number, columns] = one.is_ignored
+    for number, objects in enumerate(pictures):
+        columns = slice(len(objects.boxes))
+        truth.boxes[number, columns] = objects.boxes
+        truth.labels[number, columns] = objects.labels
+        truth.is_object[number, columns] = ~objects.is_ignored
+        truth.is_ignored[number, columns] = objects.is_ignored
     return truth
