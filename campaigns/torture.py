@@ -36,7 +36,7 @@ LONGEST_S = 1800.0  # of a run without a kill
 PATIENCE = 3
 CUT_SHARE = 0.1  # of kills, for each lock file
 RUNS_ALONE = "expected to run alone"
-GOES_ON = "goes on after epoch"
+GOES_ON = "resumes after epoch"
 MUST_MEET = ("extract_frames", "embed_clips", "train_classifier", "train_detector")
 
 

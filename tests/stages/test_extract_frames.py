@@ -188,7 +188,7 @@ BAD_PICTURES: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "a picture that is none": (
         lambda folder: (folder / "0002.png").write_text("<html>"),
-        "gate/0002.png: expected a picture, got 6 bytes that are none",
+        "gate/0002.png: expected a picture, got 6 bytes that are not a complete picture",
     ),
     "no picture": (
         lambda folder: [path.unlink() for path in folder.iterdir()],
@@ -218,13 +218,14 @@ def test_damaged_frames_are_refused_or_kept_and_told(
     outcome = run_stage(project, "extract_frames")
     assert_refused(outcome, project, "extract_frames")
     assert "videos/door_3.avi: frame 7 is damaged: '" in outcome.stderr
-    assert outcome.stderr.endswith("; damaged_frames: keep takes such as they are\n")
+    assert outcome.stderr.endswith("; damaged_frames: keep stores damaged frames as well\n")
     project.set_params("extract_frames", damaged_frames="keep")
     for _ in range(2):  # the second time it is remembered
         outcome = run_stage(project, "extract_frames")
         assert (outcome.code, outcome.stderr) == (0, "")
         assert outcome.stdout == (
-            "door_3.avi: warning: 1 of 12 frames are damaged, and those that build on them: 7\n"
+            "door_3.avi: warning: 1 of 12 frames are damaged: 7; frames that depend on them are "
+            "damaged, too\n"
         )
         with FrameArchive(project.folder / "data/frames/door_3.avi.zip") as archive:
             assert archive.facts.damaged_frames == (7,)

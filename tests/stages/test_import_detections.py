@@ -528,7 +528,7 @@ BAD_VOC: dict[str, tuple[Change, str]] = {
     ),
     "a picture that is not one": (
         write("set/images/b.png", "<html>404</html>"),
-        "set/images/b.png: expected a picture, got 16 bytes that are none",
+        "set/images/b.png: expected a picture, got 16 bytes that are not a complete picture",
     ),
     "an empty picture": (write("set/images/b.png", ""), "b.png: expected a picture, got 0 bytes"),
     "another size": (
@@ -551,14 +551,14 @@ BAD_VOC: dict[str, tuple[Change, str]] = {
     ),
     "no boxes at all": (
         lambda project: write_voc(project.folder / "set/annotations", {name: [] for name in BOXES}),
-        "set/annotations: expected pictures with boxes, found none but 0 to be ignored "
-        "(nothing was left out)",
+        "set/annotations: expected pictures with boxes, found none besides 0 boxes to be "
+        "ignored (left out: nothing)",
     ),
     "no box that is one": (
         lambda project: write_voc(
             project.folder / "set/annotations", {name: [("dog", 9, 9, 3, 9)] for name in BOXES}
         ),
-        "found none but 0 to be ignored ({'box reversed': 3})",
+        "found none besides 0 boxes to be ignored (left out: {'box reversed': 3})",
     ),
     "a class that does not occur": (
         lambda project: use(project, "voc", "dog", "Cat"),

@@ -220,7 +220,8 @@ def test_a_gpu_that_is_not_there_is_told(
 ) -> None:
     monkeypatch.setenv("VIGIL_DEVICE", "cuda")
     outcome = run_stage(project, "train_detector")
-    assert_refused(project, outcome, "VIGIL_DEVICE: expected one of 0 GPUs here, got 'cuda'")
+    expected = "VIGIL_DEVICE: expected one of this machine's GPUs (it has 0), got 'cuda'"
+    assert_refused(project, outcome, expected)
 
 
 def assert_refused(project: Project, outcome: Outcome, expected: str) -> None:

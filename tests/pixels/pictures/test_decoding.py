@@ -10,7 +10,7 @@ import pytest
 from conftest import no_longer_than
 from tiny_pictures import KINDS, encode
 
-from vigil.pixels.pictures.decoding import MOST_PIXELS, TooLargeError, decode_picture
+from vigil.pixels.pictures.decoding import MAX_PIXELS, TooLargeError, decode_picture
 
 HEADS = {
     "PNG": (16, b"\0\1\0\0\0\1\0\0"),
@@ -49,10 +49,10 @@ def test_others_are_decoded(kind: str) -> None:
 
 
 def test_the_largest_is_just_allowed() -> None:
-    side = int(MOST_PIXELS**0.5)
+    side = int(MAX_PIXELS**0.5)
     for height in (side, 2 * side):
         _, png = cv2.imencode(".png", np.zeros((height, side), np.uint8))
-        if height * side <= MOST_PIXELS:
+        if height * side <= MAX_PIXELS:
             assert decode_picture(png.tobytes(), cv2.IMREAD_GRAYSCALE) is not None
         else:
             with pytest.raises(TooLargeError):

@@ -1,4 +1,4 @@
-"""Annotations of pictures in any known format."""
+"""Reads annotations of pictures in all supported formats."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -25,16 +25,16 @@ def read_annotations(
     settings: ImportDetections,
     findings: Findings,
 ) -> Annotations:
-    """Reads annotations of the format named.
+    """Reads annotations in a given format.
 
     Args:
         annotations: a file, or a folder.
-        images: the folder of the pictures; of tracks: of archives of frames.
-        settings: of tracks: `frame_stride`; of the others: `malformed_entries`.
-        findings: gets what is left out, or taken for something that is not written.
+        images: the folder of the pictures; for `tracks`, the folder of the archives of frames.
+        settings: `tracks` uses `frame_stride`, the other formats use `malformed_entries`.
+        findings: receives the entries that are left out, and those that are read with a correction.
 
     Raises:
-        InputError: a file is missing, or not of that format.
+        InputError: a file is missing, or is not in that format.
     """
     malformed = settings.malformed_entries
     readers: dict[DetectionFormat, Callable[[], Annotations]] = {
@@ -47,12 +47,18 @@ def read_annotations(
 
 
 def only_file(path: Path, suffix: str, findings: Findings) -> Path:
-    """The file itself, or the only one of its kind in a folder, but for hidden ones."""
+    """The path itself if it is a file, else the only file with the suffix in the folder.
+
+    Hidden files are ignored and noted in `findings`.
+
+    Raises:
+        InputError: the folder has no such file, or several.
+    """
     if not path.is_dir():
         return path
-    found = sorted(path.glob(f"*{suffix}"))
-    files = [file for file in found if not is_hidden(file.name)]
-    findings.note(HIDDEN, sorted(set(found) - set(files)))
+    matches = sorted(path.glob(f"*{suffix}"))
+    files = [file for file in matches if not is_hidden(file.name)]
+    findings.note(HIDDEN, sorted(set(matches) - set(files)))
     if len(files) != 1:
         raise InputError(
             f"{path}: expected one file *{suffix} in the folder, "
@@ -62,7 +68,11 @@ def only_file(path: Path, suffix: str, findings: Findings) -> Path:
 
 
 def read_frames(annotations: Path, images: Path, frame_stride: int) -> Annotations:
-    """Reads the tracks of all videos of a folder."""
+    """Reads the tracks of all videos in a folder.
+
+    Raises:
+        InputError: there are no tracks, or a file or an archive of frames is missing or damaged.
+    """
     folders = sorted(annotations.glob("*/ieos_vid_labels"))
     if not folders:
         raise InputError(

@@ -1,4 +1,4 @@
-"""Pictures as they really are: size, channels and digest; and those that are none, or damaged."""
+"""Measures pictures: size, channels and digest; finds those that are unusable or damaged."""
 
 import hashlib
 from collections.abc import Sequence
@@ -36,26 +36,26 @@ def measure_pictures(
     damaged: KeepingPolicy,
     findings: Findings,
 ) -> pd.DataFrame:
-    """Decodes each picture once; an archive's are remembered, so that a new video costs itself.
+    """Decodes each picture once. The results of archives are cached: only new videos are decoded.
 
     Args:
-        pictures: of `Annotations`.
-        unusable: what becomes of a picture that is missing, none or too large.
-        damaged: what becomes of a picture that its library mended.
-        findings: gets those pictures, kept or left out.
+        pictures: the table of `Annotations`.
+        unusable: what to do with a picture that is missing, not a picture, or too large.
+        damaged: what to do with a picture in which the decoder concealed damage.
+        findings: receives unusable and damaged pictures, whether they are kept or left out.
 
     Returns:
         By file name: `width`, `height`, `sha256`, and `MEASURES`, the means of the channels and of
-        their squares; without pictures that are left out.
+        their squares. Pictures that are left out have no row.
 
     Raises:
-        InputError: there is such a picture, and it is an error.
+        InputError: a picture is unusable or damaged, and its policy is `error`.
     """
     memo, code = Memo("measured_pictures"), code_fingerprint(measure_each)
     archives = pictures["file_name"].map(source.archive_of)
     measured: list[dict[str, Any]] = []
-    for archive, own in pictures["file_name"].groupby(archives):
-        names = own.tolist()
+    for archive, archive_names in pictures["file_name"].groupby(archives):
+        names = archive_names.tolist()
         if not archive:
             measured += measure_each(source, names, unusable, damaged)
             continue
@@ -84,11 +84,11 @@ def measure_pictures(
 def measure_each(
     source: ImageSource, file_names: Sequence[str], unusable: Policy, damaged: KeepingPolicy
 ) -> list[dict[str, Any]]:
-    """What `measure` tells of each picture, in their order, over a few threads.
+    """The results of `measure` for each picture, in order, computed on several threads.
 
-    Where a library says that one of a few pictures is damaged, each is decoded once more.
+    If a library reports damage in a batch, each picture of the batch is decoded again on its own.
     """
-    found: list[dict[str, Any]] = []
+    measured: list[dict[str, Any]] = []
     starts = range(0, len(file_names), PICTURES_AT_ONCE)
     with ThreadPoolExecutor(NUM_THREADS) as pool:
         for start in progress(starts, "measure pictures", "batch"):
@@ -99,30 +99,30 @@ def measure_each(
                 entries = [
                     mark_damage(source, damaged, *one) for one in zip(names, entries, strict=True)
                 ]
-            found += entries
-    return found
+            measured += entries
+    return measured
 
 
 def mark_damage(
     source: ImageSource, damaged: KeepingPolicy, file_name: str, entry: dict[str, Any]
 ) -> dict[str, Any]:
-    """Adds to a picture's entry what is damaged of it, or leaves nothing but that.
+    """Adds the damage of a picture to its entry. With `drop`, nothing else is left in the entry.
 
     Raises:
-        InputError: it is damaged, and that is an error.
+        InputError: the picture is damaged, and the policy is `error`.
     """
-    told = damage_of(source, file_name) if "sha256" in entry else ""
-    if not told:
+    damage = damage_of(source, file_name) if "sha256" in entry else ""
+    if not damage:
         return entry
-    problem = f"{source.root / file_name}: expected a picture without damage, got: {told}"
+    problem = f"{source.root / file_name}: expected a picture without damage, got: {damage}"
     if damaged == "error":
-        raise InputError(f"{problem}; damaged_pictures: drop or keep goes on")
+        raise InputError(f"{problem}; damaged_pictures: drop or keep continues")
     kept = entry if damaged == "keep" else {}
     return {**kept, "problem": problem, "reason": DAMAGED}
 
 
 def damage_of(source: ImageSource, file_name: str) -> str:
-    """What libjpeg says of damage that it went on after; empty where it says nothing.
+    """libjpeg's message about damage that it concealed; empty if there is none.
 
     Raises:
         InputError: see `ImageSource.rgb`.
@@ -133,15 +133,21 @@ def damage_of(source: ImageSource, file_name: str) -> str:
 
 
 def measure(source: ImageSource, unusable: Policy, file_name: str) -> dict[str, Any]:
-    """A picture's size, digest and channels, or the `problem` with it where that is no error."""
+    """A picture's size, digest and channels; for an unusable picture, its `problem` and `reason`.
+
+    Raises:
+        InputError: the picture is unusable, and the policy is `error`.
+    """
     try:
         content = source.content(file_name)
         picture = source.decode(content, file_name)
     except InputError as error:
         if unusable == "error":
-            raise InputError(f"{error}; unusable_pictures: drop leaves such out") from None
+            raise InputError(f"{error}; unusable_pictures: drop leaves such pictures out") from None
         reason = TOO_LARGE if isinstance(error, TooLargeError) else UNUSABLE
         return {"problem": str(error), "reason": reason}
+    # (3,) each. The mean of the squares is deviation² + mean²; means of squares can be averaged
+    # over pictures, deviations cannot.
     mean, deviation = (values.ravel() for values in cv2.meanStdDev(picture))
     return {
         "file_name": file_name,

@@ -1,18 +1,18 @@
-"""How large a picture says it is, by the first of its bytes, before any room is made for it."""
+"""Reads the size of a picture from its header, before memory is allocated for the picture."""
 
 import struct
 
 PNG = b"\x89PNG\r\n\x1a\n"
 JPEG = b"\xff\xd8"
 JPEG_SIZES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
-"""Markers of frames (ITU-T T.81, table B.1); the others of their row are of tables."""
+"""Markers of frame headers (ITU-T T.81, table B.1). The three left out mark no frame."""
 TIFF_WIDTH, TIFF_HEIGHT = 256, 257
 
 
-def size_told(content: bytes) -> tuple[int, int] | None:
-    """Width and height in px of a PNG, JPEG, GIF, BMP, WebP, TIFF or PNM; None where none is told.
+def declared_size(content: bytes) -> tuple[int, int] | None:
+    """Width and height in px, from the header of a PNG, JPEG, GIF, BMP, WebP, TIFF or PNM.
 
-    A file of another kind, or one whose head is damaged, tells none.
+    None if the file is of another kind, or if its header is damaged.
     """
     try:
         if content.startswith(PNG):
@@ -35,23 +35,23 @@ def size_told(content: bytes) -> tuple[int, int] | None:
 
 
 def _of_jpeg(content: bytes) -> tuple[int, int] | None:
-    at = 2
-    while content[at] == 0xFF:
-        marker = content[at + 1]
-        if marker == 0xFF:  # filling
-            at += 1
+    offset = 2
+    while content[offset] == 0xFF:
+        marker = content[offset + 1]
+        if marker == 0xFF:  # a fill byte
+            offset += 1
         elif marker in JPEG_SIZES:
-            height, width = struct.unpack_from(">HH", content, at + 5)
+            height, width = struct.unpack_from(">HH", content, offset + 5)
             return width, height
         else:
-            at += 2 + struct.unpack_from(">H", content, at + 2)[0]
+            offset += 2 + struct.unpack_from(">H", content, offset + 2)[0]
     return None
 
 
 def _of_bmp(content: bytes) -> tuple[int, int]:
     is_first_version = struct.unpack_from("<I", content, 14)[0] == 12
     width, height = struct.unpack_from("<HH" if is_first_version else "<ii", content, 18)
-    return abs(width), abs(height)  # a negative height stands for rows from the top
+    return abs(width), abs(height)  # a negative height means that the top row comes first
 
 
 def _of_webp(content: bytes) -> tuple[int, int] | None:
@@ -70,10 +70,10 @@ def _of_webp(content: bytes) -> tuple[int, int] | None:
 
 def _of_tiff(content: bytes) -> tuple[int, int] | None:
     order = "<" if content.startswith(b"II") else ">"
-    (at,) = struct.unpack_from(f"{order}I", content, 4)
-    (num_entries,) = struct.unpack_from(f"{order}H", content, at)
+    (offset,) = struct.unpack_from(f"{order}I", content, 4)
+    (num_entries,) = struct.unpack_from(f"{order}H", content, offset)
     sides: dict[int, int] = {}
-    for entry in range(at + 2, at + 2 + 12 * num_entries, 12):
+    for entry in range(offset + 2, offset + 2 + 12 * num_entries, 12):
         tag, kind = struct.unpack_from(f"{order}HH", content, entry)
         if tag in (TIFF_WIDTH, TIFF_HEIGHT):
             (sides[tag],) = struct.unpack_from(
@@ -85,8 +85,8 @@ def _of_tiff(content: bytes) -> tuple[int, int] | None:
 
 
 def _of_pnm(content: bytes) -> tuple[int, int] | None:
-    """Numbers after the first two bytes, comments left out."""
+    """The first two numbers after the two bytes of the file type; comments are skipped."""
     lines = content[2:4096].split(b"\n")
     words = b" ".join(line.split(b"#")[0] for line in lines).split()
-    num_expected = 2 if content[1:2] in b"14" else 3  # all but bitmaps tell their brightest value
+    num_expected = 2 if content[1:2] in b"14" else 3  # all but bitmaps have a maximum value
     return (int(words[0]), int(words[1])) if len(words) >= num_expected else None

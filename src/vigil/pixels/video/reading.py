@@ -1,4 +1,4 @@
-"""Decodes video files, once and in order, or says why it cannot."""
+"""Decodes video files once, in order, or raises an error that says why they cannot be decoded."""
 
 import codecs
 from collections.abc import Iterator, Mapping
@@ -12,47 +12,49 @@ import av
 import numpy as np
 from av.stream import Disposition
 
-from vigil.pixels.pictures.decoding import MOST_PIXELS
+from vigil.pixels.pictures.decoding import MAX_PIXELS
 from vigil.pixels.pictures.picture import Picture
 from vigil.pixels.video.complaints import (
     damaged_frames,
-    is_of_memory,
-    last_heard,
-    let_go,
-    num_heard,
+    is_lack_of_memory,
+    last_error_after,
+    num_errors_logged,
+    wait_for_threads,
 )
-from vigil.pixels.video.display_matrix import shown
+from vigil.pixels.video.display_matrix import orient
 from vigil.plumbing.errors import InputError, printable, shorten
 
-# Containers round a length up, and count a last frame that has no packet of its own.
+# Containers round their length up, and some count a last frame that has no packet of its own.
 LENGTH_TOLERANCE_FRAMES = 2
 
 LISTS = (b"#EXTM3U", b"ffconcat ")
-"""How files begin that hold no video, but name others: HLS playlists, and FFmpeg's own lists."""
+"""The beginnings of files that hold no video but name other files: HLS playlists, and FFmpeg's own
+lists."""
 
 SHOWN_BY_BROWSERS = {"matroska", "mov"}
-"""Containers that browsers show as they are, by the first of FFmpeg's names for them."""
+"""Containers that browsers play without conversion, by the first of FFmpeg's names for them."""
 
 NO_VIDEO = Disposition.attached_pic | Disposition.timed_thumbnails
-"""Streams of pictures that are no video: covers, and previews of what is in another stream."""
+"""Video streams that hold no video: cover pictures, and previews of another stream."""
 
 STILL_BRANDS = {"avif", "heic", "heix", "mif1"}
-"""Of still pictures in a container of MP4's family (ISO/IEC 23008-12, annex B)."""
+"""Brands of still pictures in a container of the MP4 family (ISO/IEC 23008-12, annex B)."""
 
 
 @contextmanager
 def open_video(path: Path) -> Iterator[av.container.InputContainer]:
-    """Opens a video that stands by itself: no other file or address is opened, whatever it names.
+    """Opens a video file. No other file or address that the video names is opened.
 
     Raises:
-        av.FFmpegError, OSError, ValueError: it cannot be opened.
-        InputError: it is a list of other files.
+        av.FFmpegError, OSError, ValueError: the file cannot be opened.
+        InputError: the file is a list of other files.
     """
     with path.open("rb") as file:
         if file.read(16).removeprefix(codecs.BOM_UTF8).startswith(LISTS):
             raise InputError(f"{path}: expected a video, got a list of other files")
         file.seek(0)
-        # FFmpeg reads the file that is given to it, and may open others by no protocol there is.
+        # FFmpeg reads the open file that it is given. The empty whitelist stops it from opening
+        # any other: there is no protocol called "none".
         options = {"protocol_whitelist": "none"}
         with av.open(file, "r", metadata_errors="replace", options=options) as container:
             yield container
@@ -64,35 +66,38 @@ def video_streams(container: av.container.InputContainer) -> list[av.VideoStream
 
 
 class DamagedFrameError(InputError):
-    """A frame that its decoder mended: most of it may be as it was, or none."""
+    """A frame in which the decoder concealed damage: a small part or all of it may be wrong."""
 
 
 class VideoReader:
-    """Iterates over the frames of a video file and, once done, knows its frame rate.
+    """Iterates over the frames of a video file. After the iteration, its frame rate is known.
 
-    Neither the number of frames in a header nor seeking is trusted: what counts is what decodes.
-    A file that promises more than it holds is an error, never a shorter video.
+    The number of frames in a header and the results of seeking are not trusted: only decoded frames
+    count. A file with fewer frames than its header declares raises an error, and is never taken for
+    a shorter video.
 
     Attributes:
-        damaged: what was wrong with which frame, after the iteration; empty but where damaged
-            frames are kept. Frames that build on one are damaged, too, up to the next keyframe.
-        num_hidden: frames that the file tells players not to show, after the iteration.
+        damaged: the damage of each damaged frame by frame index, known after the iteration; empty
+            unless damaged frames are kept. The frames after a damaged one are damaged, too, up to
+            the next keyframe.
+        num_hidden: the number of frames that the file tells players not to show, known after the
+            iteration.
     """
 
     def __init__(self, path: Path, num_threads: int = 0, *, keeps_damaged: bool = False) -> None:
-        """Prepares; nothing is opened yet.
+        """Stores the settings. The file is opened by the iteration.
 
         Args:
-            num_threads: decoding threads; 0 for as many as there are cores.
-            keeps_damaged: whether frames that a decoder mended are handed out and told, and no
-                error.
+            num_threads: decoding threads; 0 means one for each core.
+            keeps_damaged: whether frames in which the decoder concealed damage are returned and
+                listed in `damaged`; else the first one raises an error.
         """
         self.path = path
         self.damaged: dict[int, str] = {}
         self.num_hidden = 0
         self._num_threads = num_threads
         self._keeps_damaged = keeps_damaged
-        self._num_heard = self._num_frames = 0
+        self._num_errors_before = self._num_frames = 0
         self._is_suspect = False
         self._seconds: list[float] = []
         self._rate: Fraction | None = None
@@ -103,28 +108,29 @@ class VideoReader:
         """Yields every frame in order of presentation.
 
         Raises:
-            InputError: no such file, not a video, a still picture, several videos in one, no
-                frames, a damaged or missing frame, or frames too large or of different sizes. A
-                damaged frame may be told of at the end alone.
-            MemoryError: there is too little to decode it.
+            InputError: the file is missing, is not a video, is a still picture, has several video
+                streams or no frames, a frame is damaged or missing, or frames are too large or
+                of different sizes. For some damaged frames, the error is raised only after the
+                last frame.
+            MemoryError: there is too little memory to decode the video.
         """
         if not self.path.is_file():
             raise InputError(f"{self.path}: expected a video, found no such file")
         if self.path.stat().st_size == 0:
             raise InputError(f"{self.path}: expected a video, got an empty file")
-        self._num_heard = num_heard()
+        self._num_errors_before = num_errors_logged()
         with self._open() as (container, stream):
             yield from self._decode(container, stream)
-            if self._is_suspect or num_heard() > self._num_heard:
+            if self._is_suspect or num_errors_logged() > self._num_errors_before:
                 self._find_damage()
             self._check_length(container, stream)
 
     @property
     def fps(self) -> Fraction:
-        """Mean frames per second, exactly; after the iteration.
+        """The mean frame rate in frames per second, an exact fraction; known after the iteration.
 
         Raises:
-            InputError: the file tells no rate, neither in its header nor by time stamps.
+            InputError: there is no frame rate in the header, and no time stamps to measure it.
         """
         measured = self._measured_rate()
         if self._rate and measured and abs(self._rate / measured - 1) <= Fraction(1, 100):
@@ -136,26 +142,31 @@ class VideoReader:
 
     @property
     def is_variable_rate(self) -> bool:
-        """Whether some frame lasts half as long again as the typical one; after the iteration."""
+        """Whether a frame's duration differs from the median by more than half of the median.
+
+        Known after the iteration.
+        """
         steps = np.diff(self._seconds)
         if len(steps) == 0:
             return False
         typical = float(np.median(steps))
-        # A millisecond is the finest step that WebM can tell.
+        # WebM rounds time stamps to milliseconds, so differences of up to 1.5 ms do not count.
         return bool((np.abs(steps - typical) > max(0.5 * typical, 0.0015)).any())
 
     @property
     def stamps(self) -> tuple[list[int], Fraction] | None:
-        """When each frame is shown, and the seconds that a stamp counts; after the iteration.
+        """The time stamp of each frame, and the unit of a time stamp in seconds.
 
-        A browser shows MP4, MOV, Matroska and WebM as they are, so their stamps stay what they are.
-        It shows no other container. What was annotated of such a file is a conversion of it, and a
-        conversion takes off the time at which the file starts: MPEG-TS counts from 1.4 s, or from
-        when the recorder was switched on.
+        Known after the iteration.
 
-        None where there are none: a raw stream, or one frame without. AVI has an order of decoding
-        and no stamps of presentation. Where that order is not the one of presentation, FFmpeg's
-        guess is none either.
+        A browser plays MP4, MOV, Matroska and WebM without conversion, so their time stamps are
+        returned unchanged. A browser plays no other container. Annotations of such a file were made
+        on a conversion of it, and a conversion subtracts the start time of the file: MPEG-TS starts
+        at 1.4 s, or counts from the moment the recorder was switched on.
+
+        The result is None if the file has no time stamps, as a raw stream, or if one frame has
+        none. AVI stores the order of decoding but no time stamps of presentation. If the two orders
+        differ, FFmpeg's guess is wrong, and the result is None as well.
         """
         known = [stamp for stamp in self._stamps if stamp is not None]
         if not known or len(known) < len(self._stamps):
@@ -178,23 +189,23 @@ class VideoReader:
             if not streams:
                 raise InputError(f"{self.path}: expected a video, found no video stream")
             if len(streams) > 1:
-                told = ", ".join(f"{s.width}x{s.height}" for s in streams)
+                sizes = ", ".join(f"{s.width}x{s.height}" for s in streams)
                 raise InputError(
-                    f"{self.path}: expected one video stream, got {len(streams)} ({told}); "
+                    f"{self.path}: expected one video stream, got {len(streams)} ({sizes}); "
                     "ffmpeg -i in.mp4 -map 0:v:0 -c copy out.mp4 keeps the first"
                 )
             (stream,) = streams
             if stream.codec_context is None:
                 raise InputError(f"{self.path}: expected a video, got one of an unknown codec")
-            if stream.width * stream.height > MOST_PIXELS:
+            if stream.width * stream.height > MAX_PIXELS:
                 raise InputError(
-                    f"{self.path}: expected frames of at most {MOST_PIXELS} px, got "
+                    f"{self.path}: expected frames of at most {MAX_PIXELS} px, got "
                     f"{stream.width}x{stream.height}"
                 )
             try:
                 yield container, stream
             finally:
-                let_go(stream.codec_context)
+                wait_for_threads(stream.codec_context)
 
     def _decode(
         self, container: av.container.InputContainer, stream: av.VideoStream
@@ -215,7 +226,7 @@ class VideoReader:
         try:
             for packet in container.demux(stream):
                 self.num_hidden += packet.is_discard
-                self._is_suspect |= packet.is_corrupt  # so says the container, of MPEG-TS
+                self._is_suspect |= packet.is_corrupt  # set by the demuxer of MPEG-TS
                 for frame in packet.decode():
                     if frame.is_corrupt:
                         self._note_damage(num_frames, "marked as damaged by its decoder")
@@ -228,7 +239,7 @@ class VideoReader:
                     if frame.time is not None:
                         self._seconds.append(frame.time)
                     self._stamps.append(frame.pts)
-                    matrices.give(frame)
+                    matrices.attach_to(frame)
                     num_frames += 1
                     yield frame
         except (av.FFmpegError, OSError, ValueError) as error:
@@ -238,13 +249,16 @@ class VideoReader:
             raise InputError(f"{self.path}: expected a video, got one of zero frames")
 
     def _find_damage(self) -> None:
-        """Decodes once more, to tell what FFmpeg complained of, and whether it was of this file."""
+        """Decodes again on one thread, to assign the logged errors to the frames of this file.
+
+        The errors may also come from another file that was decoded at the same time.
+        """
         try:
             with self._open() as (container, stream):
-                found = damaged_frames(container, stream)
+                messages = damaged_frames(container, stream)
         except MemoryError as error:
             raise MemoryError(f"{self.path}: {error}") from None
-        for frame_index, message in sorted(found.items()):
+        for frame_index, message in sorted(messages.items()):
             self._note_damage(frame_index, message)
 
     def _note_damage(self, frame_index: int, message: str) -> None:
@@ -255,36 +269,43 @@ class VideoReader:
         self.damaged.setdefault(frame_index, message)
 
     def _refuse(self, expected: str, error: Exception) -> NoReturn:
-        """Raises what is wrong with the file, or that memory is short: that is no fault of it."""
-        if isinstance(error, MemoryError) or is_of_memory(last_heard(self._num_heard)):
+        """Raises InputError for a fault of the file, or MemoryError if memory was short."""
+        if isinstance(error, MemoryError) or is_lack_of_memory(
+            last_error_after(self._num_errors_before)
+        ):
             raise MemoryError(f"{self.path}: {_reason(error)}") from None
         raise InputError(f"{self.path}: {expected}: {_reason(error)}") from None
 
     def _check_length(self, container: av.container.InputContainer, stream: av.VideoStream) -> None:
-        promised = stream.frames - self.num_hidden
-        if self._num_frames < promised - LENGTH_TOLERANCE_FRAMES:
+        num_declared = stream.frames - self.num_hidden
+        if self._num_frames < num_declared - LENGTH_TOLERANCE_FRAMES:
             raise InputError(
-                f"{self.path}: cut off or damaged: its header tells of {promised} frames, "
-                f"{self._num_frames} could be decoded"
+                f"{self.path}: expected {num_declared} frames as its header declares, got "
+                f"{self._num_frames}; the file is cut off or damaged"
             )
         if not stream.frames:
-            self._check_seconds(_promised_seconds(container, stream))
+            self._check_duration(_declared_duration(container, stream))
 
-    def _check_seconds(self, promised_s: float) -> None:
-        """For headers that tell a time alone, which says nothing of a number at a varying rate."""
+    def _check_duration(self, declared_s: float) -> None:
+        """Checks the duration in headers without a number of frames.
+
+        At a variable rate, the duration does not determine the number of frames. So the end of the
+        last frame is compared, and the last frame is taken to be as long as the longest one.
+        """
         rate = self._measured_rate() or self._rate
         if not rate or not self._seconds:
             return
         steps = np.diff(self._seconds)
         longest_s = max([1 / float(rate), *steps.tolist()])
         end_s = self._seconds[-1] + longest_s
-        if end_s < promised_s - LENGTH_TOLERANCE_FRAMES / float(rate):
+        if end_s < declared_s - LENGTH_TOLERANCE_FRAMES / float(rate):
             raise InputError(
-                f"{self.path}: cut off or damaged: its header tells of {promised_s:.2f} s, "
-                f"its last frame is at {self._seconds[-1]:.2f} s"
+                f"{self.path}: expected a length of {declared_s:.2f} s as its header declares, got "
+                f"a last frame at {self._seconds[-1]:.2f} s; the file is cut off or damaged"
             )
 
     def _measured_rate(self) -> Fraction | None:
+        """The mean frame rate by the first and the last time stamp, rounded to microseconds."""
         if len(self._seconds) < 2 or self._seconds[-1] <= self._seconds[0]:
             return None
         span_us = round((self._seconds[-1] - self._seconds[0]) * 1_000_000)
@@ -292,10 +313,10 @@ class VideoReader:
 
 
 def _still_format(container: av.container.InputContainer) -> str:
-    """The format of a file that holds one still picture; empty for all others.
+    """The format of a file that holds one still picture; empty for all other files.
 
-    FFmpeg reads single pictures, whatever the file's name, by demuxers called `png_pipe` and the
-    like. GIF and APNG have demuxers of videos.
+    FFmpeg reads single pictures with demuxers called `png_pipe` and the like, whatever the name of
+    the file. GIF and APNG count as videos: they may be animated.
     """
     name, brand = container.format.name, container.metadata.get("major_brand", "")
     if name.endswith("_pipe") or name in {"ico", "image2"}:
@@ -303,8 +324,8 @@ def _still_format(container: av.container.InputContainer) -> str:
     return brand if brand in STILL_BRANDS else ""
 
 
-def _promised_seconds(container: av.container.InputContainer, stream: av.VideoStream) -> float:
-    """How long the header says the video is; 0 where it does not."""
+def _declared_duration(container: av.container.InputContainer, stream: av.VideoStream) -> float:
+    """The duration in seconds that the header declares; 0 if it declares none."""
     seconds = 0.0
     if stream.duration is not None and stream.time_base is not None:
         seconds = float(stream.duration * stream.time_base)
@@ -320,35 +341,37 @@ def _promised_seconds(container: av.container.InputContainer, stream: av.VideoSt
 
 
 def to_bgr(frame: av.VideoFrame) -> Picture:
-    """A frame's pixels, (H, W, 3) BGR, turned and mirrored as the file asks of players.
+    """A frame's pixels, (H, W, 3) BGR, turned and mirrored by the display matrix of the file.
 
     Args:
         frame: of a `VideoReader`.
     """
     picture = frame.to_ndarray(format="bgr24").astype(np.uint8, copy=False)
     matrix = frame.opaque
-    return shown(picture, matrix) if isinstance(matrix, bytearray) else picture
+    return orient(picture, matrix) if isinstance(matrix, bytearray) else picture
 
 
 class _Matrices:
-    """Hands each frame of a video its display matrix, for `to_bgr` to apply.
+    """Attaches the display matrix of a video to each frame, for `to_bgr` to apply.
 
-    To ask a frame for what is beside its pixels ties it into a circle of references, so that it
-    stays in memory until the garbage is collected, and every frame after it takes new memory. So
-    only the first one is asked, and one that is turned in another way than the one before.
+    Reading a frame's side data creates a reference cycle. The frame then stays in memory until the
+    garbage collector runs, and later frames take new memory. So the side data is read only from the
+    first frame, and from each frame whose rotation differs from that of the frame before.
     """
 
     def __init__(self) -> None:
         self._rotation: int | None = None
         self._matrix: bytes | None = None
 
-    def give(self, frame: av.VideoFrame) -> None:
+    def attach_to(self, frame: av.VideoFrame) -> None:
         if frame.rotation != self._rotation:
-            told = cast(Mapping[str, bytes], frame.side_data).get("DISPLAYMATRIX")
+            side_data = cast(Mapping[str, bytes], frame.side_data).get("DISPLAYMATRIX")
             self._rotation = frame.rotation
-            self._matrix = None if told is None else bytes(told)
+            self._matrix = None if side_data is None else bytes(side_data)
         if self._matrix is not None:
-            frame.opaque = bytearray(self._matrix)  # by whose address PyAV knows it: one each
+            frame.opaque = bytearray(
+                self._matrix
+            )  # a new object for each frame: PyAV finds it by its address
 
 
 def _reason(error: Exception) -> str:
