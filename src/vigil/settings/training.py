@@ -16,7 +16,7 @@ class Fitting(Section):
         max_epochs: the largest number of epochs.
         patience_epochs: the training stops after this number of epochs without a better monitored
             value.
-        min_delta: the least improvement of the monitored value that counts as better.
+        min_delta: the least improvement of the monitored value that restarts the patience.
         batch_size: samples in a training step.
         gradient_clip: the largest norm of the gradient; 0: no limit.
         precision: the precision of the arithmetic; weights are always kept in 32 bits. `auto` is
