@@ -34,7 +34,8 @@ def test_what_dvc_would_obey_is_refused_in_each_folder(
         check_data_folders(content)
 
     assert str(error.value).startswith(
-        f"{folder}: expected data alone, got what DVC would obey: in/deep/{name.split('/')[0]}; "
+        f"{folder}: expected only data, got files that configure DVC: "
+        f"in/deep/{name.split('/')[0]}; "
     )
     assert "\n" not in str(error.value)
 
