@@ -305,9 +305,7 @@ def test_the_source_of_the_folder_it_runs_in_goes_first(folder: Path) -> None:
 
     shutil.copytree(Path(vigil.__file__).parent, folder / "src" / "vigil")
     errors = folder / "src" / "vigil" / "plumbing" / "errors.py"
-    errors.write_text(
-        errors.read_text().replace('"""Errors', 'ORIGIN = "own"\n"""Errors', 1)
-    )
+    errors.write_text(errors.read_text().replace('"""Errors', 'ORIGIN = "own"\n"""Errors', 1))
     script = folder / "stages" / "count.py"
     origin = "import vigil.plumbing.errors as e; text = getattr(e, 'ORIGIN', 'installed')"
     script.write_text(SCRIPT.replace("text = in_file.read_text()", origin))

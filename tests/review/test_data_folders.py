@@ -54,7 +54,7 @@ def test_a_folder_that_is_a_link_is_looked_into(content: dict[str, Any]) -> None
     Path("root").rename("elsewhere")
     Path("root").symlink_to("elsewhere")
     Path("elsewhere/dvc.yaml").touch()
-    with pytest.raises(InputError, match=r"^root: .* obey: dvc\.yaml;"):
+    with pytest.raises(InputError, match=r"^root: .* DVC: dvc\.yaml;"):
         check_data_folders(content)
     Path("elsewhere/dvc.yaml").unlink()
     Path("elsewhere/in/self").symlink_to("..")
@@ -82,5 +82,5 @@ def test_parameters_that_are_wrong_are_told_before_dvc_reads_them(content: dict[
 def test_many_are_named_in_short(tmp_path: Path) -> None:
     for number in range(9):
         (tmp_path / f"{number}.dvc").touch()
-    with pytest.raises(InputError, match=r"obey: 0\.dvc, 1\.dvc, 2\.dvc, 3\.dvc and 5 more; "):
+    with pytest.raises(InputError, match=r"DVC: 0\.dvc, 1\.dvc, 2\.dvc, 3\.dvc and 5 more; "):
         check_data_folder(tmp_path)
