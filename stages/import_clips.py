@@ -1,4 +1,4 @@
-"""Lists the windows of all clips that the alarm learns from, and what is known of each."""
+"""Lists the windows of clips and videos for the alarm, with the label and source of each."""
 
 from fractions import Fraction
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Turns the keyframes of a Label Studio export into one box on each frame, per object and frame."""
+"""Turns the keyframes of a Label Studio export into one box of each object on each frame."""
 
 from pathlib import Path
 
@@ -33,20 +33,20 @@ def main(
         only_videos=videos if settings.unlisted_tasks == "skip" else (),
         only_tasks=video_of_task.keys(),
     )
-    matched = match_videos(tasks, videos, str(export), video_of_task)
-    unlisted = [task.source for task in tasks if task not in matched.values()]
+    task_of_video = match_videos(tasks, videos, str(export), video_of_task)
+    unlisted = [task.source for task in tasks if task not in task_of_video.values()]
     if unlisted and settings.unlisted_tasks == "error":
         raise FieldError(
             "videos",
             f"expected the video of each task of {export}, found none for {listed(unlisted)}; "
-            "interpolate_annotations.unlisted_tasks: skip leaves such out",
+            "interpolate_annotations.unlisted_tasks: skip leaves such tasks out",
         )
     if unlisted:
         print(f"left out the tasks of videos that are not listed: {listed(unlisted)}")
     annotator = Annotator(export, settings)
     with whole(annotations) as folder:
         folder.mkdir()
-        for video, task in matched.items():
+        for video, task in task_of_video.items():
             report = annotator.annotate(video, task, frames / f"{video}.zip", folder / video)
             print(summarise(video, report))
     annotator.prune()

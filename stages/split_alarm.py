@@ -1,4 +1,4 @@
-"""Assigns clips to train, val and test, whole sources at a time, each class by its share."""
+"""Assigns clips to train, val and test; sources stay whole, and classes are spread evenly."""
 
 from pathlib import Path
 
@@ -27,7 +27,7 @@ def main(
     sides = assign_clips(clips, settings, read_given(given))
     counts = count_clips(clips, sides)
     with whole(splits) as folder:
-        # All clips of a long video stand on one side, so that lists of videos tell it.
+        # All clips of a long video are on one side, so lists of videos are enough.
         write_sides(sides.groupby(clips["video"], sort=False).first(), folder)
         anomalous = set(clips.loc[clips["is_anomalous"], "class"])
         draw_clip_counts(counts, anomalous, folder / "clips.png")

@@ -1,4 +1,4 @@
-"""Assigns samples to train, val and test: whole videos, or blocks of time with a gap between."""
+"""Assigns samples to train, val and test: whole videos, or blocks of time with gaps between."""
 
 from pathlib import Path
 

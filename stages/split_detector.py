@@ -13,9 +13,9 @@ from vigil.settings.split import Split
 
 
 def main(*, detections: Path, given: Path, splits: Path, metrics: Path, settings: Split) -> None:
-    known = read_annotated(detections)
-    sides = assign_pictures(known, settings, read_given(given))
-    table = tabulate_sides(known, sides)
+    annotated = read_annotated(detections)
+    sides = assign_pictures(annotated, settings, read_given(given))
+    table = tabulate_sides(annotated, sides)
     with whole(splits) as folder:
         write_sides(sides, folder)
     write_json(table, metrics)

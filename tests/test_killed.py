@@ -60,7 +60,7 @@ def test_a_training_that_is_told_to_end_says_so_and_goes_on_later(project: Proje
             if line.startswith("epoch 2/"):
                 process.terminate()
     assert process.returncode == 128 + signal.SIGTERM
-    assert lines[-1] == f"{stage}: interrupted by SIGTERM; run it again to go on\n"
+    assert lines[-1] == f"{stage}: interrupted by SIGTERM; run it again to resume\n"
     assert not any(name.startswith(".") for name in listed(project.folder / "models"))
     told, _ = (again := project.start(stage)).communicate()
     assert again.returncode == 0, told

@@ -433,8 +433,8 @@ BAD: dict[str, tuple[str, Callable[[Project], object], str]] = {
     "clips of another dataset": (
         "import_clips",
         lambda p: p.set_params("dataset", clips="data/demo/clips"),
-        "params.yaml: dataset.clips: expected scene/clips, as dataset.root holds clips of its own, "
-        "got those of the demo",
+        "params.yaml: dataset.clips: expected scene/clips, since dataset.root holds clips of its "
+        "own, got those of the demo",
     ),
     "no class": (
         "import_clips",
@@ -485,15 +485,15 @@ BAD: dict[str, tuple[str, Callable[[Project], object], str]] = {
     "weights for what has none": (
         "import_clips",
         lambda p: p.set_params("embed_clips", weights="kinetics400"),
-        "params.yaml: embed_clips.weights: expected none, since flow_histogram has none, "
+        "params.yaml: embed_clips.weights: expected none, since flow_histogram has no weights, "
         "got 'kinetics400'",
     ),
     "a clip gone": ("embed_clips", lambda p: None, "clips/creep/creep_g00_c1.mp4"),
     "a backbone without weights to tune": (
         "import_clips",
         lambda p: p.set_params("fit_autoencoder.fine_tuning", from_epoch=1),
-        "params.yaml: fit_autoencoder.fine_tuning.from_epoch: expected 0 with embed_clips.backbone:"
-        " flow_histogram, which cannot learn",
+        "params.yaml: fit_autoencoder.fine_tuning.from_epoch: expected 0 for embed_clips.backbone "
+        "flow_histogram, which cannot learn",
     ),
     "tuning that never begins": (
         "import_clips",

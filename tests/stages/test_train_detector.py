@@ -115,7 +115,8 @@ BAD: dict[str, tuple[Callable[[Project], object], str]] = {
     ),
     "frozen random weights": (
         lambda p: p.set_params("train_detector", num_frozen_blocks=1),
-        "train_detector: expected num_frozen_blocks to be 0 where weights start at random, got 1",
+        "train_detector: expected num_frozen_blocks to be 0 if the initial weights are random, "
+        "got 1",
     ),
     "a folder as weights": (
         lambda p: p.set_params("train_detector", weights="data"),

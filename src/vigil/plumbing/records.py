@@ -1,4 +1,4 @@
-"""JSON and CSV, in and out, the same bytes for the same content."""
+"""Reads and writes JSON and CSV; the same content always gives the same bytes."""
 
 import csv
 import json
@@ -13,7 +13,7 @@ from vigil.plumbing.errors import InputError, shorten
 from vigil.plumbing.outputs import whole
 
 FORMULA = re.compile(r"'*(?:[\t\r\n]|\s*[=+\-@\uff1d\uff0b\uff0d\uff20])")
-"""How a cell starts that a spreadsheet would compute, or that stands for such a one."""
+"""The start of a cell that a spreadsheet would compute, or of such a cell after escaping."""
 
 
 def read_json(path: Path) -> Any:
@@ -29,7 +29,7 @@ def read_json(path: Path) -> Any:
         raise InputError(f"{path}: expected a JSON file, found no such file") from None
     except (IsADirectoryError, NotADirectoryError):
         raise InputError(f"{path}: expected a JSON file, found a folder") from None
-    except ValueError as error:  # not of its encoding, not JSON, or a number of thousands of digits
+    except ValueError as error:  # a wrong encoding, no JSON, or a number with thousands of digits
         raise InputError(f"{path}: expected JSON, got: {shorten(str(error), 120)}") from None
     except RecursionError:
         raise InputError(f"{path}: expected JSON, got values nested too deep") from None
@@ -39,7 +39,7 @@ def write_json(content: Any, path: Path, *, indent: int | None = 1) -> None:
     """Writes sorted, finite JSON that ends with a newline.
 
     Raises:
-        InputError: a number that is not finite, which JSON has not.
+        InputError: a number that is not finite, which JSON cannot hold.
     """
     try:
         text = json.dumps(
@@ -54,25 +54,25 @@ def write_json(content: Any, path: Path, *, indent: int | None = 1) -> None:
 def write_csv(table: pd.DataFrame, path: Path) -> None:
     """Writes a table without its index, with `\\n` line ends on every system.
 
-    A text that a spreadsheet would take for a formula (it starts with =, +, -, @, a tab or a
-    carriage return) gets a ' in front, as OWASP's "CSV Injection" has it: names of videos, clips
-    and classes may come from anywhere. `read_csv` takes it off again.
+    A spreadsheet would compute a text that starts with =, +, -, @, a tab or a carriage return as a
+    formula. Names of videos, clips and classes may come from anywhere. So such a text gets a ' in
+    front (OWASP, "CSV Injection"), which `read_csv` removes again.
     """
     table = _map_texts(table, lambda text: f"'{text}" if FORMULA.match(text) else text)
     with whole(path) as partial:
-        # pandas leaves a carriage return unquoted, at which a reader would begin another row.
+        # pandas does not quote a carriage return, and a reader would start a new row at it.
         quoting = csv.QUOTE_NONNUMERIC if _has_return(table) else csv.QUOTE_MINIMAL
         table.to_csv(partial, index=False, lineterminator="\n", quoting=quoting)
 
 
 def read_csv(path: Path, dtypes: dict[str, Any]) -> pd.DataFrame:
-    """Reads exactly the columns of `dtypes` from what `write_csv` wrote.
+    """Reads exactly the columns of `dtypes` from a file that `write_csv` wrote.
 
     Raises:
         InputError: no such file, not CSV, a missing column or a value of another type.
     """
     try:
-        # Names such as "NA" or "null" are names, not gaps.
+        # Texts such as "NA" or "null" are names here, not missing values.
         table = pd.read_csv(path, dtype=dtypes, usecols=list(dtypes), keep_default_na=False)
     except FileNotFoundError:
         raise InputError(f"{path}: expected a table, found no such file") from None
@@ -80,7 +80,7 @@ def read_csv(path: Path, dtypes: dict[str, Any]) -> pd.DataFrame:
         raise InputError(
             f"{path}: expected the columns {', '.join(dtypes)}, got: {shorten(str(error), 120)}"
         ) from None
-    if not isinstance(table.index, pd.RangeIndex):  # pandas made one of the first cells
+    if not isinstance(table.index, pd.RangeIndex):  # pandas made an index of the first cells
         raise InputError(
             f"{path}: expected as many cells in each row as names in the first, got more"
         )
