@@ -1,4 +1,4 @@
-"""Captures the lines that C libraries print to the terminal, so that they can name their file.
+"""Captures the lines that C libraries print to the terminal, so that errors can name the picture.
 
 libjpeg continues after damage and fills the unreadable part of a picture with grey or garbage. It
 reports the damage in a printed line that does not name the file. No Python binding gives access to
