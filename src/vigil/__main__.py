@@ -45,9 +45,9 @@ def find_lr(words: argparse.Namespace) -> None:
 
 def put_back(words: argparse.Namespace) -> None:
     """Restores lock files of DVC that a kill cut."""
-    from vigil.plumbing.cut_files import tell_what_is_put_back
+    from vigil.plumbing.cut_files import restore_lock_files
 
-    tell_what_is_put_back(Path.cwd().resolve())
+    restore_lock_files(Path.cwd().resolve())
 
 
 def check_data(words: argparse.Namespace) -> None:

@@ -132,7 +132,7 @@ def _restore(root: Path, name: str) -> str:
     return f"{line}; the cut file is kept as {part.relative_to(root)}"
 
 
-def tell_what_is_put_back(root: Path) -> None:
+def restore_lock_files(root: Path) -> None:
     """Restores files as `put_back` does, and prints a line for each.
 
     Raises:

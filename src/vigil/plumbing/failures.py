@@ -23,7 +23,7 @@ NO_MEMORY = re.compile(
     r"|Insufficient memory[^\n]*"
     r"|std::bad_alloc"
 )
-"""Messages of torch and OpenCV for too little memory, which have error types of their own."""
+"""Messages of torch and OpenCV for too little memory; they do not raise MemoryError."""
 LONGEST_NAME = 500
 
 
