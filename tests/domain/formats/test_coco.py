@@ -1,4 +1,4 @@
-"""COCO instances JSON of others."""
+"""COCO instances JSON from other programs."""
 
 import contextlib
 import io
@@ -21,7 +21,7 @@ from vigil.plumbing.errors import InputError
 
 
 def read(file: Path) -> Annotations:
-    """What is read of a file in which there is nothing to tell of."""
+    """The annotations of a file in which nothing is left out or corrected."""
     findings = Findings()
     found = read_coco(file, "error", findings)
     assert findings.counts == {}
@@ -190,7 +190,7 @@ def test_what_is_not_of_the_form_is_told_with_its_file(case: str, tmp_path: Path
 
 
 def test_numbers_that_are_none_are_read(tmp_path: Path) -> None:
-    """They are told later, with the boxes that are none."""
+    """They are noted later, with other invalid boxes."""
     content = edit(lambda c: c["annotations"][0].update(bbox=[1, float("inf"), 3, float("-inf")]))
     content["annotations"][1].update(bbox=[1e308, 0, 1e308, 1])
     box = read(write_coco(tmp_path / "a.json", content)).boxes.loc[0]

@@ -1,4 +1,4 @@
-"""Which of a task's annotations counts."""
+"""Which of a task's annotations are used."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ def parse(export: Any, **options: Any) -> list[Task]:
 
 
 def named(name: str, **further: Any) -> Json:
-    """An annotation of one region, which is elsewhere than that of another name."""
+    """An annotation of one region, whose position depends on its name."""
     place = float(sum(name.encode()) % 97)
     return annotation([region(name, [keyframe(1, x=place)])], **further)
 
