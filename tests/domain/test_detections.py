@@ -179,7 +179,7 @@ class TestDetections:
     def test_parts_of_several_lengths_are_refused(self, wrong: dict[str, Any]) -> None:
         names = ("boxes_xyxy", "scores", "labels", "track_ids", "masks")
         parts = {name: getattr(self.FULL, name) for name in names}
-        with pytest.raises(ValueError, match="parts must have one length, but got"):
+        with pytest.raises(ValueError, match="expected parts of equal length, got"):
             Detections(**{**parts, **wrong})
 
     def test_there_may_be_none(self) -> None:

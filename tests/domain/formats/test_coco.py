@@ -135,7 +135,7 @@ BAD: dict[str, tuple[Any, str]] = {
     "an image twice": (edit(lambda c: c["images"].append(c["images"][0])), "got 'a.jpg' again"),
     "a class twice": (
         edit(lambda c: c["categories"].append({"id": 1, "name": "dog"})),
-        "categories 4: expected ids and names once, got 'dog' again",
+        "categories 4: expected each id and name once, got 'dog' again",
     ),
     "an unknown image": (
         edit(lambda c: c["annotations"][2].update(image_id=5)),
@@ -304,7 +304,7 @@ def test_spaces_around_a_class_are_no_part_of_it(tmp_path: Path) -> None:
 
 def test_classes_that_differ_by_spaces_are_one_twice(tmp_path: Path) -> None:
     content = edit(lambda c: c["categories"][0].update(name="dog "))
-    with pytest.raises(InputError, match="expected ids and names once, got 'dog' again"):
+    with pytest.raises(InputError, match="expected each id and name once, got 'dog' again"):
         read_with(tmp_path, content)
 
 

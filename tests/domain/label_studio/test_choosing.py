@@ -195,7 +195,9 @@ class TestOfSeveralThatDiffer:
 
     def test_one_region_in_two_versions_cannot_be_merged(self) -> None:
         moved = annotation([region("a", [keyframe(1, x=77.0)])], id=11)
-        with pytest.raises(InputError, match="region 'a': expected annotations that do not differ"):
+        with pytest.raises(
+            InputError, match="region 'a': expected the same box in all annotations"
+        ):
             chosen([BY_ANN, moved], "merge")
 
     @pytest.mark.parametrize("annotator", ["2", "Ben@home.example"])

@@ -168,7 +168,7 @@ def _cut(
     for side, share in blocks:
         total += share
         is_last = side == blocks[-1][0]
-        # Half of the gap is before the quantile, half behind it.
+        # Half of the gap is before the quantile, half after it.
         stop = (
             math.inf if is_last else math.floor(middle.quantile(min(total, 1.0)) - gap_frames / 2)
         )
