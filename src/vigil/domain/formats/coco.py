@@ -1,4 +1,4 @@
-"""Reads COCO instances JSON from any program. `vigil.domain.pictures.coco_file` names the format.
+"""Reads COCO instances JSON from any program. `vigil.domain.pictures.coco_file` has its source.
 
 In addition to the format, `ignore` of an annotation is read, and `video` and `frame_index` of an
 image.
