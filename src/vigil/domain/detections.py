@@ -43,7 +43,7 @@ class Detections:
         if self.boxes_xyxy.shape != (len(self), 4) or any(
             part is not None and len(part) != len(self) for part in parts
         ):
-            raise ValueError(f"parts must have one length, but got {len(self)} boxes and others")
+            raise ValueError(f"expected parts of equal length, got {len(self)} boxes and others")
 
     def __len__(self) -> int:
         return len(self.boxes_xyxy)

@@ -132,7 +132,7 @@ def plan_background(
         else:
             raise InputError(
                 f"{place}: too little room for background: sample {number + 1} of {num_samples} "
-                f"met a person in each of {max_tries} tries; expected a place for boxes of "
+                f"overlapped a person in each of {max_tries} tries; expected a place for boxes of "
                 f"{sides_px.min()} to {sides_px.max()} px beside people"
             )
     return samples

@@ -83,7 +83,7 @@ def _pick_by_both(rule: PickThreshold, allowed: Floats, anomalous: Floats) -> Th
         raise FieldError(
             "method",
             f"expected anomalous clips in validation for {rule.method}, found none; "
-            "anomalous_val_fraction of the split puts some there",
+            "set anomalous_val_fraction of the split to get some",
         )
     scores = np.unique(np.concatenate([allowed, anomalous]))
     # Cuts (K,): one below all scores, and one in the middle between neighbours.

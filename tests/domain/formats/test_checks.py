@@ -1,4 +1,4 @@
-"""Nothing wrong stays, nothing right goes, and nothing goes in silence."""
+"""Wrong annotations are left out, right ones are kept, and each that is left out is noted."""
 
 import math
 from typing import Any

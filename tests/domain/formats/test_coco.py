@@ -1,4 +1,4 @@
-"""COCO instances JSON of others."""
+"""COCO instances JSON from other programs."""
 
 import contextlib
 import io
@@ -21,7 +21,7 @@ from vigil.plumbing.errors import InputError
 
 
 def read(file: Path) -> Annotations:
-    """What is read of a file in which there is nothing to tell of."""
+    """The annotations of a file in which nothing is left out or corrected."""
     findings = Findings()
     found = read_coco(file, "error", findings)
     assert findings.counts == {}
@@ -135,7 +135,7 @@ BAD: dict[str, tuple[Any, str]] = {
     "an image twice": (edit(lambda c: c["images"].append(c["images"][0])), "got 'a.jpg' again"),
     "a class twice": (
         edit(lambda c: c["categories"].append({"id": 1, "name": "dog"})),
-        "categories 4: expected ids and names once, got 'dog' again",
+        "categories 4: expected each id and name once, got 'dog' again",
     ),
     "an unknown image": (
         edit(lambda c: c["annotations"][2].update(image_id=5)),
@@ -190,7 +190,7 @@ def test_what_is_not_of_the_form_is_told_with_its_file(case: str, tmp_path: Path
 
 
 def test_numbers_that_are_none_are_read(tmp_path: Path) -> None:
-    """They are told later, with the boxes that are none."""
+    """They are noted later, with other invalid boxes."""
     content = edit(lambda c: c["annotations"][0].update(bbox=[1, float("inf"), 3, float("-inf")]))
     content["annotations"][1].update(bbox=[1e308, 0, 1e308, 1])
     box = read(write_coco(tmp_path / "a.json", content)).boxes.loc[0]
@@ -304,7 +304,7 @@ def test_spaces_around_a_class_are_no_part_of_it(tmp_path: Path) -> None:
 
 def test_classes_that_differ_by_spaces_are_one_twice(tmp_path: Path) -> None:
     content = edit(lambda c: c["categories"][0].update(name="dog "))
-    with pytest.raises(InputError, match="expected ids and names once, got 'dog' again"):
+    with pytest.raises(InputError, match="expected each id and name once, got 'dog' again"):
         read_with(tmp_path, content)
 
 

@@ -18,7 +18,7 @@ HEADER = "filename,x_from,y_from,width,height,sign_class\n"
 
 
 def read(file: Path) -> Annotations:
-    """What is read of a file in which there is nothing to tell of."""
+    """The annotations of a file in which nothing is left out or corrected."""
     findings = Findings()
     found = read_rtsd(file, "error", findings)
     assert findings.counts == {}

@@ -1,4 +1,4 @@
-"""Pascal VOC: what is written is read, corner for corner; what is not of the form is told."""
+"""Pascal VOC: all corners are read back exactly, and malformed files are noted."""
 
 import re
 import tempfile
@@ -57,7 +57,7 @@ def read_strictly(folder: Path) -> Annotations:
 @settings(max_examples=50)
 @given(st.lists(st.lists(st.tuples(labels, corners, st.booleans()), max_size=3), max_size=4))
 def test_corners_become_0_based_and_exclusive(pictures: list) -> None:
-    """Against torchvision's reading of the same files."""
+    """Compares with torchvision's reader on the same files."""
     pictures = [*pictures, []]
     expected = []
     with tempfile.TemporaryDirectory() as name:
@@ -111,7 +111,7 @@ def test_parts_are_not_objects_and_numbers_may_have_fractions(tmp_path: Path) ->
     assert len(found.boxes) == 1
     x1, y1, x2, y2 = found.boxes.loc[0, ["x1", "y1", "x2", "y2"]]
     assert (x1, y1, y2) == (0.5, 1, 1000)
-    assert x2 != x2  # not a number: told later, with the boxes that are none
+    assert x2 != x2  # not a number: noted later, with other invalid boxes
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "iso-8859-1"])
@@ -198,7 +198,7 @@ def test_no_folder_and_no_files(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not (REAL / "raccoon").is_dir(), reason="no real data beside the project")
 def test_real_photographs() -> None:
-    """Against the files' text, without an XML parser."""
+    """Compares with the text of the files, without an XML parser."""
     folder = REAL / "raccoon" / "annotations"
     found = read_strictly(folder)
     assert (len(found.pictures), len(found.boxes), found.classes) == (200, 217, ("raccoon",))
@@ -313,7 +313,7 @@ class TestFiles:
         assert found.pictures["file_name"].tolist() == [f"{name}.jpg"]
 
     def test_gb2312_that_is_more(self, tmp_path: Path) -> None:
-        """As browsers take it: GB2312 itself lacks the second character."""
+        """As browsers decode it: GB2312 does not have the second character."""
         text = '<?xml version="1.0" encoding="GB2312"?>' + voc_xml("中鎔.jpg", [])
         found = read(tmp_path, text.encode("gbk"))
         assert found.pictures["file_name"].tolist() == ["中鎔.jpg"]

@@ -1,4 +1,4 @@
-"""Which of a task's annotations counts."""
+"""Which of a task's annotations are used."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ def parse(export: Any, **options: Any) -> list[Task]:
 
 
 def named(name: str, **further: Any) -> Json:
-    """An annotation of one region, which is elsewhere than that of another name."""
+    """An annotation of one region, whose position depends on its name."""
     place = float(sum(name.encode()) % 97)
     return annotation([region(name, [keyframe(1, x=place)])], **further)
 
@@ -195,7 +195,9 @@ class TestOfSeveralThatDiffer:
 
     def test_one_region_in_two_versions_cannot_be_merged(self) -> None:
         moved = annotation([region("a", [keyframe(1, x=77.0)])], id=11)
-        with pytest.raises(InputError, match="region 'a': expected annotations that do not differ"):
+        with pytest.raises(
+            InputError, match="region 'a': expected the same box in all annotations"
+        ):
             chosen([BY_ANN, moved], "merge")
 
     @pytest.mark.parametrize("annotator", ["2", "Ben@home.example"])

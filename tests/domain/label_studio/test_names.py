@@ -1,4 +1,4 @@
-"""Names of files, as a real server stores them, against the names of the listed videos."""
+"""Matching of file names, as a real server stores them, with the names of listed videos."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -102,7 +102,7 @@ class TestFileNames:
             assert match([quoted], [video]) == {video: quoted}
 
     def test_an_upload_may_have_lost_its_accents(self) -> None:
-        """What macOS sends in NFD loses them; what others send in NFC keeps them."""
+        """Names in NFD, from macOS, lose their accents; names in NFC keep them."""
         for video in (normalize("NFC", "café.mp4"), normalize("NFD", "café.mp4")):
             for stored in ("cafe.mp4", quote(normalize("NFC", "café.mp4"))):
                 source = f"/data/upload/1/5ad17d38-{stored}"
@@ -192,7 +192,7 @@ STORED = {
     "हिन्दी.mp4": "हनद.mp4",
     "folder/of\\cam.mp4": "cam.mp4",
 }
-"""What Label Studio 1.23.2 stored behind its prefix for files of these names."""
+"""The names that Label Studio 1.23.2 stored after its prefix for files with these names."""
 
 
 @pytest.mark.parametrize("name", STORED)

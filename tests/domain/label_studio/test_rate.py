@@ -1,4 +1,4 @@
-"""Which frame rate numbers an annotator's frames, by what the export tells of it."""
+"""The frame rate by which an annotator's frames are numbered, from the parts of an export."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -83,7 +83,7 @@ class TestOtherPrograms:
         assert rate_of(sequence).fps == 27.5
 
     def test_an_exact_reading_goes_before_one_within_the_rounding(self) -> None:
-        """6 / 0.2, 7 / 0.24 and 8 / 0.28 are one rate too, if times are rounded to 0.01 s."""
+        """6 / 0.2, 7 / 0.24 and 8 / 0.28 agree on one rate too, if times are rounded to 0.01 s."""
         found = rate_of(at(lambda n: (n - 1) / 25, [7, 8, 9]))
         assert (found.fps, found.source) == (25.0, FROM_ZERO)
 

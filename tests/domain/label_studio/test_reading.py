@@ -121,7 +121,7 @@ class TestRegions:
         assert [one.label for one in found.regions] == ["human"]
 
     def test_a_label_of_the_timeline_is_none_of_the_box(self) -> None:
-        """label-studio#9744: drawn while a label of the timeline is chosen."""
+        """label-studio#9744: drawn while a timeline label is selected."""
         drawn = region("a", [keyframe(1)], ("Scene",))
         copied = {
             "id": "a",
@@ -261,7 +261,7 @@ class TestMinimalExport:
         assert len({one.id for one in merged.regions}) == 2
 
     def test_one_box_under_two_controls_is_one(self) -> None:
-        """label-studio#9744, where the copy tells no label of the timeline."""
+        """label-studio#9744, where the copy has no timeline label."""
         content = {**self.minimal(self.value()), "frame_range": [self.value()]}
         (found,) = parse([content], unlabelled="human")
         assert len(found.regions) == 1
@@ -313,7 +313,7 @@ class TestMinimalExport:
     def test_what_is_said_of_a_region_is_no_region(
         self, answer: Json, unlabelled: str, num_copied: int
     ) -> None:
-        """Its copy of the keyframes lacks those that the export filled in for the region."""
+        """The answer's copy lacks keyframes that the export filled in for the region."""
         first, second = self.value("human"), self.value("dog")
         copies = [{**first, "sequence": first["sequence"][:num_copied]}, second]
         for copy in copies:

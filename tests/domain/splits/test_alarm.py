@@ -173,7 +173,7 @@ class TestGiven:
         assert assign_clips(self.TABLE, {"a/3_0": TRAIN}, **FRACTIONS).equals(drawn)
 
     def test_windows_of_a_given_video_go_with_it(self) -> None:
-        """Of long videos, windows are clips; normal and anomalous ones stand in one video."""
+        """Clips are windows of long videos; a video has normal and anomalous windows."""
         rows = [
             {
                 "clip": f"{video}.avi@{start}",
@@ -205,7 +205,7 @@ class TestGiven:
         assert sides["run/1_0"] == TEST
 
     def test_the_parts_of_a_source_are_on_one_side_though_someone_says_otherwise(self) -> None:
-        half = {"b/0_0": TEST, "run/0_0": TEST}  # the draw has no test for the other half
+        half = {"b/0_0": TEST, "run/0_0": TEST}  # no clip of the other half is drawn for test
         others = dict.fromkeys(self.TABLE.index[~self.TABLE["is_anomalous"]], TRAIN)
         others |= dict.fromkeys(self.TABLE.index[self.TABLE["is_anomalous"]], TEST)
         for told in (half, others | half | {"b/0_1": VAL}):

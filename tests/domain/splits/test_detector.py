@@ -1,4 +1,4 @@
-"""Tries to get a picture, its copy or its neighbour onto two sides."""
+"""Tries to find a picture, its copy or its neighbour on two sides."""
 
 import itertools
 import json
@@ -46,7 +46,7 @@ def assign(
 
 
 def pictures(num_pictures: int, seed: int = 0) -> AnnotatedPictures:
-    """Each shows classes by chance, the first often and the last seldom."""
+    """Each picture shows random classes, the first class often and the last class rarely."""
     rng = np.random.default_rng(seed)
     names = [f"{number}.jpg" for number in range(num_pictures)]
     shown = rng.random((num_pictures, 3)) < [0.7, 0.3, 0.1]
@@ -324,7 +324,7 @@ class TestGiven:
         names = list(known.images.index)
         held = {VAL: names[:50], TEST: names[50:120]}
         told = {name: side for side in held if side not in missing for name in held[side]}
-        told |= dict.fromkeys(names[200:300], TRAIN)  # what is named nowhere trains too
+        told |= dict.fromkeys(names[200:300], TRAIN)  # others train too
         sides = assign(known, told)
         rest = sides[[name for name in names if told.get(name, TRAIN) == TRAIN]]
         assert all(sides[name] == side for name, side in told.items() if side != TRAIN)

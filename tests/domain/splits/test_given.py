@@ -1,4 +1,4 @@
-"""Splits that someone gives, in every form, and what is drawn beside them."""
+"""Given splits in every form, and the sides that are drawn in addition."""
 
 from pathlib import Path
 
@@ -203,5 +203,5 @@ def test_what_is_given_is_held_and_only_the_training_side_is_open(told, names) -
     for name, side in zip(names, sides, strict=True):
         if told.get(name, TRAIN) != TRAIN:
             assert side == told[name]
-        else:  # to be drawn, unless all is given
+        else:  # to be drawn, unless all sides are given
             assert side == (TRAIN if len(open_sides) == 1 else "")

@@ -62,7 +62,7 @@ def list_clips(
 def _visible(folder: Path) -> list[Path]:
     paths = sorted(path for path in folder.iterdir() if not is_hidden(path.name))
     for path in paths:
-        if not path.name.isprintable():  # a name that is not UTF-8 is not either
+        if not path.name.isprintable():  # names that are not UTF-8 are not printable
             raise InputError(f"{folder}: expected printable names, got {shorten(path.name)}")
     return paths
 

@@ -13,7 +13,7 @@ from vigil.plumbing.records import read_csv, read_json, write_csv
 AUTOENCODER = "autoencoder"
 SCORERS = (AUTOENCODER, "mahalanobis", "nearest_neighbours")
 NUM_DIGITS = 6
-"""Significant digits of scores and thresholds. Later digits depend on the order of threads."""
+"""Significant digits of scores and thresholds. Later digits depend on how threads add up."""
 
 CLIP_DTYPES = {"clip": str, "class": str, "source": str, "is_anomalous": bool, "split": str}
 SCORE_DTYPES = {**CLIP_DTYPES, **dict.fromkeys(SCORERS, np.float64)}

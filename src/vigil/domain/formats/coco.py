@@ -1,4 +1,4 @@
-"""Reads COCO instances JSON from any program. `vigil.domain.pictures.coco_file` names the format.
+"""Reads COCO instances JSON from any program. `vigil.domain.pictures.coco_file` has its source.
 
 In addition to the format, `ignore` of an annotation is read, and `video` and `frame_index` of an
 image.
@@ -49,7 +49,7 @@ def read_coco(file: Path, malformed: Policy, findings: Findings) -> Annotations:
         if picture is None or number is None or name is None:
             continue
         if number in name_of or name in known:
-            raise InputError(f"{place}: expected ids and names once, got {shorten(name)} again")
+            raise InputError(f"{place}: expected each id and name once, got {shorten(name)} again")
         name_of[number] = name
         known.add(name)
         if not picture["width"] or not picture["height"]:
@@ -83,7 +83,7 @@ def _categories(
         if number is None or name is None:
             continue
         if number in label_of or name in parent_of:
-            raise InputError(f"{place}: expected ids and names once, got {shorten(name)} again")
+            raise InputError(f"{place}: expected each id and name once, got {shorten(name)} again")
         if name != text:
             findings.note(SPACES, [f"{place}: {shorten(text)}"])
         label_of[number], parent_of[name] = name, entry.get("supercategory")

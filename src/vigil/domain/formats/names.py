@@ -19,10 +19,10 @@ Parts = tuple[str, ...]
 def match_names(annotated: Collection[str], present: Collection[str]) -> dict[str, str]:
     """Finds the file for each name that does not exist as a file.
 
-    A file fits a name if both are equal in Unicode form NFC and with forward slashes; one of both
-    may have more folders in front. If no file fits a name, files are tried where only one of both
-    has an ending. Files that share more folders with the name are preferred. A file that has a
-    given name exactly fits no other name.
+    A file fits a name if both are equal in Unicode form NFC and with forward slashes; one of them
+    may have more folders in front. If no file fits a name, files are tried where only the name or
+    only the file has an ending. Files that share more folders with the name are preferred. A file
+    whose exact name is annotated fits no other name.
 
     A name gets a file only if exactly one file fits, and if this file fits no other name.
 

@@ -170,8 +170,8 @@ def _merged(annotations: Sequence[Annotation], where: str) -> list[Any]:
                 )
                 if first_content != content:
                     raise InputError(
-                        f"{where}, region {shorten(region_id)}: expected annotations that do not "
-                        f"differ in one region to merge, found {_names(annotations)}"
+                        f"{where}, region {shorten(region_id)}: expected the same box in all "
+                        f"annotations to merge, found {_names(annotations)}"
                     )
                 contents.add(content)
             merged.append(result)

@@ -35,7 +35,7 @@ def read_predictions(folder: Path) -> pd.DataFrame:
     ):
         if not is_right.all():
             value = table[column][~is_right].tolist()[0]
-            raise InputError(f"{folder / NAME}: expected another {column}, got {shorten(value)}")
+            raise InputError(f"{folder / NAME}: expected a valid {column}, got {shorten(value)}")
     if missing := set(LABELS) - set(table.loc[table["split"] == TEST, "label"]):
         raise InputError(
             f"{folder / NAME}: expected samples of each class in {TEST}, found no {listed(missing)}"

@@ -25,7 +25,7 @@ def assign_clips(
 
     Args:
         clips: `video`, `class`, `is_anomalous`, `source` and `digest` of each clip.
-        given: the sides of videos whose sides are given.
+        given: the given sides, by the name of the video.
 
     Returns:
         `train`, `val` or `test`, with the index of `clips`.

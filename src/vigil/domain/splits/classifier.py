@@ -28,7 +28,7 @@ def assign_samples(
 
     Args:
         index: samples with `label` and the columns that `assign_videos` needs.
-        given: the sides of videos whose sides are given.
+        given: the given sides, by the name of the video.
 
     Returns:
         `train`, `val`, `test`, `DROPPED_GAP` or `DROPPED_TRACK`, with the index of `index`.
@@ -57,8 +57,8 @@ def assign_videos(
         presence: a column for each label, which says for each row of `index` whether it shows the
             label. Where a video's time is cut, the order of the sides is chosen so that each side
             gets all labels of the video, if possible.
-        given: the sides of videos whose sides are given. The other videos are drawn for the sides
-            that no video is given.
+        given: the given sides, by the name of the video. Other videos are drawn for the sides that
+            are not given.
 
     Returns:
         `train`, `val`, `test`, `DROPPED_GAP` or `DROPPED_TRACK`, with the index of `index`.
@@ -168,7 +168,7 @@ def _cut(
     for side, share in blocks:
         total += share
         is_last = side == blocks[-1][0]
-        # Half of the gap is before the quantile, half behind it.
+        # Half of the gap is before the quantile, half after it.
         stop = (
             math.inf if is_last else math.floor(middle.quantile(min(total, 1.0)) - gap_frames / 2)
         )
