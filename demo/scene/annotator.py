@@ -22,7 +22,8 @@ from typing import Any
 import numpy as np
 
 from scene.camera import FloatArray
-from scene.scene import Box, Track
+from scene.scene import Track
+from vigil.domain.label_studio.writing import keyframe, video_region
 
 FIT_TOLERANCE_PX = 1.8
 """The largest distance of a box edge from the line between keyframes, before jitter."""
@@ -129,21 +130,6 @@ def _spans(frame_indices: list[int]) -> list[list[int]]:
     return spans
 
 
-def _keyframe(frame: int, enabled: bool, box: Box, video: AnnotatedVideo) -> dict[str, Any]:
-    width, height = video.size_wh
-    x1, y1, x2, y2 = box
-    return {
-        "frame": frame,
-        "enabled": enabled,
-        "rotation": 0,
-        "x": round(100 * x1 / width, 8),
-        "y": round(100 * y1 / height, 8),
-        "width": round(100 * (x2 - x1) / width, 8),
-        "height": round(100 * (y2 - y1) / height, 8),
-        "time": float(round(frame / video.annotator_fps, 6)),
-    }
-
-
 def annotate_track(
     track: Track, video: AnnotatedVideo, rng: np.random.Generator
 ) -> list[dict[str, Any]]:
@@ -164,7 +150,15 @@ def annotate_track(
         for index, (x1, y1, x2, y2) in zip(chosen, jittered.tolist(), strict=True):
             leaves = index == len(span) - 1 and span[index] != video.num_frames - 1
             frame = int(numbers[index])
-            sequence.append(_keyframe(frame, not leaves, (x1, y1, x2, y2), video))
+            sequence.append(
+                keyframe(
+                    frame,
+                    (x1, y1, x2, y2),
+                    size_wh=video.size_wh,
+                    annotator_fps=video.annotator_fps,
+                    is_shown_after=not leaves,
+                )
+            )
     return sequence
 
 
@@ -173,16 +167,16 @@ def annotate(video: AnnotatedVideo, task_id: int, rng: np.random.Generator) -> d
     duration_s = float(video.num_frames / video.fps)
     results = []
     for region_id, track in video.tracks.items():
-        value = {
-            "framesCount": round(duration_s * video.annotator_fps),
-            "duration": round(duration_s, 6),
-            "sequence": annotate_track(track, video, rng),
-            "labels": ["human"],
-        }
-        region = {"id": region_id, "to_name": "video", "origin": "manual", "value": value}
-        results.append(region | {"type": "videorectangle", "from_name": "box"})
+        region = video_region(
+            region_id,
+            annotate_track(track, video, rng),
+            ["human"],
+            duration_s=duration_s,
+            annotator_fps=video.annotator_fps,
+        )
+        results.append(region)
         if track.activity != "walking":
-            choice = value | {"choices": [track.activity]}
+            choice = region["value"] | {"choices": [track.activity]}
             results.append(region | {"type": "choices", "from_name": "activity", "value": choice})
     return {
         "id": task_id,

@@ -1,6 +1,7 @@
 """The command `vigil`: tools around the pipeline. `vigil --help` lists them."""
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -9,8 +10,7 @@ from typing import NoReturn
 from vigil.plumbing.errors import InputError, printable
 from vigil.plumbing.failures import explain_failure
 from vigil.plumbing.own_source import use_own_source
-
-TRAININGS = ("train_classifier", "train_detector", "fit_autoencoder")
+from vigil.settings.training import TRAININGS
 
 Command = Callable[[argparse.Namespace], None]
 
@@ -103,6 +103,9 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         _fail(words.name, " ".join(str(error).split()))
     except KeyboardInterrupt:
         sys.exit(130)
+    except BrokenPipeError:  # the reader of the output has enough: no failure of the command
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
     except Exception as error:
         if not (line := explain_failure(error)):
             raise

@@ -27,6 +27,7 @@ from vigil.plumbing.records import write_csv
 from vigil.settings.fit_autoencoder import FitAutoencoder
 from vigil.settings.train_classifier import TrainClassifier
 from vigil.settings.train_detector import TrainDetector
+from vigil.settings.training import TRAININGS
 
 MIN_RATE, MAX_RATE = 1e-6, 1.0
 NUM_STEPS = 100
@@ -59,11 +60,9 @@ def plan_alarm(
     return plan_training(Embedded.read(clips, embeddings, labels, splits), settings).training
 
 
-PLANS: dict[str, Callable[..., Plan]] = {
-    "train_classifier": plan_classifier,
-    "train_detector": plan_detector,
-    "fit_autoencoder": plan_alarm,
-}
+PLANS: dict[str, Callable[..., Plan]] = dict(
+    zip(TRAININGS, (plan_classifier, plan_detector, plan_alarm), strict=True)
+)
 """By the name of a stage: the function that sets up its training."""
 
 

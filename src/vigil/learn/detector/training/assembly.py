@@ -145,7 +145,7 @@ def train_detector(
 
 
 def _configure(train_set: PictureDataset, settings: TrainDetector) -> dict[str, Any]:
-    """Whe configuration that a detector is built from."""
+    """The configuration that a detector is built from."""
     num_classes = len(train_set.classes)
     if not settings.is_own:
         return {"num_classes": num_classes, "input_size_wh": list(settings.input_size_wh)}
