@@ -5,7 +5,7 @@ from pathlib import Path
 from vigil.domain.pictures.annotated import read_annotated
 from vigil.domain.sides import write_sides
 from vigil.domain.splits.detector import assign_pictures, summarise, tabulate_sides
-from vigil.domain.splits.given import read_given
+from vigil.domain.splits.given import count_given, read_given
 from vigil.plumbing.outputs import whole
 from vigil.plumbing.records import write_json
 from vigil.plumbing.runner import run_stage
@@ -14,11 +14,12 @@ from vigil.settings.split import Split
 
 def main(*, detections: Path, given: Path, splits: Path, metrics: Path, settings: Split) -> None:
     annotated = read_annotated(detections)
-    sides = assign_pictures(annotated, settings, read_given(given))
+    given_sides = read_given(given)
+    sides = assign_pictures(annotated, settings, given_sides)
     table = tabulate_sides(annotated, sides)
     with whole(splits) as folder:
         write_sides(sides, folder)
-    write_json(table, metrics)
+    write_json(table | count_given(given_sides), metrics)
     print(summarise(table))
 
 

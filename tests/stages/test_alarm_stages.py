@@ -337,8 +337,8 @@ def test_what_a_given_split_leaves_out_is_drawn(project: Project, run_stage: Run
 BAD_GIVEN = {
     "an unknown name": (
         "fall/fall_g00_c1.mp4,test\n",
-        "params.yaml: split.given: 'fall/fall_g00_c1.mp4': expected a name of the data, got one "
-        "that is not there",
+        "params.yaml: split.given.alarm: 'fall/fall_g00_c1.mp4': expected a name of the data, "
+        "got a name that is not there",
     ),
     "a clip on two sides": (
         "creep_g00_c1.mp4,train\ncreep_g00_c1.mp4,test\n",
@@ -347,7 +347,7 @@ BAD_GIVEN = {
     ),
     "a clip by two names on two sides": (
         "creep_g00_c1.mp4,train\ncreep/creep_g00_c1.mp4,test\n",
-        "split.given: 'creep/creep_g00_c1.mp4': expected one side, got train and test",
+        "split.given.alarm: 'creep/creep_g00_c1.mp4': expected one side, got train and test",
     ),
     "an anomalous clip to train on": (
         "".join(

@@ -166,7 +166,11 @@ def test_masks_and_hidden_files_are_no_videos(videos: Project, run_stage: Run) -
     write_numbered(clips / "Test/Test001_gt", 30)
     (clips / ".DS_Store").write_text("x")
     (clips / "Thumbs.db").write_text("x")
-    assert run_stage(videos, STAGE).code == 0
+    (clips / "sides.CSV").write_text("name,side\n")
+    (clips / "gate/README").write_text("x")
+    outcome = run_stage(videos, STAGE)
+    assert outcome.code == 0
+    assert "left out, as no video by name: gate/README, sides.CSV\n" in outcome.stdout
     assert files_of(videos.folder / "data/clips") == before
 
 

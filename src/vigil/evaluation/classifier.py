@@ -71,6 +71,6 @@ class ClassifierEvaluation:
         right = right[np.linspace(0, len(right) - 1, min(num, len(right))).astype(int)]
         for name, chosen in (("right", right), ("wrong", wrong)):
             note = "none asked for" if not num else f"no {name} ones"
-            title = f"{name.capitalize()} predictions of the test"
+            title = f"{name.capitalize()} predictions on the test set"
             file = folder / f"{name}.png"
             draw_predictions(self._test.iloc[chosen], samples, file, title=title, note=note)

@@ -93,7 +93,7 @@ class DetectorEvaluation:
                 f1.loc[list(pictures)],
                 source,
                 folder / f"{name}.jpg",
-                f"{name.capitalize()} pictures of the test",
+                f"{name.capitalize()} pictures of the test set",
             )
 
 

@@ -153,7 +153,9 @@ class TestGiven:
         for seed in range(3):
             assert assign_clips(table, told, seed=seed, **FRACTIONS).to_dict() == told
         short = {name.removeprefix("run/"): side for name, side in told.items()}
-        with pytest.raises(FieldError, match="'0_0': expected a name of the data, got one that st"):
+        with pytest.raises(
+            FieldError, match="'0_0': expected a name of the data, got a name that fits"
+        ):
             assign_clips(table, short, **FRACTIONS)
 
     @pytest.mark.parametrize("missing", [(VAL,), (TEST,), (VAL, TEST)])

@@ -266,7 +266,9 @@ class TestFrames:
         assert_apart(both, sides, 10)
         assert sides[photographs.images.index].equals(assign(photographs))
         assert set(sides[both.images["video"] == "v0"]) == {TEST}
-        with pytest.raises(FieldError, match=r"^given: .* other pictures, got 300 and 60$"):
+        with pytest.raises(
+            FieldError, match=r"^given.detector: .* other pictures, got 300 and 60$"
+        ):
             assign(both, {"v0": TEST})
 
 
@@ -364,7 +366,10 @@ class TestGiven:
     @pytest.mark.parametrize(
         ("told", "expected"),
         [
-            ({"99.jpg": TEST}, "'99.jpg': expected a name of the data, got one that is not there"),
+            (
+                {"99.jpg": TEST},
+                "'99.jpg': expected a name of the data, got a name that is not there",
+            ),
             ({"1.jpg": TEST, "2.jpg": VAL, "3.jpg": TRAIN}, "expected a side for each name"),
         ],
     )

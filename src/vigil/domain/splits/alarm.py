@@ -36,7 +36,7 @@ def assign_clips(
             allowed clips, or the test set no anomalous clips.
     """
     _check_different(clips)
-    sides, open_sides = hold_given(clips["video"], given)
+    sides, open_sides = hold_given(clips["video"], given, "alarm")
     rows = clips[sides == ""]
     if len(rows):
         sides[rows.index] = _draw(rows, settings, open_sides)

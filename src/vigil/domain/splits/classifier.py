@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from vigil.domain.sides import SIDES, TEST, TRAIN, VAL
-from vigil.domain.splits.given import NOTHING_GIVEN, hold_given
+from vigil.domain.splits.given import NOTHING_GIVEN, Branch, hold_given
 from vigil.plumbing.errors import FieldError, InputError, listed
 from vigil.settings.split import Split
 
@@ -48,6 +48,7 @@ def assign_videos(
     presence: pd.DataFrame,
     settings: Split,
     given: Mapping[str, str] = NOTHING_GIVEN,
+    branch: Branch = "classifier",
 ) -> "pd.Series[str]":
     """Assigns a side to each part of a video: a sequence of frames or a single frame.
 
@@ -59,6 +60,7 @@ def assign_videos(
             gets all labels of the video, if possible.
         given: the given sides, by the name of the video. Other videos are drawn for the sides that
             are not given.
+        branch: the branch that the videos are split for, for messages.
 
     Returns:
         `train`, `val`, `test`, `DROPPED_GAP` or `DROPPED_TRACK`, with the index of `index`.
@@ -67,7 +69,7 @@ def assign_videos(
         FieldError: a test video has no samples, or no other video is left; a given video does not
             exist.
     """
-    sides, open_sides = hold_given(index["video"], given)
+    sides, open_sides = hold_given(index["video"], given, branch)
     if settings.test_videos and TEST not in open_sides:
         raise FieldError("test_videos", "expected none, as the test videos are given")
     rows = index[sides == ""]

@@ -47,7 +47,7 @@ def assign_pictures(
     is_frame = images["video"] != ""
     if given and is_frame.any() and not is_frame.all():
         raise FieldError(
-            "given",
+            "given.detector",
             "expected either frames of videos or other pictures, "
             f"got {is_frame.sum()} and {(~is_frame).sum()}",
         )
@@ -55,7 +55,7 @@ def assign_pictures(
     if is_frame.any():
         frames = images[is_frame].assign(track="", num_frames=1)
         frames["first_frame"] = frames["frame_index"]
-        sides[is_frame] = assign_videos(frames, presence[is_frame], settings, given)
+        sides[is_frame] = assign_videos(frames, presence[is_frame], settings, given, "detector")
     if not is_frame.all():
         pictures = images[~is_frame]
         sides[~is_frame] = _assign_stills(pictures, presence[~is_frame], settings, given)
@@ -73,7 +73,7 @@ def _assign_stills(
     images: pd.DataFrame, presence: pd.DataFrame, settings: Split, given: Mapping[str, str]
 ) -> "pd.Series[str]":
     """Spreads pictures that are not frames of a video. Copies of a picture stay together."""
-    sides, open_sides = hold_given(images["file_name"], given)
+    sides, open_sides = hold_given(images["file_name"], given, "detector")
     rest = images[sides == ""]
     if len(rest):
         test = settings.test_fraction if TEST in open_sides else 0.0

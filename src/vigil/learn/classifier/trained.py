@@ -73,6 +73,7 @@ class TrainedClassifier:
         Raises:
             InputError: the crops have another shape or type.
         """
+        crops = np.asarray(crops)
         if crops.dtype != np.uint8 or crops.shape[1:] != self.input_shape:
             raise InputError(
                 f"expected crops (N, {', '.join(map(str, self.input_shape))}) uint8, got "

@@ -90,6 +90,7 @@ class TrainedDetector:
         Raises:
             InputError: an array is not a (H, W, 3) RGB uint8 picture.
         """
+        pictures = [np.asarray(picture) for picture in pictures]
         for picture in pictures:
             is_rgb = picture.ndim == 3 and picture.shape[2] == 3 and picture.dtype == np.uint8
             if not is_rgb or not picture.size:

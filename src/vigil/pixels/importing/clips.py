@@ -23,6 +23,13 @@ from vigil.settings.import_clips import ImportClips
 
 TIME_DECIMALS = 6
 MASKS = "_gt"
+NO_VIDEOS = {
+    ".csv", ".htm", ".html", ".json", ".m", ".mat", ".md", ".npy", ".pdf", ".srt", ".txt", ".xml",
+    ".yaml", ".yml",
+}  # fmt: skip
+"""Endings of files that data sets keep beside their videos."""
+NOTES = {"readme", "license", "licence"}
+"""The same of names without an ending."""
 """The suffix of the folder with a video's masks of anomalies, after the name of the video."""
 
 
@@ -114,7 +121,8 @@ def import_frame_labelled(
 def list_videos(folder: Path, labels: Path) -> Iterator[str]:
     """Videos at any depth below a folder, sorted: files, and folders of numbered pictures.
 
-    Hidden files, the file of labels, and folders of masks (`<video>_gt`) are left out.
+    Hidden files, the file of labels, folders of masks (`<video>_gt`) and what `is_note` recognises
+    are left out.
 
     Raises:
         InputError: there is no video.
@@ -126,6 +134,8 @@ def list_videos(folder: Path, labels: Path) -> Iterator[str]:
             if is_hidden(path.name) or path.samefile(labels):
                 continue
             is_masks = path.name.endswith(MASKS)
+            if path.is_file() and is_note(path):
+                continue
             if path.is_file() or (not is_masks and _holds_pictures(path)):
                 videos.append(path.relative_to(folder).as_posix())
             elif not is_masks:
@@ -134,6 +144,21 @@ def list_videos(folder: Path, labels: Path) -> Iterator[str]:
         raise InputError(f"{folder}: expected videos or folders of numbered pictures, found none")
     below(folder, videos)
     yield from sorted(videos)
+
+
+def list_notes(folder: Path, labels: Path) -> list[str]:
+    """The files below a folder that `list_videos` leaves out as no videos, but for the labels."""
+    files = (path for path in folder.rglob("*") if path.is_file() and is_note(path))
+    return sorted(
+        file.relative_to(folder).as_posix()
+        for file in files
+        if not is_hidden(file.name) and not file.samefile(labels)
+    )
+
+
+def is_note(file: Path) -> bool:
+    """Whether a file is a table, a text or a document by its name, and so not a video."""
+    return file.suffix.lower() in NO_VIDEOS or file.name.lower() in NOTES
 
 
 def _holds_pictures(folder: Path) -> bool:

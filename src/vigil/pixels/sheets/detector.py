@@ -19,8 +19,8 @@ from vigil.pixels.fitting import fit_within
 from vigil.pixels.pictures.images import ImageSource
 from vigil.pixels.pictures.picture import Picture
 
-ORANGE, SKY, GREEN, _, _, RED, _ = PALETTE_BGR
-TRUE, RIGHT, WRONG, IGNORED, MISSED = SKY, GREEN, RED, (160, 160, 160), ORANGE
+_, SKY, GREEN, YELLOW, _, VERMILION, _ = PALETTE_BGR
+TRUE, RIGHT, WRONG, IGNORED, MISSED = SKY, GREEN, VERMILION, (160, 160, 160), YELLOW
 GAP_PX = 2
 PICTURE_WH = (320, 240)  # the size of each half of a comparison
 LEGEND = {
@@ -46,8 +46,8 @@ def compare(
 ) -> Picture:
     """Draws the annotated objects on the left and the detections on the right.
 
-    Objects are sky blue, or orange if they were missed. Detections are green if they are right, red
-    if they are wrong, grey if they are ignored.
+    Objects are sky blue, or yellow if they were missed. Detections are green if they are right,
+    vermilion if they are wrong, grey if they are ignored.
 
     Args:
         picture: (H, W, 3) BGR.
@@ -104,8 +104,14 @@ def draw_comparisons(
                 cell_wh=PICTURE_WH,
             )
         )
-        captions.append(f"F1 {score:.2f}   {picture}")
+        captions.append(f"F1 {score:.2f}   {_name(str(picture))}")
     if not sheets:  # draw a note in place of an empty sheet
         sheets, captions = [np.full((60, 160), 255, np.uint8)], ["none to show"]
     title = f"{title}: truth on the left, detections with their scores on the right"
     write_picture(tile(sheets, captions, num_columns=2, title=title, legend=LEGEND), file)
+
+
+def _name(picture: str) -> str:
+    """`plaza_5.mkv, frame 110` for a frame in an archive; else the name of the picture."""
+    video, _, frame = picture.rpartition(".zip/")
+    return f"{video}, frame {int(Path(frame).stem)}" if video else picture
