@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from vigil.domain.label_studio.likeness import drawing_of
-from vigil.domain.label_studio.regions import COPY, GEOMETRY, TIMELINE_LABELS, as_list
+from vigil.domain.label_studio.regions import CONTROL, COPY, GEOMETRY, TIMELINE_LABELS, as_list
 
 ANSWER_KEYS = {
     *("choices", "chatmessage", "datetime", "number", "pairwise", "ranker"),
@@ -98,7 +98,7 @@ def _results(row: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
                 yield {"type": COPY, "value": {}}
             else:
                 names = timeline_labels.get(content, [])
-                yield {"type": GEOMETRY, "value": item, TIMELINE_LABELS: names}
+                yield {"type": GEOMETRY, "value": item, TIMELINE_LABELS: names, CONTROL: name}
         for content, number in num_drawn.items():
             num_used[content] = max(number, num_used.get(content, 0))
 

@@ -13,6 +13,8 @@ from vigil.plumbing.errors import InputError, listed, shorten
 
 GEOMETRY = "videorectangle"
 TIMELINE_LABELS = "timelinelabels"
+CONTROL = "control"
+"""The key under which a box of JSON_MIN has the name of its control, once it is converted."""
 COPY = "copy_of_a_box"
 """The type of a box that a row of JSON_MIN repeats under a second control."""
 GEOMETRY_KEYS = ("x", "y", "width", "height")
