@@ -24,7 +24,7 @@ def main(
     settings: InterpolateAnnotations,
 ) -> None:
     tasks = parse_export(
-        read_json(export),
+        read_json(export, is_foreign=True),
         str(export),
         labels=settings.labels,
         unlabelled=settings.unlabelled,

@@ -538,7 +538,9 @@ class TestSeveralVideos:
 
     @pytest.mark.parametrize("told", [{"left": "video"}, {"left": "video", "right": "none"}])
     def test_a_map_must_name_every_tag_and_a_key(self, told: dict[str, str]) -> None:
-        with pytest.raises(InputError, match=r"data_key_of_tag to name a key .* none for right"):
+        with pytest.raises(
+            InputError, match=r"^data_key_of_tag: expected .* task 1 .* none for right"
+        ):
             self.boxes(self.two(on("left", "a"), on("right", "b")), data_key_of_tag=told)
 
     @pytest.mark.parametrize("tag", ["video", "box", "anything"])

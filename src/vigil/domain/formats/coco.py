@@ -31,7 +31,7 @@ def read_coco(file: Path, malformed: Policy, findings: Findings) -> Annotations:
         InputError: no such file, not of the form, an id or name that occurs twice, or a malformed
             entry if `malformed` is "error".
     """
-    content = read_json(file)
+    content = read_json(file, is_foreign=True)
     if not isinstance(content, dict):
         raise InputError(f"{file}: expected COCO instances, got {shorten(content)}")
     entry_of, values = Entry(malformed, findings), Values(findings)

@@ -12,7 +12,7 @@ from typing import Any
 
 from vigil.domain.label_studio.addresses import is_video, path_of
 from vigil.domain.label_studio.regions import CONTROL, GEOMETRY
-from vigil.plumbing.errors import InputError, listed, shorten
+from vigil.plumbing.errors import FieldError, InputError, listed, shorten
 
 USUAL_KEY = "video"
 HINT = "set interpolate_annotations.data_key_of_tag to choose"
@@ -81,16 +81,16 @@ def key_of_each_tag(
 
     Raises:
         InputError: it cannot be known which video a box lies on.
+        FieldError: `key_of_tag` lacks a tag, or names keys that are not in the data.
     """
     texts, videos = _texts(data), videos_of(data, where)
     if key_of_tag:
-        unknown = {
-            str(tag) for tag in tags if tag not in key_of_tag or key_of_tag[tag] not in texts
-        }
+        unknown = {tag for tag in tags if tag is None or key_of_tag.get(tag) not in texts}
         if unknown or not any(key in texts for key in key_of_tag.values()):
-            raise InputError(
-                f"{where}: expected interpolate_annotations.data_key_of_tag to name a key of the "
-                f"data ({listed(data)}) for each tag, found none for {listed(unknown or tags)}"
+            raise FieldError(
+                "data_key_of_tag",
+                f"expected for each tag in {where} a key of its data ({listed(data)}), found none "
+                f"for {listed(unknown or tags)}",
             )
         return {tag: key for tag, key in key_of_tag.items() if key in texts}
     names = {path_of(source).name for source in videos.values()}
