@@ -54,6 +54,27 @@ class TestRegions:
             parse_regions(found)
         assert parse_regions(found, unlabelled="human").regions[0].label == "human"
 
+    @pytest.mark.parametrize("key", ["rectanglelabels", "videorectanglelabels", "videolabels"])
+    def test_a_label_under_another_key_is_a_label(self, key: str) -> None:
+        """Not an unlabelled box, which would become a human."""
+        inside = region("a", [keyframe(1)], labels=None)
+        inside["value"][key] = ["dog"]
+        bare = region("a", [keyframe(1)], labels=None)
+        separate = {"id": "a", "type": key, "value": {key: ["dog"]}}
+        row = {"id": 1, "video": "a.mp4", "annotation_id": 3, "box": [inside["value"]]}
+        for found in (
+            parse_regions(inside, unlabelled="human"),
+            parse_regions(bare, separate, unlabelled="human"),
+            parse([row], unlabelled="human")[0],
+        ):
+            assert [one.label for one in found.regions] == ["dog"]
+            assert found.counts["labels_under_other_keys"] == 1
+        inside["value"]["labels"] = ["human"]
+        with pytest.raises(InputError, match=r"expected one label, got \['human', 'dog'\]"):
+            parse_regions(inside)
+        inside["value"][key] = ["human"]
+        assert "labels_under_other_keys" not in parse_regions(inside).counts
+
     def test_one_unlabelled_region_does_not_change_the_others(self) -> None:
         results = [region("a", [keyframe(1)], None), region("b", [keyframe(1)], ("dog",))]
         found = parse_regions(*results, unlabelled="human")

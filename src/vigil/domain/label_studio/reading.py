@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from vigil.domain.label_studio.choosing import Chosen, choose
+from vigil.domain.label_studio.labels import as_list
 from vigil.domain.label_studio.minimal import as_full
 from vigil.domain.label_studio.names import VideoNames
-from vigil.domain.label_studio.regions import Findings, RegionReader, as_list
+from vigil.domain.label_studio.regions import Findings, RegionReader
 from vigil.domain.label_studio.sources import key_of_each_tag, results_on, tags_of, videos_of
 from vigil.domain.label_studio.tasks import Task
 from vigil.plumbing.errors import InputError, listed, shorten
