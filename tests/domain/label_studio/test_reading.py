@@ -69,6 +69,7 @@ class TestRegions:
         ):
             assert [one.label for one in found.regions] == ["dog"]
             assert found.counts["labels_under_other_keys"] == 1
+            assert found.warnings == ()
         inside["value"]["labels"] = ["human"]
         with pytest.raises(InputError, match=r"expected one label, got \['human', 'dog'\]"):
             parse_regions(inside)

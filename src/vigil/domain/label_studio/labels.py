@@ -20,7 +20,7 @@ def as_list(value: Any) -> list[Any]:
 
 def own_labels(value: Mapping[str, Any]) -> list[Any]:
     """The labels that the value of a box has, under all keys of labels except the timeline's."""
-    keys = sorted(key for key in value if _is_kind(key) and key != LABELS)
+    keys = sorted(filter(is_other_key, value))
     return _once([name for key in (LABELS, *keys) for name in as_list(value.get(key))])
 
 
@@ -31,7 +31,8 @@ def separate_labels(results: Sequence[Any], region_id: Any) -> list[Any]:
         if not isinstance(result, Mapping) or result.get("id") != region_id:
             continue
         kind, value = result.get("type"), result.get("value")
-        if isinstance(kind, str) and _is_kind(kind) and isinstance(value, Mapping):
+        is_kind = kind == LABELS or (isinstance(kind, str) and is_other_key(kind))
+        if is_kind and isinstance(value, Mapping):
             names += own_labels(value)
     return _once(names)
 
@@ -45,8 +46,9 @@ def is_usual(value: Mapping[str, Any], results: Sequence[Any], region_id: Any) -
     return bool(names) or not separate_labels(results, region_id)
 
 
-def _is_kind(key: str) -> bool:
-    return key.endswith(LABELS) and key != TIMELINE_LABELS
+def is_other_key(key: str) -> bool:
+    """Whether a key of a value, or a type of a result, is that of other controls with labels."""
+    return key.endswith(LABELS) and key not in {LABELS, TIMELINE_LABELS}
 
 
 def _once(names: Sequence[Any]) -> list[Any]:

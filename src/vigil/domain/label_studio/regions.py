@@ -11,6 +11,7 @@ from vigil.domain.label_studio.filled import without_filled
 from vigil.domain.label_studio.labels import (
     TIMELINE_LABELS,
     as_list,
+    is_other_key,
     is_usual,
     own_labels,
     separate_labels,
@@ -69,12 +70,20 @@ class RegionReader:
         folded: set[str] = set()
         others: Counter[str] = Counter()
         timeline_labels = _timeline_labels(results)
+        box_ids = {
+            repr(result["id"])
+            for result in results
+            if isinstance(result, Mapping) and result.get("type") == GEOMETRY and "id" in result
+        }
         number = 0
         for result in results:
             if not isinstance(result, Mapping):
                 raise InputError(f"{where}: expected results as objects, got {shorten(result)}")
             if result.get("type") != GEOMETRY:
-                others[str(result.get("type"))] += 1
+                kind = str(result.get("type"))
+                # The labels of a box were read with it.
+                if not (is_other_key(kind) and repr(result.get("id")) in box_ids):
+                    others[kind] += 1
                 continue
             number += 1
             region_id = _region_id(result, task_id, number, where, findings)
