@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from vigil.domain.label_studio.names import match_videos
+from vigil.domain.label_studio.names import match_videos, unmatched
 from vigil.domain.label_studio.reading import parse_export
 from vigil.domain.label_studio.report import summarise
 from vigil.pixels.importing.tracks import Annotator
@@ -24,7 +24,7 @@ def main(
     settings: InterpolateAnnotations,
 ) -> None:
     tasks = parse_export(
-        read_json(export),
+        read_json(export, is_foreign=True),
         str(export),
         labels=settings.labels,
         unlabelled=settings.unlabelled,
@@ -32,9 +32,10 @@ def main(
         annotators=settings.annotators,
         only_videos=videos if settings.unlisted_tasks == "skip" else (),
         only_tasks=video_of_task.keys(),
+        data_key_of_tag=settings.data_key_of_tag,
     )
     task_of_video = match_videos(tasks, videos, str(export), video_of_task)
-    unlisted = [task.source for task in tasks if task not in task_of_video.values()]
+    unlisted = [task.source for task in unmatched(tasks, task_of_video)]
     if unlisted and settings.unlisted_tasks == "error":
         raise FieldError(
             "videos",

@@ -127,6 +127,41 @@ def test_a_folder_with_one_file_stands_for_it(set_project: Project, run_stage: R
     )
 
 
+@pytest.mark.parametrize(
+    ("annotation_format", "name"), [("coco", "instances.JSON"), ("rtsd", "gt.Csv")]
+)
+def test_the_file_is_found_by_its_ending_in_capitals(
+    set_project: Project, run_stage: Run, annotation_format: str, name: str
+) -> None:
+    """Two files whose names differ so are two, and neither is picked."""
+    use(set_project, annotation_format)
+    folder = set_project.folder / "set"
+    source = folder / SOURCES[annotation_format].removeprefix("set/")
+    source.rename(folder / name)
+    assert run_set(run_stage, set_project, "set").code == 0
+    assert len(found_in(set_project).boxes) == 6
+    (folder / source.name).write_bytes((folder / name).read_bytes())
+    outcome = run_set(run_stage, set_project, "set")
+    assert f"expected one file *{source.suffix} in the folder, found {name}" in outcome.stderr
+
+
+@pytest.mark.parametrize("policy", ["error", "drop"])
+def test_a_picture_in_other_letters_is_named(
+    set_project: Project, run_stage: Run, policy: str
+) -> None:
+    folder = set_project.folder / "set/images"
+    (folder / "a.jpg").rename(folder / "A.JPG")
+    use(set_project, "coco")
+    set_project.set_params("import_detections", unusable_pictures=policy)
+    outcome = run_set(run_stage, set_project, SOURCES["coco"])
+    hint = "expected the picture 'a.jpg', found none; there is A.JPG, whose name differs in capital"
+    if policy == "error":
+        assert hint in outcome.stderr
+    else:
+        (told,) = report_of(set_project)["listed"]["picture missing or none"]
+        assert hint in told
+
+
 def test_channels_are_those_of_all_pixels(set_project: Project, run_stage: Run) -> None:
     write_pictures(set_project.folder / "set/images", ["b.png"], (7, 90))
     use(set_project, "rtsd")

@@ -30,6 +30,11 @@ def is_hidden(path: PurePath | str) -> bool:
     return any(part.startswith(".") or part.lower() in SYSTEM_NAMES for part in parts)
 
 
+def with_ending(paths: Iterable[Path], ending: str) -> list[Path]:
+    """The paths with an ending such as ".xml" in any letter case, `.XML` and `.Xml` too; sorted."""
+    return sorted(path for path in paths if path.suffix.lower() == ending)
+
+
 def check_path(path: Path) -> None:
     """Refuses a path that is neither file nor folder, and folders and links that are not safe.
 

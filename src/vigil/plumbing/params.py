@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, TypeVar
 
@@ -145,18 +145,41 @@ def parse_section(model: type[S], content: Mapping[str, Any], name: str) -> S:
     except ValidationError as error:
         problems = error.errors(include_url=False)
         problems.sort(key=lambda problem: problem["type"] != "extra_forbidden")  # misspelt first
-        lines = [_describe(problem, name) for problem in problems]
+        # One line for each value: each type that a value may have is a problem of its own.
+        lines = [_describe(arms, name) for arms in _by_value(problems).values()]
         raise InputError(f"{PARAMS_FILE}: {'; '.join(lines)}") from None
 
 
-def _describe(problem: Mapping[str, Any], section: str) -> str:
-    where = ".".join([section, *(str(part) for part in problem["loc"])])
-    kind, value = problem["type"], problem["input"]
+def _by_value(problems: Sequence[Any]) -> dict[tuple[Any, ...], list[Any]]:
+    """The problems of each value. There are several if a value may be a word or something else."""
+    with_words = {
+        problem["loc"][:-1]
+        for problem in problems
+        if problem["loc"] and str(problem["loc"][-1]).startswith("literal[")
+    }
+    by_value: dict[tuple[Any, ...], list[Any]] = {}
+    for problem in problems:
+        place = problem["loc"]
+        by_value.setdefault(place[:-1] if place[:-1] in with_words else place, []).append(problem)
+    return by_value
+
+
+def _describe(arms: Sequence[Mapping[str, Any]], section: str) -> str:
+    """What is wrong with a value. `arms`: a problem for each type that the value may have."""
+    place, kind, value = arms[0]["loc"], arms[0]["type"], arms[0]["input"]
+    if len(arms) > 1:
+        place = place[:-1]
+    where = ".".join([section, *(str(part) for part in place)])
     if kind == "extra_forbidden":
         return f"{where}: no such parameter, got {shorten(value)}"
     if kind == "missing":
         return f"{where}: expected a value, found none"
     if kind == "value_error":
-        return f"{where}: {problem['ctx']['error']}"
-    expected = problem["msg"].removeprefix("Input should be ").removeprefix("a valid ")
-    return f"{where}: expected {expected}, got {shorten(value)}"
+        return f"{where}: {arms[0]['ctx']['error']}"
+    expected = [
+        arm["msg"].removeprefix("Input should be ").removeprefix("a valid ") for arm in arms
+    ]
+    if len(arms) > 1:  # a word or a number
+        expected = [text if text[0] in "'\"" else f"a number {text}" for text in expected]
+        expected = [text.removesuffix(" number") for text in expected]
+    return f"{where}: expected {' or '.join(expected)}, got {shorten(value)}"

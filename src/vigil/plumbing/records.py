@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,15 +17,22 @@ FORMULA = re.compile(r"'*(?:[\t\r\n]|\s*[=+\-@\uff1d\uff0b\uff0d\uff20])")
 """The start of a cell that a spreadsheet would compute, or of such a cell after escaping."""
 
 
-def read_json(path: Path) -> Any:
+def read_json(path: Path, *, is_foreign: bool = False) -> Any:
     """Reads a JSON file.
 
+    Args:
+        is_foreign: whether another program or a person wrote the file. Python keeps the last value
+            of a key that an object has twice; in such a file, a key twice is an error. The check
+            makes parsing 1.2 to 1.4 times as slow.
+
     Raises:
-        InputError: no such file, not JSON in UTF-8, UTF-16 or UTF-32, or nested too deep.
+        InputError: no such file, not JSON in UTF-8, UTF-16 or UTF-32, nested too deep, or a key
+            twice in one object.
     """
     try:
         content = path.read_bytes()
-        return json.loads(content.decode(json.detect_encoding(content)))
+        text = content.decode(json.detect_encoding(content))
+        return json.loads(text, object_pairs_hook=_each_key_once if is_foreign else None)
     except FileNotFoundError:
         raise InputError(f"{path}: expected a JSON file, found no such file") from None
     except (IsADirectoryError, NotADirectoryError):
@@ -33,6 +41,15 @@ def read_json(path: Path) -> Any:
         raise InputError(f"{path}: expected JSON, got: {shorten(str(error), 120)}") from None
     except RecursionError:
         raise InputError(f"{path}: expected JSON, got values nested too deep") from None
+
+
+def _each_key_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    content = dict(pairs)
+    if len(content) < len(pairs):
+        numbers = Counter(key for key, _ in pairs)
+        repeated = next(key for key, number in numbers.items() if number > 1)
+        raise ValueError(f"the key {shorten(repeated)} twice in one object")
+    return content
 
 
 def write_json(content: Any, path: Path, *, indent: int | None = 1) -> None:

@@ -23,6 +23,8 @@ class InterpolateAnnotations(Section):
         use_predictions: whether the last prediction of a task counts if it has no annotation.
         unlisted_tasks: whether a task whose video is not in `dataset.videos` is an error (`error`)
             or is skipped (`skip`).
+        data_key_of_tag: a map from the name of a `<Video>` tag to the key of the task's data that
+            holds its video, for tasks with several videos; in JSON_MIN, from the name of a control.
         frame_offset: -1: frame n was shown at (n - 1) / rate; 0: at n / rate, as in old versions.
         past_end_tolerance_s: a keyframe past the end of the video by at most this time means the
             last frame.
@@ -38,6 +40,7 @@ class InterpolateAnnotations(Section):
     annotators: Annotated[str, Field(max_length=254)]
     use_predictions: bool
     unlisted_tasks: Literal["error", "skip"]
+    data_key_of_tag: dict[str, str]
     frame_offset: Literal[-1, 0]
     past_end_tolerance_s: Annotated[float, Field(ge=0, le=60)]
     ghost_frames: CountOr0

@@ -87,6 +87,8 @@ def test_any_order_of_rows_gives_the_same(
         (f"{HEADER}\na,0,9\na,3,4\n", "a: expected ranges that do not overlap"),
         (f"{HEADER},label\na,0,9,fall\na,0,9,fall\n", "a: expected ranges that do not overlap"),
         (f"{HEADER},label\na,0,9,normal\n", "line 2: expected a label of an anomaly, got 'normal'"),
+        (f"{HEADER},label\na,0,9, Normal \n", "expected a label of an anomaly, got 'Normal'"),
+        (f"{HEADER},label\na,0,9,NORMAL\n", "expected a label of an anomaly, got 'NORMAL'"),
     ],
 )
 def test_what_is_wrong_is_said(tmp_path: Path, text: str, expected: str) -> None:

@@ -30,6 +30,23 @@ def chosen_region(annotations: list[Json], annotators: str = "newest", **options
     return only.id
 
 
+class TestWhatDiffers:
+    @pytest.mark.parametrize("key", ["labels", "rectanglelabels"])
+    def test_labels_under_any_key(self, key: str) -> None:
+        annotations = [named("a"), named("a")]
+        for one, label in zip(annotations, ("human", "dog"), strict=True):
+            del one["result"][0]["value"]["labels"]
+            one["result"][0]["value"][key] = [label]
+        with pytest.raises(InputError, match="expected one annotation, or several that are alike"):
+            chosen(annotations, "error")
+
+    def test_the_video_that_a_box_lies_on(self) -> None:
+        annotations = [named("a"), named("b")]
+        annotations[1]["result"] = [{**annotations[0]["result"][0], "id": "b", "to_name": "video2"}]
+        with pytest.raises(InputError, match="expected one annotation, or several that are alike"):
+            chosen(annotations, "error")
+
+
 class TestTheNewest:
     def test_the_newest(self) -> None:
         annotations = [

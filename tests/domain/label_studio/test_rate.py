@@ -80,7 +80,35 @@ class TestOtherPrograms:
         assert rate_of(sequence, length=(100, 4.0)).fps == 25.0
         assert rate_of(sequence, length=(100, 4.0)).source == FROM_ZERO
         assert rate_of(sequence, fps="25").fps == 25.0
-        assert rate_of(sequence).fps == 27.5
+        assert rate_of(sequence, video_fps=11.0).fps == 25.0  # a usual rate; 27.5 is not
+
+    @pytest.mark.parametrize("num_regions", [1, 3])
+    def test_keyframes_on_one_frame_give_the_video_s_rate_or_a_usual_one(
+        self, num_regions: int
+    ) -> None:
+        """51 / 2 s is 25.5, 50 / 2 s is 25: a program that counts times from 0 wrote them."""
+        found = rate_of(*[at(lambda n: (n - 1) / 25, [51])] * num_regions)
+        assert (found.fps, found.source) == (25.0, FROM_ZERO)
+        assert "frame / time gives 25.5" in found.warnings[-1]
+        found = rate_of(*[at(lambda n: (n - 1) / 7, [8])] * num_regions, video_fps=7.0)
+        assert (found.fps, found.source) == (7.0, FROM_ZERO)
+
+    @pytest.mark.parametrize("fps", [24.0, 25.0, 29.97, 30.0])
+    def test_one_keyframe_of_the_page_is_no_riddle(self, fps: float) -> None:
+        found = rate_of([keyframe(51, fps=fps)])
+        assert found.fps == pytest.approx(fps)
+        assert (found.source, found.warnings) == (BY_TIME, ())
+
+    def test_one_keyframe_that_means_two_usual_rates_is_told(self) -> None:
+        found = rate_of([keyframe(6, fps=30)])  # 5 / 0.2 s is 25
+        assert (found.fps, found.source) == (30.0, BY_TIME)
+        (warning,) = found.warnings
+        assert "30 frames a second was used, from frame / time; (frame - 1) / time gives" in warning
+
+    def test_one_keyframe_that_means_no_usual_rate_is_told(self) -> None:
+        found = rate_of([keyframe(51, fps=17.3)])
+        assert found.fps == pytest.approx(17.3)
+        assert "can be read in several ways" in found.warnings[0]
 
     def test_an_exact_reading_goes_before_one_within_the_rounding(self) -> None:
         """6 / 0.2, 7 / 0.24 and 8 / 0.28 agree on one rate too, if times are rounded to 0.01 s."""
@@ -134,6 +162,16 @@ class TestWitnesses:
     def test_default_lengths_are_no_evidence(self, length: Any) -> None:
         found = rate_of([keyframe(1, fps=30), keyframe(61, fps=30)], length=length)
         assert (found.fps, found.warnings) == (30.0, ())
+
+    @pytest.mark.parametrize("fps", [None, 25.0])
+    def test_lengths_that_differ_are_told(self, fps: float | None) -> None:
+        regions = [region(name, [keyframe(1, fps=fps), keyframe(51, fps=fps)]) for name in "abc"]
+        for one, length in zip(regions, [(96, 4.0), (100, 4.0), (100, 4.0)], strict=True):
+            one["value"].update(framesCount=length[0], duration=length[1])
+        (parsed,) = parse_export([task(results=regions)], "export.json", labels=["human"])
+        found = find_rate(parsed, 25.0, "export.json: task 1")
+        assert found.fps == 25.0
+        assert any("100 / 4 counts; others have 96 / 4" in one for one in found.warnings)
 
     def test_without_times_the_length_tells(self) -> None:
         found = rate_of([keyframe(9, fps=None)], length=(144, 6))

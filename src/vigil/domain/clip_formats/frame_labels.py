@@ -30,7 +30,8 @@ def read_frame_labels(file: Path) -> dict[str, list[FrameRange]]:
 
     Raises:
         InputError: no such file, a missing column, a frame that is not a whole number, a range
-            without frames or with the label `normal`, or two ranges of a video that overlap.
+            without frames or with the label `normal` in any letter case, or two ranges of a video
+            that overlap.
     """
     try:
         table = pd.read_csv(
@@ -77,6 +78,6 @@ def _parse(row: dict[str, str], place: str) -> FrameRange:
             f"{place}: expected stop_frame (exclusive) after start_frame, got {start} and {stop}"
         )
     label = row.get(LABEL, "").strip() or ANOMALOUS
-    if label == NORMAL:
+    if label.casefold() == NORMAL:
         raise InputError(f"{place}: expected a label of an anomaly, got {shorten(label)}")
     return FrameRange(start, stop, label)

@@ -16,6 +16,8 @@ OTHER_NAME = "picture found under another name"
 OTHERWISE = "value written in another way"
 SPACES = "text with spaces around it"
 SEVERAL_BOXES = "object with several boxes"
+TURNED = "box turned: the box around it was taken"
+ENCODING = "text in another encoding than declared"
 ROOT = "category that is but the root of others"
 
 

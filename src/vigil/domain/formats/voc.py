@@ -7,27 +7,40 @@ http://host.robots.ox.ac.uk/pascal/VOC/voc2012/htmldoc/. The 0-based corners, ex
 end, are x1 = xmin - 1, y1 = ymin - 1, x2 = xmax, y2 = ymax.
 """
 
-import codecs
-import re
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 from typing import Any, NoReturn
 
 from vigil.domain.formats.annotations import BOX_DTYPES, PICTURE_DTYPES, Annotations
-from vigil.domain.formats.findings import HIDDEN, NO_SIZE, SEVERAL_BOXES, Entry, Findings
+from vigil.domain.formats.encodings import text_of_xml
+from vigil.domain.formats.findings import (
+    ENCODING,
+    HIDDEN,
+    NO_SIZE,
+    SEVERAL_BOXES,
+    TURNED,
+    Entry,
+    Findings,
+)
+from vigil.domain.formats.rotation import (
+    ROTATION,
+    UNKNOWN_KEYS,
+    Corners,
+    check_upright,
+    degrees_of,
+    enclosing,
+)
 from vigil.domain.formats.values import Values, number_of
 from vigil.plumbing.errors import InputError, shorten
-from vigil.plumbing.folders import is_hidden
+from vigil.plumbing.folders import is_hidden, with_ending
 from vigil.plumbing.progress import progress
 from vigil.settings.import_detections import Policy
 
-DECLARED = re.compile(rb"^\s*<\?xml[^>]*?encoding\s*=\s*[\"']([A-Za-z0-9._-]+)[\"'][^>]*\?>")
-OF_EXPAT = {"utf-8", "utf-16", "iso8859-1", "ascii"}
-"""Encodings that the XML parser decodes itself, by Python's names. It also decodes all encodings
-with one byte for each character."""
-LARGER = {"gb2312": "gb18030", "gbk": "gb18030"}
-"""Files with the declared encoding on the left may have characters of the encoding on the right,
-which decodes everything on the left in the same way."""
+KNOWN_TAGS = {
+    *("annotation", "filename", "size", "width", "height", "object", "name", "difficult"),
+    *("bndbox", "xmin", "ymin", "xmax", "ymax", "attributes", "attribute", "value", ROTATION),
+}
+"""The elements that are read. In other letters, `Object`, they would be overlooked."""
 
 
 class _WithoutDoctype(ElementTree.TreeBuilder):
@@ -41,12 +54,14 @@ def read_voc(root: Path, malformed: Policy, findings: Findings) -> Annotations:
     """Reads all XML files of a folder and its sub-folders, except for hidden files.
 
     The name of a picture is the folder of the XML file below `root`, and its `filename`.
-    `difficult` is kept; parts of objects are not read. An object may have several boxes.
+    `difficult` is kept; parts of objects are not read. An object may have several boxes. CVAT's
+    attribute `rotation` is applied.
 
     Args:
         malformed: what to do with a file that does not have the form (malformed, with a document
-            type, without `filename`, or one of several files for a picture), or with an object that
-            does not (without class or corner): an error, or leave it out.
+            type, without `filename`, with an `object` elsewhere than in the `annotation`, or one of
+            several files for a picture), or with an object that does not (without class or corner,
+            or with two that differ): an error, or leave it out.
 
     Raises:
         InputError: no such folder, no XML in it, or a malformed file or object if `malformed` is
@@ -54,7 +69,7 @@ def read_voc(root: Path, malformed: Policy, findings: Findings) -> Annotations:
     """
     if not root.is_dir():
         raise InputError(f"{root}: expected a folder of VOC's XML files, found none")
-    paths = sorted(root.rglob("*.xml"))
+    paths = with_ending(root.rglob("*"), ".xml")
     files = [file for file in paths if not is_hidden(file.relative_to(root))]
     findings.note(HIDDEN, sorted(set(paths) - set(files)))
     if not files:
@@ -67,7 +82,7 @@ def read_voc(root: Path, malformed: Policy, findings: Findings) -> Annotations:
     for file in progress(files, "read VOC", "file"):
         annotation = None
         with entry:
-            annotation = _parse(file)
+            annotation = _parse(file, findings)
             name = (file.relative_to(root).parent / _text(annotation, "filename", file)).as_posix()
             sides = [_side(annotation, f"size/{key}", file) for key in ("width", "height")]
             if name in file_of:
@@ -84,8 +99,11 @@ def read_voc(root: Path, malformed: Policy, findings: Findings) -> Annotations:
             place = f"{file}: object {number}"
             with entry:
                 label = _text(element, "name", place)
-                is_difficult = values.flag(_difficult(element), "difficult", place)
+                is_difficult = values.flag(_difficult(element, place), "difficult", place)
                 corners = _corners(element, place)
+                if degrees := _degrees(element, place):
+                    corners = [enclosing(corner, degrees) for corner in corners]
+                    findings.note(TURNED, [place])
                 if len(corners) > 1:
                     findings.note(SEVERAL_BOXES, [f"{place}: {len(corners)} of {label}"])
                 for corner in corners:
@@ -99,32 +117,44 @@ def _append(columns: dict[str, list[Any]], *row: Any) -> None:
         column.append(value)
 
 
-def _parse(file: Path) -> ElementTree.Element:
+def _parse(file: Path, findings: Findings) -> ElementTree.Element:
     try:
+        text, is_otherwise = text_of_xml(file.read_bytes())
         parser = ElementTree.XMLParser(target=_WithoutDoctype())
-        annotation: ElementTree.Element = ElementTree.fromstring(_read(file), parser)
+        annotation: ElementTree.Element = ElementTree.fromstring(text, parser)
     except (ElementTree.ParseError, ValueError, LookupError, OSError) as error:
         raise InputError(f"{file}: expected VOC's XML, got: {shorten(str(error), 120)}") from None
     if annotation.tag != "annotation":
         raise InputError(f"{file}: expected an <annotation>, got <{annotation.tag[:40]}>")
+    _check_tags(annotation, file)
+    if is_otherwise:
+        findings.note(ENCODING, [file])
     return annotation
 
 
-def _read(file: Path) -> bytes | str:
-    """A file's bytes, or its text if its declared encoding has several bytes, such as GB2312."""
-    content = file.read_bytes()
-    declared = DECLARED.match(content)
-    if not declared:
-        return content
-    codec = codecs.lookup(declared[1].decode())
-    if codec.name in OF_EXPAT or not codec._is_text_encoding:
-        return content
-    return content[declared.end() :].decode(LARGER.get(codec.name, codec.name))
+def _check_tags(annotation: ElementTree.Element, file: Path) -> None:
+    """Refuses an `object` elsewhere than in the `annotation`, and known elements in other letters.
+
+    They would be overlooked, and their picture taken for one without objects.
+    """
+    num_objects = len(annotation.findall("object"))
+    for element in annotation.iter():
+        tag = str(element.tag).rpartition("}")[2]  # without an XML namespace
+        if element.tag not in KNOWN_TAGS and tag.lower() in KNOWN_TAGS:
+            raise InputError(f"{file}: expected <{tag.lower()}>, got <{str(element.tag)[:40]}>")
+        num_objects -= tag == "object"
+    if num_objects:
+        raise InputError(
+            f"{file}: expected each <object> directly in the <annotation>, found "
+            f"{-num_objects} elsewhere"
+        )
 
 
-def _corners(element: ElementTree.Element, place: str) -> list[tuple[float, ...]]:
+def _corners(element: ElementTree.Element, place: str) -> list[Corners]:
     """x1, y1, x2, y2 of each `bndbox`. Some tools write several of them into one object."""
-    corners: list[tuple[float, ...]] = []
+    if next(element.iter("robndbox"), None) is not None:
+        raise InputError(f"{place}: expected bndbox, found robndbox, a turned box of roLabelImg")
+    corners: list[Corners] = []
     for bndbox in element.findall("bndbox") or [ElementTree.Element("bndbox")]:
         xmin, ymin, xmax, ymax = (
             _number(bndbox, key, place) for key in ("xmin", "ymin", "xmax", "ymax")
@@ -133,23 +163,51 @@ def _corners(element: ElementTree.Element, place: str) -> list[tuple[float, ...]
     return corners
 
 
-def _difficult(element: ElementTree.Element) -> int | str:
+def _degrees(element: ElementTree.Element, place: str) -> float:
+    """The angle by which CVAT says the box is turned; 0 where there is none."""
+    for parent in (element, *element.findall("bndbox")):
+        for key in UNKNOWN_KEYS:
+            for one in parent.findall(key):
+                check_upright((one.text or "").strip(), key, place)
+    found = {
+        degrees_of(_only(attribute, "value", place), ROTATION, place) % 360
+        for attribute in element.findall("attributes/attribute")
+        if _only(attribute, "name", place) == ROTATION
+    }
+    if len(found) > 1:
+        raise InputError(f"{place}: expected one {ROTATION}, found {sorted(found)}")
+    return found.pop() if found else 0.0
+
+
+def _difficult(element: ElementTree.Element, place: str) -> int | str:
     """0 or 1 as a number, and any other text as it is. A missing value and "Unspecified" are 0."""
-    text = (element.findtext("difficult") or "").strip()
+    text = _only(element, "difficult", place)
     if text in ("", "0", "1", "Unspecified"):
         return 1 if text == "1" else 0
     return text
 
 
+def _only(element: ElementTree.Element, path: str, place: object) -> str:
+    """The text of the element under a path, without spaces around it; empty if there is none.
+
+    Raises:
+        InputError: there are several whose texts differ.
+    """
+    texts = {(found.text or "").strip(): None for found in element.findall(path)}
+    if len(texts) > 1:
+        raise InputError(f"{place}: expected one {path}, found {shorten(list(texts))}")
+    return next(iter(texts), "")
+
+
 def _text(element: ElementTree.Element, path: str, place: object) -> str:
-    text = (element.findtext(path) or "").strip()
+    text = _only(element, path, place)
     if not text:
         raise InputError(f"{place}: expected {path}, found none")
     return text
 
 
 def _number(bndbox: ElementTree.Element, key: str, place: str) -> float:
-    text = (bndbox.findtext(key) or "").strip()
+    text = _only(bndbox, key, place)
     if not text:
         raise InputError(f"{place}: expected bndbox/{key}, found none")
     if (number := number_of(text)) is None:
@@ -159,7 +217,7 @@ def _number(bndbox: ElementTree.Element, key: str, place: str) -> float:
 
 def _side(annotation: ElementTree.Element, path: str, file: Path) -> int:
     """A width or height in px; 0 where it is unknown: missing, empty, -1 or 0."""
-    text = (annotation.findtext(path) or "").strip()
+    text = _only(annotation, path, file)
     number = number_of(text) if text else 0
     if number is None:
         raise InputError(f"{file}: expected a number as {path}, got {shorten(text)}")

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from vigil.domain.label_studio.labels import own_labels, separate_labels
 from vigil.domain.label_studio.likeness import drawing_of
-from vigil.domain.label_studio.regions import GEOMETRY
+from vigil.domain.label_studio.regions import CONTROL, GEOMETRY
 from vigil.plumbing.errors import InputError, shorten
 
 Annotation = Mapping[str, Any]
@@ -109,7 +110,7 @@ def _is_by(annotation: Annotation, annotator: str) -> bool:
 
 
 def _boxes(annotation: Annotation) -> list[str]:
-    """The keyframes and labels of each box as a text, without ids, sorted."""
+    """The keyframes, labels and tag of each box as a text, without ids, sorted."""
     results = _results(annotation)
     return sorted(_content(result, results) for result in results if _is_box(result))
 
@@ -131,19 +132,9 @@ def _content(box: Mapping[str, Any], results: Sequence[Any]) -> str:
     value = box.get("value")
     if isinstance(value, Mapping):
         drawing = drawing_of(value.get("sequence"))
-        value = [drawing, value.get("labels") or _separate_labels(results, box)]
+        labels = own_labels(value) or separate_labels(results, box.get("id"))
+        value = [drawing, labels, box.get("to_name") or box.get(CONTROL)]
     return json.dumps(value, sort_keys=True, default=repr)
-
-
-def _separate_labels(results: Sequence[Any], box: Mapping[str, Any]) -> list[Any]:
-    """The labels of a box that are stored in separate results with the id of the box."""
-    return [
-        result.get("value")
-        for result in results
-        if isinstance(result, Mapping)
-        and result.get("type") == "labels"
-        and result.get("id") == box.get("id") is not None
-    ]
 
 
 def _are_alike(annotations: Sequence[Annotation]) -> bool:

@@ -7,8 +7,9 @@ ground truth. A row holds the values of each control under the control's name. R
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from vigil.domain.label_studio.labels import TIMELINE_LABELS, as_list, own_labels
 from vigil.domain.label_studio.likeness import drawing_of
-from vigil.domain.label_studio.regions import COPY, GEOMETRY, TIMELINE_LABELS, as_list
+from vigil.domain.label_studio.regions import CONTROL, COPY, GEOMETRY
 
 ANSWER_KEYS = {
     *("choices", "chatmessage", "datetime", "number", "pairwise", "ranker"),
@@ -89,16 +90,16 @@ def _results(row: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     timeline_labels = _timeline_labels(row)
     num_used: dict[str, int] = {}  # drawing: how often an earlier control has it, at most
     # Controls that label a box come first. The sort is stable: it keeps the row's order otherwise.
-    for name in sorted(boxes, key=lambda name: not any(item.get("labels") for item in boxes[name])):
+    for name in sorted(boxes, key=lambda name: not any(map(own_labels, boxes[name]))):
         num_drawn: dict[str, int] = {}
         for item in boxes[name]:
             content = drawing_of(item["sequence"])
             num_drawn[content] = num_drawn.get(content, 0) + 1
-            if num_drawn[content] <= num_used.get(content, 0) and not item.get("labels"):
+            if num_drawn[content] <= num_used.get(content, 0) and not own_labels(item):
                 yield {"type": COPY, "value": {}}
             else:
                 names = timeline_labels.get(content, [])
-                yield {"type": GEOMETRY, "value": item, TIMELINE_LABELS: names}
+                yield {"type": GEOMETRY, "value": item, TIMELINE_LABELS: names, CONTROL: name}
         for content, number in num_drawn.items():
             num_used[content] = max(number, num_used.get(content, 0))
 
@@ -117,4 +118,4 @@ def _timeline_labels(row: Mapping[str, Any]) -> dict[str, list[Any]]:
 
 def _is_answer(value: Mapping[str, Any]) -> bool:
     """Whether a value is an answer about a region, not a region."""
-    return not value.get("labels") and not ANSWER_KEYS.isdisjoint(value)
+    return not own_labels(value) and not ANSWER_KEYS.isdisjoint(value)

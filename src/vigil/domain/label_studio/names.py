@@ -1,22 +1,28 @@
 """Finds the video of a task by the file name that Label Studio stored.
 
-Names are never simplified. A video matches by its name, or by exactly the name that Label Studio's
-server stores for it. Where several videos match equally well, `dataset.video_of_task` chooses one.
+Names are never simplified. A video matches by its name, or, below the folder of uploads, by exactly
+the name that Label Studio's server stores for it. Where several videos match equally well,
+`dataset.video_of_task` chooses one.
 """
 
 import html
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import PurePosixPath
 from unicodedata import normalize
-from urllib.parse import parse_qs, unquote, urlsplit
 
+from vigil.domain.label_studio.addresses import (
+    UPLOAD_FOLDER,
+    is_upload,
+    path_of,
+    without_ending,
+)
 from vigil.domain.label_studio.tasks import Task
 from vigil.plumbing.errors import FieldError, InputError, listed, shorten
 
 UPLOAD_PREFIX = re.compile(r"[0-9a-f]{8}-")
-UPLOAD_FOLDER = re.compile(r"(?:^|/)(upload/\d+/)$")
 RANDOM_END = re.compile(r"_[A-Za-z0-9]{7}$")
 MAX_PATH_LENGTH = 100
 """Characters of the whole path of an upload, by Django's `FileField`."""
@@ -47,7 +53,7 @@ def stored_name(name: str) -> str:
 
 def file_name(source: str) -> str:
     """The file name in the path or URL that a task has for its video."""
-    return _path(source).name
+    return path_of(source).name
 
 
 class VideoNames:
@@ -55,16 +61,19 @@ class VideoNames:
 
     def __init__(self, videos: Sequence[str]) -> None:
         self._videos = tuple(videos)
-        self._levels = (_levels(videos, lambda video: video), _levels(videos, _without_ending))
+        self._levels = (_levels(videos, lambda video: video), _levels(videos, without_ending))
 
     def candidates(self, source: str) -> tuple[bool, list[str]]:
         """The videos that match best.
 
-        The matches, best first: the name itself, in any Unicode form; the name that the server
-        stores for the unchanged name; the name after an upload's prefix; the name that the server
-        stores for another Unicode form of the name; a stored name that was cut. If nothing
-        matches, the first four are tried again without the file ending: browsers cannot play AVI,
-        so an AVI file is annotated as an MP4 file of the same name.
+        The matches, best first: the name itself, in any Unicode form; for an upload, the name after
+        its prefix: the name that the server stores for the unchanged name, then the name itself,
+        then the name that the server stores for another Unicode form; a stored name that was cut.
+        The name of an upload may be that of one video with its prefix and that of another without
+        it. Both videos match then.
+
+        If nothing matches, all but the last are tried again without the ending of a video: browsers
+        cannot play AVI, so an AVI file is annotated as an MP4 file of the same name.
 
         Args:
             source: the path or URL that the task has for its video.
@@ -72,21 +81,27 @@ class VideoNames:
         Returns:
             Whether the ending matches too, and the videos.
         """
-        path = _path(source)
+        path = path_of(source)
+        uploaded = UPLOAD_PREFIX.match(path.name) is not None and is_upload(path)
         for with_ending, levels in zip((True, False), self._levels, strict=True):
-            name = path.name if with_ending else path.stem
-            stored = UPLOAD_PREFIX.sub("", name, count=1) if UPLOAD_PREFIX.match(name) else None
+            name = path.name if with_ending else without_ending(path.name)
             exact, composed, as_stored, as_stored_otherwise = levels
-            lookups = [(exact, name), (composed, normalize("NFC", name))]
-            if stored is not None:
-                lookups += [(as_stored, stored), (composed, normalize("NFC", stored))]
-                lookups += [(as_stored_otherwise, stored)]
-            for level, form in lookups:
-                if form in level:
-                    return with_ending, level[form]
+            found = _first([(exact, name), (composed, normalize("NFC", name))])
+            if uploaded:
+                stored = UPLOAD_PREFIX.sub("", name, count=1)
+                lookups = [(as_stored, stored), (composed, normalize("NFC", stored))]
+                further = _first([*lookups, (as_stored_otherwise, stored)])
+                found = [*found, *(video for video in further if video not in found)]
+            if found:
+                return with_ending, found
             if with_ending and (cut := [v for v in self._videos if _is_cut(path, v)]):
                 return True, cut
         return False, []
+
+
+def _first(lookups: Sequence[tuple[Mapping[str, list[str]], str]]) -> list[str]:
+    """The videos of the first level that has the form of the name."""
+    return next((level[form] for level, form in lookups if form in level), [])
 
 
 def match_videos(
@@ -101,7 +116,8 @@ def match_videos(
         video_of_task: the video of a task by the task's id, for tasks that are assigned by hand.
 
     Returns:
-        The task of each video, in the order of `videos`. Tasks of other videos are left out.
+        The task of each video, in the order of `videos`. Tasks of other videos are left out. A
+        task that matches only without the ending has a warning and a count that say so.
 
     Raises:
         InputError: a task matches several videos equally well, or a video has several tasks or
@@ -131,7 +147,7 @@ def match_videos(
                     f"{file}: tasks {matched[video].id} and {task.id} both belong to {video}; "
                     f"expected one; {HINT}"
                 )
-            matched[video] = task
+            matched[video] = task if with_ending else _with_other_ending(task, video)
     missing = [video for video in videos if video not in matched]
     if missing:
         raise InputError(
@@ -139,6 +155,21 @@ def match_videos(
             f"the tasks are of {listed({file_name(task.source) for task in tasks})}; {HINT}"
         )
     return {video: matched[video] for video in videos}
+
+
+def _with_other_ending(task: Task, video: str) -> Task:
+    warning = (
+        f"task {task.id} names {shorten(file_name(task.source))}; it was taken for {video}, whose "
+        "name has another ending"
+    )
+    counts = {**task.counts, "videos_of_another_ending": 1}
+    return replace(task, warnings=(*task.warnings, warning), counts=counts)
+
+
+def unmatched(tasks: Iterable[Task], matched: Mapping[str, Task]) -> list[Task]:
+    """The tasks that `match_videos` left out."""
+    used = {(task.id, task.source) for task in matched.values()}
+    return [task for task in tasks if (task.id, task.source) not in used]
 
 
 def _assigned(
@@ -168,7 +199,7 @@ def _assigned(
 
 
 def _levels(
-    videos: Sequence[str], name_of: Callable[[str], str | set[str]]
+    videos: Sequence[str], name_of: Callable[[str], str]
 ) -> tuple[dict[str, list[str]], ...]:
     """One dictionary for each form of a name, from the name in that form to its videos.
 
@@ -182,17 +213,10 @@ def _levels(
     )
     levels = tuple(defaultdict[str, list[str]](list) for _ in forms)
     for video in videos:
-        base = name_of(video)
-        names = {base} if isinstance(base, str) else base
         for level, form in zip(levels, forms, strict=True):
-            for variant in sorted({variant for name in names for variant in form(name)}):
+            for variant in sorted(form(name_of(video))):
                 level[variant].append(video)
     return tuple(dict(level) for level in levels)
-
-
-def _without_ending(video: str) -> set[str]:
-    """The stem, and the whole name for a folder of pictures, whose name has no ending."""
-    return {video, PurePosixPath(video).stem}
 
 
 def _is_cut(path: PurePosixPath, video: str) -> bool:
@@ -215,16 +239,3 @@ def _is_cut(path: PurePosixPath, video: str) -> bool:
         if is_too_long and full_root.startswith(kept) and full_dot + full_ending == dot + ending:
             return True
     return False
-
-
-def _path(source: str) -> PurePosixPath:
-    path = source
-    try:
-        parts = urlsplit(source) if "://" in source or source.startswith("/data/") else None
-    except ValueError:  # not a URL, though it looks like one
-        parts = None
-    if parts is not None:
-        path = unquote(parts.path)
-        if path.rstrip("/").endswith("/local-files") and (local := parse_qs(parts.query).get("d")):
-            path = local[0]  # /data/local-files/?d=<path>
-    return PurePosixPath(path.replace("\\", "/"))

@@ -31,6 +31,8 @@ MOST_DECIMALS = 6
 MIN_FPS, MAX_FPS = 1e-3, 1e6
 RELATIVE_TOLERANCE = 1e-4
 """Rates that differ by less are taken as equal: 29.97 and 30000/1001 are, 29.97 and 30 are not."""
+USUAL_FPS = (5.0, 10.0, 12.0, 12.5, 15.0, 20.0, 23.976, 24.0, 25.0, 29.97, 30.0, 50.0, 59.94, 60.0)
+"""Rates of cameras and of tags."""
 
 
 @dataclass(frozen=True)
@@ -72,12 +74,13 @@ def find_rate(task: Task, video_fps: float, place: str) -> Rate:
 
     The first choice is the keyframes' times, read in the way on which most keyframes agree. Between
     ways with equally many keyframes, an exact one is preferred, then one that another witness
-    supports, then the page's. If there are no times, or fewer than half of them agree, the rate
-    comes from `framesCount` and `duration`, or else from the task's data.
+    supports, then one that gives the file's rate or a usual one, then the page's. If there are no
+    times, or fewer than half of them agree, the rate comes from `framesCount` and `duration`, or
+    else from the task's data.
 
     Args:
-        video_fps: the file's frame rate, which only decides between rates that rounded times
-            cannot distinguish.
+        video_fps: the file's frame rate, which only decides between rates that the times cannot
+            distinguish.
         place: the name of the task in messages.
 
     Raises:
@@ -89,7 +92,10 @@ def find_rate(task: Task, video_fps: float, place: str) -> Rate:
     by_length = None if length is None else _rate_of_length(*length, hints)
     readings = {reading.source: reading for reading in _readings(task.regions, hints)}
     others = [fps for fps in (by_length, task.declared_fps) if fps is not None]
-    chosen, warnings = _choose(readings, len(timed), others, length, task.declared_fps)
+    chosen, warnings = _choose(
+        readings, len(timed), others, length, task.declared_fps, [video_fps, *USUAL_FPS]
+    )
+    warnings += _length_warnings(task.regions)
 
     witnesses = {source: reading.fps for source, reading in readings.items() if source == BY_TIME}
     if chosen and chosen.source in readings:
@@ -130,6 +136,7 @@ def _choose(
     others: Sequence[float],
     length: tuple[float, float] | None,
     declared_fps: float | None,
+    usual_fps: Sequence[float],
 ) -> tuple[_Reading | None, list[str]]:
     """The reading that is used, and warnings about it."""
 
@@ -138,8 +145,14 @@ def _choose(
             declared_fps is not None and _agree(fps, declared_fps)
         )
 
-    def rank(one: _Reading) -> tuple[int, bool, bool, bool]:
-        return one.num_agreeing, one.is_exact, is_supported(one.fps), one.source == BY_TIME
+    def is_usual(fps: float) -> bool:
+        return any(_agree(fps, usual) for usual in usual_fps)
+
+    def evidence(one: _Reading) -> tuple[int, bool, bool]:
+        return one.num_agreeing, one.is_exact, is_supported(one.fps)
+
+    def rank(one: _Reading) -> tuple[tuple[int, bool, bool], bool, bool]:
+        return evidence(one), is_usual(one.fps), one.source == BY_TIME
 
     best = max(readings.values(), key=rank, default=None)
     if best is not None and 2 * best.num_agreeing < num_timed and others:
@@ -163,6 +176,14 @@ def _choose(
             f"the keyframes' times do not agree on a frame rate: {best.fps:.6g} was used, from "
             f"{best.num_agreeing} of {num_timed} keyframes"
         )
+    for rival in readings.values():
+        # As from keyframes on one frame alone: 51 / 2.04 s is 25, and 50 / 2.04 s is 24.51.
+        is_plain = best.source == BY_TIME and is_usual(best.fps) and not is_usual(rival.fps)
+        if evidence(rival) == evidence(best) and not is_plain and not _agree(rival.fps, best.fps):
+            warnings.append(
+                f"the keyframes' times can be read in several ways: {best.fps:.6g} frames a second "
+                f"was used, from {best.source}; {rival.source} gives {rival.fps:.6g}"
+            )
     return best, warnings
 
 
@@ -265,14 +286,35 @@ def _rounding_s(times_s: Iterable[float]) -> float:
     return 0.5 * 10.0**-decimals + 1e-9
 
 
-def _usual_length(regions: Sequence[Region]) -> tuple[float, float] | None:
-    """The most frequent framesCount and duration; None where they are missing, or 1 and 0."""
+def _lengths(regions: Sequence[Region]) -> list[tuple[float, float]]:
+    """Each framesCount and duration, the most frequent first, without the defaults 1 and 0."""
     lengths = Counter(
         region.length
         for region in regions
         if region.length is not None and region.length[0] > 1 and region.length[1] > 0
     )
-    return lengths.most_common(1)[0][0] if lengths else None
+    return [length for length, _ in lengths.most_common()]
+
+
+def _usual_length(regions: Sequence[Region]) -> tuple[float, float] | None:
+    """The most frequent framesCount and duration; None where they are missing, or 1 and 0."""
+    return next(iter(_lengths(regions)), None)
+
+
+def _length_warnings(regions: Sequence[Region]) -> list[str]:
+    """A warning of regions whose framesCount and duration give different rates."""
+    lengths = _lengths(regions)
+    others = [
+        f"{frames:g} / {duration:g}"
+        for frames, duration in lengths[1:]
+        if not _fits_length(lengths[0][0] / lengths[0][1], (frames, duration))
+    ]
+    if not others:
+        return []
+    return [
+        "framesCount / duration differ between regions of this video: "
+        f"{lengths[0][0]:g} / {lengths[0][1]:g} counts; others have {', '.join(others[:8])}"
+    ]
 
 
 def _rate_of_length(num_frames: float, duration_s: float, hints: Sequence[float]) -> float:

@@ -8,11 +8,20 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from vigil.domain.label_studio.filled import without_filled
+from vigil.domain.label_studio.labels import (
+    TIMELINE_LABELS,
+    as_list,
+    is_other_key,
+    is_usual,
+    own_labels,
+    separate_labels,
+)
 from vigil.domain.label_studio.tasks import Keyframe, Region
 from vigil.plumbing.errors import InputError, listed, shorten
 
 GEOMETRY = "videorectangle"
-TIMELINE_LABELS = "timelinelabels"
+CONTROL = "control"
+"""The key under which a box of JSON_MIN has the name of its control, once it is converted."""
 COPY = "copy_of_a_box"
 """The type of a box that a row of JSON_MIN repeats under a second control."""
 GEOMETRY_KEYS = ("x", "y", "width", "height")
@@ -61,12 +70,20 @@ class RegionReader:
         folded: set[str] = set()
         others: Counter[str] = Counter()
         timeline_labels = _timeline_labels(results)
+        box_ids = {
+            repr(result["id"])
+            for result in results
+            if isinstance(result, Mapping) and result.get("type") == GEOMETRY and "id" in result
+        }
         number = 0
         for result in results:
             if not isinstance(result, Mapping):
                 raise InputError(f"{where}: expected results as objects, got {shorten(result)}")
             if result.get("type") != GEOMETRY:
-                others[str(result.get("type"))] += 1
+                kind = str(result.get("type"))
+                # The labels of a box were read with it.
+                if not (is_other_key(kind) and repr(result.get("id")) in box_ids):
+                    others[kind] += 1
                 continue
             number += 1
             region_id = _region_id(result, task_id, number, where, findings)
@@ -89,6 +106,8 @@ class RegionReader:
             keyframes = self._keyframes(value.get("sequence"), region_id, place, findings)
             box_labels = timeline_labels.get(region_id, set()) | _texts(result.get(TIMELINE_LABELS))
             label = self._label(value, results, result.get("id"), box_labels, place)
+            if not is_usual(value, results, result.get("id")):
+                findings.counts["labels_under_other_keys"] += 1
             regions[region_id] = Region(region_id, label, keyframes, _length(value))
         _note_others(others, findings)
         return tuple(regions.values())
@@ -101,29 +120,13 @@ class RegionReader:
         timeline_labels: set[str],
         place: str,
     ) -> str:
-        names = value.get("labels")
-        if not names and region_id is not None:  # labels may be a separate result
-            separate_names = [
-                name
-                for result in results
-                if isinstance(result, Mapping)
-                and result.get("id") == region_id
-                and result.get("type") == "labels"
-                and isinstance(result.get("value"), Mapping)
-                for name in as_list(result["value"].get("labels"))
-            ]
-            names = [
-                name for at, name in enumerate(separate_names) if name not in separate_names[:at]
-            ]
-        if isinstance(names, str):
-            names = [names]
-        if names is not None and not isinstance(names, list):
-            raise InputError(f"{place}: expected a list 'labels', got {shorten(names)}")
+        if not isinstance(value.get("labels"), list | str | None):
+            value_of_labels = shorten(value["labels"])
+            raise InputError(f"{place}: expected a list 'labels', got {value_of_labels}")
+        names = own_labels(value) or separate_labels(results, region_id)
         # The page adds the label that is selected on the timeline to a box (label-studio#9744).
         other_labels = timeline_labels - set(self.labels)
-        names = [
-            name for name in names or [] if not (isinstance(name, str) and name in other_labels)
-        ]
+        names = [name for name in names if not (isinstance(name, str) and name in other_labels)]
         if not names:
             if not self.unlabelled:
                 raise InputError(
@@ -247,13 +250,6 @@ def _keyframe(item: Any, place: str) -> Keyframe:
     else:
         geometry = None
     return Keyframe(int(frame), enabled, geometry, rotation, time_s)
-
-
-def as_list(value: Any) -> list[Any]:
-    """The value itself if it is a list, an empty list for no value, else a list of the value."""
-    if not value:
-        return []
-    return value if isinstance(value, list) else [value]
 
 
 def _number(item: Mapping[str, Any], key: str, place: str) -> float:

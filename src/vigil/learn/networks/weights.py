@@ -67,7 +67,7 @@ def read_card(card_file: Path) -> dict[str, Any]:
     Raises:
         InputError: the file is missing, or is not a card.
     """
-    card = read_json(card_file)
+    card = read_json(card_file, is_foreign=True)
     if not isinstance(card, dict) or not {"architecture", "config"} <= card.keys():
         raise InputError(f"{card_file}: expected a model's card, got {shorten(card)}")
     return card

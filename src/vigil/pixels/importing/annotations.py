@@ -13,7 +13,7 @@ from vigil.domain.tracks import Track, read_tracks
 from vigil.domain.video_facts import VideoFacts
 from vigil.pixels.frames import FRAME_NAME, FrameArchive
 from vigil.plumbing.errors import InputError, listed
-from vigil.plumbing.folders import is_hidden
+from vigil.plumbing.folders import is_hidden, with_ending
 from vigil.settings.dataset import DetectionFormat
 from vigil.settings.import_detections import ImportDetections
 
@@ -49,14 +49,14 @@ def read_annotations(
 def only_file(path: Path, suffix: str, findings: Findings) -> Path:
     """The path itself if it is a file, else the only file with the suffix in the folder.
 
-    Hidden files are ignored and noted in `findings`.
+    The suffix may be in any letter case. Hidden files are ignored and noted in `findings`.
 
     Raises:
         InputError: the folder has no such file, or several.
     """
     if not path.is_dir():
         return path
-    matches = sorted(path.glob(f"*{suffix}"))
+    matches = with_ending(path.iterdir(), suffix)
     files = [file for file in matches if not is_hidden(file.name)]
     findings.note(HIDDEN, sorted(set(matches) - set(files)))
     if len(files) != 1:

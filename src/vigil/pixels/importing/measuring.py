@@ -3,8 +3,8 @@
 import hashlib
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
-from pathlib import Path
+from functools import lru_cache, partial
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import cv2
@@ -17,7 +17,7 @@ from vigil.pixels.importing.library_output import damage_in, library_output
 from vigil.pixels.pictures.decoding import TooLargeError
 from vigil.pixels.pictures.images import ImageSource
 from vigil.pixels.sheets.pictures import CHANNELS
-from vigil.plumbing.errors import InputError
+from vigil.plumbing.errors import InputError, listed
 from vigil.plumbing.fingerprints import code_fingerprint
 from vigil.plumbing.memo import Memo, file_digest
 from vigil.plumbing.progress import progress
@@ -142,10 +142,13 @@ def measure(source: ImageSource, unusable: Policy, file_name: str) -> dict[str, 
         content = source.content(file_name)
         picture = source.decode(content, file_name)
     except InputError as error:
+        problem = f"{error}{_hint(source.root, file_name)}"
         if unusable == "error":
-            raise InputError(f"{error}; unusable_pictures: drop leaves such pictures out") from None
+            raise InputError(
+                f"{problem}; unusable_pictures: drop leaves such pictures out"
+            ) from None
         reason = TOO_LARGE if isinstance(error, TooLargeError) else UNUSABLE
-        return {"problem": str(error), "reason": reason}
+        return {"problem": problem, "reason": reason}
     # (3,) each. The mean of the squares is deviation² + mean²; means of squares can be averaged
     # over pictures, deviations cannot.
     mean, deviation = (values.ravel() for values in cv2.meanStdDev(picture))
@@ -156,3 +159,28 @@ def measure(source: ImageSource, unusable: Policy, file_name: str) -> dict[str, 
         "sha256": hashlib.sha256(content).hexdigest(),
         **dict(zip(MEASURES, [*mean.tolist(), *(deviation**2 + mean**2).tolist()], strict=True)),
     }
+
+
+def _hint(root: Path, file_name: str) -> str:
+    """Names a file that differs from a missing one by its letter case alone, if there is one."""
+    path = PurePosixPath(file_name)
+    folder = root / path.parent
+    if path.is_absolute() or ".." in path.parts or "\0" in file_name or not folder.is_dir():
+        return ""
+    names = _names_in(folder, folder.stat().st_mtime_ns).get(path.name.casefold(), ())
+    if not names or path.name in names:
+        return ""
+    return f"; there is {listed(names)}, whose name differs in capital letters"
+
+
+@lru_cache(maxsize=16)
+def _names_in(folder: Path, changed_ns: int) -> dict[str, tuple[str, ...]]:
+    """The names in a folder by their form in lower case.
+
+    Args:
+        changed_ns: the time of the folder's last change, so that a changed folder is read again.
+    """
+    names: dict[str, tuple[str, ...]] = {}
+    for name in sorted(path.name for path in folder.iterdir()):
+        names[name.casefold()] = (*names.get(name.casefold(), ()), name)
+    return names
