@@ -119,12 +119,45 @@ def test_every_format_gives_the_same_set(
 def test_a_folder_with_one_file_stands_for_it(set_project: Project, run_stage: Run) -> None:
     use(set_project, "coco")
     assert run_set(run_stage, set_project, "set").code == 0
-    (set_project.folder / "set/other.json").write_text("{}")
-    outcome = run_set(run_stage, set_project, "set")
-    assert outcome.stderr == (
-        "import_detections: set: expected one file *.json in the folder, "
-        "found instances.json, other.json\n"
+
+
+def test_coco_files_of_a_folder_are_one_set_and_may_number_their_classes_apart(
+    set_project: Project, run_stage: Run
+) -> None:
+    use(set_project, "coco")
+    assert run_set(run_stage, set_project, "set").code == 0
+    whole = found_in(set_project)
+    content = json.loads((set_project.folder / "set/instances.json").read_text())
+    (set_project.folder / "set/instances.json").unlink()
+    first = content["images"][0]["id"]
+    for name, is_in, shift in (("train", [first], 0), ("val", [], 7)):
+        part = {
+            "images": [one for one in content["images"] if (one["id"] in is_in) == bool(is_in)],
+            "annotations": [
+                one | {"category_id": one["category_id"] + shift}
+                for one in content["annotations"]
+                if (one["image_id"] in is_in) == bool(is_in)
+            ],
+            "categories": [one | {"id": one["id"] + shift} for one in content["categories"]],
+        }
+        (set_project.folder / f"set/{name}.json").write_text(json.dumps(part))
+    assert run_set(run_stage, set_project, "set").code == 0
+    joined = found_in(set_project)
+    keys = ["image", "label", *CORNERS]
+    assert joined.boxes[keys].sort_values(keys).to_numpy().tolist() == (
+        whole.boxes[keys].sort_values(keys).to_numpy().tolist()
     )
+
+
+def test_a_picture_in_two_coco_files_is_refused(set_project: Project, run_stage: Run) -> None:
+    use(set_project, "coco")
+    folder = set_project.folder / "set"
+    (folder / "older.json").write_bytes((folder / "instances.json").read_bytes())
+    outcome = run_set(run_stage, set_project, "set")
+    assert outcome.stderr.startswith(
+        "import_detections: set/older.json: images 1: expected each picture in one file, got "
+    )
+    assert outcome.stderr.count("\n") == 1
 
 
 @pytest.mark.parametrize(
@@ -142,7 +175,8 @@ def test_the_file_is_found_by_its_ending_in_capitals(
     assert len(found_in(set_project).boxes) == 6
     (folder / source.name).write_bytes((folder / name).read_bytes())
     outcome = run_set(run_stage, set_project, "set")
-    assert f"expected one file *{source.suffix} in the folder, found {name}" in outcome.stderr
+    expected = {"coco": "expected each picture in one file", "rtsd": "expected one file *.csv"}
+    assert expected[annotation_format] in outcome.stderr
 
 
 @pytest.mark.parametrize("policy", ["error", "drop"])

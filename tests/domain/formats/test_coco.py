@@ -315,7 +315,7 @@ def test_a_name_twice_of_which_both_have_boxes_is_refused(tmp_path: Path) -> Non
     for one in content["categories"][:3]:
         one["supercategory"] = "dog"
     content["annotations"].append({**content["annotations"][0], "id": 5, "category_id": 0})
-    with pytest.raises(InputError, match="categories 4: expected ids and names once, got 'dog'"):
+    with pytest.raises(InputError, match="categories 4: expected each id and name once, got 'dog'"):
         read_with(tmp_path, content)
 
 

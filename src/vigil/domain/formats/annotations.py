@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from vigil.domain.pictures.annotated import CORNERS
+from vigil.plumbing.errors import InputError, shorten
 
 PICTURE_DTYPES = {
     "file_name": "str",
@@ -57,6 +58,26 @@ class Annotations:
             pd.DataFrame(boxes, columns=list(BOX_DTYPES)).astype(BOX_DTYPES),
             tuple(sorted(labels)),
         )
+
+    @classmethod
+    def joined(cls, parts: Sequence["Annotations"]) -> "Annotations":
+        """The pictures, boxes and classes of several files.
+
+        Raises:
+            InputError: a picture is in two files.
+        """
+        pictures = pd.concat([part.pictures for part in parts], ignore_index=True)
+        repeated = pictures["file_name"].duplicated()
+        if repeated.any():
+            name = pictures.loc[repeated, "file_name"].iloc[0]
+            first, second = pictures.loc[pictures["file_name"] == name, "place"].iloc[:2]
+            raise InputError(
+                f"{second}: expected each picture in one file, got {shorten(name)}, which is also "
+                f"{first}"
+            )
+        classes = {label for part in parts for label in part.classes}
+        boxes = pd.concat([part.boxes for part in parts], ignore_index=True)
+        return cls(pictures, boxes, tuple(sorted(classes)))
 
     def without(self, file_names: Collection[str]) -> "Annotations":
         """Leaves out some pictures and their boxes. The classes stay."""

@@ -92,7 +92,7 @@ def read_coco(file: Path, malformed: Policy, findings: Findings) -> Annotations:
     for one in (one for one in categories if one not in roots):
         if one.name in classes:
             raise InputError(
-                f"{one.place}: expected ids and names once, got {shorten(one.name)} again"
+                f"{one.place}: expected each id and name once, got {shorten(one.name)} again"
             )
         classes.append(one.name)
     return Annotations.of(pictures, boxes, classes)
@@ -111,7 +111,7 @@ def _categories(
         if number is None or name is None:
             continue
         if number in categories:
-            raise InputError(f"{place}: expected each id once, got {number} again")
+            raise InputError(f"{place}: expected each id and name once, got {shorten(name)} again")
         if name != text:
             findings.note(SPACES, [f"{place}: {shorten(text)}"])
         categories[number] = Category(number, name, entry.get("supercategory"), place)

@@ -40,31 +40,48 @@ def read_annotations(
     readers: dict[DetectionFormat, Callable[[], Annotations]] = {
         "tracks": lambda: read_frames(annotations, images, settings.frame_stride),
         "voc": lambda: read_voc(annotations, malformed, findings),
-        "coco": lambda: read_coco(only_file(annotations, ".json", findings), malformed, findings),
+        "coco": lambda: Annotations.joined(
+            [
+                read_coco(file, malformed, findings)
+                for file in files_of(annotations, ".json", findings)
+            ]
+        ),
         "rtsd": lambda: read_rtsd(only_file(annotations, ".csv", findings), malformed, findings),
     }
     return readers[annotation_format]()
 
 
 def only_file(path: Path, suffix: str, findings: Findings) -> Path:
-    """The path itself if it is a file, else the only file with the suffix in the folder.
-
-    The suffix may be in any letter case. Hidden files are ignored and noted in `findings`.
+    """As `files_of`, where only one file makes sense.
 
     Raises:
         InputError: the folder has no such file, or several.
     """
-    if not path.is_dir():
-        return path
-    matches = with_ending(path.iterdir(), suffix)
-    files = [file for file in matches if not is_hidden(file.name)]
-    findings.note(HIDDEN, sorted(set(matches) - set(files)))
+    files = files_of(path, suffix, findings)
     if len(files) != 1:
         raise InputError(
             f"{path}: expected one file *{suffix} in the folder, "
             f"found {listed(file.name for file in files)}"
         )
     return files[0]
+
+
+def files_of(path: Path, suffix: str, findings: Findings) -> list[Path]:
+    """The path itself if it is a file, else the files with the suffix in the folder, sorted.
+
+    The suffix may be in any letter case. Hidden files are ignored and noted in `findings`.
+
+    Raises:
+        InputError: the folder has no such file.
+    """
+    if not path.is_dir():
+        return [path]
+    matches = with_ending(path.iterdir(), suffix)
+    files = sorted(file for file in matches if not is_hidden(file.name))
+    findings.note(HIDDEN, sorted(set(matches) - set(files)))
+    if not files:
+        raise InputError(f"{path}: expected one file *{suffix} in the folder, found none")
+    return files
 
 
 def read_frames(annotations: Path, images: Path, frame_stride: int) -> Annotations:
