@@ -322,7 +322,9 @@ class VideoReader:
         # At a variable rate, the duration does not determine the number of frames. So the end of
         # the last frame is compared. The last frame is taken to be as long as the longest one.
         end_s = float(seconds[-1]) + max(1 / float(rate), timing.longest_step_s)
-        declared_s = 0.0 if stream.frames else _declared_duration(container, stream)
+        # FFmpeg gives each stream of ASF the length of the whole file.
+        is_declared = not stream.frames and timing.container != "asf"
+        declared_s = _declared_duration(container, stream) if is_declared else 0.0
         if timing.container in DECLARE_LENGTH and container.duration:
             # The length of the whole file, of which the video may be the shorter part.
             last_s = max([end_s, *(self._end_s(container, number) for number in self._ends)])
