@@ -105,21 +105,6 @@ class TestOgg:
         assert len(codes) < 40 or reader.is_variable_rate
 
 
-def test_a_part_of_the_last_packet_of_sound_is_told(tmp_path: Path) -> None:
-    """A file that ends between two packets of the stream, and within a packet of sound."""
-    file = write(tmp_path, "MPEG-TS")
-    content = file.read_bytes()
-    starts = range(0, len(content), 188)
-    # The payload of sound (the second stream) begins where the bit for a start is set.
-    pids = [(content[at + 1] & 0x1F) << 8 | content[at + 2] for at in starts]
-    begins = [bool(content[at + 1] & 0x40) for at in starts]
-    sound = [n for n in range(len(pids) // 2, len(pids)) if pids[n] == 0x101 and not begins[n]]
-    file.write_bytes(content[: 188 * sound[0]])
-    assert missing_part(file, "mpegts") == ""
-    with pytest.raises(InputError, match=r"the last packet of stream 1 \(audio\) is cut off"):
-        codes_of(file)
-
-
 def test_a_kept_stream_that_is_cut_off_says_so(tmp_path: Path) -> None:
     file = cut_off(write(tmp_path, "MPEG-TS"), 0.7)
     if len(file.read_bytes()) % 188 == 0:

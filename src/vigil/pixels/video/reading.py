@@ -111,7 +111,6 @@ class VideoReader:
         self._timing = Timing()
         self._origin_s = Fraction(0)
         self._ends: dict[int, int] = {}
-        self._is_last_corrupt: dict[int, bool] = {}
 
     def __iter__(self) -> Iterator[av.VideoFrame]:
         """Yields every frame in order of presentation.
@@ -137,7 +136,7 @@ class VideoReader:
                 self._refuse_cut_off(f"expected a whole file, got {missing}")
             self._check_length(container, stream)
             self._check_stamps()
-            for complaint in [*complaints, missing, *self._partial_packets(container)]:
+            for complaint in [*complaints, missing]:
                 self._note_container_damage(complaint)
 
     @property
@@ -218,7 +217,7 @@ class VideoReader:
         stream.thread_type = "AUTO"
         stream.codec_context.thread_count = self._num_threads
         self.damaged, self.container_damage, self._is_suspect = {}, [], False
-        self._ends, self._is_last_corrupt = {}, {}
+        self._ends = {}
         matrices = _Matrices()
         stamps: list[int | None] = []
         self._timing = Timing.of(container, stream, stamps)
@@ -258,7 +257,6 @@ class VideoReader:
         if not packet.size or start is None:
             return
         number = packet.stream_index
-        self._is_last_corrupt[number] = packet.is_corrupt
         self._ends[number] = max(self._ends.get(number, start), start + (packet.duration or 0))
 
     def _find_damage(self) -> list[str]:
@@ -301,13 +299,6 @@ class VideoReader:
         ):
             raise MemoryError(f"{self.path}: {_reason(error)}") from None
         raise InputError(f"{self.path}: {expected}: {_reason(error)}") from None
-
-    def _partial_packets(self, container: av.container.InputContainer) -> Iterator[str]:
-        """Yields what tells that the file is cut off within the last packet of another stream."""
-        for number, is_corrupt in sorted(self._is_last_corrupt.items()):
-            kind = container.streams[number].type
-            if is_corrupt and kind != "video":
-                yield f"the last packet of stream {number} ({kind}) is cut off"
 
     def _check_length(self, container: av.container.InputContainer, stream: av.VideoStream) -> None:
         num_declared = stream.frames - self.num_hidden
