@@ -11,6 +11,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
 import av
 import cv2
@@ -62,7 +63,7 @@ def scene() -> Iterator[Picture]:
 
 def write(path: Path, encoder: str, pixel_format: str, options: dict[str, str]) -> None:
     with av.open(str(path), "w") as container:
-        stream = container.add_stream(encoder, rate=25, options=options)
+        stream = cast(av.VideoStream, container.add_stream(encoder, rate=25, options=options))
         stream.width, stream.height = SIZE_WH
         stream.pix_fmt, stream.bit_rate = pixel_format, 2_000_000
         stream.codec_context.thread_count = 1
