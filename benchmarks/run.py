@@ -11,7 +11,18 @@ import platform
 
 from measure import WORK, Row
 
-SECTIONS = ("extract", "loader", "epoch", "busy", "memory", "embed", "detector", "no_op", "many")
+SECTIONS = (
+    "extract",
+    "loader",
+    "epoch",
+    "busy",
+    "memory",
+    "embed",
+    "detector",
+    "no_op",
+    "many",
+    "damage",
+)
 HEADINGS = ("what", "ours", "reference", "ratio", "target", "")
 
 

@@ -130,13 +130,13 @@ def test_coco_files_of_a_folder_are_one_set_and_may_number_their_classes_apart(
     content = json.loads((set_project.folder / "set/instances.json").read_text())
     (set_project.folder / "set/instances.json").unlink()
     first = content["images"][0]["id"]
-    for name, is_in, shift in (("train", [first], 0), ("val", [], 7)):
+    for name, is_first, shift in (("train", True, 0), ("val", False, 7)):
         part = {
-            "images": [one for one in content["images"] if (one["id"] in is_in) == bool(is_in)],
+            "images": [one for one in content["images"] if (one["id"] == first) == is_first],
             "annotations": [
                 one | {"category_id": one["category_id"] + shift}
                 for one in content["annotations"]
-                if (one["image_id"] in is_in) == bool(is_in)
+                if (one["image_id"] == first) == is_first
             ],
             "categories": [one | {"id": one["id"] + shift} for one in content["categories"]],
         }
@@ -363,6 +363,33 @@ def test_pictures_of_too_many_pixels_are_counted_as_such(
     set_project.set_params(STAGE, unusable_pictures="drop")
     assert run_set(run_stage, set_project).code == 0
     assert report_of(set_project)["findings"] == {"picture of too many pixels": 1}
+
+
+@pytest.mark.parametrize("orientation", [3, 6])
+def test_pictures_that_exif_turns_are_counted(
+    set_project: Project, run_stage: Run, orientation: int
+) -> None:
+    """Turned twice, a picture has the size that is annotated, and its boxes are elsewhere."""
+    path = set_project.folder / "set/images/a.jpg"
+    exif = Image.Exif()
+    exif[274] = orientation
+    with Image.open(path) as picture:
+        picture.save(path, exif=exif)
+    set_project.set_params(STAGE, wrong_sizes="keep")
+    assert run_set(run_stage, set_project).code == 0
+    found = report_of(set_project)
+    assert found["findings"]["picture turned by EXIF"] == 1
+    assert found["listed"]["picture turned by EXIF"] == ["a.jpg"]
+
+
+def test_files_of_several_pictures_are_counted(set_project: Project, run_stage: Run) -> None:
+    path = set_project.folder / "set/images/b.png"
+    with Image.open(path) as picture:
+        first = picture.convert("RGB")
+    first.save(path, save_all=True, append_images=[Image.new("RGB", first.size)] * 2)
+    assert run_set(run_stage, set_project).code == 0
+    listed = report_of(set_project)["listed"]
+    assert listed["picture of several pages or frames, the first taken"] == ["b.png"]
 
 
 def test_what_others_leave_in_folders_is_left_out(set_project: Project, run_stage: Run) -> None:

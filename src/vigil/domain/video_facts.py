@@ -58,6 +58,7 @@ class VideoFacts:
         num_hidden: the number of frames that the file holds but hides from players (an edit list).
         damaged_frames: the frames that the decoder repaired, where damaged frames are kept. Later
             frames that depend on them, up to the next keyframe, are not included.
+        container_damage: what tells that frames may be missing, where damaged frames are kept.
     """
 
     size_wh: tuple[int, int]
@@ -67,6 +68,7 @@ class VideoFacts:
     stamps: Stamps | None = None
     num_hidden: int = 0
     damaged_frames: tuple[int, ...] = ()
+    container_damage: tuple[str, ...] = ()
 
     def shown_s(self) -> npt.NDArray[np.float64]:
         """The time at which each frame is shown, (N,) in seconds, by the file's time stamps."""

@@ -18,12 +18,13 @@ from types import TracebackType
 from typing import Any, Literal
 
 import cv2
+import numpy as np
 
 from vigil.domain.video_facts import Stamps, VideoFacts
 from vigil.pixels.pictures.archives import DAMAGED, read_entry
 from vigil.pixels.pictures.decoding import decode_picture
 from vigil.pixels.pictures.picture import Picture
-from vigil.pixels.video.reading import DamagedFrameError
+from vigil.pixels.video.damage import DamagedFrameError
 from vigil.pixels.video.source import SourceFrame, frame_bgr, open_source
 from vigil.plumbing.errors import InputError, shorten
 from vigil.plumbing.progress import progress
@@ -53,7 +54,8 @@ def extract_frames(
         video: a file, or a folder of numbered pictures.
         jpeg_quality: libjpeg's, 1 to 100; chroma is stored at half the resolution.
         damaged_frames: what to do with frames in which the decoder concealed damage: `error` stops,
-            `keep` stores them as they are and lists them in the facts.
+            `keep` stores them as they are and lists them in the facts. The same holds for
+            a container that is damaged, so that frames may be missing.
         picture_fps: the frame rate of numbered pictures.
 
     Raises:
@@ -88,6 +90,7 @@ def extract_frames(
             Stamps.of(*reader.stamps) if reader.stamps else None,
             reader.num_hidden,
             tuple(sorted(reader.damaged)),
+            tuple(reader.container_damage),
         )
         _store(file, FACTS_NAME, dump_facts(facts).encode())
     return facts
@@ -102,21 +105,37 @@ def _advise_on_damage() -> Iterator[None]:
         raise InputError(f"{error}; damaged_frames: keep stores damaged frames as well") from None
 
 
-def warn_of_damage(archive: Path) -> str:
-    """A warning that names the damaged frames in an archive; empty if there are none.
+def warn_of_problems(archive: Path) -> list[str]:
+    """Warnings that name the damaged frames in an archive, and gaps between frames.
 
     Raises:
         InputError: see `FrameArchive`.
     """
     with FrameArchive(archive) as frames:
-        damaged = frames.facts.damaged_frames
-        if not damaged:
-            return ""
-        return (
-            f"{archive.stem}: warning: {len(damaged)} of {len(frames)} frames are damaged: "
-            f"{', '.join(map(str, damaged[:20]))}"
-            f"{', …' if len(damaged) > 20 else ''}; frames that depend on them are damaged, too"
+        facts = frames.facts
+    warnings = []
+    if facts.damaged_frames:
+        warnings.append(
+            f"{len(facts.damaged_frames)} of {facts.num_frames} frames are damaged: "
+            f"{', '.join(map(str, facts.damaged_frames[:20]))}"
+            f"{', …' if len(facts.damaged_frames) > 20 else ''}; frames that depend on them are "
+            "damaged, too"
         )
+    if facts.container_damage:
+        warnings.append(
+            "its container is damaged, frames may be missing: "
+            f"{shorten(facts.container_damage[0], 120)}"
+        )
+    if facts.is_variable_rate and facts.stamps is not None:
+        steps_s = np.diff(facts.shown_s())
+        longest = int(steps_s.argmax())
+        warnings.append(
+            f"its frame rate varies: usually {np.median(steps_s):.3f} s between frames, at most "
+            f"{steps_s[longest]:.3f} s, after frame {longest}; frames may be missing there"
+        )
+    elif facts.stamps is None:
+        warnings.append("it has no time stamps: its frames are taken as evenly spaced")
+    return [f"{archive.stem}: warning: {warning}" for warning in warnings]
 
 
 class FrameArchive:
@@ -220,6 +239,8 @@ def dump_facts(facts: VideoFacts) -> str:
     }
     if facts.damaged_frames:
         content["damaged_frames"] = list(facts.damaged_frames)
+    if facts.container_damage:
+        content["container_damage"] = list(facts.container_damage)
     return json.dumps(content, indent=1, sort_keys=True) + "\n"
 
 
@@ -228,16 +249,18 @@ def _load_facts(content: bytes) -> VideoFacts:
     width, height = values["size_wh"]
     num_frames, fps = int(values["num_frames"]), Fraction(values["fps"])
     is_variable_rate = bool(values["is_variable_rate"])
-    stamp_values = values.get("stamps")
-    if stamp_values is None and is_variable_rate:
+    if "stamps" not in values and is_variable_rate:
         raise _NoStampsError
+    stamp_values = values.get("stamps")
     stamps = None if stamp_values is None else _load_stamps(stamp_values)
     if stamps is not None and stamps.num_frames != num_frames:
         raise ValueError(f"{stamps.num_frames} time stamps for {num_frames} frames")
     num_hidden = int(values.get("num_hidden", 0))
     damaged = tuple(int(index) for index in values.get("damaged_frames", ()))
+    complaints = tuple(str(text) for text in values.get("container_damage", ()))
     return VideoFacts(
-        (int(width), int(height)), num_frames, fps, is_variable_rate, stamps, num_hidden, damaged
+        *((int(width), int(height)), num_frames, fps, is_variable_rate, stamps, num_hidden),
+        *(damaged, complaints),
     )
 
 

@@ -12,8 +12,8 @@ class ExtractFrames(Section):
 
     Attributes:
         jpeg_quality: the quality of libjpeg, 1 to 100; chroma is stored at half the resolution.
-        damaged_frames: a frame that its decoder repaired is an error (`error`), or is kept and
-            reported (`keep`).
+        damaged_frames: a frame that its decoder repaired, or a container that may lack frames, is
+            an error (`error`), or is kept and reported (`keep`).
     """
 
     section: ClassVar[str] = "extract_frames"

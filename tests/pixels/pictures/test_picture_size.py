@@ -46,3 +46,33 @@ def test_what_is_cut_off_tells_the_same_or_nothing(kind: str) -> None:
 def test_noise_raises_nothing(content: bytes, head: bytes) -> None:
     size = declared_size(head + content)
     assert size is None or len(size) == 2
+
+
+OPENCV_KINDS = (
+    *(".jp2", ".avif", ".hdr", ".pic", ".ras", ".sr", ".pfm", ".pam", ".png", ".jpg", ".gif"),
+    *(".bmp", ".webp", ".tiff", ".ppm"),
+)
+
+
+@pytest.mark.parametrize("ending", OPENCV_KINDS)
+@pytest.mark.parametrize("size_wh", [(60, 40), (300, 70)])
+def test_every_kind_that_opencv_writes(ending: str, size_wh: tuple[int, int]) -> None:
+    content = cv2.imencode(ending, np.zeros((*size_wh[::-1], 3), np.uint8))[1].tobytes()
+    assert declared_size(content) == size_wh
+
+
+def test_a_stream_of_jpeg_2000_alone_and_a_big_tiff() -> None:
+    boxed = cv2.imencode(".jp2", np.zeros((40, 60, 3), np.uint8))[1].tobytes()
+    assert declared_size(boxed[boxed.index(b"\xff\x4f\xff\x51") :]) == (60, 40)
+    entries = struct.pack("<HHQQHHQQ", 256, 16, 1, 9, 257, 4, 1, 7)
+    big = b"II+\0" + struct.pack("<HHQ", 8, 0, 16) + struct.pack("<Q", 2) + entries + bytes(8)
+    assert declared_size(big) == (9, 7)
+
+
+def test_bytes_between_the_segments_of_a_jpeg() -> None:
+    """libjpeg skips them."""
+    content = encode((33, 44), "JPEG")
+    place = content.index(b"\xff\xdb")
+    changed = content[:place] + b"\0\x12\xff" + content[place:]
+    assert declared_size(changed) == (33, 44)
+    assert cv2.imdecode(np.frombuffer(changed, np.uint8), cv2.IMREAD_COLOR).shape == (44, 33, 3)

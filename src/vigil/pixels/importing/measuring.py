@@ -10,12 +10,14 @@ from typing import Any
 import cv2
 import pandas as pd
 
-from vigil.domain.formats.checks import DAMAGED, TOO_LARGE, UNUSABLE
+from vigil.domain.formats.checks import DAMAGED, NOT_TURNED, SEVERAL, TOO_LARGE, TURNED, UNUSABLE
 from vigil.domain.formats.findings import Findings
 from vigil.pixels.frames import NUM_THREADS
-from vigil.pixels.importing.library_output import damage_in, library_output
+from vigil.pixels.importing.exif import is_turned, turns_when_decoded
 from vigil.pixels.pictures.decoding import TooLargeError
 from vigil.pixels.pictures.images import ImageSource
+from vigil.pixels.pictures.library_output import damage_in, library_output
+from vigil.pixels.pictures.pages import holds_several
 from vigil.pixels.sheets.pictures import CHANNELS
 from vigil.plumbing.errors import InputError, listed
 from vigil.plumbing.fingerprints import code_fingerprint
@@ -45,8 +47,9 @@ def measure_pictures(
         findings: receives unusable and damaged pictures, whether they are kept or left out.
 
     Returns:
-        By file name: `width`, `height`, `sha256`, and `MEASURES`, the means of the channels and of
-        their squares. Pictures that are left out have no row.
+        By file name: `width`, `height`, `sha256`, `turned` (`TURNED`, `NOT_TURNED` or empty), and
+        `MEASURES`, the means of the channels and of their squares. Pictures that are left out have
+        no row.
 
     Raises:
         InputError: a picture is unusable or damaged, and its policy is `error`.
@@ -77,7 +80,8 @@ def measure_pictures(
             reason, [entry["problem"] for entry in measured if entry.get("reason") == reason]
         )
     usable = [entry for entry in measured if "sha256" in entry]
-    columns = ["file_name", "width", "height", "sha256", *MEASURES]
+    findings.note(SEVERAL, [entry["file_name"] for entry in usable if entry["is_several"]])
+    columns = ["file_name", "width", "height", "sha256", "turned", *MEASURES]
     return pd.DataFrame(usable, columns=columns).set_index("file_name")
 
 
@@ -157,6 +161,8 @@ def measure(source: ImageSource, unusable: Policy, file_name: str) -> dict[str, 
         "width": picture.shape[1],
         "height": picture.shape[0],
         "sha256": hashlib.sha256(content).hexdigest(),
+        "is_several": holds_several(content),
+        "turned": _turned(content),
         **dict(zip(MEASURES, [*mean.tolist(), *(deviation**2 + mean**2).tolist()], strict=True)),
     }
 
@@ -184,3 +190,10 @@ def _names_in(folder: Path, changed_ns: int) -> dict[str, tuple[str, ...]]:
     for name in sorted(path.name for path in folder.iterdir()):
         names[name.casefold()] = (*names.get(name.casefold(), ()), name)
     return names
+
+
+def _turned(content: bytes) -> str:
+    """Whether boxes on a picture may have been drawn on it in another orientation."""
+    if not is_turned(content):
+        return ""
+    return TURNED if turns_when_decoded(content) else NOT_TURNED

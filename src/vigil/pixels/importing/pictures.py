@@ -8,7 +8,9 @@ import pandas as pd
 from vigil.domain.formats.annotations import Annotations
 from vigil.domain.formats.checks import (
     EMPTY,
+    NOT_TURNED,
     SAME_BYTES,
+    TURNED,
     check_boxes,
     check_sizes,
     choose_classes,
@@ -91,6 +93,9 @@ def _check(
         min_side_px=settings.min_side_px,
         findings=findings,
     )
+    turned = measures.loc[boxes["image"].unique(), "turned"].sort_index()
+    for reason in (TURNED, NOT_TURNED):
+        findings.note(reason, turned[turned == reason].index)
     if settings.empty_pictures == "drop":
         empty = ~pictures["file_name"].isin(boxes["image"])
         findings.note(EMPTY, pictures.loc[empty, "file_name"])

@@ -14,8 +14,11 @@ from vigil.plumbing.errors import InputError
 MAX_PIXELS = 2**27
 """The largest picture or frame: 134 million pixels, as in 16,384 x 8,192; 0.4 GB in colour."""
 PNG_END = b"IEND\xaeB`\x82"
-BYTES_PER_PIXEL = 16
-"""The most memory that decoders need besides the file, the decoded picture included."""
+BYTES_PER_PIXEL = 64
+"""More than any decoder needs besides the file, the decoded picture included.
+
+AVIF with transparency needs the most of what was measured, 37 bytes. The rest is for other threads.
+"""
 
 cv2.setLogLevel(0)  # OpenCV prints nothing about damaged pictures: the errors below report them
 
@@ -38,18 +41,20 @@ def decode_picture(content: bytes, flags: int) -> Picture | None:
     if not content:
         return None
     size_wh = declared_size(content)
-    if size_wh and size_wh[0] * size_wh[1] > MAX_PIXELS:
+    if size_wh is None:
+        return None  # of no kind that OpenCV reads, or with a damaged header
+    if size_wh[0] * size_wh[1] > MAX_PIXELS:
         raise TooLargeError(f"{size_wh[0]}x{size_wh[1]}")
     # A PNG that is cut off is refused here: OpenCV would fill the missing part, and libpng would
     # print to the terminal.
     if content.startswith(PNG) and PNG_END not in content[-4096:]:
         return None
     picture = _decode(content, flags)
-    if picture is None and size_wh:
-        # OpenCV's libraries do not distinguish a lack of memory from damage. So the memory that a
-        # decoder needs is allocated once, which raises MemoryError if it is not there. If it is
-        # there, the picture is damaged, or another thread held the memory a moment ago: the second
-        # attempt decides.
+    if picture is None:
+        # OpenCV's libraries do not distinguish a lack of memory from damage. So twice the memory
+        # that a decoder needs is allocated once, which raises MemoryError if it is not there. If it
+        # is there, the picture is damaged, or another thread held the memory a moment ago: the
+        # second attempt decides.
         np.empty(size_wh[0] * size_wh[1] * BYTES_PER_PIXEL, np.uint8)
         picture = _decode(content, flags)
     return None if picture is None else picture.astype(np.uint8, copy=False)

@@ -1,17 +1,19 @@
 """Reads a folder of numbered pictures as a video, a common form of surveillance data sets."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
-from types import MappingProxyType
 
 import numpy as np
 
 from vigil.pixels.pictures.images import ImageSource
+from vigil.pixels.pictures.library_output import damage_in, library_output
+from vigil.pixels.pictures.pages import holds_several
 from vigil.pixels.pictures.picture import Picture
+from vigil.pixels.video.damage import DamagedFrameError
 from vigil.plumbing.errors import InputError, listed, shorten
 from vigil.plumbing.folders import is_hidden
 
@@ -38,15 +40,24 @@ class NumberedPictures:
     Attributes:
         path: the folder.
         fps: the frame rate of the recording, which the pictures do not hold.
+        damaged: libjpeg's message about each damaged picture by frame index, known after the
+            iteration; empty unless damaged pictures are kept.
     """
 
     is_variable_rate = False
     num_hidden = 0
-    damaged: Mapping[int, str] = MappingProxyType({})
+    container_damage: tuple[str, ...] = ()
 
-    def __init__(self, path: Path, fps: Fraction) -> None:
-        """Raises InputError if the folder holds anything but pictures with consecutive numbers."""
+    def __init__(self, path: Path, fps: Fraction, *, keeps_damaged: bool = False) -> None:
+        """Raises InputError if the folder holds anything but pictures with consecutive numbers.
+
+        Args:
+            keeps_damaged: whether pictures in which libjpeg concealed damage are returned and
+                listed in `damaged`; else the first one raises an error.
+        """
         self.path, self.fps = path, fps
+        self.damaged: dict[int, str] = {}
+        self._keeps_damaged = keeps_damaged
         self._names = list_numbered(path)
         self._source = ImageSource(path)
 
@@ -62,11 +73,13 @@ class NumberedPictures:
         """Yields every picture.
 
         Raises:
-            InputError: a picture is damaged, or its size differs from that of the first picture.
+            InputError: a picture is damaged, its size differs from that of the first picture, or
+                its file holds several pictures.
         """
+        self.damaged = {}
         size_wh: tuple[int, int] | None = None
         for index, name in enumerate(self._names):
-            picture = np.ascontiguousarray(self._source.rgb(name)[..., ::-1])
+            picture = np.ascontiguousarray(self._decode(index, name)[..., ::-1])
             picture_wh = (picture.shape[1], picture.shape[0])
             size_wh = size_wh or picture_wh
             if picture_wh != size_wh:
@@ -75,6 +88,23 @@ class NumberedPictures:
                     f"{picture_wh[0]}x{picture_wh[1]} in {shorten(name)}"
                 )
             yield NumberedFrame(picture, float(index / self.fps))
+
+    def _decode(self, index: int, name: str) -> Picture:
+        """(H, W, 3) RGB."""
+        content = self._source.content(name)
+        if holds_several(content):
+            raise InputError(
+                f"{self.path}: expected one picture in each file, got several in {shorten(name)}"
+            )
+        with library_output() as lines:
+            picture = self._source.decode(content, name)
+        if damage := damage_in(lines):
+            if not self._keeps_damaged:
+                raise DamagedFrameError(
+                    f"{self.path}: frame {index} ({shorten(name)}) is damaged: {damage}"
+                )
+            self.damaged[index] = damage
+        return picture
 
 
 def list_numbered(folder: Path) -> list[str]:

@@ -4,7 +4,6 @@ import codecs
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from fractions import Fraction
-from itertools import pairwise
 from pathlib import Path
 from typing import NoReturn, cast
 
@@ -15,13 +14,17 @@ from av.stream import Disposition
 from vigil.pixels.pictures.decoding import MAX_PIXELS
 from vigil.pixels.pictures.picture import Picture
 from vigil.pixels.video.complaints import (
-    damaged_frames,
+    find_damage,
     is_lack_of_memory,
     last_error_after,
     num_errors_logged,
     wait_for_threads,
 )
+from vigil.pixels.video.cut_off import missing_part
+from vigil.pixels.video.damage import DamagedFrameError
 from vigil.pixels.video.display_matrix import orient
+from vigil.pixels.video.packets import read_packets
+from vigil.pixels.video.timing import Timing
 from vigil.plumbing.errors import InputError, printable, shorten
 
 # Containers round their length up, and some count a last frame that has no packet of its own.
@@ -30,6 +33,13 @@ LENGTH_TOLERANCE_FRAMES = 2
 LISTS = (b"#EXTM3U", b"ffconcat ")
 """The beginnings of files that hold no video but name other files: HLS playlists, and FFmpeg's own
 lists."""
+
+DECLARE_BYTES = {"asf", "mov"}
+"""Containers that declare their size, or that of their parts, by FFmpeg's first name for them."""
+
+DECLARE_LENGTH = {"asf", "avi", "flv", "matroska"}
+"""Containers whose header may declare the length of the file, by FFmpeg's first name for them. MP4
+declares the length of each stream. For others, FFmpeg takes the length from the last stamps."""
 
 SHOWN_BY_BROWSERS = {"matroska", "mov"}
 """Containers that browsers play without conversion, by the first of FFmpeg's names for them."""
@@ -65,10 +75,6 @@ def video_streams(container: av.container.InputContainer) -> list[av.VideoStream
     return [stream for stream in container.streams.video if not stream.disposition & NO_VIDEO]
 
 
-class DamagedFrameError(InputError):
-    """A frame in which the decoder concealed damage: a small part or all of it may be wrong."""
-
-
 class VideoReader:
     """Iterates over the frames of a video file. After the iteration, its frame rate is known.
 
@@ -80,6 +86,8 @@ class VideoReader:
         damaged: the damage of each damaged frame by frame index, known after the iteration; empty
             unless damaged frames are kept. The frames after a damaged one are damaged, too, up to
             the next keyframe.
+        container_damage: the demuxer's messages about damage, known after the iteration; empty
+            unless damaged frames are kept. Frames may be missing.
         num_hidden: the number of frames that the file tells players not to show, known after the
             iteration.
     """
@@ -94,15 +102,15 @@ class VideoReader:
         """
         self.path = path
         self.damaged: dict[int, str] = {}
+        self.container_damage: list[str] = []
         self.num_hidden = 0
         self._num_threads = num_threads
         self._keeps_damaged = keeps_damaged
         self._num_errors_before = self._num_frames = 0
         self._is_suspect = False
-        self._seconds: list[float] = []
-        self._rate: Fraction | None = None
-        self._stamps: list[int | None] = []
-        self._unit_s, self._origin_s, self._is_avi = Fraction(1), Fraction(0), False
+        self._timing = Timing()
+        self._origin_s = Fraction(0)
+        self._ends: dict[int, int] = {}
 
     def __iter__(self) -> Iterator[av.VideoFrame]:
         """Yields every frame in order of presentation.
@@ -121,9 +129,15 @@ class VideoReader:
         self._num_errors_before = num_errors_logged()
         with self._open() as (container, stream):
             yield from self._decode(container, stream)
-            if self._is_suspect or num_errors_logged() > self._num_errors_before:
-                self._find_damage()
+            is_suspect = self._is_suspect or num_errors_logged() > self._num_errors_before
+            complaints = self._find_damage() if is_suspect else []
+            missing = missing_part(self.path, self._timing.container)
+            if missing and self._timing.container in DECLARE_BYTES:
+                self._refuse_cut_off(f"expected a whole file, got {missing}")
             self._check_length(container, stream)
+            self._check_stamps()
+            for complaint in [*complaints, missing]:
+                self._note_container_damage(complaint)
 
     @property
     def fps(self) -> Fraction:
@@ -132,11 +146,7 @@ class VideoReader:
         Raises:
             InputError: there is no frame rate in the header, and no time stamps to measure it.
         """
-        measured = self._measured_rate()
-        if self._rate and measured and abs(self._rate / measured - 1) <= Fraction(1, 100):
-            return self._rate
-        rate = measured or self._rate
-        if not rate:
+        if (rate := self._timing.fps) is None:
             raise InputError(f"{self.path}: expected a frame rate, found none")
         return rate
 
@@ -146,12 +156,7 @@ class VideoReader:
 
         Known after the iteration.
         """
-        steps = np.diff(self._seconds)
-        if len(steps) == 0:
-            return False
-        typical = float(np.median(steps))
-        # WebM rounds time stamps to milliseconds, so differences of up to 1.5 ms do not count.
-        return bool((np.abs(steps - typical) > max(0.5 * typical, 0.0015)).any())
+        return not self._timing.is_even
 
     @property
     def stamps(self) -> tuple[list[int], Fraction] | None:
@@ -164,17 +169,16 @@ class VideoReader:
         on a conversion of it, and a conversion subtracts the start time of the file: MPEG-TS starts
         at 1.4 s, or counts from the moment the recorder was switched on.
 
-        The result is None if the file has no time stamps, as a raw stream, or if one frame has
-        none. AVI stores the order of decoding but no time stamps of presentation. If the two orders
-        differ, FFmpeg's guess is wrong, and the result is None as well.
+        The result is None where the frames are taken as evenly spaced: the file has no time stamps,
+        as a raw stream, or stores times of decoding alone and the frames are shown in another order
+        (see `Timing`).
         """
-        known = [stamp for stamp in self._stamps if stamp is not None]
-        if not known or len(known) < len(self._stamps):
+        if (stamps := self._timing.stamps) is None:
             return None
-        if self._is_avi and any(after <= before for before, after in pairwise(known)):
-            return None
-        origin = known[0] if self._is_avi else round(self._origin_s / self._unit_s)
-        return [stamp - origin for stamp in known], self._unit_s
+        starts_at_first = self._timing.container == "avi" or self._timing.is_guessed
+        unit_s = self._timing.unit_s
+        origin = stamps[0] if starts_at_first else round(self._origin_s / unit_s)
+        return [stamp - origin for stamp in stamps], unit_s
 
     @contextmanager
     def _open(self) -> Iterator[tuple[av.container.InputContainer, av.VideoStream]]:
@@ -212,19 +216,20 @@ class VideoReader:
     ) -> Iterator[av.VideoFrame]:
         stream.thread_type = "AUTO"
         stream.codec_context.thread_count = self._num_threads
-        self.damaged, self._is_suspect = {}, False
+        self.damaged, self.container_damage, self._is_suspect = {}, [], False
+        self._ends = {}
         matrices = _Matrices()
-        self._rate = stream.average_rate or stream.guessed_rate
-        self._seconds, self._stamps = [], []
-        self._unit_s = stream.time_base or Fraction(1)
-        name = container.format.name.split(",")[0]
-        self._is_avi = name == "avi"
-        if name not in SHOWN_BY_BROWSERS:
+        stamps: list[int | None] = []
+        self._timing = Timing.of(container, stream, stamps)
+        if self._timing.container not in SHOWN_BY_BROWSERS:
             self._origin_s = Fraction(container.start_time or 0, av.time_base)
         size_wh: tuple[int, int] | None = None
         self.num_hidden = num_frames = 0
         try:
-            for packet in container.demux(stream):
+            for packet in read_packets(container):
+                self._note_end(packet)
+                if packet.stream_index != stream.index:
+                    continue
                 self.num_hidden += packet.is_discard
                 self._is_suspect |= packet.is_corrupt  # set by the demuxer of MPEG-TS
                 for frame in packet.decode():
@@ -236,9 +241,7 @@ class VideoReader:
                             f"{self.path}: expected frames of {size_wh[0]}x{size_wh[1]}, got "
                             f"{frame.width}x{frame.height} at frame {num_frames}"
                         )
-                    if frame.time is not None:
-                        self._seconds.append(frame.time)
-                    self._stamps.append(frame.pts)
+                    stamps.append(frame.pts)
                     matrices.attach_to(frame)
                     num_frames += 1
                     yield frame
@@ -248,18 +251,29 @@ class VideoReader:
         if num_frames == 0:
             raise InputError(f"{self.path}: expected a video, got one of zero frames")
 
-    def _find_damage(self) -> None:
+    def _note_end(self, packet: av.Packet) -> None:
+        """Notes where each stream ends: sound may go on where the video has its last frame."""
+        start = packet.dts if packet.pts is None else packet.pts
+        if not packet.size or start is None:
+            return
+        number = packet.stream_index
+        self._ends[number] = max(self._ends.get(number, start), start + (packet.duration or 0))
+
+    def _find_damage(self) -> list[str]:
         """Decodes again on one thread, to assign the logged errors to the frames of this file.
 
         The errors may also come from another file that was decoded at the same time.
+
+        Returns:
+            The demuxer's messages.
         """
         try:
-            with self._open() as (container, stream):
-                messages = damaged_frames(container, stream)
+            damage = find_damage(self._open)
         except MemoryError as error:
             raise MemoryError(f"{self.path}: {error}") from None
-        for frame_index, message in sorted(messages.items()):
+        for frame_index, message in sorted(damage.frames.items()):
             self._note_damage(frame_index, message)
+        return damage.container
 
     def _note_damage(self, frame_index: int, message: str) -> None:
         if not self._keeps_damaged:
@@ -267,6 +281,16 @@ class VideoReader:
                 f"{self.path}: frame {frame_index} is damaged: {shorten(printable(message), 120)}"
             )
         self.damaged.setdefault(frame_index, message)
+
+    def _note_container_damage(self, message: str) -> None:
+        if not message:
+            return
+        if not self._keeps_damaged:
+            raise DamagedFrameError(
+                f"{self.path}: its container is damaged, frames may be missing: "
+                f"{shorten(printable(message), 120)}"
+            )
+        self.container_damage.append(printable(message))
 
     def _refuse(self, expected: str, error: Exception) -> NoReturn:
         """Raises InputError for a fault of the file, or MemoryError if memory was short."""
@@ -279,37 +303,45 @@ class VideoReader:
     def _check_length(self, container: av.container.InputContainer, stream: av.VideoStream) -> None:
         num_declared = stream.frames - self.num_hidden
         if self._num_frames < num_declared - LENGTH_TOLERANCE_FRAMES:
-            raise InputError(
-                f"{self.path}: expected {num_declared} frames as its header declares, got "
-                f"{self._num_frames}; the file is cut off or damaged"
+            self._refuse_cut_off(
+                f"expected {num_declared} frames as its header declares, got {self._num_frames}"
             )
-        if not stream.frames:
-            self._check_duration(_declared_duration(container, stream))
-
-    def _check_duration(self, declared_s: float) -> None:
-        """Checks the duration in headers without a number of frames.
-
-        At a variable rate, the duration does not determine the number of frames. So the end of the
-        last frame is compared, and the last frame is taken to be as long as the longest one.
-        """
-        rate = self._measured_rate() or self._rate
-        if not rate or not self._seconds:
+        timing = self._timing
+        rate, seconds = timing.measured_fps or timing.fps, timing.seconds()
+        if not rate or not len(seconds):
             return
-        steps = np.diff(self._seconds)
-        longest_s = max([1 / float(rate), *steps.tolist()])
-        end_s = self._seconds[-1] + longest_s
+        # At a variable rate, the duration does not determine the number of frames. So the end of
+        # the last frame is compared. The last frame is taken to be as long as the longest one.
+        end_s = float(seconds[-1]) + max(1 / float(rate), timing.longest_step_s)
+        # FFmpeg gives each stream of ASF the length of the whole file.
+        is_declared = not stream.frames and timing.container != "asf"
+        declared_s = _declared_duration(container, stream) if is_declared else 0.0
+        if timing.container in DECLARE_LENGTH and container.duration:
+            # The length of the whole file, of which the video may be the shorter part.
+            last_s = max([end_s, *(self._end_s(container, number) for number in self._ends)])
+            if last_s < container.duration / av.time_base - LENGTH_TOLERANCE_FRAMES / float(rate):
+                declared_s = container.duration / av.time_base
         if end_s < declared_s - LENGTH_TOLERANCE_FRAMES / float(rate):
-            raise InputError(
-                f"{self.path}: expected a length of {declared_s:.2f} s as its header declares, got "
-                f"a last frame at {self._seconds[-1]:.2f} s; the file is cut off or damaged"
+            self._refuse_cut_off(
+                f"expected a length of {declared_s:.2f} s as its header declares, got "
+                f"a last frame at {seconds[-1]:.2f} s"
             )
 
-    def _measured_rate(self) -> Fraction | None:
-        """The mean frame rate by the first and the last time stamp, rounded to microseconds."""
-        if len(self._seconds) < 2 or self._seconds[-1] <= self._seconds[0]:
-            return None
-        span_us = round((self._seconds[-1] - self._seconds[0]) * 1_000_000)
-        return Fraction((len(self._seconds) - 1) * 1_000_000, span_us).limit_denominator(100_000)
+    def _end_s(self, container: av.container.InputContainer, number: int) -> float:
+        """When the last packet of a stream ends, in seconds."""
+        return self._ends[number] * float(container.streams[number].time_base or 0)
+
+    def _check_stamps(self) -> None:
+        """Frames without time stamps are taken as evenly spaced, so the others must be even."""
+        num_missing, num_frames = self._timing.num_missing, self._num_frames
+        if 0 < num_missing < num_frames and self.is_variable_rate:
+            raise InputError(
+                f"{self.path}: expected the time stamp of each frame, got none for {num_missing} "
+                f"of {num_frames} frames, and a varying frame rate"
+            )
+
+    def _refuse_cut_off(self, problem: str) -> NoReturn:
+        raise InputError(f"{self.path}: {problem}; the file is cut off or damaged")
 
 
 def _still_format(container: av.container.InputContainer) -> str:

@@ -11,8 +11,8 @@ from vigil.pixels.video.numbered import NumberedFrame, NumberedPictures
 from vigil.pixels.video.reading import VideoReader, to_bgr
 
 Source: TypeAlias = VideoReader | NumberedPictures
-"""Iterates over frames. After the iteration, `fps`, `is_variable_rate`, `stamps`, `num_hidden` and
-`damaged` are known."""
+"""Iterates over frames. After the iteration, `fps`, `is_variable_rate`, `stamps`, `num_hidden`,
+`damaged` and `container_damage` are known."""
 SourceFrame: TypeAlias = av.VideoFrame | NumberedFrame
 """A frame; its `time` is in seconds, or None if the file has no time stamp for it."""
 
@@ -33,7 +33,7 @@ def open_source(
             raised by the iteration.
     """
     if path.is_dir():
-        return NumberedPictures(path, picture_fps)
+        return NumberedPictures(path, picture_fps, keeps_damaged=keeps_damaged)
     return VideoReader(path, num_threads, keeps_damaged=keeps_damaged)
 
 
