@@ -188,10 +188,12 @@ def _box(
 def _turn(entry: Mapping[str, Any], box: dict[str, Any], place: str) -> bool:
     """Replaces a turned box by the upright box around it, and tells whether it was turned."""
     for key in UNKNOWN_KEYS:
-        check_upright(entry.get(key), key, place)
+        if key in entry:
+            check_upright(entry[key], key, place)
     attributes = entry.get("attributes")
-    turn = attributes.get(ROTATION) if isinstance(attributes, dict) else None
-    degrees = degrees_of(turn, f"attributes.{ROTATION}", place)
+    if not isinstance(attributes, dict):
+        return False
+    degrees = degrees_of(attributes.get(ROTATION), f"attributes.{ROTATION}", place)
     if not degrees % 360:
         return False
     x1, y1, x2, y2 = (box[corner] for corner in CORNERS)

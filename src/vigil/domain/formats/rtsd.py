@@ -25,6 +25,7 @@ CORNER_COLUMNS = ["x_from", "y_from", "width", "height"]
 COLUMNS = ["filename", *CORNER_COLUMNS, "sign_class"]
 UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 QUOTED = re.compile(r'"(?:[^"]|"")*"')
+SPACE = re.compile(r"\s")
 SPACE_FIRST = re.compile(r"(?:^|,) ")
 
 
@@ -55,9 +56,10 @@ def read_rtsd(file: Path, malformed: Policy, findings: Findings) -> Annotations:
             row = dict(zip(names, cells, strict=True))
             texts = {column: _text(row, column, place) for column in ("filename", "sign_class")}
             x, y, width, height = (_number(row, column, place) for column in CORNER_COLUMNS)
-            spaced = [row[column] for column in COLUMNS if row[column] != row[column].strip()]
-            if spaced or SPACE_FIRST.search(QUOTED.sub("", line)):
-                findings.note(SPACES, [f"{place}: {shorten(spaced[0] if spaced else line)}"])
+            if SPACE.search(line):
+                spaced = [row[column] for column in COLUMNS if row[column] != row[column].strip()]
+                if spaced or SPACE_FIRST.search(QUOTED.sub("", line)):
+                    findings.note(SPACES, [f"{place}: {shorten(spaced[0] if spaced else line)}"])
             boxes["image"].append(texts["filename"])
             boxes["label"].append(texts["sign_class"])
             boxes["place"].append(place)

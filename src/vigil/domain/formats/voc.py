@@ -139,10 +139,12 @@ def _check_tags(annotation: ElementTree.Element, file: Path) -> None:
     """
     num_objects = len(annotation.findall("object"))
     for element in annotation.iter():
-        tag = str(element.tag).rpartition("}")[2]  # without an XML namespace
-        if element.tag not in KNOWN_TAGS and tag.lower() in KNOWN_TAGS:
-            raise InputError(f"{file}: expected <{tag.lower()}>, got <{str(element.tag)[:40]}>")
-        num_objects -= tag == "object"
+        if element.tag in KNOWN_TAGS:
+            num_objects -= element.tag == "object"
+            continue
+        tag = str(element.tag).rpartition("}")[2].lower()  # without an XML namespace
+        if tag in KNOWN_TAGS:
+            raise InputError(f"{file}: expected <{tag}>, got <{str(element.tag)[:40]}>")
     if num_objects:
         raise InputError(
             f"{file}: expected each <object> directly in the <annotation>, found "
@@ -165,10 +167,9 @@ def _corners(element: ElementTree.Element, place: str) -> list[Corners]:
 
 def _degrees(element: ElementTree.Element, place: str) -> float:
     """The angle by which CVAT says the box is turned; 0 where there is none."""
-    for parent in (element, *element.findall("bndbox")):
-        for key in UNKNOWN_KEYS:
-            for one in parent.findall(key):
-                check_upright((one.text or "").strip(), key, place)
+    for one in (*element, *element.findall("bndbox/*")):
+        if one.tag in UNKNOWN_KEYS:
+            check_upright((one.text or "").strip(), one.tag, place)
     found = {
         degrees_of(_only(attribute, "value", place), ROTATION, place) % 360
         for attribute in element.findall("attributes/attribute")
@@ -193,10 +194,12 @@ def _only(element: ElementTree.Element, path: str, place: object) -> str:
     Raises:
         InputError: there are several whose texts differ.
     """
-    texts = {(found.text or "").strip(): None for found in element.findall(path)}
-    if len(texts) > 1:
-        raise InputError(f"{place}: expected one {path}, found {shorten(list(texts))}")
-    return next(iter(texts), "")
+    found = element.findall(path)
+    text = (found[0].text or "").strip() if found else ""
+    if len(found) > 1 and any((other.text or "").strip() != text for other in found):
+        texts = [(other.text or "").strip() for other in found]
+        raise InputError(f"{place}: expected one {path}, found {shorten(texts)}")
+    return text
 
 
 def _text(element: ElementTree.Element, path: str, place: object) -> str:
