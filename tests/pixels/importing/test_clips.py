@@ -250,8 +250,8 @@ class TestFrameLabelled:
 
     def test_a_file_that_is_no_video_is_told(self, tmp_path: Path) -> None:
         write_numbered(tmp_path / "a", 20)
-        (tmp_path / "README.txt").write_text("hello")
-        with pytest.raises(InputError, match=r"README\.txt: expected a video"):
+        (tmp_path / "broken.mp4").write_text("hello")
+        with pytest.raises(InputError, match=r"broken\.mp4: expected a video"):
             imported(tmp_path, write_labels(tmp_path, "a,0,5,"))
 
 
