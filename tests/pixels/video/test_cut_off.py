@@ -61,7 +61,7 @@ def test_cut_off_files_are_told(tmp_path: Path, kind: str) -> None:
         assert "\n" not in str(error.value)
 
 
-@pytest.mark.parametrize("kind", set(KINDS) - {"MPEG-TS"})
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "MPEG-TS"])
 def test_a_hole_is_told(tmp_path: Path, kind: str) -> None:
     file = write(tmp_path, kind)
     content = file.read_bytes()
