@@ -4,7 +4,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from vigil.domain.clips.windows import write_windows
-from vigil.pixels.importing.clips import import_class_folders, import_frame_labelled, list_notes
+from vigil.pixels.importing.clips import import_class_folders, import_frame_labelled, list_videos
 from vigil.plumbing.errors import listed
 from vigil.plumbing.folders import below
 from vigil.plumbing.outputs import whole
@@ -26,11 +26,12 @@ def main(
     fps = Fraction(str(picture_fps))
     if clip_labels:
         (labels,) = below(clips, [clip_labels])
-        table = import_frame_labelled(
-            clips, labels, settings, group_pattern=clip_group_pattern, picture_fps=fps
-        )
-        if notes := list_notes(clips, labels):
+        videos, notes = list_videos(clips, labels)
+        if notes:
             print(f"left out, as no video by name: {listed(notes)}")
+        table = import_frame_labelled(
+            clips, labels, videos, settings, group_pattern=clip_group_pattern, picture_fps=fps
+        )
     else:
         table = import_class_folders(
             clips,

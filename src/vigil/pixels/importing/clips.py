@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -23,14 +23,26 @@ from vigil.settings.import_clips import ImportClips
 
 TIME_DECIMALS = 6
 MASKS = "_gt"
+"""The suffix of the folder with a video's masks of anomalies, after the name of the video."""
 NO_VIDEOS = {
     ".csv", ".htm", ".html", ".json", ".m", ".mat", ".md", ".npy", ".pdf", ".srt", ".txt", ".xml",
     ".yaml", ".yml",
 }  # fmt: skip
 """Endings of files that data sets keep beside their videos."""
 NOTES = {"readme", "license", "licence"}
-"""The same of names without an ending."""
-"""The suffix of the folder with a video's masks of anomalies, after the name of the video."""
+"""Names without an ending of such files, in lower case."""
+
+
+class Listing(NamedTuple):
+    """The files below a folder of videos, sorted.
+
+    Attributes:
+        videos: files, and folders of numbered pictures.
+        notes: files that are tables, texts or documents by their names, except the labels.
+    """
+
+    videos: list[str]
+    notes: list[str]
 
 
 def import_class_folders(
@@ -66,19 +78,27 @@ def import_class_folders(
 
 
 def import_frame_labelled(
-    clips: Path, labels: Path, settings: ImportClips, *, group_pattern: str, picture_fps: Fraction
+    clips: Path,
+    labels: Path,
+    videos: Sequence[str],
+    settings: ImportClips,
+    *,
+    group_pattern: str,
+    picture_fps: Fraction,
 ) -> pd.DataFrame:
     """Windows of long videos, one every `stride_s`. A CSV file labels the anomalous frames.
+
+    Args:
+        videos: the paths of the videos below `clips`; see `list_videos`.
 
     Returns:
         The columns of `WINDOW_DTYPES` and `LABEL_DTYPES`.
 
     Raises:
-        InputError: there is no video, a label belongs to no video or to frames past the end of its
+        InputError: a label belongs to no video or to frames past the end of its
             video, a video is shorter than a window, or all windows are normal or all anomalous.
     """
     ranges = read_frame_labels(labels)
-    videos = list(list_videos(clips, labels))
     if unknown := ranges.keys() - set(videos):
         raise InputError(
             f"{labels}: expected videos below {clips} ({listed(videos, 4)}), got {listed(unknown)}"
@@ -118,46 +138,36 @@ def import_frame_labelled(
     return table
 
 
-def list_videos(folder: Path, labels: Path) -> Iterator[str]:
-    """Videos at any depth below a folder, sorted: files, and folders of numbered pictures.
+def list_videos(folder: Path, labels: Path) -> Listing:
+    """Lists videos at any depth below a folder, and the documents beside them.
 
-    Hidden files, the file of labels, folders of masks (`<video>_gt`) and what `is_note` recognises
-    are left out.
+    Hidden files, the file of labels and folders of masks (`<video>_gt`) are left out.
 
     Raises:
         InputError: there is no video.
     """
     videos: list[str] = []
+    notes: list[str] = []
     folders = [folder]
     while folders:
         for path in sorted(folders.pop().iterdir()):
-            if is_hidden(path.name) or path.samefile(labels):
+            if is_hidden(path.name) or path.resolve() == labels.resolve():
                 continue
             is_masks = path.name.endswith(MASKS)
-            if path.is_file() and is_note(path):
-                continue
-            if path.is_file() or (not is_masks and _holds_pictures(path)):
+            if path.is_file() and _is_note(path):
+                notes.append(path.relative_to(folder).as_posix())
+            # A link to nothing counts as a video, so that reading it raises the error.
+            elif not path.is_dir() or (not is_masks and _holds_pictures(path)):
                 videos.append(path.relative_to(folder).as_posix())
             elif not is_masks:
                 folders.append(path)
     if not videos:
         raise InputError(f"{folder}: expected videos or folders of numbered pictures, found none")
     below(folder, videos)
-    yield from sorted(videos)
+    return Listing(sorted(videos), sorted(notes))
 
 
-def list_notes(folder: Path, labels: Path) -> list[str]:
-    """The files below a folder that `list_videos` leaves out as no videos, but for the labels."""
-    files = (path for path in folder.rglob("*") if path.is_file() and is_note(path))
-    return sorted(
-        file.relative_to(folder).as_posix()
-        for file in files
-        if not is_hidden(file.name) and not file.samefile(labels)
-    )
-
-
-def is_note(file: Path) -> bool:
-    """Whether a file is a table, a text or a document by its name, and so not a video."""
+def _is_note(file: Path) -> bool:
     return file.suffix.lower() in NO_VIDEOS or file.name.lower() in NOTES
 
 
