@@ -47,7 +47,7 @@ from vigil.plumbing.memo import file_digest
 from vigil.plumbing.records import write_csv
 from vigil.plumbing.trainings import forget_checkpoints
 from vigil.settings.embed_clips import EmbedClips, NetworkName
-from vigil.settings.fit_autoencoder import FitAutoencoder
+from vigil.settings.fit_alarm import FitAlarm
 
 NUM_FRAMES, SIZE_WH = 40, (320, 240)
 NUM_ROUNDS = 5
@@ -155,11 +155,11 @@ def _speed(name: NetworkName, paths: list[Path], num_rounds: int) -> Row:
 
 
 def _fit_epochs(vectors: Vectors) -> None:
-    """Thirty epochs as `fit_autoencoder` runs them: validation, checkpoints, curves."""
+    """Thirty epochs as `fit_alarm` runs them: validation, checkpoints, curves."""
     curves = WORK / "fit_curves"
     shutil.rmtree(curves, ignore_errors=True)
     model = Autoencoder(width=vectors.shape[1], hidden=[128, 32], dropout=0.1, error="sum")
-    rows, told = np.arange(len(vectors)), shipped(FitAutoencoder)
+    rows, told = np.arange(len(vectors)), shipped(FitAlarm)
     enough = {"max_epochs": NUM_EPOCHS, "patience_epochs": NUM_EPOCHS, "precision": "32-true"}
     plan = Plan(
         AutoencoderTraining(model, told.optimisation),

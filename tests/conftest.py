@@ -122,7 +122,7 @@ def alarm_words(clips: str = "scene/clips") -> dict[str, tuple[str, ...]]:
             *("--metrics", "metrics/split_alarm.json"),
         ),
         "embed_clips": (*embedded, *windows),
-        "fit_autoencoder": (*embedded, *labels, *splits, *model, "--curves", "models/alarm_curves"),
+        "fit_alarm": (*embedded, *labels, *splits, *model, "--curves", "models/alarm_curves"),
         "predict_alarm": (
             *(*embedded, *labels, *splits, *model),
             *("--predictions", "data/predictions/alarm"),
@@ -153,7 +153,7 @@ OUTPUTS = {
         for stage, branch in (
             ("train_classifier", "classifier"),
             ("train_detector", "detector"),
-            ("fit_autoencoder", "alarm"),
+            ("fit_alarm", "alarm"),
         )
     },
     **{

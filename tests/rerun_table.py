@@ -27,7 +27,7 @@ or the parameters of a detector of another kind. An upgrade of a library is no c
 upgrade it trains nothing again either; `make clean-state` forgets.
 
 """
-TRAININGS = ("train_classifier", "train_detector", "fit_autoencoder")
+TRAININGS = ("train_classifier", "train_detector", "fit_alarm")
 
 Change = Callable[[Project], object]
 
@@ -130,7 +130,7 @@ CHANGES: dict[str, Change] = {
     "`train_detector`": set_param("train_detector", "architecture", value="anchor"),
     "`import_clips`": set_param("import_clips", "num_windows", value=2),
     "`embed_clips`": set_param("embed_clips", "flow_histogram", "num_bins", value=4),
-    "`fit_autoencoder`": set_param("fit_autoencoder", "network", "dropout", value=0.0),
+    "`fit_alarm`": set_param("fit_alarm", "network", "dropout", value=0.0),
     "`predict.classifier`": set_param("predict", "classifier", "batch_size", value=8),
     "`predict.detector`": set_param("predict", "detector", "suppression", "iou", value=0.5),
     "`predict.alarm`": set_param("predict", "alarm", "num_neighbours", value=3),

@@ -13,6 +13,7 @@ import pytest
 import torch
 from reference_page import ROOT
 from tiny_settings import shipped
+from vigil.pixels.flow.embedder import FlowEmbedder
 
 from vigil import alarm, classifier, detector
 from vigil.domain.clips.scores import SCORERS
@@ -24,7 +25,6 @@ from vigil.learn.classifier.network.registry import build_classifier
 from vigil.learn.detector import trained as trained_detector
 from vigil.learn.detector.network.registry import build_detector
 from vigil.learn.networks.weights import save_model
-from vigil.pixels.flow.embedder import FlowEmbedder
 from vigil.settings.embed_clips import EmbedClips
 
 NAMES: dict[str, Any] = {

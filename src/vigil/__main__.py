@@ -10,7 +10,7 @@ from vigil.plumbing.errors import InputError, printable
 from vigil.plumbing.failures import explain_failure
 from vigil.plumbing.own_source import use_own_source
 
-TRAININGS = ("train_classifier", "train_detector", "fit_autoencoder")
+TRAININGS = ("train_classifier", "train_detector", "fit_alarm")
 
 Command = Callable[[argparse.Namespace], None]
 

@@ -1,5 +1,11 @@
 """The alarm for unusual behaviour, for programs of your own."""
 
-from vigil.learn.alarm.trained import TrainedAlarm, Verdict
+from vigil.learn.alarm.trained import (
+    AlarmStream,
+    Evidence,
+    TrainedAlarm,
+    Verdict,
+    WindowVerdict,
+)
 
-__all__ = ["TrainedAlarm", "Verdict"]
+__all__ = ["AlarmStream", "Evidence", "TrainedAlarm", "Verdict", "WindowVerdict"]

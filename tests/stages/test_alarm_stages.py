@@ -34,7 +34,7 @@ from vigil.domain.clips.windows import read_labels
 Run = Callable[..., Outcome]
 SIDES = ("train", "val", "test")
 STAGES = list(alarm_words())
-LIGHT = [stage for stage in STAGES if stage not in {"fit_autoencoder", "predict_alarm"}]
+LIGHT = [stage for stage in STAGES if stage not in {"fit_alarm", "predict_alarm"}]
 
 
 @pytest.fixture(scope="session")
@@ -49,8 +49,8 @@ def untouched_clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
         clip_group_pattern=r"(\w+_g\d+)_",
     )
     params["embed_clips"]["flow_histogram"].update(num_pairs=8, short_side_px=72)
-    params["fit_autoencoder"]["network"].update(hidden=[16, 4])
-    params["fit_autoencoder"]["fitting"].update(max_epochs=6, batch_size=8)
+    params["fit_alarm"]["network"].update(hidden=[16, 4])
+    params["fit_alarm"]["fitting"].update(max_epochs=6, batch_size=8)
     params["evaluate"]["alarm"].update(num_bootstrap=20, num_pictures=2)
     (folder / "params.yaml").write_text(yaml.safe_dump(params), encoding="utf-8")
     write_drawn(Project(folder))
@@ -262,8 +262,8 @@ def test_a_network_is_tuned_and_used(project: Project, run_stage: Run) -> None:
             path.unlink()
     project.set_params("embed_clips", backbone="x3d_xs")
     project.set_params("embed_clips.network", precision="32-true")
-    project.set_params("fit_autoencoder.fitting", max_epochs=2, batch_size=4)
-    project.set_params("fit_autoencoder.fine_tuning", from_epoch=2, learning_rate=0.01)
+    project.set_params("fit_alarm.fitting", max_epochs=2, batch_size=4)
+    project.set_params("fit_alarm.fine_tuning", from_epoch=2, learning_rate=0.01)
     outcome = run_until(project, run_stage, "evaluate_alarm")
     assert (outcome.code, outcome.stderr) == (0, "")
     card = json_of(project, "models/alarm.json")
@@ -491,20 +491,20 @@ BAD: dict[str, tuple[str, Callable[[Project], object], str]] = {
     "a clip gone": ("embed_clips", lambda p: None, "clips/creep/creep_g00_c1.mp4"),
     "a backbone without weights to tune": (
         "import_clips",
-        lambda p: p.set_params("fit_autoencoder.fine_tuning", from_epoch=1),
-        "params.yaml: fit_autoencoder.fine_tuning.from_epoch: expected 0 with embed_clips.backbone:"
+        lambda p: p.set_params("fit_alarm.fine_tuning", from_epoch=1),
+        "params.yaml: fit_alarm.fine_tuning.from_epoch: expected 0 with embed_clips.backbone:"
         " flow_histogram, which cannot learn",
     ),
     "tuning that never begins": (
         "import_clips",
-        lambda p: p.set_params("fit_autoencoder.fine_tuning", from_epoch=7),
-        "params.yaml: fit_autoencoder: expected fine_tuning.from_epoch to be at most "
+        lambda p: p.set_params("fit_alarm.fine_tuning", from_epoch=7),
+        "params.yaml: fit_alarm: expected fine_tuning.from_epoch to be at most "
         "fitting.max_epochs (6), got 7",
     ),
     "one vector a batch for a norm": (
         "import_clips",
-        lambda p: p.set_params("fit_autoencoder.fitting", batch_size=1),
-        "params.yaml: fit_autoencoder: expected fitting.batch_size to be at least 2",
+        lambda p: p.set_params("fit_alarm.fitting", batch_size=1),
+        "params.yaml: fit_alarm: expected fitting.batch_size to be at least 2",
     ),
     "frames that a network does not take": (
         "embed_clips",
@@ -524,9 +524,9 @@ BAD: dict[str, tuple[str, Callable[[Project], object], str]] = {
         "got 5",
     ),
     "precision for a GPU": (
-        "fit_autoencoder",
-        lambda p: p.set_params("fit_autoencoder.fitting", precision="16-mixed"),
-        "params.yaml: fit_autoencoder.fitting.precision: expected auto, 32-true or bf16-mixed on a "
+        "fit_alarm",
+        lambda p: p.set_params("fit_alarm.fitting", precision="16-mixed"),
+        "params.yaml: fit_alarm.fitting.precision: expected auto, 32-true or bf16-mixed on a "
         "CPU, got 16-mixed",
     ),
     "weights that are not there": (

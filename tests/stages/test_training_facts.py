@@ -293,8 +293,8 @@ def test_vectors_that_are_learnt_from_count_and_others_do_not(
     change: str,
     expected: set[str],
 ) -> None:
-    before = facts_of(embeddings, "fit_autoencoder")
-    assert facts_of(embeddings, "fit_autoencoder") == before
+    before = facts_of(embeddings, "fit_alarm")
+    assert facts_of(embeddings, "fit_alarm") == before
     folder = embeddings.folder / "data/embeddings"
     index, vectors, facts = read_embeddings(folder)
     if change == "vector":
@@ -308,29 +308,29 @@ def test_vectors_that_are_learnt_from_count_and_others_do_not(
     shutil.rmtree(folder)
     folder.mkdir()
     write_embeddings(index, vectors, facts, folder)
-    assert differing(before, facts_of(embeddings, "fit_autoencoder")) == expected
+    assert differing(before, facts_of(embeddings, "fit_alarm")) == expected
 
 
 def test_sides_that_change_places_count(
     embeddings: Project, facts_of: Callable[[Project, str], dict[str, Any]]
 ) -> None:
-    before = facts_of(embeddings, "fit_autoencoder")
+    before = facts_of(embeddings, "fit_alarm")
     splits = embeddings.folder / "data/splits/alarm"
     train, val = (read_side(splits / f"{side}.json") for side in ("train", "val"))
     (splits / "train.json").write_text(json.dumps([*train[1:], val[0]]))
     (splits / "val.json").write_text(json.dumps([train[0], *val[1:]]))
-    assert differing(before, facts_of(embeddings, "fit_autoencoder")) == {"vectors"}
+    assert differing(before, facts_of(embeddings, "fit_alarm")) == {"vectors"}
 
 
 def test_how_to_tune_counts_only_where_it_tunes(
     embeddings: Project, facts_of: Callable[[Project, str], dict[str, Any]]
 ) -> None:
-    before = facts_of(embeddings, "fit_autoencoder")
-    embeddings.set_params("fit_autoencoder.fine_tuning", learning_rate=0.1)
-    assert facts_of(embeddings, "fit_autoencoder") == before
+    before = facts_of(embeddings, "fit_alarm")
+    embeddings.set_params("fit_alarm.fine_tuning", learning_rate=0.1)
+    assert facts_of(embeddings, "fit_alarm") == before
 
 
-@pytest.mark.parametrize("script", ["stages/embed_clips.py", "stages/fit_autoencoder.py"])
+@pytest.mark.parametrize("script", ["stages/embed_clips.py", "stages/fit_alarm.py"])
 @pytest.mark.parametrize(
     ("backbone", "own"),
     [
@@ -359,8 +359,8 @@ def test_code_that_tunes_counts_only_where_it_tunes(
     embeddings.set_params("embed_clips", backbone="r2plus1d_18")
     digest = fingerprints.code_digest
     for from_epoch in (0, 1):
-        embeddings.set_params("fit_autoencoder.fine_tuning", from_epoch=from_epoch)
-        before = facts_of(embeddings, "fit_autoencoder")
+        embeddings.set_params("fit_alarm.fine_tuning", from_epoch=from_epoch)
+        before = facts_of(embeddings, "fit_alarm")
         for name in (
             "learn.alarm.training.fine_tuning",
             "learn.alarm.training.frames",
@@ -375,14 +375,14 @@ def test_code_that_tunes_counts_only_where_it_tunes(
                     "code_digest",
                     lambda file, own=edited: "x" if file == own else digest(file),
                 )
-                found = differing(before, facts_of(embeddings, "fit_autoencoder"))
+                found = differing(before, facts_of(embeddings, "fit_alarm"))
             assert found == ({"code"} if from_epoch else set()), name
     (clips / "0.mp4").write_bytes(b"other frames")
-    assert differing(before, facts_of(embeddings, "fit_autoencoder")) == {"clips"}
+    assert differing(before, facts_of(embeddings, "fit_alarm")) == {"clips"}
     (clips / "9.mp4").write_bytes(b"other frames")  # tests
-    again = facts_of(embeddings, "fit_autoencoder")
+    again = facts_of(embeddings, "fit_alarm")
     (clips / "0.mp4").write_bytes(b"frames")
-    assert differing(before, facts_of(embeddings, "fit_autoencoder")) == set()
+    assert differing(before, facts_of(embeddings, "fit_alarm")) == set()
     assert differing(before, again) == {"clips"}
 
 

@@ -5,6 +5,12 @@ validation scores of allowed clips, the k-th smallest, come with what is known o
 validation and later clips are drawn alike and independently, the rate of false alarms over all such
 validation sets follows Beta(n + 1 - k, k), its mean being (n + 1 - k) / (n + 1) (Vovk,
 "Conditional Validity of Inductive Conformal Predictors", 2012).
+
+Several channels raise the alarm, each by its own threshold. `conformal` gives each an equal part of
+the rate, so that together they keep it whatever they have in common (Bonferroni). A joint rank of
+the largest ratio would need ratios by scales that validation did not set; scaled by the validation
+scores themselves it broke the rate where clips are few, and scaled by training scores it caught
+less (`campaigns/shared_rate.py` simulates this).
 """
 
 import math
@@ -17,6 +23,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.stats import beta
 
+from vigil.domain.clips.scores import raising_of
 from vigil.domain.measures.intervals import CONFIDENCE, proportion_interval
 from vigil.plumbing.errors import FieldError, InputError
 from vigil.plumbing.records import write_json
@@ -61,7 +68,7 @@ def pick(rule: PickThreshold, allowed: Floats, anomalous: Floats) -> Threshold:
             raise FieldError(
                 "false_alarm_rate",
                 f"expected at least {needed} allowed clips in validation for a rate of "
-                f"{rule.false_alarm_rate}, got {num}",
+                f"{rule.false_alarm_rate:g} a channel, got {num}",
             )
     value = float(np.sort(allowed)[rank - 1])
     # Of equal scores the last counts: none of them is above the threshold.
@@ -105,14 +112,17 @@ def write_thresholds(
 
     Args:
         clips: `is_anomalous` and a column for each scorer, validation clips alone.
+        scorers: the first of each channel raises the alarm.
 
     Raises:
         InputError: as `pick`.
     """
     is_anomalous = clips["is_anomalous"].to_numpy()
+    raising = list(raising_of(scorers).values())
+    part = rule.share_of(len(raising))
     picked = {
         name: pick(
-            rule,
+            part,
             clips.loc[~is_anomalous, name].to_numpy(),
             clips.loc[is_anomalous, name].to_numpy(),
         )
@@ -120,6 +130,10 @@ def write_thresholds(
     }
     record = {
         "scorers": {name: asdict(threshold) for name, threshold in picked.items()},
+        "raising": raising,
+        "expected_false_alarm_rate_at_most": min(
+            1.0, sum(picked[name].expected_false_alarm_rate for name in raising)
+        ),
         "rule": rule.model_dump(),
         "confidence": CONFIDENCE,
         "picked_on": {

@@ -7,7 +7,8 @@ from typing import Any
 
 import pandas as pd
 
-from vigil.domain.clips.scores import AUTOENCODER, SCORERS, round_digits
+from vigil.domain.clips.scores import raising_of, round_digits, scorers_of
+from vigil.domain.clips.verdicts import ratio_of
 from vigil.domain.measures.alarm import (
     accuracy_by_class,
     accuracy_by_split,
@@ -24,6 +25,10 @@ from vigil.plumbing.records import write_csv
 from vigil.settings.evaluate_alarm import EvaluateAlarm
 
 NUM_DIGITS = 3  # of a threshold that people compare; the one in use has more
+ALARM = 1.0
+"""A clip raises the alarm where a channel's score is more than so many times its threshold."""
+LARGEST_RATIO = 1e9
+"""Stands for that of a score to a threshold of 0: tables hold finite numbers."""
 
 
 class AlarmEvaluation:
@@ -37,12 +42,21 @@ class AlarmEvaluation:
         Raises:
             InputError: a scorer without a threshold, or a test without clips of either kind.
         """
-        self._clips = clips.assign(error=clips[AUTOENCODER])
+        self._scorers = scorers_of(clips)
+        if missing := set(self._scorers) - thresholds.keys():
+            raise InputError(f"expected a threshold of each scorer, got none of {listed(missing)}")
+        self._raising = raising_of(self._scorers)
+        ratios = pd.DataFrame(
+            {
+                channel: [_finite(ratio_of(score, thresholds[name])) for score in clips[name]]
+                for channel, name in self._raising.items()
+            },
+            index=clips.index,
+        )
+        self._ratios = ratios
+        self._clips = clips.assign(error=ratios.max(axis=1), channel=ratios.idxmax(axis=1))
         self._test = self._clips[clips["split"] == TEST]
         self._thresholds, self._settings = thresholds, settings
-        if missing := set(SCORERS) - thresholds.keys():
-            raise InputError(f"expected a threshold of each scorer, got none of {listed(missing)}")
-        self._threshold = thresholds[AUTOENCODER]
         if self._test["is_anomalous"].nunique() < 2:
             raise InputError(
                 "expected allowed and anomalous clips in the test, got "
@@ -50,28 +64,28 @@ class AlarmEvaluation:
             )
 
     def numbers(self) -> dict[str, Any]:
-        """The headline numbers of the autoencoder, and those of the other scorers beside.
+        """The headline numbers of all channels together, and those of each one beside.
 
         Tables are lists of rows, intervals are lists: DVC shows the other numbers, a column each.
         """
         is_anomalous = self._test["is_anomalous"].to_numpy()
         scores = self._test["error"].to_numpy()
         return {
-            **measure_alarm(is_anomalous, scores, self._threshold),
-            "threshold": float(round_digits(self._threshold, NUM_DIGITS)),
-            "accuracy": accuracy_by_split(self._clips, self._threshold),
-            "accuracy_by_class": accuracy_by_class(self._test, self._threshold).to_dict("records"),
+            **measure_alarm(is_anomalous, scores, ALARM),
+            "accuracy": accuracy_by_split(self._clips, ALARM),
+            "accuracy_by_class": accuracy_by_class(self._test, ALARM).to_dict("records"),
             "intervals_95": bootstrap_intervals(
                 is_anomalous,
                 scores,
                 self._test["source"].tolist(),
-                self._threshold,
+                ALARM,
                 num_rounds=self._settings.num_bootstrap,
                 seed=self._settings.seed,
             ),
             "num_allowed": int((~is_anomalous).sum()),
             "num_anomalous": int(is_anomalous.sum()),
-            "baselines": [self._measure(name) for name in SCORERS if name != AUTOENCODER],
+            "scorers": [self._measure(name) for name in self._scorers],
+            "channels": [self._measure_without(channel) for channel in self._raising],
         }
 
     def _measure(self, scorer: str) -> dict[str, Any]:
@@ -79,16 +93,41 @@ class AlarmEvaluation:
         scores = self._test[scorer].to_numpy()
         return {
             "scorer": scorer,
+            "raises_the_alarm": scorer in self._raising.values(),
             **measure_alarm(self._test["is_anomalous"].to_numpy(), scores, threshold),
             "threshold": float(round_digits(threshold, NUM_DIGITS)),
         }
 
+    def _measure_without(self, channel: str) -> dict[str, Any]:
+        """Which alarms a channel raised, and what is left of the alarm without it."""
+        test = self._test
+        raised = test[(test["error"] > ALARM) & (test["channel"] == channel)]
+        found: dict[str, Any] = {
+            "channel": channel,
+            "right_alarms": int(raised["is_anomalous"].sum()),
+            "false_alarms": int((~raised["is_anomalous"]).sum()),
+        }
+        others = self._ratios.loc[test.index].drop(columns=channel)
+        if others.shape[1]:
+            left = measure_alarm(
+                test["is_anomalous"].to_numpy(), others.max(axis=1).to_numpy(), ALARM
+            )
+            found |= {f"{name}_without": value for name, value in left.items()}
+        return found
+
     def verdicts(self) -> pd.DataFrame:
-        """Each clip with the autoencoder's error, whether it alarms, and whether that is right."""
-        columns = ["clip", "class", "source", "is_anomalous", "split", "error"]
-        alarm = self._clips["error"] > self._threshold
-        is_right = alarm == self._clips["is_anomalous"]
-        return self._clips[columns].assign(alarm=alarm, is_right=is_right)
+        """Each clip with its largest ratio, by which channel, whether it alarms, whether rightly.
+
+        `ratio` is that of a score to its threshold: more than 1 raises the alarm.
+        """
+        columns = ["clip", "class", "source", "is_anomalous", "split"]
+        alarm = self._clips["error"] > ALARM
+        return self._clips[columns].assign(
+            ratio=round_digits(self._clips["error"].to_numpy()),
+            channel=self._clips["channel"],
+            alarm=alarm,
+            is_right=alarm == self._clips["is_anomalous"],
+        )
 
     def write_curves(self, folder: Path) -> None:
         """Writes the tables behind the plots."""
@@ -101,7 +140,7 @@ class AlarmEvaluation:
     def draw_sheets(
         self, clips: Path, windows: pd.DataFrame, folder: Path, picture_fps: Fraction
     ) -> None:
-        """Draws the errors by split and by class, the worst misses and the worst false alarms.
+        """Draws the ratios by split and by class, the worst misses and the worst false alarms.
 
         Args:
             clips: the folder of the videos.
@@ -109,7 +148,7 @@ class AlarmEvaluation:
             picture_fps: of folders of numbered pictures.
         """
         self._draw_errors(folder)
-        alarm = self._test["error"] > self._threshold
+        alarm = self._test["error"] > ALARM
         is_anomalous = self._test["is_anomalous"]
         misses = self._test[~alarm & is_anomalous].sort_values("error", kind="stable")
         false_alarms = self._test[alarm & ~is_anomalous].sort_values(
@@ -120,10 +159,8 @@ class AlarmEvaluation:
             ("false_alarms", false_alarms, "Allowed clips that raise the alarm"),
         ):
             shown = rows.head(self._settings.num_pictures)
-            ratios = shown["error"] / self._threshold if self._threshold > 0 else shown["error"]
-            own = shown.assign(ratio=ratios)
             draw_clip_sheet(
-                own,
+                shown.assign(ratio=shown["error"]),
                 clips,
                 windows,
                 folder / f"{name}.jpg",
@@ -141,9 +178,7 @@ class AlarmEvaluation:
             for name in ("train", "val", "test", "val anomaly", "test anomaly")
             if (kinds == name).any()
         }
-        draw_error_boxes(
-            by_split, self._threshold, folder / "errors_by_split.png", "Error by split"
-        )
+        draw_error_boxes(by_split, ALARM, folder / "errors_by_split.png", "Evidence by split")
         classes = test[["class", "is_anomalous"]].drop_duplicates()
         by_class = {
             f"{name} (!)" if anomalous else name: test.loc[
@@ -155,7 +190,11 @@ class AlarmEvaluation:
         }
         draw_error_boxes(
             by_class,
-            self._threshold,
+            ALARM,
             folder / "errors_by_class.png",
-            "Error of test clips by class (!: must raise the alarm)",
+            "Evidence in test clips by class (!: must raise the alarm)",
         )
+
+
+def _finite(ratio: float) -> float:
+    return min(ratio, LARGEST_RATIO)

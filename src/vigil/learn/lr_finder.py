@@ -24,7 +24,7 @@ from vigil.plumbing.errors import InputError, listed
 from vigil.plumbing.outputs import whole
 from vigil.plumbing.params import read_params
 from vigil.plumbing.records import write_csv
-from vigil.settings.fit_autoencoder import FitAutoencoder
+from vigil.settings.fit_alarm import FitAlarm
 from vigil.settings.train_classifier import TrainClassifier
 from vigil.settings.train_detector import TrainDetector
 
@@ -51,18 +51,19 @@ def plan_detector(
 
 
 def plan_alarm(
-    *, clips: Path, embeddings: Path, labels: Path, splits: Path, settings: FitAutoencoder
+    *, clips: Path, embeddings: Path, labels: Path, splits: Path, settings: FitAlarm
 ) -> Plan:
-    """The training of the stage `fit_autoencoder`."""
-    from vigil.learn.alarm.training.assembly import Embedded, plan_training
+    """The training of the stage `fit_alarm`."""
+    from vigil.learn.alarm.training.assembly import Embedded, first_autoencoder, plan_training
 
-    return plan_training(Embedded.read(clips, embeddings, labels, splits), settings).training
+    data = Embedded.read(clips, embeddings, labels, splits)
+    return plan_training(data, first_autoencoder(data, settings), settings).training
 
 
 PLANS: dict[str, Callable[..., Plan]] = {
     "train_classifier": plan_classifier,
     "train_detector": plan_detector,
-    "fit_autoencoder": plan_alarm,
+    "fit_alarm": plan_alarm,
 }
 """How a training is put together, by the stage that trains."""
 

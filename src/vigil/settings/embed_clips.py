@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, get_args
 
-from pydantic import Field
+from pydantic import Field, field_validator, model_validator
 
 from vigil.plumbing.errors import FieldError, shorten
-from vigil.plumbing.params import Section, Seed, Weight
+from vigil.plumbing.params import Section, Seed
 
 NetworkName = Literal[
     "r2plus1d_18",
@@ -19,40 +19,108 @@ NetworkName = Literal[
     "mvit_v2_s",
     "swin3d_t",
 ]
-FlowHistogramName = Literal["flow_histogram"]
-FLOW_HISTOGRAM: FlowHistogramName = "flow_histogram"
+ChannelName = Literal["local_speed", "motion_histogram", "motion_cells", "appearance"]
+MotionChannelName = Literal["local_speed", "motion_histogram", "motion_cells"]
+APPEARANCE: ChannelName = "appearance"
+CHANNELS: tuple[ChannelName, ...] = get_args(ChannelName)
+MOTION_CHANNELS: tuple[MotionChannelName, ...] = get_args(MotionChannelName)
 Published = Literal["none", "kinetics400"]
 ShortClips = Literal["repeat_last", "error"]
 Precision = Literal["auto", "32-true", "bf16-true"]
+NoiseFloor = Literal["measured"]
+Seconds = Annotated[float, Field(ge=0, le=60)]
 
 
-class FlowHistogram(Section):
-    """What `flow_histogram` measures.
+class Flow(Section):
+    """How the motion between two frames is measured.
 
     Attributes:
-        num_pairs: pairs of frames whose flow is measured, spread evenly over a window.
-        gap_s: between the frames of a pair; at least one frame.
-        short_side_px: frames are resized to.
-        num_bins: of direction, 360 degrees over all.
-        num_time_cells: of a window.
-        num_space_cells: along each side of the picture.
-        min_speed: of pixels that count, in short sides a second; slower ones are noise.
+        short_side_px: frames with a longer short side are made this small; none is enlarged.
+        gap_s: from the first frame of a pair to the second; at least one frame.
+        num_cells: along the short side; the velocities of a cell are averaged.
     """
 
-    num_pairs: Annotated[int, Field(ge=1, le=1000)]
-    gap_s: Annotated[float, Field(ge=0.001, le=10)]
     short_side_px: Annotated[int, Field(ge=32, le=1080)]
+    gap_s: Annotated[float, Field(ge=0.001, le=1)]
+    num_cells: Annotated[int, Field(ge=4, le=1080)]
+
+
+class LocalSpeed(Section):
+    """What `local_speed` measures: the speed of the fastest body.
+
+    Attributes:
+        mean_cells: side of the square of cells over which velocities are averaged.
+        past_s: how far back a velocity is averaged along its own straight path.
+        ahead_s: how far ahead it is; what is found is then known so much later.
+        num_peaks: places that are told at each moment, the fastest first.
+    """
+
+    flow: Flow
+    mean_cells: Annotated[int, Field(ge=1, le=101)]
+    past_s: Seconds
+    ahead_s: Seconds
+    num_peaks: Annotated[int, Field(ge=1, le=100)]
+
+    @field_validator("mean_cells")
+    @classmethod
+    def _check_odd(cls, number: int) -> int:
+        if number % 2 == 0:
+            raise ValueError(f"expected an odd number, which has a middle, got {number}")
+        return number
+
+
+class Histogram(Section):
+    """How directions of motion are counted, each by its speed.
+
+    Attributes:
+        num_bins: of direction, 360 degrees over all.
+        num_time_cells: of the time that a vector tells of.
+        min_speed: of cells that count, in short sides a second: `measured`, three times the median
+            speed at that moment, or a number.
+        root: whether the square root of each sum is taken.
+    """
+
     num_bins: Annotated[int, Field(ge=2, le=64)]
     num_time_cells: Annotated[int, Field(ge=1, le=64)]
+    min_speed: NoiseFloor | Annotated[float, Field(ge=0, le=100)]
+    root: bool
+
+
+class MotionHistogram(Section):
+    """What `motion_histogram` measures: how the whole picture moves in a window.
+
+    Attributes:
+        num_pairs: pairs of frames that count, spread evenly over a window; 0: all of them.
+        num_space_cells: along each side of the picture.
+    """
+
+    flow: Flow
+    histogram: Histogram
+    num_pairs: Annotated[int, Field(ge=0, le=1000)]
     num_space_cells: Annotated[int, Field(ge=1, le=16)]
-    min_speed: Weight
+
+
+class MotionCells(Section):
+    """What `motion_cells` measures: how each place of the size of a person moves.
+
+    Attributes:
+        size: side of a place, as a share of the short side; places overlap by half.
+        past_s: the time that a vector tells of.
+        step_s: from one moment to the next.
+    """
+
+    flow: Flow
+    histogram: Histogram
+    size: Annotated[float, Field(ge=0.01, le=1)]
+    past_s: Annotated[float, Field(gt=0, le=60)]
+    step_s: Annotated[float, Field(gt=0, le=60)]
 
 
 class Network(Section):
     """How a network is used.
 
     Attributes:
-        seed: of random weights.
+        seed: of weights that are drawn before those of a file are loaded.
         num_frames: of a window; 0: the network's own number.
         slowfast_alpha: the slow path of SlowFast takes every alpha-th frame.
         batch_size: windows a step; the last batch is filled up to it.
@@ -68,35 +136,67 @@ class Network(Section):
     channels_last: bool
 
 
-class EmbedClips(Section):
-    """What turns a window of a video into a vector.
+class Appearance(Section):
+    """What `appearance` measures: the vector of a window by a network trained on other clips.
 
     Attributes:
-        backbone: `flow_histogram`, or a network by its name.
-        weights: of a network: `none` (random), `kinetics400` (the library's own) or a file.
-        short_clips: what a window of fewer frames than are sampled is.
+        backbone: a network by its name.
+        weights: `kinetics400` (the library's own), a file, or `none`, which the channel refuses.
+        network: how it is used.
     """
 
-    section: ClassVar[str] = "embed_clips"
-
-    backbone: Literal[FlowHistogramName, NetworkName]
+    backbone: NetworkName
     weights: Annotated[str, Field(min_length=1, max_length=4096)]
-    short_clips: ShortClips
     network: Network
-    flow_histogram: FlowHistogram
 
     @property
     def weights_file(self) -> Path | None:
         """The file that the weights come from; None where they are named or random."""
         return None if self.weights in get_args(Published) else Path(self.weights)
 
+
+class EmbedClips(Section):
+    """What is measured of each window of a video.
+
+    Attributes:
+        channels: which kinds of evidence; each has its own block below.
+        short_clips: what a window is that is shorter than a channel asks for.
+    """
+
+    section: ClassVar[str] = "embed_clips"
+
+    channels: Annotated[tuple[ChannelName, ...], Field(min_length=1)]
+    short_clips: ShortClips
+    local_speed: LocalSpeed
+    motion_histogram: MotionHistogram
+    motion_cells: MotionCells
+    appearance: Appearance
+
+    @model_validator(mode="after")
+    def _check_channels(self) -> "EmbedClips":
+        repeated = sorted({name for name in self.channels if self.channels.count(name) > 1})
+        if repeated:
+            raise ValueError(f"expected each of channels once, got more of {', '.join(repeated)}")
+        return self
+
+    @property
+    def motion_channels(self) -> tuple[MotionChannelName, ...]:
+        """Those of the channels that need no network."""
+        return tuple(name for name in MOTION_CHANNELS if name in self.channels)
+
     def check_against(self, sections: Mapping[str, Any]) -> None:
-        """A file of weights must be there before the first stage works."""
-        if self.weights_file and not self.weights_file.is_file():
+        """Weights must be told and be there before the first stage works."""
+        if APPEARANCE not in self.channels:
+            return
+        own = self.appearance
+        if own.weights == "none":
             raise FieldError(
-                "weights", f"expected none, kinetics400 or a file, got {shorten(self.weights)}"
+                "appearance.weights",
+                "expected kinetics400 or a file, since vectors of random weights are no evidence, "
+                "got 'none'",
             )
-        if self.backbone == FLOW_HISTOGRAM and self.weights != "none":
+        if own.weights_file and not own.weights_file.is_file():
             raise FieldError(
-                "weights", f"expected none, since {FLOW_HISTOGRAM} has none, got {self.weights!r}"
+                "appearance.weights",
+                f"expected kinetics400 or a file, got {shorten(own.weights)}",
             )

@@ -20,7 +20,7 @@ class PickThreshold(Section):
             `best_f1` and `youden` (recall less false alarms: Youden, "Index for Rating Diagnostic
             Tests", 1950), which need anomalous clips in validation.
         quantile: of `quantile`.
-        false_alarm_rate: of `conformal`.
+        false_alarm_rate: of `conformal`, of all channels together: each has an equal part of it.
     """
 
     section: ClassVar[str] = "pick_threshold"
@@ -33,3 +33,7 @@ class PickThreshold(Section):
     def needs_anomalous(self) -> bool:
         """Whether the method looks at anomalous clips of validation too."""
         return self.method in {"best_f1", "youden"}
+
+    def share_of(self, num_channels: int) -> "PickThreshold":
+        """The rule for one of several channels that raise the alarm."""
+        return self.model_copy(update={"false_alarm_rate": self.false_alarm_rate / num_channels})

@@ -11,6 +11,7 @@ import pytest
 import torch
 from tiny_clips import SPEEDS_PX, decode, square_frames, write_clip
 from tiny_settings import shipped
+from vigil.pixels.flow.embedder import FlowEmbedder
 
 from vigil.domain.clips.scorers import mahalanobis_distances, neighbour_distances
 from vigil.domain.clips.scores import AUTOENCODER, SCORERS
@@ -19,7 +20,6 @@ from vigil.learn.alarm.network.scoring.autoencoder import Autoencoder
 from vigil.learn.alarm.network.scoring.stored import load_alarm, stored_facts, stored_state
 from vigil.learn.alarm.trained import NUM_NEIGHBOURS, TrainedAlarm
 from vigil.learn.networks.weights import save_model
-from vigil.pixels.flow.embedder import FlowEmbedder
 from vigil.pixels.windows import WHOLE
 from vigil.plumbing.errors import InputError
 from vigil.plumbing.records import read_json, write_json

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from tiny_clips import square_frames, write_clip
 from tiny_settings import shipped
 from tiny_videos import write_video
-
 from vigil.pixels.flow.histogram import FlowHistogram, sample_pairs
+
 from vigil.pixels.video.reading import VideoReader
 from vigil.pixels.windows import WHOLE, Window
 from vigil.plumbing.errors import FieldError, InputError

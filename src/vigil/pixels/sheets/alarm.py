@@ -35,7 +35,7 @@ def draw_clip_sheet(
     Without clips it is an empty sheet that says so.
 
     Args:
-        shown: `clip` and `ratio`, of the score to its threshold.
+        shown: `clip`, `ratio`, of the largest score to its threshold, and its `channel`.
         clips: the folder of the videos.
         windows: `clip`, `video`, `start_s` and `stop_s` of every window.
         picture_fps: of folders of numbered pictures.
@@ -51,14 +51,16 @@ def draw_clip_sheet(
             f"{clips}: expected windows of each clip that has a score, found none of "
             f"{listed(missing)}"
         )
-    for clip, ratio in shown[["clip", "ratio"]].itertuples(index=False):
+    for clip, ratio, channel in shown[["clip", "ratio", "channel"]].itertuples(index=False):
         video, start_s, stop_s = spans.loc[clip]
         (path,) = below(clips, [video])
         window = Window(float(start_s), float(stop_s))
         fit = partial(centre_on_black, size_wh=SIZE_WH)
         frames, _ = read_windows(path, [window], _choose, fit, picture_fps=picture_fps)
         pictures.extend(frames[0])
-        captions.extend([f"{ratio:.2f} of the threshold: {clip}", *[""] * (NUM_FRAMES - 1)])
+        captions.extend(
+            [f"{ratio:.2f} of the threshold by {channel}: {clip}", *[""] * (NUM_FRAMES - 1)]
+        )
     if not pictures:
         pictures, captions = [np.zeros((SIZE_WH[1], SIZE_WH[0]), np.uint8)], ["none"]
     title = f"{title}: a clip a row, time to the right"
@@ -81,7 +83,11 @@ def draw_error_boxes(
     positive = every[every > 0]
     height_inch = max(2.6, 1.4 + 0.4 * len(errors))
     with figure(
-        path, title=title, x_label="reconstruction error", y_label="", size_inch=(6, height_inch)
+        path,
+        title=title,
+        x_label="largest score of a channel, in terms of its threshold",
+        y_label="",
+        size_inch=(6, height_inch),
     ) as axes:
         values = list(errors.values())
         names = [as_label(name) for name in errors]

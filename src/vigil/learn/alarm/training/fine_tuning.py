@@ -22,7 +22,7 @@ from vigil.learn.alarm.network.scoring.tuned import TunedAutoencoder
 from vigil.learn.alarm.training.module import MONITOR
 from vigil.learn.training.optimisation import configure
 from vigil.plumbing.errors import InputError
-from vigil.settings.fit_autoencoder import FineTuning
+from vigil.settings.fit_alarm import FineTuning
 from vigil.settings.training import Optimisation
 
 MIN_VARIANCE = 1e-12  # else a collapse that is allowed divides by zero

@@ -26,7 +26,7 @@ from vigil.pixels.sampling import sample_uniformly
 from vigil.pixels.windows import Positions, Window, read_windows
 from vigil.plumbing.errors import InputError, listed
 from vigil.plumbing.memo import file_digest
-from vigil.settings.embed_clips import EmbedClips, Network
+from vigil.settings.embed_clips import Appearance, Network, ShortClips
 
 Vectors = npt.NDArray[np.float32]
 Frames = npt.NDArray[np.uint8]
@@ -44,7 +44,9 @@ class NetworkEmbedder:
             SHA-256 of its weights among them.
     """
 
-    def __init__(self, settings: EmbedClips, picture_fps: Fraction) -> None:
+    def __init__(
+        self, settings: Appearance, short_clips: ShortClips, picture_fps: Fraction
+    ) -> None:
         """Args: picture_fps: of folders of numbered pictures.
 
         Raises:
@@ -69,7 +71,7 @@ class NetworkEmbedder:
             "backbone": settings.backbone,
             "weights": settings.weights,
             "weights_sha256": state_digest(model),
-            "short_clips": settings.short_clips,
+            "short_clips": short_clips,
             "picture_fps": str(picture_fps),
             "network": {
                 **own.model_dump(exclude={"batch_size"}),
@@ -85,7 +87,7 @@ class NetworkEmbedder:
         if own.channels_last:
             model.use_channels_last()
         self.model = model.to(self._device)
-        self._short_clips, self._picture_fps = settings.short_clips, picture_fps
+        self._short_clips, self._picture_fps = short_clips, picture_fps
         self._batch_size = own.batch_size
 
     @classmethod
@@ -108,9 +110,8 @@ class NetworkEmbedder:
                 "channels_last": False,
             }
         )
-        # The descriptor of flow is none of a network's business.
-        settings = EmbedClips.model_construct(**{n: facts[n] for n in names}, network=network)
-        made = cls(settings, Fraction(facts["picture_fps"]))
+        settings = Appearance(backbone=facts["backbone"], weights=facts["weights"], network=network)
+        made = cls(settings, facts["short_clips"], Fraction(facts["picture_fps"]))
         if made.facts["weights_sha256"] != facts["weights_sha256"]:
             raise InputError(
                 f"{facts['weights']}: expected the weights that embedded the clips, found other "
@@ -125,7 +126,7 @@ class NetworkEmbedder:
             InputError: a video that cannot be read, or a window that is too short.
         """
         fps = self._picture_fps
-        return read_windows(path, windows, self._choose, self._fit, picture_fps=fps)[0]
+        return read_windows(path, windows, self._choose, self.fit, picture_fps=fps)[0]
 
     def embed(self, videos: Iterable[tuple[Path, Sequence[Window]]]) -> Iterator[Vectors]:
         """Yields (W, D) for the W windows of each video, in order.
@@ -150,22 +151,23 @@ class NetworkEmbedder:
                 vectors = self._embed_windows(np.concatenate(own))
                 yield from np.split(vectors, np.cumsum([len(frames) for frames in own])[:-1])
 
-    def embed_frames(self, frames: Sequence[Picture]) -> Vectors:
-        """(D,) of the frames (H, W, 3) RGB of one window in memory.
+    def embed_fitted(self, fitted: Sequence[Picture]) -> Vectors:
+        """(D,) of the frames of one window in memory, as `fit` gives them.
 
         Raises:
             FieldError: too few frames.
         """
-        chosen = self._choose(len(frames), Fraction(1))
-        fitted = [self._fit(np.ascontiguousarray(frames[at][..., ::-1])) for at in chosen.tolist()]
-        vectors: Vectors = self._embed_windows(np.stack(fitted)[None])[0]
+        chosen = self._choose(len(fitted), Fraction(1))
+        frames = np.stack([fitted[at] for at in chosen.tolist()])
+        vectors: Vectors = self._embed_windows(frames[None])[0]
         return vectors
+
+    def fit(self, picture: Picture) -> Picture:
+        """(H, W, 3) BGR to what the network sees of it, (S, S, 3) RGB."""
+        return self.model.inputs.size(picture)[..., ::-1]
 
     def _choose(self, num_frames: int, _: Fraction) -> Positions:
         return sample_uniformly(num_frames, self.model.inputs.num_frames, self._short_clips)
-
-    def _fit(self, picture: Picture) -> Picture:
-        return self.model.inputs.size(picture)[..., ::-1]
 
     @torch.inference_mode()
     def _embed_windows(self, frames: npt.NDArray[np.uint8]) -> Vectors:

@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from vigil.settings.fit_autoencoder import ErrorName
+from vigil.settings.fit_alarm import ErrorName
 
 
 class Autoencoder(nn.Module):

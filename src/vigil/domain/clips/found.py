@@ -1,0 +1,83 @@
+"""Where the evidence lies: what each channel found in each video, and how strong it is."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from vigil.domain.clips.embeddings import Embedding
+from vigil.domain.clips.scores import round_digits
+from vigil.plumbing.errors import InputError
+from vigil.plumbing.records import read_csv, write_csv
+
+Floats = npt.NDArray[np.float64]
+BOX = ["x1", "y1", "x2", "y2"]
+FOUND_DTYPES = {
+    "video": str,
+    "channel": str,
+    "from_s": np.float64,
+    "time_s": np.float64,
+    **dict.fromkeys(BOX, np.float64),
+    "score": np.float64,
+}
+"""`time_s` is the time of the last frame that counts: from then on it is known."""
+MOST_AT_ONCE = 3
+"""Places of a channel at a moment, the strongest ones."""
+DECIMALS_S, DECIMALS_PX = 6, 2
+
+
+def strongest_in_windows(own: Embedding, scores: Floats) -> Floats:
+    """(N,) scores of pieces to (W,): the largest of each window."""
+    starts = np.concatenate([[0], own.index["num_pieces"].to_numpy().cumsum()[:-1]])
+    return np.asarray(np.maximum.reduceat(scores, starts.astype(np.int64)))
+
+
+def gather_found(
+    embeddings: Mapping[str, Embedding],
+    scores: Mapping[str, Floats],
+    is_told: npt.NDArray[np.bool_],
+) -> pd.DataFrame:
+    """What was found, each piece once, the strongest of each moment.
+
+    Args:
+        embeddings: by channel.
+        scores: by channel, of each piece, by the scorer that raises the alarm.
+        is_told: (W,) the windows whose pieces are wanted.
+
+    Returns:
+        The columns of `FOUND_DTYPES`, by video as they come, by channel and time.
+    """
+    tables = []
+    for name, own in embeddings.items():
+        wanted = is_told[own.windows]
+        pieces, windows = own.pieces[wanted], own.windows[wanted]
+        table = pd.DataFrame(pieces.boxes_xyxy.round(DECIMALS_PX), columns=BOX)
+        table["video"] = own.index["video"].to_numpy()[windows]
+        table["channel"] = name
+        table["from_s"], table["time_s"] = pieces.spans_s.round(DECIMALS_S).T
+        table["score"] = round_digits(scores[name][wanted])
+        keys = ["video", "channel", "time_s"]
+        table = table.drop_duplicates([*keys, "from_s", *BOX])
+        table = table.sort_values([*keys, "score"], ascending=[True] * 3 + [False], kind="stable")
+        tables.append(table.groupby(keys, sort=False).head(MOST_AT_ONCE))
+    return pd.concat(tables)[list(FOUND_DTYPES)].reset_index(drop=True)
+
+
+def write_found(table: pd.DataFrame, file: Path) -> None:
+    """Writes the columns of `FOUND_DTYPES`."""
+    write_csv(table[list(FOUND_DTYPES)], file)
+
+
+def read_found(file: Path) -> pd.DataFrame:
+    """Reads what `write_found` wrote.
+
+    Raises:
+        InputError: no such file, not such a table, or a number that is not finite.
+    """
+    table = read_csv(file, FOUND_DTYPES)
+    numbers = table.select_dtypes("number").to_numpy()
+    if not np.isfinite(numbers).all():
+        raise InputError(f"{file}: expected finite numbers, got others")
+    return table
