@@ -3,9 +3,12 @@
 from fractions import Fraction
 from pathlib import Path
 
+from vigil.domain.clips.found import add_ratios, read_found
 from vigil.domain.clips.scores import read_scores, read_thresholds
+from vigil.domain.clips.truth import read_frames, read_regions
 from vigil.domain.clips.windows import join_labels, read_labels, read_windows
 from vigil.evaluation.alarm import AlarmEvaluation
+from vigil.evaluation.frames import FrameEvaluation
 from vigil.evaluation.output import PICTURES, print_headline
 from vigil.plumbing.outputs import whole
 from vigil.plumbing.records import write_csv, write_json
@@ -18,6 +21,8 @@ def main(
     clips: Path,
     windows: Path,
     labels: Path,
+    frames: Path,
+    regions: Path,
     predictions: Path,
     threshold: Path,
     metrics: Path,
@@ -26,9 +31,15 @@ def main(
     settings: EvaluateAlarm,
 ) -> None:
     scores = read_scores(predictions / "scores.csv")
-    evaluation = AlarmEvaluation(scores, read_thresholds(threshold), settings)
+    thresholds = read_thresholds(threshold)
+    evaluation = AlarmEvaluation(scores, thresholds, settings)
     numbers = evaluation.numbers()
     parts = join_labels(read_windows(windows), read_labels(labels))
+    found = add_ratios(read_found(predictions / "found.csv"), thresholds)
+    truth = read_frames(frames)
+    if len(truth):  # of long videos
+        long = FrameEvaluation(truth, read_regions(regions), found, parts, settings)
+        numbers |= long.numbers()
     with whole(plots) as folder:
         (folder / PICTURES).mkdir(parents=True)
         write_csv(evaluation.verdicts(), folder / "verdicts.csv")

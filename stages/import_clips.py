@@ -3,6 +3,7 @@
 from fractions import Fraction
 from pathlib import Path
 
+from vigil.domain.clips.truth import write_truth
 from vigil.domain.clips.windows import write_windows
 from vigil.pixels.importing.clips import import_class_folders, import_frame_labelled
 from vigil.plumbing.folders import below
@@ -25,11 +26,11 @@ def main(
     fps = Fraction(str(picture_fps))
     if clip_labels:
         (labels,) = below(clips, [clip_labels])
-        table = import_frame_labelled(
+        found = import_frame_labelled(
             clips, labels, settings, group_pattern=clip_group_pattern, picture_fps=fps
         )
     else:
-        table = import_class_folders(
+        found = import_class_folders(
             clips,
             settings,
             anomalous_classes=anomalous_classes,
@@ -38,7 +39,9 @@ def main(
         )
     with whole(windows) as folder:
         folder.mkdir()
-        write_windows(table, folder)
+        write_windows(found.windows, folder)
+        write_truth(found.frames, found.regions, folder)
+    table = found.windows
     counts = table["class"].value_counts().to_dict()
     print(f"{table['video'].nunique()} videos, {len(table)} windows: {counts}")
 

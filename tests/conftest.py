@@ -113,6 +113,7 @@ def alarm_words(clips: str = "scene/clips") -> dict[str, tuple[str, ...]]:
         ("--labels", "data/clips/labels.csv"),
     )
     splits, model = ("--splits", "data/splits/alarm"), model_files("alarm")
+    truth = ("--frames", "data/clips/frames.csv", "--regions", "data/clips/regions.csv")
     embedded = ("--clips", clips, "--embeddings", "data/embeddings")
     threshold = ("--threshold", "models/threshold.json")
     return {
@@ -129,7 +130,7 @@ def alarm_words(clips: str = "scene/clips") -> dict[str, tuple[str, ...]]:
         ),
         "pick_threshold": ("--scores", "data/predictions/alarm/scores.csv", *threshold),
         "evaluate_alarm": (
-            "--clips", clips, *windows, *labels, *threshold, *measures("alarm"),
+            "--clips", clips, *windows, *labels, *truth, *threshold, *measures("alarm"),
         ),
     }  # fmt: skip
 

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from vigil.domain.clips.scores import raising_of, round_digits, scorers_of
-from vigil.domain.clips.verdicts import ratio_of
+from vigil.domain.clips.verdicts import LARGEST_RATIO, ratio_of
 from vigil.domain.measures.alarm import (
     accuracy_by_class,
     accuracy_by_split,
@@ -27,8 +27,6 @@ from vigil.settings.evaluate_alarm import EvaluateAlarm
 NUM_DIGITS = 3  # of a threshold that people compare; the one in use has more
 ALARM = 1.0
 """A clip raises the alarm where a channel's score is more than so many times its threshold."""
-LARGEST_RATIO = 1e9
-"""Stands for that of a score to a threshold of 0: tables hold finite numbers."""
 
 
 class AlarmEvaluation:
@@ -48,7 +46,9 @@ class AlarmEvaluation:
         self._raising = raising_of(self._scorers)
         ratios = pd.DataFrame(
             {
-                channel: [_finite(ratio_of(score, thresholds[name])) for score in clips[name]]
+                channel: [
+                    min(ratio_of(score, thresholds[name]), LARGEST_RATIO) for score in clips[name]
+                ]
                 for channel, name in self._raising.items()
             },
             index=clips.index,
@@ -194,7 +194,3 @@ class AlarmEvaluation:
             folder / "errors_by_class.png",
             "Evidence in test clips by class (!: must raise the alarm)",
         )
-
-
-def _finite(ratio: float) -> float:
-    return min(ratio, LARGEST_RATIO)

@@ -8,8 +8,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from vigil.domain.clips.embeddings import Embedding
-from vigil.domain.clips.scores import round_digits
-from vigil.plumbing.errors import InputError
+from vigil.domain.clips.scores import raising_of, round_digits
+from vigil.domain.clips.verdicts import LARGEST_RATIO, ratio_of
+from vigil.plumbing.errors import InputError, listed
 from vigil.plumbing.records import read_csv, write_csv
 
 Floats = npt.NDArray[np.float64]
@@ -81,3 +82,19 @@ def read_found(file: Path) -> pd.DataFrame:
     if not np.isfinite(numbers).all():
         raise InputError(f"{file}: expected finite numbers, got others")
     return table
+
+
+def add_ratios(found: pd.DataFrame, thresholds: Mapping[str, float]) -> pd.DataFrame:
+    """Adds `ratio`, of each score to the threshold of its channel: more than 1 raises the alarm.
+
+    Raises:
+        InputError: a channel without a threshold.
+    """
+    raising = raising_of(thresholds)
+    if missing := set(found["channel"]) - raising.keys():
+        raise InputError(f"expected a threshold of each channel, found none of {listed(missing)}")
+    ratios = [
+        ratio_of(score, thresholds[raising[channel]])
+        for channel, score in found[["channel", "score"]].itertuples(index=False)
+    ]
+    return found.assign(ratio=np.minimum(ratios, LARGEST_RATIO))

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+LARGEST_RATIO = 1e9
+"""Stands for that of a score to a threshold of 0: tables hold finite numbers."""
 Box = tuple[float, float, float, float]
 
 

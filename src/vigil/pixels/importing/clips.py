@@ -5,14 +5,16 @@ from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from vigil.domain.clip_formats.folders import list_clips, source_of
 from vigil.domain.clip_formats.frame_labels import NORMAL, FrameRange, read_frame_labels
+from vigil.domain.clips.truth import as_frames, as_regions
 from vigil.domain.clips.windows import LABEL_DTYPES, WINDOW_DTYPES
+from vigil.pixels.importing.masks import MASKS, masks_of, read_masks
 from vigil.pixels.video.numbered import SUFFIXES
 from vigil.pixels.windows import FrameTimes, Window, read_times
 from vigil.plumbing.errors import FieldError, InputError, listed
@@ -22,8 +24,20 @@ from vigil.plumbing.progress import progress
 from vigil.settings.import_clips import ImportClips
 
 TIME_DECIMALS = 6
-MASKS = "_gt"
-"""How the folder of a video's masks of anomalies is named, behind the video's own name."""
+
+
+class Imported(NamedTuple):
+    """Tables of what was imported.
+
+    Attributes:
+        windows: the columns of `WINDOW_DTYPES` and `LABEL_DTYPES`.
+        frames, regions: the truth of long videos, the columns of `FRAME_DTYPES` and
+            `REGION_DTYPES`; empty for class folders.
+    """
+
+    windows: pd.DataFrame
+    frames: pd.DataFrame
+    regions: pd.DataFrame
 
 
 def import_class_folders(
@@ -33,11 +47,8 @@ def import_class_folders(
     anomalous_classes: Sequence[str],
     group_pattern: str,
     picture_fps: Fraction,
-) -> pd.DataFrame:
+) -> Imported:
     """Windows of the clips of `<clips>/<class>/<clip>`: each whole, or cut into equal parts.
-
-    Returns:
-        The columns of `WINDOW_DTYPES` and `LABEL_DTYPES`.
 
     Raises:
         InputError: see `list_clips`, and `read_times` for a clip that is to be cut.
@@ -55,20 +66,19 @@ def import_class_folders(
                     **clip[["class", "is_anomalous", "source", "digest"]],
                 }
             )
-    return _as_table(rows)
+    return Imported(_as_table(rows), as_frames([]), as_regions([]))
 
 
 def import_frame_labelled(
     clips: Path, labels: Path, settings: ImportClips, *, group_pattern: str, picture_fps: Fraction
-) -> pd.DataFrame:
+) -> Imported:
     """Windows of long videos whose anomalous frames a CSV tells, one every `stride_s`.
 
-    Returns:
-        The columns of `WINDOW_DTYPES` and `LABEL_DTYPES`.
+    A folder `<video>_gt` of pictures beside a video holds masks of its anomalies, one a frame.
 
     Raises:
-        InputError: no video, a label of a video that is not there or past its end, or a video that
-            is shorter than a window.
+        InputError: no video, a label of a video that is not there or past its end, a video that is
+            shorter than a window, or masks that do not fit their video.
     """
     ranges = read_frame_labels(labels)
     videos = list(list_videos(clips, labels))
@@ -76,7 +86,8 @@ def import_frame_labelled(
         raise InputError(
             f"{labels}: expected videos below {clips} ({listed(videos, 4)}), got {listed(unknown)}"
         )
-    rows = []
+    rows: list[dict[str, Any]] = []
+    frames, regions = [], []
     for video in progress(videos, "import videos", "video"):
         times = read_times(clips / video, picture_fps)
         own = ranges.get(video, [])
@@ -85,6 +96,10 @@ def import_frame_labelled(
                 f"{labels}: {video}: expected ranges within its {len(times.seconds)} frames, got "
                 f"one to {own[-1].stop_frame}"
             )
+        frames.append(_truth(video, times, own))
+        if masks := masks_of(clips / video):
+            num = len(times.seconds)
+            regions.append(read_masks(masks, clips / video, video, num, picture_fps))
         common = {
             "video": video,
             "digest": tree_digest(clips / video),
@@ -106,7 +121,7 @@ def import_frame_labelled(
     if not table["is_anomalous"].any() or table["is_anomalous"].all():
         kind = "anomalous" if not table["is_anomalous"].any() else "normal"
         raise InputError(f"{labels}: expected windows of either kind, found no {kind} one")
-    return table
+    return Imported(table, as_frames(frames), as_regions(regions))
 
 
 def list_videos(folder: Path, labels: Path) -> Iterator[str]:
@@ -160,6 +175,21 @@ def _slide(times: FrameTimes, settings: ImportClips, path: Path) -> Iterator[Win
     starts = np.append(np.arange(0, last_s, settings.stride_s), last_s)
     for start in np.unique(starts.round(TIME_DECIMALS)).tolist():
         yield Window(start, round(start + settings.window_s, TIME_DECIMALS))
+
+
+def _truth(video: str, times: FrameTimes, ranges: Sequence[FrameRange]) -> pd.DataFrame:
+    """What is true of each frame of a video."""
+    is_anomalous = np.zeros(len(times.seconds), bool)
+    for one in ranges:
+        is_anomalous[one.start_frame : one.stop_frame] = True
+    return pd.DataFrame(
+        {
+            "video": video,
+            "frame": np.arange(len(times.seconds)),
+            "time_s": times.seconds.round(TIME_DECIMALS),
+            "is_anomalous": is_anomalous,
+        }
+    )
 
 
 def _tell(start_s: float) -> str:
