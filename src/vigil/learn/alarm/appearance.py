@@ -10,6 +10,7 @@ from vigil.learn.alarm.network.embedding.embedder import NetworkEmbedder
 from vigil.pixels.embedding import Asked
 from vigil.pixels.video.source import SourceFrame, frame_bgr, open_source
 from vigil.pixels.windows import read_times
+from vigil.plumbing.errors import FieldError
 from vigil.settings.embed_clips import APPEARANCE, EmbedClips
 
 
@@ -29,7 +30,10 @@ class AppearanceEmbedder:
             FieldError: a parameter of the network that it does not take.
             InputError: weights that are not its own, or no such device.
         """
-        self._network = NetworkEmbedder(settings.appearance, settings.short_clips, picture_fps)
+        try:
+            self._network = NetworkEmbedder(settings.appearance, settings.short_clips, picture_fps)
+        except FieldError as error:
+            raise FieldError(f"{APPEARANCE}.{error.field}", error.problem) from None
         self._picture_fps = picture_fps
         self.machine: Any = self._network.machine
         self.facts: dict[str, dict[str, Any]] = {

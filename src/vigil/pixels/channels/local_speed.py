@@ -44,7 +44,7 @@ class LocalSpeedFollower:
     def see(self, motion: Motion) -> None:
         """Adds what is known of the fastest bodies once this motion is."""
         own = self._settings
-        if self._motions and self._motions[-1].time_s != motion.from_s:
+        if self._motions and motion.from_s - self._motions[-1].time_s > ROUNDING_S:
             self._motions.clear()  # the video begins anew
         size = (own.mean_cells, own.mean_cells)
         smooth = cv2.blur(motion.velocities, size).astype(np.float32, copy=False)

@@ -48,7 +48,7 @@ class CellsFollower:
 
     def see(self, motion: Motion) -> None:
         """Adds what is known of all places at this moment, once a step."""
-        if self._moments and self._moments[-1].time_s != motion.from_s:
+        if self._moments and motion.from_s - self._moments[-1].time_s > ROUNDING_S:
             self._moments.clear()  # the video begins anew
         self._moments.append(self._place(motion))
         since_s = motion.time_s - self._settings.past_s - ROUNDING_S
