@@ -190,7 +190,7 @@ def test_another_backbone_leaves_the_other_branches_alone(project: Project):
     path = project.folder / "params.yaml"
     before = path.read_text()
     content = yaml.safe_load(before)
-    content["embed_clips"]["flow_histogram"]["num_bins"] = 4
+    content["embed_clips"]["motion_histogram"]["histogram"]["num_bins"] = 4
     path.write_text(yaml.safe_dump(content))
     assert project.repro() == [
         "embed_clips", "fit_alarm", "predict@alarm", "pick_threshold", "evaluate@alarm",

@@ -41,11 +41,11 @@ def test_the_readme_tells_the_recorded_numbers() -> None:
 def test_the_alarm_tells_the_demos_behaviours_apart() -> None:
     """With its threshold picked by allowed validation clips alone."""
     params = yaml.safe_load((PROJECT / "params.yaml").read_text())
-    assert params["embed_clips"]["backbone"] == "flow_histogram"
+    assert "appearance" not in params["embed_clips"]["channels"]
     assert params["split"]["anomalous_val_fraction"] == 0
     assert params["pick_threshold"]["method"] in {"max_validation_error", "quantile", "conformal"}
     found = metrics("alarm")
-    assert found["auroc"] >= 0.95
+    assert found["auroc"] >= 0.985
     assert {"auroc", "anomaly_recall", "false_alarm_rate"} <= found["intervals_95"].keys()
 
 

@@ -34,7 +34,12 @@ SMALL = {
     "import_detections": {"frame_stride": 6},
     "interpolate_annotations": {"num_pictures": 2},
     "split": {"val_fraction": 0.34, "test_fraction": 0.34},
-    "fit_alarm": {"network": {"hidden": [8, 4]}, "fitting": {"max_epochs": 2}},
+    "embed_clips": {"channels": ["motion_histogram"]},
+    "fit_alarm": {
+        "scorers": {"motion_histogram": ["autoencoder", "mahalanobis"]},
+        "network": {"hidden": [8, 4]},
+        "fitting": {"max_epochs": 2},
+    },
 }
 
 

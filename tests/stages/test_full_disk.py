@@ -141,7 +141,8 @@ def clips(untouched_project: Project, tmp_path: Path) -> Project:
     project.set_params(
         "dataset", clips="scene/clips", anomalous_classes=["dash"], clip_group_pattern=""
     )
-    project.set_params("embed_clips.flow_histogram", num_pairs=4, short_side_px=48)
+    project.set_params("embed_clips", channels=["motion_histogram"])
+    project.set_params("fit_alarm.scorers", motion_histogram=["autoencoder"])
     project.set_params("fit_alarm.network", hidden=[16, 4])
     project.set_params("fit_alarm.fitting", max_epochs=2)
     project.set_params("evaluate.alarm", num_bootstrap=20, num_pictures=2)

@@ -114,11 +114,11 @@ def test_a_clip_may_be_a_folder_of_numbered_pictures(project: Project, run_stage
     assert own["start_s"].tolist() == [0.0, 2.0]
     assert own["stop_s"].tolist() == [2.0, 4.0]
     assert own["source"].tolist() == ["g07", "g07"]
-    project.set_params("embed_clips.flow_histogram", num_pairs=4, short_side_px=48)
+    project.set_params("embed_clips", channels=["motion_histogram"])
     outcome = run_stage(project, "embed_clips")
     assert (outcome.code, outcome.stderr) == (0, "")
-    index, vectors, _ = read_embeddings(project.folder / "data/embeddings")
-    assert len(index) == len(vectors) == 18
+    own = read_embeddings(project.folder / "data/embeddings")["motion_histogram"]
+    assert len(own.index) == len(own.pieces) == 18
 
 
 def test_labelled_frames_give_labelled_windows(videos: Project, run_stage: Run) -> None:

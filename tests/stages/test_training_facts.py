@@ -12,7 +12,8 @@ import pytest
 import torch
 from conftest import REPOSITORY, Outcome, Project
 
-from vigil.domain.clips.embeddings import read_embeddings, write_embeddings
+from vigil.domain.clips.embeddings import Embedding, read_embeddings, write_embeddings
+from vigil.domain.clips.evidence import Pieces
 from vigil.domain.clips.windows import read_labels, read_windows, write_windows
 from vigil.domain.samples.index import array_path, read_index
 from vigil.domain.sides import read_side, write_sides
@@ -258,9 +259,23 @@ def embeddings(untouched_project: Project, tmp_path: Path) -> Project:
     (project.folder / "data/splits").mkdir()
     write_sides(pd.Series(sides, index=clips), project.folder / "data/splits/alarm")
     vectors = np.random.default_rng(0).normal(size=(10, 8)).astype(np.float32)
-    folder = project.folder / "data/embeddings"
-    write_embeddings(index, vectors, {"backbone": "flow_histogram"}, folder)
+    project.set_params("fit_alarm.scorers", motion_histogram=["autoencoder"])
+    write_evidence(project, "motion_histogram", index, vectors)
     return project
+
+
+def write_evidence(
+    project: Project, channel: str, index: pd.DataFrame, vectors: np.ndarray, **facts: Any
+) -> None:
+    """One piece a window, of the whole picture."""
+    folder = project.folder / "data/embeddings"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    spans = np.tile([0.0, 1.0], (len(index), 1))
+    pieces = Pieces(vectors, np.zeros((len(index), 4)), spans)
+    told = {"channel": channel, **facts}
+    own = Embedding(index.assign(num_pieces=1).reset_index(drop=True), pieces, told)
+    write_embeddings({channel: own}, folder)
 
 
 def set_label(project: Project, row: int, **values: Any) -> None:
@@ -296,18 +311,17 @@ def test_vectors_that_are_learnt_from_count_and_others_do_not(
     before = facts_of(embeddings, "fit_alarm")
     assert facts_of(embeddings, "fit_alarm") == before
     folder = embeddings.folder / "data/embeddings"
-    index, vectors, facts = read_embeddings(folder)
+    own = read_embeddings(folder)["motion_histogram"]
+    index, vectors, facts = own.index, own.pieces.vectors, {}
     if change == "vector":
         vectors[row, 3] += 1
     elif change == "facts":
-        facts["backbone"] = "r2plus1d_18"
+        facts["options"] = "others"
     elif change == "gone":
         index, vectors = index.drop(index=row), np.delete(vectors, row, axis=0)
     else:
         set_label(embeddings, row, **{change: True if change == "is_anomalous" else "other"})
-    shutil.rmtree(folder)
-    folder.mkdir()
-    write_embeddings(index, vectors, facts, folder)
+    write_evidence(embeddings, "motion_histogram", index, vectors, **facts)
     assert differing(before, facts_of(embeddings, "fit_alarm")) == expected
 
 
@@ -354,9 +368,10 @@ def test_code_that_tunes_counts_only_where_it_tunes(
     for number in range(10):
         (clips / f"{number}.mp4").write_bytes(b"frames")
     folder = embeddings.folder / "data/embeddings"
-    index, vectors, _ = read_embeddings(folder)
-    write_embeddings(index, vectors, {"backbone": "r2plus1d_18"}, folder)
-    embeddings.set_params("embed_clips", backbone="r2plus1d_18")
+    own = read_embeddings(folder)["motion_histogram"]
+    write_evidence(embeddings, "appearance", own.index, own.pieces.vectors, backbone="r2plus1d_18")
+    embeddings.set_params("embed_clips", channels=["appearance"])
+    embeddings.set_params("fit_alarm.scorers", appearance=["autoencoder"])
     digest = fingerprints.code_digest
     for from_epoch in (0, 1):
         embeddings.set_params("fit_alarm.fine_tuning", from_epoch=from_epoch)

@@ -23,7 +23,10 @@ def scores_of(name: str, allowed: np.ndarray, vectors: np.ndarray, options: FitO
 
 def test_the_largest_learns_nothing() -> None:
     assert SCORERS["largest"].fit(vectors_of(5), OPTIONS) == {}
-    assert scores_of("largest", vectors_of(5), np.array([[1.0, 3.0], [2.0, 0.0]])).tolist() == [3, 2]
+    assert scores_of("largest", vectors_of(5), np.array([[1.0, 3.0], [2.0, 0.0]])).tolist() == [
+        3,
+        2,
+    ]
 
 
 def test_mahalanobis_distances_are_those_of_the_library() -> None:

@@ -18,7 +18,8 @@ FPS = Fraction(25)
 
 def embedder_of(**network: object) -> NetworkEmbedder:
     network = {"batch_size": 4, "precision": "32-true", **network}
-    return NetworkEmbedder(shipped(EmbedClips, backbone="x3d_xs", network=network), FPS)
+    own = {"backbone": "x3d_xs", "weights": "none", "network": network}
+    return NetworkEmbedder(shipped(EmbedClips, appearance=own).appearance, "repeat_last", FPS)
 
 
 @pytest.mark.parametrize("windows", [(WHOLE,), (Window(0.0, 0.4), Window(0.4, 9.0))])
@@ -46,8 +47,9 @@ def test_frames_in_memory_have_the_vector_of_their_window(tmp_path: Path) -> Non
     embedder = embedder_of()
     frames, _ = decode(path)
     ((vector,),) = embedder.embed([(path, [WHOLE])])
-    assert np.array_equal(embedder.embed_frames(frames), vector)
-    assert not np.array_equal(embedder.embed_frames(frames[::-1]), vector)
+    fitted = [embedder.fit(np.ascontiguousarray(frame[..., ::-1])) for frame in frames]
+    assert np.array_equal(embedder.embed_fitted(fitted), vector)
+    assert not np.array_equal(embedder.embed_fitted(fitted[::-1]), vector)
 
 
 def test_a_network_is_made_again_from_what_is_told_of_it(tmp_path: Path) -> None:
