@@ -40,11 +40,12 @@ def main(
     if len(truth):  # of long videos
         long = FrameEvaluation(truth, read_regions(regions), found, parts, settings)
         numbers |= long.numbers()
+    fps = Fraction(str(picture_fps))
     with whole(plots) as folder:
         (folder / PICTURES).mkdir(parents=True)
         write_csv(evaluation.verdicts(), folder / "verdicts.csv")
         evaluation.write_curves(folder)
-        evaluation.draw_sheets(clips, parts, folder / PICTURES, Fraction(str(picture_fps)))
+        evaluation.draw_sheets(clips, parts, found, folder / PICTURES, fps)
     write_json(numbers, metrics)  # last: where it is, the rest is
     print_headline(numbers)
 

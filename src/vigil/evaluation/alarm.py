@@ -19,7 +19,7 @@ from vigil.domain.measures.alarm import (
     sweep_thresholds,
 )
 from vigil.domain.sides import TEST
-from vigil.pixels.sheets.alarm import draw_clip_sheet, draw_error_boxes
+from vigil.pixels.sheets.alarm import draw_alarm_sheet, draw_clip_sheet, draw_error_boxes
 from vigil.plumbing.errors import InputError, listed
 from vigil.plumbing.records import write_csv
 from vigil.settings.evaluate_alarm import EvaluateAlarm
@@ -138,16 +138,23 @@ class AlarmEvaluation:
         write_csv(sweep_thresholds(is_anomalous, scores), folder / "thresholds.csv")
 
     def draw_sheets(
-        self, clips: Path, windows: pd.DataFrame, folder: Path, picture_fps: Fraction
+        self,
+        clips: Path,
+        windows: pd.DataFrame,
+        found: pd.DataFrame,
+        folder: Path,
+        picture_fps: Fraction,
     ) -> None:
-        """Draws the ratios by split and by class, the worst misses and the worst false alarms.
+        """Draws ratios by split and class, alarms, the worst misses and the worst false alarms.
 
         Args:
             clips: the folder of the videos.
             windows: `clip`, `video`, `start_s` and `stop_s` of every window.
+            found: what was found in the videos of the test, with `ratio`.
             picture_fps: of folders of numbered pictures.
         """
         self._draw_errors(folder)
+        self._draw_alarms(clips, windows, found, folder / "alarms.jpg", picture_fps)
         alarm = self._test["error"] > ALARM
         is_anomalous = self._test["is_anomalous"]
         misses = self._test[~alarm & is_anomalous].sort_values("error", kind="stable")
@@ -167,6 +174,23 @@ class AlarmEvaluation:
                 picture_fps=picture_fps,
                 title=title,
             )
+
+    def _draw_alarms(
+        self,
+        clips: Path,
+        windows: pd.DataFrame,
+        found: pd.DataFrame,
+        file: Path,
+        picture_fps: Fraction,
+    ) -> None:
+        """The false alarms first, then the strongest right ones of each channel in turn."""
+        alarms = self._test[self._test["error"] > ALARM].sort_values(
+            ["is_anomalous", "error"], ascending=[True, False], kind="stable"
+        )
+        turn = alarms.groupby(["is_anomalous", "channel"], sort=False).cumcount()
+        order = alarms.assign(turn=turn).sort_values(["is_anomalous", "turn"], kind="stable")
+        shown = order.head(self._settings.num_pictures).assign(ratio=order["error"])
+        draw_alarm_sheet(shown, found, clips, windows, file, picture_fps=picture_fps)
 
     def _draw_errors(self, folder: Path) -> None:
         test = self._test

@@ -49,7 +49,9 @@ def test_no_rising_function_changes_a_number(seed: int, num: int) -> None:
     truth[:2] = [True, False]
     scores = rng.integers(0, 9, num).astype(float)
     one = measure_frames([truth], [scores], ["a"])
-    assert one == measure_frames([truth], [np.exp(scores / 3)], ["a"])
+    other = measure_frames([truth], [np.exp(scores / 3)], ["a"])
+    del one["auroc_macro_padded"], other["auroc_macro_padded"]  # 0 is among its scores
+    assert one == other
     assert one["auroc_micro"] == one["auroc_macro"]
     assert 0 <= one["equal_error_rate_micro"] <= 1
 

@@ -1,5 +1,7 @@
 """Region- and track-based detection against curves by hand."""
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -85,7 +87,7 @@ def test_the_area_is_that_of_all_thresholds_tried(seed: int, num_frames: int) ->
     if corners[-1][0] < 1:
         corners.append((1.0, corners[-1][1]))
     area = 0.0
-    for (x1, y1), (x2, y2) in zip(corners[:-1], corners[1:], strict=True):
+    for (x1, y1), (x2, y2) in itertools.pairwise(corners):
         if x1 >= 1:
             break
         if x2 > 1:

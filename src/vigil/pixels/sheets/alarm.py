@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from vigil.pixels.drawing.figures import as_label, figure
-from vigil.pixels.drawing.on_pictures import tile, write_picture
+from vigil.pixels.drawing.on_pictures import draw_boxes, tile, write_picture
 from vigil.pixels.fitting import centre_on_black
 from vigil.pixels.pictures.picture import Picture
 from vigil.pixels.windows import Positions, Window, read_windows
@@ -18,7 +18,10 @@ from vigil.plumbing.errors import InputError, listed
 from vigil.plumbing.folders import below
 
 NUM_FRAMES = 6
-SIZE_WH = (144, 108)
+SIZE_WH, LARGE_WH = (144, 108), (216, 162)
+AROUND_S = (-0.4, -0.2, 0.0, 0.2, 0.4)
+NEAR_S, EDGE_S = 0.1, 1e-4
+NUM_BOXES = 2
 
 
 def draw_clip_sheet(
@@ -70,6 +73,73 @@ def draw_clip_sheet(
 def _choose(num_frames: int, fps: Fraction) -> Positions:
     places: Positions = np.linspace(0, num_frames - 1, NUM_FRAMES).astype(np.int64)
     return places
+
+
+def draw_alarm_sheet(
+    alarms: pd.DataFrame,
+    found: pd.DataFrame,
+    clips: Path,
+    windows: pd.DataFrame,
+    file: Path,
+    *,
+    picture_fps: Fraction,
+) -> None:
+    """Writes a picture of one row for each alarm: frames around its peak, the evidence on them.
+
+    A box is drawn on the frames within `NEAR_S` of the moment at which it was known, with its
+    ratio.
+
+    Args:
+        alarms: `clip`, `ratio`, `channel` and `is_anomalous` of each.
+        found: what was found, with `ratio`, in the videos of the alarms.
+        clips, windows, picture_fps: as `draw_clip_sheet` takes them.
+
+    Raises:
+        InputError: a video that cannot be read.
+    """
+    pictures: list[Picture] = []
+    captions: list[str] = []
+    spans = windows.groupby("clip").agg({"video": "first", "start_s": "min", "stop_s": "max"})
+    for clip, ratio, channel, is_right in alarms[
+        ["clip", "ratio", "channel", "is_anomalous"]
+    ].itertuples(index=False):
+        video, start_s, stop_s = spans.loc[clip]
+        own = found[(found["video"] == video) & (found["channel"] == channel)]
+        own = own[(own["from_s"] >= start_s - EDGE_S) & (own["time_s"] < stop_s)]
+        if own.empty:
+            continue  # of a tuned network, whose evidence is the window itself
+        peak_s = float(own["time_s"].iloc[int(np.argmax(own["ratio"]))])
+        times_s = peak_s + np.array(AROUND_S)
+        (path,) = below(clips, [video])
+        frames = _frames_at(path, times_s, Window(float(start_s), float(stop_s)), picture_fps)
+        for time_s, frame in zip(times_s, frames, strict=True):
+            is_near = (own["time_s"] - time_s).abs() <= NEAR_S
+            near = own[is_near].sort_values("ratio", ascending=False, kind="stable").head(NUM_BOXES)
+            told = [f"{value:.2f}" for value in near["ratio"]]
+            drawn = draw_boxes(frame, near[["x1", "y1", "x2", "y2"]].to_numpy(), told)
+            pictures.append(centre_on_black(drawn, LARGE_WH))
+        kind = "" if is_right else "FALSE: "
+        told = [f"{kind}{ratio:.2f} by {channel} at {peak_s:.2f} s: {clip}"]
+        captions.extend([*told, *[""] * (len(AROUND_S) - 1)])
+    if not pictures:
+        pictures, captions = [np.zeros((LARGE_WH[1], LARGE_WH[0]), np.uint8)], ["none"]
+    title = "Alarms, one a row, around their strongest evidence: boxes with score over threshold"
+    write_picture(tile(pictures, captions, num_columns=len(AROUND_S), title=title), file)
+
+
+def _frames_at(
+    path: Path, times_s: npt.NDArray[np.float64], window: Window, picture_fps: Fraction
+) -> list[Picture]:
+    """The frames of a window that are shown nearest to some times."""
+
+    def choose(num_frames: int, fps: Fraction) -> Positions:
+        places = np.rint((times_s - window.start_s) * float(fps)).astype(np.int64)
+        return np.clip(places, 0, num_frames - 1)
+
+    found, _ = read_windows(
+        path, [window], choose, lambda picture: picture, picture_fps=picture_fps
+    )
+    return list(found[0])
 
 
 def draw_error_boxes(
