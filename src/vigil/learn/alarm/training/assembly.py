@@ -35,7 +35,7 @@ from vigil.plumbing.fingerprints import code_fingerprint
 from vigil.plumbing.folders import below
 from vigil.plumbing.memo import Memo, tree_digest
 from vigil.plumbing.outputs import whole
-from vigil.plumbing.records import read_json
+from vigil.plumbing.records import read_json, write_json
 from vigil.plumbing.trainings import train_once
 from vigil.settings.fit_alarm import AUTOENCODER, FitAlarm
 
@@ -183,7 +183,8 @@ def fit_alarm(
 
     Args:
         weights, card: the two files of the alarm.
-        curves: a folder of values by epoch, as DVCLive writes them, for each autoencoder.
+        curves: a folder with one of values by epoch, as DVCLive writes them, for each
+            autoencoder, and `channels.json`, which lists these.
 
     Raises:
         FieldError: as `plan_training`, or a scorer that the vectors are too few for.
@@ -224,6 +225,8 @@ def fit_alarm(
             shape = _configure(own, settings) if autoencoder else None
             width = own.pieces.vectors.shape[1]
             config[name] = channel_config(scorers, width, shape, tuned, learnt)
+        with_curves = [name for name in data.channels if AUTOENCODER in settings.scorers.of(name)]
+        write_json({"autoencoders": with_curves}, all_curves / "channels.json")
     widths = [own.pieces.vectors.shape[1] for own in data.channels.values()]
     state["widths"] = torch.tensor(widths, dtype=torch.float64)
     described = {
