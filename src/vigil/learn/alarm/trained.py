@@ -266,7 +266,7 @@ class TrainedAlarm:
         return VideoFollower(self._channels, awaited)
 
     def _width(self, channel: str) -> int:
-        return int(self._stored.widths[list(self._stored.channels).index(channel)])
+        return self._stored.channel(channel).width
 
     def _check_thresholds(self) -> None:
         if not self.thresholds:

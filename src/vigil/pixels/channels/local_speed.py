@@ -55,7 +55,8 @@ class LocalSpeedFollower:
         if at < 0:
             return
         since_s = self._motions[at].middle_s - own.past_s - ROUNDING_S
-        if self._motions[0].middle_s > since_s + 2 * ROUNDING_S:
+        oldest = self._motions[0]
+        if oldest.middle_s - (oldest.time_s - oldest.from_s) >= since_s:
             return  # of a past that was not seen
         first = next(i for i, one in enumerate(self._motions) if one.middle_s >= since_s)
         self._found.append(self._measure(list(self._motions)[first:], at - first))

@@ -52,7 +52,9 @@ class CellsFollower:
             self._moments.clear()  # the video begins anew
         self._moments.append(self._place(motion))
         since_s = motion.time_s - self._settings.past_s - ROUNDING_S
-        if self._moments[0].from_s > since_s + 2 * ROUNDING_S or motion.time_s < self._next_s:
+        oldest = self._moments[0]
+        is_seen = oldest.from_s - (oldest.time_s - oldest.from_s) < since_s
+        if not is_seen or motion.time_s < self._next_s:
             return
         self._next_s = motion.time_s + self._settings.step_s - ROUNDING_S
         self._found.append(self._measure([one for one in self._moments if one.from_s >= since_s]))

@@ -227,7 +227,7 @@ def fit_alarm(
             config[name] = channel_config(scorers, width, shape, tuned, learnt)
         with_curves = [name for name in data.channels if AUTOENCODER in settings.scorers.of(name)]
         write_json({"autoencoders": with_curves}, all_curves / "channels.json")
-    widths = [own.pieces.vectors.shape[1] for own in data.channels.values()]
+    widths = [own.pieces.vectors.shape[1] for _, own in sorted(data.channels.items())]
     state["widths"] = torch.tensor(widths, dtype=torch.float64)
     described = {
         "architecture": ARCHITECTURE,

@@ -22,6 +22,7 @@ class StoredChannel(nn.Module):
     """All tensors of a channel.
 
     Attributes:
+        width: numbers of a vector.
         autoencoder: ready for use; None where the channel has none.
         tuned: weights of the network that embeds in place of its own; none where it was not tuned.
     """
@@ -29,6 +30,7 @@ class StoredChannel(nn.Module):
     def __init__(self, config: Mapping[str, Any]) -> None:
         """Args: config: as `channel_config` makes it."""
         super().__init__()
+        self.width = int(config["width"])
         self._scorers = list(config["scorers"])
         self.autoencoder: Autoencoder | None = None
         if AUTOENCODER in self._scorers:
@@ -61,7 +63,8 @@ class StoredAlarm(nn.Module):
     """All tensors of a fitted alarm, by channel.
 
     Attributes:
-        widths: (C,) numbers of a vector of each channel: a file of weights is never empty.
+        widths: (C,) numbers of a vector of each channel, by the channels' names: a file of weights
+            is never empty.
     """
 
     widths: Tensor
