@@ -113,7 +113,8 @@ def test_examples_of_the_documents_run(page: str, models: Path) -> None:
 def test_what_a_user_imports_is_named_and_nothing_else() -> None:
     assert set(classifier.__all__) == {"TrainedClassifier", "fit_crop"}
     assert set(detector.__all__) == {"Detections", "Suppression", "TrainedDetector"}
-    assert set(alarm.__all__) == {"TrainedAlarm", "Verdict"}
+    streamed = {"AlarmStream", "Evidence", "WindowVerdict"}
+    assert set(alarm.__all__) == {"TrainedAlarm", "Verdict", *streamed}
     for module in (classifier, detector, alarm):
         for name in module.__all__:
             assert getattr(module, name).__doc__
