@@ -9,6 +9,7 @@ compares the AUROC of the largest ratio. Nothing is fitted again.
 import itertools
 import sys
 from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 
 import cv2
@@ -102,7 +103,8 @@ def main() -> None:
     is_anomalous = test["is_anomalous"].to_numpy()
     ratios: dict[str, list[float]] = {name: [] for name in CHANGES}
     for clip in test["clip"]:
-        shown = [(frame_bgr(one), float(one.time or 0)) for one in open_source(clips / clip, 25, 1)]
+        source = open_source(clips / clip, Fraction(25), 1)
+        shown = [(frame_bgr(one), float(one.time or 0)) for one in source]
         frames, times_s = [one[..., ::-1] for one, _ in shown], np.array([at for _, at in shown])
         for name, change in CHANGES.items():
             ratios[name].append(alarm(*change(frames, times_s)).ratio)

@@ -47,7 +47,7 @@ def ratios(own: Embedding, scorer: str, train: Bools, val: Bools, settings: FitA
     rows = rows[np.linspace(0, len(rows) - 1, min(len(rows), settings.num_vectors)).astype(int)]
     learnt = SCORERS[scorer].fit(every[rows], options)
     scores = strongest_in_windows(own, SCORERS[scorer].score(learnt, every))
-    return scores / scores[val].max()
+    return np.asarray(scores / scores[val].max())
 
 
 def main() -> None:

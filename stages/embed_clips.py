@@ -1,4 +1,4 @@
-"""Measures the evidence of every window: of what moves in it, or of what a network makes of it."""
+"""Measures the evidence in every window, by optical flow or by a video network."""
 
 from fractions import Fraction
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Scores every clip by every scorer of every channel, and says where the evidence lies."""
+"""Scores every clip by every scorer of every channel, and lists the evidence in the test set."""
 
 from pathlib import Path
 

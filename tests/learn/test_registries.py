@@ -27,7 +27,11 @@ def names_of(kind: Any) -> set[object]:
     ("section", "key", "known"),
     [
         (TrainClassifier, "architecture", classifier.ARCHITECTURES),
-        (TrainDetector, "architecture", [*detector.OWN, *get_args(TorchvisionArchitecture)]),
+        (
+            TrainDetector,
+            "architecture",
+            [*detector.VIGIL_DETECTORS, *get_args(TorchvisionArchitecture)],
+        ),
         (Appearance, "backbone", alarm.BACKBONES),
         (Features, "trunk", TRUNKS),
         (Features, "stride", STRIDES),

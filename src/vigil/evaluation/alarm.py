@@ -1,4 +1,4 @@
-"""What the alarm is worth on the clips of the test: numbers of all scorers, curves and sheets."""
+"""Evaluates the alarm on the test clips: metrics of all scorers, curves and sheets."""
 
 from collections.abc import Mapping
 from fractions import Fraction
@@ -24,21 +24,21 @@ from vigil.plumbing.errors import InputError, listed
 from vigil.plumbing.records import write_csv
 from vigil.settings.evaluate_alarm import EvaluateAlarm
 
-NUM_DIGITS = 3  # of a threshold that people compare; the one in use has more
+NUM_DIGITS = 3  # of a threshold that is shown; the threshold in use has more digits
 ALARM = 1.0
-"""A clip raises the alarm where a channel's score is more than so many times its threshold."""
+"""A clip raises the alarm if the ratio of a channel's score to its threshold is above this."""
 
 
 class AlarmEvaluation:
-    """Measures the scores of the clips."""
+    """Computes metrics, curves and sheets from the scores of clips."""
 
     def __init__(
         self, clips: pd.DataFrame, thresholds: Mapping[str, float], settings: EvaluateAlarm
     ) -> None:
-        """Args: clips: scores of the clips of all sides. thresholds: by scorer.
+        """Args: clips: scores of the clips of all sides. thresholds: one for each scorer.
 
         Raises:
-            InputError: a scorer without a threshold, or a test without clips of either kind.
+            InputError: a scorer has no threshold, or the test set lacks allowed or anomalous clips.
         """
         self._scorers = scorers_of(clips)
         if missing := set(self._scorers) - thresholds.keys():
@@ -59,14 +59,15 @@ class AlarmEvaluation:
         self._thresholds, self._settings = thresholds, settings
         if self._test["is_anomalous"].nunique() < 2:
             raise InputError(
-                "expected allowed and anomalous clips in the test, got "
+                "expected allowed and anomalous clips in the test set, got "
                 f"{len(self._test)} clips of one kind"
             )
 
     def numbers(self) -> dict[str, Any]:
-        """The headline numbers of all channels together, and those of each one beside.
+        """The metrics of all channels together, and of each scorer and channel by itself.
 
-        Tables are lists of rows, intervals are lists: DVC shows the other numbers, a column each.
+        Tables are lists of rows, and intervals are lists. DVC shows only the single numbers, each
+        in a column.
         """
         is_anomalous = self._test["is_anomalous"].to_numpy()
         scores = self._test["error"].to_numpy()
@@ -116,9 +117,9 @@ class AlarmEvaluation:
         return found
 
     def verdicts(self) -> pd.DataFrame:
-        """Each clip with its largest ratio, by which channel, whether it alarms, whether rightly.
+        """Each clip with its largest ratio, the channel of it, and whether the verdict is right.
 
-        `ratio` is that of a score to its threshold: more than 1 raises the alarm.
+        `ratio` is the ratio of a score to its threshold: above 1, the clip raises the alarm.
         """
         columns = ["clip", "class", "source", "is_anomalous", "split"]
         alarm = self._clips["error"] > ALARM
@@ -150,8 +151,8 @@ class AlarmEvaluation:
         Args:
             clips: the folder of the videos.
             windows: `clip`, `video`, `start_s` and `stop_s` of every window.
-            found: what was found in the videos of the test, with `ratio`.
-            picture_fps: of folders of numbered pictures.
+            evidence: the evidence in the videos of the test set, with `ratio`.
+            picture_fps: the frame rate of folders of numbered pictures.
         """
         self._draw_errors(folder)
         self._draw_alarms(clips, windows, found, folder / "alarms.jpg", picture_fps)

@@ -32,12 +32,13 @@ Seconds = Annotated[float, Field(ge=0, le=60)]
 
 
 class Flow(Section):
-    """How the motion between two frames is measured.
+    """How optical flow is measured between two frames.
 
     Attributes:
-        short_side_px: frames with a longer short side are made this small; none is enlarged.
-        gap_s: from the first frame of a pair to the second; at least one frame.
-        num_cells: along the short side; the velocities of a cell are averaged.
+        short_side_px: frames with a longer short side are resized to it; smaller frames are not
+            enlarged.
+        gap_s: time between the two frames of a pair; at least one frame.
+        num_cells: cells along the short side; velocities are averaged over each cell.
     """
 
     short_side_px: Annotated[int, Field(ge=32, le=1080)]
@@ -120,12 +121,12 @@ class Network(Section):
     """How a network is used.
 
     Attributes:
-        seed: of weights that are drawn before those of a file are loaded.
-        num_frames: of a window; 0: the network's own number.
+        seed: the seed of random weights, before the weights of a file replace them.
+        num_frames: frames sampled from a window; 0: the number that the network was designed for.
         slowfast_alpha: the slow path of SlowFast takes every alpha-th frame.
-        batch_size: windows a step; the last batch is filled up to it.
+        batch_size: windows in a batch; the last batch is padded to this size.
         precision: `auto` is bf16-true where the device has units for it, else 32-true.
-        channels_last: memory layout.
+        channels_last: whether tensors are stored with channels last in memory.
     """
 
     seed: Seed
@@ -137,12 +138,13 @@ class Network(Section):
 
 
 class Appearance(Section):
-    """What `appearance` measures: the vector of a window by a network trained on other clips.
+    """How `appearance` measures: a network trained on other clips gives the vector of a window.
 
     Attributes:
-        backbone: a network by its name.
-        weights: `kinetics400` (the library's own), a file, or `none`, which the channel refuses.
-        network: how it is used.
+        backbone: the name of a network.
+        weights: the weights of the network: `kinetics400` (published by the network's library), a
+            file, or `none` (random), which the channel refuses.
+        network: how the network is used.
     """
 
     backbone: NetworkName
@@ -151,7 +153,7 @@ class Appearance(Section):
 
     @property
     def weights_file(self) -> Path | None:
-        """The file that the weights come from; None where they are named or random."""
+        """The file of the weights; None if the weights are published or random."""
         return None if self.weights in get_args(Published) else Path(self.weights)
 
 
@@ -185,18 +187,18 @@ class EmbedClips(Section):
         return tuple(name for name in MOTION_CHANNELS if name in self.channels)
 
     def check_against(self, sections: Mapping[str, Any]) -> None:
-        """Weights must be told and be there before the first stage works."""
+        """Weights must be named and exist before the first stage runs."""
         if APPEARANCE not in self.channels:
             return
-        own = self.appearance
-        if own.weights == "none":
+        weights, file = self.appearance.weights, self.appearance.weights_file
+        if weights == "none":
             raise FieldError(
                 "appearance.weights",
                 "expected kinetics400 or a file, since vectors of random weights are no evidence, "
                 "got 'none'",
             )
-        if own.weights_file and not own.weights_file.is_file():
+        if file and not file.is_file():
             raise FieldError(
                 "appearance.weights",
-                f"expected kinetics400 or a file, got {shorten(own.weights)}",
+                f"expected kinetics400 or a file, got {shorten(weights)}",
             )

@@ -11,7 +11,7 @@ class PredictAlarm(Section):
     """How clips are scored.
 
     Attributes:
-        clip_score: how the scores of a clip's windows become the clip's.
+        clip_score: how the scores of a clip's windows become the score of the clip.
     """
 
     section: ClassVar[str] = "predict.alarm"

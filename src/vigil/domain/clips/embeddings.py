@@ -76,7 +76,8 @@ def read_embeddings(folder: Path) -> dict[str, Embedding]:
     """Reads what `write_embeddings` wrote, by channel.
 
     Raises:
-        InputError: no channel, a file that is missing or damaged, or files that do not fit.
+        InputError: there is no channel, a file is missing or damaged, or the files do not belong
+            together.
     """
     if not folder.is_dir() or not (names := sorted(path.name for path in folder.iterdir())):
         raise InputError(f"{folder}: expected a folder for each channel, found none")

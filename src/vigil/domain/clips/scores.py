@@ -1,4 +1,4 @@
-"""Scores of clips by every scorer of every channel: how unusual each is."""
+"""The table of clips and their scores: how unusual each clip is, by every scorer of a channel."""
 
 import csv
 from collections.abc import Iterable, Sequence
@@ -13,7 +13,7 @@ from vigil.plumbing.errors import InputError, listed, shorten
 from vigil.plumbing.records import read_csv, read_json, write_csv
 
 NUM_DIGITS = 6
-"""Of scores and thresholds: the last ones depend on the order in which threads add up."""
+"""Significant digits of scores and thresholds. Later digits depend on how threads add up."""
 
 CLIP_DTYPES = {"clip": str, "class": str, "source": str, "is_anomalous": bool, "split": str}
 
@@ -47,8 +47,8 @@ def read_scores(file: Path) -> pd.DataFrame:
     """Reads what `write_scores` wrote.
 
     Raises:
-        InputError: no such file, not such a table, no score, a side that is none, a score that is
-            not finite, or a clip twice.
+        InputError: no such file, not such a table, no score, an unknown side, a score that is not
+            finite, or a clip that occurs twice.
     """
     names = _scorers_in(file)
     table = read_csv(file, {**CLIP_DTYPES, **dict.fromkeys(names, np.float64)})
@@ -82,7 +82,7 @@ def _scorers_in(file: Path) -> Sequence[str]:
 
 
 def round_digits(numbers: npt.ArrayLike, num_digits: int = NUM_DIGITS) -> Floats:
-    """Rounds to so many digits that count: 1234.5678 to 6 is 1234.57."""
+    """Rounds to a number of significant digits: 1234.5678 to 6 digits is 1234.57."""
     return np.char.mod(f"%.{num_digits}g", np.asarray(numbers, np.float64)).astype(np.float64)
 
 
@@ -94,9 +94,9 @@ def read_thresholds(file: Path) -> dict[str, float]:
     """
     record = read_json(file)
     try:
-        found = {str(name): float(own["value"]) for name, own in record["scorers"].items()}
-        first = [str(name) for name in record["raising"]]
-        thresholds = {name: found[name] for name in (*first, *found)}
+        values = {str(name): float(entry["value"]) for name, entry in record["scorers"].items()}
+        raising = [str(name) for name in record["raising"]]
+        thresholds = {name: values[name] for name in (*raising, *values)}
     except (KeyError, TypeError, ValueError, AttributeError):
         raise InputError(f"{file}: expected picked thresholds, got {shorten(record)}") from None
     if not thresholds or not np.isfinite(list(thresholds.values())).all():
