@@ -16,22 +16,22 @@ def main(
     *, clips: Path, windows: Path, embeddings: Path, picture_fps: float, settings: EmbedClips
 ) -> None:
     table = read_windows(windows)
-    found: dict[str, Embedding] = {}
+    embedded: dict[str, Embedding] = {}
     for embedder, codes in open_embedders(settings, Fraction(str(picture_fps))):
-        found |= embed_windows(table, clips, embedder, codes)
+        embedded |= embed_windows(table, clips, embedder, codes)
     with whole(embeddings) as folder:
         folder.mkdir()
-        write_embeddings(found, folder)
-    for name, own in found.items():
-        num, width = own.pieces.vectors.shape
+        write_embeddings(embedded, folder)
+    for name, channel in embedded.items():
+        num, width = channel.pieces.vectors.shape
         print(f"{name}: {num} vectors of {width} numbers in {len(table)} windows")
 
 
 def open_embedders(
     settings: EmbedClips, picture_fps: Fraction
 ) -> list[tuple[Embedder, dict[str, str]]]:
-    """What measures the channels, and the fingerprints of its code; a network alone needs torch."""
-    found: list[tuple[Embedder, dict[str, str]]] = []
+    """The embedders with the fingerprints of their code; only a network imports torch."""
+    embedders: list[tuple[Embedder, dict[str, str]]] = []
     if settings.motion_channels:
         from vigil.pixels.channels import registry as motion
         from vigil.pixels.motion_embedding import MotionEmbedder
@@ -40,15 +40,15 @@ def open_embedders(
             name: code_fingerprint(MotionEmbedder, motion.imports_of_others(name))
             for name in settings.motion_channels
         }
-        found.append((MotionEmbedder(settings, picture_fps), codes))
+        embedders.append((MotionEmbedder(settings, picture_fps), codes))
     if APPEARANCE in settings.channels:
         from vigil.learn.alarm.appearance import AppearanceEmbedder
         from vigil.learn.alarm.network.embedding.registry import imports_of_others
 
-        untaken = imports_of_others(settings.appearance.backbone)
-        code = code_fingerprint(AppearanceEmbedder, untaken)
-        found.append((AppearanceEmbedder(settings, picture_fps), {APPEARANCE: code}))
-    return found
+        unused = imports_of_others(settings.appearance.backbone)
+        code = code_fingerprint(AppearanceEmbedder, unused)
+        embedders.append((AppearanceEmbedder(settings, picture_fps), {APPEARANCE: code}))
+    return embedders
 
 
 if __name__ == "__main__":

@@ -35,17 +35,17 @@ def main(
     evaluation = AlarmEvaluation(scores, thresholds, settings)
     numbers = evaluation.numbers()
     parts = join_labels(read_windows(windows), read_labels(labels))
-    found = add_ratios(read_found(predictions / "found.csv"), thresholds)
+    evidence = add_ratios(read_found(predictions / "found.csv"), thresholds)
     truth = read_frames(frames)
-    if len(truth):  # of long videos
-        long = FrameEvaluation(truth, read_regions(regions), found, parts, settings)
+    if len(truth):  # only long videos have labelled frames
+        long = FrameEvaluation(truth, read_regions(regions), evidence, parts, settings)
         numbers |= long.numbers()
     fps = Fraction(str(picture_fps))
     with whole(plots) as folder:
         (folder / PICTURES).mkdir(parents=True)
         write_csv(evaluation.verdicts(), folder / "verdicts.csv")
         evaluation.write_curves(folder)
-        evaluation.draw_sheets(clips, parts, found, folder / PICTURES, fps)
+        evaluation.draw_sheets(clips, parts, evidence, folder / PICTURES, fps)
     write_json(numbers, metrics)  # last, so that this file means that all others are complete
     print_headline(numbers)
 

@@ -1,4 +1,4 @@
-"""Fits the scorers of each channel to allowed clips; by choice, tunes a network too."""
+"""Fits the scorers of each channel to allowed clips; optionally fine-tunes a network."""
 
 from pathlib import Path
 

@@ -27,13 +27,13 @@ def main(
     fps = Fraction(str(picture_fps))
     if clip_labels:
         (labels,) = below(clips, [clip_labels])
-        found = import_frame_labelled(
+        imported = import_frame_labelled(
             clips, labels, settings, group_pattern=clip_group_pattern, picture_fps=fps
         )
         if notes := list_notes(clips, labels):
             print(f"left out, as no video by name: {listed(notes)}")
     else:
-        found = import_class_folders(
+        imported = import_class_folders(
             clips,
             settings,
             anomalous_classes=anomalous_classes,
@@ -42,9 +42,9 @@ def main(
         )
     with whole(windows) as folder:
         folder.mkdir()
-        write_windows(found.windows, folder)
-        write_truth(found.frames, found.regions, folder)
-    table = found.windows
+        write_windows(imported.windows, folder)
+        write_truth(imported.frames, imported.regions, folder)
+    table = imported.windows
     counts = table["class"].value_counts().to_dict()
     print(f"{table['video'].nunique()} videos, {len(table)} windows: {counts}")
 

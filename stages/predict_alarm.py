@@ -35,11 +35,11 @@ def main(
     alarm = TrainedAlarm.from_files(weights, card, device=choose_device())
     scores = alarm.score_pieces(channels, clips)
     columns = {
-        scorer: strongest_in_windows(channels[name], own)
+        scorer: strongest_in_windows(channels[name], of_pieces)
         for name, by_scorer in scores.items()
-        for scorer, own in by_scorer.items()
+        for scorer, of_pieces in by_scorer.items()
     }
-    raising = {name: next(iter(own.values())) for name, own in scores.items()}
+    raising = {name: next(iter(by_scorer.values())) for name, by_scorer in scores.items()}
     is_test = (labelled["split"] == TEST).to_numpy()
     with whole(predictions) as folder:
         folder.mkdir()

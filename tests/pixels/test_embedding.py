@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from vigil.domain.clips.evidence import Pieces
-from vigil.pixels.embedding import Asked, embed_windows
+from vigil.pixels.embedding import VideoRequest, embed_windows
 from vigil.pixels.windows import Window
 from vigil.plumbing.errors import InputError
 
@@ -24,9 +24,9 @@ class Recorder:
         own = {name: facts.pop(name, 0) for name in ("one", "other")}
         self.facts = {name: {"channel": name, "told": told, **facts} for name, told in own.items()}
         self.failing = failing
-        self.asked: list[Asked] = []
+        self.asked: list[VideoRequest] = []
 
-    def embed(self, videos: Iterable[Asked]) -> Iterator[dict[str, list[Pieces]]]:
+    def embed(self, videos: Iterable[VideoRequest]) -> Iterator[dict[str, list[Pieces]]]:
         for asked in videos:
             if asked.path.name == self.failing:
                 raise InputError(f"{asked.path}: broken")
@@ -137,7 +137,7 @@ def test_a_video_outside_of_the_folder_is_refused(name: str) -> None:
 
 def test_too_few_vectors_of_an_embedder_are_no_vectors() -> None:
     class Lazy(Recorder):
-        def embed(self, videos: Iterable[Asked]) -> Iterator[dict[str, list[Pieces]]]:
+        def embed(self, videos: Iterable[VideoRequest]) -> Iterator[dict[str, list[Pieces]]]:
             yield from list(super().embed(videos))[:-1]
 
     with pytest.raises(ValueError, match="shorter"):

@@ -509,7 +509,7 @@ BAD: dict[str, tuple[str, Callable[[Project], object], str]] = {
     "a channel twice": (
         "import_clips",
         lambda p: p.set_params("embed_clips", channels=["local_speed"] * 2),
-        "params.yaml: embed_clips: expected each of channels once, got more of local_speed",
+        "params.yaml: embed_clips: expected each channel once, got more of local_speed",
     ),
     "an unknown channel": (
         "import_clips",
@@ -525,7 +525,7 @@ BAD: dict[str, tuple[str, Callable[[Project], object], str]] = {
     "a scorer of one number for many": (
         "import_clips",
         lambda p: p.set_params("fit_alarm.scorers", motion_histogram=["largest"]),
-        "params.yaml: fit_alarm.scorers: expected largest for local_speed alone, got it for "
+        "params.yaml: fit_alarm.scorers: expected largest only for local_speed, got it for "
         "motion_histogram",
     ),
     "more components than vectors": (

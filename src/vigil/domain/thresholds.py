@@ -10,7 +10,7 @@ Several channels raise the alarm, each by its own threshold. `conformal` gives e
 part of the rate, so the channels together keep the rate whatever their dependence (Bonferroni). A
 conformal rank of the largest ratio needs scales that do not come from validation. Scaled by the
 validation scores themselves, it exceeded the rate where clips are few. Scaled by training scores,
-it caught fewer anomalies (`campaigns/shared_rate.py` simulates this).
+it caught fewer anomalies where clips are many (`campaigns/shared_rate.py` simulates this).
 """
 
 import math

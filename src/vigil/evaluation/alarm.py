@@ -100,10 +100,10 @@ class AlarmEvaluation:
         }
 
     def _measure_without(self, channel: str) -> dict[str, Any]:
-        """Which alarms a channel raised, and what is left of the alarm without it."""
+        """The alarms that a channel raised, and the metrics of the alarm without this channel."""
         test = self._test
         raised = test[(test["error"] > ALARM) & (test["channel"] == channel)]
-        found: dict[str, Any] = {
+        numbers: dict[str, Any] = {
             "channel": channel,
             "right_alarms": int(raised["is_anomalous"].sum()),
             "false_alarms": int((~raised["is_anomalous"]).sum()),
@@ -113,8 +113,8 @@ class AlarmEvaluation:
             left = measure_alarm(
                 test["is_anomalous"].to_numpy(), others.max(axis=1).to_numpy(), ALARM
             )
-            found |= {f"{name}_without": value for name, value in left.items()}
-        return found
+            numbers |= {f"{name}_without": value for name, value in left.items()}
+        return numbers
 
     def verdicts(self) -> pd.DataFrame:
         """Each clip with its largest ratio, the channel of it, and whether the verdict is right.
@@ -142,7 +142,7 @@ class AlarmEvaluation:
         self,
         clips: Path,
         windows: pd.DataFrame,
-        found: pd.DataFrame,
+        evidence: pd.DataFrame,
         folder: Path,
         picture_fps: Fraction,
     ) -> None:
@@ -155,7 +155,7 @@ class AlarmEvaluation:
             picture_fps: the frame rate of folders of numbered pictures.
         """
         self._draw_errors(folder)
-        self._draw_alarms(clips, windows, found, folder / "alarms.jpg", picture_fps)
+        self._draw_alarms(clips, windows, evidence, folder / "alarms.jpg", picture_fps)
         alarm = self._test["error"] > ALARM
         is_anomalous = self._test["is_anomalous"]
         misses = self._test[~alarm & is_anomalous].sort_values("error", kind="stable")
@@ -180,18 +180,18 @@ class AlarmEvaluation:
         self,
         clips: Path,
         windows: pd.DataFrame,
-        found: pd.DataFrame,
+        evidence: pd.DataFrame,
         file: Path,
         picture_fps: Fraction,
     ) -> None:
-        """The false alarms first, then the strongest right ones of each channel in turn."""
+        """Draws false alarms first, then the strongest right alarms of each channel in turn."""
         alarms = self._test[self._test["error"] > ALARM].sort_values(
             ["is_anomalous", "error"], ascending=[True, False], kind="stable"
         )
         turn = alarms.groupby(["is_anomalous", "channel"], sort=False).cumcount()
         order = alarms.assign(turn=turn).sort_values(["is_anomalous", "turn"], kind="stable")
         shown = order.head(self._settings.num_pictures).assign(ratio=order["error"])
-        draw_alarm_sheet(shown, found, clips, windows, file, picture_fps=picture_fps)
+        draw_alarm_sheet(shown, evidence, clips, windows, file, picture_fps=picture_fps)
 
     def _draw_errors(self, folder: Path) -> None:
         test = self._test

@@ -1,4 +1,4 @@
-"""What the alarm is worth on long videos, frame by frame: when it is right, and where."""
+"""Evaluates the alarm on long videos, frame by frame: metrics of time and of place."""
 
 from collections.abc import Hashable
 from typing import Any
@@ -22,34 +22,34 @@ Floats = npt.NDArray[np.float64]
 
 
 class FrameEvaluation:
-    """Measures what was found in the videos of the test."""
+    """Computes metrics from the evidence in the videos of the test set."""
 
     def __init__(
         self,
         frames: pd.DataFrame,
         regions: pd.DataFrame,
-        found: pd.DataFrame,
+        evidence: pd.DataFrame,
         windows: pd.DataFrame,
         settings: EvaluateAlarm,
     ) -> None:
-        """Takes tables.
+        """Joins the tables by video.
 
         Args:
-            frames, regions: the truth of all videos.
-            found: what was found in those of the test, with `ratio`.
+            frames, regions: the ground truth of all videos.
+            evidence: the evidence in the videos of the test set, with `ratio`.
             windows: `video` and `source` of every window.
 
         Raises:
-            InputError: nothing was found in a video of which something is told, or the other way.
+            InputError: there is no video, or a video with evidence has no labelled frames.
         """
         self._settings = settings
-        self._found = dict(list(found.groupby("video", sort=False)))
+        self._evidence = dict(list(evidence.groupby("video", sort=False)))
         self._frames = {
-            str(video): own
-            for video, own in frames.groupby("video", sort=False)
-            if video in self._found
+            str(video): rows
+            for video, rows in frames.groupby("video", sort=False)
+            if video in self._evidence
         }
-        if missing := self._found.keys() - self._frames.keys():
+        if missing := self._evidence.keys() - self._frames.keys():
             raise InputError(
                 f"expected the truth of the frames of each test video, found none of "
                 f"{listed(missing)}"
@@ -60,23 +60,24 @@ class FrameEvaluation:
         self._sources = windows.drop_duplicates("video").set_index("video")["source"].to_dict()
 
     def numbers(self) -> dict[str, Any]:
-        """`frame_auroc`, micro; and under `frames` all numbers, those of each channel too."""
-        truth = {name: own["is_anomalous"].to_numpy() for name, own in self._frames.items()}
+        """`frame_auroc`, the micro AUROC, and under `frames` all metrics, also by channel."""
+        truth = {name: rows["is_anomalous"].to_numpy() for name, rows in self._frames.items()}
         scores = {
-            name: score_frames(own["time_s"].to_numpy(), self._found[name])
-            for name, own in self._frames.items()
+            name: score_frames(rows["time_s"].to_numpy(), self._evidence[name])
+            for name, rows in self._frames.items()
         }
-        together = {name: np.max(list(own.values()), axis=0) for name, own in scores.items()}
+        # The score of a frame by all channels is its largest score by a channel.
+        largest = {name: np.max(list(each.values()), axis=0) for name, each in scores.items()}
         videos = list(truth)
-        found: dict[str, Any] = {
+        numbers: dict[str, Any] = {
             "scores": "causal: the strongest evidence known when a frame is shown, not smoothed",
             "num_frames": int(sum(map(len, truth.values()))),
-            "num_anomalous": int(sum(own.sum() for own in truth.values())),
+            "num_anomalous": int(sum(labels.sum() for labels in truth.values())),
             "num_waiting": sum(self._num_waiting(name) for name in videos),
-            **measure_frames(list(truth.values()), list(together.values()), videos),
+            **measure_frames(list(truth.values()), list(largest.values()), videos),
             "auroc_micro_interval_95": frame_interval(
                 truth,
-                together,
+                largest,
                 {name: self._sources[name] for name in videos},
                 num_rounds=self._settings.num_bootstrap,
                 seed=self._settings.seed,
@@ -91,41 +92,41 @@ class FrameEvaluation:
                 for channel in next(iter(scores.values()))
             ],
         }
-        return {"frame_auroc": found["auroc_micro"], "frames": found | self._measure_regions()}
+        return {"frame_auroc": numbers["auroc_micro"], "frames": numbers | self._measure_regions()}
 
     def _num_waiting(self, video: str) -> int:
-        """Frames before the first evidence of all channels: they have the score of the first."""
-        first_s = self._found[video].groupby("channel")["time_s"].min().min()
+        """The number of frames before the first evidence, which get the score of the first."""
+        first_s = self._evidence[video].groupby("channel")["time_s"].min().min()
         return int((self._frames[video]["time_s"] < first_s - 1e-4).sum())
 
     def _measure_regions(self) -> dict[str, float]:
-        """`rbdc` and `tbdc`; nothing where no masks tell regions of the test."""
+        """`rbdc` and `tbdc`; empty if no test video has masks."""
         regions = self._regions[self._regions["video"].isin(list(self._frames))]
         if regions.empty:
             return {}
         true: dict[Hashable, Truth] = {}
-        for key, own in regions.groupby(["video", "frame"], sort=False):
-            video = str(own["video"].iloc[0])
-            tracks = tuple((video, track) for track in own["track"].tolist())
-            true[key] = Truth(own[BOX].to_numpy(), tracks)
+        for key, rows in regions.groupby(["video", "frame"], sort=False):
+            video = str(rows["video"].iloc[0])
+            tracks = tuple((video, track) for track in rows["track"].tolist())
+            true[key] = Truth(rows[BOX].to_numpy(), tracks)
         predicted: dict[Hashable, Predicted] = {}
         for video, frames in self._frames.items():
-            for frame, own in self._places(video, frames):
-                predicted[video, frame] = own
+            for frame, places in self._places(video, frames):
+                predicted[video, frame] = places
         return measure_regions(predicted, true, sum(map(len, self._frames.values())))
 
     def _places(self, video: str, frames: pd.DataFrame) -> list[tuple[int, Predicted]]:
-        """What is known to lie where when each frame is shown, of all channels."""
+        """The places of the latest evidence of all channels at each frame."""
         times = frames["time_s"].to_numpy()
         boxes: list[list[Floats]] = [[] for _ in times]
         ratios: list[list[Floats]] = [[] for _ in times]
-        for _, own in self._found[video].groupby("channel", sort=False):
-            known = [rows for _, rows in own.groupby("time_s")]  # sorted by time
-            known_s = np.array([rows["time_s"].iloc[0] for rows in known])
-            for at, moment in enumerate(latest_moments(times, known_s)):
-                boxes[at].append(known[moment][BOX].to_numpy())
-                ratios[at].append(known[moment]["ratio"].to_numpy())
+        for _, channel in self._evidence[video].groupby("channel", sort=False):
+            moments = [rows for _, rows in channel.groupby("time_s")]  # sorted by time
+            moments_s = np.array([rows["time_s"].iloc[0] for rows in moments])
+            for at, moment in enumerate(latest_moments(times, moments_s)):
+                boxes[at].append(moments[moment][BOX].to_numpy())
+                ratios[at].append(moments[moment]["ratio"].to_numpy())
         return [
-            (int(frame), Predicted(np.concatenate(own), np.concatenate(score)))
-            for frame, own, score in zip(frames["frame"], boxes, ratios, strict=True)
+            (int(frame), Predicted(np.concatenate(places), np.concatenate(scores)))
+            for frame, places, scores in zip(frames["frame"], boxes, ratios, strict=True)
         ]

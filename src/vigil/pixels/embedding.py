@@ -1,4 +1,4 @@
-"""The evidence of windows, measured once: a new video measures itself alone."""
+"""Measures the evidence in windows, with a cache: a new video is measured alone."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
@@ -17,8 +17,8 @@ from vigil.plumbing.memo import Memo
 from vigil.plumbing.progress import progress
 
 
-class Asked(NamedTuple):
-    """A video, and what is asked of it: windows in the order of the table, and channels."""
+class VideoRequest(NamedTuple):
+    """A video to measure: its windows in the order of the table, and the channels."""
 
     path: Path
     windows: Sequence[Window]
@@ -26,70 +26,72 @@ class Asked(NamedTuple):
 
 
 class Embedder(Protocol):
-    """Measures the evidence of windows of videos, in one or more channels.
+    """Measures the evidence in windows of videos, in one or more channels.
 
     Attributes:
-        machine: what the last bits of its vectors depend on.
-        facts: by channel, all that its evidence depends on besides the clip, the code and the
-            machine.
+        machine: the facts of the machine on which the last bits of vectors depend.
+        facts: by channel, all other facts on which its evidence depends, except the clip and the
+            code.
     """
 
     machine: Any
     facts: dict[str, dict[str, Any]]
 
-    def embed(self, videos: Iterable[Asked]) -> Iterator[dict[str, list[Pieces]]]:
-        """Yields the evidence of each video, by channel and window, in order."""
+    def embed(self, videos: Iterable[VideoRequest]) -> Iterator[dict[str, list[Pieces]]]:
+        """Yields the evidence in each video, by channel and window, in order."""
 
 
 def embed_windows(
     table: pd.DataFrame, clips: Path, embedder: Embedder, codes: Mapping[str, str]
 ) -> dict[str, Embedding]:
-    """The evidence of each window, by channel, remembered by the content of its video.
+    """The evidence in each window, by channel, cached by the content of the video.
 
     Args:
-        table: `video`, `start_s`, `stop_s` and `digest` of each window, those of a video together.
-        clips: the folder that the videos lie in.
-        codes: by channel, the fingerprint of what measures it.
+        table: `video`, `start_s`, `stop_s` and `digest` of each window, grouped by video.
+        clips: the folder of the videos.
+        codes: the fingerprint of the code of each channel.
 
     Raises:
-        InputError: no window, a video that cannot be read or lies elsewhere, or a window that is
-            too short.
+        InputError: there is no window, a video cannot be read or is outside of the folder, or a
+            window is too short.
     """
     if table.empty:
         raise InputError("expected windows to embed, found none")
     memo = Memo("embeddings")
-    asked: list[Asked] = []
+    requests: list[VideoRequest] = []
     facts: list[dict[str, dict[str, Any]]] = []
     order: list[pd.DataFrame] = []
     for (video, digest), rows in table.groupby(["video", "digest"], sort=False):
         windows = [Window(*times) for times in rows[["start_s", "stop_s"]].itertuples(index=False)]
         order.append(rows)
-        told = {"clip": digest, "windows": [list(map(str, one)) for one in windows]}
+        shared = {"clip": digest, "windows": [list(map(str, one)) for one in windows]}
         facts.append(
             {
-                name: {**told, "code": codes[name], "machine": embedder.machine, **own}
-                for name, own in embedder.facts.items()
+                name: {**shared, "code": codes[name], "machine": embedder.machine, **channel}
+                for name, channel in embedder.facts.items()
             }
         )
-        missing = [name for name, own in facts[-1].items() if not memo.holds(own)]
-        asked.append(Asked(below(clips, [str(video)])[0], windows, missing))
-    waiting = [at for at, one in enumerate(asked) if one.channels]
-    made = embedder.embed(asked[at] for at in waiting)
-    for at, found in zip(waiting, progress(made, "embed", "clip", len(waiting)), strict=True):
-        for name in asked[at].channels:
-            memo.recall(facts[at][name], partial(_save, found[name]))
+        missing = [name for name, key in facts[-1].items() if not memo.holds(key)]
+        requests.append(VideoRequest(below(clips, [str(video)])[0], windows, missing))
+    waiting = [at for at, request in enumerate(requests) if request.channels]
+    measured = embedder.embed(requests[at] for at in waiting)
+    for at, evidence in zip(
+        waiting, progress(measured, "embed", "clip", len(waiting)), strict=True
+    ):
+        for name in requests[at].channels:
+            memo.recall(facts[at][name], partial(_save, evidence[name]))
     index = pd.concat(order)[["video", "start_s", "stop_s"]].reset_index(drop=True)
-    result = {}
-    for name, told in embedder.facts.items():
+    embeddings = {}
+    for name, channel in embedder.facts.items():
         parts = [
-            load_pieces(memo.recall(own[name], partial(_never, one.path)))
-            for own, one in zip(facts, asked, strict=True)
+            load_pieces(memo.recall(keys[name], partial(_never, request.path)))
+            for keys, request in zip(facts, requests, strict=True)
         ]
         counts = np.concatenate([counts for _, counts in parts])
         pieces = [piece for piece, _ in parts]
-        result[name] = Embedding.join(index, pieces, counts, told)
+        embeddings[name] = Embedding.join(index, pieces, counts, channel)
     memo.prune()
-    return result
+    return embeddings
 
 
 def _save(windows: Sequence[Pieces], folder: Path) -> None:

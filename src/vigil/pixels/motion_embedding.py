@@ -1,4 +1,4 @@
-"""Videos to the evidence of their motion, several videos at a time."""
+"""Measures the evidence of motion in videos, several videos at a time."""
 
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -9,7 +9,7 @@ from vigil.domain.clips.evidence import Pieces
 from vigil.pixels.channels.channel import Channel
 from vigil.pixels.channels.following import follow_file
 from vigil.pixels.channels.registry import build_channel
-from vigil.pixels.embedding import Asked
+from vigil.pixels.embedding import VideoRequest
 from vigil.pixels.flow.motion import describe_cpu
 from vigil.settings.embed_clips import EmbedClips
 
@@ -20,38 +20,39 @@ class MotionEmbedder:
     """Measures all channels of motion in one pass over each video.
 
     Attributes:
-        machine: what the last bits of its vectors depend on.
-        facts: by channel, all that its evidence depends on besides the clip, the code and the
-            machine.
+        machine: the facts of the machine on which the last bits of vectors depend.
+        facts: by channel, all other facts on which its evidence depends, except the clip and the
+            code.
     """
 
     def __init__(self, settings: EmbedClips, picture_fps: Fraction) -> None:
-        """Args: picture_fps: of folders of numbered pictures."""
+        """Args: picture_fps: the frame rate of folders of numbered pictures."""
         self.machine: Any = describe_cpu()
         self.facts: dict[str, dict[str, Any]] = {}
         self._channels: dict[str, Channel] = {}
         self._picture_fps = picture_fps
         for name in settings.motion_channels:
-            own = getattr(settings, name)
-            self._channels[name] = build_channel(name, own, settings.short_clips)
+            options = getattr(settings, name)
+            self._channels[name] = build_channel(name, options, settings.short_clips)
             self.facts[name] = {
                 "channel": name,
                 "short_clips": settings.short_clips,
                 "picture_fps": str(picture_fps),
-                "options": own.model_dump(),
+                "options": options.model_dump(),
                 "width": self._channels[name].width,
             }
 
-    def embed(self, videos: Iterable[Asked]) -> Iterator[dict[str, list[Pieces]]]:
-        """Yields the evidence of each video, by channel and window, in order.
+    def embed(self, videos: Iterable[VideoRequest]) -> Iterator[dict[str, list[Pieces]]]:
+        """Yields the evidence in each video, by channel and window, in order.
 
         Raises:
-            InputError: a video that cannot be read, or a window that is too short.
+            InputError: a video cannot be read, or a window is too short.
         """
         with ThreadPoolExecutor(NUM_WORKERS) as pool:
             yield from pool.map(self._embed, videos)
 
-    def _embed(self, asked: Asked) -> dict[str, list[Pieces]]:
-        channels = {name: self._channels[name] for name in self._channels if name in asked.channels}
-        found = follow_file(asked.path, asked.windows, channels, self._picture_fps)
-        return {name: [own[name] for own in found] for name in channels}
+    def _embed(self, request: VideoRequest) -> dict[str, list[Pieces]]:
+        names = [name for name in self._channels if name in request.channels]
+        channels = {name: self._channels[name] for name in names}
+        windows = follow_file(request.path, request.windows, channels, self._picture_fps)
+        return {name: [evidence[name] for evidence in windows] for name in names}

@@ -47,13 +47,14 @@ class Flow(Section):
 
 
 class LocalSpeed(Section):
-    """What `local_speed` measures: the speed of the fastest body.
+    """How `local_speed` measures the speed of the fastest bodies.
 
     Attributes:
+        flow: how optical flow is measured.
         mean_cells: side of the square of cells over which velocities are averaged.
-        past_s: how far back a velocity is averaged along its own straight path.
-        ahead_s: how far ahead it is; what is found is then known so much later.
-        num_peaks: places that are told at each moment, the fastest first.
+        past_s: past time over which a velocity is averaged along its straight path.
+        ahead_s: future time of the same average; evidence is known this much later.
+        num_peaks: the number of fastest places that are kept at each moment.
     """
 
     flow: Flow
@@ -66,18 +67,20 @@ class LocalSpeed(Section):
     @classmethod
     def _check_odd(cls, number: int) -> int:
         if number % 2 == 0:
-            raise ValueError(f"expected an odd number, which has a middle, got {number}")
+            raise ValueError(
+                f"expected an odd number, since a square needs a middle cell, got {number}"
+            )
         return number
 
 
 class Histogram(Section):
-    """How directions of motion are counted, each by its speed.
+    """Histograms of the direction of motion, weighted by speed.
 
     Attributes:
-        num_bins: of direction, 360 degrees over all.
-        num_time_cells: of the time that a vector tells of.
-        min_speed: of cells that count, in short sides a second: `measured`, three times the median
-            speed at that moment, or a number.
+        num_bins: bins of direction, which divide 360 degrees.
+        num_time_cells: equal parts of the time that a vector describes.
+        min_speed: the least speed of a cell that counts, in short sides a second; slower motion is
+            noise. `measured`: three times the median speed at the moment, at most 0.05.
         root: whether the square root of each sum is taken.
     """
 
@@ -88,11 +91,13 @@ class Histogram(Section):
 
 
 class MotionHistogram(Section):
-    """What `motion_histogram` measures: how the whole picture moves in a window.
+    """How `motion_histogram` measures the motion of the whole picture in a window.
 
     Attributes:
-        num_pairs: pairs of frames that count, spread evenly over a window; 0: all of them.
-        num_space_cells: along each side of the picture.
+        flow: how optical flow is measured.
+        histogram: how its directions are counted.
+        num_pairs: pairs of frames, spread evenly over a window; 0: all pairs.
+        num_space_cells: equal parts of the picture along each side.
     """
 
     flow: Flow
@@ -102,12 +107,14 @@ class MotionHistogram(Section):
 
 
 class MotionCells(Section):
-    """What `motion_cells` measures: how each place of the size of a person moves.
+    """How `motion_cells` measures the motion in each place of a person's size.
 
     Attributes:
-        size: side of a place, as a share of the short side; places overlap by half.
-        past_s: the time that a vector tells of.
-        step_s: from one moment to the next.
+        flow: how optical flow is measured.
+        histogram: how its directions are counted.
+        size: side of a place, as a fraction of the short side; places overlap by half.
+        past_s: the time that a vector describes.
+        step_s: the time from one vector of a place to the next.
     """
 
     flow: Flow
@@ -158,11 +165,13 @@ class Appearance(Section):
 
 
 class EmbedClips(Section):
-    """What is measured of each window of a video.
+    """How the evidence in the windows of videos is measured.
 
     Attributes:
-        channels: which kinds of evidence; each has its own block below.
-        short_clips: what a window is that is shorter than a channel asks for.
+        channels: the kinds of evidence; the block of the same name has the parameters of each.
+        short_clips: a window that is shorter than a channel needs is measured over its frames
+            (`repeat_last`; a network sees the last frame repeated), or is an error (`error`).
+        local_speed, motion_histogram, motion_cells, appearance: the parameters of each channel.
     """
 
     section: ClassVar[str] = "embed_clips"
@@ -178,12 +187,12 @@ class EmbedClips(Section):
     def _check_channels(self) -> "EmbedClips":
         repeated = sorted({name for name in self.channels if self.channels.count(name) > 1})
         if repeated:
-            raise ValueError(f"expected each of channels once, got more of {', '.join(repeated)}")
+            raise ValueError(f"expected each channel once, got more of {', '.join(repeated)}")
         return self
 
     @property
     def motion_channels(self) -> tuple[MotionChannelName, ...]:
-        """Those of the channels that need no network."""
+        """The channels in use that need no network."""
         return tuple(name for name in MOTION_CHANNELS if name in self.channels)
 
     def check_against(self, sections: Mapping[str, Any]) -> None:

@@ -19,12 +19,12 @@ ScorerNames = Annotated[tuple[ScorerName, ...], Field(min_length=1)]
 
 
 class Scorers(Section):
-    """What scores the evidence of each channel.
+    """The scorers of each channel.
 
-    The first scorer raises the alarm, others are measured beside it.
+    The first scorer of a channel raises the alarm. The others are baselines.
 
     Attributes:
-        local_speed, motion_histogram, motion_cells, appearance: by channel.
+        local_speed, motion_histogram, motion_cells, appearance: the scorers of the channel.
     """
 
     local_speed: ScorerNames
@@ -41,10 +41,10 @@ class Scorers(Section):
 
     @model_validator(mode="after")
     def _check_largest(self) -> "Scorers":
-        """A vector of many numbers has no largest one that means anything."""
+        """In a vector of many numbers, the largest number has no meaning."""
         for name in ("motion_histogram", "motion_cells", "appearance"):
             if "largest" in getattr(self, name):
-                raise ValueError(f"expected largest for local_speed alone, got it for {name}")
+                raise ValueError(f"expected largest only for local_speed, got it for {name}")
         return self
 
     def of(self, channel: str) -> tuple[ScorerName, ...]:
@@ -57,8 +57,9 @@ class Network(Section):
     """The shape of an autoencoder.
 
     Attributes:
-        hidden: widths down to the narrowest, which come back in reverse.
-        dropout: share of the numbers set to zero in training.
+        hidden: widths of the encoder's layers, down to the narrowest; the decoder has the same
+            widths in reverse order.
+        dropout: the fraction of activations that are set to zero in training.
         error: whether the squared differences of a vector are summed or averaged.
     """
 
@@ -68,16 +69,17 @@ class Network(Section):
 
 
 class FineTuning(Section):
-    """How the network of `appearance` learns, from clips.
+    """How the network of `appearance` is fine-tuned.
 
     Attributes:
-        from_epoch: the first epoch that trains from clips, counted from 1; 0: none does.
-        num_tensors: its last parameter tensors, which learn.
-        learning_rate: of these.
-        target: of the reconstruction: the vector itself, detached, or that of a copy of the network
-            which follows slowly.
-        momentum: of the copy: how much of itself it keeps at each step.
-        min_variance_fraction: of the stored vectors' variance within batches; less is a collapse.
+        from_epoch: the first epoch that fine-tunes the network, counted from 1; 0: no epoch does.
+        num_tensors: the number of parameter tensors that learn, counted from the network's end.
+        learning_rate: the learning rate of these tensors.
+        target: the target of the reconstruction: the vector itself without gradient (`detached`),
+            or the vector from a copy of the network that follows slowly (`momentum`).
+        momentum: the fraction of its weights that the copy keeps at each step.
+        min_variance_fraction: the least variance of vectors within batches, as a fraction of the
+            variance of the stored vectors; less is a collapse, which is an error.
     """
 
     from_epoch: CountOr0
@@ -92,11 +94,15 @@ class FitAlarm(Section):
     """How the scorers of the channels are fitted.
 
     Attributes:
-        seed: of an autoencoder's weights and order, and of a mixture's first guess.
-        num_vectors: of allowed clips that are kept for each channel, spread evenly over all.
-        num_neighbours: of `nearest_neighbours`.
-        num_components: of `gaussian_mixture`.
-        network, fitting, optimisation: of each `autoencoder`.
+        seed: the seed of an autoencoder's initial weights and order of samples, and of a mixture's
+            initial parameters.
+        scorers: the scorers of each channel.
+        num_vectors: the largest number of vectors of allowed clips for each channel, spread evenly
+            over all.
+        num_neighbours: neighbours that the distance of `nearest_neighbours` is averaged over.
+        num_components: components of `gaussian_mixture`.
+        network, fitting, optimisation: the parameters of each `autoencoder`.
+        fine_tuning: how the network of `appearance` is fine-tuned.
     """
 
     section: ClassVar[str] = "fit_alarm"
@@ -112,11 +118,11 @@ class FitAlarm(Section):
     fine_tuning: FineTuning
 
     def tunes(self, channel: str) -> bool:
-        """Whether the network of a channel learns along with its autoencoder."""
+        """Whether the network of a channel is fine-tuned together with its autoencoder."""
         return channel == APPEARANCE and self.fine_tuning.from_epoch > 0
 
     def used(self, channel: str) -> dict[str, Any]:
-        """All that the training of a channel's autoencoder depends on."""
+        """All parameters that the training of a channel's autoencoder depends on."""
         unused = {"scorers", "num_neighbours", "num_components"}
         if not self.tunes(channel):
             unused.add("fine_tuning")
@@ -137,7 +143,7 @@ class FitAlarm(Section):
         return self
 
     def check_against(self, sections: Mapping[str, Any]) -> None:
-        """What fine-tuning needs is told before clips are embedded."""
+        """Fine-tuning that is not possible is refused before clips are embedded."""
         if not self.fine_tuning.from_epoch:
             return
         channels: tuple[ChannelName, ...] = sections["embed_clips"].channels

@@ -55,10 +55,10 @@ def test_frames_in_memory_have_the_vector_of_their_window(tmp_path: Path) -> Non
 def test_a_network_is_made_again_from_what_is_told_of_it(tmp_path: Path) -> None:
     path = write_clip(tmp_path / "dash.mp4", "dash", 3)
     first = embedder_of(num_frames=4, seed=5)
-    again = NetworkEmbedder.again(first.facts)
+    again = NetworkEmbedder.from_facts(first.facts)
     assert again.facts["weights_sha256"] == first.facts["weights_sha256"]
     assert np.array_equal(again.read(path, [WHOLE]), first.read(path, [WHOLE]))
     (one,), (other,) = (embedder.embed([(path, [WHOLE])]) for embedder in (first, again))
     np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6)  # in another memory layout
     with pytest.raises(InputError, match="none: expected the weights that embedded the clips"):
-        NetworkEmbedder.again({**first.facts, "weights_sha256": "0"})
+        NetworkEmbedder.from_facts({**first.facts, "weights_sha256": "0"})

@@ -20,7 +20,7 @@ from vigil.learn.alarm.network.embedding.registry import BACKBONES, Options
 from vigil.learn.alarm.network.scoring.autoencoder import Autoencoder
 from vigil.learn.alarm.network.scoring.stored import channel_config, channel_state
 from vigil.learn.networks.weights import save_model
-from vigil.pixels.embedding import Asked
+from vigil.pixels.embedding import VideoRequest
 from vigil.pixels.motion_embedding import MotionEmbedder
 from vigil.pixels.windows import WHOLE, Window
 from vigil.plumbing.errors import FieldError, InputError
@@ -108,7 +108,7 @@ def test_frames_have_the_evidence_of_the_clip_they_were_decoded_from(
 ) -> None:
     alarm = TrainedAlarm.from_files(*files)
     path = write_clip(tmp_path / f"dash{suffix}", "dash", 3, num_frames=30)
-    (found,) = motion_embedder().embed([Asked(path, [WHOLE], MOTION_CHANNELS)])
+    (found,) = motion_embedder().embed([VideoRequest(path, [WHOLE], MOTION_CHANNELS)])
     frames, times = decode(path)
     own = alarm.measure(frames, times - times[0])
     same(own, {name: pieces[0] for name, pieces in found.items()}, rtol=1e-3, atol=1e-6)
@@ -248,7 +248,7 @@ def test_a_network_sees_frames_and_streams_as_it_sees_the_clip(tmp_path: Path) -
     embedder = appearance_embedder(tmp_path)
     path = write_clip(tmp_path / "dash.mp4", "dash", 3, num_frames=20)
     windows = [WHOLE, Window(0.0, 0.4)]
-    (found,) = embedder.embed([Asked(path, windows, ["appearance"])])
+    (found,) = embedder.embed([VideoRequest(path, windows, ["appearance"])])
     alarm = TrainedAlarm.from_files(*write_alarm(tmp_path, embedder.facts))
     assert not alarm.is_tuned
     frames, times = decode(path)
@@ -274,10 +274,14 @@ def test_a_tuned_network_embeds_with_its_tuned_weights(tmp_path: Path) -> None:
     files = write_alarm(tmp_path, embedder.facts, tuned)
     alarm = TrainedAlarm.from_files(*files)
     assert alarm.is_tuned
-    before = next(iter(embedder.embed([Asked(path, [WHOLE], ["appearance"])])))["appearance"][0]
+    before = next(iter(embedder.embed([VideoRequest(path, [WHOLE], ["appearance"])])))[
+        "appearance"
+    ][0]
     with torch.no_grad():
         weight.copy_(tuned[name])
-    after = next(iter(embedder.embed([Asked(path, [WHOLE], ["appearance"])])))["appearance"][0]
+    after = next(iter(embedder.embed([VideoRequest(path, [WHOLE], ["appearance"])])))["appearance"][
+        0
+    ]
     own = alarm.measure(frames, times)["appearance"].vectors
     np.testing.assert_allclose(own, after.vectors, rtol=1e-5, atol=1e-7)
     assert not np.allclose(own, before.vectors, rtol=1e-3)

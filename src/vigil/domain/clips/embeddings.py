@@ -15,7 +15,7 @@ from vigil.plumbing.records import read_csv, read_json, write_csv, write_json
 
 INDEX_DTYPES = {"video": str, "start_s": np.float64, "stop_s": np.float64, "num_pieces": np.int64}
 NUM_PLACES = 6
-"""Of a piece: its box, x1 y1 x2 y2, and its span, from and to."""
+"""Numbers of the place of a piece: its box, x1 y1 x2 y2, and the start and end of its span."""
 Counts = npt.NDArray[np.int64]
 
 
@@ -25,8 +25,8 @@ class Embedding:
 
     Attributes:
         index: `video`, `start_s`, `stop_s` and `num_pieces` of each window.
-        pieces: of all windows, one after the other.
-        facts: what measured them.
+        pieces: the pieces of all windows, in the order of `index`.
+        facts: the channel, its parameters, and all else that the pieces depend on.
     """
 
     index: pd.DataFrame
@@ -41,12 +41,12 @@ class Embedding:
         counts: Counts,
         facts: Mapping[str, Any],
     ) -> "Embedding":
-        """From the pieces of videos. Args: counts: (W,) pieces of each window of `index`."""
+        """Joins the pieces of videos. Args: counts: (W,) the pieces of each window of `index`."""
         return cls(index.assign(num_pieces=counts), join_evidence(parts), facts)
 
     @property
     def windows(self) -> Counts:
-        """(N,): which window each piece is of, as a row of `index`."""
+        """(N,): the window of each piece, as a row of `index`."""
         counts = self.index["num_pieces"].to_numpy()
         return np.repeat(np.arange(len(counts)), counts)
 
@@ -64,12 +64,12 @@ def load_pieces(folder: Path) -> tuple[Pieces, Counts]:
 
 
 def write_embeddings(embeddings: Mapping[str, Embedding], folder: Path) -> None:
-    """Writes a folder of `index.csv`, `vectors.npy`, `places.npy` and `facts.json` a channel."""
-    for name, own in embeddings.items():
+    """Writes a folder with `index.csv`, `vectors.npy`, `places.npy` and `facts.json` by channel."""
+    for name, embedding in embeddings.items():
         (folder / name).mkdir()
-        write_csv(own.index[list(INDEX_DTYPES)], folder / name / "index.csv")
-        _save(own.pieces, folder / name)
-        write_json(own.facts, folder / name / "facts.json")
+        write_csv(embedding.index[list(INDEX_DTYPES)], folder / name / "index.csv")
+        _save(embedding.pieces, folder / name)
+        write_json(embedding.facts, folder / name / "facts.json")
 
 
 def read_embeddings(folder: Path) -> dict[str, Embedding]:
@@ -81,12 +81,12 @@ def read_embeddings(folder: Path) -> dict[str, Embedding]:
     """
     if not folder.is_dir() or not (names := sorted(path.name for path in folder.iterdir())):
         raise InputError(f"{folder}: expected a folder for each channel, found none")
-    found = {name: _read(folder / name) for name in names}
-    windows = [own.index[["video", "start_s", "stop_s"]] for own in found.values()]
-    for name, own in zip(names, windows, strict=True):
-        if not own.equals(windows[0]):
+    embeddings = {name: _read(folder / name) for name in names}
+    tables = [embedding.index[["video", "start_s", "stop_s"]] for embedding in embeddings.values()]
+    for name, table in zip(names, tables, strict=True):
+        if not table.equals(tables[0]):
             raise InputError(f"{folder / name}: expected the windows of {names[0]}, got others")
-    return found
+    return embeddings
 
 
 def _read(folder: Path) -> Embedding:
@@ -108,7 +108,7 @@ def _save(pieces: Pieces, folder: Path) -> None:
 
 
 def _load(folder: Path, num: int) -> Pieces:
-    found = []
+    arrays = []
     for name, kind in (("vectors.npy", np.float32), ("places.npy", np.float64)):
         path = folder / name
         try:
@@ -123,6 +123,6 @@ def _load(folder: Path, num: int) -> Pieces:
             )
         if not np.isfinite(array).all():
             raise InputError(f"{path}: expected finite numbers, got others")
-        found.append(array)
-    vectors, places = found
+        arrays.append(array)
+    vectors, places = arrays
     return Pieces(vectors, places[:, :4], places[:, 4:])

@@ -1,4 +1,4 @@
-"""Where the evidence lies: what each channel found in each video, and how strong it is."""
+"""The table of evidence: the place, time and score of each piece, by video and channel."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -23,42 +23,42 @@ FOUND_DTYPES = {
     **dict.fromkeys(BOX, np.float64),
     "score": np.float64,
 }
-"""`time_s` is the time of the last frame that counts: from then on it is known."""
+"""`time_s` is the time of the last frame of a piece: from then on, the piece is known."""
 MOST_AT_ONCE = 3
-"""Places of a channel at a moment, the strongest ones."""
+"""The largest number of pieces of a channel at a moment; the strongest are kept."""
 DECIMALS_S, DECIMALS_PX = 6, 2
 
 
-def strongest_in_windows(own: Embedding, scores: Floats) -> Floats:
-    """(N,) scores of pieces to (W,): the largest of each window."""
-    starts = np.concatenate([[0], own.index["num_pieces"].to_numpy().cumsum()[:-1]])
+def strongest_in_windows(embedding: Embedding, scores: Floats) -> Floats:
+    """The largest score (W,) of each window, from the scores (N,) of pieces."""
+    starts = np.concatenate([[0], embedding.index["num_pieces"].to_numpy().cumsum()[:-1]])
     return np.asarray(np.maximum.reduceat(scores, starts.astype(np.int64)))
 
 
 def gather_found(
     embeddings: Mapping[str, Embedding],
     scores: Mapping[str, Floats],
-    is_told: npt.NDArray[np.bool_],
+    is_listed: npt.NDArray[np.bool_],
 ) -> pd.DataFrame:
-    """What was found, each piece once, the strongest of each moment.
+    """Lists the strongest pieces of each moment, each piece once.
 
     Args:
-        embeddings: by channel.
-        scores: by channel, of each piece, by the scorer that raises the alarm.
-        is_told: (W,) the windows whose pieces are wanted.
+        embeddings: the evidence of each channel.
+        scores: the scores of each channel's pieces, by the scorer that raises the alarm.
+        is_listed: (W,) the windows whose pieces are listed.
 
     Returns:
-        The columns of `FOUND_DTYPES`, by video as they come, by channel and time.
+        The columns of `FOUND_DTYPES`, sorted by channel, video and time.
     """
     tables = []
-    for name, own in embeddings.items():
-        wanted = is_told[own.windows]
-        pieces, windows = own.pieces[wanted], own.windows[wanted]
+    for name, embedding in embeddings.items():
+        rows = is_listed[embedding.windows]
+        pieces, windows = embedding.pieces[rows], embedding.windows[rows]
         table = pd.DataFrame(pieces.boxes_xyxy.round(DECIMALS_PX), columns=BOX)
-        table["video"] = own.index["video"].to_numpy()[windows]
+        table["video"] = embedding.index["video"].to_numpy()[windows]
         table["channel"] = name
         table["from_s"], table["time_s"] = pieces.spans_s.round(DECIMALS_S).T
-        table["score"] = round_digits(scores[name][wanted])
+        table["score"] = round_digits(scores[name][rows])
         keys = ["video", "channel", "time_s"]
         table = table.drop_duplicates([*keys, "from_s", *BOX])
         table = table.sort_values([*keys, "score"], ascending=[True] * 3 + [False], kind="stable")
@@ -75,7 +75,7 @@ def read_found(file: Path) -> pd.DataFrame:
     """Reads what `write_found` wrote.
 
     Raises:
-        InputError: no such file, not such a table, or a number that is not finite.
+        InputError: the file is missing, is not such a table, or has a number that is not finite.
     """
     table = read_csv(file, FOUND_DTYPES)
     numbers = table.select_dtypes("number").to_numpy()
@@ -85,10 +85,10 @@ def read_found(file: Path) -> pd.DataFrame:
 
 
 def add_ratios(found: pd.DataFrame, thresholds: Mapping[str, float]) -> pd.DataFrame:
-    """Adds `ratio`, of each score to the threshold of its channel: more than 1 raises the alarm.
+    """Adds `ratio`, the score divided by the threshold of its channel: above 1 raises the alarm.
 
     Raises:
-        InputError: a channel without a threshold.
+        InputError: a channel has no threshold.
     """
     raising = raising_of(thresholds)
     if missing := set(found["channel"]) - raising.keys():

@@ -1,7 +1,7 @@
-"""Scorers of how unusual a vector is: what each learns of allowed vectors, and how it scores.
+"""Scorers of how unusual a vector is: each is fitted to allowed vectors, and scores other vectors.
 
-What a scorer learns are arrays by name, which are stored. A score is at least 0, and the higher,
-the more unusual.
+The parameters of a fitted scorer are named arrays, which are stored. A score is at least 0. A
+higher score means a more unusual vector.
 """
 
 from collections.abc import Callable, Mapping
@@ -19,17 +19,18 @@ from vigil.plumbing.errors import FieldError
 Floats = npt.NDArray[np.float64]
 Arrays = Mapping[str, Floats]
 LEAST_VARIANCE = 1e-4
-"""Added to each component's, as a share of the mean variance of the vectors' numbers: a component
-of few vectors would else have none in some direction, where nothing is as unusual as it seems."""
+"""Added to the variance of each component, as a fraction of the mean variance of the vectors.
+Without it, a component of few vectors could have no variance in some direction. Each small
+difference in this direction would then get a very high score."""
 
 
 class FitOptions(NamedTuple):
-    """What fitting may be told.
+    """The options of fitting.
 
     Attributes:
-        seed: of a mixture's first guess.
-        num_neighbours: whose mean distance counts.
-        num_components: of a mixture.
+        seed: the seed of the initial parameters of a mixture.
+        num_neighbours: the number of neighbours that a distance is averaged over.
+        num_components: the number of components of a mixture.
     """
 
     seed: int
@@ -41,8 +42,8 @@ class Scorer(NamedTuple):
     """A scorer.
 
     Attributes:
-        fit: from allowed vectors (M, D) to what is learnt of them.
-        score: from that and vectors (N, D) to scores (N,).
+        fit: computes the parameters from allowed vectors (M, D).
+        score: computes scores (N,) from the parameters and vectors (N, D).
     """
 
     fit: Callable[[Floats, FitOptions], dict[str, Floats]]
@@ -54,29 +55,29 @@ def _fit_largest(allowed: Floats, options: FitOptions) -> dict[str, Floats]:
 
 
 def score_largest(learnt: Arrays, vectors: Floats) -> Floats:
-    """The largest number of each vector: nothing is learnt."""
+    """The largest number of each vector; this scorer has no parameters."""
     return np.asarray(vectors.max(axis=1))
 
 
 def fit_mahalanobis(allowed: Floats, options: FitOptions) -> dict[str, Floats]:
-    """The mean and the inverse covariance.
+    """The mean and the inverse covariance of the allowed vectors.
 
-    The covariance is shrunk, since there are often fewer vectors than dimensions (Ledoit and Wolf,
-    "A Well-Conditioned Estimator for Large-Dimensional Covariance Matrices", 2004).
+    The covariance is shrunk, because there are often fewer vectors than dimensions (Ledoit and
+    Wolf, "A Well-Conditioned Estimator for Large-Dimensional Covariance Matrices", 2004).
     """
     model = LedoitWolf().fit(allowed)
     return {"mean": model.location_, "precision": model.precision_}
 
 
 def score_mahalanobis(learnt: Arrays, vectors: Floats) -> Floats:
-    """Distances from the mean of the allowed vectors, in terms of their covariance."""
-    apart = vectors - learnt["mean"]
-    squared = np.einsum("nd,de,ne->n", apart, learnt["precision"], apart)
+    """Mahalanobis distances from the mean of the allowed vectors."""
+    differences = vectors - learnt["mean"]
+    squared = np.einsum("nd,de,ne->n", differences, learnt["precision"], differences)
     return np.asarray(np.sqrt(np.maximum(squared, 0)))
 
 
 def fit_nearest_neighbours(allowed: Floats, options: FitOptions) -> dict[str, Floats]:
-    """The vectors themselves, and how many neighbours count: at most as many as there are."""
+    """The vectors themselves, and the number of neighbours: at most the number of vectors."""
     num = min(options.num_neighbours, len(allowed))
     return {"vectors": allowed, "num_neighbours": np.array([num], np.float64)}
 
@@ -84,7 +85,7 @@ def fit_nearest_neighbours(allowed: Floats, options: FitOptions) -> dict[str, Fl
 def score_nearest_neighbours(learnt: Arrays, vectors: Floats) -> Floats:
     """Mean Euclidean distances to the nearest allowed vectors.
 
-    A vector that is itself among them has one neighbour at distance zero.
+    A vector that is one of the allowed vectors has one neighbour at distance zero.
     """
     num = int(learnt["num_neighbours"][0])
     model = NearestNeighbors(n_neighbors=num).fit(learnt["vectors"])
@@ -92,12 +93,12 @@ def score_nearest_neighbours(learnt: Arrays, vectors: Floats) -> Floats:
 
 
 def fit_gaussian_mixture(allowed: Floats, options: FitOptions) -> dict[str, Floats]:
-    """A mixture of normal distributions by expectation maximisation.
+    """The parameters of a mixture of normal distributions, by expectation maximisation.
 
     Dempster, Laird and Rubin, "Maximum Likelihood from Incomplete Data via the EM Algorithm", 1977.
 
     Raises:
-        FieldError: fewer vectors than components.
+        FieldError: there are fewer vectors than components.
     """
     if len(allowed) < options.num_components:
         raise FieldError(
@@ -105,9 +106,9 @@ def fit_gaussian_mixture(allowed: Floats, options: FitOptions) -> dict[str, Floa
             f"expected at most the {len(allowed)} vectors of allowed clips, got "
             f"{options.num_components}",
         )
-    least = LEAST_VARIANCE * float(allowed.var(axis=0).mean()) + 1e-12
+    min_variance = LEAST_VARIANCE * float(allowed.var(axis=0).mean()) + 1e-12
     model = GaussianMixture(
-        options.num_components, reg_covar=least, random_state=options.seed % 2**32
+        options.num_components, reg_covar=min_variance, random_state=options.seed % 2**32
     ).fit(allowed)
     learnt = {
         "log_weights": np.log(model.weights_),
@@ -118,23 +119,25 @@ def fit_gaussian_mixture(allowed: Floats, options: FitOptions) -> dict[str, Floa
 
 
 def score_gaussian_mixture(learnt: Arrays, vectors: Floats) -> Floats:
-    """How much less likely a vector is than the most likely mean.
+    """How much less likely each vector is than the most likely mean of a component.
 
-    Told as a distance, as that from a single normal distribution would be: the root of twice the
-    difference of logarithms. So it grows like a speed does, not like its square.
+    The score is the square root of twice the difference of log densities. For a single normal
+    distribution, this is the Mahalanobis distance. So the score is proportional to a speed, and not
+    to its square.
     """
-    less = learnt["top"] - _log_densities(learnt, vectors)
-    return np.asarray(np.sqrt(2 * np.maximum(less, 0)))
+    differences = learnt["top"] - _log_densities(learnt, vectors)
+    return np.asarray(np.sqrt(2 * np.maximum(differences, 0)))
 
 
 def _log_densities(learnt: Arrays, vectors: Floats) -> Floats:
-    """(N, D) to (N,), but for a constant."""
+    """The log densities (N,) of vectors (N, D), except for a constant."""
     parts = []
     for weight, mean, root in zip(
         learnt["log_weights"], learnt["means"], learnt["precision_roots"], strict=True
     ):
-        apart = (vectors - mean) @ root
-        parts.append(weight + np.log(np.diagonal(root)).sum() - (apart**2).sum(axis=1) / 2)
+        # In these coordinates, the component is a standard normal distribution.
+        whitened = (vectors - mean) @ root
+        parts.append(weight + np.log(np.diagonal(root)).sum() - (whitened**2).sum(axis=1) / 2)
     return np.asarray(logsumexp(np.stack(parts), axis=0))
 
 
@@ -144,4 +147,4 @@ SCORERS: dict[str, Scorer] = {
     "nearest_neighbours": Scorer(fit_nearest_neighbours, score_nearest_neighbours),
     "gaussian_mixture": Scorer(fit_gaussian_mixture, score_gaussian_mixture),
 }
-"""Those that need no network, by name."""
+"""The scorers without a network, by name."""

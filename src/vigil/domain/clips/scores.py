@@ -21,16 +21,16 @@ Floats = npt.NDArray[np.float64]
 
 
 def column_of(channel: str, scorer: str) -> str:
-    """How the scores of a channel by a scorer are named."""
+    """The name of the column with the scores of a channel by a scorer."""
     return f"{channel}.{scorer}"
 
 
 def raising_of(columns: Iterable[str]) -> dict[str, str]:
-    """By channel, the scorer that raises the alarm: the first of its columns."""
-    found: dict[str, str] = {}
+    """The scorer of each channel that raises the alarm: the first of its columns."""
+    scorers: dict[str, str] = {}
     for name in columns:
-        found.setdefault(name.split(".")[0], name)
-    return found
+        scorers.setdefault(name.split(".")[0], name)
+    return scorers
 
 
 def scorers_of(table: pd.DataFrame) -> list[str]:
@@ -64,7 +64,7 @@ def read_scores(file: Path) -> pd.DataFrame:
 
 
 def _scorers_in(file: Path) -> Sequence[str]:
-    """The names of scores at the head of a table."""
+    """The names of the score columns in the header of a table."""
     try:
         with file.open(encoding="utf-8", newline="") as opened:
             head = next(csv.reader(opened), [])

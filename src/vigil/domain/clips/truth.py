@@ -1,4 +1,4 @@
-"""What is true of each frame of long videos: whether it is anomalous, and where the anomaly is."""
+"""The ground truth of long videos: whether each frame is anomalous, and where the anomalies are."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from vigil.plumbing.errors import InputError, listed
 from vigil.plumbing.records import read_csv, write_csv
 
 FRAME_DTYPES = {"video": str, "frame": np.int64, "time_s": np.float64, "is_anomalous": bool}
-"""`time_s` is from the video's first frame on; clips of class folders have no rows."""
+"""`time_s` counts from the video's first frame. Clips of class folders have no rows."""
 BOX = ["x1", "y1", "x2", "y2"]
 REGION_DTYPES = {
     "video": str,
@@ -17,7 +17,7 @@ REGION_DTYPES = {
     "track": np.int64,
     **dict.fromkeys(BOX, np.float64),
 }
-"""The boxes of anomalies in px, by the masks beside a video; regions of one track are one thing."""
+"""The boxes of anomalies in px, from the masks beside a video. One object has one track."""
 FRAMES_NAME, REGIONS_NAME = "frames.csv", "regions.csv"
 
 
@@ -28,10 +28,10 @@ def write_truth(frames: pd.DataFrame, regions: pd.DataFrame, folder: Path) -> No
 
 
 def read_frames(file: Path) -> pd.DataFrame:
-    """Reads the truth of frames.
+    """Reads the ground truth of frames.
 
     Raises:
-        InputError: no such file, not such a table, or times of a video that do not ascend.
+        InputError: the file is missing, is not such a table, or times of a video do not ascend.
     """
     table = read_csv(file, FRAME_DTYPES)
     steps = table.groupby("video", sort=False)["time_s"].diff()
@@ -41,10 +41,10 @@ def read_frames(file: Path) -> pd.DataFrame:
 
 
 def read_regions(file: Path) -> pd.DataFrame:
-    """Reads the truth of regions.
+    """Reads the ground truth of regions.
 
     Raises:
-        InputError: no such file, not such a table, or boxes without area.
+        InputError: the file is missing, is not such a table, or has boxes without area.
     """
     table = read_csv(file, REGION_DTYPES)
     is_box = (table["x1"] < table["x2"]) & (table["y1"] < table["y2"])
@@ -57,7 +57,7 @@ def read_regions(file: Path) -> pd.DataFrame:
 
 
 def as_frames(rows: list[pd.DataFrame]) -> pd.DataFrame:
-    """The tables of videos as one, with the columns of `FRAME_DTYPES`; none is an empty one."""
+    """Joins tables of videos, with the columns of `FRAME_DTYPES`; without tables, it is empty."""
     empty = pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in FRAME_DTYPES.items()})
     return pd.concat(rows, ignore_index=True).astype(FRAME_DTYPES) if rows else empty
 

@@ -1,4 +1,4 @@
-"""What an alarm says of a window: how unusual it is, by which channel, and where."""
+"""The verdict of the alarm on a window: how unusual it is, by which channel, and where."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,12 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 
 LARGEST_RATIO = 1e9
-"""Stands for that of a score to a threshold of 0: tables hold finite numbers."""
+"""The ratio of a score to a threshold of 0 in tables, which hold finite numbers."""
 Box = tuple[float, float, float, float]
 
 
 def ratio_of(score: float, threshold: float) -> float:
-    """A score in terms of its threshold: more than 1 raises the alarm."""
+    """The ratio of a score to its threshold: above 1 raises the alarm."""
     if threshold > 0:
         return score / threshold
     return np.inf if score > threshold else 0.0
@@ -19,13 +19,13 @@ def ratio_of(score: float, threshold: float) -> float:
 
 @dataclass(frozen=True)
 class Evidence:
-    """What speaks for an alarm.
+    """One piece of evidence.
 
     Attributes:
-        channel: which found it.
-        box_xyxy: where, in px of the frames.
-        ratio: its score in terms of the channel's threshold.
-        time_s: of the last frame that counts, on the clock of the frames.
+        channel: the channel that measured it.
+        box_xyxy: the place, in px of the frames.
+        ratio: the ratio of its score to the channel's threshold.
+        time_s: the time of its last frame, on the clock of the frames.
     """
 
     channel: str
@@ -36,13 +36,14 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the alarm says of a window.
+    """The verdict on a window.
 
     Attributes:
-        scores: by scorer, named `<channel>.<scorer>`; the higher, the more unusual.
-        thresholds: by scorer.
-        raising: by channel, the scorer that raises the alarm.
-        evidence: of these, the strongest of each channel at each moment, the strongest first.
+        scores: the score of each scorer, named `<channel>.<scorer>`; higher is more unusual.
+        thresholds: the threshold of each scorer.
+        raising: the scorer of each channel that raises the alarm.
+        evidence: the strongest piece of each channel at each moment, by the scorers that raise the
+            alarm; the strongest first.
     """
 
     scores: Mapping[str, float]
@@ -52,7 +53,7 @@ class Verdict:
 
     @property
     def ratios(self) -> dict[str, float]:
-        """By channel, the score that counts in terms of its threshold."""
+        """By channel, the ratio of the score that raises the alarm to its threshold."""
         return {
             channel: ratio_of(self.scores[scorer], self.thresholds[scorer])
             for channel, scorer in self.raising.items()
@@ -60,23 +61,23 @@ class Verdict:
 
     @property
     def ratio(self) -> float:
-        """The largest of the channels'."""
+        """The largest ratio of all channels."""
         return max(self.ratios.values())
 
     @property
     def channel(self) -> str:
-        """The channel of the largest ratio; of equal ones, the first."""
+        """The channel with the largest ratio; the first of equal ones."""
         return max(self.ratios, key=lambda name: self.ratios[name])
 
     @property
     def is_alarm(self) -> bool:
-        """Whether a channel raises the alarm."""
+        """Whether at least one channel raises the alarm."""
         return self.ratio > 1
 
 
 @dataclass(frozen=True)
 class WindowVerdict:
-    """The verdict of a window of a stream: the frames shown in [start_s, stop_s)."""
+    """The verdict on a window of a stream: the frames with times in [start_s, stop_s)."""
 
     start_s: float
     stop_s: float

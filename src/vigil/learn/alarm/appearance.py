@@ -1,4 +1,4 @@
-"""The channel `appearance`: what a network trained on other clips makes of a window."""
+"""The channel `appearance`: the vector of a window by a network trained on other clips."""
 
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
@@ -7,7 +7,7 @@ from typing import Any
 
 from vigil.domain.clips.evidence import Pieces, piece_of_window
 from vigil.learn.alarm.network.embedding.embedder import NetworkEmbedder
-from vigil.pixels.embedding import Asked
+from vigil.pixels.embedding import VideoRequest
 from vigil.pixels.video.source import SourceFrame, frame_bgr, open_source
 from vigil.pixels.windows import read_times
 from vigil.plumbing.errors import FieldError
@@ -15,20 +15,20 @@ from vigil.settings.embed_clips import APPEARANCE, EmbedClips
 
 
 class AppearanceEmbedder:
-    """One piece of evidence a window: all of the picture, all of the time.
+    """Measures one piece of evidence for each window: its place is the whole picture and window.
 
     Attributes:
-        machine: what the last bits of its vectors depend on.
-        facts: by channel, all that its evidence depends on besides the clip, the code and the
-            machine.
+        machine: the facts of the machine on which the last bits of vectors depend.
+        facts: by channel, all other facts on which its evidence depends, except the clip and the
+            code.
     """
 
     def __init__(self, settings: EmbedClips, picture_fps: Fraction) -> None:
-        """Args: picture_fps: of folders of numbered pictures.
+        """Args: picture_fps: the frame rate of folders of numbered pictures.
 
         Raises:
-            FieldError: a parameter of the network that it does not take.
-            InputError: weights that are not its own, or no such device.
+            FieldError: a parameter of the network is not valid.
+            InputError: the weights are those of another network, or there is no such device.
         """
         try:
             self._network = NetworkEmbedder(settings.appearance, settings.short_clips, picture_fps)
@@ -40,21 +40,21 @@ class AppearanceEmbedder:
             APPEARANCE: {"channel": APPEARANCE, **self._network.facts}
         }
 
-    def embed(self, videos: Iterable[Asked]) -> Iterator[dict[str, list[Pieces]]]:
-        """Yields the evidence of each video, by channel and window, in order.
+    def embed(self, videos: Iterable[VideoRequest]) -> Iterator[dict[str, list[Pieces]]]:
+        """Yields the evidence in each video, by channel and window, in order.
 
         Raises:
-            InputError: a video that cannot be read, or a window that is too short.
+            InputError: a video cannot be read, or a window is too short.
         """
-        asked = list(videos)
-        found = self._network.embed((one.path, one.windows) for one in asked)
-        for one, vectors in zip(asked, found, strict=True):
-            width, height = _size_wh(one.path, self._picture_fps)
-            times = read_times(one.path, self._picture_fps)
+        requests = list(videos)
+        embedded = self._network.embed((request.path, request.windows) for request in requests)
+        for request, vectors in zip(requests, embedded, strict=True):
+            width, height = _size_wh(request.path, self._picture_fps)
+            times = read_times(request.path, self._picture_fps)
             windows = []
-            for window, vector in zip(one.windows, vectors, strict=True):
-                shown = times.seconds[list(times.frames_of(window))]
-                windows.append(piece_of_window(vector, (width, height), shown[0], shown[-1]))
+            for window, vector in zip(request.windows, vectors, strict=True):
+                times_s = times.seconds[list(times.frames_of(window))]
+                windows.append(piece_of_window(vector, (width, height), times_s[0], times_s[-1]))
             yield {APPEARANCE: windows}
 
 

@@ -1,4 +1,4 @@
-"""A fitted alarm: what is unusual about the frames it is shown, and where."""
+"""A trained alarm: how unusual windows of frames are, by which evidence, and where."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -21,7 +21,7 @@ from vigil.learn.alarm.network.scoring.data import batches
 from vigil.learn.alarm.network.scoring.stored import StoredAlarm, load_alarm
 from vigil.learn.alarm.network.scoring.tuned import put_into
 from vigil.pixels.channels.channel import Channel
-from vigil.pixels.channels.following import Awaited, Judged, VideoFollower
+from vigil.pixels.channels.following import PlannedWindow, VideoFollower, WindowEvidence
 from vigil.pixels.channels.registry import build_channel
 from vigil.pixels.flow.motion import LONGEST_GAP_S
 from vigil.pixels.pictures.picture import Picture
@@ -33,14 +33,14 @@ from vigil.settings.fit_alarm import AUTOENCODER
 
 BATCH_SIZE = 1024
 CPU = torch.device("cpu")
-MOST_EVIDENCE = 20
-"""Of a verdict."""
+MAX_EVIDENCE = 20
+"""The largest number of pieces of evidence in a verdict."""
 
 Scores = dict[str, npt.NDArray[np.float64]]
 
 
 class TrainedAlarm:
-    """A fitted alarm from its files, ready to be shown windows of frames.
+    """A trained alarm from its files, ready for windows of frames.
 
     >>> weights, card = "models/alarm.safetensors", "models/alarm.json"
     >>> alarm = TrainedAlarm.from_files(weights, card, "models/threshold.json")
@@ -49,9 +49,9 @@ class TrainedAlarm:
     ['local_speed', 'motion_cells']
 
     Attributes:
-        facts: by channel, what measures its evidence, as its card tells.
+        facts: by channel, the facts on which its evidence depends, from the card.
         thresholds: by scorer, named `<channel>.<scorer>`.
-        scorers: by channel, in order: the first raises the alarm.
+        scorers: by channel; the first scorer raises the alarm.
     """
 
     def __init__(
@@ -80,10 +80,10 @@ class TrainedAlarm:
         """Loads an alarm.
 
         Args:
-            threshold: the thresholds of all scorers; needed for verdicts alone.
+            threshold: the file with the thresholds of all scorers; only verdicts need it.
 
         Raises:
-            InputError: a file is missing, damaged, or they do not fit each other.
+            InputError: a file is missing or damaged, or the files do not belong together.
         """
         stored, content = load_alarm(Path(weights), Path(card))
         config: Any = content["config"]
@@ -102,7 +102,7 @@ class TrainedAlarm:
                 f"{card}: expected what measures the windows, got {shorten(facts)}"
             ) from None
         thresholds = read_thresholds(Path(threshold)) if threshold else {}
-        names = {column_of(name, one) for name, own in scorers.items() for one in own}
+        names = {column_of(name, scorer) for name in scorers for scorer in scorers[name]}
         if threshold and (missing := names - thresholds.keys()):
             raise InputError(
                 f"{threshold}: expected a threshold of each scorer, found none of {listed(missing)}"
@@ -111,43 +111,44 @@ class TrainedAlarm:
 
     @property
     def is_tuned(self) -> bool:
-        """Whether a network that embeds was tuned, so that stored vectors are not its own."""
+        """Whether the network of `appearance` was tuned, so that stored vectors are outdated."""
         return APPEARANCE in self.facts and len(self._stored.channel(APPEARANCE).tuned) > 0
 
     @property
     def network(self) -> NetworkEmbedder:
-        """The network of `appearance`, tuned weights and all.
+        """The network of `appearance`, with its tuned weights.
 
         Raises:
-            InputError: its weights are not there any more.
+            InputError: the file of its weights is missing or has changed.
         """
         if self._network is None:
-            self._network = NetworkEmbedder.again(self.facts[APPEARANCE])
+            self._network = NetworkEmbedder.from_facts(self.facts[APPEARANCE])
             put_into(self._network.model, self._stored.channel(APPEARANCE).tuned_state())
         return self._network
 
     def __call__(self, frames: Sequence[Picture], times_s: npt.NDArray[np.float64]) -> Verdict:
-        """Judges one window.
+        """Returns the verdict on one window.
 
         Args:
-            frames: (H, W, 3) RGB uint8 each, at least two, in order.
-            times_s: (T,) when each is shown, in seconds, ascending.
+            frames: at least two frames in order, (H, W, 3) RGB uint8 each.
+            times_s: (T,) the time of each frame in seconds, ascending.
 
         Raises:
-            InputError: too few frames, times that do not ascend, or no thresholds.
-            FieldError: a window that is shorter than a channel asks for.
+            InputError: there are too few frames, times do not ascend, or there are no thresholds.
+            FieldError: the window is shorter than a channel needs.
         """
         return self.judge(self.measure(frames, times_s))
 
     def stream(self, window_s: float, stride_s: float) -> "AlarmStream":
-        """Judges the windows of a stream as its frames come.
+        """Returns a stream, which gives the verdicts on its windows frame by frame.
 
         Args:
-            window_s: length of the windows.
-            stride_s: from the start of one of them to the start of the next; at most `window_s`.
+            window_s: the length of the windows.
+            stride_s: the time from the start of a window to the start of the next; at most
+                `window_s`.
 
         Raises:
-            InputError: no thresholds, or lengths that are none.
+            InputError: there are no thresholds, or a length is not valid.
         """
         self._check_thresholds()
         return AlarmStream(self, window_s, stride_s)
@@ -155,7 +156,7 @@ class TrainedAlarm:
     def measure(
         self, frames: Sequence[Picture], times_s: npt.NDArray[np.float64]
     ) -> dict[str, Pieces]:
-        """The evidence of one window, by channel; arguments and errors as those of a call."""
+        """The evidence in one window, by channel; arguments and errors are those of a call."""
         times = np.asarray(times_s, np.float64)
         if len(frames) < 2 or times.shape != (len(frames),) or not (np.diff(times) > 0).all():
             raise InputError(
@@ -164,17 +165,18 @@ class TrainedAlarm:
             )
         for frame in frames:
             check_frame(frame, frames[0].shape)
-        found: dict[str, Pieces] = {}
+        evidence: dict[str, Pieces] = {}
         if self._channels:
-            follower = VideoFollower(self._channels, iter([Awaited(WHOLE, 0.0)]))
+            follower = VideoFollower(self._channels, iter([PlannedWindow(WHOLE, 0.0)]))
             for frame, time_s in zip(frames, times.tolist(), strict=True):
                 follower.see(to_bgr(frame), time_s - times[0])
-            (judged,) = follower.finish()
-            found = {name: one.moved(float(times[0])) for name, one in judged.evidence.items()}
+            (window,) = follower.finish()
+            start_s = float(times[0])
+            evidence = {name: pieces.moved(start_s) for name, pieces in window.evidence.items()}
         if APPEARANCE in self.facts:
             fitted = [self.network.fit(to_bgr(frame)) for frame in frames]
-            found[APPEARANCE] = self.measure_appearance(fitted, times, frames[0].shape)
-        return found
+            evidence[APPEARANCE] = self.measure_appearance(fitted, times, frames[0].shape)
+        return evidence
 
     def measure_appearance(
         self,
@@ -182,32 +184,33 @@ class TrainedAlarm:
         times_s: npt.NDArray[np.float64],
         shape: tuple[int, ...],
     ) -> Pieces:
-        """The evidence of the network. Args: fitted: frames as it sees them. shape: of a frame."""
+        """The evidence by the network. Args: fitted: frames fitted to it. shape: of a frame."""
         vector = self.network.embed_fitted(fitted)
         return piece_of_window(vector, (shape[1], shape[0]), float(times_s[0]), float(times_s[-1]))
 
     def judge(self, evidence: Mapping[str, Pieces]) -> Verdict:
-        """The verdict on the evidence of one window.
+        """Returns the verdict on the evidence in one window.
 
         Raises:
-            InputError: no thresholds, or vectors of another width.
+            InputError: there are no thresholds, or vectors have another width.
         """
         self._check_thresholds()
         scores: dict[str, float] = {}
-        found: list[Evidence] = []
+        strongest: list[Evidence] = []
         for name, pieces in evidence.items():
-            own = self.score(name, pieces.vectors)
-            scores |= {scorer: float(each.max()) for scorer, each in own.items()}
-            raising = next(iter(own))
-            found += _strongest(name, pieces, own[raising], self.thresholds[raising])
-        found.sort(key=lambda one: -one.ratio)
-        return Verdict(scores, self.thresholds, raising_of(scores), tuple(found[:MOST_EVIDENCE]))
+            by_scorer = self.score(name, pieces.vectors)
+            scores |= {scorer: float(each.max()) for scorer, each in by_scorer.items()}
+            raising = next(iter(by_scorer))
+            strongest += _strongest(name, pieces, by_scorer[raising], self.thresholds[raising])
+        strongest.sort(key=lambda piece: -piece.ratio)
+        shown = tuple(strongest[:MAX_EVIDENCE])
+        return Verdict(scores, self.thresholds, raising_of(scores), shown)
 
     def score(self, channel: str, vectors: Vectors) -> Scores:
-        """How unusual vectors (N, D) of a channel are, by each of its scorers.
+        """The scores of vectors (N, D) of a channel, by each of its scorers.
 
         Raises:
-            InputError: vectors of another width.
+            InputError: the vectors have another width.
         """
         width = self._width(channel)
         if vectors.ndim != 2 or vectors.shape[1] != width:
@@ -216,8 +219,8 @@ class TrainedAlarm:
                 f"{vectors.shape}"
             )
         stored = self._stored.channel(channel)
-        every = vectors.astype(np.float64)
-        found: Scores = {}
+        doubles = vectors.astype(np.float64)
+        by_scorer: Scores = {}
         for name in self.scorers[channel]:
             scores: npt.NDArray[np.float64] = np.empty(0)
             if not len(vectors):
@@ -225,45 +228,45 @@ class TrainedAlarm:
             elif name == AUTOENCODER:
                 scores = self._reconstruction_errors(channel, vectors)
             else:
-                scores = SCORERS[name].score(stored.arrays(name), every)
-            found[column_of(channel, name)] = scores
-        return found
+                scores = SCORERS[name].score(stored.arrays(name), doubles)
+            by_scorer[column_of(channel, name)] = scores
+        return by_scorer
 
     def score_pieces(self, embeddings: Mapping[str, Embedding], clips: Path) -> dict[str, Scores]:
-        """As `score`, of the stored evidence of each channel.
+        """The scores of the stored evidence of each channel; see `score`.
 
         Args:
-            embeddings: by channel; of an alarm that tuned its network, vectors are made anew.
+            embeddings: by channel; a tuned network embeds the windows again.
             clips: the folder of the videos.
 
         Raises:
-            InputError: other channels, vectors of another width, or a video that cannot be read.
+            InputError: the channels or the width of vectors differ, or a video cannot be read.
         """
         if embeddings.keys() != self.facts.keys():
             raise InputError(
                 f"expected evidence of the channels {listed(self.facts)}, got that of "
                 f"{listed(embeddings)}"
             )
-        found = {}
+        scores = {}
         for name in self.facts:
             vectors = embeddings[name].pieces.vectors
             if name == APPEARANCE and self.is_tuned:
                 vectors = self._embed_anew(embeddings[name].index, clips)
-            found[name] = self.score(name, vectors)
-        return found
+            scores[name] = self.score(name, vectors)
+        return scores
 
     def _embed_anew(self, windows: pd.DataFrame, clips: Path) -> Vectors:
         videos: list[tuple[Path, list[Window]]] = []
-        for video, own in windows.groupby("video", sort=False):
-            times = own[["start_s", "stop_s"]].itertuples(index=False)
+        for video, rows in windows.groupby("video", sort=False):
+            times = rows[["start_s", "stop_s"]].itertuples(index=False)
             videos.append((below(clips, [str(video)])[0], [Window(*one) for one in times]))
         return np.concatenate(list(self.network.embed(videos)))
 
     def follow(self, windows: "count[int]", window_s: float, stride_s: float) -> VideoFollower:
-        """Begins to follow a stream. Args: windows: their numbers from the first frame on."""
+        """Begins to follow a stream. Args: windows: the numbers of windows from its first frame."""
         starts = (number * stride_s for number in windows)
-        awaited = (Awaited(Window(start, start + window_s), start) for start in starts)
-        return VideoFollower(self._channels, awaited)
+        planned = (PlannedWindow(Window(start, start + window_s), start) for start in starts)
+        return VideoFollower(self._channels, planned)
 
     def _width(self, channel: str) -> int:
         return self._stored.channel(channel).width
@@ -274,7 +277,7 @@ class TrainedAlarm:
 
     @torch.inference_mode()
     def _reconstruction_errors(self, channel: str, vectors: Vectors) -> npt.NDArray[np.float64]:
-        """(N,), without dropout."""
+        """The reconstruction errors (N,), without dropout."""
         model = self._stored.channel(channel).autoencoder
         assert model is not None
         model = model.to(self._device).eval()
@@ -284,15 +287,14 @@ class TrainedAlarm:
 
 
 class AlarmStream:
-    """Judges the windows of one stream, causally: a window as soon as a frame after it comes.
+    """Gives verdicts on the windows of one stream, causally: with the first frame after a window.
 
-    The motion between frames is measured once, whatever the windows that it counts in. Memory
-    holds what the open windows need: cells of motion, and no frames but the last, or those of a
-    window as the network of `appearance` sees them.
+    Motion between frames is measured once for all windows. The memory holds what the open windows
+    need: cells of motion and the last frame, and for `appearance` the fitted frames of the windows.
 
     Attributes:
-        num_restarts: how often a gap of more than `LONGEST_GAP_S` between two frames made the
-            stream begin anew. Windows that were open then have no verdict.
+        num_restarts: how often the stream restarted after a gap of more than `LONGEST_GAP_S`
+            between two frames. Windows that were open at a gap have no verdict.
     """
 
     def __init__(self, alarm: TrainedAlarm, window_s: float, stride_s: float) -> None:
@@ -311,15 +313,15 @@ class AlarmStream:
         self._fitted: list[tuple[float, Picture]] = []
 
     def push(self, frame: Picture, time_s: float) -> list[WindowVerdict]:
-        """Takes the next frame; returns the verdicts of the windows that ended before it.
+        """Takes the next frame; returns the verdicts on the windows that ended before it.
 
         Args:
-            frame: (H, W, 3) RGB uint8, of the size of those before it.
-            time_s: when it is shown, later than those before it.
+            frame: (H, W, 3) RGB uint8, of the same size as earlier frames.
+            time_s: the time of the frame, later than those of earlier frames.
 
         Raises:
-            InputError: another kind of frame, or a time that does not ascend.
-            FieldError: windows that are shorter than a channel asks for.
+            InputError: the frame is of another kind, or its time does not ascend.
+            FieldError: windows are shorter than a channel needs.
         """
         check_frame(frame, self._shape or frame.shape)
         if not self._last_s < time_s < np.inf:
@@ -332,29 +334,29 @@ class AlarmStream:
         assert self._first_s is not None
         self._shape, self._last_s = frame.shape, time_s
         picture = to_bgr(frame)
-        judged = self._follower.see(picture, time_s - self._first_s)
-        found = [self._judge(one, self._first_s) for one in judged]
+        closed = self._follower.see(picture, time_s - self._first_s)
+        verdicts = [self._judge(window, self._first_s) for window in closed]
         if APPEARANCE in self._alarm.facts:
             self._fitted.append((time_s, self._alarm.network.fit(picture)))
-        return found
+        return verdicts
 
-    def _judge(self, judged: Judged, first_s: float) -> WindowVerdict:
-        start_s, stop_s = (first_s + edge for edge in judged.window)
-        evidence = {name: one.moved(first_s) for name, one in judged.evidence.items()}
+    def _judge(self, measured: WindowEvidence, first_s: float) -> WindowVerdict:
+        start_s, stop_s = (first_s + edge for edge in measured.window)
+        evidence = {name: pieces.moved(first_s) for name, pieces in measured.evidence.items()}
         if APPEARANCE in self._alarm.facts:
-            own = [(at, frame) for at, frame in self._fitted if start_s <= at < stop_s]
-            times = np.array([at for at, _ in own])
-            frames = [frame for _, frame in own]
+            within = [(at, frame) for at, frame in self._fitted if start_s <= at < stop_s]
+            times = np.array([at for at, _ in within])
+            frames = [frame for _, frame in within]
             evidence[APPEARANCE] = self._alarm.measure_appearance(frames, times, self._shape)
             self._fitted = [one for one in self._fitted if one[0] >= start_s + self._stride_s]
         return WindowVerdict(start_s, stop_s, self._alarm.judge(evidence))
 
 
 def check_frame(frame: Picture, shape: tuple[int, ...]) -> None:
-    """Refuses what is no frame of a stream, or one of another size.
+    """Checks the type and size of a frame.
 
     Raises:
-        InputError: it is refused.
+        InputError: the frame is not (H, W, 3) uint8, or has another size.
     """
     is_rgb = frame.ndim == 3 and frame.shape[2] == 3 and frame.dtype == np.uint8
     if not is_rgb or not frame.size or frame.shape != shape:
@@ -364,14 +366,14 @@ def check_frame(frame: Picture, shape: tuple[int, ...]) -> None:
 
 
 def to_bgr(frame: Picture) -> Picture:
-    """(H, W, 3) RGB to BGR, as videos are read."""
+    """Converts a frame (H, W, 3) from RGB to BGR, the order of decoded videos."""
     return np.ascontiguousarray(frame[..., ::-1])
 
 
 def _strongest(
     channel: str, pieces: Pieces, scores: npt.NDArray[np.float64], threshold: float
 ) -> list[Evidence]:
-    """The piece with the highest score of each moment."""
+    """The piece with the highest score at each moment."""
     best: dict[float, int] = {}
     for at, time_s in enumerate(pieces.spans_s[:, 1].tolist()):
         if time_s not in best or scores[at] > scores[best[time_s]]:
@@ -388,15 +390,15 @@ def _strongest(
 
 
 def _channel_of(facts: Mapping[str, Any]) -> Channel:
-    """A channel of motion from what is told of it.
+    """Builds a channel of motion from its facts.
 
     Raises:
-        KeyError, TypeError, ValueError: not what is told of a channel.
+        KeyError, TypeError, ValueError: these are not the facts of a channel.
     """
     name = facts["channel"]
     kind = EmbedClips.model_fields[name].annotation
     assert kind is not None
-    # By way of JSON, pydantic takes a list for a tuple.
+    # From JSON, pydantic accepts a list as a tuple.
     options = kind.model_validate_json(json.dumps(facts["options"]))
     return build_channel(name, options, facts["short_clips"])
 

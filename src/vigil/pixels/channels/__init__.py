@@ -1,1 +1,1 @@
-"""Kinds of evidence that motion gives, each of which says where it lies: one module each."""
+"""The channels of motion: kinds of evidence with place and time, one module each."""

@@ -1,4 +1,4 @@
-"""What a channel of motion is: it follows one video, and judges its windows."""
+"""The interface of a channel of motion: it follows one video, and measures its windows."""
 
 from collections.abc import Callable
 from typing import NamedTuple, Protocol
@@ -8,37 +8,37 @@ from vigil.pixels.flow.motion import Motion
 from vigil.settings.embed_clips import Flow
 
 EDGE_S = 1e-4
-"""By which a frame may lie before a window and still be its first: stamps are rounded."""
+"""A frame may be this much before a window and still be its first: time stamps are rounded."""
 
 
 class Follower(Protocol):
-    """Gathers the evidence of one video as its motion goes by.
+    """Collects the evidence of one video while its motion is measured.
 
-    Its memory holds what lies after the last `forget`, and what it needs to go on.
+    The memory holds what is later than the last `forget`, and what later evidence needs.
     """
 
     def see(self, motion: Motion) -> None:
-        """Takes the motion up to the next frame."""
+        """Takes the next motion."""
 
     def judge(self, start_s: float, stop_s: float) -> Pieces:
-        """The evidence of the window [start_s, stop_s), all of whose frames were seen.
+        """The evidence in the window [start_s, stop_s), after all of its frames were taken.
 
         Raises:
             InputError: no motion was measured within the window.
-            FieldError: it is shorter than the channel asks for.
+            FieldError: the window is shorter than the channel needs.
         """
 
     def forget(self, before_s: float) -> None:
-        """No window is asked for any more that starts before this."""
+        """Drops evidence that only windows with an earlier start need."""
 
 
 class Channel(NamedTuple):
-    """A channel by its settings.
+    """A channel with its settings.
 
     Attributes:
-        flow: how it wants motion to be measured; channels of equal settings share the work.
-        width: numbers of a vector, D.
-        follow: begins a video.
+        flow: how motion is measured; channels with equal settings share the measurement.
+        width: the dimensions of a vector, D.
+        follow: returns a follower for a new video.
     """
 
     flow: Flow

@@ -1,8 +1,9 @@
-"""Local speed: how fast the fastest body is. It learns nothing, and has one number.
+"""Local speed: the speed of the fastest body. It has no training, and its vectors have one number.
 
-Velocities of cells, averaged over a square of them, then along each cell's own straight path: a
-body goes on along its path, while limbs swing back and noise flickers, so that bodies keep their
-speed and the rest cancels. A grid of small cells keeps one quick body among many slow ones.
+Velocities of cells are averaged over a square of cells, then along the straight path of each cell.
+A body continues along its path, while limbs swing back and noise flickers. So bodies keep their
+speed, and the rest cancels out. Since the cells are small, one fast body among many slow ones is
+not averaged out.
 """
 
 from collections import deque
@@ -21,83 +22,86 @@ from vigil.settings.embed_clips import LocalSpeed, ShortClips
 
 ROUNDING_S = 1e-6
 LEAST_OF_PEAK = 0.5
-"""A body is the cells around a peak that are at least so fast, as a share of the peak."""
+"""The cells of a body have at least this fraction of the speed of its peak."""
 LEAST_IN_SIGHT = 0.5
-"""Parts of a path outside of the picture do not count, but at least so much of it does."""
+"""The mean along a path is over the moments inside the picture, but its divisor is at least this
+fraction of all moments."""
 
 Speeds = npt.NDArray[np.float32]
 
 
 def local_speed(settings: LocalSpeed, short_clips: ShortClips) -> Channel:
-    """The channel; `short_clips` says what a window is that is shorter than a path."""
+    """Builds the channel; `short_clips` is for windows shorter than a path."""
     return Channel(settings.flow, 1, lambda: LocalSpeedFollower(settings, short_clips))
 
 
 class LocalSpeedFollower:
-    """Follows the speeds of one video."""
+    """Follows the velocities in one video."""
 
     def __init__(self, settings: LocalSpeed, short_clips: ShortClips) -> None:
         self._settings, self._short_clips = settings, short_clips
         self._motions: deque[Motion] = deque()
-        self._found: deque[Pieces] = deque()
+        self._pieces: deque[Pieces] = deque()
 
     def see(self, motion: Motion) -> None:
-        """Adds what is known of the fastest bodies once this motion is."""
-        own = self._settings
+        """Adds the fastest bodies of the newest moment whose path is complete."""
+        settings = self._settings
         if self._motions and motion.from_s - self._motions[-1].time_s > ROUNDING_S:
-            self._motions.clear()  # the video begins anew
-        size = (own.mean_cells, own.mean_cells)
+            self._motions.clear()  # after a gap, the measurement restarts
+        size = (settings.mean_cells, settings.mean_cells)
         smooth = cv2.blur(motion.velocities, size).astype(np.float32, copy=False)
         self._motions.append(motion._replace(velocities=smooth))
-        # The newest motion whose time ahead is over, and those within its past.
-        until_s = motion.middle_s - own.ahead_s + ROUNDING_S
+        # The newest motion with a complete `ahead_s`, and the motions within its `past_s`.
+        until_s = motion.middle_s - settings.ahead_s + ROUNDING_S
         at = max((i for i, one in enumerate(self._motions) if one.middle_s <= until_s), default=-1)
         if at < 0:
             return
-        since_s = self._motions[at].middle_s - own.past_s - ROUNDING_S
+        since_s = self._motions[at].middle_s - settings.past_s - ROUNDING_S
         oldest = self._motions[0]
         if oldest.middle_s - (oldest.time_s - oldest.from_s) >= since_s:
-            return  # of a past that was not seen
+            return  # its past is not complete
         first = next(i for i, one in enumerate(self._motions) if one.middle_s >= since_s)
-        self._found.append(self._measure(list(self._motions)[first:], at - first))
+        self._pieces.append(self._measure(list(self._motions)[first:], at - first))
 
     def judge(self, start_s: float, stop_s: float) -> Pieces:
-        """One number of each piece; see `Follower`."""
+        """The pieces of the fastest bodies, with one number each; see `Follower`."""
         start_s, stop_s = start_s - EDGE_S, stop_s - EDGE_S
-        within = [one.within(start_s, stop_s) for one in self._found]
+        within = [one.within(start_s, stop_s) for one in self._pieces]
         if pieces := [one for one in within if len(one)]:
             return join_evidence(pieces)
-        own = self._settings
+        settings = self._settings
         motions = [one for one in self._motions if one.from_s >= start_s and one.time_s < stop_s]
         if not motions:
             raise InputError(
                 "expected at least 2 frames at most 1 s apart for local_speed, found none"
             )
+        length_s = settings.past_s + settings.ahead_s
         if self._short_clips == "error":
             raise FieldError(
                 "short_clips",
-                f"expected windows of at least {own.past_s + own.ahead_s:g} s and a pair of frames "
+                f"expected windows of at least {length_s:g} s and a pair of frames "
                 f"for local_speed, got one of {motions[-1].time_s - motions[0].from_s:g} s; "
                 "repeat_last takes it",
             )
-        share = own.past_s / (own.past_s + own.ahead_s) if own.past_s + own.ahead_s else 1.0
+        share = settings.past_s / length_s if length_s else 1.0
         return self._measure(motions, round(share * (len(motions) - 1)))
 
     def forget(self, before_s: float) -> None:
         """See `Follower`."""
-        while self._found and self._found[0].spans_s[0, 0] < before_s - EDGE_S:
-            self._found.popleft()
+        while self._pieces and self._pieces[0].spans_s[0, 0] < before_s - EDGE_S:
+            self._pieces.popleft()
         if not self._motions:
             return
-        own = self._settings
-        needed_s = self._motions[-1].middle_s - own.past_s - own.ahead_s - 2 * ROUNDING_S
+        settings = self._settings
+        length_s = settings.past_s + settings.ahead_s + 2 * ROUNDING_S
+        needed_s = self._motions[-1].middle_s - length_s
         while len(self._motions) > 1 and self._motions[1].middle_s <= needed_s:
             if self._motions[0].from_s >= before_s - EDGE_S:
                 break
             self._motions.popleft()
 
     def _measure(self, motions: Sequence[Motion], at: int) -> Pieces:
-        """The fastest bodies at one of these motions, their paths followed through all of them."""
+        """The fastest bodies at one of these motions, with paths through all of them."""
         speeds = speeds_along_paths(
             np.stack([one.velocities for one in motions]),
             np.array([one.middle_s for one in motions]),
@@ -106,9 +110,8 @@ class LocalSpeedFollower:
         peaks, boxes = find_peaks(speeds, self._settings.num_peaks)
         width, height = motions[at].cell_px
         span_s = motions[0].from_s, motions[-1].time_s
-        found = no_evidence(1)
         return replace(
-            found,
+            no_evidence(1),
             vectors=peaks[:, None],
             boxes_xyxy=boxes * np.array([width, height, width, height]),
             spans_s=np.tile(span_s, (len(peaks), 1)),
@@ -116,41 +119,43 @@ class LocalSpeedFollower:
 
 
 def speeds_along_paths(velocities: Velocities, times_s: npt.NDArray[np.float64], at: int) -> Speeds:
-    """(R, C): speeds of cells at one moment, averaged along the paths that they are on.
+    """The speeds (R, C) of cells at one moment, averaged along the path of each cell.
 
-    A cell's path is the straight line that its velocity at this moment gives. What is averaged are
-    the velocities met there, as vectors: what turns to and fro cancels.
+    The path of a cell is the straight line along its velocity at this moment. The velocities on the
+    path are averaged as vectors, so motion to and fro cancels out.
 
     Args:
         velocities: (T, R, C, 2) in short sides a second.
-        times_s: (T,) of them.
-        at: which of the T moments.
+        times_s: (T,) the times of the velocities.
+        at: the index of the moment among the T moments.
     """
     _, rows, columns, _ = velocities.shape
-    cells = min(rows, columns)  # of a short side
+    cells = min(rows, columns)  # along the short side
     y, x = np.mgrid[:rows, :columns].astype(np.float32)
-    own = velocities[at]
-    total = np.zeros_like(own)
-    seen = np.zeros((rows, columns), np.float32)
+    starts = velocities[at]
+    total = np.zeros_like(starts)
+    num_inside = np.zeros((rows, columns), np.float32)
     for moment, time_s in zip(velocities, times_s, strict=True):
-        moved = own * np.float32((time_s - times_s[at]) * cells)
+        # The cell that each path reaches at this moment, in units of cells.
+        moved = starts * np.float32((time_s - times_s[at]) * cells)
         to_x = np.rint(x + moved[..., 0]).astype(np.int64)
         to_y = np.rint(y + moved[..., 1]).astype(np.int64)
         inside = (to_x >= 0) & (to_x < columns) & (to_y >= 0) & (to_y < rows)
-        met = moment[np.clip(to_y, 0, rows - 1), np.clip(to_x, 0, columns - 1)]
-        total += np.where(inside[..., None], met, np.float32(0))
-        seen += inside
-    means = total / np.maximum(seen, np.float32(len(velocities) * LEAST_IN_SIGHT))[..., None]
+        reached = moment[np.clip(to_y, 0, rows - 1), np.clip(to_x, 0, columns - 1)]
+        total += np.where(inside[..., None], reached, np.float32(0))
+        num_inside += inside
+    weights = np.maximum(num_inside, np.float32(len(velocities) * LEAST_IN_SIGHT))
+    means = total / weights[..., None]
     speeds: Speeds = np.hypot(means[..., 0], means[..., 1])
     return speeds
 
 
 def find_peaks(speeds: Speeds, num_peaks: int) -> tuple[Speeds, npt.NDArray[np.float64]]:
-    """The fastest bodies: the largest speed, and the box around the fast cells that hang together.
+    """The fastest bodies: the largest speed of each, and the box of its connected fast cells.
 
     Args:
         speeds: (R, C).
-        num_peaks: at most; there is one at least, though it may stand still.
+        num_peaks: the largest number of bodies. There is at least one, even without motion.
 
     Returns:
         (P,) speeds, the largest first, and (P, 4) boxes in cells, x1 y1 x2 y2.

@@ -1,7 +1,8 @@
-"""How each place of a person's size moves: one vector for each place and moment.
+"""The motion in each place of a person's size: one vector for each place and moment.
 
-The vectors of all places are of one kind, so that a scorer learns what bodies do wherever they do
-it, and the place that is least like it counts: one body among many is not averaged away.
+The vectors of all places are comparable, so a scorer learns the motion of bodies independently of
+their place. The most unusual place gives the score of a window. So one unusual body among many is
+not averaged out.
 """
 
 from collections import deque
@@ -20,8 +21,8 @@ from vigil.settings.embed_clips import MotionCells, ShortClips
 
 ROUNDING_S = 1e-6
 LEAST_MOTION = 1e-3
-"""Short sides a second, the mean of a place: where less moves, nothing does. The place that moves
-most is always told, so that a window in which all stands still has evidence of that."""
+"""The least mean speed of a place that gives a piece, in short sides a second. The place with the
+most motion always gives a piece, so that a window without motion has evidence of that."""
 
 
 class _Moment(NamedTuple):
@@ -32,24 +33,24 @@ class _Moment(NamedTuple):
 
 
 def motion_cells(settings: MotionCells, short_clips: ShortClips) -> Channel:
-    """The channel; `short_clips` says what a window is that is shorter than `past_s`."""
+    """Builds the channel; `short_clips` is for windows shorter than `past_s`."""
     width = settings.histogram.num_time_cells * settings.histogram.num_bins
     return Channel(settings.flow, width, lambda: CellsFollower(settings, short_clips))
 
 
 class CellsFollower:
-    """Follows the places of one video."""
+    """Follows the motion in the places of one video."""
 
     def __init__(self, settings: MotionCells, short_clips: ShortClips) -> None:
         self._settings, self._short_clips = settings, short_clips
         self._moments: deque[_Moment] = deque()
-        self._found: deque[Pieces] = deque()
+        self._pieces: deque[Pieces] = deque()
         self._next_s = -np.inf
 
     def see(self, motion: Motion) -> None:
-        """Adds what is known of all places at this moment, once a step."""
+        """Adds the vectors of all places at this moment, once every `step_s`."""
         if self._moments and motion.from_s - self._moments[-1].time_s > ROUNDING_S:
-            self._moments.clear()  # the video begins anew
+            self._moments.clear()  # after a gap, the measurement restarts
         self._moments.append(self._place(motion))
         since_s = motion.time_s - self._settings.past_s - ROUNDING_S
         oldest = self._moments[0]
@@ -57,12 +58,12 @@ class CellsFollower:
         if not is_seen or motion.time_s < self._next_s:
             return
         self._next_s = motion.time_s + self._settings.step_s - ROUNDING_S
-        self._found.append(self._measure([one for one in self._moments if one.from_s >= since_s]))
+        self._pieces.append(self._measure([one for one in self._moments if one.from_s >= since_s]))
 
     def judge(self, start_s: float, stop_s: float) -> Pieces:
-        """A vector of each place that moves: by time and direction; see `Follower`."""
+        """A vector of each place with motion, in the order time, direction; see `Follower`."""
         start_s, stop_s = start_s - EDGE_S, stop_s - EDGE_S
-        within = [one.within(start_s, stop_s) for one in self._found]
+        within = [one.within(start_s, stop_s) for one in self._pieces]
         if pieces := [one for one in within if len(one)]:
             return join_evidence(pieces)
         moments = [one for one in self._moments if one.from_s >= start_s and one.time_s < stop_s]
@@ -80,8 +81,8 @@ class CellsFollower:
 
     def forget(self, before_s: float) -> None:
         """See `Follower`."""
-        while self._found and self._found[0].spans_s[0, 0] < before_s - EDGE_S:
-            self._found.popleft()
+        while self._pieces and self._pieces[0].spans_s[0, 0] < before_s - EDGE_S:
+            self._pieces.popleft()
         if not self._moments:
             return
         needed_s = self._moments[-1].time_s - self._settings.past_s - 2 * ROUNDING_S
@@ -91,7 +92,7 @@ class CellsFollower:
             self._moments.popleft()
 
     def _place(self, motion: Motion) -> _Moment:
-        """The means of what moves which way around each place."""
+        """The mean speed in each direction, by place. Neighbouring places overlap by half."""
         rows, columns = motion.velocities.shape[:2]
         side = max(1, round(self._settings.size * min(rows, columns)))
         y = np.arange(side // 2, rows, max(1, side // 2))
@@ -104,7 +105,7 @@ class CellsFollower:
             ],
             axis=-1,
         )
-        means = np.maximum(means, 0)  # running sums of a blur may end just below
+        means = np.maximum(means, 0)  # the running sums of a blur can be slightly negative
         width, height = motion.cell_px
         middles = np.stack(np.meshgrid((x + 0.5) * width, (y + 0.5) * height), -1).reshape(-1, 2)
         half = np.array([side * width, side * height]) / 2
@@ -113,9 +114,10 @@ class CellsFollower:
         return _Moment(means, boxes, motion.from_s, motion.time_s)
 
     def _measure(self, moments: list[_Moment]) -> Pieces:
-        """The vectors of places that move within these moments."""
-        own = self._settings.histogram
-        means = mean_in_time_cells([one.directions for one in moments], own)
+        """The vectors of the places with motion within these moments."""
+        directions = [one.directions for one in moments]
+        means = mean_in_time_cells(directions, self._settings.histogram)
+        # (time, row, column, direction) to one row for each place.
         vectors = means.transpose(1, 2, 0, 3).reshape(len(moments[-1].boxes_xyxy), -1)
         motion = np.mean([one.directions.sum(axis=-1).ravel() for one in moments], axis=0)
         moves = motion > LEAST_MOTION

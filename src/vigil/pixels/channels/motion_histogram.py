@@ -1,8 +1,8 @@
-"""How the whole picture moves in a window: its directions over a grid in space and time.
+"""The motion of the whole picture in a window: histograms of direction over space and time.
 
-The grid is that of Laptev et al., "Learning Realistic Human Actions from Movies", 2008; the square
-root of sums, by choice, that of Perronnin et al., "Improving the Fisher Kernel for Large-Scale
-Image Classification", 2010.
+The grid in space and time follows Laptev et al., "Learning Realistic Human Actions from Movies",
+2008. The optional square root of sums follows Perronnin et al., "Improving the Fisher Kernel for
+Large-Scale Image Classification", 2010.
 """
 
 from collections import deque
@@ -27,9 +27,9 @@ class _Moment(NamedTuple):
 
 
 def motion_histogram(settings: MotionHistogram, short_clips: ShortClips) -> Channel:
-    """The channel; `short_clips` says what a window of too few pairs of frames is."""
-    own = settings.histogram
-    width = own.num_time_cells * settings.num_space_cells**2 * own.num_bins
+    """Builds the channel; `short_clips` is for windows with too few pairs of frames."""
+    histogram = settings.histogram
+    width = histogram.num_time_cells * settings.num_space_cells**2 * histogram.num_bins
     return Channel(settings.flow, width, lambda: HistogramFollower(settings, short_clips))
 
 
@@ -41,10 +41,10 @@ class HistogramFollower:
         self._moments: deque[_Moment] = deque()
 
     def see(self, motion: Motion) -> None:
-        """Keeps the means of what moves which way."""
+        """Stores the mean speed in each direction, by part of the picture."""
         num = self._settings.num_space_cells
         directions = speeds_by_direction(motion.velocities, self._settings.histogram)
-        # Means over areas, a channel each; OpenCV takes no more than 4 of them at once.
+        # Means over areas. OpenCV takes at most 4 channels, so each direction is resized alone.
         means = [
             cv2.resize(directions[..., one], (num, num), interpolation=cv2.INTER_AREA)
             for one in range(directions.shape[2])
@@ -53,8 +53,8 @@ class HistogramFollower:
         self._moments.append(_Moment(moment, motion.from_s, motion.time_s, motion.size_wh))
 
     def judge(self, start_s: float, stop_s: float) -> Pieces:
-        """One vector for the window: by time, row, column and direction; see `Follower`."""
-        own = self._settings
+        """One vector for the window, in the order time, row, column, direction; see `Follower`."""
+        settings = self._settings
         moments = [
             one
             for one in self._moments
@@ -64,7 +64,7 @@ class HistogramFollower:
             raise InputError(
                 "expected at least 2 frames at most 1 s apart for motion_histogram, found none"
             )
-        needed = max(own.histogram.num_time_cells, own.num_pairs)
+        needed = max(settings.histogram.num_time_cells, settings.num_pairs)
         if len(moments) < needed and self._short_clips == "error":
             raise FieldError(
                 "short_clips",
@@ -72,10 +72,11 @@ class HistogramFollower:
                 f"one of {len(moments)}; repeat_last takes it",
             )
         chosen = moments
-        if own.num_pairs and len(moments) > own.num_pairs:
-            places = np.linspace(0, len(moments) - 1, own.num_pairs) + 1e-9
+        if settings.num_pairs and len(moments) > settings.num_pairs:
+            places = np.linspace(0, len(moments) - 1, settings.num_pairs) + 1e-9
             chosen = [moments[int(place)] for place in places]
-        vector = mean_in_time_cells([one.directions for one in chosen], own.histogram).ravel()
+        directions = [one.directions for one in chosen]
+        vector = mean_in_time_cells(directions, settings.histogram).ravel()
         width, height = moments[-1].size_wh
         return Pieces(
             vector[None],

@@ -1,4 +1,4 @@
-"""Channels of motion by name. A new one is a module, its block of settings, and a line here."""
+"""Channels of motion by name. A new one needs a module, a block of settings, and a line here."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -21,11 +21,11 @@ BUILDERS: dict[MotionChannelName, Callable[[Any, ShortClips], Channel]] = {
 
 
 def build_channel(name: MotionChannelName, settings: Any, short_clips: ShortClips) -> Channel:
-    """A channel by its name and its block of settings."""
+    """Builds a channel from its name and its block of settings."""
     return BUILDERS[name](settings, short_clips)
 
 
 def imports_of_others(name: MotionChannelName) -> set[Import]:
-    """This module's imports that a channel has no use for: another channel's code changes none."""
+    """The imports of this module that a channel does not use: those of the other channels."""
     modules = (f"{CHANNELS_PACKAGE}.{other}" for other in BUILDERS if other != name)
     return imports_from(Path(__file__), *modules)

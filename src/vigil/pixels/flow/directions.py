@@ -1,7 +1,6 @@
-"""Directions of motion, each weighted by its speed.
+"""Histograms of the direction of motion, weighted by speed.
 
-Histograms of direction in which each place counts by its speed: Dalal et al., "Human Detection
-Using Oriented Histograms of Flow and Appearance", 2006.
+Dalal et al., "Human Detection Using Oriented Histograms of Flow and Appearance", 2006.
 """
 
 from collections.abc import Sequence
@@ -14,43 +13,46 @@ from vigil.settings.embed_clips import Histogram
 
 Floats = npt.NDArray[np.float32]
 TIMES_MEDIAN = 3.0
-"""Most of a picture stands still, so that its median speed is noise; of Gaussian noise in two
-directions one place in 500 is faster than this."""
+"""The noise floor as a multiple of the median speed. Most of a picture does not move, so its median
+speed is noise. With Gaussian noise in two directions, one place in 500 exceeds this floor."""
 MOST_NOISE = 0.05
-"""Short sides a second: where most of a picture moves, its median is no noise."""
+"""The highest noise floor, in short sides a second: if most of a picture moves, its median speed
+is not noise."""
 
 
 def speeds_by_direction(velocities: Velocities, settings: Histogram) -> Floats:
-    """(R, C, 2) to (R, C, B): the speed of each cell, in the bins of its direction.
+    """The speed of each cell in the bins of its direction: (R, C, 2) to (R, C, B).
 
-    A direction's speed goes to the two bins beside it, by nearness. Bin 0 is to the right, further
-    ones turn clockwise as seen on the picture. Slower cells than `min_speed` have none.
+    The speed is shared between the two nearest bins: the nearer bin gets more. Bin 0 is to the
+    right, and the next bins follow clockwise in the picture. A cell that is slower than `min_speed`
+    has zero in all bins.
     """
     speed = np.hypot(velocities[..., 0], velocities[..., 1])
     speed = np.where(speed < noise_floor(speed, settings), np.float32(0), speed)
     turns = np.arctan2(velocities[..., 1], velocities[..., 0]) / np.float32(2 * np.pi) % 1
-    place = turns * settings.num_bins
-    lower = np.floor(place)
-    part = place - lower
-    found = np.zeros((*speed.shape, settings.num_bins), np.float32)
+    # The position among the bins: the whole part is the lower bin, the rest the share of the next.
+    position = turns * settings.num_bins
+    lower = np.floor(position)
+    share = position - lower
+    bins = np.zeros((*speed.shape, settings.num_bins), np.float32)
     for number in range(settings.num_bins):
-        below = np.where(lower % settings.num_bins == number, speed * (1 - part), 0)
-        above = np.where((lower + 1) % settings.num_bins == number, speed * part, 0)
-        found[..., number] = below + above
-    return found
+        below = np.where(lower % settings.num_bins == number, speed * (1 - share), 0)
+        above = np.where((lower + 1) % settings.num_bins == number, speed * share, 0)
+        bins[..., number] = below + above
+    return bins
 
 
 def noise_floor(speeds: Floats, settings: Histogram) -> float:
-    """The speed below which a cell stands still, in short sides a second."""
+    """The speed below which motion is noise, in short sides a second."""
     if settings.min_speed == "measured":
         return min(TIMES_MEDIAN * float(np.median(speeds)), MOST_NOISE)
     return settings.min_speed
 
 
 def mean_in_time_cells(moments: Sequence[Floats], settings: Histogram) -> Floats:
-    """T moments (...) to (num_time_cells, ...): means over equal parts of the time.
+    """Means over equal parts of the time: T moments (...) to (num_time_cells, ...).
 
-    Of fewer moments than there are parts, a part without any has that of its place.
+    If there are fewer moments than parts, a part without a moment gets the nearest moment.
     """
     num, num_cells = len(moments), settings.num_time_cells
     parts = []

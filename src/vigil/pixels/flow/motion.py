@@ -1,7 +1,7 @@
-"""The motion between frames: velocities of small cells, whatever the size and rate of a video.
+"""The motion between frames: velocities of small cells, independent of a video's size and rate.
 
-Dense inverse search: Kroeger et al., "Fast Optical Flow using Dense Inverse Search", 2016. Its
-medium preset: the fast ones lose small and quick things.
+The flow is dense inverse search: Kroeger et al., "Fast Optical Flow using Dense Inverse Search",
+2016. The medium preset is used, since the faster presets miss small and fast objects.
 """
 
 from typing import NamedTuple
@@ -16,19 +16,20 @@ from vigil.settings.embed_clips import Flow
 
 Velocities = npt.NDArray[np.float32]
 LONGEST_GAP_S = 1.0
-"""Between frames that are compared; after a longer one a video begins anew."""
+"""The longest gap between compared frames. After a longer gap, the measurement restarts."""
 LEAST_OF_GAP = 0.75
-"""The frame that closes a pair is the first one shown so much of `gap_s` after its first: at 25
-frames a second every second frame, at 10 every one, and no rate has to be known in advance."""
+"""The second frame of a pair is the first frame that is at least this fraction of `gap_s` later.
+This is every second frame at 25 frames a second, and every frame at 10. So the frame rate need not
+be known in advance."""
 
 
 class Motion(NamedTuple):
-    """What moves from one frame to another.
+    """The motion from one frame to another.
 
     Attributes:
-        velocities: (R, C, 2) of cells, to the right and down, in short sides a second.
-        from_s, time_s: when the two frames are shown, from the video's first frame on.
-        size_wh: of the video's frames, in px.
+        velocities: (R, C, 2) velocities of cells, to the right and down, in short sides a second.
+        from_s, time_s: the times of the two frames, in seconds from the video's first frame.
+        size_wh: width and height of the video's frames, in px.
     """
 
     velocities: Velocities
@@ -38,7 +39,7 @@ class Motion(NamedTuple):
 
     @property
     def middle_s(self) -> float:
-        """The time that the velocities are of."""
+        """The time halfway between the two frames, to which the velocities belong."""
         return (self.from_s + self.time_s) / 2
 
     @property
@@ -49,22 +50,22 @@ class Motion(NamedTuple):
 
 
 def describe_cpu() -> str:
-    """The CPU's units that OpenCV uses: its flow differs by them in the last bits."""
+    """The CPU features that OpenCV uses: the last bits of its flow depend on them."""
     return str(cv2.getCPUFeaturesLine())
 
 
 class MotionMeter:
-    """Compares the frames of one video as they go by."""
+    """Measures the motion between the frames of one video, frame by frame."""
 
     def __init__(self, settings: Flow) -> None:
-        # OpenCV gives each thread a stripe of the picture, and the seams show in the result.
+        # OpenCV gives each thread a stripe of the picture, and the result differs at the seams.
         cv2.setNumThreads(1)
         self._settings = settings
         self._flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
         self._first: tuple[Picture, float] | None = None
 
     def see(self, picture: Picture, time_s: float) -> Motion | None:
-        """Takes the next frame, (H, W, 3) BGR; returns the motion where it closes a pair."""
+        """Takes the next frame, (H, W, 3) BGR; returns the motion if the frame completes a pair."""
         if self._first is None:
             self._first = self._fit(picture), time_s
             return None
@@ -87,12 +88,12 @@ class MotionMeter:
         return resize(grey.astype(np.uint8, copy=False), size_wh)
 
     def _measure(self, before: Picture, after: Picture, duration_s: float) -> Velocities:
-        """(R, C, 2) of two grey frames."""
+        """The velocities (R, C, 2) between two grey frames."""
         height, width = before.shape
         short_side = min(height, width)
         flow = np.zeros((height, width, 2), np.float32)
         self._flow.calc(before, after, flow)
-        # Cells are squares; along the longer side there are as many as fit best.
+        # Cells are nearly square: their number along the longer side is rounded.
         num = min(self._settings.num_cells, short_side)
         cells_wh = round(num * width / short_side), round(num * height / short_side)
         means = cv2.resize(flow, cells_wh, interpolation=cv2.INTER_AREA)

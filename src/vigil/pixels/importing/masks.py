@@ -1,4 +1,4 @@
-"""Masks of anomalies beside a video: a picture a frame, what is not black is anomalous."""
+"""Reads masks of anomalies beside a video: a picture for each frame, black where it is normal."""
 
 from collections.abc import Iterator
 from fractions import Fraction
@@ -16,15 +16,15 @@ from vigil.pixels.video.source import SourceFrame, frame_bgr, open_source
 from vigil.plumbing.errors import InputError
 
 MASKS = "_gt"
-"""How the folder of a video's masks of anomalies is named, behind the video's own name."""
+"""The suffix of the folder with a video's masks of anomalies, after the name of the video."""
 LEAST_AREA_PX = 4
-"""Smaller specks of a mask are no regions of their own."""
+"""Smaller parts of a mask are no regions."""
 
 Boxes = npt.NDArray[np.float64]
 
 
 def masks_of(video: Path) -> Path | None:
-    """The folder of a video's masks, by its name or its name without ending; None where none is."""
+    """The folder of a video's masks, by its name with or without the ending; None if missing."""
     for name in (f"{video.name}{MASKS}", f"{video.stem}{MASKS}"):
         if (folder := video.with_name(name)).is_dir():
             return folder
@@ -34,16 +34,16 @@ def masks_of(video: Path) -> Path | None:
 def read_masks(
     folder: Path, video: Path, name: str, num_frames: int, picture_fps: Fraction
 ) -> pd.DataFrame:
-    """The regions of a video's masks: parts that hang together, and which of them are one track.
+    """The regions of a video's masks: connected parts, and the track of each.
 
-    A region goes on the track of the region in the frame before that it overlaps most.
+    A region continues the track of the region in the frame before with the largest overlap.
 
     Args:
-        name: of the video in tables.
-        num_frames: of the video.
+        name: the name of the video in tables.
+        num_frames: the number of frames of the video.
 
     Raises:
-        InputError: masks that are not as many as the frames, or of another size.
+        InputError: the number of masks or their size differs from the frames.
     """
     masks = NumberedPictures(folder, picture_fps)
     if len(masks) != num_frames:
@@ -73,17 +73,17 @@ def read_masks(
             else:
                 tracks.append(num_tracks)
                 num_tracks += 1
-        rows += [[name, index, *own] for own in zip(tracks, *boxes.T.tolist(), strict=True)]
+        rows += [[name, index, *region] for region in zip(tracks, *boxes.T.tolist(), strict=True)]
         before = boxes, tracks
     return as_regions([pd.DataFrame(rows, columns=["video", "frame", "track", *BOX])])
 
 
 def boxes_of(mask: npt.NDArray[np.uint8]) -> Boxes:
-    """(N, 4): the box of each part of a mask (H, W) that hangs together, corners included."""
+    """The box (N, 4) of each connected part of a mask (H, W); parts may connect at corners."""
     is_marked = (mask > 0).astype(np.uint8)
     _, _, facts, _ = cv2.connectedComponentsWithStats(is_marked, connectivity=8)
-    x, y, width, height, area = facts[1:].T  # the first one is what is not marked
+    x, y, width, height, area = facts[1:].T  # the first part is the background
     boxes = np.stack([x, y, x + width, y + height], axis=1).astype(np.float64)
     is_large: npt.NDArray[np.bool_] = np.asarray(area) >= LEAST_AREA_PX
-    found: Boxes = boxes[is_large]
-    return found
+    large_boxes: Boxes = boxes[is_large]
+    return large_boxes

@@ -78,25 +78,24 @@ def _choose(num_frames: int, fps: Fraction) -> Positions:
 
 def draw_alarm_sheet(
     alarms: pd.DataFrame,
-    found: pd.DataFrame,
+    evidence: pd.DataFrame,
     clips: Path,
     windows: pd.DataFrame,
     file: Path,
     *,
     picture_fps: Fraction,
 ) -> None:
-    """Writes a picture of one row for each alarm: frames around its peak, the evidence on them.
+    """Writes a picture with one row for each alarm: frames around its peak, with its evidence.
 
-    A box is drawn on the frames within `NEAR_S` of the moment at which it was known, with its
-    ratio.
+    A box with its ratio is drawn on the frames within `NEAR_S` of the time of its evidence.
 
     Args:
-        alarms: `clip`, `ratio`, `channel` and `is_anomalous` of each.
-        found: what was found, with `ratio`, in the videos of the alarms.
-        clips, windows, picture_fps: as `draw_clip_sheet` takes them.
+        alarms: `clip`, `ratio`, `channel` and `is_anomalous` of each alarm.
+        evidence: the evidence in the videos of the alarms, with `ratio`.
+        clips, windows, picture_fps: see `draw_clip_sheet`.
 
     Raises:
-        InputError: a video that cannot be read.
+        InputError: a video cannot be read.
     """
     pictures: list[Picture] = []
     captions: list[str] = []
@@ -105,23 +104,25 @@ def draw_alarm_sheet(
         ["clip", "ratio", "channel", "is_anomalous"]
     ].itertuples(index=False):
         video, start_s, stop_s = spans.loc[clip]
-        own = found[(found["video"] == video) & (found["channel"] == channel)]
-        own = own[(own["from_s"] >= start_s - EDGE_S) & (own["time_s"] < stop_s)]
-        if own.empty:
-            continue  # of a tuned network, whose evidence is the window itself
-        peak_s = float(own["time_s"].iloc[int(np.argmax(own["ratio"]))])
+        rows = evidence[(evidence["video"] == video) & (evidence["channel"] == channel)]
+        rows = rows[(rows["from_s"] >= start_s - EDGE_S) & (rows["time_s"] < stop_s)]
+        if rows.empty:
+            continue  # the evidence of a tuned network is the window itself
+        peak_s = float(rows["time_s"].iloc[int(np.argmax(rows["ratio"]))])
         times_s = peak_s + np.array(AROUND_S)
         (path,) = below(clips, [video])
         frames = _frames_at(path, times_s, Window(float(start_s), float(stop_s)), picture_fps)
         for time_s, frame in zip(times_s, frames, strict=True):
-            is_near = (own["time_s"] - time_s).abs() <= NEAR_S
-            near = own[is_near].sort_values("ratio", ascending=False, kind="stable").head(NUM_BOXES)
-            told = [f"{value:.2f}" for value in near["ratio"]]
-            drawn = draw_boxes(frame, near[["x1", "y1", "x2", "y2"]].to_numpy(), told)
+            is_near = (rows["time_s"] - time_s).abs() <= NEAR_S
+            near = (
+                rows[is_near].sort_values("ratio", ascending=False, kind="stable").head(NUM_BOXES)
+            )
+            labels = [f"{value:.2f}" for value in near["ratio"]]
+            drawn = draw_boxes(frame, near[["x1", "y1", "x2", "y2"]].to_numpy(), labels)
             pictures.append(centre_on_black(drawn, LARGE_WH))
         kind = "" if is_right else "FALSE: "
-        told = [f"{kind}{ratio:.2f} by {channel} at {peak_s:.2f} s: {clip}"]
-        captions.extend([*told, *[""] * (len(AROUND_S) - 1)])
+        caption = f"{kind}{ratio:.2f} by {channel} at {peak_s:.2f} s: {clip}"
+        captions.extend([caption, *[""] * (len(AROUND_S) - 1)])
     if not pictures:
         pictures, captions = [np.zeros((LARGE_WH[1], LARGE_WH[0]), np.uint8)], ["none"]
     title = "Alarms, one a row, around their strongest evidence: boxes with score over threshold"

@@ -1,4 +1,4 @@
-"""Fits the scorers of an alarm to allowed clips, and tunes by choice what embeds them."""
+"""Fits the scorers of an alarm to allowed clips; optionally fine-tunes a network."""
 
 import hashlib
 import tempfile
@@ -52,10 +52,10 @@ ONLY_TO_TUNE = (
 
 @dataclass(frozen=True)
 class Embedded:
-    """The evidence of windows, and which of them are learnt from.
+    """The evidence in windows, and the labels and sides of the windows.
 
     Attributes:
-        table: `video`, `start_s`, `stop_s`, `split`, `is_anomalous` and more, by window.
+        table: `video`, `start_s`, `stop_s`, `split`, `is_anomalous` and more, for each window.
         channels: the evidence of each channel in the windows of the table.
         clips: the folder of the videos.
     """
@@ -66,7 +66,7 @@ class Embedded:
 
     @classmethod
     def read(cls, clips: Path, embeddings: Path, labels: Path, splits: Path) -> "Embedded":
-        """Reads evidence, and joins labels and sides to its windows.
+        """Reads evidence, and joins it with the labels and sides of windows.
 
         Raises:
             InputError: a file is missing or damaged, or there are too few allowed windows.
@@ -74,35 +74,34 @@ class Embedded:
         channels = read_embeddings(embeddings)
         windows = next(iter(channels.values())).index
         table = label_windows(windows, read_labels(labels), splits)
-        found = cls(table.assign(stop_s=windows["stop_s"]), channels, clips)
-        train, val = found.allowed(TRAIN), found.allowed(VAL)
+        data = cls(table.assign(stop_s=windows["stop_s"]), channels, clips)
+        train, val = data.allowed(TRAIN), data.allowed(VAL)
         if len(train) < 2 or len(val) < 1:
             raise InputError(
                 f"{embeddings}: expected evidence of at least 2 allowed windows to train on and 1 "
                 f"to validate, got {len(train)} and {len(val)}"
             )
-        return found
+        return data
 
     def allowed(self, side: str) -> Rows:
-        """Rows of a side's allowed windows."""
+        """The rows of the allowed windows of a side."""
         return np.flatnonzero(~self.table["is_anomalous"] & (self.table["split"] == side))
 
-    def pieces(self, channel: str, side: str, most: int) -> Rows:
-        """Rows of a channel's pieces in a side's allowed windows, spread evenly over all of them.
+    def pieces(self, channel: str, side: str, max_pieces: int) -> Rows:
+        """The rows of a channel's pieces in the allowed windows of a side.
 
-        Windows overlap: a piece that lies in several of them counts once.
-
-        Args:
-            most: pieces.
+        Windows overlap. A piece that lies in several windows is taken once. If there are more than
+        `max_pieces` pieces, the rows are spread evenly over all of them.
         """
-        own = self.channels[channel]
-        rows: Rows = np.flatnonzero(np.isin(own.windows, self.allowed(side)))
-        videos = self.table["video"].to_numpy()[own.windows[rows]]
-        keys = pd.DataFrame(np.concatenate([own.pieces.spans_s, own.pieces.boxes_xyxy], 1)[rows])
+        embedding = self.channels[channel]
+        rows: Rows = np.flatnonzero(np.isin(embedding.windows, self.allowed(side)))
+        videos = self.table["video"].to_numpy()[embedding.windows[rows]]
+        places = [embedding.pieces.spans_s, embedding.pieces.boxes_xyxy]
+        keys = pd.DataFrame(np.concatenate(places, axis=1)[rows])
         is_first: npt.NDArray[np.bool_] = ~keys.assign(video=videos).duplicated().to_numpy()
         rows = rows[is_first]
-        if len(rows) > most:
-            rows = rows[np.linspace(0, len(rows) - 1, most).astype(np.int64)]
+        if len(rows) > max_pieces:
+            rows = rows[np.linspace(0, len(rows) - 1, max_pieces).astype(np.int64)]
         return rows
 
     def paths(self) -> list[Path]:
@@ -110,17 +109,17 @@ class Embedded:
         return below(self.clips, self.table["video"])
 
     def windows(self, rows: Rows) -> list[Window]:
-        """Where windows lie in their videos."""
+        """The windows of these rows."""
         times = self.table.iloc[rows][["start_s", "stop_s"]]
         return [Window(*one) for one in times.itertuples(index=False)]
 
 
 @dataclass(frozen=True)
 class AutoencoderPlan:
-    """A training, and what is trained.
+    """A training, and the networks that it trains.
 
     Attributes:
-        embedder: what is tuned, None where nothing is.
+        embedder: the network that is fine-tuned; None without fine-tuning.
     """
 
     training: Plan
@@ -129,29 +128,29 @@ class AutoencoderPlan:
 
 
 def plan_training(data: Embedded, channel: str, settings: FitAlarm) -> AutoencoderPlan:
-    """Puts the training of a channel's autoencoder together, its weights drawn by the seed.
+    """Sets up the training of a channel's autoencoder, with random weights from the seed.
 
     Raises:
-        FieldError: fine-tuning that the network cannot do.
-        InputError: weights of the network that are other ones now.
+        FieldError: the network cannot be fine-tuned in this way.
+        InputError: the weights of the network have changed.
     """
-    own = data.channels[channel]
+    embedding = data.channels[channel]
     is_tuned = settings.tunes(channel)
-    embedder = NetworkEmbedder.again(own.facts) if is_tuned else None
+    embedder = NetworkEmbedder.from_facts(embedding.facts) if is_tuned else None
     seed_torch(settings.seed)
-    autoencoder = build_autoencoder(_configure(own, settings))
+    autoencoder = build_autoencoder(_configure(embedding, settings))
     module: Any = AutoencoderTraining(autoencoder, settings.optimisation)
     if embedder:
         model = TunedAutoencoder(autoencoder, embedder.model, settings.fine_tuning.num_tensors)
-        every = np.arange(len(data.table))
-        frames = WindowFrames(embedder, data.paths(), data.windows(every))
+        rows = np.arange(len(data.table))
+        frames = WindowFrames(embedder, data.paths(), data.windows(rows))
         module = FineTuningTraining(model, frames, settings.fine_tuning, settings.optimisation)
-    size, seed, most = settings.fitting.batch_size, settings.seed, settings.num_vectors
-    vectors = own.pieces.vectors
+    size, seed, num = settings.fitting.batch_size, settings.seed, settings.num_vectors
+    vectors = embedding.pieces.vectors
     training = Plan(
         module,
-        batches(vectors, data.pieces(channel, TRAIN, most), size, shuffle_seed=seed),
-        batches(vectors, data.pieces(channel, VAL, most), size, shuffle_seed=None),
+        batches(vectors, data.pieces(channel, TRAIN, num), size, shuffle_seed=seed),
+        batches(vectors, data.pieces(channel, VAL, num), size, shuffle_seed=None),
         settings.fitting,
         monitor=MONITOR,
         mode="min",
@@ -162,10 +161,10 @@ def plan_training(data: Embedded, channel: str, settings: FitAlarm) -> Autoencod
 
 
 def first_autoencoder(data: Embedded, settings: FitAlarm) -> str:
-    """The first channel that an autoencoder scores.
+    """The name of the first channel with an autoencoder.
 
     Raises:
-        FieldError: there is none.
+        FieldError: no channel has an autoencoder.
     """
     for name in data.channels:
         if AUTOENCODER in settings.scorers.of(name):
@@ -183,12 +182,12 @@ def fit_alarm(
 
     Args:
         weights, card: the two files of the alarm.
-        curves: a folder with one of values by epoch, as DVCLive writes them, for each
-            autoencoder, and `channels.json`, which lists these.
+        curves: a folder. For each autoencoder, it gets a folder of values by epoch, as DVCLive
+            writes them. `channels.json` lists the channels with an autoencoder.
 
     Raises:
-        FieldError: as `plan_training`, or a scorer that the vectors are too few for.
-        InputError: as `plan_training` and `fit`.
+        FieldError: see `plan_training`; or a scorer needs more vectors.
+        InputError: see `plan_training` and `fit`.
     """
     options = FitOptions(settings.seed, settings.num_neighbours, settings.num_components)
     state: dict[str, torch.Tensor] = {}
@@ -196,10 +195,10 @@ def fit_alarm(
     trainings: dict[str, Any] = {}
     with whole(curves) as all_curves:
         all_curves.mkdir()
-        for name, own in data.channels.items():
+        for name, embedding in data.channels.items():
             scorers = settings.scorers.of(name)
             rows = data.pieces(name, TRAIN, settings.num_vectors)
-            allowed = own.pieces.vectors[rows].astype(np.float64)
+            allowed = embedding.pieces.vectors[rows].astype(np.float64)
             learnt: dict[str, dict[str, npt.NDArray[np.float64]]] = {
                 scorer: SCORERS[scorer].fit(allowed, options)
                 for scorer in scorers
@@ -222,17 +221,17 @@ def fit_alarm(
             }
             for key, tensor in channel_state(autoencoder, tuned, learnt).items():
                 state[f"channels.{name}.{key}"] = tensor
-            shape = _configure(own, settings) if autoencoder else None
-            width = own.pieces.vectors.shape[1]
+            shape = _configure(embedding, settings) if autoencoder else None
+            width = embedding.pieces.vectors.shape[1]
             config[name] = channel_config(scorers, width, shape, tuned, learnt)
         with_curves = [name for name in data.channels if AUTOENCODER in settings.scorers.of(name)]
         write_json({"autoencoders": with_curves}, all_curves / "channels.json")
-    widths = [own.pieces.vectors.shape[1] for _, own in sorted(data.channels.items())]
+    widths = [data.channels[name].pieces.vectors.shape[1] for name in sorted(data.channels)]
     state["widths"] = torch.tensor(widths, dtype=torch.float64)
     described = {
         "architecture": ARCHITECTURE,
         "config": config,
-        "embeddings": {name: dict(own.facts) for name, own in data.channels.items()},
+        "embeddings": {name: dict(each.facts) for name, each in data.channels.items()},
         "training": trainings,
     }
     save_model(state, described, weights, card)
@@ -241,35 +240,36 @@ def fit_alarm(
 def _train(
     data: Embedded, channel: str, settings: FitAlarm, curves: Path
 ) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
-    """Trains a channel's autoencoder, or takes what the same training wrote before.
+    """Trains a channel's autoencoder, or reads the results of the same earlier training.
 
     Returns:
-        Its weights, those that were tuned too, and facts of the training.
+        Its weights and the tuned weights, and facts of the training.
     """
-    own, most = data.channels[channel], settings.num_vectors
-    sides = [data.pieces(channel, side, most) for side in (TRAIN, VAL)]
+    embedding, num = data.channels[channel], settings.num_vectors
+    sides = [data.pieces(channel, side, num) for side in (TRAIN, VAL)]
 
     def train_and_save(run: str, results: Mapping[str, Path]) -> None:
         plan = plan_training(data, channel, settings)
         fitted = fit(plan.training, branch="alarm", fingerprint=run, curves=results["curves"])
         _save(settings, channel, plan, fitted, sides, results["weights"], results["card"])
 
-    untaken = imports_from(Path(__file__), *ONLY_TO_TUNE)
+    unused = imports_from(Path(__file__), *ONLY_TO_TUNE)
     clips: list[str] = []
     if settings.tunes(channel):
-        untaken = imports_of_others(own.facts["backbone"])
+        unused = imports_of_others(embedding.facts["backbone"])
         paths = data.paths()
-        clips = [tree_digest(paths[row]) for rows in sides for row in own.windows[rows]]
+        clips = [tree_digest(paths[row]) for rows in sides for row in embedding.windows[rows]]
     with tempfile.TemporaryDirectory() as folder:
         results = {"weights": Path(folder, "w.safetensors"), "card": Path(folder, "w.json")}
         train_once(
             "alarm",
             {
-                "code": code_fingerprint(fit_alarm, untaken),
+                "code": code_fingerprint(fit_alarm, unused),
                 "params": settings.used(channel),
-                "embeddings": dict(own.facts),
+                "embeddings": dict(embedding.facts),
                 "vectors": [
-                    hashlib.sha256(own.pieces.vectors[rows].tobytes()).hexdigest() for rows in sides
+                    hashlib.sha256(embedding.pieces.vectors[rows].tobytes()).hexdigest()
+                    for rows in sides
                 ],
                 "clips": clips,
             },
@@ -279,9 +279,9 @@ def _train(
         return read_state(results["weights"]), read_json(results["card"])["training"]
 
 
-def _configure(own: Embedding, settings: FitAlarm) -> dict[str, Any]:
-    """What an autoencoder is built from, but for its weights."""
-    return {"width": own.pieces.vectors.shape[1], **settings.network.model_dump(mode="json")}
+def _configure(embedding: Embedding, settings: FitAlarm) -> dict[str, Any]:
+    """The config of an autoencoder."""
+    return {"width": embedding.pieces.vectors.shape[1], **settings.network.model_dump(mode="json")}
 
 
 def _save(

@@ -1,4 +1,4 @@
-"""A fitted alarm in its files: what each scorer of each channel learnt, and tuned weights."""
+"""The files of a fitted alarm: parameters of the scorers of each channel, and tuned weights."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -22,13 +22,13 @@ class StoredChannel(nn.Module):
     """All tensors of a channel.
 
     Attributes:
-        width: numbers of a vector.
-        autoencoder: ready for use; None where the channel has none.
-        tuned: weights of the network that embeds in place of its own; none where it was not tuned.
+        width: the dimensions of a vector.
+        autoencoder: ready for use; None if the channel has no autoencoder.
+        tuned: weights that replace weights of the network; empty if the network was not tuned.
     """
 
     def __init__(self, config: Mapping[str, Any]) -> None:
-        """Args: config: as `channel_config` makes it."""
+        """Args: config: the output of `channel_config`."""
         super().__init__()
         self.width = int(config["width"])
         self._scorers = list(config["scorers"])
@@ -43,19 +43,19 @@ class StoredChannel(nn.Module):
         )
         self.learnt = nn.ModuleDict()
         for scorer, shapes in config["learnt_shapes"].items():
-            own = nn.Module()
+            arrays = nn.Module()
             for name, shape in shapes.items():
-                own.register_buffer(name, torch.empty(shape, dtype=torch.float64))
-            self.learnt[scorer] = own
+                arrays.register_buffer(name, torch.empty(shape, dtype=torch.float64))
+            self.learnt[scorer] = arrays
 
     def arrays(self, scorer: str) -> dict[str, npt.NDArray[np.float64]]:
-        """What a scorer learnt, by name; nothing of one that learns nothing."""
+        """The parameters of a fitted scorer by name; empty for a scorer without parameters."""
         if scorer not in self.learnt:
             return {}
         return {name: one.numpy() for name, one in self.learnt[scorer].named_buffers()}
 
     def tuned_state(self) -> dict[str, Tensor]:
-        """The tuned weights by the names of the network that embeds."""
+        """The tuned weights, by their names in the network."""
         return {name.replace("/", "."): tensor.detach() for name, tensor in self.tuned.items()}
 
 
@@ -63,27 +63,27 @@ class StoredAlarm(nn.Module):
     """All tensors of a fitted alarm, by channel.
 
     Attributes:
-        widths: (C,) numbers of a vector of each channel, by the channels' names: a file of weights
-            is never empty.
+        widths: (C,) the dimensions of a vector of each channel, sorted by the channels' names.
+            Because of it, a file of weights is never empty.
     """
 
     widths: Tensor
 
     def __init__(self, config: Mapping[str, Any]) -> None:
-        """Args: config: of each channel by its name."""
+        """Args: config: the config of each channel by its name."""
         super().__init__()
         self.register_buffer("widths", torch.empty(len(config), dtype=torch.float64))
-        self.channels = nn.ModuleDict({name: StoredChannel(own) for name, own in config.items()})
+        self.channels = nn.ModuleDict({name: StoredChannel(each) for name, each in config.items()})
 
     def channel(self, name: str) -> StoredChannel:
         """The tensors of a channel."""
-        own = self.channels[name]
-        assert isinstance(own, StoredChannel)
-        return own
+        channel = self.channels[name]
+        assert isinstance(channel, StoredChannel)
+        return channel
 
 
 def channel_state(autoencoder: State, tuned: State, learnt: Mapping[str, Arrays]) -> State:
-    """The tensors of a `StoredChannel` by name, to be saved. Args: learnt: by scorer."""
+    """The tensors of a `StoredChannel` by name. Args: learnt: the parameters of each scorer."""
     return {
         **{f"autoencoder.{name}": tensor for name, tensor in autoencoder.items()},
         **{f"tuned.{name.replace('.', '/')}": tensor for name, tensor in tuned.items()},
@@ -102,7 +102,7 @@ def channel_config(
     tuned: State,
     learnt: Mapping[str, Arrays],
 ) -> dict[str, Any]:
-    """What a `StoredChannel` is built from: shapes, and an autoencoder's config."""
+    """The config that builds a `StoredChannel`: shapes, and the config of the autoencoder."""
     return {
         "scorers": list(scorers),
         "width": width,
@@ -120,7 +120,7 @@ def load_alarm(weights: Path, card_file: Path) -> tuple[StoredAlarm, dict[str, A
     """Loads a fitted alarm, ready for use, and its card.
 
     Raises:
-        InputError: a file is missing, damaged, or the two do not fit.
+        InputError: a file is missing or damaged, or the two files do not belong together.
     """
     card = read_card(card_file)
     if card["architecture"] != ARCHITECTURE:
