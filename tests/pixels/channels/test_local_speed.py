@@ -115,7 +115,7 @@ def test_memory_is_bounded_and_forgetting_changes_nothing() -> None:
         lean.see(motion)
         lean.forget(motion.time_s - 1.0)
         assert len(lean._motions) <= 20
-        assert len(lean._found) <= 12
+        assert len(lean._pieces) <= 12
     for one, other in zip(
         (every.judge(5.1, 6.0), lean.judge(5.1, 6.0)), (lean.judge(5.1, 6.0),) * 2, strict=True
     ):
