@@ -61,7 +61,7 @@ def write_alarm(
     state: dict[str, torch.Tensor] = {}
     config, thresholds = {}, {}
     widths = []
-    for name, own in facts.items():
+    for name, own in sorted(facts.items()):
         width = own.get("width", 2048)
         widths.append(width)
         scorers = SCORERS_OF.get(name, ("autoencoder",))

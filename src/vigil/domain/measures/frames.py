@@ -1,12 +1,13 @@
-"""How well an alarm tells anomalous frames from normal ones in long videos.
+"""Metrics of how well an alarm separates anomalous from normal frames in long videos.
 
-Published numbers differ by how videos are joined. *Micro*: all frames of all videos together, so
-that one threshold must serve them all. *Macro*: the mean over videos, which only those with frames
-of either kind have. *Macro, padded*: as much published code has it, each video gets one more normal
-frame with the lowest score and one more anomalous one with the highest, so that every video has a
-number; it is higher, and compares with nothing else.
+Published metrics differ in how videos are joined. *Micro*: all frames of all videos together, so
+one threshold serves all videos. *Macro*: the mean over videos with both normal and anomalous
+frames. *Macro, padded*: as in much published code, each video gets a normal frame with the lowest
+score and an anomalous frame with the highest score, so every video has a value. It is higher, and
+must not be compared with the other metrics.
 
-Scores are causal: that of a frame is the strongest evidence known when it is shown.
+Scores are causal: the score of a frame is the strongest evidence that is known when the frame is
+shown.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,7 +20,7 @@ from sklearn import metrics
 
 DECIMALS = 4
 EDGE_S = 1e-4
-"""By which the times of frames and of evidence may differ and still be the same."""
+"""Times of frames and of evidence that differ by at most this are equal."""
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
@@ -27,13 +28,13 @@ Ints = npt.NDArray[np.int64]
 
 
 def latest_moments(times_s: Floats, known_s: Floats) -> Ints:
-    """For each frame, the last moment at which evidence became known, as its index.
+    """The index of the latest moment with evidence at each frame.
 
-    Before the first moment there is none: those frames wait, and have the first.
+    Frames before the first moment get the first moment.
 
     Args:
-        times_s: (F,) of frames, ascending.
-        known_s: (M,) moments, ascending; at least one.
+        times_s: (F,) the times of frames, ascending.
+        known_s: (M,) the moments with evidence, ascending; at least one.
 
     Returns:
         (F,) indices of moments.
@@ -42,19 +43,19 @@ def latest_moments(times_s: Floats, known_s: Floats) -> Ints:
     return np.maximum(at, 0)
 
 
-def score_frames(times_s: Floats, found: pd.DataFrame) -> dict[str, Floats]:
+def score_frames(times_s: Floats, evidence: pd.DataFrame) -> dict[str, Floats]:
     """The causal score of each frame of a video, by channel.
 
     Args:
-        times_s: (F,) of the frames.
-        found: `channel`, `time_s` and `ratio` of each piece of evidence in the video.
+        times_s: (F,) the times of the frames.
+        evidence: `channel`, `time_s` and `ratio` of each piece of evidence in the video.
 
     Returns:
-        (F,) each: the largest ratio of the last moment at which the channel found something.
+        (F,) for each channel: the largest ratio at the latest moment with evidence.
     """
     scores = {}
-    for channel, own in found.groupby("channel", sort=False):
-        best = own.groupby("time_s")["ratio"].max()  # sorted by time
+    for channel, rows in evidence.groupby("channel", sort=False):
+        best = rows.groupby("time_s")["ratio"].max()  # sorted by time
         scores[str(channel)] = best.to_numpy()[latest_moments(times_s, best.index.to_numpy())]
     return scores
 
@@ -62,37 +63,40 @@ def score_frames(times_s: Floats, found: pd.DataFrame) -> dict[str, Floats]:
 def measure_frames(
     is_anomalous: Sequence[Bools], scores: Sequence[Floats], videos: Sequence[str]
 ) -> dict[str, Any]:
-    """Micro and macro numbers of all videos.
+    """Micro and macro metrics of all videos.
 
     Args:
-        is_anomalous, scores: (F,) of each video.
+        is_anomalous, scores: (F,) the labels and scores of the frames of each video.
+        videos: the names of the videos.
 
     Returns:
-        `auroc_micro`, `average_precision_micro`, `equal_error_rate_micro` (None where all frames
-        are of one kind), `auroc_macro`, `average_precision_macro` (None where no video has both
+        `auroc_micro`, `average_precision_micro`, `equal_error_rate_micro` (None if all frames
+        are of one kind), `auroc_macro`, `average_precision_macro` (None if no video has both
         kinds), `auroc_macro_padded`, and `videos_of_one_kind`, which macro leaves out.
     """
-    truth, every = np.concatenate(is_anomalous), np.concatenate(scores)
-    found: dict[str, Any] = _measure(truth, every, "micro")
-    both = [
-        (own, score)
-        for own, score in zip(is_anomalous, scores, strict=True)
-        if own.any() and not own.all()
+    numbers: dict[str, Any] = _measure(
+        np.concatenate(is_anomalous), np.concatenate(scores), "micro"
+    )
+    by_video = [
+        _measure(labels, score, "macro")
+        for labels, score in zip(is_anomalous, scores, strict=True)
+        if labels.any() and not labels.all()
     ]
-    single = [_measure(own, score, "macro") for own, score in both]
     for name in ("auroc_macro", "average_precision_macro"):
-        values = [value for one in single if (value := one[name]) is not None]
-        found[name] = round(float(np.mean(values)), DECIMALS) if values else None
+        values = [value for video in by_video if (value := video[name]) is not None]
+        numbers[name] = round(float(np.mean(values)), DECIMALS) if values else None
     padded = []
-    for own, score in zip(is_anomalous, scores, strict=True):
-        more = np.append(own, [False, True])
-        ends = np.append(score, [min(0.0, score.min()), np.finfo(np.float64).max])
-        padded.append(metrics.roc_auc_score(more, ends))
-    found["auroc_macro_padded"] = round(float(np.mean(padded)), DECIMALS)
-    found["videos_of_one_kind"] = [
-        name for name, own in zip(videos, is_anomalous, strict=True) if not own.any() or own.all()
+    for labels, score in zip(is_anomalous, scores, strict=True):
+        padded_labels = np.append(labels, [False, True])
+        padded_scores = np.append(score, [min(0.0, score.min()), np.finfo(np.float64).max])
+        padded.append(metrics.roc_auc_score(padded_labels, padded_scores))
+    numbers["auroc_macro_padded"] = round(float(np.mean(padded)), DECIMALS)
+    numbers["videos_of_one_kind"] = [
+        name
+        for name, labels in zip(videos, is_anomalous, strict=True)
+        if not labels.any() or labels.all()
     ]
-    return found
+    return numbers
 
 
 def _measure(truth: Bools, scores: Floats, kind: str) -> dict[str, float | None]:
@@ -100,7 +104,8 @@ def _measure(truth: Bools, scores: Floats, kind: str) -> dict[str, float | None]
         names = ("auroc", "average_precision", "equal_error_rate")
         return {f"{name}_{kind}": None for name in names}
     false_alarms, recall, _ = metrics.roc_curve(truth, scores, drop_intermediate=False)
-    # Where misses are as many as false alarms, as shares; between two corners of the curve.
+    # The equal error rate: the rate of misses equals the rate of false alarms. This point is
+    # interpolated between two corners of the curve.
     misses = 1 - recall
     at = int(np.argmax(false_alarms >= misses))
     before = max(at - 1, 0)
@@ -126,11 +131,13 @@ def frame_interval(
     """A 95 % interval of the micro AUROC: percentiles over resampled sources.
 
     Args:
-        is_anomalous, scores: (F,) by video.
-        sources: of each video.
+        is_anomalous, scores: (F,) the labels and scores of the frames of each video.
+        sources: the source of each video.
+        num_rounds: the number of rounds of resampling.
+        seed: the seed of the resampling.
 
     Returns:
-        Both ends; None where no round had frames of either kind.
+        Both ends; None if no round had both normal and anomalous frames.
     """
     groups = list(pd.Series(sources).groupby(pd.Series(sources), sort=False).groups.values())
     rng = np.random.default_rng(seed)

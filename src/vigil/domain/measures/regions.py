@@ -1,11 +1,12 @@
-"""Whether evidence lies where the anomaly is: the region- and track-based detection criteria.
+"""Metrics of the place of evidence: the region- and track-based detection criteria.
 
 Ramachandra and Jones, "Street Scene: A New Dataset and Evaluation Protocol for Video Anomaly
-Detection", WACV 2020. Regions with scores are predicted for each frame. A true region is found by a
-predicted one of its frame that overlaps it by an IoU of at least `beta`; a predicted region that
-overlaps none so much is false. A track of true regions is found where at least the share `alpha` of
-them is. Over all thresholds, the share found is drawn against the number of false regions a frame,
-from 0 to 1; the criterion is the area below. A curve that ends before goes on flat.
+Detection", WACV 2020. Regions with scores are predicted for each frame. A true region is detected
+if a predicted region in its frame overlaps it with an IoU of at least `beta`. A predicted region
+without such an overlap is false. A track of true regions is detected if at least the fraction
+`alpha` of its regions is. Over all thresholds, the detected fraction is a curve over the number of
+false regions in a frame, from 0 to 1. The criterion is the area under this curve. A curve that ends
+before 1 continues flat.
 """
 
 import math
@@ -24,14 +25,14 @@ Floats = npt.NDArray[np.float64]
 
 
 class Predicted(NamedTuple):
-    """What is predicted of a frame: (N, 4) boxes in px, x1 y1 x2 y2, and (N,) scores."""
+    """The predictions for a frame: (N, 4) boxes in px, x1 y1 x2 y2, and (N,) scores."""
 
     boxes_xyxy: Floats
     scores: Floats
 
 
 class Truth(NamedTuple):
-    """What is true of a frame: (M, 4) boxes, and (M) names of the tracks that they belong to."""
+    """The ground truth of a frame: (M, 4) boxes, and the names of their M tracks."""
 
     boxes_xyxy: Floats
     tracks: tuple[Hashable, ...]
@@ -48,32 +49,32 @@ def measure_regions(
     """Both criteria.
 
     Args:
-        predicted, true: by frame, of all videos; frames without regions may be left out.
-        num_frames: of all videos.
+        predicted, true: by frame, of all videos; frames without regions may be missing.
+        num_frames: the number of frames of all videos.
 
     Returns:
         `rbdc` and `tbdc`, 0 to 1.
 
     Raises:
-        ValueError: no true region.
+        ValueError: there is no true region.
     """
     best_of: dict[Hashable, list[float]] = {}
     false: list[float] = []
     for frame in {**true, **predicted}:
         guess = predicted.get(frame, Predicted(np.empty((0, 4)), np.empty(0)))
-        own = true.get(frame, Truth(np.empty((0, 4)), ()))
-        hits = pairwise_iou(own.boxes_xyxy, guess.boxes_xyxy) >= beta  # (M, N)
-        for track, row in zip(own.tracks, hits, strict=True):
+        truth = true.get(frame, Truth(np.empty((0, 4)), ()))
+        hits = pairwise_iou(truth.boxes_xyxy, guess.boxes_xyxy) >= beta  # (M, N)
+        for track, row in zip(truth.tracks, hits, strict=True):
             best = float(guess.scores[row].max()) if row.any() else -math.inf
             best_of.setdefault(track, []).append(best)
         false += guess.scores[~hits.any(axis=0)].tolist()
     if not best_of:
         raise ValueError("expected true regions, got none")
-    regions = np.array([score for own in best_of.values() for score in own])
-    # A track is found from the threshold on at which enough of its regions are.
+    regions = np.array([score for scores in best_of.values() for score in scores])
+    # The highest threshold at which enough regions of each track are detected.
     tracks = np.array(
-        [sorted(own, reverse=True)[max(1, math.ceil(alpha * len(own))) - 1]
-         for own in best_of.values()]
+        [sorted(scores, reverse=True)[max(1, math.ceil(alpha * len(scores))) - 1]
+         for scores in best_of.values()]
     )  # fmt: skip
     wrong = np.array(false)
     return {
@@ -83,19 +84,21 @@ def measure_regions(
 
 
 def area_up_to_one(right: Floats, wrong: Floats, num_frames: int) -> float:
-    """The area below the share found, over false regions a frame from 0 to 1.
+    """The area under the detected fraction, over false regions in a frame from 0 to 1.
 
     Args:
-        right: (P,) the scores at which each thing to be found is found; minus infinity for never.
-        wrong: (Q,) scores of false regions.
+        right: (P,) the highest threshold at which each region or track is detected; minus infinity
+            if it never is.
+        wrong: (Q,) the scores of false regions.
+        num_frames: the number of frames.
     """
     thresholds = np.unique(np.concatenate([right[np.isfinite(right)], wrong]))[::-1]
-    found = np.searchsorted(np.sort(-right), -thresholds, side="right") / len(right)
+    detected = np.searchsorted(np.sort(-right), -thresholds, side="right") / len(right)
     rate = np.searchsorted(np.sort(-wrong), -thresholds, side="right") / num_frames
-    rate, found = np.append(0.0, rate), np.append(0.0, found)
+    rate, detected = np.append(0.0, rate), np.append(0.0, detected)
     if rate[-1] < 1:
-        rate, found = np.append(rate, 1.0), np.append(found, found[-1])
+        rate, detected = np.append(rate, 1.0), np.append(detected, detected[-1])
     inside = rate <= 1
-    at_one = np.interp(1.0, rate, found)
-    x, y = np.append(rate[inside], 1.0), np.append(found[inside], at_one)
+    at_one = np.interp(1.0, rate, detected)
+    x, y = np.append(rate[inside], 1.0), np.append(detected[inside], at_one)
     return float(np.sum((x[1:] - x[:-1]) * (y[1:] + y[:-1]) / 2))

@@ -128,4 +128,12 @@ def load_alarm(weights: Path, card_file: Path) -> tuple[StoredAlarm, dict[str, A
             f"{card_file}: expected the card of an {ARCHITECTURE}, got "
             f"{shorten(card['architecture'])}"
         )
-    return load_described(lambda: StoredAlarm(card["config"]), card, weights, card_file), card
+    alarm = load_described(lambda: StoredAlarm(card["config"]), card, weights, card_file)
+    expected = alarm.widths.tolist()
+    widths = [alarm.channel(name).width for name in sorted(alarm.channels)]
+    if widths != expected:
+        raise InputError(
+            f"{card_file}: config: expected channels of the widths {shorten(expected)}, as its "
+            f"weights have, got {shorten(widths)}"
+        )
+    return alarm, card
