@@ -12,7 +12,9 @@ import pandas as pd
 
 from vigil.domain.clip_formats.folders import list_clips, source_of
 from vigil.domain.clip_formats.frame_labels import NORMAL, FrameRange, read_frame_labels
+from vigil.domain.clips.truth import as_frames, as_regions
 from vigil.domain.clips.windows import LABEL_DTYPES, WINDOW_DTYPES
+from vigil.pixels.importing.masks import MASKS, masks_of, read_masks
 from vigil.pixels.video.numbered import SUFFIXES
 from vigil.pixels.windows import FrameTimes, Window, read_times
 from vigil.plumbing.errors import FieldError, InputError, listed
@@ -22,8 +24,6 @@ from vigil.plumbing.progress import progress
 from vigil.settings.import_clips import ImportClips
 
 TIME_DECIMALS = 6
-MASKS = "_gt"
-"""The suffix of the folder with a video's masks of anomalies, after the name of the video."""
 NO_VIDEOS = {
     ".csv", ".htm", ".html", ".json", ".m", ".mat", ".md", ".npy", ".pdf", ".srt", ".txt", ".xml",
     ".yaml", ".yml",
@@ -45,6 +45,22 @@ class Listing(NamedTuple):
     notes: list[str]
 
 
+class Imported(NamedTuple):
+    """The tables of an import.
+
+    Attributes:
+        windows: the columns of `WINDOW_DTYPES` and `LABEL_DTYPES`.
+        frames: the labels of the frames of long videos, the columns of `FRAME_DTYPES`; empty for
+            class folders.
+        regions: the regions of the masks of long videos, the columns of `REGION_DTYPES`; empty for
+            class folders.
+    """
+
+    windows: pd.DataFrame
+    frames: pd.DataFrame
+    regions: pd.DataFrame
+
+
 def import_class_folders(
     clips: Path,
     settings: ImportClips,
@@ -52,11 +68,8 @@ def import_class_folders(
     anomalous_classes: Sequence[str],
     group_pattern: str,
     picture_fps: Fraction,
-) -> pd.DataFrame:
+) -> Imported:
     """Windows of the clips `<clips>/<class>/<clip>`: each clip as a whole, or cut in equal parts.
-
-    Returns:
-        The columns of `WINDOW_DTYPES` and `LABEL_DTYPES`.
 
     Raises:
         InputError: see `list_clips`, and, for a clip to cut, `read_times`.
@@ -74,7 +87,7 @@ def import_class_folders(
                     **clip[["class", "is_anomalous", "source", "digest"]],
                 }
             )
-    return _as_table(rows)
+    return Imported(_as_table(rows), as_frames([]), as_regions([]))
 
 
 def import_frame_labelled(
@@ -85,25 +98,26 @@ def import_frame_labelled(
     *,
     group_pattern: str,
     picture_fps: Fraction,
-) -> pd.DataFrame:
+) -> Imported:
     """Windows of long videos, one every `stride_s`. A CSV file labels the anomalous frames.
+
+    A folder `<video>_gt` of pictures beside a video holds masks of its anomalies, one a frame.
 
     Args:
         videos: the paths of the videos below `clips`; see `list_videos`.
 
-    Returns:
-        The columns of `WINDOW_DTYPES` and `LABEL_DTYPES`.
-
     Raises:
-        InputError: a label belongs to no video or to frames past the end of its
-            video, a video is shorter than a window, or all windows are normal or all anomalous.
+        InputError: a label belongs to no video or to frames past the end of its video, a video is
+            shorter than a window, all windows are normal or all anomalous, or masks do not fit
+            their video.
     """
     ranges = read_frame_labels(labels)
     if unknown := ranges.keys() - set(videos):
         raise InputError(
             f"{labels}: expected videos below {clips} ({listed(videos, 4)}), got {listed(unknown)}"
         )
-    rows = []
+    rows: list[dict[str, Any]] = []
+    frames, regions = [], []
     for video in progress(videos, "import videos", "video"):
         times = read_times(clips / video, picture_fps)
         video_ranges = ranges.get(video, [])
@@ -112,6 +126,10 @@ def import_frame_labelled(
                 f"{labels}: {video}: expected ranges within its {len(times.seconds)} frames, got "
                 f"one that ends at {video_ranges[-1].stop_frame}"
             )
+        frames.append(_frame_labels(video, times, video_ranges))
+        if masks := masks_of(clips / video):
+            num = len(times.seconds)
+            regions.append(read_masks(masks, clips / video, video, num, picture_fps))
         common = {
             "video": video,
             "digest": tree_digest(clips / video),
@@ -135,7 +153,7 @@ def import_frame_labelled(
         raise InputError(
             f"{labels}: expected both normal and anomalous windows, found no {kind} one"
         )
-    return table
+    return Imported(table, as_frames(frames), as_regions(regions))
 
 
 def list_videos(folder: Path, labels: Path) -> Listing:
@@ -201,6 +219,21 @@ def _slide(times: FrameTimes, settings: ImportClips, path: Path) -> Iterator[Win
     starts = np.append(np.arange(0, last_s, settings.stride_s), last_s)
     for start in np.unique(starts.round(TIME_DECIMALS)).tolist():
         yield Window(start, round(start + settings.window_s, TIME_DECIMALS))
+
+
+def _frame_labels(video: str, times: FrameTimes, ranges: Sequence[FrameRange]) -> pd.DataFrame:
+    """The label of each frame of a video, with its time."""
+    is_anomalous = np.zeros(len(times.seconds), bool)
+    for anomaly in ranges:
+        is_anomalous[anomaly.start_frame : anomaly.stop_frame] = True
+    return pd.DataFrame(
+        {
+            "video": video,
+            "frame": np.arange(len(times.seconds)),
+            "time_s": times.seconds.round(TIME_DECIMALS),
+            "is_anomalous": is_anomalous,
+        }
+    )
 
 
 def _format_start(start_s: float) -> str:
