@@ -1,0 +1,1 @@
+"""From scores of windows to events: what was unusual, from when to when."""
