@@ -1,0 +1,136 @@
+"""Events of a source by its stored findings, as a record: no network runs."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vigil.domain.boxes import pairwise_iou
+from vigil.domain.events.event import SIGNAL_LOST, Event, ScoredWindow, event_id
+from vigil.domain.events.machine import find_events
+from vigil.domain.measures.events import rate_per_hour
+from vigil.domain.pictures.annotated import CORNERS
+from vigil.plumbing.errors import InputError, shorten
+from vigil.plumbing.records import read_json, write_json
+from vigil.settings.watch import Watch
+from vigil.watch.findings import Findings
+
+LEAST_PART = 0.1
+"""IoU of a place that is unusual with a person's box, from which on that person takes part."""
+
+
+def scored_windows(findings: Findings, settings: Watch) -> list[ScoredWindow]:
+    """The windows of a source, each with the people who take part in what is unusual."""
+    kept = findings.kept_tracks(settings.judging.least_probability)
+    places = dict(list(findings.evidence.groupby("start_s")))
+    columns = ["start_s", "stop_s", "ratio"]
+    windows = []
+    for start_s, stop_s, ratio in findings.scores[columns].itertuples(index=False):
+        own = places.get(start_s)
+        tracks: set[int] = set()
+        if own is not None:
+            during = kept[(kept["time_s"] >= start_s) & (kept["time_s"] < stop_s)]
+            overlap = pairwise_iou(during[CORNERS].to_numpy(), own[CORNERS].to_numpy())
+            tracks = set(during.loc[(overlap >= LEAST_PART).any(axis=1), "track_id"].tolist())
+        windows.append(ScoredWindow(start_s, stop_s, ratio, frozenset(tracks)))
+    return windows
+
+
+def events_of(
+    findings: Findings, settings: Watch, gaps: Sequence[tuple[float, float]] = ()
+) -> list[Event]:
+    """All events of a source.
+
+    Raises:
+        InputError: stored scores that are not finite, or not in order.
+    """
+    return find_events(scored_windows(findings, settings), settings.raising, gaps)
+
+
+def describe_event(
+    event: Event, source: str, findings: Findings, settings: Watch
+) -> dict[str, Any]:
+    """An event as `events.json` has it.
+
+    Args:
+        source: the digest of the source.
+    """
+    kept = findings.kept_tracks(settings.judging.least_probability)
+    peak_s = (event.peak_start_s + event.peak_stop_s) / 2
+    boxes = []
+    if event.kind != SIGNAL_LOST and len(kept):
+        times = kept["time_s"].to_numpy()
+        nearest_s = times[int(np.abs(times - peak_s).argmin())]
+        if event.peak_start_s <= nearest_s < event.peak_stop_s:
+            at_peak = kept[kept["time_s"] == nearest_s]
+            boxes = [
+                {"track_id": int(n), "box_xyxy": [round(float(edge), 3) for edge in box]}
+                for n, box in zip(at_peak["track_id"], at_peak[CORNERS].to_numpy(), strict=True)
+            ]
+    follows = event.follows_s
+    return {
+        "id": event_id(source, event.kind, event.start_s),
+        "kind": event.kind,
+        "start_s": round(event.start_s, 3),
+        "raised_s": round(event.raised_s, 3),
+        "end_s": round(event.end_s, 3),
+        "peak_s": round(peak_s, 3),
+        "peak_score": event.peak_score,
+        "tracks": list(event.tracks),
+        "boxes_at_peak": boxes,
+        "follows": None if follows is None else event_id(source, event.kind, follows),
+        "suppressed": event.suppressed or None,
+        "notified_s": None if event.notified_s is None else round(event.notified_s, 3),
+        "is_muted": event.is_muted,
+    }
+
+
+def describe_events(
+    events: Sequence[Event], source: str, findings: Findings, settings: Watch
+) -> dict[str, Any]:
+    """`events.json`: the events, the rule that made them, and how often they came."""
+    lost_s = sum(event.end_s - event.start_s for event in events if event.kind == SIGNAL_LOST)
+    watched_s = findings.facts.duration_s - lost_s
+    alarms = [one for one in events if one.kind != SIGNAL_LOST and not one.suppressed]
+    rate = rate_per_hour(len(alarms), watched_s)
+    return {
+        "events": [describe_event(event, source, findings, settings) for event in events],
+        "rule": settings.raising.model_dump(),
+        "least_probability": settings.judging.least_probability,
+        "watched_s": round(watched_s, 3),
+        "not_watched_s": round(lost_s, 3),
+        "alarms_per_hour": None
+        if rate is None
+        else {
+            "seen": round(rate.per_hour, 3),
+            "low_95": round(rate.low, 3),
+            "high_95": round(rate.high, 3),
+            "upper_bound_95": round(rate.most, 3),
+        },
+    }
+
+
+def write_events(content: Mapping[str, Any], file: Path) -> None:
+    """Writes what `describe_events` gives."""
+    write_json(content, file)
+
+
+def read_events(file: Path) -> list[dict[str, Any]]:
+    """The events of an `events.json`.
+
+    Raises:
+        InputError: no such file, or not one of events.
+    """
+    content = read_json(file)
+    try:
+        events = [dict(event) for event in content["events"]]
+        if not all(
+            isinstance(e["id"], str) and isinstance(e["kind"], str)
+            and all(np.isfinite([e["start_s"], e["raised_s"], e["end_s"], e["peak_score"]]))
+            for e in events
+        ):  # fmt: skip
+            raise ValueError("events of another form")
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{file}: expected events, got {shorten(str(error) or content)}") from None
+    return events
