@@ -65,6 +65,21 @@ def explain_changes(words: argparse.Namespace) -> None:
     print_explanation(Path.cwd())
 
 
+def watch(words: argparse.Namespace) -> None:
+    """Shows recordings, a camera or a stream to the trained models."""
+    from vigil.watch.command import watch_sources
+
+    watch_sources(words.source, words.out, words.models, words.tell)
+
+
+def replay(words: argparse.Namespace) -> None:
+    """Says what other settings would have made of a watched source; no network runs."""
+    from vigil.watch.replaying import replay as replay_source
+    from vigil.watch.replaying import tell_diff
+
+    print(tell_diff(replay_source(words.folder, words.set)))
+
+
 def build_parser() -> argparse.ArgumentParser:
     """The commands and their options."""
     parser = argparse.ArgumentParser(prog="vigil", description=__doc__)
@@ -83,6 +98,18 @@ def build_parser() -> argparse.ArgumentParser:
     add("put-back", put_back)
     add("check-data", check_data)
     add("explain-changes", explain_changes)
+    own = add("watch", watch)
+    own.add_argument(
+        "source", nargs="+", help="a video, a folder of them, a camera's number, an address"
+    )
+    own.add_argument("--out", type=Path, default=Path("watch"), help="gets a folder a source")
+    own.add_argument("--models", type=Path, default=Path("models"), help="the trained models")
+    own.add_argument(
+        "--tell", action="append", default=[], help="who is told of live events: apprise's address"
+    )
+    own = add("replay", replay)
+    own.add_argument("folder", type=Path, help="of one watched source")
+    own.add_argument("-S", "--set", action="append", default=[], help="as watch.raising.raise_at=2")
     return parser
 
 

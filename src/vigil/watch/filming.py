@@ -16,15 +16,15 @@ import pandas as pd
 from vigil.domain.events.event import SIGNAL_LOST
 from vigil.domain.pictures.annotated import CORNERS
 from vigil.pixels.drawing.on_pictures import write_picture
-from vigil.pixels.drawing.watched import (
+from vigil.pixels.pictures.picture import Picture
+from vigil.pixels.video_writing import VideoWriter
+from vigil.pixels.watched_frames import (
     Banner,
     draw_strip,
     draw_watched,
     shown_size,
     with_strip,
 )
-from vigil.pixels.pictures.picture import Picture
-from vigil.pixels.video_writing import VideoWriter
 from vigil.settings.watch import Watch
 from vigil.watch.findings import Findings
 from vigil.watch.frames import Frame

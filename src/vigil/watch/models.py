@@ -11,10 +11,6 @@ from vigil.learn.detector.trained import TrainedDetector
 from vigil.plumbing.errors import InputError, shorten
 from vigil.plumbing.memo import file_digest
 
-FILES = (
-    *("detector.safetensors", "detector.json", "classifier.safetensors", "classifier.json"),
-    *("alarm.safetensors", "alarm.json", "threshold.json"),
-)
 CLASSES = ("background", "person")
 """What a classifier must tell apart to judge tracks."""
 
@@ -33,38 +29,52 @@ class Models:
     digests: dict[str, str]
 
 
-def model_digests(folder: Path) -> dict[str, str]:
-    """SHA-256 of each of `FILES`, by its name.
+@dataclass(frozen=True)
+class ModelFiles:
+    """Where trained models are: weights and card of each, and the alarm's thresholds."""
 
-    Raises:
-        InputError: one is missing.
-    """
-    if missing := [name for name in FILES if not (folder / name).is_file()]:
-        raise InputError(
-            f"{folder}: expected trained models, found no {missing[0]}; `dvc repro` trains them"
-        )
-    return {name: file_digest(folder / name) for name in FILES}
+    detector: Path
+    detector_card: Path
+    classifier: Path
+    classifier_card: Path
+    alarm: Path
+    alarm_card: Path
+    threshold: Path
 
+    @classmethod
+    def below(cls, folder: Path) -> "ModelFiles":
+        """The files of a folder, as the pipeline names them."""
+        branches = ("detector", "classifier", "alarm")
+        names = [f"{own}{suffix}" for own in branches for suffix in (".safetensors", ".json")]
+        return cls(*(folder / name for name in (*names, "threshold.json")))
 
-def load_models(folder: Path, device: torch.device) -> Models:
-    """Loads detector, classifier and alarm from a folder.
+    def digests(self) -> dict[str, str]:
+        """SHA-256 of each file, in hexadecimal, by its name.
 
-    Raises:
-        InputError: a file is missing or damaged, or a model is of other classes.
-    """
-    digests = model_digests(folder)
-    judge_card = folder / "classifier.json"
-    judge = TrainedClassifier.from_files(folder / "classifier.safetensors", judge_card, device)
-    if judge.classes != CLASSES:
-        raise InputError(
-            f"{judge_card}: classes: expected {', '.join(CLASSES)}, to judge tracks by, got "
-            f"{shorten(list(judge.classes))}"
-        )
-    detector = TrainedDetector.from_files(
-        folder / "detector.safetensors", folder / "detector.json", device
-    )
-    alarm = TrainedAlarm.from_files(
-        folder / "alarm.safetensors", folder / "alarm.json", folder / "threshold.json",
-        device=device,
-    )  # fmt: skip
-    return Models(detector, judge, alarm, digests)
+        Raises:
+            InputError: one is missing.
+        """
+        files: list[Path] = list(vars(self).values())
+        for file in files:
+            if not file.is_file():
+                raise InputError(
+                    f"{file}: expected a trained model, found none; `dvc repro` trains it"
+                )
+        return {file.name: file_digest(file) for file in files}
+
+    def load(self, device: torch.device) -> "Models":
+        """Loads detector, classifier and alarm.
+
+        Raises:
+            InputError: a file is missing or damaged, or a model is of other classes.
+        """
+        digests = self.digests()
+        judge = TrainedClassifier.from_files(self.classifier, self.classifier_card, device)
+        if judge.classes != CLASSES:
+            raise InputError(
+                f"{self.classifier_card}: classes: expected {', '.join(CLASSES)}, to judge tracks "
+                f"by, got {shorten(list(judge.classes))}"
+            )
+        detector = TrainedDetector.from_files(self.detector, self.detector_card, device)
+        alarm = TrainedAlarm.from_files(self.alarm, self.alarm_card, self.threshold, device=device)
+        return Models(detector, judge, alarm, digests)

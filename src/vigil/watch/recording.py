@@ -5,8 +5,7 @@ events     a pure function of the findings and the rule
 films      drawn from both
 """
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
@@ -15,7 +14,6 @@ from typing import Any
 from vigil.plumbing.errors import InputError
 from vigil.plumbing.fingerprints import code_fingerprint
 from vigil.plumbing.memo import Memo, tree_digest
-from vigil.plumbing.outputs import whole
 from vigil.plumbing.progress import progress
 from vigil.plumbing.records import write_json
 from vigil.plumbing.state import fingerprint
@@ -141,9 +139,12 @@ def _facts_of(
     return SourceFacts(size_wh, len(times_s), duration_s, 1 / step_s)
 
 
-@contextmanager
-def whole_run(target: Path) -> Iterator[Path]:
-    """A folder for all sources of a run, which is there whole or not at all."""
-    with whole(target) as folder:
-        folder.mkdir()
-        yield folder
+def check_videos(folder: Path, names: Sequence[str]) -> list[Path]:
+    """The paths of videos below a folder.
+
+    Raises:
+        InputError: one is not there.
+    """
+    if missing := [name for name in names if not (folder / name).exists()]:
+        raise InputError(f"{folder}: expected the listed videos, found no {missing[0]}")
+    return [folder / name for name in names]
