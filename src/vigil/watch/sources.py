@@ -18,7 +18,7 @@ PROTOCOLS = {
     "rtsps": ("rtsps", "rtsp", "rtp", "tls", "tcp"),
 }
 """What a stream may be opened by, by how its address begins: nothing that reads a file."""
-UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
+UNSAFE = re.compile(r"[^A-Za-z0-9.-]+")
 
 
 @dataclass(frozen=True)
