@@ -1,7 +1,8 @@
 """Makes the demo's data: synthetic surveillance videos, a Label Studio export, exact boxes, clips.
 
-Takes about twenty seconds for the videos and thirty for the clips on two cores. The result depends
-on the parameters alone.
+And long videos to watch, beside what happens in them. Takes about twenty seconds for the videos,
+thirty for the clips and twenty for the long videos on two cores. The result depends on the
+parameters alone.
 """
 
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import ClassVar
 import numpy as np
 from pydantic import Field
 from scene.annotator import AnnotatedVideo, annotate
-from scene.production import make_clips, make_videos
+from scene.production import make_clips, make_gates, make_videos
 from scene.programme import FILMS
 from scene.scene import Track
 
@@ -23,7 +24,8 @@ _IDS, _ANNOTATOR = 2, 3  # what a random stream is for
 
 
 class MakeDemo(Section):
-    """``num_frames`` is the length of every video; scenes and clips are counted by class."""
+    """``num_frames`` is the length of every video; scenes and clips are counted by class; the long
+    videos to watch end after ``num_acts`` things that people do."""
 
     section: ClassVar[str] = "make_demo"
 
@@ -31,6 +33,7 @@ class MakeDemo(Section):
     num_frames: int = Field(ge=2, le=2000)
     num_scenes_per_class: int = Field(ge=1, le=100)
     num_clips_per_scene: int = Field(ge=1, le=100)
+    num_acts: int = Field(ge=1, le=100)
 
 
 def name_tracks(film_index: int, tracks: list[Track], seed: int) -> dict[str, Track]:
@@ -84,12 +87,43 @@ def write_clips(clips: Path, settings: MakeDemo) -> None:
         )
 
 
+def write_watch(watch: Path, truth: Path, settings: MakeDemo) -> None:
+    """Write the folder of long videos to ``watch``, and the ``truth`` about them."""
+    with whole(watch) as folder:
+        folder.mkdir()
+        made = make_gates(folder, seed=settings.seed, num_acts=settings.num_acts)
+    content = {
+        name: {
+            "events": [
+                {"kind": kind, "start_s": round(start_s, 3), "end_s": round(end_s, 3)}
+                for kind, start_s, end_s in one.events
+            ],
+            "tracks": {
+                str(number): {
+                    str(frame): [round(edge, 2) for edge in box] for frame, box in boxes.items()
+                }
+                for number, boxes in one.tracks.items()
+            },
+        }
+        for name, one in made.items()
+    }
+    write_json(content, truth, indent=None)
+
+
 def main(
-    *, videos: Path, annotations: Path, exact_boxes: Path, clips: Path, settings: MakeDemo
+    *,
+    videos: Path,
+    annotations: Path,
+    exact_boxes: Path,
+    clips: Path,
+    watch: Path,
+    truth: Path,
+    settings: MakeDemo,
 ) -> None:
     """Write all of the demo."""
     write_videos(videos, annotations, exact_boxes, settings)
     write_clips(clips, settings)
+    write_watch(watch, truth, settings)
 
 
 if __name__ == "__main__":

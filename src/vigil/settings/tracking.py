@@ -22,6 +22,7 @@ class Tracking(Section):
         new_score: a box that no track wants begins one, from this score on.
         least_overlap: IoU of a predicted and a found box, both grown, below which they are not one
             object's.
+        poor_overlap: the same in the second round: around any object lie poor boxes of nothing.
         growth: of both boxes before they are compared, in their own sides (Yang et al., "Hard to
             Track Objects with Irregular Motions and Similar Appearances? Make It Easier by
             Buffering the Matching Space", 2023).
@@ -37,6 +38,7 @@ class Tracking(Section):
     least_score: Fraction
     new_score: Fraction
     least_overlap: Annotated[float, Field(gt=0, lt=1)]
+    poor_overlap: Annotated[float, Field(gt=0, lt=1)]
     growth: Annotated[float, Field(ge=0, le=4)]
     lost_s: Seconds
     confirm_s: Seconds
@@ -58,6 +60,7 @@ DEFAULT = Tracking(
     least_score=0.1,
     new_score=0.5,
     least_overlap=0.1,
+    poor_overlap=0.5,
     growth=0.3,
     lost_s=1.0,
     confirm_s=0.15,

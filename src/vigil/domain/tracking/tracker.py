@@ -96,12 +96,13 @@ class Tracker:
         poor = np.flatnonzero(scores < self._settings.first_score)
         known = [one for one in self._objects if one.track_id]
         young = [one for one in self._objects if not one.track_id]
-        pairs, known, good = self._match(known, good, boxes, scores, labels, time_s)
+        least, least_poor = self._settings.least_overlap, self._settings.poor_overlap
+        pairs, known, good = self._match(known, good, boxes, scores, labels, time_s, least)
         # Poor boxes speak for objects that were there a moment ago alone.
         recent = [one for one in known if one.last_s == previous_s]
-        more, _, _ = self._match(recent, poor, boxes, scores, labels, time_s)
+        more, _, _ = self._match(recent, poor, boxes, scores, labels, time_s, least_poor)
         pairs += more
-        more, missed, good = self._match(young, good, boxes, scores, labels, time_s)
+        more, missed, good = self._match(young, good, boxes, scores, labels, time_s, least)
         pairs += more
         self._objects = [one for one in self._objects if one not in missed]
         seen: list[Seen] = []
@@ -123,6 +124,7 @@ class Tracker:
         scores: Floats,
         labels: npt.NDArray[np.object_],
         time_s: float,
+        least_overlap: float,
     ) -> tuple[list[tuple[_Object, int]], list[_Object], Positions]:
         """Pairs of an object and the position of its box; objects and positions left over."""
         if not objects or not len(chosen):
@@ -131,7 +133,7 @@ class Tracker:
         growth = self._settings.growth
         overlap = pairwise_iou(_grown(expected, growth), _grown(boxes[chosen], growth))
         is_kind = np.array([one.label for one in objects], object)[:, None] == labels[chosen][None]
-        may_match = (overlap >= self._settings.least_overlap) & is_kind
+        may_match = (overlap >= least_overlap) & is_kind
         # A good score counts for a box: of two that fit alike, the better one is the object's.
         cost = np.where(may_match, 1 - overlap * scores[chosen][None], UNMATCHED)
         rows, columns = linear_sum_assignment(cost.round(COST_DECIMALS))

@@ -1,0 +1,80 @@
+"""What watching is worth on videos whose truth is known: numbers, curves and pictures."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from vigil.domain.measures.watch import Measured, frame_scores, match_videos, measure_watch
+from vigil.domain.watched import Truth, WatchedVideo
+from vigil.pixels.sheets.watch import draw_scores
+from vigil.plumbing.records import write_csv
+from vigil.settings.evaluate_watch import EvaluateWatch
+
+ALARM_COLUMNS = ["video", "what", "kind", "start_s", "end_s", "is_matched"]
+
+
+class WatchEvaluation:
+    """Measures watched videos."""
+
+    def __init__(
+        self,
+        videos: Mapping[str, WatchedVideo],
+        truths: Mapping[str, Truth],
+        settings: EvaluateWatch,
+    ) -> None:
+        self._measured, self._settings = match_videos(videos, truths), settings
+
+    def numbers(self) -> dict[str, Any]:
+        """All numbers, over all videos."""
+        return measure_watch(self._measured, self._settings.false_track_share)
+
+    def write_curves(self, folder: Path) -> None:
+        """Writes the tables behind the plots: events, and the scores of frames."""
+        rows = [row for name, one in self._measured.items() for row in _events(name, one)]
+        write_csv(pd.DataFrame(rows, columns=ALARM_COLUMNS), folder / "events.csv")
+        parts = []
+        for name, one in self._measured.items():
+            scores = frame_scores(one)
+            parts.append(
+                pd.DataFrame(
+                    {
+                        "video": name,
+                        "frame_index": range(len(scores.scores)),
+                        "ratio": scores.scores,
+                        "is_unusual": scores.is_unusual.astype(int),
+                    }
+                )
+            )
+        columns = ["video", "frame_index", "ratio", "is_unusual"]
+        table = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
+        write_csv(table, folder / "frames.csv")
+
+    def draw_pictures(self, folder: Path) -> None:
+        """Draws the scores of each video over time."""
+        for name, one in self._measured.items():
+            scores = one.video.scores
+            columns = ["start_s", "end_s"]
+            draw_scores(
+                name,
+                ((scores["start_s"] + scores["stop_s"]) / 2).to_numpy(),
+                scores["ratio"].to_numpy(),
+                list(one.truth.events[["kind", *columns]].itertuples(index=False, name=None)),
+                list(one.video.events[columns].itertuples(index=False, name=None)),
+                folder / f"{name}.png",
+            )
+
+
+def _events(name: str, one: Measured) -> list[tuple[Any, ...]]:
+    matched_true = {row for row, _ in one.matches.pairs}
+    matched_found = {column for _, column in one.matches.pairs}
+    true = [
+        (name, "true", kind, start_s, end_s, int(number in matched_true))
+        for number, (kind, start_s, end_s) in enumerate(one.truth.events.itertuples(index=False))
+    ]
+    found = [
+        (name, "found", "", start_s, end_s, int(number in matched_found))
+        for number, (start_s, _, end_s) in enumerate(one.video.events.itertuples(index=False))
+    ]
+    return [*true, *found]
