@@ -64,6 +64,6 @@ DEFAULT = Tracking(
     growth=0.3,
     lost_s=1.0,
     confirm_s=0.15,
-    acceleration=3.0,
-    position_noise=0.05,
+    acceleration=1.0,
+    position_noise=0.1,
 )
