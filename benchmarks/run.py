@@ -1,6 +1,6 @@
 """Prints one table of speed and memory beside the plain way: `python benchmarks/run.py [section]`.
 
-Sections: extract, loader, epoch, busy, memory, embed, detector, no_op, many. What is read from disk
+Sections: extract, loader, epoch, busy, memory, embed, detector, watch, no_op, many. What is read from disk
 is made once, under `benchmarks/work/`. Ratios are medians over rounds that run both sides in turn.
 """
 
@@ -11,7 +11,10 @@ import platform
 
 from measure import WORK, Row
 
-SECTIONS = ("extract", "loader", "epoch", "busy", "memory", "embed", "detector", "no_op", "many")
+SECTIONS = (
+    *("extract", "loader", "epoch", "busy", "memory", "embed", "detector", "watch", "no_op"),
+    "many",
+)
 HEADINGS = ("what", "ours", "reference", "ratio", "target", "")
 
 

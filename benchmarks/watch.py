@@ -1,0 +1,138 @@
+"""Watching a video of 480x360 at 25 frames a second, detection on every second frame.
+
+With the project's trained models, on a film of the demo that is written anew at 25 frames a second:
+run the pipeline first. Says how many frames a second come out, annotated video and all, and how the
+time is shared; and how much more memory a video ten times as long takes.
+"""
+
+import os
+import statistics
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from measure import PROJECT, WORK, Row, peak_of, shipped, tell
+
+from vigil.learn.networks.machine import choose_device, prepare_torch
+from vigil.pixels.video_writing import write_video
+from vigil.settings.watch import Watch
+from vigil.watch.analysis import Analysis
+from vigil.watch.eventful import describe_events, events_of
+from vigil.watch.filming import FilmCrew
+from vigil.watch.findings import Collected, SourceFacts, read_findings, write_findings
+from vigil.watch.frames import read_frames
+from vigil.watch.models import ModelFiles
+
+FILM = PROJECT / "data" / "demo" / "videos" / "plaza_5.mkv"
+FPS, NUM_ROUNDS, LONGER = Fraction(25), 3, 10
+MOST_MEMORY = 1.1
+"""Of a video ten times as long, in terms of the short one's."""
+
+
+def run() -> Iterator[Row]:
+    models = PROJECT / "models"
+    if not FILM.exists() or not (models / "detector.json").exists():
+        yield Row("watch: run the pipeline first", "")
+        return
+    video = film(1)
+    rounds = [watch(video) for _ in range(NUM_ROUNDS + 1)][1:]
+    rates = [num / sum(parts.values()) for num, parts in rounds]
+    rate = statistics.median(rates)
+    ratio = rate / float(FPS)
+    yield Row(
+        "frames a second, watched and filmed", f"{rate:.1f}", f"{FPS} (real time)", ratio,
+        "1.00x", ratio >= 1,
+    )  # fmt: skip
+    total: Counter[str] = sum((Counter(parts) for _, parts in rounds), Counter())
+    for part, seconds in total.most_common():
+        yield Row(f"  of its time: {part}", f"{seconds / sum(total.values()):.0%}")
+    short, long = (
+        peak_of([sys.executable, __file__, str(film(n))], PROJECT, dict(os.environ)).anonymous_mb
+        for n in (1, LONGER)
+    )
+    ratio = long / short
+    yield Row(
+        f"memory of a video {LONGER} times as long", f"{long:.0f} MB", f"{short:.0f} MB", ratio,
+        f"{MOST_MEMORY:.2f}x", ratio <= MOST_MEMORY,
+    )  # fmt: skip
+
+
+def film(times: int) -> Path:
+    """The film, so many times one after the other."""
+    path = WORK / f"watch_{times}.mp4"
+    if not path.exists():
+        tell(f"watch: writes {path.name}")
+        frames = [one.picture[..., ::-1].copy() for one in read_frames(FILM, FPS)]
+        size_wh = (frames[0].shape[1], frames[0].shape[0])
+        every = (frame for _ in range(times) for frame in frames)
+        write_video(path, every, codec="h264", fps=FPS, size_wh=size_wh)
+    return path
+
+
+def watch(video: Path) -> tuple[int, dict[str, float]]:
+    """Watches a video as a recording is; how many frames it has, and seconds by part."""
+    prepare_torch()
+    settings = shipped(Watch).model_copy(update={"detect_every_s": 0.08})
+    models = ModelFiles.below(PROJECT / "models").load(choose_device())
+    spent: dict[str, float] = {}
+    analysis, collected, times_s = Analysis(models, settings), Collected(), []
+    time_calls(analysis._models.detector, "detect_batch", "detect", spent)
+    time_calls(analysis._tracker, "update", "track", spent)
+    time_calls(analysis._scorer, "push", "alarm", spent)
+    for name in ("see_frame", "see_track", "judge"):
+        time_calls(analysis._judge, name, "judge tracks", spent)
+    start = time.perf_counter()
+    for frame in timed(read_frames(video, FPS), "decode", spent):
+        times_s.append(frame.time_s)
+        collected.add(analysis.push(frame))
+    duration_s = len(times_s) / float(FPS)
+    facts = SourceFacts(
+        (frame.picture.shape[1], frame.picture.shape[0]), len(times_s), duration_s, float(FPS)
+    )
+    collected.add(analysis.end(duration_s))
+    with tempfile.TemporaryDirectory(dir=WORK) as name:
+        folder = Path(name)
+        write_findings(collected, analysis.judgements, facts, times_s, folder)
+        findings = read_findings(folder)
+        found = time.perf_counter() - start
+        spent["rest"] = found - sum(spent.values())
+        content = describe_events(events_of(findings, settings), "", findings, settings)
+        crew = FilmCrew(findings, content["events"], settings, folder)
+        before = dict(spent)
+        start = time.perf_counter()
+        crew.film(timed(read_frames(video, FPS), "decode", spent))
+        again = spent["decode"] - before["decode"]
+        spent["draw and encode"] = time.perf_counter() - start - again
+    return len(times_s), spent
+
+
+def timed(items: Iterator[Any], part: str, spent: dict[str, float]) -> Iterator[Any]:
+    while True:
+        start = time.perf_counter()
+        item = next(items, None)
+        spent[part] = spent.get(part, 0.0) + time.perf_counter() - start
+        if item is None:
+            return
+        yield item
+
+
+def time_calls(of: object, name: str, part: str, spent: dict[str, float]) -> None:
+    call: Callable[..., Any] = getattr(of, name)
+
+    def timed_call(*arguments: Any) -> Any:
+        start = time.perf_counter()
+        try:
+            return call(*arguments)
+        finally:
+            spent[part] = spent.get(part, 0.0) + time.perf_counter() - start
+
+    setattr(of, name, timed_call)
+
+
+if __name__ == "__main__":
+    watch(Path(sys.argv[1]))
