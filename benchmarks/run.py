@@ -1,7 +1,7 @@
 """Prints one table of speed and memory beside the plain way: `python benchmarks/run.py [section]`.
 
-Sections: extract, loader, epoch, busy, memory, embed, detector, watch, no_op, many. What is read from disk
-is made once, under `benchmarks/work/`. Ratios are medians over rounds that run both sides in turn.
+Sections: extract, loader, epoch, busy, memory, embed, detector, watching, no_op, many. What is read
+from disk is made once, under `benchmarks/work/`. Ratios are medians over rounds that run both sides in turn.
 """
 
 import argparse
@@ -12,7 +12,7 @@ import platform
 from measure import WORK, Row
 
 SECTIONS = (
-    *("extract", "loader", "epoch", "busy", "memory", "embed", "detector", "watch", "no_op"),
+    *("extract", "loader", "epoch", "busy", "memory", "embed", "detector", "watching", "no_op"),
     "many",
 )
 HEADINGS = ("what", "ours", "reference", "ratio", "target", "")
