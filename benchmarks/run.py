@@ -1,7 +1,8 @@
 """Prints one table of speed and memory beside the plain way: `python benchmarks/run.py [section]`.
 
 Sections: extract, loader, epoch, busy, memory, embed, detector, watching, no_op, many. What is read
-from disk is made once, under `benchmarks/work/`. Ratios are medians over rounds that run both sides in turn.
+from disk is made once, under `benchmarks/work/`. Ratios are medians over rounds that run both sides
+in turn.
 """
 
 import argparse

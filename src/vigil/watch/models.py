@@ -11,6 +11,11 @@ from vigil.learn.detector.trained import TrainedDetector
 from vigil.plumbing.errors import InputError, shorten
 from vigil.plumbing.memo import file_digest
 
+FILE_NAMES = (
+    *("detector.safetensors", "detector.json", "classifier.safetensors", "classifier.json"),
+    *("alarm.safetensors", "alarm.json", "threshold.json"),
+)
+"""Of trained models, as the pipeline names them."""
 CLASSES = ("background", "person")
 """What a classifier must tell apart to judge tracks."""
 
@@ -44,9 +49,7 @@ class ModelFiles:
     @classmethod
     def below(cls, folder: Path) -> "ModelFiles":
         """The files of a folder, as the pipeline names them."""
-        branches = ("detector", "classifier", "alarm")
-        names = [f"{own}{suffix}" for own in branches for suffix in (".safetensors", ".json")]
-        return cls(*(folder / name for name in (*names, "threshold.json")))
+        return cls(*(folder / name for name in FILE_NAMES))
 
     def digests(self) -> dict[str, str]:
         """SHA-256 of each file, in hexadecimal, by its name.
