@@ -1,8 +1,8 @@
-"""Prints one table of speed and memory beside the plain way: `python benchmarks/run.py [section]`.
+"""Prints a table of speed and memory against references: `python benchmarks/run.py [section]`.
 
-Sections: extract, loader, epoch, busy, memory, embed, detector, watching, no_op, many. What is read
-from disk is made once, under `benchmarks/work/`. Ratios are medians over rounds that run both sides
-in turn.
+Sections: extract, loader, epoch, busy, memory, embed, detector, watching, no_op, many, damage. The
+input files are made once, under `benchmarks/work/`. Ratios are medians over rounds that run both
+sides in turn.
 """
 
 import argparse
@@ -13,8 +13,17 @@ import platform
 from measure import WORK, Row
 
 SECTIONS = (
-    *("extract", "loader", "epoch", "busy", "memory", "embed", "detector", "watching", "no_op"),
+    "extract",
+    "loader",
+    "epoch",
+    "busy",
+    "memory",
+    "embed",
+    "detector",
+    "watching",
+    "no_op",
     "many",
+    "damage",
 )
 HEADINGS = ("what", "ours", "reference", "ratio", "target", "")
 

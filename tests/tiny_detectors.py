@@ -11,13 +11,13 @@ from torch import Tensor
 
 from vigil.domain.pictures.annotated import AnnotatedPictures
 from vigil.learn.detector.network.interface import Detector
-from vigil.learn.detector.network.registry import OWN, build_detector
+from vigil.learn.detector.network.registry import VIGIL_DETECTORS, build_detector
 from vigil.learn.detector.network.tensors import Objects
 from vigil.settings.train_detector import TorchvisionArchitecture
 
 SIZE_WH = (96, 64)
 TORCHVISION = get_args(TorchvisionArchitecture)
-ARCHITECTURES = (*OWN, *TORCHVISION)
+ARCHITECTURES = (*VIGIL_DETECTORS, *TORCHVISION)
 LOSSES = {
     "box": "ciou",
     "objectness": "focal",
@@ -29,7 +29,7 @@ LOSSES = {
 
 
 def config_of(architecture: str, num_classes: int = 2, **features: object) -> dict:
-    if architecture not in OWN:
+    if architecture not in VIGIL_DETECTORS:
         return {
             "num_classes": num_classes,
             "input_size_wh": list(SIZE_WH),

@@ -25,7 +25,11 @@ def names_of(kind: Any) -> set[object]:
     ("section", "key", "known"),
     [
         (TrainClassifier, "architecture", classifier.ARCHITECTURES),
-        (TrainDetector, "architecture", [*detector.OWN, *get_args(TorchvisionArchitecture)]),
+        (
+            TrainDetector,
+            "architecture",
+            [*detector.VIGIL_DETECTORS, *get_args(TorchvisionArchitecture)],
+        ),
         (EmbedClips, "backbone", [*alarm.BACKBONES, *get_args(FlowHistogramName)]),
         (Features, "trunk", TRUNKS),
         (Features, "stride", STRIDES),

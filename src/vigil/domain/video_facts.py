@@ -1,4 +1,4 @@
-"""What is known of a decoded video."""
+"""Facts about a decoded video."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,13 +11,14 @@ import numpy.typing as npt
 
 @dataclass(frozen=True)
 class Stamps:
-    """When each frame of a video is shown, exactly as the file tells it, in few bytes.
+    """The time stamps of a video's frames, exactly as in the file, in compact form.
 
     Attributes:
-        unit_s: what the stamps count, in seconds: the stream's time base.
-        first: the stamp of the first frame, in units. Nothing is taken off it: a picture track that
-            begins half a second after the sound has its first frame at half a second.
-        steps: (units, how often in a row) from each frame to the next. A constant rate is one pair.
+        unit_s: seconds per unit of the stamps: the stream's time base.
+        first: the time stamp of the first frame, in units. It is not shifted to 0: a picture track
+            that begins half a second after the sound has its first frame at half a second.
+        steps: pairs of a step from one frame to the next, in units, and how often it repeats. A
+            constant frame rate is one pair.
     """
 
     unit_s: Fraction
@@ -26,21 +27,21 @@ class Stamps:
 
     @classmethod
     def of(cls, stamps: Sequence[int], unit_s: Fraction) -> "Stamps":
-        """Args: stamps: of at least one frame, in units, in order of presentation."""
+        """Args: stamps: the time stamps of at least one frame, in units, in display order."""
         steps = (after - before for before, after in pairwise(stamps))
         runs = tuple((step, sum(1 for _ in run)) for step, run in groupby(steps))
         return cls(unit_s, stamps[0], runs)
 
     @property
     def num_frames(self) -> int:
-        """How many frames have a stamp."""
-        return 1 + sum(number for _, number in self.steps)
+        """The number of frames that have a time stamp."""
+        return 1 + sum(repeats for _, repeats in self.steps)
 
     def units(self) -> npt.NDArray[np.int64]:
-        """The stamps (N,), in units."""
+        """The time stamps (N,), in units: the first stamp plus the sum of all steps so far."""
         steps = [step for step, _ in self.steps]
-        numbers = [number for _, number in self.steps]
-        return np.cumsum(np.concatenate([[self.first], np.repeat(steps, numbers)]).astype(np.int64))
+        repeats = [number for _, number in self.steps]
+        return np.cumsum(np.concatenate([[self.first], np.repeat(steps, repeats)]).astype(np.int64))
 
 
 @dataclass(frozen=True)
@@ -49,14 +50,15 @@ class VideoFacts:
 
     Attributes:
         size_wh: width and height in px, after any rotation the file asks for.
-        num_frames: how many frames were really decoded.
+        num_frames: the number of frames that were really decoded.
         fps: frames per second, exactly (30000/1001, not 29.97); the mean where the rate varies.
         is_variable_rate: whether the frames' time stamps are not evenly spaced.
-        stamps: when each frame is shown; None where the file has no stamps: its frames are taken
-            as evenly spaced then, from 0.
-        num_hidden: frames that the file holds and tells players not to show (an edit list).
-        damaged_frames: those that their decoder mended, where these were to be kept; those that
-            build on them, up to the next keyframe, are not counted.
+        stamps: the frames' time stamps; None where the file has none. The frames are then taken as
+            evenly spaced, the first at 0 s.
+        num_hidden: the number of frames that the file holds but hides from players (an edit list).
+        damaged_frames: the frames that the decoder repaired, where damaged frames are kept. Later
+            frames that depend on them, up to the next keyframe, are not included.
+        container_damage: what tells that frames may be missing, where damaged frames are kept.
     """
 
     size_wh: tuple[int, int]
@@ -66,9 +68,10 @@ class VideoFacts:
     stamps: Stamps | None = None
     num_hidden: int = 0
     damaged_frames: tuple[int, ...] = ()
+    container_damage: tuple[str, ...] = ()
 
     def shown_s(self) -> npt.NDArray[np.float64]:
-        """When each frame is shown, (N,) seconds, as the file tells it."""
+        """The time at which each frame is shown, (N,) in seconds, by the file's time stamps."""
         if self.stamps is None:
             return np.arange(self.num_frames) / float(self.fps)
         return self.stamps.units().astype(np.float64) * float(self.stamps.unit_s)

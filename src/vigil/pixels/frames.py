@@ -1,7 +1,8 @@
-"""The frames of one video as JPEGs in one uncompressed zip, beside a `frames.json` of facts.
+"""The frames of one video as JPEGs in one uncompressed zip, with `frames.json` for its facts.
 
-One archive for each video keeps DVC quick (it counts files, not bytes), opens in any file manager,
-and gives any frame in one read. Time stamps are fixed, so the same frames are the same bytes.
+There is one archive for each video: DVC's time grows with the number of files, not of bytes. Any
+file manager opens the archive, and any frame is found in one read. The dates in the zip are fixed,
+so the same frames give the same bytes.
 """
 
 import json
@@ -17,12 +18,13 @@ from types import TracebackType
 from typing import Any, Literal
 
 import cv2
+import numpy as np
 
 from vigil.domain.video_facts import Stamps, VideoFacts
 from vigil.pixels.pictures.archives import DAMAGED, read_entry
 from vigil.pixels.pictures.decoding import decode_picture
 from vigil.pixels.pictures.picture import Picture
-from vigil.pixels.video.reading import DamagedFrameError
+from vigil.pixels.video.damage import DamagedFrameError
 from vigil.pixels.video.source import SourceFrame, frame_bgr, open_source
 from vigil.plumbing.errors import InputError, shorten
 from vigil.plumbing.progress import progress
@@ -43,40 +45,42 @@ def extract_frames(
     damaged_frames: Literal["error", "keep"] = "error",
     picture_fps: Fraction = PICTURE_FPS,
 ) -> VideoFacts:
-    """Decodes a video once, in order, into an archive.
+    """Decodes a video once, in order, and stores its frames in an archive.
 
-    Decoding and JPEG encoding overlap; at most `MAX_WAITING_FRAMES` frames are in memory.
+    Decoding and JPEG encoding run at the same time. At most `MAX_WAITING_FRAMES` frames are in
+    memory.
 
     Args:
         video: a file, or a folder of numbered pictures.
-        jpeg_quality: 1 to 100, of libjpeg; chroma is stored at half the resolution.
-        damaged_frames: what becomes of frames that the decoder mended: an error, or kept as they
-            are and told in the facts.
-        picture_fps: of numbered pictures.
+        jpeg_quality: libjpeg's, 1 to 100; chroma is stored at half the resolution.
+        damaged_frames: what to do with frames in which the decoder concealed damage: `error` stops,
+            `keep` stores them as they are and lists them in the facts. The same holds for
+            a container that is damaged, so that frames may be missing.
+        picture_fps: the frame rate of numbered pictures.
 
     Raises:
         InputError: see `open_source` and `VideoReader`.
     """
     reader = open_source(video, picture_fps, keeps_damaged=damaged_frames == "keep")
     with (
-        _advice(),
+        _advise_on_damage(),
         zipfile.ZipFile(archive, "w", zipfile.ZIP_STORED) as file,
         ThreadPoolExecutor(NUM_THREADS) as pool,
     ):
-        waiting: deque[Future[tuple[bytes, tuple[int, int]]]] = deque()
+        queue: deque[Future[tuple[bytes, tuple[int, int]]]] = deque()
         size_wh, num_frames = (0, 0), 0
 
         def store_oldest() -> None:
             nonlocal size_wh, num_frames
-            jpeg, size_wh = waiting.popleft().result()
+            jpeg, size_wh = queue.popleft().result()
             _store(file, FRAME_NAME.format(frame_index=num_frames), jpeg)
             num_frames += 1
 
         for frame in progress(reader, video.name, "frame"):
-            waiting.append(pool.submit(_encode, frame, jpeg_quality))
-            if len(waiting) >= MAX_WAITING_FRAMES:
+            queue.append(pool.submit(_encode, frame, jpeg_quality))
+            if len(queue) >= MAX_WAITING_FRAMES:
                 store_oldest()
-        while waiting:
+        while queue:
             store_oldest()
         facts = VideoFacts(
             size_wh,
@@ -86,41 +90,59 @@ def extract_frames(
             Stamps.of(*reader.stamps) if reader.stamps else None,
             reader.num_hidden,
             tuple(sorted(reader.damaged)),
+            tuple(reader.container_damage),
         )
         _store(file, FACTS_NAME, dump_facts(facts).encode())
     return facts
 
 
 @contextmanager
-def _advice() -> Iterator[None]:
+def _advise_on_damage() -> Iterator[None]:
+    """Adds to the error of a damaged frame which setting accepts such frames."""
     try:
         yield
     except DamagedFrameError as error:
-        raise InputError(f"{error}; damaged_frames: keep takes such as they are") from None
+        raise InputError(f"{error}; damaged_frames: keep stores damaged frames as well") from None
 
 
-def tell_damage(archive: Path) -> str:
-    """A warning that names the frames of an archive that were kept though damaged; else empty.
+def warn_of_problems(archive: Path) -> list[str]:
+    """Warnings that name the damaged frames in an archive, and gaps between frames.
 
     Raises:
         InputError: see `FrameArchive`.
     """
     with FrameArchive(archive) as frames:
-        damaged = frames.facts.damaged_frames
-        if not damaged:
-            return ""
-        return (
-            f"{archive.stem}: warning: {len(damaged)} of {len(frames)} frames are damaged, and "
-            f"those that build on them: {', '.join(map(str, damaged[:20]))}"
-            f"{', …' if len(damaged) > 20 else ''}"
+        facts = frames.facts
+    warnings = []
+    if facts.damaged_frames:
+        warnings.append(
+            f"{len(facts.damaged_frames)} of {facts.num_frames} frames are damaged: "
+            f"{', '.join(map(str, facts.damaged_frames[:20]))}"
+            f"{', …' if len(facts.damaged_frames) > 20 else ''}; frames that depend on them are "
+            "damaged, too"
         )
+    if facts.container_damage:
+        warnings.append(
+            "its container is damaged, frames may be missing: "
+            f"{shorten(facts.container_damage[0], 120)}"
+        )
+    if facts.is_variable_rate and facts.stamps is not None:
+        steps_s = np.diff(facts.shown_s())
+        longest = int(steps_s.argmax())
+        warnings.append(
+            f"its frame rate varies: usually {np.median(steps_s):.3f} s between frames, at most "
+            f"{steps_s[longest]:.3f} s, after frame {longest}; frames may be missing there"
+        )
+    elif facts.stamps is None:
+        warnings.append("it has no time stamps: its frames are taken as evenly spaced")
+    return [f"{archive.stem}: warning: {warning}" for warning in warnings]
 
 
 class FrameArchive:
-    """Reads frames out of an archive, in any order. A context manager.
+    """Reads frames from an archive, in any order. A context manager.
 
     Raises:
-        InputError: no such file, not such an archive, or a frame it does not hold.
+        InputError: the file is missing, it is not an archive of frames, or it lacks the frame.
     """
 
     def __init__(self, path: Path) -> None:
@@ -133,7 +155,7 @@ class FrameArchive:
         except _NoStampsError:
             raise InputError(
                 f"{path}: expected the frames' time stamps, got an archive of an older version; "
-                "extract_frames makes it anew"
+                "run extract_frames again"
             ) from None
         except (*DAMAGED, KeyError, ValueError, TypeError, ArithmeticError) as error:
             raise InputError(
@@ -159,20 +181,20 @@ class FrameArchive:
         return self._decode(frame_index, cv2.IMREAD_COLOR)
 
     def grey(self, frame_index: int) -> Picture:
-        """(H, W): the JPEG's luminance, without the cost of its colours."""
+        """(H, W): the JPEG's luminance; its colours are not decoded, which is faster."""
         return self._decode(frame_index, cv2.IMREAD_GRAYSCALE)
 
     def grey_in_order(self, frame_indices: Iterable[int]) -> Iterator[tuple[int, Picture]]:
-        """Yields (frame index, grey picture) for the indices given, decoding a few ahead."""
-        waiting: deque[tuple[int, Future[Picture]]] = deque()
+        """Yields (frame index, grey picture) for each index, and decodes a few frames ahead."""
+        queue: deque[tuple[int, Future[Picture]]] = deque()
         with ThreadPoolExecutor(NUM_THREADS) as pool:
             for frame_index in frame_indices:
-                waiting.append((frame_index, pool.submit(self.grey, frame_index)))
-                if len(waiting) >= MAX_WAITING_FRAMES:
-                    oldest, picture = waiting.popleft()
-                    yield oldest, picture.result()
-            for oldest, picture in waiting:
-                yield oldest, picture.result()
+                queue.append((frame_index, pool.submit(self.grey, frame_index)))
+                if len(queue) >= MAX_WAITING_FRAMES:
+                    index, picture = queue.popleft()
+                    yield index, picture.result()
+            for index, picture in queue:
+                yield index, picture.result()
 
     def _decode(self, frame_index: int, flags: int) -> Picture:
         try:
@@ -196,13 +218,13 @@ def _encode(frame: SourceFrame, jpeg_quality: int) -> tuple[bytes, tuple[int, in
 
 def _store(file: zipfile.ZipFile, name: str, content: bytes) -> None:
     entry = zipfile.ZipInfo(name, FIRST_ZIP_DATE)
-    entry.create_system = 3  # as on Unix, whatever the system
+    entry.create_system = 3  # Unix on every system, so that the bytes do not differ
     entry.external_attr = 0o644 << 16
     file.writestr(entry, content)
 
 
 class _NoStampsError(Exception):
-    """A varying rate, and no time stamps: an older version kept none."""
+    """The frame rate varies and there are no time stamps: an older version stored none."""
 
 
 def dump_facts(facts: VideoFacts) -> str:
@@ -217,6 +239,8 @@ def dump_facts(facts: VideoFacts) -> str:
     }
     if facts.damaged_frames:
         content["damaged_frames"] = list(facts.damaged_frames)
+    if facts.container_damage:
+        content["container_damage"] = list(facts.container_damage)
     return json.dumps(content, indent=1, sort_keys=True) + "\n"
 
 
@@ -225,21 +249,26 @@ def _load_facts(content: bytes) -> VideoFacts:
     width, height = values["size_wh"]
     num_frames, fps = int(values["num_frames"]), Fraction(values["fps"])
     is_variable_rate = bool(values["is_variable_rate"])
-    told = values.get("stamps")
-    if told is None and is_variable_rate:
+    if "stamps" not in values and is_variable_rate:
         raise _NoStampsError
-    stamps = None if told is None else _load_stamps(told)
+    stamp_values = values.get("stamps")
+    stamps = None if stamp_values is None else _load_stamps(stamp_values)
     if stamps is not None and stamps.num_frames != num_frames:
         raise ValueError(f"{stamps.num_frames} time stamps for {num_frames} frames")
     num_hidden = int(values.get("num_hidden", 0))
     damaged = tuple(int(index) for index in values.get("damaged_frames", ()))
+    complaints = tuple(str(text) for text in values.get("container_damage", ()))
     return VideoFacts(
-        (int(width), int(height)), num_frames, fps, is_variable_rate, stamps, num_hidden, damaged
+        *((int(width), int(height)), num_frames, fps, is_variable_rate, stamps, num_hidden),
+        *(damaged, complaints),
     )
 
 
 def _dump_stamps(stamps: Stamps) -> dict[str, Any]:
-    """Runs of equal steps as a text, "512*149" or "33 34*2 33 34*2": a line, not a thousand."""
+    """Time stamps as JSON values; equal steps in a row are one word, as in "33 34*2 33 34*2".
+
+    So a thousand equal steps take one word, not a thousand lines.
+    """
     steps = (f"{step}*{number}" if number > 1 else str(step) for step, number in stamps.steps)
     return {
         "first": stamps.first,
@@ -254,7 +283,7 @@ def _load_stamps(values: Any) -> Stamps:
         step, _, number = run.partition("*")
         steps.append((int(step), int(number or 1)))
     if any(number < 1 for _, number in steps):
-        raise ValueError("a run of no steps")
+        raise ValueError("a step that occurs less than once")
     return Stamps(Fraction(values["unit_s"]), int(values["first"]), tuple(steps))
 
 

@@ -47,13 +47,13 @@ TrunkName = Literal[
 
 
 class Features(Section):
-    """The map of features that `grid` and `anchor` look at.
+    """The feature map that the heads of `grid` and `anchor` use.
 
     Attributes:
-        trunk: a classification network of torchvision's.
-        stride: px a cell.
-        deepest_stride: maps down to this one are merged into that of `stride`.
-        neck_width: channels of the merged map; 0: no neck, the trunk's map as it is.
+        trunk: a classification network of torchvision.
+        stride: the side of a cell of the map, in px of the picture.
+        deepest_stride: feature maps with strides up to this one are merged into that of `stride`.
+        neck_width: channels of the merged map; 0: no neck, the trunk's map is used directly.
     """
 
     trunk: TrunkName
@@ -77,25 +77,26 @@ class Features(Section):
 
 
 class Grid(Section):
-    """What `grid` alone has.
+    """Parameters of `grid` only.
 
     Attributes:
-        reach_cells: how far from its middle a cell owns an object; 0.5: its own area.
+        reach_cells: a cell may predict an object whose centre is within this distance of the cell's
+            centre, along x and y; 0.5: the centre is in the cell.
     """
 
     reach_cells: Annotated[float, Field(ge=0.5, le=0.95)]
 
 
 class Anchor(Section):
-    """What `anchor` alone has.
+    """Parameters of `anchor` only.
 
     Attributes:
         head_width: channels of each branch of the head.
-        sizes_px: of the anchors; empty: k-means on the training boxes.
-        num_sizes: of k-means.
-        ratios: height over width.
-        positive_iou: an anchor that overlaps an object by at least this much is to find it.
-        negative_iou: an anchor that overlaps every object by less than this is background.
+        sizes_px: the sizes of the anchors; empty: sizes from k-means on the training boxes.
+        num_sizes: the number of sizes from k-means.
+        ratios: the anchors' ratios of height to width.
+        positive_iou: an anchor learns to detect an object that it overlaps by at least this IoU.
+        negative_iou: an anchor is background if it overlaps every object by less than this IoU.
     """
 
     head_width: Width
@@ -119,10 +120,10 @@ class Loss(Section):
     """The losses of `grid` and `anchor`, and their weights in the sum.
 
     Attributes:
-        box: how far a box is from the true one.
-        objectness: whether an object is there.
-        classes: which class an object has.
-        box_weight, objectness_weight, classes_weight: of each part in the sum.
+        box: the loss of a predicted box against the true box.
+        objectness: the loss of the score that says whether an object is there.
+        classes: the loss of the scores of the classes.
+        box_weight, objectness_weight, classes_weight: the weight of each part in the sum.
     """
 
     box: BoxLoss
@@ -134,16 +135,17 @@ class Loss(Section):
 
 
 class Augmentation(Section):
-    """How far pictures may be changed in training, together with the boxes in them.
+    """Augmentation of pictures and their boxes in training.
 
     Attributes:
-        flip_probability: of a mirror image.
-        max_scale: by which factor, up or down; what grows out of the picture is cropped.
-        max_shift: in either direction, as a fraction of the side.
-        brightness, contrast, saturation: factors 1 +- this.
-        hue: shift, as a fraction of the colour circle.
-        mosaic_probability: of four pictures at half their size in place of one.
-        min_visible: an object of which less than this fraction is left is to be ignored.
+        flip_probability: the probability of a mirror image.
+        max_scale: the largest factor of scaling, up or down; parts outside the canvas are cropped.
+        max_shift: the largest shift in either direction, as a fraction of the side.
+        brightness, contrast, saturation: a factor of 1 +- at most this.
+        hue: the largest shift of hue, as a fraction of the colour circle.
+        mosaic_probability: the probability of a mosaic: four pictures at half their size in place
+            of one.
+        min_visible: an object is ignored if less than this fraction of it is left after cropping.
     """
 
     flip_probability: Fraction
@@ -161,13 +163,14 @@ class TrainDetector(Section):
     """How the detector is trained.
 
     Attributes:
-        seed: of weights, order, augmentation and k-means.
-        architecture: `grid`, `anchor`, or a detector of torchvision's by its name.
-        weights: `none`, `imagenet` (the trunk's), `coco` (torchvision's own detectors), or a file.
-        input_size_wh: of the canvas that pictures are fitted to.
-        num_frozen_blocks: of the trunk, from its start, that do not learn.
-        monitor: what tells the best epoch.
-        ema_decay: of the averaged weights that are kept; 0: none.
+        seed: the seed of initial weights, order of pictures, augmentation and k-means.
+        architecture: `grid`, `anchor`, or the name of a torchvision detector.
+        weights: `none` (random), `imagenet` (pretrained trunk), `coco` (pretrained torchvision
+            detector), or a file.
+        input_size_wh: width and height of the canvas that pictures are fitted to.
+        num_frozen_blocks: the number of trunk blocks, counted from the input, that do not learn.
+        monitor: the value that picks the best epoch.
+        ema_decay: the decay of the moving average of weights, which is what is kept; 0: no average.
     """
 
     section: ClassVar[str] = "train_detector"
@@ -189,21 +192,21 @@ class TrainDetector(Section):
 
     @property
     def is_own(self) -> bool:
-        """Whether the network is one of this project's, and not torchvision's."""
+        """Whether the network is from this project, not from torchvision."""
         return self.architecture in get_args(OwnArchitecture)
 
     @property
     def mode(self) -> Literal["min", "max"]:
-        """Whether less of what is monitored is better, or more."""
+        """Whether a smaller (`min`) or a larger (`max`) monitored value is better."""
         return "max" if self.monitor == "val_map" else "min"
 
     @property
     def weights_file(self) -> Path | None:
-        """The file that the weights come from; None where they are named or random."""
+        """The file of the weights; None if the weights are published or random."""
         return None if self.weights in get_args(Pretrained) else Path(self.weights)
 
     def used(self) -> dict[str, Any]:
-        """All that the training depends on, without what other architectures are told."""
+        """All parameters that the training depends on, without those of other architectures."""
         unused = {"grid", "anchor"} - {self.architecture}
         if not self.is_own:
             unused |= {"features", "loss"}
@@ -213,22 +216,22 @@ class TrainDetector(Section):
     def _check_pairs(self) -> "TrainDetector":
         if self.monitor == "val_loss" and not self.is_own:
             raise ValueError(
-                f"expected monitor to be val_map for {self.architecture}, which has no loss in "
-                "validation, got val_loss"
+                f"expected monitor to be val_map for {self.architecture}, which has no validation "
+                "loss, got val_loss"
             )
         if self.weights == "coco" and self.is_own:
             raise ValueError(
                 f"expected weights to be none, imagenet or a file for {self.architecture}, got "
-                "coco, which torchvision's own detectors have"
+                "coco, which only torchvision's detectors have"
             )
         if self.num_frozen_blocks and self.weights == "none":
             raise ValueError(
-                "expected num_frozen_blocks to be 0 where weights start at random, "
+                "expected num_frozen_blocks to be 0 if the initial weights are random, "
                 f"got {self.num_frozen_blocks}"
             )
         if self.num_frozen_blocks and self.weights_file and not self.is_own:
             raise ValueError(
-                "expected num_frozen_blocks to be 0 for a detector of torchvision's that starts "
+                "expected num_frozen_blocks to be 0 for a torchvision detector that starts "
                 f"from a file, got {self.num_frozen_blocks}"
             )
         if self.architecture.startswith("ssdlite") and self.fitting.batch_size == 1:
@@ -239,7 +242,7 @@ class TrainDetector(Section):
         return self
 
     def check_against(self, sections: Mapping[str, Any]) -> None:
-        """A file of weights must be there before the night's work is."""
+        """A file of weights must exist before the first stage runs."""
         if self.weights_file and not self.weights_file.is_file():
             raise FieldError(
                 "weights",

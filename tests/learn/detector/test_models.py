@@ -8,7 +8,7 @@ import pytest
 import torch
 from tiny_detectors import ARCHITECTURES, SIZE_WH, build, config_of, draw
 
-from vigil.learn.detector.network.registry import OWN, build_detector, load_detector
+from vigil.learn.detector.network.registry import VIGIL_DETECTORS, build_detector, load_detector
 from vigil.learn.detector.network.tensors import Objects, pad_objects
 from vigil.learn.detector.trained import fold_norms
 from vigil.learn.networks.weights import save_model
@@ -50,7 +50,7 @@ def test_a_picture_without_objects_trains_and_detects(architecture: str):
     assert any(p.grad is not None and p.grad.abs().sum() > 0 for p in model.parameters())
 
 
-@pytest.mark.parametrize("architecture", sorted(OWN))
+@pytest.mark.parametrize("architecture", sorted(VIGIL_DETECTORS))
 def test_ignored_objects_and_padding_change_no_box_or_class_loss(architecture: str):
     pictures, objects = draw(2)
     model = build(architecture).train()

@@ -16,7 +16,7 @@ from vigil.domain.detections import DETECTION_COLUMNS
 from vigil.domain.measures.detector import measure_detections
 from vigil.domain.pictures.annotated import CORNERS, AnnotatedPictures
 from vigil.learn.detector.network.interface import Detector
-from vigil.learn.detector.network.registry import OWN
+from vigil.learn.detector.network.registry import VIGIL_DETECTORS
 from vigil.learn.detector.network.suppression import suppress
 from vigil.learn.detector.network.tensors import Objects, pad_objects
 from vigil.settings.suppression import DEFAULT
@@ -33,7 +33,7 @@ RATES_AND_BATCH_SIZES = {
 NUM_ROIS = 64  # of a picture, for the two-stage ones: these are small
 
 
-@pytest.mark.parametrize("architecture", sorted(OWN))
+@pytest.mark.parametrize("architecture", sorted(VIGIL_DETECTORS))
 def test_it_overfits_eight_pictures(architecture: str):
     model = build(architecture)
     assert overfit(model, *draw(8), rate=1e-3, batch_size=8, num_steps=500) >= 0.95
@@ -42,7 +42,7 @@ def test_it_overfits_eight_pictures(architecture: str):
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "architecture",
-    [name for name in ARCHITECTURES if name not in OWN],
+    [name for name in ARCHITECTURES if name not in VIGIL_DETECTORS],
 )
 def test_torchvisions_overfit_eight_pictures(architecture: str):
     small, objects = draw(8)

@@ -1,29 +1,30 @@
-"""One box a cell: a single 1x1 convolution on one map, after Redmon et al., "You Only Look Once".
+"""A detector with one box in each cell: one 1x1 convolution on one map.
 
-The cell in column i and row j of a map with stride s says
+It follows Redmon et al., "You Only Look Once", 2016. The cell in column i and row j of a map with
+stride s predicts an objectness, a score for each class, and a box of centre (xc, yc) and size w, h:
 
     xc = s (tanh tx + i + 0.5)    yc = s (tanh ty + j + 0.5)    w = s exp tw    h = s exp th
 
-an objectness and a score for each class. So a cell reaches one cell further than its own middle,
-and `reach_cells` of it is used: a cell is responsible for an object whose centre lies within that
-distance along x and along y. 0.5 is a cell's own area; more gives an object several cells.
+So a centre can lie up to one cell away from the centre of its cell. `reach_cells` limits that
+distance along x and along y: a cell can detect an object only if the object's centre is closer.
+With 0.5, the reach is the area of the cell. With more, several cells can detect one object.
 """
 
 import torch
 from torch import Tensor
 
 from vigil.learn.detector.network.dense import DenseDetector, Outputs
-from vigil.learn.detector.network.interface import output_conv, start_rare
+from vigil.learn.detector.network.interface import output_conv, start_with_low_scores
 from vigil.learn.detector.network.tensors import Truth
 from vigil.learn.detector.network.trunk import Features
 from vigil.settings.train_detector import Loss
 
 MAX_LOG_SIZE = 8.0  # exp of more overflows in half precision
-REACH_MARGIN = 0.95  # of a cell: tanh needs endless logits for a whole one
+REACH_MARGIN = 0.95  # in cells; for a distance of 1, tanh would need infinite logits
 
 
 class GridDetector(DenseDetector):
-    """A trunk, and one 1x1 convolution with 4 + 1 + C channels. Places are centres of cells."""
+    """A trunk, and one 1x1 convolution with 4 + 1 + C channels. Its places are centres of cells."""
 
     def __init__(
         self,
@@ -34,13 +35,13 @@ class GridDetector(DenseDetector):
         stride: int,
         reach_cells: float,
     ) -> None:
-        """Args: reach_cells: from 0.5, a cell's own area, to REACH_MARGIN."""
+        """Args: reach_cells: from 0.5, the area of the cell, to REACH_MARGIN."""
         super().__init__(loss)
         if not 0.5 <= reach_cells <= REACH_MARGIN:
             raise ValueError(f"reach_cells must be in [0.5, {REACH_MARGIN}], but got {reach_cells}")
         self.features = features
         self.head = output_conv(features.num_channels, 4 + 1 + num_classes)
-        start_rare(self.head.bias[4:5])  # type: ignore[index]
+        start_with_low_scores(self.head.bias[4:5])  # type: ignore[index]
         self._stride, self._reach = stride, reach_cells
 
     def forward(self, pictures: Tensor) -> tuple[Outputs, Tensor]:
@@ -62,7 +63,7 @@ class GridDetector(DenseDetector):
 
 
 def cell_centres(grid: tuple[int, int], stride: int, device: torch.device) -> Tensor:
-    """(rows * columns, 2): x and y in px, row by row."""
+    """(rows * columns, 2): x and y of the cells' centres in px, row by row."""
     rows, columns = grid
     y = (torch.arange(rows, device=device) + 0.5) * stride
     x = (torch.arange(columns, device=device) + 0.5) * stride
@@ -70,14 +71,14 @@ def cell_centres(grid: tuple[int, int], stride: int, device: torch.device) -> Te
 
 
 def decode(encoded: Tensor, centres: Tensor, stride: int) -> Tensor:
-    """(..., 4) numbers tx, ty, tw, th of cells at `centres` (..., 2) to boxes (..., 4) in px."""
+    """Outputs tx, ty, tw, th (..., 4) of cells at `centres` (..., 2) to boxes (..., 4) in px."""
     middle = centres + stride * encoded[..., :2].tanh()
     half = stride / 2 * encoded[..., 2:].clamp(max=MAX_LOG_SIZE).exp()
     return torch.cat([middle - half, middle + half], dim=-1)
 
 
 def encode(boxes: Tensor, centres: Tensor, stride: int) -> Tensor:
-    """What `decode` turns into `boxes` (..., 4), whose centres are less than a cell away."""
+    """The inverse of `decode`, for boxes (..., 4) whose centres are less than a cell away."""
     middle = (boxes[..., :2] + boxes[..., 2:]) / 2
     size = boxes[..., 2:] - boxes[..., :2]
     return torch.cat([((middle - centres) / stride).atanh(), (size / stride).log()], dim=-1)
@@ -86,27 +87,29 @@ def encode(boxes: Tensor, centres: Tensor, stride: int) -> Tensor:
 def assign_cells(
     centres: Tensor, stride: int, reach_cells: float, truth: Truth
 ) -> tuple[Tensor, Tensor]:
-    """Which object each cell is responsible for.
+    """Assigns each cell to the object that it should detect.
 
-    Of several objects within reach, a cell takes the one it is nearest to relative to the object's
-    size; but an object always keeps the cell its centre is in, as long as no other centre is there.
+    Of several objects within reach, a cell gets the nearest one, with distances relative to the
+    object's size. But an object always keeps the cell that contains its centre, unless that cell
+    contains the centre of another object, too.
 
     Args:
-        centres: (A, 2) of the cells.
+        centres: (A, 2), of the cells.
 
     Returns:
-        (B, A) position of the object, -1 for none; (B, A) whether the cell lies in a box that is to
-        be ignored.
+        (B, A) index of the object, -1 for none; (B, A) whether the centre of the cell lies in a box
+        to be ignored.
     """
     middle = (truth.boxes[..., :2] + truth.boxes[..., 2:]) / 2  # (B, M, 2)
     offset = (centres[None, None] - middle[:, :, None]).abs() / stride  # (B, M, A, 2)
     distance = offset.amax(dim=-1)
     within = (distance <= reach_cells) & truth.is_object[..., None]
-    # A centre in the cell itself comes before all that are in the next one.
+    # The cost of an object for a cell. An object with its centre in the cell itself always comes
+    # before objects with their centres in other cells.
     size = (truth.boxes[..., 2:] - truth.boxes[..., :2]).clamp(min=1)  # (B, M, 2)
     cost = (offset * stride / size[:, :, None]).pow(2).sum(-1) + (distance > 0.5) * 1e4
     cost = cost.masked_fill(~within, torch.inf)
-    best, owner = cost.min(dim=1) if cost.shape[1] else _nobody(truth, len(centres))
+    best, owner = cost.min(dim=1) if cost.shape[1] else _no_objects(truth, len(centres))
     owner = owner.masked_fill(best == torch.inf, -1)
     x1, y1, x2, y2 = truth.boxes[:, :, None].unbind(-1)
     inside = (
@@ -119,7 +122,8 @@ def assign_cells(
     return owner, inside.any(dim=1)
 
 
-def _nobody(truth: Truth, num_cells: int) -> tuple[Tensor, Tensor]:
+def _no_objects(truth: Truth, num_cells: int) -> tuple[Tensor, Tensor]:
+    """(B, A) infinite costs and (B, A) indices -1: the minimum over no objects."""
     shape, device = (len(truth.boxes), num_cells), truth.boxes.device
     return (
         torch.full(shape, torch.inf, device=device),

@@ -1,9 +1,9 @@
-"""Convolutional trunks with taps at several strides, and a neck that merges them.
+"""Convolutional trunks that return maps of several strides, and a neck that merges the maps.
 
 ResNets: He et al., "Deep Residual Learning for Image Recognition", 2016. EfficientNets: Tan and Le,
 "EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks", 2019. The neck goes from
-the deepest map to the finest, joining each with the one above it, after Lin et al., "Feature
-Pyramid Networks for Object Detection", 2017, but by concatenation.
+the deepest map to the finest and merges each map with the result so far. It follows Lin et al.,
+"Feature Pyramid Networks for Object Detection", 2017, but concatenates maps instead of adding them.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,14 +21,14 @@ from vigil.settings.train_detector import Stride, TrunkName
 STRIDES = get_args(Stride)
 TRUNKS = get_args(TrunkName)
 EFFICIENTNET_TAPS = {4: 2, 8: 3, 16: 5, 32: 7}
-"""Stride to the last block of `features` with it."""
+"""By stride: the last block of `features` with that stride."""
 
 
 class Trunk(nn.Module):
-    """The blocks of a classification network down to a stride.
+    """The first blocks of a classification network, down to a given stride.
 
-    `names` and `blocks` go from the picture down; `taps` gives the block after which a map of a
-    stride is complete.
+    `blocks` are in the order of computation. `taps` holds, for each stride, the block whose output
+    is the map of that stride.
     """
 
     def __init__(
@@ -42,14 +42,14 @@ class Trunk(nn.Module):
             block.requires_grad_(False)
 
     def train(self, mode: bool = True) -> "Trunk":
-        """Frozen blocks keep their running statistics too."""
+        """Sets the mode. Frozen blocks stay in evaluation mode and keep their statistics."""
         super().train(mode)
         for block in self.blocks[: self._num_frozen_blocks]:
             block.eval()
         return self
 
     def forward(self, pictures: Tensor) -> dict[int, Tensor]:
-        """(B, 3, H, W) uint8 to (B, channels, ceil(H / stride), ceil(W / stride)) by stride."""
+        """(B, 3, H, W) uint8 to (B, channels, ceil(H / s), ceil(W / s)) for each stride s."""
         features, maps = normalise(pictures), {}
         for number, block in enumerate(self.blocks):
             features = block(features)
@@ -59,28 +59,28 @@ class Trunk(nn.Module):
 
 
 class Neck(nn.Module):
-    """Merges maps of several strides into one of the finest."""
+    """Merges maps of several strides into one map of the smallest stride."""
 
     def __init__(self, channels: Mapping[int, int], width: int) -> None:
-        """Args: channels: by stride. width: channels of the result."""
+        """Args: channels: number of channels by stride. width: number of channels of the result."""
         super().__init__()
         self._strides = sorted(channels, reverse=True)
         self.sides = nn.ModuleDict({str(s): _conv(channels[s], width, 1) for s in self._strides})
         self.joins = nn.ModuleDict({str(s): _conv(2 * width, width, 3) for s in self._strides[1:]})
 
     def forward(self, maps: Mapping[int, Tensor]) -> Tensor:
-        """(B, width, h, w) of the finest stride."""
+        """(B, width, h, w), with the size of the map of the smallest stride."""
         merged = self.sides[str(self._strides[0])](maps[self._strides[0]])
         for stride in self._strides[1:]:
             side = self.sides[str(stride)](maps[stride])
-            raised = functional.interpolate(merged, size=side.shape[-2:], mode="nearest")
-            merged = self.joins[str(stride)](torch.cat([raised, side], dim=1))
+            upsampled = functional.interpolate(merged, size=side.shape[-2:], mode="nearest")
+            merged = self.joins[str(stride)](torch.cat([upsampled, side], dim=1))
         finest: Tensor = merged
         return finest
 
 
 class Features(nn.Module):
-    """A trunk, and a neck where more than one stride is asked for: one map."""
+    """A trunk, and a neck if there is more than one stride: they compute one map of features."""
 
     def __init__(
         self,
@@ -92,7 +92,7 @@ class Features(nn.Module):
         num_frozen_blocks: int,
         pretrained: bool,
     ) -> None:
-        """Raises FieldError for a trunk, stride or number of frozen blocks that it has not."""
+        """Raises FieldError for an unknown trunk, invalid strides, or too many frozen blocks."""
         super().__init__()
         if deepest_stride < stride:
             raise FieldError(
@@ -127,18 +127,18 @@ class Features(nn.Module):
 def build_trunk(
     name: str, *, deepest_stride: int, num_frozen_blocks: int, pretrained: bool
 ) -> Trunk:
-    """A trunk by torchvision's name.
+    """Builds a trunk by its name in torchvision.
 
     Raises:
-        FieldError: no such trunk, fewer blocks than are to be frozen, or no pretrained weights here
-            and no network to fetch them.
+        FieldError: there is no such trunk, it has fewer blocks than are to be frozen, or the
+            pretrained weights cannot be downloaded.
     """
     if name not in TRUNKS:
         raise FieldError("features.trunk", f"expected one of {listed(TRUNKS, 30)}, got {name!r}")
     weights = "DEFAULT" if pretrained else None
     try:
         network = torchvision.models.get_model(name, weights=weights)
-    except OSError as error:  # no network: urllib's errors are OSErrors
+    except OSError as error:  # without a network, urllib raises OSErrors
         raise FieldError(
             "weights", f"expected to download the ImageNet weights of {name}, got: {error}"
         ) from None
@@ -169,6 +169,7 @@ def _conv(num_in: int, num_out: int, size: int) -> nn.Sequential:
 
 @torch.no_grad()
 def _count_channels(trunk: Trunk) -> dict[int, int]:
+    """The number of channels of each stride's map, found by running the trunk on zeros."""
     was_training = trunk.training
     maps = trunk.eval()(torch.zeros(1, 3, 64, 64, dtype=torch.uint8))
     trunk.train(was_training)

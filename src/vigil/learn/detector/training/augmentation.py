@@ -1,4 +1,4 @@
-"""Random changes of pictures together with the boxes in them, by torchvision's transforms.
+"""Augments pictures together with their boxes, with torchvision's transforms.
 
 Mosaics: Bochkovskiy et al., "YOLOv4: Optimal Speed and Accuracy of Object Detection", 2020.
 """
@@ -17,16 +17,21 @@ from vigil.settings.train_detector import Augmentation
 
 
 class BoxAugmentation:
-    """Changes pictures as far as the settings allow. Draws from torch's global random numbers."""
+    """Changes pictures at random, within the limits of the settings.
+
+    The random numbers are torch's global ones.
+    """
 
     def __init__(self, settings: Augmentation) -> None:
         self._settings = settings
 
     def __call__(self, load: Callable[[int], Example], position: int, num: int) -> Example:
-        """A changed copy of an example, of the same size.
+        """Returns a changed copy of an example, of the same size.
 
         Args:
-            load: gives any of `num` examples by its position.
+            load: loads an example by its position.
+            position: the position of the example.
+            num: the number of examples, from which a mosaic's others are drawn.
         """
         settings = self._settings
         example = load(position)
@@ -42,7 +47,7 @@ class BoxAugmentation:
             objects.boxes, format="XYXY", canvas_size=(height, width), clamping_mode=None
         )
         changed, moved = self._transform()(Image(picture), boxes)
-        return changed.as_subclass(Tensor), self._see(
+        return changed.as_subclass(Tensor), self._clip_boxes(
             moved.as_subclass(Tensor), objects, (width, height)
         )
 
@@ -50,7 +55,7 @@ class BoxAugmentation:
         settings = self._settings
         steps: list[v2.Transform] = [v2.RandomHorizontalFlip(settings.flip_probability)]
         if settings.max_scale > 1 or settings.max_shift:
-            # Scales are drawn evenly on a logarithmic axis: as often half as double.
+            # Scales are uniform on a logarithmic axis: half and double are equally likely.
             scale = settings.max_scale ** float(torch.empty(()).uniform_(-1, 1))
             steps.append(
                 v2.RandomAffine(
@@ -68,18 +73,19 @@ class BoxAugmentation:
         )
         return v2.Compose(steps)
 
-    def _see(self, boxes: Tensor, objects: Objects, size_wh: tuple[int, int]) -> Objects:
-        """Cuts boxes to the picture, and marks what hardly shows."""
+    def _clip_boxes(self, boxes: Tensor, objects: Objects, size_wh: tuple[int, int]) -> Objects:
+        """Clips boxes to the picture. Objects that are hardly visible are to be ignored."""
         limit = torch.tensor([*size_wh, *size_wh], dtype=boxes.dtype)
-        cut = torch.minimum(boxes.clamp(min=0), limit)
-        whole, left = _area(boxes), _area(cut)
-        inside = left > 0
-        hardly = left < self._settings.min_visible * whole
-        return Objects(cut[inside], objects.labels[inside], (objects.is_ignored | hardly)[inside])
+        clipped = torch.minimum(boxes.clamp(min=0), limit)
+        full_area, visible_area = _area(boxes), _area(clipped)
+        inside = visible_area > 0
+        is_hidden = visible_area < self._settings.min_visible * full_area
+        is_ignored = (objects.is_ignored | is_hidden)[inside]
+        return Objects(clipped[inside], objects.labels[inside], is_ignored)
 
 
 def mosaic(examples: Sequence[Example]) -> Example:
-    """Four pictures of one size at half of it each, as one picture of that size."""
+    """Combines four pictures of one size, each at half its width and height, into one picture."""
     height, width = examples[0][0].shape[-2:]
     rows, columns = (height // 2, height - height // 2), (width // 2, width - width // 2)
     canvas = torch.empty_like(examples[0][0])
