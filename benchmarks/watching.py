@@ -16,7 +16,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from measure import PROJECT, WORK, Row, peak_of, shipped, tell
+from measure import PROJECT, WORK, Row, log, peak_of, shipped
 
 from vigil.learn.networks.machine import choose_device, prepare_torch
 from vigil.pixels.video_writing import write_video
@@ -66,7 +66,7 @@ def film(times: int) -> Path:
     """The film, so many times one after the other."""
     path = WORK / f"watch_{times}.mp4"
     if not path.exists():
-        tell(f"watch: writes {path.name}")
+        log(f"watch: writes {path.name}")
         frames = [one.picture[..., ::-1].copy() for one in read_frames(FILM, FPS)]
         size_wh = (frames[0].shape[1], frames[0].shape[0])
         every = (frame for _ in range(times) for frame in frames)

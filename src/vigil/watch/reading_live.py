@@ -15,9 +15,9 @@ from urllib.parse import urlsplit
 
 import av
 
-from vigil.pixels.pictures.decoding import MOST_PIXELS
+from vigil.pixels.pictures.decoding import MAX_PIXELS
 from vigil.pixels.pictures.picture import Picture
-from vigil.pixels.video.complaints import let_go
+from vigil.pixels.video.complaints import wait_for_threads
 from vigil.pixels.video.reading import to_bgr
 from vigil.watch.frames import Frame
 from vigil.watch.sources import PROTOCOLS, Camera
@@ -64,14 +64,14 @@ def open_live(source: Camera) -> Iterator[Decoded]:
     """
     with _container(source) as container:
         stream = container.streams.video[0]
-        if stream.width * stream.height > MOST_PIXELS:
+        if stream.width * stream.height > MAX_PIXELS:
             raise ValueError(f"frames of {stream.width}x{stream.height} px, which is too large")
         stream.thread_type = "AUTO"
         try:
             for frame in container.decode(stream):
                 yield Decoded(frame.time, to_bgr(frame))
         finally:
-            let_go(stream.codec_context)
+            wait_for_threads(stream.codec_context)
 
 
 @contextmanager
