@@ -1,13 +1,14 @@
-"""A threshold with a promise about time: how seldom normal footage raises an alarm.
+"""A threshold with a bound on the probability that a block of normal footage raises an alarm.
 
-Normal footage is cut into blocks of equal length. Each has the largest value, over its time, of the
-very statistic that raises an event: with N of the last M windows, the N-th largest of any M windows
-in a row. An alarm is raised strictly above the threshold. Where the blocks are exchangeable with a
-new normal one, the ceil((n + 1)(1 - a))-th smallest of n such maxima is exceeded by a new block's
-with a probability of at most a, whatever the scorer and however much neighbouring windows depend
-on each other (split conformal prediction: Papadopoulos et al., 2002; over blocks: Chernozhukov et
-al., "Exact and Robust Conformal Inference Methods for Predictive Machine Learning with Dependent
-Data", 2018). Merging events and dropping short ones only takes alarms away, so it holds for them.
+Normal footage is cut into blocks of equal length. The maximum of a block is the largest value of
+the statistic that raises an event: with N of the last M windows, the N-th largest score of M
+consecutive windows. An alarm is raised strictly above the threshold. Suppose that a new normal
+block is exchangeable with n known blocks. Then its maximum exceeds the ceil((n + 1)(1 - a))-th
+smallest of the n maxima with a probability of at most a. This holds for any scorer, and for any
+dependence between neighbouring windows (split conformal prediction: Papadopoulos et al., 2002; with
+blocks: Chernozhukov et al., "Exact and Robust Conformal Inference Methods for Predictive Machine
+Learning with Dependent Data", 2018). It also holds for the final alarms, since merging events and
+suppressing short events only lowers their number.
 """
 
 import math
@@ -28,10 +29,10 @@ class Footage:
     """The windows of one normal video, in order.
 
     Attributes:
-        starts_s: (W,) when they begin.
-        stops_s: (W,) when they end.
-        scores: (W,).
-        duration_s: of the video.
+        starts_s: (W,) their starts.
+        stops_s: (W,) their ends.
+        scores: (W,) their scores.
+        duration_s: the length of the video.
     """
 
     starts_s: Floats
@@ -42,13 +43,13 @@ class Footage:
 
 @dataclass(frozen=True)
 class BlockThreshold:
-    """A threshold, and what is promised of it.
+    """A threshold, and its bound on the probability of an alarm.
 
     Attributes:
         value: alarms are raised strictly above it.
-        num_blocks: of normal footage that it rests on, n.
+        num_blocks: n, the number of blocks of normal footage.
         block_s: their length.
-        alarm_probability: at most so much for a new normal block: (n + 1 - rank) / (n + 1).
+        alarm_probability: the bound for a new normal block, (n + 1 - rank) / (n + 1).
     """
 
     value: float
@@ -60,31 +61,31 @@ class BlockThreshold:
 def raising_statistic(scores: Floats, num_above: int, num_windows: int) -> Floats:
     """(W,): above any threshold exactly where `num_above` of the last `num_windows` windows are.
 
-    The num_above-th largest of the windows up to and with each one; minus infinity where there are
-    fewer so far.
+    It is the num_above-th largest score of the last windows, up to and including each window. It is
+    minus infinity where there are fewer windows so far.
     """
-    found = np.full(len(scores), -np.inf)
+    statistic = np.full(len(scores), -np.inf)
     for end in range(num_above, len(scores) + 1):
         recent = scores[max(0, end - num_windows) : end]
-        found[end - 1] = np.sort(recent)[-num_above]
-    return found
+        statistic[end - 1] = np.sort(recent)[-num_above]
+    return statistic
 
 
 def block_maxima(
     footage: Sequence[Footage], block_s: float, num_above: int, num_windows: int
 ) -> Floats:
-    """(n,): the largest statistic of each whole block of each video.
+    """(n,): the maximum of each block of each video.
 
-    A block counts the windows that lie in it whole, so that no window is in two blocks; the end of
-    a video that fills no block is left out.
+    A block contains the windows that lie completely in it, so no window is in two blocks. The rest
+    of a video that is shorter than a block is left out.
     """
     maxima = []
     for video in footage:
         for number in range(math.floor(video.duration_s / block_s + EDGE_S)):
             start_s, stop_s = number * block_s, (number + 1) * block_s
             is_inside = (video.starts_s >= start_s - EDGE_S) & (video.stops_s <= stop_s + EDGE_S)
-            own = raising_statistic(video.scores[is_inside], num_above, num_windows)
-            maxima.append(float(own.max(initial=-np.inf)))
+            statistic = raising_statistic(video.scores[is_inside], num_above, num_windows)
+            maxima.append(float(statistic.max(initial=-np.inf)))
     return np.array(maxima)
 
 
@@ -96,22 +97,22 @@ def pick_by_blocks(
     num_above: int,
     num_windows: int,
 ) -> BlockThreshold:
-    """The smallest threshold above which a new normal block comes seldom enough.
+    """The smallest threshold whose bound is at most `alarm_probability`.
 
     Args:
-        block_s: length of a block, as 3600 for a promise by the hour.
-        alarm_probability: that a block raises an alarm at all, at most.
+        block_s: length of a block; 3600 for a bound per hour.
+        alarm_probability: the largest allowed probability that a block raises an alarm.
 
     Raises:
-        FieldError: too little footage for that; the message says what could be promised.
-        InputError: blocks too short to raise anything.
+        FieldError: there is too little footage. The message gives the least possible bound.
+        InputError: the blocks are too short to raise an alarm.
     """
     maxima = block_maxima(footage, block_s, num_above, num_windows)
     num = len(maxima)
     rank = math.ceil(round((num + 1) * (1 - alarm_probability), 9))
     if rank > num:
         needed = math.ceil(round(1 / alarm_probability, 9)) - 1
-        best = f"the least that could be promised is {1 / (num + 1):.3g}" if num else "none at all"
+        best = f"the least possible is {1 / (num + 1):.3g}" if num else "no bound is possible"
         raise FieldError(
             "alarm_probability",
             f"expected at least {needed} blocks of {block_s:g} s of normal footage for "
@@ -122,5 +123,7 @@ def pick_by_blocks(
             f"expected blocks of at least {num_above} windows, got one of {block_s:g} s with fewer"
         )
     value = float(np.sort(maxima)[rank - 1])
-    rank = int((maxima <= value).sum())  # of equal ones the last: none of them is above it
+    rank = int(
+        (maxima <= value).sum()
+    )  # the last of equal maxima, since none of them is above the value
     return BlockThreshold(value, num, block_s, (num + 1 - rank) / (num + 1))

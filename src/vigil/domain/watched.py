@@ -1,4 +1,4 @@
-"""What a watched video holds, and what really happened in it: as they are stored."""
+"""Reads the stored results of watched videos, and the true events and tracks in them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,11 +21,11 @@ UNUSUAL = "unusual"
 
 @dataclass(frozen=True)
 class Truth:
-    """What really happened in a video.
+    """The true events and tracks of a video.
 
     Attributes:
         events: `kind`, `start_s`, `end_s`.
-        tracks: `TRUE_COLUMNS`; None where nobody knows.
+        tracks: `TRUE_COLUMNS`; None: unknown.
     """
 
     events: pd.DataFrame
@@ -34,15 +34,15 @@ class Truth:
 
 @dataclass(frozen=True)
 class WatchedVideo:
-    """What was found in a video.
+    """The results of a video.
 
     Attributes:
-        num_frames: that were decoded.
-        fps: frames a second.
-        watched_s: how long it was watched.
+        num_frames: decoded frames.
+        fps: frames per second.
+        watched_s: the length of the video without losses of the signal.
         events: alarms: `start_s`, `raised_s`, `end_s`.
         scores: `start_s`, `stop_s`, `ratio` of each window.
-        tracks: all of them, refused ones too.
+        tracks: all tracks, including those that the classifier refuses.
         kept_ids: numbers of the tracks that the classifier does not refuse.
     """
 
@@ -56,31 +56,31 @@ class WatchedVideo:
 
 
 def read_truth(file: Path) -> dict[str, Truth]:
-    """What really happened, by video.
+    """The true events and tracks, by video.
 
     Raises:
-        InputError: no such file, or not of that form.
+        InputError: the file is missing, or has another format.
     """
     content: Any = read_json(file)
     try:
-        return {str(name): _parse_truth(own) for name, own in content.items()}
+        return {str(name): _parse_truth(entry) for name, entry in content.items()}
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise InputError(
             f"{file}: expected events and tracks by video, got: {shorten(str(error), 100)}"
         ) from None
 
 
-def _parse_truth(own: Mapping[str, Any]) -> Truth:
-    rows = [(str(e["kind"]), float(e["start_s"]), float(e["end_s"])) for e in own["events"]]
+def _parse_truth(entry: Mapping[str, Any]) -> Truth:
+    rows = [(str(e["kind"]), float(e["start_s"]), float(e["end_s"])) for e in entry["events"]]
     events = pd.DataFrame(rows, columns=["kind", "start_s", "end_s"])
     events = events.astype({"start_s": np.float64, "end_s": np.float64})
     if not (events["start_s"] < events["end_s"]).all():
         raise ValueError("events must end after they begin")
-    if own.get("tracks") is None:
+    if entry.get("tracks") is None:
         return Truth(events, None)
     boxes = [
         (number, int(frame), *map(float, box))
-        for number, track in enumerate(own["tracks"].values(), start=1)
+        for number, track in enumerate(entry["tracks"].values(), start=1)
         for frame, box in track.items()
     ]
     tracks = pd.DataFrame(boxes, columns=TRUE_COLUMNS)
@@ -89,10 +89,10 @@ def _parse_truth(own: Mapping[str, Any]) -> Truth:
 
 
 def read_watched(folder: Path) -> WatchedVideo:
-    """What the stage `watch` wrote of one video.
+    """The results that the stage `watch` wrote for one video.
 
     Raises:
-        InputError: a file is missing, or not of that form.
+        InputError: a file is missing, or has another format.
     """
     source, record = read_json(folder / "source.json"), read_json(folder / "events.json")
     judgements = read_csv(folder / "judgements.csv", JUDGEMENT_TYPES)
@@ -107,7 +107,7 @@ def read_watched(folder: Path) -> WatchedVideo:
         num_frames = int(source["num_frames"])
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(
-            f"{folder}: expected what watching leaves, got: {shorten(str(error))}"
+            f"{folder}: expected results of watching, got: {shorten(str(error))}"
         ) from None
     probability = judgements["probability"]
     is_kept = (probability >= least) | (probability < 0)  # below 0: not judged

@@ -6,13 +6,13 @@ from vigil.plumbing.params import DataPath, Fraction, Section
 
 
 class EvaluateWatch(Section):
-    """What watching is measured by.
+    """How watched videos are measured.
 
     Attributes:
-        truth: a JSON file of what really happened, by video: `events` of `kind`, `start_s` and
-            `end_s`, and `tracks`, boxes by person and frame. A video that it does not name is
-            counted in no measure that needs the truth.
-        false_track_share: a track that lies on a person in less of its boxes is a false one.
+        truth: a JSON file with the true events and tracks of each video: `events` with `kind`,
+            `start_s` and `end_s`, and `tracks` with boxes by person and frame. Videos that are not
+            in the file are not measured.
+        false_track_share: a track is false if a smaller share of its boxes lies on a person.
     """
 
     section: ClassVar[str] = "evaluate.watch"

@@ -1,4 +1,4 @@
-"""When scores of windows become events: a block of what watches a video."""
+"""When scores of windows become events: a block of the section `watch`."""
 
 from typing import Annotated, Self
 
@@ -11,23 +11,27 @@ Ratio = Annotated[float, Field(gt=0, le=1_000_000)]
 
 
 class Raising(Section):
-    """From when on something is an event, and until when. Times are in seconds.
+    """When an event is raised, and when it ends. Times are in seconds.
 
-    A score is in terms of its threshold: what is above 1 raises the alarm of a single window.
+    A score is divided by its threshold: above 1, a single window raises the alarm.
 
     Attributes:
         raise_at: a window above this score counts towards an event.
-        num_above: an event is raised once so many windows
-        num_windows: of the last so many are above `raise_at`; 1 of 1 raises at the first one.
-        clear_at: an event goes on as long as windows reach this score.
-        clear_after_s: it ends after so long without such a window; its end is that of the last one.
-        merge_gap_s: two events less than this apart are one, unless other people take part.
-        min_duration_s: shorter events are kept on record, and are no alarm.
-        max_open_s: an event that goes on for longer after it was raised is closed, and another one
-            goes on with it.
-        cooldown_s: after a notification, no other for so long; events are kept all the same.
-        signal_gap_s: no frames for longer is a loss of the signal: windows end there, and the time
-            counts as not watched.
+        num_above: an event is raised when this many of the last `num_windows` windows are above
+            `raise_at`.
+        num_windows: the number of last windows that are counted. 1 of 1 raises an event at the
+            first window above `raise_at`.
+        clear_at: an event continues while windows reach this score.
+        clear_after_s: an event ends after this time without such a window. The end of the event is
+            the end of its last window.
+        merge_gap_s: two events with a shorter gap between them are merged, unless different people
+            take part in them.
+        min_duration_s: shorter events are stored, but are no alarms.
+        max_open_s: an event is closed this long after it was raised. If the activity goes on, a new
+            event continues it.
+        cooldown_s: the least time between two notifications. Events in between are stored.
+        signal_gap_s: a longer time without frames is a loss of the signal. Windows end there, and
+            the time counts as not watched.
     """
 
     raise_at: Ratio

@@ -1,4 +1,4 @@
-"""How boxes become tracks: a block of what watches a video."""
+"""How boxes become tracks: a block of the section `watch`."""
 
 from typing import Annotated, Self
 
@@ -10,28 +10,30 @@ Seconds = Annotated[float, Field(ge=0, le=86_400)]
 
 
 class Tracking(Section):
-    """Which boxes are one object's. Times are in seconds, so that no frame rate enters.
+    """Which boxes belong to one object. Times are in seconds, independent of the frame rate.
 
-    The two rounds of matching are those of Zhang et al., "ByteTrack: Multi-Object Tracking by
-    Associating Every Detection Box", 2022.
+    The two rounds of matching follow Zhang et al., "ByteTrack: Multi-Object Tracking by Associating
+    Every Detection Box", 2022.
 
     Attributes:
-        first_score: a box of at least this score is matched in the first round.
-        least_score: one of at least this score in the second round, to a track that the first one
-            left without a box.
-        new_score: a box that no track wants begins one, from this score on.
-        least_overlap: IoU of a predicted and a found box, both grown, below which they are not one
-            object's.
-        poor_overlap: the same in the second round: around any object lie poor boxes of nothing.
-        growth: of both boxes before they are compared, in their own sides (Yang et al., "Hard to
-            Track Objects with Irregular Motions and Similar Appearances? Make It Easier by
-            Buffering the Matching Space", 2023).
-        lost_s: a track that finds no box for longer ends.
-        confirm_s: a track counts once it was seen for as long, in at least two pictures, and never
-            missed before.
-        acceleration: how fast objects change their speed, in their own heights a second squared
-            (root mean square); the larger, the less a prediction trusts a speed.
-        position_noise: of a found box's sides, as a fraction of its height (root mean square).
+        first_score: boxes with at least this score are matched in the first round.
+        least_score: boxes with at least this score are matched in the second round, to tracks that
+            have no box from the first round.
+        new_score: an unmatched box with at least this score starts a track.
+        least_overlap: the least IoU of a predicted and a detected box of one object. Both boxes are
+            enlarged before.
+        poor_overlap: the least IoU in the second round. It should be larger, since detectors give
+            boxes with low scores around every object.
+        growth: the enlargement of both boxes on each side, as a fraction of their width and height
+            (Yang et al., "Hard to Track Objects with Irregular Motions and Similar Appearances?
+            Make It Easier by Buffering the Matching Space", 2023).
+        lost_s: a track ends after a longer time without a box.
+        confirm_s: a track is confirmed when it has boxes over this time, in at least two pictures,
+            and in every picture since its first box.
+        acceleration: the typical acceleration of objects, in heights of the object per second
+            squared (root mean square). With larger values, predictions trust the speed less.
+        position_noise: the error of the position of detected boxes, as a fraction of their height
+            (root mean square).
     """
 
     first_score: Fraction

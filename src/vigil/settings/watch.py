@@ -13,13 +13,14 @@ Window = Annotated[float, Field(gt=0, le=3600)]
 
 
 class Judging(Section):
-    """Which tracks are people's: the classifier looks at the crops of each.
+    """Which tracks show people: the classifier judges the crops of each track.
 
     Attributes:
-        least_probability: a track whose sequences of crops have a lower mean probability of a
-            person is kept on record, and shown in no result.
-        max_aspect_ratio: crops that are longer over shorter side than this are not looked at.
-        min_side_px: nor are those with a shorter side.
+        least_probability: a track with a lower mean probability of a person, over its sequences of
+            crops, is refused. It is stored, but is left out of events and pictures.
+        max_aspect_ratio: crops with a larger ratio of the longer to the shorter side are not
+            judged.
+        min_side_px: crops with a shorter side are not judged.
     """
 
     least_probability: Fraction
@@ -28,14 +29,14 @@ class Judging(Section):
 
 
 class Pictures(Section):
-    """What is drawn and filmed of a source.
+    """Which pictures and videos are written.
 
     Attributes:
         annotated: whether the whole video is written with boxes, scores and alarms.
-        trail_s: how long a person's way stays to be seen.
-        before_s: of an event's own short video, before it begins.
-        after_s: after it ends.
-        longest_s: the short video of a long event shows its first so many seconds.
+        trail_s: the length of the drawn path of a person.
+        before_s: the video of an event starts this long before the event.
+        after_s: the video of an event stops this long after the event.
+        longest_s: the video of a longer event shows only this much of its beginning.
     """
 
     annotated: bool
@@ -46,21 +47,20 @@ class Pictures(Section):
 
 
 class Watch(Section):
-    """How trained models watch a video, and what comes of it.
+    """How trained models watch a video.
 
     Attributes:
-        root: the folder of the videos that the stage `watch` goes through.
-        videos: file names below `root`; empty: the stage watches nothing.
-        detect_every_s: the detector is shown a picture so often.
-        batch_size: pictures that the detector is shown at once; another one rounds in another
-            order.
-        suppression: which of the boxes it proposes are stored.
-        window_s: length of the windows that the alarm judges.
-        stride_s: from the start of one window to the start of the next.
-        tracking: which boxes are one object's.
-        judging: which tracks are people's.
+        root: the folder of the videos that the stage `watch` reads.
+        videos: file names below `root`; empty: the stage reads no video.
+        detect_every_s: time between two pictures for the detector.
+        batch_size: pictures per call of the detector. The boxes may depend on it, by rounding.
+        suppression: which boxes of the detector are stored.
+        window_s: length of the windows that the alarm scores.
+        stride_s: time from the start of one window to the start of the next.
+        tracking: which boxes belong to one object.
+        judging: which tracks show people.
         raising: when scores become events.
-        pictures: what is drawn and filmed.
+        pictures: which pictures and videos are written.
     """
 
     section: ClassVar[str] = "watch"

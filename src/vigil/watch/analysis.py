@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from vigil.domain.detections import COORDINATE_DECIMALS, SCORE_DECIMALS, Detections
-from vigil.domain.tracking.tracker import Seen, Tracker
+from vigil.domain.tracking.tracker import TrackedBox, Tracker
 from vigil.settings.watch import Watch
 from vigil.watch.frames import Frame
 from vigil.watch.judging import Judgement, TrackJudge
@@ -34,7 +34,7 @@ class Step:
     """
 
     found: list[tuple[int, float, Detections]] = field(default_factory=list)
-    seen: list[Seen] = field(default_factory=list)
+    seen: list[TrackedBox] = field(default_factory=list)
     scored: list[Scored] = field(default_factory=list)
 
 

@@ -21,7 +21,7 @@ from vigil.domain.tracking.table import (
     write_mot,
     write_track_table,
 )
-from vigil.domain.tracking.tracker import Seen
+from vigil.domain.tracking.tracker import TrackedBox
 from vigil.plumbing.errors import InputError, shorten
 from vigil.plumbing.records import read_csv, read_json, write_csv, write_json
 from vigil.watch.analysis import Step
@@ -99,7 +99,7 @@ class Collected:
     """Findings of a source while it goes by."""
 
     found: list[tuple[int, float, Detections]] = field(default_factory=list)
-    seen: list[Seen] = field(default_factory=list)
+    seen: list[TrackedBox] = field(default_factory=list)
     scored: list[Scored] = field(default_factory=list)
 
     def add(self, step: Step) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vigil.domain.boxes import to_pixels
-from vigil.domain.tracking.tracker import Seen
+from vigil.domain.tracking.tracker import TrackedBox
 from vigil.learn.classifier.trained import TrainedClassifier
 from vigil.pixels.crops import fit_crop
 from vigil.pixels.pictures.picture import Picture
@@ -22,7 +22,7 @@ Crops = npt.NDArray[np.uint8]
 class _Cut:
     """What is cut of a track so far."""
 
-    last: Seen
+    last: TrackedBox
     waiting: list[Crops] = field(default_factory=list)
 
 
@@ -63,7 +63,7 @@ class TrackJudge:
         while frame.time_s - self._grey[0][1] > self._memory_s:
             self._grey.popleft()
 
-    def see_track(self, seen: Seen) -> None:
+    def see_track(self, seen: TrackedBox) -> None:
         """Takes the next box of a track, in order; its frame was taken before."""
         self.judgements.setdefault(seen.track_id, Judgement())
         cut = self._cuts.get(seen.track_id)
@@ -107,7 +107,7 @@ class TrackJudge:
             cut.waiting.clear()
 
 
-def _between(first: Seen, last: Seen, time_s: float) -> npt.NDArray[np.float64]:
+def _between(first: TrackedBox, last: TrackedBox, time_s: float) -> npt.NDArray[np.float64]:
     """(4,): the box on a straight line between two that were seen."""
     if last.time_s == first.time_s:
         return np.array(last.box_xyxy)

@@ -16,7 +16,7 @@ import numpy as np
 from vigil.domain.events.event import SIGNAL_LOST, Event, ScoredWindow, event_id
 from vigil.domain.events.machine import EventMachine, Progress
 from vigil.domain.measures.events import rate_per_hour
-from vigil.domain.tracking.tracker import Seen
+from vigil.domain.tracking.tracker import TrackedBox
 from vigil.pixels.drawing.on_pictures import write_picture
 from vigil.pixels.watched_frames import Banner, draw_watched
 from vigil.plumbing.errors import InputError, shorten
@@ -59,7 +59,7 @@ class LiveWatch:
         self._analysis = self._get_analysis()
         self._machine = EventMachine(settings.raising)
         self._last: Frame | None = None
-        self._seen: list[Seen] = []
+        self._seen: list[TrackedBox] = []
         self.watched_s = self.lost_s = 0.0
         self.num_alarms = 0
         self._is_lost = False
@@ -108,7 +108,7 @@ class LiveWatch:
         self._take(self._machine.push(window))
 
     def _take(self, progress: Progress) -> None:
-        for event in progress.to_tell:
+        for event in progress.to_notify:
             picture = f"{EVENTS}/{self._id(event)}.jpg"
             self._draw(event, self._folder / picture)
             self._teller.tell({**self._message(event), "picture": picture})

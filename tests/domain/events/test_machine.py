@@ -184,7 +184,7 @@ def test_a_stream_tells_what_a_file_tells_and_takes_nothing_back(scores, own, le
     for part in parts:
         progress = machine.push(part)
         closed += progress.closed
-        told += progress.to_tell
+        told += progress.to_notify
         assert closed == expected[: len(closed)]
     closed += machine.end().closed
     assert closed == expected

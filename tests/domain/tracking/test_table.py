@@ -18,7 +18,7 @@ from vigil.domain.tracking.table import (
     write_mot,
     write_track_table,
 )
-from vigil.domain.tracking.tracker import Seen
+from vigil.domain.tracking.tracker import TrackedBox
 from vigil.plumbing.errors import InputError
 
 FPS = 10.0
@@ -31,7 +31,7 @@ sights = st.dictionaries(
     max_size=20,
 ).map(
     lambda found: [
-        Seen(track_id, frame, frame / FPS, box, score, "human")
+        TrackedBox(track_id, frame, frame / FPS, box, score, "human")
         for (track_id, frame), (box, score) in found.items()
     ]
 )
@@ -50,7 +50,7 @@ def test_a_table_and_a_mot_file_come_back_as_they_were(seen, tmp_path_factory):
 
 
 def test_mot_files_count_from_one(tmp_path: Path):
-    table = track_table([Seen(1, 0, 0.0, (0.0, 0.0, 10.0, 20.0), 0.5, "human")])
+    table = track_table([TrackedBox(1, 0, 0.0, (0.0, 0.0, 10.0, 20.0), 0.5, "human")])
     write_mot(table, tmp_path / "tracks.txt")
     assert (tmp_path / "tracks.txt").read_text() == "1,1,1.0,1.0,10.0,20.0,0.5,-1,-1,-1\n"
 
@@ -83,8 +83,8 @@ def test_no_tracks_are_tracks_too(tmp_path: Path):
 def test_between_two_boxes_one_moves_on_a_straight_line_in_time():
     """The frame in the middle is shown late: its box is where the object is by then."""
     times_s = np.array([0.0, 0.1, 0.5, 0.6])
-    ends = [Seen(1, 0, 0.0, (0, 0, 10, 10), 0.9, "human")]
-    ends += [Seen(1, 3, 0.6, (60, 0, 70, 10), 0.5, "human")]
+    ends = [TrackedBox(1, 0, 0.0, (0, 0, 10, 10), 0.9, "human")]
+    ends += [TrackedBox(1, 3, 0.6, (60, 0, 70, 10), 0.5, "human")]
     filled = fill_tracks(track_table(ends), times_s)
     assert filled["x1"].tolist() == pytest.approx([0, 10, 50, 60])
     assert filled["is_observed"].tolist() == [1, 0, 0, 1]

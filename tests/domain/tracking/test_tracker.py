@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vigil.domain.detections import Detections
-from vigil.domain.tracking.tracker import Seen, Tracker
+from vigil.domain.tracking.tracker import TrackedBox, Tracker
 from vigil.plumbing.errors import InputError
 from vigil.settings.tracking import DEFAULT, Tracking
 
@@ -23,7 +23,7 @@ def boxes_at(*centres: tuple[float, float], scores: tuple[float, ...] = ()) -> D
     return Detections(corners, own, np.array(["human"] * len(middle), object))
 
 
-def follow(pictures: list[Detections], fps: float, own: Tracking = DEFAULT) -> list[Seen]:
+def follow(pictures: list[Detections], fps: float, own: Tracking = DEFAULT) -> list[TrackedBox]:
     tracker = Tracker(own)
     return [
         seen
@@ -32,7 +32,7 @@ def follow(pictures: list[Detections], fps: float, own: Tracking = DEFAULT) -> l
     ]
 
 
-def by_track(seen: list[Seen]) -> dict[int, list[int]]:
+def by_track(seen: list[TrackedBox]) -> dict[int, list[int]]:
     tracks = defaultdict(list)
     for one in seen:
         tracks[one.track_id].append(one.frame_index)
@@ -110,7 +110,7 @@ def test_memory_does_not_grow_with_the_video():
     rng = np.random.default_rng(0)
     for index in range(600):
         tracker.update(boxes_at(*rng.uniform(0, 2000, (3, 2))), index, index * 0.5)
-    assert len(tracker._objects) <= 3 * 4
+    assert len(tracker._tracks) <= 3 * 4
 
 
 def test_settings_out_of_order_are_refused():

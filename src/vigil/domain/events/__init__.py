@@ -1,1 +1,1 @@
-"""From scores of windows to events: what was unusual, from when to when."""
+"""Events from scores of windows: what was unusual, and its start and end."""

@@ -1,4 +1,4 @@
-"""What happened, from when to when: an event, and the windows that events are made of."""
+"""Events, and the windows that events are built from."""
 
 import hashlib
 from dataclasses import dataclass
@@ -10,13 +10,13 @@ TIME_DECIMALS = 3
 
 @dataclass(frozen=True)
 class ScoredWindow:
-    """A part of a source, and how unusual it is.
+    """A window of a source, and its score.
 
     Attributes:
-        start_s: when its first frame is shown, from the source's first frame.
-        stop_s: when its last frame ends.
-        score: in terms of the threshold: above 1 alone raises an alarm.
-        tracks: numbers of those who take part in what is unusual; empty where nobody knows.
+        start_s: the time of its first frame, counted from the first frame of the source.
+        stop_s: the end of its last frame.
+        score: the score over the threshold: above 1, the window alone raises the alarm.
+        tracks: numbers of the tracks that take part in the unusual activity; empty: unknown.
     """
 
     start_s: float
@@ -27,21 +27,21 @@ class ScoredWindow:
 
 @dataclass(frozen=True)
 class Event:
-    """Something unusual, or a loss of the signal.
+    """An unusual activity, or a loss of the signal.
 
     Attributes:
         kind: `UNUSUAL` or `SIGNAL_LOST`.
-        start_s: begin of the first window of those that led to it.
-        raised_s: when it was known to be an event: `raised_s - start_s` is how long that took.
-        end_s: end of the last window that belongs to it.
-        peak_score: the highest one of its windows; 0 of a loss of the signal.
-        peak_start_s: begin of that window.
-        peak_stop_s: end of that window.
-        tracks: numbers of all who took part.
-        follows_s: begin of the event that this one goes on with; None where there is none.
-        suppressed: why it is no alarm; empty where it is one.
-        notified_s: when people were to be told; None where they were not.
-        is_muted: whether they were not told because they had just been.
+        start_s: the start of the first window of the event.
+        raised_s: the time at which the event was raised. `raised_s - start_s` is the delay.
+        end_s: the end of the last window of the event.
+        peak_score: the highest score of its windows; 0 for a loss of the signal.
+        peak_start_s: the start of the window with that score.
+        peak_stop_s: the end of that window.
+        tracks: numbers of all tracks that took part.
+        follows_s: the start of the event that this one continues; None: it continues no event.
+        suppressed: the reason why it is no alarm; empty: it is an alarm.
+        notified_s: the time of the notification; None: there was none.
+        is_muted: whether there was no notification because of the cooldown after another one.
     """
 
     kind: str
@@ -59,10 +59,10 @@ class Event:
 
 
 def event_id(source: str, kind: str, start_s: float) -> str:
-    """The name of an event, known as soon as it is raised and the same in every run.
+    """The id of an event. It is known when the event is raised, and is the same in each run.
 
     Args:
-        source: the digest of a file, or what else tells one source from another.
+        source: the digest of a file, or another unique name of the source.
     """
     content = f"{source}\0{kind}\0{start_s:.{TIME_DECIMALS}f}"
     return hashlib.sha256(content.encode()).hexdigest()[:ID_LENGTH]

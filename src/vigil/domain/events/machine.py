@@ -1,12 +1,12 @@
-"""From scores of windows to events, one window after the other: the same for files and streams.
+"""Builds events from scores of windows, one window at a time. Files and streams use the same code.
 
     idle -> pending: a window is above raise_at
-    pending -> raised: num_above of the last num_windows are
+    pending -> raised: num_above of the last num_windows are above raise_at
     raised -> clearing: a window is below clear_at
-    clearing -> raised: one reaches it again
-    clearing -> idle: none did for clear_after_s
+    clearing -> raised: a window reaches clear_at again
+    clearing -> idle: no window reached clear_at for clear_after_s
 
-What is remembered does not grow with the source.
+The memory of the machine does not grow with the length of the source.
 """
 
 from collections import deque
@@ -20,13 +20,13 @@ from vigil.plumbing.errors import InputError
 from vigil.settings.raising import Raising
 
 EDGE_S = 1e-9
-"""By which sums of times may differ."""
+"""The tolerance for rounding errors in sums of times."""
 TOO_SHORT = "shorter than min_duration_s"
 
 
 @dataclass(eq=False)
 class _Run:
-    """Windows in a row that reach `clear_at`."""
+    """Consecutive windows that reach `clear_at`."""
 
     start_s: float
     peak: ScoredWindow
@@ -40,19 +40,19 @@ class _Run:
 
 @dataclass
 class Progress:
-    """What a window, a gap or the end of a source brings.
+    """The result of a window, a gap or the end of a source.
 
     Attributes:
-        to_tell: events so far, of which people are to be told now.
-        closed: events that are over, and will not change any more.
+        to_notify: open events that need a notification now.
+        closed: events that are over and final.
     """
 
-    to_tell: list[Event] = field(default_factory=list)
+    to_notify: list[Event] = field(default_factory=list)
     closed: list[Event] = field(default_factory=list)
 
 
 class EventMachine:
-    """Makes events of the windows of one source."""
+    """Builds the events of one source from its windows."""
 
     def __init__(self, rule: Raising) -> None:
         self._rule = rule
@@ -60,14 +60,14 @@ class EventMachine:
         self._run: _Run | None = None
         self._open: Event | None = None
         self._waiting: Event | None = None
-        """Closed, but what comes next may still belong to it."""
-        self._stop_s = self._told_s = -np.inf
+        """A closed event that may still be merged with the next one."""
+        self._stop_s = self._notified_s = -np.inf
 
     def push(self, window: ScoredWindow) -> Progress:
-        """Takes the next window.
+        """Adds the next window.
 
         Raises:
-            InputError: it does not end after the one before, or its score is not finite.
+            InputError: it does not end after the previous window, or its score is not finite.
         """
         if not (np.isfinite(window.score) and window.start_s < window.stop_s):
             raise InputError(f"expected windows with a length and a finite score, got {window}")
@@ -76,35 +76,35 @@ class EventMachine:
                 f"expected windows in order, got one to {window.stop_s} s after {self._stop_s} s"
             )
         self._stop_s = window.stop_s
-        told = Progress()
+        progress = Progress()
         is_active = window.score >= self._rule.clear_at
         self._count(window, is_active)
         if self._open is not None:
-            self._go_on(self._open, window, is_active, told)
+            self._continue(self._open, window, is_active, progress)
         elif sum(is_above for is_above, _ in self._recent) >= self._rule.num_above:
-            self._raise(window, told)
-        self._tell(window, told)
-        self._let_go(window, told)
-        return told
+            self._raise(window, progress)
+        self._notify(window, progress)
+        self._finish_waiting(window, progress)
+        return progress
 
     def lose_signal(self, start_s: float, stop_s: float) -> Progress:
-        """Takes a time without frames, between the last one before and the first one after it."""
-        told = self.end()
+        """Adds a gap from the last frame before it to the first frame after it."""
+        progress = self.end()
         raised_s = min(start_s + self._rule.signal_gap_s, stop_s)
-        told.closed.append(Event(SIGNAL_LOST, start_s, raised_s, stop_s, 0.0, start_s, stop_s))
-        return told
+        progress.closed.append(Event(SIGNAL_LOST, start_s, raised_s, stop_s, 0.0, start_s, stop_s))
+        return progress
 
     def end(self) -> Progress:
-        """Takes the end of the source: what is open ends with its last window."""
-        told = Progress()
+        """Ends the source. An open event ends with its last window."""
+        progress = Progress()
         if self._open is not None:
             self._close()
         if self._waiting is not None:
-            told.closed.append(self._judged(self._waiting))
+            progress.closed.append(self._judged(self._waiting))
             self._waiting = None
         self._recent.clear()
         self._run = None
-        return told
+        return progress
 
     def _count(self, window: ScoredWindow, is_active: bool) -> None:
         if not is_active:
@@ -114,45 +114,49 @@ class EventMachine:
             self._run.add(window)
         self._recent.append((window.score > self._rule.raise_at, self._run))
 
-    def _raise(self, window: ScoredWindow, told: Progress) -> None:
+    def _raise(self, window: ScoredWindow, progress: Progress) -> None:
         runs = [run for is_above, run in self._recent if is_above and run is not None]
-        peak = max((run.peak for run in runs), key=lambda one: one.score)
+        peak = max((run.peak for run in runs), key=lambda peak: peak.score)
         tracks = frozenset[int]().union(*(run.tracks for run in runs))
         event = replace(
-            _part(ScoredWindow(peak.start_s, peak.stop_s, peak.score, tracks)),
+            _event_of_window(ScoredWindow(peak.start_s, peak.stop_s, peak.score, tracks)),
             start_s=min(run.start_s for run in runs),
             raised_s=window.stop_s,
             end_s=window.stop_s,
         )
-        before, self._waiting = self._waiting, None
-        if before is None:
+        previous, self._waiting = self._waiting, None
+        if previous is None:
             self._open = event
-        elif self._is_one(before, event):
-            self._open = _joined(before, event)
+        elif self._belong_together(previous, event):
+            self._open = _merged(previous, event)
         else:
-            told.closed.append(self._judged(before))
+            progress.closed.append(self._judged(previous))
             self._open = event
 
-    def _is_one(self, before: Event, after: Event) -> bool:
-        is_near = after.start_s - before.end_s < self._rule.merge_gap_s
-        others = before.tracks and after.tracks and not set(before.tracks) & set(after.tracks)
-        return is_near and not others
+    def _belong_together(self, first: Event, second: Event) -> bool:
+        is_near = second.start_s - first.end_s < self._rule.merge_gap_s
+        are_others = first.tracks and second.tracks and not set(first.tracks) & set(second.tracks)
+        return is_near and not are_others
 
-    def _go_on(self, own: Event, window: ScoredWindow, is_active: bool, told: Progress) -> None:
-        if window.stop_s - own.raised_s > self._rule.max_open_s + EDGE_S:
+    def _continue(
+        self, event: Event, window: ScoredWindow, is_active: bool, progress: Progress
+    ) -> None:
+        if window.stop_s - event.raised_s > self._rule.max_open_s + EDGE_S:
             self._close()
             if is_active:
-                told.closed.append(self._judged(own))
-                start_s = max(own.end_s, window.start_s)
+                progress.closed.append(self._judged(event))
+                start_s = max(event.end_s, window.start_s)
                 self._waiting = None
-                self._open = replace(_part(window), start_s=start_s, follows_s=own.start_s)
+                self._open = replace(
+                    _event_of_window(window), start_s=start_s, follows_s=event.start_s
+                )
         elif is_active:
-            self._open = _joined(own, _part(window))
-        elif window.stop_s - own.end_s >= self._rule.clear_after_s - EDGE_S:
+            self._open = _merged(event, _event_of_window(window))
+        elif window.stop_s - event.end_s >= self._rule.clear_after_s - EDGE_S:
             self._close()
 
     def _close(self) -> None:
-        """The open event is over; another one that comes soon may still be one with it."""
+        """Closes the open event. It waits, since the next event may be merged with it."""
         assert self._open is not None
         self._waiting, self._open = self._open, None
         self._recent.clear()
@@ -160,77 +164,77 @@ class EventMachine:
 
     def _judged(self, event: Event) -> Event:
         is_short = event.end_s - event.start_s < self._rule.min_duration_s - EDGE_S
-        is_own = event.follows_s is None
-        return replace(event, suppressed=TOO_SHORT) if is_short and is_own else event
+        is_first = event.follows_s is None
+        return replace(event, suppressed=TOO_SHORT) if is_short and is_first else event
 
-    def _tell(self, window: ScoredWindow, told: Progress) -> None:
-        """People are told of an event once, as soon as it is no short one."""
-        own = self._open
+    def _notify(self, window: ScoredWindow, progress: Progress) -> None:
+        """Asks for one notification of the open event, once the event is long enough."""
+        event = self._open
         if (
-            own is None
-            or own.notified_s is not None
-            or own.is_muted
-            or self._judged(own).suppressed
+            event is None
+            or event.notified_s is not None
+            or event.is_muted
+            or self._judged(event).suppressed
         ):
             return
-        if window.stop_s - self._told_s < self._rule.cooldown_s - EDGE_S:
-            self._open = replace(own, is_muted=True)
+        if window.stop_s - self._notified_s < self._rule.cooldown_s - EDGE_S:
+            self._open = replace(event, is_muted=True)
             return
-        self._told_s = window.stop_s
-        self._open = replace(own, notified_s=window.stop_s)
-        told.to_tell.append(self._open)
+        self._notified_s = window.stop_s
+        self._open = replace(event, notified_s=window.stop_s)
+        progress.to_notify.append(self._open)
 
-    def _let_go(self, window: ScoredWindow, told: Progress) -> None:
-        """What is closed is final once nothing that may still be raised lies near it."""
+    def _finish_waiting(self, window: ScoredWindow, progress: Progress) -> None:
+        """Makes the waiting event final once no later event can start near it."""
         if self._waiting is None:
             return
         starts = [run.start_s for is_above, run in self._recent if is_above and run is not None]
         starts += [self._run.start_s] if self._run is not None else []
         nearest_s = min([*starts, window.start_s])
         if nearest_s - self._waiting.end_s >= self._rule.merge_gap_s:
-            told.closed.append(self._judged(self._waiting))
+            progress.closed.append(self._judged(self._waiting))
             self._waiting = None
 
 
-def _part(window: ScoredWindow) -> Event:
-    """What one window alone would be as an event."""
+def _event_of_window(window: ScoredWindow) -> Event:
+    """The event of one window alone."""
     tracks = tuple(sorted(window.tracks))
     start_s, stop_s = window.start_s, window.stop_s
     return Event(UNUSUAL, start_s, stop_s, stop_s, window.score, start_s, stop_s, tracks)
 
 
-def _joined(before: Event, after: Event) -> Event:
-    """One event of two: what was known of the first one stays."""
-    peak = after if after.peak_score > before.peak_score else before
+def _merged(first: Event, second: Event) -> Event:
+    """One event from two. Its time of raising and its notification are those of the first."""
+    peak = second if second.peak_score > first.peak_score else first
     return replace(
-        before,
-        start_s=min(before.start_s, after.start_s),
-        end_s=max(before.end_s, after.end_s),
+        first,
+        start_s=min(first.start_s, second.start_s),
+        end_s=max(first.end_s, second.end_s),
         peak_score=peak.peak_score,
         peak_start_s=peak.peak_start_s,
         peak_stop_s=peak.peak_stop_s,
-        tracks=tuple(sorted({*before.tracks, *after.tracks})),
+        tracks=tuple(sorted({*first.tracks, *second.tracks})),
     )
 
 
 def find_events(
     windows: Iterable[ScoredWindow], rule: Raising, gaps: Sequence[tuple[float, float]] = ()
 ) -> list[Event]:
-    """All events of a source, suppressed ones too, in order of their begin.
+    """All events of a source, including suppressed ones, in order of their start.
 
     Args:
-        windows: by their end. None spans a gap.
+        windows: in order of their end. No window spans a gap.
         gaps: (start_s, stop_s) of times without frames, in order.
 
     Raises:
-        InputError: windows that are not in order, or scores that are not finite.
+        InputError: the windows are not in order, or a score is not finite.
     """
-    machine, found, waiting = EventMachine(rule), [], list(gaps)
+    machine, events, next_gaps = EventMachine(rule), [], list(gaps)
     for window in windows:
-        while waiting and waiting[0][1] <= window.start_s + EDGE_S:
-            found += machine.lose_signal(*waiting.pop(0)).closed
-        found += machine.push(window).closed
-    for gap in waiting:
-        found += machine.lose_signal(*gap).closed
-    found += machine.end().closed
-    return sorted(found, key=lambda event: (event.start_s, event.kind))
+        while next_gaps and next_gaps[0][1] <= window.start_s + EDGE_S:
+            events += machine.lose_signal(*next_gaps.pop(0)).closed
+        events += machine.push(window).closed
+    for gap in next_gaps:
+        events += machine.lose_signal(*gap).closed
+    events += machine.end().closed
+    return sorted(events, key=lambda event: (event.start_s, event.kind))

@@ -1,9 +1,9 @@
-"""Where an object will be: a Kalman filter for each of its box's four numbers.
+"""Predicts the box of an object, by a Kalman filter for each of the four numbers of the box.
 
-Centre x, centre y, width and height each have a value and a speed. A speed changes by white
-acceleration, so that a step of dt adds q [[dt³/3, dt²/2], [dt²/2, dt]] to the covariance, however
-long it is (Bar-Shalom et al., "Estimation with Applications to Tracking and Navigation", 2001,
-section 6.2.2). The four do not influence each other, so all is 2x2, and written out.
+Centre x, centre y, width and height each have a value and a speed. The speed changes by white
+acceleration. So a step of any length dt adds q [[dt³/3, dt²/2], [dt²/2, dt]] to the covariance
+(Bar-Shalom et al., "Estimation with Applications to Tracking and Navigation", 2001, section 6.2.2).
+The four numbers are independent, so all matrices are 2x2, and their products are written out.
 """
 
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from vigil.domain.boxes import Boxes
 
-FIRST_SPEED = 1.0  # heights a second (root mean square): of an object that was seen once
+FIRST_SPEED = 1.0  # heights per second (root mean square), of an object with one box so far
 LEAST_HEIGHT_PX = 1.0
 Floats = npt.NDArray[np.float64]
 
@@ -25,20 +25,20 @@ def to_centres(boxes_xyxy: Boxes) -> Floats:
 
 
 def to_corners(centres: Floats) -> Boxes:
-    """The reverse of `to_centres`; sides that are less than nothing are nothing."""
+    """The inverse of `to_centres`; a negative width or height becomes 0."""
     half = np.maximum(centres[:, 2:], 0) / 2
     return np.concatenate([centres[:, :2] - half, centres[:, :2] + half], axis=1)
 
 
 @dataclass
 class Motion:
-    """What is known of one object's box and its speed.
+    """The estimated box of one object, and its speed.
 
     Attributes:
         value: (4,) centre x, centre y, width, height, px.
-        speed: (4,) px a second.
+        speed: (4,) px per second.
         spread: (3, 4) covariance of value and speed: var(value), cov, var(speed).
-        time_s: when that was.
+        time_s: the time of the estimate.
     """
 
     value: Floats
@@ -47,8 +47,8 @@ class Motion:
     time_s: float
 
     @classmethod
-    def begin(cls, box_xyxy: Floats, time_s: float, position_noise: float) -> "Motion":
-        """An object that was seen once, (4,) px."""
+    def start(cls, box_xyxy: Floats, time_s: float, position_noise: float) -> "Motion":
+        """The motion of an object with one box, (4,) px."""
         value = to_centres(box_xyxy[None])[0]
         height = max(float(value[3]), LEAST_HEIGHT_PX)
         spread = np.zeros((3, 4))
@@ -56,16 +56,16 @@ class Motion:
         return cls(value, np.zeros(4), spread, time_s)
 
     def at(self, time_s: float) -> Floats:
-        """(4,): where the box is expected at a time, x1, y1, x2, y2 px."""
+        """(4,): the predicted box at a time, x1, y1, x2, y2 px."""
         moved = self.value + self.speed * (time_s - self.time_s)
-        moved[2:] = self.value[2:]  # a size is not extrapolated: it would shrink to nothing
-        expected: Floats = to_corners(moved[None])[0]
-        return expected
+        moved[2:] = self.value[2:]  # the size is not extrapolated, since it could shrink to 0
+        predicted: Floats = to_corners(moved[None])[0]
+        return predicted
 
-    def see(
+    def update(
         self, box_xyxy: Floats, time_s: float, *, acceleration: float, position_noise: float
     ) -> None:
-        """Moves on to a time, at which the object was found in a box."""
+        """Corrects the estimate by a detected box (4,) at a later time."""
         step_s = time_s - self.time_s
         height = max(float(self.value[3]), LEAST_HEIGHT_PX)
         # Predict: the value moves by the speed, and the covariance grows.
@@ -75,10 +75,10 @@ class Motion:
         cov = cov + step_s * var_speed + q * step_s**2 / 2
         var_speed = var_speed + q * step_s
         value = self.value + self.speed * step_s
-        # Correct: the gain says how much of what is new to believe, of the value and of the speed.
-        new = to_centres(box_xyxy[None])[0] - value
+        # Correct: the gains weigh the difference of the detected and the predicted value.
+        difference = to_centres(box_xyxy[None])[0] - value
         total = var + (position_noise * height) ** 2
         gain, gain_speed = var / total, cov / total
-        self.value, self.speed = value + gain * new, self.speed + gain_speed * new
+        self.value, self.speed = value + gain * difference, self.speed + gain_speed * difference
         self.spread = np.stack([(1 - gain) * var, (1 - gain) * cov, var_speed - gain_speed * cov])
         self.time_s = time_s

@@ -1,7 +1,8 @@
-"""Tracks as a table, one row for each box of each object, and their files.
+"""Tracks as a table with one row per box, and their files.
 
-The table knows each frame between a track's first box and its last one. Rows with `is_observed` are
-what a detector found; the others lie between two of these, on a straight line.
+The table has a row for each frame from the first to the last box of a track. Rows with
+`is_observed` 1 are detected boxes. The other rows are interpolated between detected boxes, linearly
+in time.
 """
 
 from collections.abc import Sequence
@@ -12,7 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from vigil.domain.pictures.annotated import CORNERS
-from vigil.domain.tracking.tracker import Seen
+from vigil.domain.tracking.tracker import TrackedBox
 from vigil.plumbing.errors import InputError, shorten
 from vigil.plumbing.outputs import whole
 from vigil.plumbing.records import read_csv, write_csv
@@ -33,60 +34,60 @@ DECIMALS = {"time_s": 6, **dict.fromkeys(CORNERS, 3), "score": 6}
 MOT_COLUMNS = ["frame", "id", "left", "top", "width", "height", "conf", "x", "y", "z"]
 
 
-def track_table(seen: Sequence[Seen]) -> pd.DataFrame:
-    """`TRACK_COLUMNS` of what a tracker saw, by track and frame."""
+def track_table(tracked: Sequence[TrackedBox]) -> pd.DataFrame:
+    """`TRACK_COLUMNS` of the boxes of a tracker, in order of track and frame."""
     rows = [
-        (one.track_id, one.frame_index, one.time_s, *one.box_xyxy, one.score, one.label, 1)
-        for one in seen
+        (box.track_id, box.frame_index, box.time_s, *box.box_xyxy, box.score, box.label, 1)
+        for box in tracked
     ]
     table = pd.DataFrame(rows, columns=TRACK_COLUMNS).astype(TRACK_TYPES)
     return table.sort_values(["track_id", "frame_index"], ignore_index=True)
 
 
 def fill_tracks(table: pd.DataFrame, times_s: npt.NDArray[np.float64]) -> pd.DataFrame:
-    """Puts a box on every frame between two of a track, on a straight line in time.
+    """Adds a box on every frame between two boxes of a track, linearly in time.
 
     Args:
-        table: `TRACK_COLUMNS`, by track and frame.
-        times_s: (F,) when each frame of the video is shown.
+        table: `TRACK_COLUMNS`, in order of track and frame.
+        times_s: (F,) the times of all frames of the video.
     """
-    parts = [_fill(own, times_s) for _, own in table.groupby("track_id", sort=True)]
+    parts = [_fill(track, times_s) for _, track in table.groupby("track_id", sort=True)]
     if not parts:
         return table.copy()
     return pd.concat(parts, ignore_index=True)
 
 
-def _fill(own: pd.DataFrame, times_s: npt.NDArray[np.float64]) -> pd.DataFrame:
-    known = own["frame_index"].to_numpy()
-    frames = np.arange(known[0], known[-1] + 1)
-    shown = times_s[frames]
+def _fill(track: pd.DataFrame, times_s: npt.NDArray[np.float64]) -> pd.DataFrame:
+    observed = track["frame_index"].to_numpy()
+    frames = np.arange(observed[0], observed[-1] + 1)
+    frame_times_s = times_s[frames]
     numbers = {
-        name: np.interp(shown, own["time_s"].to_numpy(), own[name].to_numpy())
+        name: np.interp(frame_times_s, track["time_s"].to_numpy(), track[name].to_numpy())
         for name in (*CORNERS, "score")
     }
     filled = pd.DataFrame(
         {
-            "track_id": own["track_id"].iloc[0],
+            "track_id": track["track_id"].iloc[0],
             "frame_index": frames,
-            "time_s": shown,
+            "time_s": frame_times_s,
             **numbers,
-            "label": own["label"].iloc[0],
-            "is_observed": np.isin(frames, known).astype(np.int64),
+            "label": track["label"].iloc[0],
+            "is_observed": np.isin(frames, observed).astype(np.int64),
         }
     )
     return filled[TRACK_COLUMNS].astype(TRACK_TYPES)
 
 
 def write_track_table(table: pd.DataFrame, file: Path) -> None:
-    """Writes `TRACK_COLUMNS` as CSV, px to a thousandth."""
+    """Writes `TRACK_COLUMNS` as CSV, px with three decimals."""
     write_csv(table[TRACK_COLUMNS].round(DECIMALS), file)
 
 
 def read_track_table(file: Path) -> pd.DataFrame:
-    """Reads what `write_track_table` wrote.
+    """Reads a file of `write_track_table`.
 
     Raises:
-        InputError: no such file, or not such a table.
+        InputError: the file is missing, or is no table of tracks.
     """
     table = read_csv(file, TRACK_TYPES)[TRACK_COLUMNS]
     numbers = table[[*CORNERS, "time_s", "score"]].to_numpy()
@@ -98,9 +99,9 @@ def read_track_table(file: Path) -> pd.DataFrame:
 
 
 def write_mot(table: pd.DataFrame, file: Path) -> None:
-    """Writes tracks as the MOT Challenge has results: no header, ten columns, all counted from 1.
+    """Writes tracks in the format of the MOT Challenge: ten columns without a header.
 
-    Frames, ids and places count from 1: the leftmost pixel is 1, so left is x1 + 1, in px.
+    Frames, ids and pixels are counted from 1: the leftmost pixel is 1, so left is x1 + 1, in px.
     Source: https://github.com/JonathonLuiten/TrackEval, docs/MOTChallenge-Official/Readme.md.
 
     Args:
@@ -131,16 +132,16 @@ def write_mot(table: pd.DataFrame, file: Path) -> None:
 
 
 def read_mot(file: Path, fps: float, label: str) -> pd.DataFrame:
-    """Reads what the MOT Challenge has as results or as truth, as `TRACK_COLUMNS`.
+    """Reads results or ground truth in the format of the MOT Challenge, as `TRACK_COLUMNS`.
 
-    Rows of truth whose seventh number is 0 are to be ignored, and left out.
+    Rows of ground truth with 0 as their seventh number are left out, as the format demands.
 
     Args:
-        fps: frames a second, which the file does not tell.
-        label: of all tracks, which the file tells by a number alone.
+        fps: frames per second, which are not in the file.
+        label: the class of all tracks. The file has only a number for it.
 
     Raises:
-        InputError: no such file, or not of that form.
+        InputError: the file is missing, or has another format.
     """
     try:
         lines = file.read_text(encoding="ascii").split()

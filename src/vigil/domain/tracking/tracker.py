@@ -1,9 +1,9 @@
-"""Gives boxes of one object one number, picture after picture.
+"""Gives the boxes of one object one number, picture by picture.
 
-Boxes are matched to where tracks are expected: good ones first, then poor ones to tracks that found
-none, since what is half hidden scores low (Zhang et al., "ByteTrack: Multi-Object Tracking by
-Associating Every Detection Box", 2022). Times are in seconds. The same pictures give the same
-tracks, in whatever order a picture's boxes come.
+Boxes are matched to the predicted positions of tracks. Boxes with high scores are matched first.
+Boxes with low scores are then matched to tracks that are still without a box, since half hidden
+objects have low scores (Zhang et al., "ByteTrack: Multi-Object Tracking by Associating Every
+Detection Box", 2022). Times are in seconds. The order of the boxes of a picture does not matter.
 """
 
 from dataclasses import dataclass, field
@@ -18,24 +18,24 @@ from vigil.domain.tracking.motion import Motion
 from vigil.plumbing.errors import InputError
 from vigil.settings.tracking import Tracking
 
-COST_DECIMALS = 6  # finer differences are of rounding, and must not decide
-UNMATCHED = 10.0  # a cost that no pair which may match has
+COST_DECIMALS = 6  # smaller differences are rounding errors, and must not decide
+UNMATCHED = 10.0  # the cost of a forbidden pair, above the cost of any allowed pair
 
 Positions = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Seen:
-    """An object's box in one picture.
+class TrackedBox:
+    """The box of a track in one picture.
 
     Attributes:
-        track_id: 1, 2, … by order of confirmation.
-        frame_index: of the picture, 0-based.
-        time_s: when it is shown.
+        track_id: 1, 2, … in the order in which tracks are confirmed.
+        frame_index: number of the picture, 0-based.
+        time_s: the time of the picture.
         box_xyxy: x1, y1, x2, y2 px.
-        score: of the detector.
-        label: its class.
+        score: the detector's score.
+        label: the class.
     """
 
     track_id: int
@@ -47,130 +47,133 @@ class Seen:
 
 
 @dataclass(eq=False)
-class _Object:
-    """A track while it lives."""
+class _Track:
+    """A track that has not ended, confirmed or not."""
 
     label: str
     motion: Motion
     first_s: float
     last_s: float
     number: int
-    """By order of appearance: breaks ties."""
+    """In the order of first boxes."""
     track_id: int = 0
     """0 until it is confirmed."""
-    waiting: list[tuple[int, float, tuple[float, float, float, float], float]] = field(
+    new_boxes: list[tuple[int, float, tuple[float, float, float, float], float]] = field(
         default_factory=list
     )
-    """What was seen of it before it was confirmed."""
+    """Frame index, time, box and score of boxes that were not returned yet."""
 
 
 class Tracker:
-    """Follows objects through the pictures of one source."""
+    """Tracks objects through the pictures of one source."""
 
     def __init__(self, settings: Tracking) -> None:
         self._settings = settings
-        self._objects: list[_Object] = []
-        self._num_confirmed = self._num_begun = 0
+        self._tracks: list[_Track] = []
+        self._num_confirmed = self._num_started = 0
         self._time_s = -np.inf
 
-    def update(self, found: Detections, frame_index: int, time_s: float) -> list[Seen]:
-        """Takes what was found in the next picture.
+    def update(self, detections: Detections, frame_index: int, time_s: float) -> list[TrackedBox]:
+        """Adds the detections in the next picture.
 
         Args:
-            found: boxes of any score; those below `least_score` are not looked at.
-            time_s: when the picture is shown; later than the one before.
+            detections: boxes with any score. Boxes below `least_score` are ignored.
+            time_s: the time of the picture, later than that of the previous picture.
 
         Returns:
-            What is now known, by frame and number: the boxes of confirmed tracks in this picture,
-            and, of a track that this picture confirms, those of before.
+            The boxes of confirmed tracks in this picture, and all earlier boxes of a track that
+            this picture confirms; in order of frame and track number.
 
         Raises:
-            InputError: a time that is not later than the one before, or a number not finite.
+            InputError: the time is not later than the previous time, or a number is not finite.
         """
         if not time_s > self._time_s:
             raise InputError(f"expected pictures in order, got {time_s} s after {self._time_s} s")
         previous_s, self._time_s = self._time_s, time_s
-        boxes, scores, labels = _ordered(found, self._settings.least_score)
+        boxes, scores, labels = _ordered(detections, self._settings.least_score)
         self._end_lost(time_s)
-        good = np.flatnonzero(scores >= self._settings.first_score)
-        poor = np.flatnonzero(scores < self._settings.first_score)
-        known = [one for one in self._objects if one.track_id]
-        young = [one for one in self._objects if not one.track_id]
-        least, least_poor = self._settings.least_overlap, self._settings.poor_overlap
-        pairs, known, good = self._match(known, good, boxes, scores, labels, time_s, least)
-        # Poor boxes speak for objects that were there a moment ago alone.
-        recent = [one for one in known if one.last_s == previous_s]
-        more, _, _ = self._match(recent, poor, boxes, scores, labels, time_s, least_poor)
-        pairs += more
-        more, missed, good = self._match(young, good, boxes, scores, labels, time_s, least)
-        pairs += more
-        self._objects = [one for one in self._objects if one not in missed]
-        seen: list[Seen] = []
-        for own, at in pairs:
-            seen += self._see(own, frame_index, time_s, boxes[at], float(scores[at]))
-        for at in good[scores[good] >= self._settings.new_score].tolist():
-            self._begin(str(labels[at]), frame_index, time_s, boxes[at], float(scores[at]))
-        return sorted(seen, key=lambda one: (one.frame_index, one.track_id))
+        high = np.flatnonzero(scores >= self._settings.first_score)
+        low = np.flatnonzero(scores < self._settings.first_score)
+        confirmed = [track for track in self._tracks if track.track_id]
+        tentative = [track for track in self._tracks if not track.track_id]
+        least, least_low = self._settings.least_overlap, self._settings.poor_overlap
+        pairs, missing, high = self._match(confirmed, high, boxes, scores, labels, time_s, least)
+        # A box with a low score counts only for a track that had a box in the previous picture.
+        recent = [track for track in missing if track.last_s == previous_s]
+        low_pairs, _, _ = self._match(recent, low, boxes, scores, labels, time_s, least_low)
+        tentative_pairs, missed, high = self._match(
+            tentative, high, boxes, scores, labels, time_s, least
+        )
+        self._tracks = [track for track in self._tracks if track not in missed]
+        tracked: list[TrackedBox] = []
+        for track, position in [*pairs, *low_pairs, *tentative_pairs]:
+            box, score = boxes[position], float(scores[position])
+            tracked += self._extend(track, frame_index, time_s, box, score)
+        for position in high[scores[high] >= self._settings.new_score].tolist():
+            box, score = boxes[position], float(scores[position])
+            self._start(str(labels[position]), frame_index, time_s, box, score)
+        return sorted(tracked, key=lambda box: (box.frame_index, box.track_id))
 
     def _end_lost(self, time_s: float) -> None:
         lost_s = self._settings.lost_s
-        self._objects = [one for one in self._objects if time_s - one.last_s <= lost_s + 1e-9]
+        self._tracks = [track for track in self._tracks if time_s - track.last_s <= lost_s + 1e-9]
 
     def _match(
         self,
-        objects: list[_Object],
-        chosen: Positions,
+        tracks: list[_Track],
+        positions: Positions,
         boxes: Boxes,
         scores: Floats,
         labels: npt.NDArray[np.object_],
         time_s: float,
         least_overlap: float,
-    ) -> tuple[list[tuple[_Object, int]], list[_Object], Positions]:
-        """Pairs of an object and the position of its box; objects and positions left over."""
-        if not objects or not len(chosen):
-            return [], objects, chosen
-        expected = np.stack([one.motion.at(time_s) for one in objects])
+    ) -> tuple[list[tuple[_Track, int]], list[_Track], Positions]:
+        """Pairs of a track and the position of its box; unmatched tracks; unmatched positions."""
+        if not tracks or not len(positions):
+            return [], tracks, positions
+        predicted = np.stack([track.motion.at(time_s) for track in tracks])
         growth = self._settings.growth
-        overlap = pairwise_iou(_grown(expected, growth), _grown(boxes[chosen], growth))
-        is_kind = np.array([one.label for one in objects], object)[:, None] == labels[chosen][None]
-        may_match = (overlap >= least_overlap) & is_kind
-        # A good score counts for a box: of two that fit alike, the better one is the object's.
-        cost = np.where(may_match, 1 - overlap * scores[chosen][None], UNMATCHED)
+        overlap = pairwise_iou(_enlarged(predicted, growth), _enlarged(boxes[positions], growth))
+        track_labels = np.array([track.label for track in tracks], object)
+        is_same_class = track_labels[:, None] == labels[positions][None]
+        may_match = (overlap >= least_overlap) & is_same_class
+        # Of two boxes with the same overlap, the box with the higher score has the lower cost.
+        cost = np.where(may_match, 1 - overlap * scores[positions][None], UNMATCHED)
         rows, columns = linear_sum_assignment(cost.round(COST_DECIMALS))
         pairs = [
-            (objects[row], int(chosen[column]))
+            (tracks[row], int(positions[column]))
             for row, column in zip(rows.tolist(), columns.tolist(), strict=True)
             if may_match[row, column]
         ]
-        taken_objects = {id(own) for own, _ in pairs}
-        taken = {at for _, at in pairs}
-        left = np.array([at for at in chosen.tolist() if at not in taken], np.int64)
-        return pairs, [one for one in objects if id(one) not in taken_objects], left
+        matched_tracks = {id(track) for track, _ in pairs}
+        matched = {position for _, position in pairs}
+        unmatched = np.array([n for n in positions.tolist() if n not in matched], np.int64)
+        return pairs, [track for track in tracks if id(track) not in matched_tracks], unmatched
 
-    def _see(
+    def _extend(
         self,
-        own: _Object,
+        track: _Track,
         frame_index: int,
         time_s: float,
         box: Floats,
         score: float,
-    ) -> list[Seen]:
+    ) -> list[TrackedBox]:
         settings = self._settings
-        own.motion.see(
+        track.motion.update(
             box, time_s, acceleration=settings.acceleration, position_noise=settings.position_noise
         )
-        own.last_s = time_s
-        own.waiting.append((frame_index, time_s, _plain(box), score))
-        if not own.track_id and time_s - own.first_s >= settings.confirm_s - 1e-9:
+        track.last_s = time_s
+        track.new_boxes.append((frame_index, time_s, _as_tuple(box), score))
+        if not track.track_id and time_s - track.first_s >= settings.confirm_s - 1e-9:
             self._num_confirmed += 1
-            own.track_id = self._num_confirmed
-        if not own.track_id:
+            track.track_id = self._num_confirmed
+        if not track.track_id:
             return []
-        told = [Seen(own.track_id, *entry, own.label) for entry in own.waiting]
-        own.waiting.clear()
-        return told
+        tracked = [TrackedBox(track.track_id, *entry, track.label) for entry in track.new_boxes]
+        track.new_boxes.clear()
+        return tracked
 
-    def _begin(
+    def _start(
         self,
         label: str,
         frame_index: int,
@@ -178,32 +181,33 @@ class Tracker:
         box: Floats,
         score: float,
     ) -> None:
-        motion = Motion.begin(box, time_s, self._settings.position_noise)
-        self._num_begun += 1
-        own = _Object(label, motion, time_s, time_s, self._num_begun)
-        own.waiting.append((frame_index, time_s, _plain(box), score))
-        self._objects.append(own)
+        motion = Motion.start(box, time_s, self._settings.position_noise)
+        self._num_started += 1
+        track = _Track(label, motion, time_s, time_s, self._num_started)
+        track.new_boxes.append((frame_index, time_s, _as_tuple(box), score))
+        self._tracks.append(track)
 
 
 def _ordered(
-    found: Detections, least_score: float
+    detections: Detections, least_score: float
 ) -> tuple[Boxes, Floats, npt.NDArray[np.object_]]:
-    """Boxes, scores and labels, the best first; of equal ones by their corners and label."""
-    if not (np.isfinite(found.boxes_xyxy).all() and np.isfinite(found.scores).all()):
+    """Boxes, scores and labels in order of the score, ties in order of corners and label."""
+    if not (np.isfinite(detections.boxes_xyxy).all() and np.isfinite(detections.scores).all()):
         raise InputError("expected finite boxes and scores, got others")
-    kept = np.flatnonzero(found.scores >= least_score)
-    boxes, scores, labels = found.boxes_xyxy[kept], found.scores[kept], found.labels[kept]
+    kept = np.flatnonzero(detections.scores >= least_score)
+    boxes, scores = detections.boxes_xyxy[kept], detections.scores[kept]
+    labels = detections.labels[kept]
     names = labels.astype(str)
     order = np.lexsort((names, *boxes.T[::-1], -scores))
     return boxes[order], scores[order], labels[order]
 
 
-def _grown(boxes_xyxy: Boxes, growth: float) -> Boxes:
-    """Each box larger by a part of its own sides, on each side."""
-    more = growth * (boxes_xyxy[:, 2:] - boxes_xyxy[:, :2])
-    return np.concatenate([boxes_xyxy[:, :2] - more, boxes_xyxy[:, 2:] + more], axis=1)
+def _enlarged(boxes_xyxy: Boxes, growth: float) -> Boxes:
+    """Boxes enlarged on each side by a fraction of their width or height."""
+    margin = growth * (boxes_xyxy[:, 2:] - boxes_xyxy[:, :2])
+    return np.concatenate([boxes_xyxy[:, :2] - margin, boxes_xyxy[:, 2:] + margin], axis=1)
 
 
-def _plain(box: Floats) -> tuple[float, float, float, float]:
+def _as_tuple(box: Floats) -> tuple[float, float, float, float]:
     x1, y1, x2, y2 = (float(value) for value in box)
     return x1, y1, x2, y2
