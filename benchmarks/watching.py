@@ -1,8 +1,9 @@
-"""Watching a video of 480x360 at 25 frames a second, detection on every second frame.
+"""Speed and memory of watching a video of 480x360 px at 25 frames per second.
 
-With the project's trained models, on a film of the demo that is written anew at 25 frames a second:
-run the pipeline first. Says how many frames a second come out, annotated video and all, and how the
-time is shared; and how much more memory a video ten times as long takes.
+It uses the trained models of the project, so run the pipeline first. The video is one of the demo's
+videos, encoded again at 25 frames per second. The detector gets every second frame. The table shows
+frames per second, including the annotated video, the share of each part in the time, and the memory
+for a video ten times as long.
 """
 
 import os
@@ -23,7 +24,7 @@ from vigil.pixels.video_writing import write_video
 from vigil.settings.watch import Watch
 from vigil.watch.analysis import Analysis
 from vigil.watch.eventful import describe_events, events_of
-from vigil.watch.filming import FilmCrew
+from vigil.watch.filming import FilmWriter
 from vigil.watch.findings import Collected, SourceFacts, read_findings, write_findings
 from vigil.watch.frames import read_frames
 from vigil.watch.models import ModelFiles
@@ -31,7 +32,7 @@ from vigil.watch.models import ModelFiles
 FILM = PROJECT / "data" / "demo" / "videos" / "plaza_5.mkv"
 FPS, NUM_ROUNDS, LONGER = Fraction(25), 3, 10
 MOST_MEMORY = 1.1
-"""Of a video ten times as long, in terms of the short one's."""
+"""The largest allowed ratio of memory, of a video ten times as long to the short video."""
 
 
 def run() -> Iterator[Row]:
@@ -45,12 +46,12 @@ def run() -> Iterator[Row]:
     rate = statistics.median(rates)
     ratio = rate / float(FPS)
     yield Row(
-        "frames a second, watched and filmed", f"{rate:.1f}", f"{FPS} (real time)", ratio,
+        "frames per second, watched and filmed", f"{rate:.1f}", f"{FPS} (real time)", ratio,
         "1.00x", ratio >= 1,
     )  # fmt: skip
     total: Counter[str] = sum((Counter(parts) for _, parts in rounds), Counter())
     for part, seconds in total.most_common():
-        yield Row(f"  of its time: {part}", f"{seconds / sum(total.values()):.0%}")
+        yield Row(f"  share of the time: {part}", f"{seconds / sum(total.values()):.0%}")
     short, long = (
         peak_of([sys.executable, __file__, str(film(n))], PROJECT, dict(os.environ)).anonymous_mb
         for n in (1, LONGER)
@@ -63,19 +64,19 @@ def run() -> Iterator[Row]:
 
 
 def film(times: int) -> Path:
-    """The film, so many times one after the other."""
+    """The film, repeated a number of times."""
     path = WORK / f"watch_{times}.mp4"
     if not path.exists():
         log(f"watch: writes {path.name}")
-        frames = [one.picture[..., ::-1].copy() for one in read_frames(FILM, FPS)]
+        frames = [frame.picture[..., ::-1].copy() for frame in read_frames(FILM, FPS)]
         size_wh = (frames[0].shape[1], frames[0].shape[0])
-        every = (frame for _ in range(times) for frame in frames)
-        write_video(path, every, codec="h264", fps=FPS, size_wh=size_wh)
+        repeated = (frame for _ in range(times) for frame in frames)
+        write_video(path, repeated, codec="h264", fps=FPS, size_wh=size_wh)
     return path
 
 
 def watch(video: Path) -> tuple[int, dict[str, float]]:
-    """Watches a video as a recording is; how many frames it has, and seconds by part."""
+    """Watches a video as a recording; returns the number of frames, and seconds by part."""
     prepare_torch()
     settings = shipped(Watch).model_copy(update={"detect_every_s": 0.08})
     models = ModelFiles.below(PROJECT / "models").load(choose_device())
@@ -84,7 +85,7 @@ def watch(video: Path) -> tuple[int, dict[str, float]]:
     time_calls(analysis._models.detector, "detect_batch", "detect", spent)
     time_calls(analysis._tracker, "update", "track", spent)
     time_calls(analysis._scorer, "push", "alarm", spent)
-    for name in ("see_frame", "see_track", "judge"):
+    for name in ("add_frame", "add_box", "judge"):
         time_calls(analysis._judge, name, "judge tracks", spent)
     start = time.perf_counter()
     for frame in timed(read_frames(video, FPS), "decode", spent):
@@ -99,15 +100,15 @@ def watch(video: Path) -> tuple[int, dict[str, float]]:
         folder = Path(name)
         write_findings(collected, analysis.judgements, facts, times_s, folder)
         findings = read_findings(folder)
-        found = time.perf_counter() - start
-        spent["rest"] = found - sum(spent.values())
+        total = time.perf_counter() - start
+        spent["rest"] = total - sum(spent.values())
         content = describe_events(events_of(findings, settings), "", findings, settings)
-        crew = FilmCrew(findings, content["events"], settings, folder)
-        before = dict(spent)
+        writer = FilmWriter(findings, content["events"], settings, folder)
+        decoding = spent["decode"]
         start = time.perf_counter()
-        crew.film(timed(read_frames(video, FPS), "decode", spent))
-        again = spent["decode"] - before["decode"]
-        spent["draw and encode"] = time.perf_counter() - start - again
+        writer.film(timed(read_frames(video, FPS), "decode", spent))
+        decoding = spent["decode"] - decoding
+        spent["draw and encode"] = time.perf_counter() - start - decoding
     return len(times_s), spent
 
 
@@ -121,8 +122,8 @@ def timed(items: Iterator[Any], part: str, spent: dict[str, float]) -> Iterator[
         yield item
 
 
-def time_calls(of: object, name: str, part: str, spent: dict[str, float]) -> None:
-    call: Callable[..., Any] = getattr(of, name)
+def time_calls(target: object, name: str, part: str, spent: dict[str, float]) -> None:
+    call: Callable[..., Any] = getattr(target, name)
 
     def timed_call(*arguments: Any) -> Any:
         start = time.perf_counter()
@@ -131,7 +132,7 @@ def time_calls(of: object, name: str, part: str, spent: dict[str, float]) -> Non
         finally:
             spent[part] = spent.get(part, 0.0) + time.perf_counter() - start
 
-    setattr(of, name, timed_call)
+    setattr(target, name, timed_call)
 
 
 if __name__ == "__main__":

@@ -90,24 +90,24 @@ def write_clips(clips: Path, settings: MakeDemo) -> None:
 
 
 def write_watch(watch: Path, truth: Path, settings: MakeDemo) -> None:
-    """Write the folder of long videos to ``watch``, and the ``truth`` about them."""
+    """Write the long videos to the folder ``watch``, and their true events and tracks to ``truth``."""
     with whole(watch) as folder:
         folder.mkdir()
-        made = make_gates(folder, seed=settings.seed, num_acts=settings.num_acts)
+        truths = make_gates(folder, seed=settings.seed, num_acts=settings.num_acts)
     content = {
         name: {
             "events": [
                 {"kind": kind, "start_s": round(start_s, 3), "end_s": round(end_s, 3)}
-                for kind, start_s, end_s in one.events
+                for kind, start_s, end_s in video.events
             ],
             "tracks": {
                 str(number): {
                     str(frame): [round(edge, 2) for edge in box] for frame, box in boxes.items()
                 }
-                for number, boxes in one.tracks.items()
+                for number, boxes in video.tracks.items()
             },
         }
-        for name, one in made.items()
+        for name, video in truths.items()
     }
     write_json(content, truth, indent=None)
 

@@ -1,4 +1,4 @@
-"""Measures what was found in watched videos by what really happened in them."""
+"""Measures events and tracks of watched videos against the truth."""
 
 from pathlib import Path
 
@@ -14,14 +14,14 @@ from vigil.settings.evaluate_watch import EvaluateWatch
 def main(
     *, truth: Path, predictions: Path, metrics: Path, plots: Path, settings: EvaluateWatch
 ) -> None:
-    videos = {one.name: read_watched(one) for one in sorted(predictions.iterdir())}
+    videos = {folder.name: read_watched(folder) for folder in sorted(predictions.iterdir())}
     evaluation = WatchEvaluation(videos, read_truth(truth), settings)
     numbers = evaluation.numbers()
     with whole(plots) as folder:
         (folder / PICTURES).mkdir(parents=True)
         evaluation.write_curves(folder)
         evaluation.draw_pictures(folder / PICTURES)
-    write_json(numbers, metrics)  # last: where it is, the rest is
+    write_json(numbers, metrics)  # last, so that this file means that all others are complete
     print_headline(numbers)
 
 

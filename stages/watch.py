@@ -1,4 +1,4 @@
-"""Shows new videos to the trained models: who was where, and what was unusual."""
+"""Runs the trained models on new videos: tracks, events, pictures."""
 
 from fractions import Fraction
 from functools import cache, partial

@@ -1,7 +1,7 @@
-"""The demo's long videos: a near camera, people who come, do something and go, one after another.
+"""The demo's long videos: people come near a camera, do something and leave, one after another.
 
-Most of what they do is allowed. What is not is told with its exact times: a fall, from losing one's
-balance to standing again; a fight; a run, while the runner is in the picture.
+Most of their behaviour is allowed. Unusual behaviour is recorded as events with exact times: a fall
+from the loss of balance to standing again; a fight; a run while the runner is in the picture.
 """
 
 from __future__ import annotations
@@ -22,27 +22,27 @@ from scene.poses import Joint, blend_poses, place_pose, stand_pose, walk_pose
 from scene.scene import Box, clip_box
 
 Span = tuple[str, float, float]
-"""What happens, from when, until when, in seconds."""
+"""A behaviour, its start and its end, in seconds."""
 
 PASSING = {"walking": 7.0, "running": 4.0}
-"""Behaviours that lead through the picture, and their seconds."""
+"""Behaviours that cross the picture, and their duration in seconds."""
 STAYING = {"standing": 4.0, "waving": 4.0, "meeting": 5.0, "falling": 4.0, "fighting": 5.0}
-"""Behaviours at a place, and their seconds; people come to it and go again."""
+"""Behaviours at one place, and their duration in seconds. People walk to it and leave again."""
 UNUSUAL = ("falling", "fighting", "running")
 STANDS_AGAIN_S = 1.6
 BLEND_S = 0.4
-UPRIGHT = 0.75  # of the height of a head above the ground: less is falling or lying
+UPRIGHT = 0.75  # height of the head over body height; a person below it is falling or lying
 LEAST_IN_PICTURE = 0.35
 MIN_SIDE_PX = 4.0
 PAUSE_S = 0.6
 SPEED_M_S = 1.2
 BEYOND_M = 0.9
-_CAST, _ACT, _GRAIN = 7, 8, 9  # what a random stream is for
+_CAST, _ACT, _GRAIN = 7, 8, 9  # each use has its own random stream
 
 
 @dataclass(frozen=True)
 class Gate:
-    """A long video: its file, its rate, and what happens in it, in order."""
+    """A long video: its file, its frame rate, and its acts in order."""
 
     file_name: str
     fps: Fraction
@@ -68,7 +68,7 @@ GATES = (
 
 @dataclass(frozen=True)
 class _Visit:
-    """A person over a part of the video, from ``first_frame`` on."""
+    """The motion of a person, from ``first_frame`` on."""
 
     looks: Appearance
     first_frame: int
@@ -77,8 +77,8 @@ class _Visit:
 
 
 @dataclass(frozen=True)
-class Happened:
-    """What happens in a long video: unusual ``events``, and boxes by person and frame."""
+class GateTruth:
+    """The truth of a long video: unusual ``events``, and ``tracks``: boxes by person and frame."""
 
     events: list[Span]
     tracks: dict[int, dict[int, Box]]
@@ -94,16 +94,16 @@ class GateScene:
         self.place = Place(rng)
         self._visits: list[_Visit] = []
         self.events: list[Span] = []
-        at = 0
+        frame = 0
         for number, name in enumerate(gate.acts[:num_acts]):
-            own = np.random.default_rng((*self._seed, _ACT, number))
-            cast = random_appearance(own), random_appearance(own)
-            at = self._add(own, name, cast, at)
-        self.num_frames = at + self._frames(1.0)
+            act_rng = np.random.default_rng((*self._seed, _ACT, number))
+            cast = random_appearance(act_rng), random_appearance(act_rng)
+            frame = self._add(act_rng, name, cast, frame)
+        self.num_frames = frame + self._frames(1.0)
 
     @property
     def size_wh(self) -> tuple[int, int]:
-        """Of the picture in px."""
+        """Width and height of the picture in px."""
         return self.place.size_wh
 
     def _frames(self, seconds: float) -> int:
@@ -116,7 +116,7 @@ class GateScene:
         cast: tuple[Appearance, Appearance],
         first_frame: int,
     ) -> int:
-        """Adds what one act brings; returns the frame at which the next one may begin."""
+        """Adds one act; returns the frame at which the next act may begin."""
         seconds = (PASSING | STAYING)[name]
         times_s = np.arange(self._frames(seconds)) / float(self.gate.fps)
         actors = BEHAVIOURS[name](rng, self.place, cast, times_s)
@@ -142,7 +142,7 @@ class GateScene:
         return max(stops) - self._frames(1.5)
 
     def _come(self, rng: np.random.Generator, actor: Actor, index: int) -> Actor:
-        """The way from outside of the picture to where an act begins."""
+        """The walk from outside of the picture to the start of an act."""
         spot, heading = actor.joints_m[0, Joint.PELVIS, [0, 2]], float(actor.headings[0])
         side = float(rng.choice([-1, 1])) if index == 0 else float(np.sign(spot[0]) or 1)
         start = (side * (self.place.camera.half_width_m(float(spot[1])) + BEYOND_M), spot[1])
@@ -151,7 +151,7 @@ class GateScene:
         return self._walk(way, actor, index)
 
     def _go(self, rng: np.random.Generator, actor: Actor, index: int) -> Actor:
-        """The way out of the picture from where an act ends."""
+        """The walk from the end of an act out of the picture."""
         x_m, z_m = (float(value) for value in actor.joints_m[-1, Joint.PELVIS, [0, 2]])
         side = float(rng.choice([-1, 1])) if index == 0 else float(np.sign(x_m) or 1)
         facing = float(actor.headings[-1])
@@ -180,7 +180,7 @@ class GateScene:
         return Actor(looks, np.array(joints), motion.heading[:count])
 
     def _join(self, *parts: Actor) -> Actor:
-        """One after the other, each beginning as the one before ends."""
+        """Joins motions. Each one is blended from the last pose of the previous one."""
         joints, headings = list(parts[0].joints_m), list(parts[0].headings)
         for part in parts[1:]:
             num_blended = min(self._frames(BLEND_S), len(part.headings))
@@ -193,7 +193,7 @@ class GateScene:
         return Actor(parts[0].looks, np.array(joints), np.array(headings))
 
     def _span(self, name: str, visits: list[_Visit], act: tuple[int, int]) -> tuple[float, float]:
-        """From when until when what is unusual goes on."""
+        """Start and end of the unusual behaviour, in seconds."""
         fps = float(self.gate.fps)
         if name == "fighting":
             return act[0] / fps, act[1] / fps
@@ -210,7 +210,7 @@ class GateScene:
         return min(frames) / fps, (max(frames) + 1) / fps
 
     def _box(self, visit: _Visit, frame: int) -> Box | None:
-        """Where a person is in the picture; None where too little of it is."""
+        """The box of a person in the picture; None: too little of the person is in the picture."""
         drawn = draw_person(
             self.place.camera,
             visit.joints_m[frame],
@@ -224,8 +224,8 @@ class GateScene:
         return box if min(sides) >= MIN_SIDE_PX and share >= LEAST_IN_PICTURE else None
 
     def tracks(self) -> dict[int, dict[int, Box]]:
-        """Boxes by person and frame, where a person is in the picture."""
-        found = {}
+        """Boxes by person and frame, for frames with the person in the picture."""
+        tracks = {}
         for number, visit in enumerate(self._visits, start=1):
             boxes = {
                 visit.first_frame + frame: box
@@ -234,8 +234,8 @@ class GateScene:
                 and (box := self._box(visit, frame)) is not None
             }
             if boxes:
-                found[number] = boxes
-        return found
+                tracks[number] = boxes
+        return tracks
 
     def frames(self) -> Iterator[npt.NDArray[np.uint8]]:
         """All frames in order, ``(height, width, 3)`` RGB."""
@@ -256,7 +256,7 @@ class GateScene:
 
 
 def _stand_again(actor: Actor, num_frames: int) -> Actor:
-    """An act at whose end all stand: who lies gets up the way he fell, slower."""
+    """The act with all people standing at its end: a fall is played backwards, more slowly."""
     heads = actor.joints_m[:, Joint.HEAD, 1]
     is_down = heads < UPRIGHT * actor.looks.height_m
     if not is_down[-1]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from scene.behaviours import BEHAVIOURS
 from scene.clips import ClipScene
-from scene.gate import GATES, GateScene, Happened
+from scene.gate import GATES, GateScene, GateTruth
 from scene.programme import FILMS, scene_spec
 from scene.scene import Scene, Track
 from vigil.pixels.video_writing import write_video
@@ -64,7 +64,7 @@ def make_clips(folder: Path, *, seed: int, num_scenes: int, num_clips: int) -> N
             future.result()
 
 
-def make_gate(number: int, folder: Path, *, seed: int, num_acts: int) -> Happened:
+def make_gate(number: int, folder: Path, *, seed: int, num_acts: int) -> GateTruth:
     """Draw and encode one long video into ``folder``; returns what happens in it."""
     gate = GATES[number]
     scene = GateScene(gate, seed=seed, num_acts=num_acts)
@@ -75,10 +75,10 @@ def make_gate(number: int, folder: Path, *, seed: int, num_acts: int) -> Happene
         fps=gate.fps,
         size_wh=scene.size_wh,
     )
-    return Happened(scene.events, scene.tracks())
+    return GateTruth(scene.events, scene.tracks())
 
 
-def make_gates(folder: Path, *, seed: int, num_acts: int) -> dict[str, Happened]:
+def make_gates(folder: Path, *, seed: int, num_acts: int) -> dict[str, GateTruth]:
     """All ``GATES`` into ``folder``, each in a process of its own; what happens, by video."""
     with _pool(len(GATES)) as pool:
         waiting = {

@@ -66,18 +66,18 @@ def explain_changes(words: argparse.Namespace) -> None:
 
 
 def watch(words: argparse.Namespace) -> None:
-    """Shows recordings, a camera or a stream to the trained models."""
+    """Runs the trained models on recordings, a camera or a stream."""
     from vigil.watch.command import watch_sources
 
     watch_sources(words.source, words.out, words.models, words.tell)
 
 
 def replay(words: argparse.Namespace) -> None:
-    """Says what other settings would have made of a watched source; no network runs."""
+    """Shows the events of a watched source under other settings, without running the models."""
+    from vigil.watch.replaying import format_diff
     from vigil.watch.replaying import replay as replay_source
-    from vigil.watch.replaying import tell_diff
 
-    print(tell_diff(replay_source(words.folder, words.set)))
+    print(format_diff(replay_source(words.folder, words.set)))
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -100,18 +100,29 @@ def build_parser() -> argparse.ArgumentParser:
     add("put-back", put_back)
     add("check-data", check_data)
     add("explain-changes", explain_changes)
-    own = add("watch", watch)
-    own.add_argument(
-        "source", nargs="+", help="a video, a folder of them, a camera's number, an address"
+    watching = add("watch", watch)
+    watching.add_argument(
+        "source",
+        nargs="+",
+        help="a video, a folder of videos, the number of a camera, or the address of a stream",
     )
-    own.add_argument("--out", type=Path, default=Path("watch"), help="gets a folder a source")
-    own.add_argument("--models", type=Path, default=Path("models"), help="the trained models")
-    own.add_argument(
-        "--tell", action="append", default=[], help="who is told of live events: apprise's address"
+    watching.add_argument(
+        "--out", type=Path, default=Path("watch"), help="the folder in which each source gets one"
     )
-    own = add("replay", replay)
-    own.add_argument("folder", type=Path, help="of one watched source")
-    own.add_argument("-S", "--set", action="append", default=[], help="as watch.raising.raise_at=2")
+    watching.add_argument(
+        "--models", type=Path, default=Path("models"), help="the folder of the trained models"
+    )
+    watching.add_argument(
+        "--tell",
+        action="append",
+        default=[],
+        help="an address for notifications of live events: file:<path>, or one of apprise",
+    )
+    replaying = add("replay", replay)
+    replaying.add_argument("folder", type=Path, help="the folder of one watched source")
+    replaying.add_argument(
+        "-S", "--set", action="append", default=[], help="a setting, as watch.raising.raise_at=2"
+    )
     return parser
 
 

@@ -14,7 +14,7 @@ from tiny_watch import FPS, models, scene_picture, watching, write_scene
 from vigil.plumbing.errors import InputError
 from vigil.watch.frames import Frame
 from vigil.watch.live import EVENT_LINES, LiveWatch, follow
-from vigil.watch.reading_live import Decoded, LiveReader, open_live
+from vigil.watch.reading_live import DecodedFrame, LiveReader, open_live
 from vigil.watch.sources import Camera
 from vigil.watch.telling import TO_TELL, TOLD, Teller, append_line, open_sinks, read_lines
 
@@ -50,10 +50,10 @@ def test_people_are_told_when_it_is_raised_and_it_is_kept_when_it_is_over(tmp_pa
     notes = Notes()
     watch = watch_of(tmp_path, notes)
     for index in range(70):
-        watch.see(frame_at(index))
+        watch.add(frame_at(index))
     assert not (tmp_path / EVENT_LINES).exists()
     for index in range(70, 140):
-        watch.see(frame_at(index))
+        watch.add(frame_at(index))
     watch.end()
     watch._teller.close()
     (event,) = read_lines(tmp_path / EVENT_LINES)
@@ -69,12 +69,12 @@ def test_a_loss_of_the_signal_is_told_at_once_and_counts_as_not_watched(tmp_path
     notes = Notes()
     watch = watch_of(tmp_path, notes)
     for index in range(65):
-        watch.see(frame_at(index))
+        watch.add(frame_at(index))
     watch.wait(6.4 + 4.0)
     watch.wait(6.4 + 6.0)
     watch.wait(6.4 + 7.0)
     for index in range(60):
-        watch.see(frame_at(index, 20 + index / FPS, lit=()))
+        watch.add(frame_at(index, 20 + index / FPS, lit=()))
     watch.end()
     watch._teller.close()
     kept = read_lines(tmp_path / EVENT_LINES)
@@ -91,7 +91,7 @@ def test_another_run_tells_other_events(tmp_path: Path):
         notes = Notes()
         watch = watch_of(tmp_path, notes, run)
         for index in range(80):
-            watch.see(frame_at(index))
+            watch.add(frame_at(index))
         watch.end()
         watch._teller.close()
         ids += [line["id"] for line in notes.told]
@@ -134,9 +134,9 @@ def test_apprise_is_asked_and_a_server_that_is_away_is_no_success(tmp_path: Path
     assert not sink.tell({"id": "a", "source": "door", "kind": "unusual"}, None)
 
 
-def frames_of(stamps: list[float | None]) -> Iterator[Decoded]:
+def frames_of(stamps: list[float | None]) -> Iterator[DecodedFrame]:
     for number, stamp in enumerate(stamps):
-        yield Decoded(stamp, np.full((4, 4, 3), number, np.uint8))
+        yield DecodedFrame(stamp, np.full((4, 4, 3), number, np.uint8))
 
 
 def test_a_reader_that_nobody_asks_keeps_the_newest_and_counts_the_others():
@@ -163,7 +163,7 @@ def test_a_stream_that_breaks_is_opened_again_after_longer_and_longer_waits():
     waits: list[float] = []
     now = [0.0]
 
-    def opener() -> Iterator[Decoded]:
+    def opener() -> Iterator[DecodedFrame]:
         one = next(tries, OSError("gone"))
         if isinstance(one, OSError):
             raise one

@@ -9,7 +9,7 @@ from tiny_watch import FPS, models, watching, write_scene
 
 from vigil.plumbing.errors import InputError
 from vigil.watch.recording import Recorder
-from vigil.watch.replaying import changed_settings, compare, replay, tell_diff
+from vigil.watch.replaying import changed_settings, compare, format_diff, replay
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +34,7 @@ def test_a_rule_that_asks_for_more_loses_the_short_one(watched: Path):
     diff = replay(watched, ["watch.raising.raise_at=2"])
     assert [event["start_s"] for event in diff["gone"]] == [12.5]
     assert [one["after"]["raised_s"] for one in diff["changed"]] == [pytest.approx(6.5, abs=0.01)]
-    assert "- 12.5 to 14.5 s" in tell_diff(diff)
+    assert "- 12.5 to 14.5 s" in format_diff(diff)
     stored = json.loads((watched / "replay" / "events.json").read_text())
     assert stored["rule"]["raise_at"] == 2
     assert len(json.loads((watched / "events.json").read_text())["events"]) == 2, "nothing is lost"
@@ -51,9 +51,9 @@ def test_a_minimum_length_is_told_as_a_change(watched: Path):
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        ("watch.stride_s=1", "networks would have to run again"),
-        ("watch.tracking.lost_s=2", "networks would have to run again"),
-        ("watch.judging.min_side_px=9", "networks would have to run again"),
+        ("watch.stride_s=1", "networks must run again"),
+        ("watch.tracking.lost_s=2", "networks must run again"),
+        ("watch.judging.min_side_px=9", "networks must run again"),
         ("watch.raising.raise_up=1", "no such parameter"),
         ("watch.raising.raise_at", "expected a setting and its value"),
         ("split.seed=1", "expected a setting and its value"),

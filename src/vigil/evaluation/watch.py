@@ -1,4 +1,4 @@
-"""What watching is worth on videos whose truth is known: numbers, curves and pictures."""
+"""Metrics of watched videos whose truth is known, with their curves and pictures."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from vigil.domain.measures.watch import Measured, frame_scores, match_videos, measure_watch
+from vigil.domain.measures.watch import MeasuredVideo, frame_scores, match_videos, measure_watch
 from vigil.domain.watched import Truth, WatchedVideo
 from vigil.pixels.sheets.watch import draw_scores
 from vigil.plumbing.records import write_csv
@@ -27,16 +27,16 @@ class WatchEvaluation:
         self._measured, self._settings = match_videos(videos, truths), settings
 
     def numbers(self) -> dict[str, Any]:
-        """All numbers, over all videos."""
+        """All metrics over all videos."""
         return measure_watch(self._measured, self._settings.false_track_share)
 
     def write_curves(self, folder: Path) -> None:
-        """Writes the tables behind the plots: events, and the scores of frames."""
-        rows = [row for name, one in self._measured.items() for row in _events(name, one)]
+        """Writes the data of the plots: events, and scores of frames."""
+        rows = [row for name, video in self._measured.items() for row in _events(name, video)]
         write_csv(pd.DataFrame(rows, columns=ALARM_COLUMNS), folder / "events.csv")
         parts = []
-        for name, one in self._measured.items():
-            scores = frame_scores(one)
+        for name, video in self._measured.items():
+            scores = frame_scores(video)
             parts.append(
                 pd.DataFrame(
                     {
@@ -53,28 +53,32 @@ class WatchEvaluation:
 
     def draw_pictures(self, folder: Path) -> None:
         """Draws the scores of each video over time."""
-        for name, one in self._measured.items():
-            scores = one.video.scores
+        for name, video in self._measured.items():
+            scores = video.results.scores
             columns = ["start_s", "end_s"]
             draw_scores(
                 name,
                 ((scores["start_s"] + scores["stop_s"]) / 2).to_numpy(),
                 scores["ratio"].to_numpy(),
-                list(one.truth.events[["kind", *columns]].itertuples(index=False, name=None)),
-                list(one.video.events[columns].itertuples(index=False, name=None)),
+                list(video.truth.events[["kind", *columns]].itertuples(index=False, name=None)),
+                list(video.results.events[columns].itertuples(index=False, name=None)),
                 folder / f"{name}.png",
             )
 
 
-def _events(name: str, one: Measured) -> list[tuple[Any, ...]]:
-    matched_true = {row for row, _ in one.matches.pairs}
-    matched_found = {column for _, column in one.matches.pairs}
-    true = [
+def _events(name: str, measured: MeasuredVideo) -> list[tuple[Any, ...]]:
+    matched_true = {row for row, _ in measured.matches.pairs}
+    matched_predicted = {column for _, column in measured.matches.pairs}
+    true_rows = [
         (name, "true", kind, start_s, end_s, int(number in matched_true))
-        for number, (kind, start_s, end_s) in enumerate(one.truth.events.itertuples(index=False))
+        for number, (kind, start_s, end_s) in enumerate(
+            measured.truth.events.itertuples(index=False)
+        )
     ]
-    found = [
-        (name, "found", "", start_s, end_s, int(number in matched_found))
-        for number, (start_s, _, end_s) in enumerate(one.video.events.itertuples(index=False))
+    predicted_rows = [
+        (name, "found", "", start_s, end_s, int(number in matched_predicted))
+        for number, (start_s, _, end_s) in enumerate(
+            measured.results.events.itertuples(index=False)
+        )
     ]
-    return [*true, *found]
+    return [*true_rows, *predicted_rows]

@@ -1,4 +1,4 @@
-"""A watched frame: boxes and ways of people, the alarm's score, and a banner while it is raised."""
+"""Draws a watched frame: boxes and paths of people, the score, and a banner during an event."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from vigil.pixels.pictures.picture import Picture
 
 STRIP_HEIGHT_PX = 48
 MARGIN_PX = 5
-HIGHEST_RATIO = 4.0  # what is above is drawn at the top of the strip
+HIGHEST_RATIO = 4.0  # higher ratios are drawn at the top of the strip
 GROUND: Colour = (36, 36, 36)
 GRID: Colour = (110, 110, 110)
 CURVE: Colour = (233, 180, 86)
@@ -27,11 +27,11 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Banner:
-    """What stands over a picture while an event goes on.
+    """The banner of a picture during an event.
 
     Attributes:
-        text: what happens.
-        is_alarm: whether it is an alarm, or something kept on record alone.
+        text: the text of the banner.
+        is_alarm: whether the event is an alarm. A suppressed event is none.
     """
 
     text: str
@@ -39,12 +39,12 @@ class Banner:
 
 
 def colour_of(track_id: int) -> Colour:
-    """The colour of a track, the same in each picture."""
+    """The colour of a track, the same in all pictures."""
     return PALETTE_BGR[track_id % len(PALETTE_BGR)]
 
 
 def shown_size(size_wh: tuple[int, int]) -> tuple[int, int]:
-    """Of a watched frame of a source of this size: with the strip below, even as H.264 asks."""
+    """The size of a drawn frame: with the strip below, and even sides, as H.264 requires."""
     width, height = size_wh
     return width + width % 2, height + height % 2 + STRIP_HEIGHT_PX
 
@@ -56,7 +56,7 @@ def draw_strip(
     ratios: Floats,
     spans: Sequence[tuple[float, float, bool]],
 ) -> Picture:
-    """The whole source's score over time, (STRIP_HEIGHT_PX, width_px, 3).
+    """The score over time of the whole source, (STRIP_HEIGHT_PX, width_px, 3).
 
     Args:
         middles_s: (N,) the middle of each window.
@@ -90,26 +90,26 @@ def draw_watched(
     picture: Picture,
     boxes_xyxy: Boxes,
     track_ids: Sequence[int],
-    trails: Sequence[Floats],
+    paths: Sequence[Floats],
     *,
     clock: str,
     banner: Banner | None = None,
     places: Boxes | None = None,
 ) -> Picture:
-    """A copy of a (H, W, 3) BGR picture with what is known of it.
+    """A copy of a (H, W, 3) BGR picture with boxes, paths, time and banner.
 
     Args:
-        boxes_xyxy: (N, 4) of the people in it.
-        track_ids: their numbers.
-        trails: (K, 2) where each stood in the seconds before, px.
-        clock: the time, as it is to be read.
-        places: (M, 4) what is unusual.
+        boxes_xyxy: (N, 4) boxes of people, px.
+        track_ids: N track numbers.
+        paths: N arrays (K, 2) of earlier positions, px.
+        clock: the time as text.
+        places: (M, 4) boxes of unusual places, px.
     """
     drawn = picture.copy()
     labels = []
-    for track_id, trail in zip(track_ids, trails, strict=True):
-        if len(trail) > 1:
-            points = trail.round().astype(np.int32)[:, None]
+    for track_id, path in zip(track_ids, paths, strict=True):
+        if len(path) > 1:
+            points = path.round().astype(np.int32)[:, None]
             cv2.polylines(drawn, [points], False, colour_of(track_id), 1, cv2.LINE_AA)
     if places is not None:
         for x1, y1, x2, y2 in places.round().astype(int).tolist():
@@ -136,11 +136,11 @@ def _bottom(picture: Picture) -> int:
 
 
 def with_strip(picture: Picture, strip: Picture, time_s: float, duration_s: float) -> Picture:
-    """A watched frame with the strip below it and a line where it is in time; of even sides."""
+    """A drawn frame with the strip below it, and a line at its time. Both sides are even."""
     height, width = picture.shape[:2]
     even = cv2.copyMakeBorder(picture, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE)
     below = strip.copy()
-    at = int(_across(np.array([time_s]), duration_s, strip.shape[1])[0])
-    below[:, max(at - 1, 0) : at + 1] = CURSOR
+    column = int(_across(np.array([time_s]), duration_s, strip.shape[1])[0])
+    below[:, max(column - 1, 0) : column + 1] = CURSOR
     joined: Picture = np.concatenate([even.astype(np.uint8, copy=False), below])
     return joined

@@ -1,10 +1,10 @@
-"""One pass over the frames of a source: what the models find in it.
+"""Runs all models on the frames of a source, in one pass.
 
     frames -> detector (every detect_every_s, in batches) -> tracker -> classifier
            -> alarm (windows)
 
-What is found is handed out step by step, and nothing is kept that grows with the source but one
-judgement a track.
+The results are returned step by step. Apart from one judgement per track, the memory does not grow
+with the length of the source.
 """
 
 from collections import deque
@@ -18,36 +18,36 @@ from vigil.settings.watch import Watch
 from vigil.watch.frames import Frame
 from vigil.watch.judging import Judgement, TrackJudge
 from vigil.watch.models import Models
-from vigil.watch.scoring import Scored, WindowScorer
+from vigil.watch.scoring import WindowScore, WindowScorer
 
 EDGE_S = 1e-6
 
 
 @dataclass
 class Step:
-    """What a few frames brought.
+    """The results of a few frames.
 
     Attributes:
-        found: what the detector found, with the frame it was shown.
-        seen: boxes of tracks.
-        scored: windows that ended.
+        detections: frame index, time and boxes of each picture that the detector got.
+        boxes: boxes of tracks.
+        scores: scores of the windows that ended.
     """
 
-    found: list[tuple[int, float, Detections]] = field(default_factory=list)
-    seen: list[TrackedBox] = field(default_factory=list)
-    scored: list[Scored] = field(default_factory=list)
+    detections: list[tuple[int, float, Detections]] = field(default_factory=list)
+    boxes: list[TrackedBox] = field(default_factory=list)
+    scores: list[WindowScore] = field(default_factory=list)
 
 
 class Analysis:
-    """Shows frames to the models, in order."""
+    """Runs the models on frames, in order."""
 
     def __init__(self, models: Models, settings: Watch, batch_size: int | None = None) -> None:
-        """Args: batch_size: in place of the settings', as for a stream that cannot wait."""
+        """Args: batch_size: replaces that of the settings, as for a stream that cannot wait."""
         self._models, self._settings = models, settings
         self._batch_size = batch_size or settings.batch_size
         tracking = settings.tracking
         self._tracker = Tracker(tracking)
-        # A track may tell of boxes of before it was confirmed, and of a gap that it came back from.
+        # Earlier frames are kept: a track is judged from its confirmation on, and after a gap.
         self._memory_s = tracking.lost_s + tracking.confirm_s + 2 * settings.detect_every_s
         self._judge = TrackJudge(models.classifier, settings.judging, self._memory_s)
         self._scorer = WindowScorer(models.alarm, settings.window_s, settings.stride_s)
@@ -57,61 +57,61 @@ class Analysis:
 
     @property
     def judgements(self) -> dict[int, Judgement]:
-        """What the classifier says of each track so far."""
+        """The classifier's judgement of each track so far."""
         return self._judge.judgements
 
     def push(self, frame: Frame) -> Step:
-        """Takes the next frame."""
+        """Adds the next frame."""
         is_due = frame.time_s - self._due_s >= self._settings.detect_every_s - EDGE_S
         if is_due:
             self._due_s = frame.time_s
         self._frames.append((frame, is_due))
         self._num_due += is_due
-        step = Step(scored=self._scorer.push(frame.picture[..., ::-1], frame.time_s))
+        step = Step(scores=self._scorer.push(frame.picture[..., ::-1], frame.time_s))
         if self._num_due == self._batch_size:
             self._detect(step)
         return step
 
     def end(self, stop_s: float) -> Step:
-        """Takes the end of the source, or of a part of it before a loss of the signal."""
-        step = Step(scored=self._scorer.end(stop_s))
+        """Ends the source, or a part of it before a loss of the signal."""
+        step = Step(scores=self._scorer.end(stop_s))
         self._detect(step)
         return step
 
     def _detect(self, step: Step) -> None:
-        """Goes through the frames that wait: a batch for the detector, then one by one."""
+        """Runs detector, tracker and classifier on the waiting frames."""
         pictures = [
             np.ascontiguousarray(frame.picture[..., ::-1])
             for frame, is_due in self._frames
             if is_due
         ]
         num_missing = self._batch_size - len(pictures)
-        # A batch is always full, so that a source's last pictures round as all others.
-        found = self._models.detector.detect_batch(
+        # The last batch is filled up, since rounding may depend on the batch size.
+        batch = self._models.detector.detect_batch(
             [*pictures, *pictures[-1:] * num_missing], self._settings.suppression
         )
-        results = iter(found)
+        results = iter(batch)
         for frame, is_due in self._frames:
-            self._judge.see_frame(frame)
+            self._judge.add_frame(frame)
             if is_due:
                 self._track(frame, _rounded(next(results)), step)
         self._judge.judge()
         self._frames.clear()
         self._num_due = 0
 
-    def _track(self, frame: Frame, found: Detections, step: Step) -> None:
-        step.found.append((frame.index, frame.time_s, found))
-        seen = self._tracker.update(found, frame.index, frame.time_s)
-        for one in seen:
-            self._judge.see_track(one)
+    def _track(self, frame: Frame, detections: Detections, step: Step) -> None:
+        step.detections.append((frame.index, frame.time_s, detections))
+        boxes = self._tracker.update(detections, frame.index, frame.time_s)
+        for box in boxes:
+            self._judge.add_box(box)
         self._judge.forget(frame.time_s - self._memory_s)
-        step.seen += seen
+        step.boxes += boxes
 
 
-def _rounded(found: Detections) -> Detections:
-    """As they are stored, so that a run from the file goes the same way."""
+def _rounded(detections: Detections) -> Detections:
+    """Rounded as in the stored file, so that a run from the file has the same results."""
     return Detections(
-        found.boxes_xyxy.round(COORDINATE_DECIMALS),
-        found.scores.round(SCORE_DECIMALS),
-        found.labels,
+        detections.boxes_xyxy.round(COORDINATE_DECIMALS),
+        detections.scores.round(SCORE_DECIMALS),
+        detections.labels,
     )

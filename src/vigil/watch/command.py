@@ -19,15 +19,15 @@ from vigil.watch.sources import Camera, Recording, find_sources
 
 
 def watch_sources(words: Sequence[str], out: Path, models: Path, tell: Sequence[str]) -> None:
-    """Watches what is named; settings are those of `params.yaml`.
+    """Watches the named sources, with the settings of `params.yaml`.
 
     Args:
-        out: the folder that gets a folder for each source.
+        out: the folder in which each source gets a folder.
         models: the folder of the trained models.
-        tell: addresses of who is to be told of events, as apprise writes them; of a live source.
+        tell: addresses for notifications, `file:<path>` or of apprise; for live sources only.
 
     Raises:
-        InputError: a source or a model that cannot be used.
+        InputError: a source or a model cannot be used.
     """
     sources = find_sources(words)
     sections = check_sections(read_params(), project_sections())
@@ -36,9 +36,9 @@ def watch_sources(words: Sequence[str], out: Path, models: Path, tell: Sequence[
     assert isinstance(dataset, Dataset)
     files = ModelFiles.below(models)
     digests = files.digests()
-    cameras = [one for one in sources if isinstance(one, Camera)]
+    cameras = [source for source in sources if isinstance(source, Camera)]
     if tell and not cameras:
-        raise InputError("--tell: expected a camera or a stream, whose events are news")
+        raise InputError("--tell: expected a camera or a stream, got recordings")
     if cameras:
         from vigil.watch.live import watch_live
 

@@ -1,4 +1,4 @@
-"""Events of a source by its stored findings, as a record: no network runs."""
+"""Events of a source from its stored tables, without a run of a network."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,21 +17,21 @@ from vigil.settings.watch import Watch
 from vigil.watch.findings import Findings
 
 LEAST_PART = 0.1
-"""IoU of a place that is unusual with a person's box, from which on that person takes part."""
+"""A person takes part in an event if a box of the person has this IoU with an unusual place."""
 
 
 def scored_windows(findings: Findings, settings: Watch) -> list[ScoredWindow]:
-    """The windows of a source, each with the people who take part in what is unusual."""
+    """The windows of a source, each with the tracks that take part in its unusual activity."""
     kept = findings.kept_tracks(settings.judging.least_probability)
     places = dict(list(findings.evidence.groupby("start_s")))
     columns = ["start_s", "stop_s", "ratio"]
     windows = []
     for start_s, stop_s, ratio in findings.scores[columns].itertuples(index=False):
-        own = places.get(start_s)
+        unusual = places.get(start_s)
         tracks: set[int] = set()
-        if own is not None:
+        if unusual is not None:
             during = kept[(kept["time_s"] >= start_s) & (kept["time_s"] < stop_s)]
-            overlap = pairwise_iou(during[CORNERS].to_numpy(), own[CORNERS].to_numpy())
+            overlap = pairwise_iou(during[CORNERS].to_numpy(), unusual[CORNERS].to_numpy())
             tracks = set(during.loc[(overlap >= LEAST_PART).any(axis=1), "track_id"].tolist())
         windows.append(ScoredWindow(start_s, stop_s, ratio, frozenset(tracks)))
     return windows
@@ -43,7 +43,7 @@ def events_of(
     """All events of a source.
 
     Raises:
-        InputError: stored scores that are not finite, or not in order.
+        InputError: stored scores are not finite or not in order.
     """
     return find_events(scored_windows(findings, settings), settings.raising, gaps)
 
@@ -51,7 +51,7 @@ def events_of(
 def describe_event(
     event: Event, source: str, findings: Findings, settings: Watch
 ) -> dict[str, Any]:
-    """An event as `events.json` has it.
+    """The entry of an event in `events.json`.
 
     Args:
         source: the digest of the source.
@@ -65,8 +65,10 @@ def describe_event(
         if event.peak_start_s <= nearest_s < event.peak_stop_s:
             at_peak = kept[kept["time_s"] == nearest_s]
             boxes = [
-                {"track_id": int(n), "box_xyxy": [round(float(edge), 3) for edge in box]}
-                for n, box in zip(at_peak["track_id"], at_peak[CORNERS].to_numpy(), strict=True)
+                {"track_id": int(track_id), "box_xyxy": [round(float(edge), 3) for edge in box]}
+                for track_id, box in zip(
+                    at_peak["track_id"], at_peak[CORNERS].to_numpy(), strict=True
+                )
             ]
     follows = event.follows_s
     return {
@@ -89,10 +91,10 @@ def describe_event(
 def describe_events(
     events: Sequence[Event], source: str, findings: Findings, settings: Watch
 ) -> dict[str, Any]:
-    """`events.json`: the events, the rule that made them, and how often they came."""
+    """The content of `events.json`: the events, their rule, and the rate of alarms."""
     lost_s = sum(event.end_s - event.start_s for event in events if event.kind == SIGNAL_LOST)
     watched_s = findings.facts.duration_s - lost_s
-    alarms = [one for one in events if one.kind != SIGNAL_LOST and not one.suppressed]
+    alarms = [event for event in events if event.kind != SIGNAL_LOST and not event.suppressed]
     rate = rate_per_hour(len(alarms), watched_s)
     return {
         "events": [describe_event(event, source, findings, settings) for event in events],
@@ -106,13 +108,13 @@ def describe_events(
             "seen": round(rate.per_hour, 3),
             "low_95": round(rate.low, 3),
             "high_95": round(rate.high, 3),
-            "upper_bound_95": round(rate.most, 3),
+            "upper_bound_95": round(rate.upper_bound, 3),
         },
     }
 
 
 def write_events(content: Mapping[str, Any], file: Path) -> None:
-    """Writes what `describe_events` gives."""
+    """Writes the result of `describe_events`."""
     write_json(content, file)
 
 
@@ -120,7 +122,7 @@ def read_events(file: Path) -> list[dict[str, Any]]:
     """The events of an `events.json`.
 
     Raises:
-        InputError: no such file, or not one of events.
+        InputError: the file is missing, or has another format.
     """
     content = read_json(file)
     try:
@@ -130,7 +132,7 @@ def read_events(file: Path) -> list[dict[str, Any]]:
             and all(np.isfinite([e["start_s"], e["raised_s"], e["end_s"], e["peak_score"]]))
             for e in events
         ):  # fmt: skip
-            raise ValueError("events of another form")
+            raise ValueError("a value of another type")
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"{file}: expected events, got {shorten(str(error) or content)}") from None
     return events

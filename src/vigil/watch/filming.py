@@ -1,7 +1,7 @@
-"""The pictures of a watched source: the annotated video, and a picture and a video of each event.
+"""Writes the pictures of a source: the annotated video, and a picture and a video of each event.
 
-The source is decoded once more for these: whether a track is a person's, and where an event ends,
-is known only after all of it was seen.
+The source is decoded a second time for them, since the judgements of tracks and the ends of events
+are known only at the end of the source.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -31,15 +31,15 @@ from vigil.watch.frames import Frame
 
 CODEC = "h264_quick"
 UNIT_S = Fraction(1, 90_000)
-"""What time stamps of the videos count, so that their clock is the source's at any rate."""
+"""The unit of the videos' time stamps, fine enough for the times of any source."""
 ANNOTATED, EVENTS = "annotated.mp4", "events"
 
 Record = Mapping[str, Any]
-"""An event, as `events.json` has it."""
+"""An entry of `events.json`."""
 
 
 def clock_text(time_s: float) -> str:
-    """Minutes, seconds and tenths, hours where there are any."""
+    """Minutes, seconds and tenths; with hours from one hour on."""
     tenths = int(time_s * 10 + 1e-6)
     minutes, rest = divmod(tenths, 600)
     hours, minutes = divmod(minutes, 60)
@@ -47,13 +47,13 @@ def clock_text(time_s: float) -> str:
     return f"{hours}:{text}" if hours else text
 
 
-class Watched:
-    """Draws what is known of each frame of a source."""
+class FramePainter:
+    """Draws boxes, paths, scores and alarms on the frames of a source."""
 
     def __init__(self, findings: Findings, events: Sequence[Record], settings: Watch) -> None:
         self._facts, self._settings = findings.facts, settings
         kept = findings.kept_tracks(settings.judging.least_probability)
-        self._by_frame = {int(index): own for index, own in kept.groupby("frame_index")}
+        self._by_frame = {int(index): boxes for index, boxes in kept.groupby("frame_index")}
         self._events = [event for event in events if event["kind"] != SIGNAL_LOST]
         self._evidence = findings.evidence
         scores = findings.scores
@@ -66,40 +66,40 @@ class Watched:
             scores["ratio"].to_numpy(np.float64),
             spans,
         )
-        self._trails: dict[int, list[tuple[float, float, float]]] = {}
+        self._paths: dict[int, list[tuple[float, float, float]]] = {}
 
     def draw(self, frame: Frame) -> tuple[Picture, Picture]:
-        """A frame with boxes, BGR, without and with the strip; frames come in order."""
-        own = self._by_frame.get(frame.index)
-        ids, boxes = ([], np.empty((0, 4))) if own is None else _boxes_of(own)
+        """An annotated frame, BGR, without and with the strip. Frames must come in order."""
+        rows = self._by_frame.get(frame.index)
+        ids, boxes = ([], np.empty((0, 4))) if rows is None else _boxes_of(rows)
         drawn = draw_watched(
             frame.picture,
             boxes,
             ids,
-            self._trails_of(ids, boxes, frame.time_s),
+            self._paths_of(ids, boxes, frame.time_s),
             clock=clock_text(frame.time_s),
             banner=self._banner_at(frame.time_s),
             places=self._places_at(frame.time_s),
         )
         return drawn, with_strip(drawn, self._strip, frame.time_s, self._facts.duration_s)
 
-    def _trails_of(self, ids: Sequence[int], boxes: np.ndarray, time_s: float) -> list[np.ndarray]:
-        trails = []
+    def _paths_of(self, ids: Sequence[int], boxes: np.ndarray, time_s: float) -> list[np.ndarray]:
+        paths = []
         for track_id, (x1, _, x2, y2) in zip(ids, boxes.tolist(), strict=True):
-            own = self._trails.setdefault(track_id, [])
-            own.append((time_s, (x1 + x2) / 2, y2))
-            while time_s - own[0][0] > self._settings.pictures.trail_s:
-                own.pop(0)
-            trails.append(np.array(own)[:, 1:])
-        # Who is gone leaves no trail behind, nor anything in memory.
-        self._trails = {n: self._trails[n] for n in ids}
-        return trails
+            path = self._paths.setdefault(track_id, [])
+            path.append((time_s, (x1 + x2) / 2, y2))
+            while time_s - path[0][0] > self._settings.pictures.trail_s:
+                path.pop(0)
+            paths.append(np.array(path)[:, 1:])
+        # The paths of tracks that are not in this frame are dropped.
+        self._paths = {track_id: self._paths[track_id] for track_id in ids}
+        return paths
 
     def _banner_at(self, time_s: float) -> Banner | None:
         for event in self._events:
             if event["start_s"] <= time_s < event["end_s"]:
                 name = "unusual" if not event["suppressed"] else f"no alarm: {event['suppressed']}"
-                text = f"{name}   {event['peak_score']:.1f} x threshold at the most"
+                text = f"{name}   peak {event['peak_score']:.1f} x threshold"
                 return Banner(text, not event["suppressed"])
         return None
 
@@ -109,30 +109,30 @@ class Watched:
         return np.asarray(unusual[CORNERS].to_numpy(np.float64))
 
 
-def _boxes_of(own: pd.DataFrame) -> tuple[list[int], np.ndarray]:
-    return own["track_id"].tolist(), own[CORNERS].to_numpy(np.float64)
+def _boxes_of(rows: pd.DataFrame) -> tuple[list[int], np.ndarray]:
+    return rows["track_id"].tolist(), rows[CORNERS].to_numpy(np.float64)
 
 
 @dataclass
 class _Film:
-    """A video that is being written."""
+    """An unfinished video."""
 
     start_s: float
     stop_s: float
     writer: VideoWriter
 
-    def write(self, shown: Picture, time_s: float) -> None:
+    def write(self, picture: Picture, time_s: float) -> None:
         stamp = round((time_s - self.start_s) / UNIT_S)
-        self.writer.write(np.ascontiguousarray(shown[..., ::-1]), max(stamp, 0))
+        self.writer.write(np.ascontiguousarray(picture[..., ::-1]), max(stamp, 0))
 
 
-class FilmCrew:
-    """Films a source and its events into a folder that is there."""
+class FilmWriter:
+    """Writes the videos and pictures of a source and its events into an existing folder."""
 
     def __init__(
         self, findings: Findings, events: Sequence[Record], settings: Watch, folder: Path
     ) -> None:
-        self._watched = Watched(findings, events, settings)
+        self._painter = FramePainter(findings, events, settings)
         self._size_wh = shown_size(findings.facts.size_wh)
         self._fps = Fraction(findings.facts.fps).limit_denominator(10_000)
         self._folder, self._settings = folder, settings.pictures
@@ -144,14 +144,14 @@ class FilmCrew:
         self._films: list[_Film] = []
 
     def film(self, frames: Iterator[Frame]) -> None:
-        """Goes through the source once."""
+        """Writes all videos and pictures, from all frames of the source."""
         if self._waiting:
             (self._folder / EVENTS).mkdir()
         try:
             if self._settings.annotated:
                 self._start(0.0, float("inf"), self._folder / ANNOTATED)
             for frame in frames:
-                self._see(frame)
+                self._add(frame)
         finally:
             self._end_films(float("inf"))
 
@@ -162,12 +162,12 @@ class FilmCrew:
         self._films.append(_Film(start_s, stop_s, writer))
 
     def _end_films(self, time_s: float) -> None:
-        over = [film for film in self._films if film.stop_s <= time_s]
+        finished = [film for film in self._films if film.stop_s <= time_s]
         self._films = [film for film in self._films if film.stop_s > time_s]
-        for film in over:
+        for film in finished:
             film.writer.close()
 
-    def _see(self, frame: Frame) -> None:
+    def _add(self, frame: Frame) -> None:
         for event in list(self._waiting):
             start_s = max(0.0, event["start_s"] - self._settings.before_s)
             if frame.time_s < start_s:
@@ -181,9 +181,9 @@ class FilmCrew:
         due = [event for event in self._peaks if frame.time_s >= event["peak_s"] - 0.5 / self._fps]
         if not self._films and not due:
             return
-        drawn, shown = self._watched.draw(frame)
+        annotated, with_scores = self._painter.draw(frame)
         for event in due:
-            write_picture(drawn, self._folder / EVENTS / f"{event['id']}.jpg")
+            write_picture(annotated, self._folder / EVENTS / f"{event['id']}.jpg")
             self._peaks.remove(event)
         for film in self._films:
-            film.write(shown, frame.time_s)
+            film.write(with_scores, frame.time_s)

@@ -1,6 +1,6 @@
-"""What the models found in a source, as tables: all that events and pictures are made of.
+"""Tables of the models' results on a source. Events and pictures are made from these tables.
 
-No number in here depends on when an event is raised, or on which tracks count as people.
+No number in these tables depends on the settings of events, or on `least_probability`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,7 +26,7 @@ from vigil.plumbing.errors import InputError, shorten
 from vigil.plumbing.records import read_csv, read_json, write_csv, write_json
 from vigil.watch.analysis import Step
 from vigil.watch.judging import Judgement
-from vigil.watch.scoring import Scored
+from vigil.watch.scoring import WindowScore
 
 DETECTION_TYPES = {"frame_index": np.int64, "time_s": np.float64}
 JUDGEMENT_TYPES = {"track_id": np.int64, "num_sequences": np.int64, "probability": np.float64}
@@ -45,18 +45,18 @@ EVIDENCE_TYPES = {
 }
 DECIMALS = {"time_s": 6, "start_s": 6, "stop_s": 6, "probability": 6, **dict.fromkeys(CORNERS, 3)}
 UNJUDGED = -1.0
-"""The probability of a track without a sequence of crops that could be looked at."""
+"""The probability of a track without a full sequence of crops."""
 
 
 @dataclass(frozen=True)
 class SourceFacts:
-    """What is known of a source once all of it was seen.
+    """Size and length of a source.
 
     Attributes:
-        size_wh: of its frames, px.
-        num_frames: that were decoded.
-        duration_s: until the end of the last frame.
-        fps: frames a second, the mean.
+        size_wh: width and height of its frames, px.
+        num_frames: decoded frames.
+        duration_s: time until the end of the last frame.
+        fps: the mean number of frames per second.
     """
 
     size_wh: tuple[int, int]
@@ -67,14 +67,14 @@ class SourceFacts:
 
 @dataclass(frozen=True)
 class Findings:
-    """Tables of what was found.
+    """The tables of a source.
 
     Attributes:
-        facts: of the source.
-        tracks: `TRACK_COLUMNS`, a box on every frame between a track's first and last one.
-        judgements: `track_id`, `num_sequences`, `probability`; `UNJUDGED` where there are none.
-        scores: `start_s`, `stop_s`, `ratio` and the ratio of each scorer, of each window.
-        evidence: places that are unusual, by the `start_s` of their window.
+        facts: size and length of the source.
+        tracks: `TRACK_COLUMNS`, with a box on every frame from the first to the last of a track.
+        judgements: `track_id`, `num_sequences`, and `probability` or `UNJUDGED`.
+        scores: `start_s`, `stop_s`, `ratio` and the ratio of each scorer, for each window.
+        evidence: unusual places, each with the `start_s` of its window.
     """
 
     facts: SourceFacts
@@ -84,7 +84,7 @@ class Findings:
     evidence: pd.DataFrame
 
     def kept_tracks(self, least_probability: float) -> pd.DataFrame:
-        """The tracks of people: those that the classifier does not refuse."""
+        """The boxes of the tracks that the classifier does not refuse."""
         return self.tracks[self.tracks["track_id"].isin(self.kept_ids(least_probability))]
 
     def kept_ids(self, least_probability: float) -> set[int]:
@@ -96,41 +96,48 @@ class Findings:
 
 @dataclass
 class Collected:
-    """Findings of a source while it goes by."""
+    """The collected results of all frames so far."""
 
-    found: list[tuple[int, float, Detections]] = field(default_factory=list)
-    seen: list[TrackedBox] = field(default_factory=list)
-    scored: list[Scored] = field(default_factory=list)
+    detections: list[tuple[int, float, Detections]] = field(default_factory=list)
+    boxes: list[TrackedBox] = field(default_factory=list)
+    scores: list[WindowScore] = field(default_factory=list)
 
     def add(self, step: Step) -> None:
-        """Takes what a few frames brought."""
-        self.found += step.found
-        self.seen += step.seen
-        self.scored += step.scored
+        """Adds the results of a few frames."""
+        self.detections += step.detections
+        self.boxes += step.boxes
+        self.scores += step.scores
 
 
-def detection_table(found: Sequence[tuple[int, float, Detections]]) -> pd.DataFrame:
+def detection_table(pictures: Sequence[tuple[int, float, Detections]]) -> pd.DataFrame:
     """`frame_index`, `time_s`, `label`, `score` and corners of all boxes."""
-    images = [f"{index} {time_s!r}" for index, time_s, _ in found]
-    table = as_table(images, [one for _, _, one in found])
-    counts = [len(one) for _, _, one in found]
-    table.insert(0, "frame_index", np.repeat([index for index, _, _ in found], counts).astype(int))
-    table.insert(1, "time_s", np.repeat([time_s for _, time_s, _ in found], counts).astype(float))
+    images = [f"{index} {time_s!r}" for index, time_s, _ in pictures]
+    table = as_table(images, [detections for _, _, detections in pictures])
+    counts = [len(detections) for _, _, detections in pictures]
+    table.insert(
+        0, "frame_index", np.repeat([index for index, _, _ in pictures], counts).astype(int)
+    )
+    table.insert(
+        1, "time_s", np.repeat([time_s for _, time_s, _ in pictures], counts).astype(float)
+    )
     return table[["frame_index", "time_s", *DETECTION_COLUMNS[1:]]]
 
 
 def judgement_table(judgements: Mapping[int, Judgement]) -> pd.DataFrame:
-    """What the classifier says of each track."""
+    """The classifier's judgement of each track."""
     rows = [
-        (n, own.num_sequences, UNJUDGED if own.probability is None else own.probability)
-        for n, own in sorted(judgements.items())
+        (track_id, each.num_sequences, UNJUDGED if each.probability is None else each.probability)
+        for track_id, each in sorted(judgements.items())
     ]
     return pd.DataFrame(rows, columns=list(JUDGEMENT_TYPES)).astype(JUDGEMENT_TYPES)
 
 
-def score_table(scored: Sequence[Scored]) -> pd.DataFrame:
+def score_table(scores: Sequence[WindowScore]) -> pd.DataFrame:
     """The ratios of each window."""
-    rows = [(o.start_s, o.stop_s, o.ratio, *(o.ratios[name] for name in SCORERS)) for o in scored]
+    rows = [
+        (score.start_s, score.stop_s, score.ratio, *(score.ratios[name] for name in SCORERS))
+        for score in scores
+    ]
     table = pd.DataFrame(rows, columns=list(SCORE_TYPES)).astype(SCORE_TYPES)
     for name in ("ratio", *SCORERS):
         table[name] = (
@@ -139,12 +146,12 @@ def score_table(scored: Sequence[Scored]) -> pd.DataFrame:
     return table
 
 
-def evidence_table(scored: Sequence[Scored]) -> pd.DataFrame:
-    """The places of each window that are unusual."""
+def evidence_table(scores: Sequence[WindowScore]) -> pd.DataFrame:
+    """The unusual places of each window."""
     rows = [
-        (window.start_s, own.channel, own.time_s, *own.box_xyxy, own.ratio)
-        for window in scored
-        for own in window.evidence
+        (score.start_s, place.channel, place.time_s, *place.box_xyxy, place.ratio)
+        for score in scores
+        for place in score.evidence
     ]
     return pd.DataFrame(rows, columns=list(EVIDENCE_TYPES)).astype(EVIDENCE_TYPES)
 
@@ -156,18 +163,18 @@ def write_findings(
     times_s: Sequence[float],
     folder: Path,
 ) -> None:
-    """Writes the tables of a source into a folder that is there.
+    """Writes the tables of a source into an existing folder.
 
     Args:
-        times_s: when each frame is shown.
+        times_s: the time of each frame.
     """
-    tracks = fill_tracks(track_table(collected.seen), np.array(times_s))
-    _write(detection_table(collected.found), folder / "detections.csv")
+    tracks = fill_tracks(track_table(collected.boxes), np.array(times_s))
+    _write(detection_table(collected.detections), folder / "detections.csv")
     write_track_table(tracks, folder / "tracks.csv")
     write_mot(tracks, folder / "tracks.txt")
     _write(judgement_table(judgements), folder / "judgements.csv")
-    _write(score_table(collected.scored), folder / "scores.csv")
-    _write(evidence_table(collected.scored), folder / "evidence.csv")
+    _write(score_table(collected.scores), folder / "scores.csv")
+    _write(evidence_table(collected.scores), folder / "evidence.csv")
     content = {
         "size_wh": list(facts.size_wh),
         "num_frames": facts.num_frames,
@@ -183,10 +190,10 @@ def _write(table: pd.DataFrame, file: Path) -> None:
 
 
 def read_findings(folder: Path) -> Findings:
-    """Reads what `write_findings` wrote.
+    """Reads the files of `write_findings`.
 
     Raises:
-        InputError: a file is missing, or not of that form.
+        InputError: a file is missing, or has another format.
     """
     content: Any = read_json(folder / "source.json")
     try:

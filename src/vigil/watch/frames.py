@@ -1,4 +1,4 @@
-"""Frames of a source, with the times at which they are shown."""
+"""Reads the frames of a source, with their times."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,8 +16,8 @@ class Frame:
     """A frame.
 
     Attributes:
-        index: 0-based, of all frames that were decoded.
-        time_s: when it is shown, from the first one.
+        index: 0-based number of the decoded frame.
+        time_s: its time, counted from the first frame.
         picture: (H, W, 3) BGR.
     """
 
@@ -27,17 +27,22 @@ class Frame:
 
 
 def read_frames(path: Path, picture_fps: Fraction) -> Iterator[Frame]:
-    """The frames of a file, or of a folder of numbered pictures, each once and in order.
+    """The frames of a file, or of a folder of numbered pictures, in order.
+
+    Args:
+        picture_fps: frames per second of numbered pictures and raw streams.
 
     Raises:
-        InputError: what cannot be read, or whose clock jumps back.
+        InputError: the source cannot be read, or its times do not increase.
     """
     fps: Fraction | None = None
     first_s: float | None = None
     last_s = -1.0
     frames: Iterator[SourceFrame] = iter(open_source(path, picture_fps))
     for index, frame in enumerate(frames):
-        if frame.time is None and fps is None:  # a raw stream: evenly spaced
+        if (
+            frame.time is None and fps is None
+        ):  # a raw stream has no times: frames are evenly spaced
             guess = guess_times(path, picture_fps)
             fps = guess.fps if guess else picture_fps
         seconds = float(index / fps) if fps is not None else float(frame.time or 0.0)

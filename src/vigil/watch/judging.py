@@ -1,4 +1,4 @@
-"""Which tracks are people's: the classifier looks at the crops of each."""
+"""Decides which tracks show people: the classifier judges the crops of each track."""
 
 from collections import deque
 from dataclasses import dataclass, field
@@ -19,20 +19,20 @@ Crops = npt.NDArray[np.uint8]
 
 
 @dataclass
-class _Cut:
-    """What is cut of a track so far."""
+class _Cutting:
+    """The last box of a track, and the crops of its unfinished sequence."""
 
     last: TrackedBox
-    waiting: list[Crops] = field(default_factory=list)
+    crops: list[Crops] = field(default_factory=list)
 
 
 @dataclass
 class Judgement:
-    """What the classifier says of a track so far.
+    """The classifier's judgement of a track so far.
 
     Attributes:
-        total: sum of the probabilities of a person.
-        num_sequences: of crops that were looked at.
+        total: the sum of the probabilities of a person, over sequences.
+        num_sequences: the number of judged sequences of crops.
     """
 
     total: float = 0.0
@@ -40,79 +40,84 @@ class Judgement:
 
     @property
     def probability(self) -> float | None:
-        """The mean one; None where no sequence was long enough to be looked at."""
+        """The mean probability of a person; None: the track has no full sequence of crops."""
         return self.total / self.num_sequences if self.num_sequences else None
 
 
 class TrackJudge:
-    """Cuts crops of tracks out of frames, as samples are cut, and judges each full sequence."""
+    """Cuts crops of tracks from frames in the way of samples, and judges each full sequence."""
 
     def __init__(self, classifier: TrainedClassifier, settings: Judging, memory_s: float) -> None:
-        """Args: memory_s: frames this old may still be asked for."""
+        """Args: memory_s: how long frames are kept for boxes that come later."""
         self._classifier, self._settings, self._memory_s = classifier, settings, memory_s
         self._num_frames, self._size_px, _ = classifier.input_shape
         self._grey: deque[tuple[int, float, Picture]] = deque()
-        self._cuts: dict[int, _Cut] = {}
+        self._cuttings: dict[int, _Cutting] = {}
         self._ready: list[tuple[int, Crops]] = []
         self.judgements: dict[int, Judgement] = {}
 
-    def see_frame(self, frame: Frame) -> None:
-        """Takes the next frame."""
+    def add_frame(self, frame: Frame) -> None:
+        """Adds the next frame."""
         grey = cv2.cvtColor(frame.picture, cv2.COLOR_BGR2GRAY).astype(np.uint8, copy=False)
         self._grey.append((frame.index, frame.time_s, grey))
         while frame.time_s - self._grey[0][1] > self._memory_s:
             self._grey.popleft()
 
-    def see_track(self, seen: TrackedBox) -> None:
-        """Takes the next box of a track, in order; its frame was taken before."""
-        self.judgements.setdefault(seen.track_id, Judgement())
-        cut = self._cuts.get(seen.track_id)
-        if cut is None:
-            cut = self._cuts[seen.track_id] = _Cut(seen)
-            frames = [entry for entry in self._grey if entry[0] == seen.frame_index]
+    def add_box(self, box: TrackedBox) -> None:
+        """Adds the next box of a track, in order. Its frame must have been added before."""
+        self.judgements.setdefault(box.track_id, Judgement())
+        cutting = self._cuttings.get(box.track_id)
+        if cutting is None:
+            cutting = self._cuttings[box.track_id] = _Cutting(box)
+            frames = [entry for entry in self._grey if entry[0] == box.frame_index]
         else:
-            frames = [e for e in self._grey if cut.last.frame_index < e[0] <= seen.frame_index]
-            if len(frames) < seen.frame_index - cut.last.frame_index:
-                cut.waiting.clear()  # some frames are gone: a sequence has none left out
+            last_index = cutting.last.frame_index
+            frames = [entry for entry in self._grey if last_index < entry[0] <= box.frame_index]
+            if len(frames) < box.frame_index - last_index:
+                cutting.crops.clear()  # frames are missing, but a sequence needs consecutive ones
         for _, time_s, grey in frames:
-            self._add(seen.track_id, cut, grey, _between(cut.last, seen, time_s))
-        cut.last = seen
+            self._add_crop(box.track_id, cutting, grey, _between(cutting.last, box, time_s))
+        cutting.last = box
 
     def judge(self) -> None:
-        """Shows the sequences that are full to the classifier."""
+        """Judges all full sequences."""
         if not self._ready:
             return
         probabilities = self._classifier(np.stack([crops for _, crops in self._ready]))
         for (track_id, _), probability in zip(self._ready, probabilities, strict=True):
-            own = self.judgements[track_id]
-            own.total += float(probability)
-            own.num_sequences += 1
+            judgement = self.judgements[track_id]
+            judgement.total += float(probability)
+            judgement.num_sequences += 1
         self._ready.clear()
 
     def forget(self, before_s: float) -> None:
-        """Forgets crops of tracks that were seen last before a time."""
-        self._cuts = {n: cut for n, cut in self._cuts.items() if cut.last.time_s >= before_s}
+        """Drops the crops of tracks whose last box is before a time."""
+        self._cuttings = {
+            track_id: cutting
+            for track_id, cutting in self._cuttings.items()
+            if cutting.last.time_s >= before_s
+        }
 
-    def _add(
-        self, track_id: int, cut: _Cut, grey: Picture, box_xyxy: npt.NDArray[np.float64]
+    def _add_crop(
+        self, track_id: int, cutting: _Cutting, grey: Picture, box_xyxy: npt.NDArray[np.float64]
     ) -> None:
         box_px = to_pixels(box_xyxy[None], (grey.shape[1], grey.shape[0]))[0]
         short, long = sorted((int(box_px[2] - box_px[0]), int(box_px[3] - box_px[1])))
         if short < self._settings.min_side_px or long > self._settings.max_aspect_ratio * short:
-            cut.waiting.clear()
+            cutting.crops.clear()
             return
-        cut.waiting.append(fit_crop(grey, box_px, self._size_px))
-        if len(cut.waiting) == self._num_frames:
-            self._ready.append((track_id, np.stack(cut.waiting)))
-            cut.waiting.clear()
+        cutting.crops.append(fit_crop(grey, box_px, self._size_px))
+        if len(cutting.crops) == self._num_frames:
+            self._ready.append((track_id, np.stack(cutting.crops)))
+            cutting.crops.clear()
 
 
 def _between(first: TrackedBox, last: TrackedBox, time_s: float) -> npt.NDArray[np.float64]:
-    """(4,): the box on a straight line between two that were seen."""
+    """(4,): the box at a time between two boxes, linearly in time."""
     if last.time_s == first.time_s:
         return np.array(last.box_xyxy)
     part = (time_s - first.time_s) / (last.time_s - first.time_s)
-    found: npt.NDArray[np.float64] = (1 - part) * np.array(first.box_xyxy) + part * np.array(
+    box: npt.NDArray[np.float64] = (1 - part) * np.array(first.box_xyxy) + part * np.array(
         last.box_xyxy
     )
-    return found
+    return box

@@ -1,8 +1,8 @@
-"""A camera or a stream is watched: events are told when they are raised, and kept once they close.
+"""Watches a camera or a stream: notifies when an event is raised, and stores it when it is over.
 
 events.jsonl   a line for each event that is over
-status.json    what was watched, dropped and lost so far
-events/        a picture of each event, from when it was raised
+status.json    watched and lost time, alarms, dropped frames and more
+events/        a picture of each event, of the time when it was raised
 """
 
 from collections.abc import Sequence
@@ -34,11 +34,11 @@ EVENT_LINES, STATUS = "events.jsonl", "status.json"
 POLL_S = 0.5
 STATUS_EVERY_S = 10.0
 NUM_FIRST_TRIES = 3
-"""To open a source that has never answered."""
+"""How often a source is opened that has never sent a frame."""
 
 
 class LiveWatch:
-    """Watches the frames of a live source, one after the other."""
+    """Watches the frames of a live source, one by one."""
 
     def __init__(
         self,
@@ -50,64 +50,65 @@ class LiveWatch:
         run: str,
     ) -> None:
         """Args:
-        name: of the source, as people know it.
-        run: when it began, which tells this run from another one of the same source.
+        name: the name of the source, for messages.
+        run: the start of this run. It separates the events of several runs.
         """
         self._settings, self._folder, self._name = settings, folder, name
         self._teller, self._run = teller, run
         self._get_analysis = partial(Analysis, models, settings, batch_size=1)
         self._analysis = self._get_analysis()
         self._machine = EventMachine(settings.raising)
-        self._last: Frame | None = None
-        self._seen: list[TrackedBox] = []
+        self._last_frame: Frame | None = None
+        self._boxes: list[TrackedBox] = []
         self.watched_s = self.lost_s = 0.0
         self.num_alarms = 0
         self._is_lost = False
 
-    def see(self, frame: Frame) -> None:
-        """Takes the next frame."""
-        if self._last is not None:
-            gap_s = frame.time_s - self._last.time_s
+    def add(self, frame: Frame) -> None:
+        """Adds the next frame."""
+        if self._last_frame is not None:
+            gap_s = frame.time_s - self._last_frame.time_s
             if gap_s > self._settings.raising.signal_gap_s:
                 self._end_part()
-                self._take(self._machine.lose_signal(self._last.time_s, frame.time_s))
+                self._handle(self._machine.lose_signal(self._last_frame.time_s, frame.time_s))
                 self.lost_s += gap_s
             else:
                 self.watched_s += gap_s
-        self._last, self._is_lost = frame, False
+        self._last_frame, self._is_lost = frame, False
         step = self._analysis.push(frame)
-        self._seen = [one for one in step.seen if one.frame_index == frame.index] or self._seen
-        for window in step.scored:
+        boxes = [box for box in step.boxes if box.frame_index == frame.index]
+        self._boxes = boxes or self._boxes
+        for window in step.scores:
             self._push(ScoredWindow(window.start_s, window.stop_s, window.ratio))
 
     def wait(self, now_s: float) -> None:
-        """Takes note that no frame has come until now: a loss of the signal is told at once."""
-        if self._last is None or self._is_lost:
+        """Notes that there is no new frame. Notifies once of each loss of the signal."""
+        if self._last_frame is None or self._is_lost:
             return
-        if now_s - self._last.time_s > self._settings.raising.signal_gap_s:
+        if now_s - self._last_frame.time_s > self._settings.raising.signal_gap_s:
             self._is_lost = True
-            start_s = self._last.time_s
-            lost = Event(SIGNAL_LOST, start_s, now_s, now_s, 0.0, start_s, now_s)
-            self._teller.tell(self._message(lost))
+            start_s = self._last_frame.time_s
+            loss = Event(SIGNAL_LOST, start_s, now_s, now_s, 0.0, start_s, now_s)
+            self._teller.tell(self._message(loss))
 
     def end(self) -> None:
-        """Takes the end: what is open is closed."""
+        """Ends the source, and closes open events."""
         self._end_part()
-        self._take(self._machine.end())
+        self._handle(self._machine.end())
 
     def _end_part(self) -> None:
-        """What comes next does not go on from here: tracks and windows end."""
-        if self._last is None:
+        """Ends tracks and windows before a gap or the end."""
+        if self._last_frame is None:
             return
-        for window in self._analysis.end(self._last.time_s).scored:
+        for window in self._analysis.end(self._last_frame.time_s).scores:
             self._push(ScoredWindow(window.start_s, window.stop_s, window.ratio))
         self._analysis = self._get_analysis()
-        self._seen = []
+        self._boxes = []
 
     def _push(self, window: ScoredWindow) -> None:
-        self._take(self._machine.push(window))
+        self._handle(self._machine.push(window))
 
-    def _take(self, progress: Progress) -> None:
+    def _handle(self, progress: Progress) -> None:
         for event in progress.to_notify:
             picture = f"{EVENTS}/{self._id(event)}.jpg"
             self._draw(event, self._folder / picture)
@@ -134,30 +135,30 @@ class LiveWatch:
         }
 
     def _draw(self, event: Event, file: Path) -> None:
-        if self._last is None:
+        if self._last_frame is None:
             return
         file.parent.mkdir(parents=True, exist_ok=True)
-        boxes = np.array([one.box_xyxy for one in self._seen]).reshape(-1, 4)
-        ids = [one.track_id for one in self._seen]
+        boxes = np.array([box.box_xyxy for box in self._boxes]).reshape(-1, 4)
+        ids = [box.track_id for box in self._boxes]
         text = f"unusual   {event.peak_score:.1f} x threshold"
-        drawn = draw_watched(
-            self._last.picture,
+        annotated = draw_watched(
+            self._last_frame.picture,
             boxes,
             ids,
             [np.empty((0, 2))] * len(ids),
-            clock=clock_text(self._last.time_s),
+            clock=clock_text(self._last_frame.time_s),
             banner=Banner(text),
         )
-        write_picture(drawn, file)
+        write_picture(annotated, file)
 
     def status(self) -> dict[str, Any]:
-        """How much was watched, and how often it rang."""
+        """Watched and lost time, and the number and rate of alarms."""
         rate = rate_per_hour(self.num_alarms, self.watched_s)
         return {
             "watched_s": round(self.watched_s, 1),
             "not_watched_s": round(self.lost_s, 1),
             "alarms": self.num_alarms,
-            "alarms_per_hour_upper_bound_95": None if rate is None else round(rate.most, 3),
+            "alarms_per_hour_upper_bound_95": None if rate is None else round(rate.upper_bound, 3),
         }
 
 
@@ -168,13 +169,13 @@ def watch_live(
     settings: Watch,
     tell: Sequence[str],
 ) -> None:
-    """Watches until it is stopped.
+    """Watches a live source until it is stopped.
 
     Args:
-        tell: addresses of who is to be told.
+        tell: addresses for notifications.
 
     Raises:
-        InputError: a source that never answers, or an address that nobody knows.
+        InputError: the source never answers, or an address is of an unknown kind.
     """
     sinks = open_sinks(tell)
     folder = out / source.name
@@ -194,10 +195,10 @@ def watch_live(
 
 
 def follow(reader: LiveReader, watch: LiveWatch, folder: Path) -> None:
-    """Shows a reader's frames to a watch until there are none.
+    """Passes the frames of a reader to a watch, until the reader ends.
 
     Raises:
-        InputError: a source that never answers.
+        InputError: the source never answers.
     """
     written_s = 0.0
     while True:
@@ -206,7 +207,7 @@ def follow(reader: LiveReader, watch: LiveWatch, folder: Path) -> None:
         except EOFError:
             return
         if frame is not None:
-            watch.see(frame)
+            watch.add(frame)
         else:
             watch.wait(reader.now_s())
         counts = reader.counts

@@ -1,4 +1,4 @@
-"""The trained models that watch together."""
+"""The trained models of `vigil watch`."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,9 +15,9 @@ FILE_NAMES = (
     *("detector.safetensors", "detector.json", "classifier.safetensors", "classifier.json"),
     *("alarm.safetensors", "alarm.json", "threshold.json"),
 )
-"""Of trained models, as the pipeline names them."""
+"""File names of trained models in the pipeline."""
 CLASSES = ("background", "person")
-"""What a classifier must tell apart to judge tracks."""
+"""The classes of a classifier that can judge tracks."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Models:
 
 @dataclass(frozen=True)
 class ModelFiles:
-    """Where trained models are: weights and card of each, and the alarm's thresholds."""
+    """Files of trained models: weights and card of each, and the thresholds of the alarm."""
 
     detector: Path
     detector_card: Path
@@ -48,14 +48,14 @@ class ModelFiles:
 
     @classmethod
     def below(cls, folder: Path) -> "ModelFiles":
-        """The files of a folder, as the pipeline names them."""
+        """The files in a folder, with the file names of the pipeline."""
         return cls(*(folder / name for name in FILE_NAMES))
 
     def digests(self) -> dict[str, str]:
         """SHA-256 of each file, in hexadecimal, by its name.
 
         Raises:
-            InputError: one is missing.
+            InputError: a file is missing.
         """
         files: list[Path] = list(vars(self).values())
         for file in files:
@@ -69,15 +69,15 @@ class ModelFiles:
         """Loads detector, classifier and alarm.
 
         Raises:
-            InputError: a file is missing or damaged, or a model is of other classes.
+            InputError: a file is missing or damaged, or the classifier has other classes.
         """
         digests = self.digests()
-        judge = TrainedClassifier.from_files(self.classifier, self.classifier_card, device)
-        if judge.classes != CLASSES:
+        classifier = TrainedClassifier.from_files(self.classifier, self.classifier_card, device)
+        if classifier.classes != CLASSES:
             raise InputError(
                 f"{self.classifier_card}: classes: expected {', '.join(CLASSES)}, to judge tracks "
-                f"by, got {shorten(list(judge.classes))}"
+                f"by, got {shorten(list(classifier.classes))}"
             )
         detector = TrainedDetector.from_files(self.detector, self.detector_card, device)
         alarm = TrainedAlarm.from_files(self.alarm, self.alarm_card, self.threshold, device=device)
-        return Models(detector, judge, alarm, digests)
+        return Models(detector, classifier, alarm, digests)

@@ -1,4 +1,4 @@
-"""The page of a watched source: it stands by itself in its folder, and works from there."""
+"""Writes the page of a watched source. It works from its folder, without a server."""
 
 import html
 import json
@@ -21,14 +21,14 @@ PAGE = "index.html"
 def write_page(
     folder: Path, name: str, findings: Findings, events: Mapping[str, Any], settings: Watch
 ) -> None:
-    """Writes `index.html`, which loads nothing but what lies in its folder.
+    """Writes `index.html`, which loads only files of its folder.
 
     Args:
-        name: of the source, as people know it.
-        events: what `events.json` holds.
+        name: the name of the source, as people know it.
+        events: the content of `events.json`.
     """
     content = _content(name, findings, events, settings)
-    # Whatever a name holds, it ends no script: no "<" stands in what follows.
+    # "<" is escaped, so that a name cannot end the script.
     text = json.dumps(content, sort_keys=True, allow_nan=False).replace("<", "\\u003c")
     page = (
         "<!doctype html>\n"
@@ -49,15 +49,15 @@ def _content(
     middles = ((scores["start_s"] + scores["stop_s"]) / 2).round(3)
     width, height = facts.size_wh
     alarms = [e for e in events["events"] if e["kind"] != SIGNAL_LOST and not e["suppressed"]]
-    told = (
-        f"{width}x{height}, {facts.fps:.4g} frames a second, {facts.duration_s:.1f} s; "
+    summary = (
+        f"{width}x{height}, {facts.fps:.4g} frames per second, {facts.duration_s:.1f} s; "
         f"{len(alarms)} alarm{'' if len(alarms) == 1 else 's'}"
     )
     if events["not_watched_s"]:
-        told += f"; {events['not_watched_s']:.1f} s were not watched"
+        summary += f"; {events['not_watched_s']:.1f} s were not watched"
     return {
         "name": name,
-        "facts": told,
+        "facts": summary,
         "fps": facts.fps,
         "duration_s": facts.duration_s,
         "video": ANNOTATED if settings.pictures.annotated else None,
@@ -70,10 +70,10 @@ def _content(
 
 def _card(event: Mapping[str, Any]) -> dict[str, Any]:
     is_filmed = event["kind"] != SIGNAL_LOST
-    who = event["tracks"] or [one["track_id"] for one in event["boxes_at_peak"]]
+    people = event["tracks"] or [box["track_id"] for box in event["boxes_at_peak"]]
     return {
         **{key: event[key] for key in event if key != "boxes_at_peak"},
-        "who": who,
+        "people": people,
         "picture": f"{EVENTS}/{event['id']}.jpg" if is_filmed else None,
         "video": f"{EVENTS}/{event['id']}.mp4" if is_filmed else None,
     }
@@ -81,20 +81,20 @@ def _card(event: Mapping[str, Any]) -> dict[str, Any]:
 
 def _tracks(findings: Findings, least_probability: float) -> list[dict[str, Any]]:
     kept = findings.kept_ids(least_probability)
-    judged = findings.judgements.set_index("track_id")["probability"]
+    probabilities = findings.judgements.set_index("track_id")["probability"]
     return [
-        _track(int(str(number)), own, float(judged[number]), number in kept)
-        for number, own in findings.tracks.groupby("track_id", sort=True)
+        _track(int(str(number)), boxes, float(probabilities[number]), number in kept)
+        for number, boxes in findings.tracks.groupby("track_id", sort=True)
     ]
 
 
-def _track(number: int, own: pd.DataFrame, probability: float, is_kept: bool) -> dict[str, Any]:
+def _track(number: int, boxes: pd.DataFrame, probability: float, is_kept: bool) -> dict[str, Any]:
     return {
         "track_id": number,
-        "label": str(own["label"].iloc[0]),
-        "start_s": round(float(own["time_s"].iloc[0]), 3),
-        "stop_s": round(float(own["time_s"].iloc[-1]), 3),
-        "num_boxes": len(own),
+        "label": str(boxes["label"].iloc[0]),
+        "start_s": round(float(boxes["time_s"].iloc[0]), 3),
+        "stop_s": round(float(boxes["time_s"].iloc[-1]), 3),
+        "num_boxes": len(boxes),
         "probability": None if probability == UNJUDGED else round(probability, 4),
         "is_kept": is_kept,
     }

@@ -1,4 +1,4 @@
-"""The page of a watched source as text: its style, its parts, and what it does."""
+"""The style, the HTML and the script of the page of a watched source."""
 
 STYLE = """
 :root { color-scheme: light dark; --ground: #fff; --panel: #f4f5f7; --line: #8885; --text: #1c1f24;
@@ -47,15 +47,16 @@ BODY = """
 <svg class="timeline" id="timeline" viewBox="0 0 1000 96" preserveAspectRatio="none" tabindex="0"
  role="slider" aria-label="time" aria-valuemin="0"></svg>
 <div class="axis"><span>0:00</span><span id="clock"></span><span id="end"></span></div>
-<p class="note">Click the line to go there. <kbd>space</kbd> plays, <kbd>&larr;</kbd>
-<kbd>&rarr;</kbd> 5 s, <kbd>,</kbd> <kbd>.</kbd> a frame, <kbd>p</kbd> <kbd>n</kbd> events.
-The curve is the score over its threshold, which is the dashed line.</p></section>
+<p class="note">Click the timeline to go to a time. <kbd>space</kbd> plays or pauses,
+<kbd>&larr;</kbd> <kbd>&rarr;</kbd> move 5 s, <kbd>,</kbd> <kbd>.</kbd> move one frame,
+<kbd>p</kbd> <kbd>n</kbd> go to the previous or next event. The curve is the score. The dashed line
+is the threshold of events.</p></section>
 <section aria-label="events"><h2>Events</h2>
 <div class="filters" id="filters">
-<label><input type="checkbox" id="suppressed"> events that are no alarm</label>
+<label><input type="checkbox" id="suppressed"> events that are no alarms</label>
 <label><input type="checkbox" id="lost" checked> losses of the signal</label>
 <label>peak of at least <input type="range" id="least" min="0" max="1" step="0.1" value="0">
-<output id="least-told"></output></label></div>
+<output id="least-text"></output></label></div>
 <p class="note" id="none" hidden>No event is shown.</p><ul class="cards" id="cards"></ul></section>
 <section aria-label="tracks"><h2>Tracks</h2>
 <div class="filters"><label><input type="checkbox" id="refused"> tracks that the classifier
@@ -80,17 +81,17 @@ function clock(s) {
   return (h ? h + ":" + two(m) : m) + ":" + two(Math.floor(rest / 10)) + "." + rest % 10;
 }
 function make(tag, parent, text, attributes) {
-  const made = document.createElement(tag);
-  if (text !== undefined) made.textContent = text;
-  for (const [key, value] of Object.entries(attributes || {})) made.setAttribute(key, value);
-  parent.append(made);
-  return made;
+  const element = document.createElement(tag);
+  if (text !== undefined) element.textContent = text;
+  for (const [key, value] of Object.entries(attributes || {})) element.setAttribute(key, value);
+  parent.append(element);
+  return element;
 }
 function draw(tag, attributes) {
-  const made = document.createElementNS(SVG, tag);
-  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-  $("timeline").append(made);
-  return made;
+  const element = document.createElementNS(SVG, tag);
+  for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
+  $("timeline").append(element);
+  return element;
 }
 const across = s => WIDTH * Math.min(Math.max(s / length, 0), 1);
 const down = r => HEIGHT - TOP - Math.min(r, HIGHEST) / HIGHEST * (HEIGHT - 2 * TOP);
@@ -98,9 +99,9 @@ const down = r => HEIGHT - TOP - Math.min(r, HIGHEST) / HIGHEST * (HEIGHT - 2 * 
 function seek(s) {
   now = Math.min(Math.max(s, 0), length);
   if (video) video.currentTime = now;
-  tell();
+  showTime();
 }
-function tell() {
+function showTime() {
   cursor.setAttribute("x1", across(now)); cursor.setAttribute("x2", across(now));
   $("clock").textContent = clock(now);
   $("timeline").setAttribute("aria-valuenow", now.toFixed(1));
@@ -117,7 +118,7 @@ function showCards() {
   $("cards").replaceChildren();
   const shown = data.events.filter(isShown);
   $("none").hidden = shown.length > 0;
-  $("least-told").textContent = (+$("least").value).toFixed(1) + " x threshold";
+  $("least-text").textContent = (+$("least").value).toFixed(1) + " x threshold";
   for (const event of shown) {
     const isLost = event.kind === "signal_lost", isQuiet = isLost || event.suppressed;
     const card = make("li", $("cards"), undefined,
@@ -125,26 +126,26 @@ function showCards() {
     card.dataset.start = event.start_s; card.dataset.end = event.end_s;
     if (event.picture) make("img", card, undefined,
       { src: event.picture, alt: "the frame at the peak", loading: "lazy" });
-    const told = make("div", card);
+    const text = make("div", card);
     const name = isLost ? "signal lost" : event.suppressed ? "no alarm" : "alarm";
-    make("h3", told, name + " " + clock(event.start_s) + " to " + clock(event.end_s));
-    if (event.suppressed) make("p", told, event.suppressed);
+    make("h3", text, name + " " + clock(event.start_s) + " to " + clock(event.end_s));
+    if (event.suppressed) make("p", text, event.suppressed);
     if (!isLost) {
-      make("p", told, "raised at " + clock(event.raised_s) + ", peak " + event.peak_score.toFixed(1)
+      make("p", text, "raised at " + clock(event.raised_s) + ", peak " + event.peak_score.toFixed(1)
         + " x threshold at " + clock(event.peak_s));
-      make("p", told, event.who.length ? "people: " + event.who.join(", ")
-        : "no person is on at the peak");
-      if (event.is_muted) make("p", told, "nobody is told: another event came just before");
+      make("p", text, event.people.length ? "people: " + event.people.join(", ")
+        : "no person at the peak");
+      if (event.is_muted) make("p", text, "no notification: there was another one shortly before");
     }
-    if (event.follows) make("p", told, "goes on from " + event.follows);
-    make("p", told, event.id);
+    if (event.follows) make("p", text, "continues event " + event.follows);
+    make("p", text, event.id);
     const buttons = make("div", card, undefined, { class: "buttons" });
     make("button", buttons, "go there", { type: "button" }).addEventListener("click", () => {
       seek(event.start_s); $("player").scrollIntoView({ block: "nearest" });
     });
-    if (event.video) make("a", buttons, "its video", { class: "button", href: event.video });
+    if (event.video) make("a", buttons, "event video", { class: "button", href: event.video });
   }
-  tell();
+  showTime();
 }
 function showTracks() {
   $("tracks").replaceChildren();
@@ -167,7 +168,7 @@ if (data.video) {
   video = make("video", $("player"), undefined,
     { src: data.video, controls: "", preload: "metadata", playsinline: "" });
   for (const name of ["timeupdate", "seeked"]) {
-    video.addEventListener(name, () => { now = video.currentTime; tell(); });
+    video.addEventListener(name, () => { now = video.currentTime; showTime(); });
   }
 } else make("p", $("player"), "No annotated video was written.", { class: "missing" });
 for (const event of data.events) {

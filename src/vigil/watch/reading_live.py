@@ -1,8 +1,8 @@
-"""Frames of a camera or a stream: all are decoded, the newest is kept, drops are counted.
+"""Reads a camera or a stream: decodes all frames, keeps the newest, and counts dropped frames.
 
-A frame that is left out before it is decoded damages those after it, so a thread decodes them all.
-Where the models are slower than the source, frames in between are dropped. A stream that breaks is
-opened again, after longer and longer waits.
+A frame that is not decoded damages the frames after it, so a thread decodes all frames. If the
+models are slower than the source, frames are dropped after decoding. A broken stream is opened
+again. The wait before each new try doubles.
 """
 
 import threading
@@ -24,30 +24,30 @@ from vigil.watch.sources import PROTOCOLS, Camera
 
 OPEN_TIMEOUT_S, READ_TIMEOUT_S = 10.0, 10.0
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.5, 30.0
-CAMERA_FORMAT, CAMERA_PLACE = "v4l2", "/dev/video{}"
+CAMERA_FORMAT, CAMERA_DEVICE = "v4l2", "/dev/video{}"
 
 
-class Decoded(NamedTuple):
-    """A decoded frame: its own time stamp in seconds, if it has one, and its pixels, BGR."""
+class DecodedFrame(NamedTuple):
+    """A decoded frame: its time stamp in seconds, None if it has none, and its pixels, BGR."""
 
     stamp_s: float | None
     picture: Picture
 
 
-Opener = Callable[[], Iterator[Decoded]]
-"""Opens a source anew and gives its frames; raises OSError, ValueError or what FFmpeg raises."""
+Opener = Callable[[], Iterator[DecodedFrame]]
+"""Opens a source and yields its frames; raises OSError, ValueError or an error of FFmpeg."""
 
 
 @dataclass
 class Counts:
-    """What has happened to a live source so far.
+    """Counts of a live source so far.
 
     Attributes:
-        decoded: frames.
-        dropped: frames that came while the models were busy.
-        reconnects: times it was opened again.
-        clock_jumps: times its clock went back.
-        problems: what was wrong last.
+        decoded: decoded frames.
+        dropped: frames that were dropped while the models were busy.
+        reconnects: how often the source was opened again.
+        clock_jumps: how often its clock went back.
+        problems: the last problem, at most one.
     """
 
     decoded: int = 0
@@ -57,10 +57,10 @@ class Counts:
     problems: list[str] = field(default_factory=list)
 
 
-def open_live(source: Camera) -> Iterator[Decoded]:
-    """The frames of a camera or a stream, from now on.
+def open_live(source: Camera) -> Iterator[DecodedFrame]:
+    """The frames of a camera or a stream.
 
-    A stream is opened by its own protocols and by none that reads a file of this machine.
+    A stream is opened by network protocols only, so that it cannot read a file of this machine.
     """
     with _container(source) as container:
         stream = container.streams.video[0]
@@ -69,7 +69,7 @@ def open_live(source: Camera) -> Iterator[Decoded]:
         stream.thread_type = "AUTO"
         try:
             for frame in container.decode(stream):
-                yield Decoded(frame.time, to_bgr(frame))
+                yield DecodedFrame(frame.time, to_bgr(frame))
         finally:
             wait_for_threads(stream.codec_context)
 
@@ -77,8 +77,8 @@ def open_live(source: Camera) -> Iterator[Decoded]:
 @contextmanager
 def _container(source: Camera) -> Iterator[Any]:
     if not source.is_stream:
-        place = CAMERA_PLACE.format(source.address)
-        with av.open(place, format=CAMERA_FORMAT) as container:
+        device = CAMERA_DEVICE.format(source.address)
+        with av.open(device, format=CAMERA_FORMAT) as container:
             yield container
         return
     scheme = urlsplit(source.address).scheme
@@ -91,10 +91,10 @@ def _container(source: Camera) -> Iterator[Any]:
 
 
 class LiveReader:
-    """Reads a live source in a thread of its own.
+    """Reads a live source in a thread.
 
-    Frames have times in seconds from the start of the reader: the source's own clock between two
-    breaks, the machine's across them.
+    The times of frames are seconds from the start of the reader. Between two breaks, they follow
+    the clock of the source. Across breaks, they follow the clock of the machine.
     """
 
     def __init__(
@@ -107,9 +107,9 @@ class LiveReader:
         num_tries: int | None = None,
     ) -> None:
         """Args:
-        wait: waits so many seconds, or until it is stopped.
-        keeps_all: wait for the models and drop nothing, as of what is no live source.
-        num_tries: to open it, one after the other in vain, before giving up; None: no end.
+        wait: waits a number of seconds, or until the reader is stopped.
+        keeps_all: waits for the models and drops no frame, for a source that is not live.
+        num_tries: failed tries in a row before the reader gives up; None: it never gives up.
         """
         self._opener, self._clock = opener, clock
         self._stopped = threading.Event()
@@ -119,31 +119,31 @@ class LiveReader:
         self._newest: Frame | None = None
         self._is_over = False
         self.counts = Counts()
-        self._began = clock()
+        self._start_s = clock()
         self._last_s = -1.0
         self._offset_s: float | None = None
         self._last_stamp_s: float | None = None
         self._thread = threading.Thread(target=self._run, name="live", daemon=True)
 
     def start(self) -> None:
-        """Begins to read."""
+        """Starts to read."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Ends the thread, at the latest when its source times out."""
+        """Ends the thread, at the latest at the timeout of its source."""
         self._stopped.set()
         with self._changed:
             self._changed.notify_all()
 
     def now_s(self) -> float:
         """Seconds from the start of the reader."""
-        return self._clock() - self._began
+        return self._clock() - self._start_s
 
     def take(self, timeout_s: float) -> Frame | None:
-        """The newest frame that was not taken yet; None after so long without one.
+        """The newest frame that was not taken yet; None: there was no new frame in `timeout_s`.
 
         Raises:
-            EOFError: there will be none any more.
+            EOFError: the reader has ended.
         """
         with self._changed:
             if self._newest is None and not self._is_over:
@@ -157,10 +157,10 @@ class LiveReader:
     def _run(self) -> None:
         wait_s, num_failed = FIRST_WAIT_S, 0
         while not self._stopped.is_set():
-            num_before = self.counts.decoded
+            num_decoded = self.counts.decoded
             try:
-                for decoded in self._opener():
-                    self._hand_over(decoded)
+                for frame in self._opener():
+                    self._store(frame)
                     if self._stopped.is_set():
                         break
                 problem = "the stream ended"
@@ -168,7 +168,7 @@ class LiveReader:
                 problem = getattr(error, "strerror", None) or str(error) or type(error).__name__
             self.counts.problems = [problem]
             self._offset_s = None
-            if self.counts.decoded > num_before:
+            if self.counts.decoded > num_decoded:
                 wait_s, num_failed = FIRST_WAIT_S, 0
             else:
                 num_failed += 1
@@ -182,7 +182,7 @@ class LiveReader:
             self._is_over = True
             self._changed.notify_all()
 
-    def _hand_over(self, decoded: Decoded) -> None:
+    def _store(self, decoded: DecodedFrame) -> None:
         time_s = self._time_of(decoded.stamp_s)
         frame = Frame(self.counts.decoded, time_s, decoded.picture)
         with self._changed:
@@ -194,13 +194,13 @@ class LiveReader:
             self._changed.notify_all()
 
     def _time_of(self, stamp_s: float | None) -> float:
-        """The source's clock from where it was opened; the machine's where it has none."""
+        """The time by the clock of the source; by the clock of the machine without a stamp."""
         now_s = self.now_s()
         if stamp_s is None:
             time_s = now_s
         else:
             last_s = self._last_stamp_s if self._offset_s is not None else None
-            if last_s is not None and stamp_s <= last_s:  # the source's clock went back
+            if last_s is not None and stamp_s <= last_s:  # the clock of the source went back
                 self.counts.clock_jumps += 1
                 self._offset_s = None
             if self._offset_s is None:

@@ -1,8 +1,8 @@
-"""A file is watched: found once and remembered, then raised, filmed and shown on a page.
+"""Watches a recording: findings, then events, videos and a page.
 
-findings   what the networks found; remembered by the video, the models and what they are asked
-events     a pure function of the findings and the rule
-films      drawn from both
+findings   results of the networks, cached by the video, the models and the settings of the networks
+events     computed from the findings and the rule alone
+videos     drawn from both
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,7 +20,7 @@ from vigil.plumbing.state import fingerprint
 from vigil.settings.watch import Watch
 from vigil.watch.analysis import Analysis
 from vigil.watch.eventful import describe_events, events_of, read_events, write_events
-from vigil.watch.filming import FilmCrew
+from vigil.watch.filming import FilmWriter
 from vigil.watch.findings import Collected, SourceFacts, read_findings, write_findings
 from vigil.watch.frames import Frame, read_frames
 from vigil.watch.models import Models
@@ -28,20 +28,20 @@ from vigil.watch.page import write_page
 
 EVENTS_FILE, RUN_FILE = "events.json", "run.json"
 FINDING = ("detect_every_s", "batch_size", "suppression", "window_s", "stride_s", "tracking")
-"""Settings that what is found depends on."""
+"""Settings that change the findings."""
 
 GetModels = Callable[[], Models]
 
 
 class Recorder:
-    """Watches files, one after the other; models are loaded only where something is to be found."""
+    """Watches files one by one. The models are loaded only if findings are missing in the cache."""
 
     def __init__(
         self, digests: Mapping[str, str], get_models: GetModels, settings: Watch, fps: Fraction
     ) -> None:
         """Args:
-        digests: of the models' files.
-        fps: of folders of numbered pictures, frames a second.
+        digests: SHA-256 of the files of the models.
+        fps: frames per second of folders of numbered pictures.
         """
         self._digests, self._get_models, self._settings = dict(digests), get_models, settings
         self._picture_fps = fps
@@ -49,36 +49,37 @@ class Recorder:
         self._code = code_fingerprint(Recorder)
 
     def watch(self, video: Path, target: Path) -> None:
-        """Watches a file or a folder of numbered pictures, and writes all that comes of it.
+        """Watches a file or a folder of numbered pictures, and writes all results.
 
         Args:
-            target: a folder that must not exist; where it is, all of it is.
+            target: the folder of the results, which must not exist. It appears complete or not at
+                all.
 
         Raises:
-            InputError: a video that cannot be read or is shorter than a window.
+            InputError: the video cannot be read, or is shorter than a window.
         """
         source = tree_digest(video)
-        asked = self._settings.model_dump(include={*FINDING})
+        finding = self._settings.model_dump(include={*FINDING})
         judging = self._settings.judging.model_dump(exclude={"least_probability"})
         facts: dict[str, Any] = {
             "code": self._code,
             "models": self._digests,
             "source": source,
             "suffix": video.suffix,
-            "asked": {**asked, "judging": judging},
+            "settings": {**finding, "judging": judging},
         }
         if video.is_dir():
             facts["picture_fps"] = str(self._picture_fps)
-        found = self._findings.recall(facts, partial(self._find, video))
-        shown = {
-            "found": fingerprint(facts),
+        findings = self._findings.recall(facts, partial(self._find, video))
+        film_facts = {
+            "findings": fingerprint(facts),
             "name": video.name,
             "settings": self._settings.model_dump(exclude={"root", "videos"}),
         }
-        self._films.fetch(shown, partial(self._show, video, found, source), target)
+        self._films.fetch(film_facts, partial(self._write, video, findings, source), target)
 
     def prune(self) -> None:
-        """Forgets what was used longest ago, where it takes too much room."""
+        """Deletes the oldest entries of the cache, if it is too large."""
         self._findings.prune()
         self._films.prune()
 
@@ -96,11 +97,11 @@ class Recorder:
         collected.add(analysis.end(facts.duration_s))
         write_findings(collected, analysis.judgements, facts, times_s, folder)
 
-    def _show(self, video: Path, found: Path, source: str, folder: Path) -> None:
+    def _write(self, video: Path, findings_folder: Path, source: str, folder: Path) -> None:
         folder.mkdir()
-        for file in sorted(found.iterdir()):
+        for file in sorted(findings_folder.iterdir()):
             (folder / file.name).write_bytes(file.read_bytes())
-        settings, findings = self._settings, read_findings(found)
+        settings, findings = self._settings, read_findings(findings_folder)
         content = describe_events(events_of(findings, settings), source, findings, settings)
         content |= {"source": {"name": video.name, "sha256": source}, "models": self._digests}
         write_events(content, folder / EVENTS_FILE)
@@ -115,20 +116,20 @@ class Recorder:
         frames: Iterator[Frame] = progress(
             read_frames(video, self._picture_fps), f"film {video.name}", "frame"
         )
-        FilmCrew(findings, events, settings, folder).film(frames)
+        FilmWriter(findings, events, settings, folder).film(frames)
         write_page(folder, video.name, findings, content, settings)
 
 
 def _facts_of(
     video: Path, times_s: list[float], size_wh: tuple[int, int], window_s: float
 ) -> SourceFacts:
-    """Facts of a source whose frames are shown at these times.
+    """Facts of a source with frames at these times.
 
     Raises:
-        InputError: it is shorter than a window, so that the alarm cannot say a thing about it.
+        InputError: the source is shorter than a window, so the alarm has no score for it.
     """
     last_s = times_s[-1]
-    # The last frame lasts as long as the mean one.
+    # The last frame has the mean duration of the others.
     step_s = last_s / (len(times_s) - 1) if len(times_s) > 1 else 0.0
     duration_s = last_s + step_s
     if duration_s < window_s - 1e-6:
@@ -143,7 +144,7 @@ def check_videos(folder: Path, names: Sequence[str]) -> list[Path]:
     """The paths of videos below a folder.
 
     Raises:
-        InputError: one is not there.
+        InputError: a video is missing.
     """
     if missing := [name for name in names if not (folder / name).exists()]:
         raise InputError(f"{folder}: expected the listed videos, found no {missing[0]}")

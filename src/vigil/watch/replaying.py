@@ -1,4 +1,4 @@
-"""Other settings on stored scores: the new events of a watched source, and what has changed."""
+"""Applies other settings to stored scores, and compares the new events with the stored events."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -17,24 +17,25 @@ from vigil.watch.findings import read_findings
 from vigil.watch.recording import EVENTS_FILE, FINDING, RUN_FILE
 
 FORM = "a setting and its value, as watch.raising.raise_at=2"
-AGAIN = "the networks would have to run again for it; change params.yaml, and watch anew"
+AGAIN = "the networks must run again for it; change params.yaml, and watch the source again"
 REPLAY, DIFF_FILE = "replay", "diff.json"
 
 
 def replay(folder: Path, changes: Sequence[str]) -> dict[str, Any]:
-    """New events of a watched source, by its stored scores alone.
+    """The events of a watched source under other settings, from its stored scores.
 
     Writes `replay/events.json` and `replay/diff.json` into its folder.
 
     Args:
-        folder: of one source.
-        changes: `watch.raising.raise_at=2` and the like.
+        folder: the folder of one source.
+        changes: settings, as `watch.raising.raise_at=2`.
 
     Returns:
-        What `diff.json` holds: `gone`, `new` and `changed` events, and how many `same` ones.
+        The content of `diff.json`: `gone`, `new` and `changed` events, and the number of `same`
+        events.
 
     Raises:
-        InputError: no such folder, or a setting that needs the networks again.
+        InputError: the folder is missing, or a setting needs a run of the networks.
     """
     run = read_json(folder / RUN_FILE)
     try:
@@ -54,10 +55,10 @@ def replay(folder: Path, changes: Sequence[str]) -> dict[str, Any]:
 
 
 def changed_settings(before: Mapping[str, Any], changes: Sequence[str]) -> Watch:
-    """Settings of a run with other values.
+    """The settings of a run with other values.
 
     Raises:
-        InputError: no such setting, a wrong value, or one that what is stored depends on.
+        InputError: a setting is unknown, has a wrong value, or changes the stored tables.
     """
     values: dict[str, Any] = json.loads(json.dumps({**before, "root": ".", "videos": []}))
     for change in changes:
@@ -68,12 +69,12 @@ def changed_settings(before: Mapping[str, Any], changes: Sequence[str]) -> Watch
         if keys[0] in FINDING or keys[:2] in (["judging", "min_side_px"],
                                               ["judging", "max_aspect_ratio"]):  # fmt: skip
             raise InputError(f"{name}: {AGAIN}")
-        place = values
+        section = values
         for key in keys[:-1]:
-            place = place.get(key, {}) if isinstance(place, dict) else {}
-        if not isinstance(place, dict) or keys[-1] not in place:
+            section = section.get(key, {}) if isinstance(section, dict) else {}
+        if not isinstance(section, dict) or keys[-1] not in section:
             raise InputError(f"{name}: no such parameter")
-        place[keys[-1]] = _value(name, text)
+        section[keys[-1]] = _value(name, text)
     return parse_section(Watch, {"watch": values}, "watch")
 
 
@@ -87,29 +88,29 @@ def _value(name: str, text: str) -> Any:
 def compare(
     before: Sequence[Mapping[str, Any]], after: Sequence[Mapping[str, Any]]
 ) -> dict[str, Any]:
-    """What two lists of events differ in.
+    """The differences of two lists of events.
 
-    Events are the same by their ids. One of another id that overlaps one that is gone is that one,
-    changed: it begins at another time.
+    Two events with the same id are the same event. An event with a new id that overlaps a gone
+    event is this event with another start.
     """
-    own, other = ({event["id"]: event for event in events} for events in (before, after))
-    gone = [event for event in before if event["id"] not in other]
-    new = [event for event in after if event["id"] not in own]
-    pairs = [(own[key], other[key]) for key in own if key in other]
+    old_by_id, new_by_id = ({event["id"]: event for event in events} for events in (before, after))
+    gone = [event for event in before if event["id"] not in new_by_id]
+    new = [event for event in after if event["id"] not in old_by_id]
+    pairs = [(old_by_id[key], new_by_id[key]) for key in old_by_id if key in new_by_id]
     for event in list(gone):
-        match = next((one for one in new if _overlap(event, one)), None)
+        match = next((other for other in new if _overlap(event, other)), None)
         if match is not None:
             gone.remove(event)
             new.remove(match)
             pairs.append((event, match))
     changed = [
-        {"before": _told(first), "after": _told(second)}
+        {"before": _summary(first), "after": _summary(second)}
         for first, second in sorted(pairs, key=lambda pair: (pair[0]["start_s"], pair[0]["id"]))
-        if _told(first) != _told(second)
+        if _summary(first) != _summary(second)
     ]
     return {
-        "gone": [_told(event) for event in gone],
-        "new": [_told(event) for event in new],
+        "gone": [_summary(event) for event in gone],
+        "new": [_summary(event) for event in new],
         "changed": changed,
         "same": len(pairs) - len(changed),
     }
@@ -120,20 +121,20 @@ def _overlap(first: Mapping[str, Any], second: Mapping[str, Any]) -> bool:
     return bool(is_near and first["kind"] == second["kind"])
 
 
-def _told(event: Mapping[str, Any]) -> dict[str, Any]:
+def _summary(event: Mapping[str, Any]) -> dict[str, Any]:
     keys = ("id", "kind", "start_s", "raised_s", "end_s", "peak_score", "suppressed", "notified_s")
     return {key: event.get(key) for key in keys}
 
 
-def tell_diff(diff: Mapping[str, Any]) -> str:
-    """A diff for people, a line each."""
+def format_diff(diff: Mapping[str, Any]) -> str:
+    """A diff as text, with a line per event."""
     lines = [f"{diff['same']} the same"]
     for sign, key in (("-", "gone"), ("+", "new")):
         lines += [f"{sign} {_line(event)}" for event in diff[key]]
-    lines += [f"~ {_line(one['before'])} -> {_line(one['after'])}" for one in diff["changed"]]
+    lines += [f"~ {_line(pair['before'])} -> {_line(pair['after'])}" for pair in diff["changed"]]
     return "\n".join(lines)
 
 
 def _line(event: Mapping[str, Any]) -> str:
-    told = f"{event['start_s']:.1f} to {event['end_s']:.1f} s, peak {event['peak_score']:.2f}"
-    return f"{told} ({event['suppressed']})" if event["suppressed"] else told
+    text = f"{event['start_s']:.1f} to {event['end_s']:.1f} s, peak {event['peak_score']:.2f}"
+    return f"{text} ({event['suppressed']})" if event["suppressed"] else text

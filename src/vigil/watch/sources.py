@@ -1,4 +1,4 @@
-"""What a person names to be watched: files, folders, cameras, streams."""
+"""Finds the sources that a command line names: files, folders, cameras, streams."""
 
 import re
 from collections import Counter
@@ -17,7 +17,7 @@ PROTOCOLS = {
     "rtsp": ("rtsp", "rtp", "tcp", "udp"),
     "rtsps": ("rtsps", "rtsp", "rtp", "tls", "tcp"),
 }
-"""What a stream may be opened by, by how its address begins: nothing that reads a file."""
+"""The allowed protocols by the scheme of an address. None of them reads a file."""
 UNSAFE = re.compile(r"[^A-Za-z0-9.-]+")
 
 
@@ -26,8 +26,8 @@ class Recording:
     """A file, or a folder of numbered pictures.
 
     Attributes:
-        name: of the folder that what comes of it is written to.
-        path: where it is.
+        name: the name of the folder of its results.
+        path: the file or folder.
     """
 
     name: str
@@ -39,8 +39,8 @@ class Camera:
     """A camera of this machine, or a stream.
 
     Attributes:
-        name: of the folder that what comes of it is written to.
-        address: the camera's number, or the stream's address.
+        name: the name of the folder of its results.
+        address: the number of the camera, or the address of the stream.
     """
 
     name: str
@@ -48,7 +48,7 @@ class Camera:
 
     @property
     def is_stream(self) -> bool:
-        """Whether it is a stream, and no camera of this machine."""
+        """Whether it is a stream and not a camera of this machine."""
         return not self.address.isdecimal()
 
 
@@ -56,27 +56,28 @@ Source = Recording | Camera
 
 
 def find_sources(words: Sequence[str]) -> list[Source]:
-    """What is meant by words of a command line, folders of videos opened.
+    """The sources of the words of a command line. A folder of videos gives several sources.
 
     Raises:
-        InputError: something that is not there, is named twice, or two of one name.
+        InputError: a source is missing or is named twice, or two sources have the same name.
     """
-    found = [source for word in words for source in _find(word)]
+    sources = [source for word in words for source in _find(word)]
     places = [
-        str(one.path.resolve()) if isinstance(one, Recording) else one.address for one in found
+        str(source.path.resolve()) if isinstance(source, Recording) else source.address
+        for source in sources
     ]
-    if twice := [place for place, number in Counter(places).items() if number > 1]:
-        raise InputError(f"{twice[0]}: expected each source once, got it twice")
-    names = Counter(source.name.casefold() for source in found)
-    if several := [name for name, number in names.items() if number > 1]:
+    if repeated := [place for place, number in Counter(places).items() if number > 1]:
+        raise InputError(f"{repeated[0]}: expected each source once, got it twice")
+    names = Counter(source.name.casefold() for source in sources)
+    if shared_names := [name for name, number in names.items() if number > 1]:
         raise InputError(
             f"expected sources of different names, for a folder each, got more than one of "
-            f"{listed(several)}"
+            f"{listed(shared_names)}"
         )
-    kinds = {isinstance(one, Camera) for one in found}
-    if len(kinds) > 1 or sum(isinstance(one, Camera) for one in found) > 1:
+    num_cameras = sum(isinstance(source, Camera) for source in sources)
+    if num_cameras > 1 or (num_cameras and len(sources) > 1):
         raise InputError("expected recordings, or one camera or stream alone, got both or several")
-    return found
+    return sources
 
 
 def _find(word: str) -> list[Source]:
@@ -89,22 +90,22 @@ def _find(word: str) -> list[Source]:
         return [Recording(path.name, path)]
     if not path.is_dir():
         raise InputError(f"{shorten(word, 200)}: expected a video, a folder, a camera or a stream")
-    inside = sorted(one for one in path.iterdir() if not is_hidden(one.name))
-    if not inside:
+    entries = sorted(entry for entry in path.iterdir() if not is_hidden(entry.name))
+    if not entries:
         raise InputError(f"{path}: expected videos or numbered pictures, found an empty folder")
-    if all(one.suffix.lower() in SUFFIXES for one in inside):
+    if all(entry.suffix.lower() in SUFFIXES for entry in entries):
         return [Recording(path.resolve().name, path)]
-    return [Recording(one.name, one) for one in inside]
+    return [Recording(entry.name, entry) for entry in entries]
 
 
 def _stream(address: str) -> Camera:
     try:
         parts = urlsplit(address)
-        place = f"{parts.hostname or ''}_{parts.port or ''}_{parts.path}"
+        name = f"{parts.hostname or ''}_{parts.port or ''}_{parts.path}"
     except ValueError:
         raise InputError(f"expected the address of a stream, got {shorten(address)}") from None
     if parts.scheme not in PROTOCOLS or not parts.hostname:
         raise InputError(
             f"expected a stream by {listed(PROTOCOLS)}, got {shorten(parts.scheme)}"
         )  # the address itself may hold a password
-    return Camera(UNSAFE.sub("_", place).strip("._") or "stream", address)
+    return Camera(UNSAFE.sub("_", name).strip("._") or "stream", address)

@@ -1,7 +1,7 @@
-"""People are told of events: at least once each, and by the event's id never as another one.
+"""Sends notifications of events. Each event is sent at least once; its id marks repeated messages.
 
-What is to be told is written down first, and crossed out once it was told. After a kill, what is
-not crossed out is told then.
+A message is written to `to_tell.jsonl` before it is sent, and its id to `told.jsonl` after it has
+arrived. After a kill, the next run sends the messages that are only in `to_tell.jsonl`.
 """
 
 import json
@@ -20,10 +20,10 @@ LONGEST_WAIT_S = 300.0
 
 
 class Sink(Protocol):
-    """Where messages go."""
+    """A receiver of messages."""
 
     def tell(self, message: Mapping[str, Any], picture: Path | None) -> bool:
-        """Sends one; whether it arrived."""
+        """Sends a message; returns whether it arrived."""
 
 
 class FileSink:
@@ -42,10 +42,10 @@ class FileSink:
 
 
 class AppriseSink:
-    """Mail, ntfy, MQTT, webhooks and all else that apprise knows."""
+    """Mail, ntfy, MQTT, webhooks and all other services of apprise."""
 
     def __init__(self, addresses: Sequence[str]) -> None:
-        """Raises InputError where apprise is not there, or does not know an address."""
+        """Raises InputError if apprise is not installed, or does not know an address."""
         try:
             import apprise
         except ImportError:
@@ -69,26 +69,30 @@ class AppriseSink:
 
 
 def open_sinks(addresses: Sequence[str]) -> list[Sink]:
-    """Sinks by their addresses: `file:<path>`, or any of apprise's.
+    """The sinks of addresses: `file:<path>`, or an address of apprise.
 
     Raises:
-        InputError: an address that nobody knows.
+        InputError: an address is of an unknown kind.
     """
-    files = [one.removeprefix(FILE_SCHEME) for one in addresses if one.startswith(FILE_SCHEME)]
+    files = [
+        address.removeprefix(FILE_SCHEME)
+        for address in addresses
+        if address.startswith(FILE_SCHEME)
+    ]
     if "" in files:
         raise InputError("--tell: expected file:<path>, got no path")
-    others = [one for one in addresses if not one.startswith(FILE_SCHEME)]
+    others = [address for address in addresses if not address.startswith(FILE_SCHEME)]
     sinks: list[Sink] = [FileSink(Path(name)) for name in files]
     return sinks + ([AppriseSink(others)] if others else [])
 
 
 def append_line(file: Path, content: Mapping[str, Any]) -> None:
-    """Appends JSON on a line of its own, whole or not at all after a kill, and on the disk."""
+    """Appends a line of JSON, and waits until it is on the disk. A kill cuts one line at most."""
     file.parent.mkdir(parents=True, exist_ok=True)
     line = json.dumps(content, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
     with file.open("ab+") as out:
         if out.tell() and _last_byte(file) != b"\n":
-            out.write(b"\n")  # what a kill has cut off stays a line that nobody takes for one
+            out.write(b"\n")  # ends a line that a kill has cut, so that only this line is lost
         out.write(line.encode())
         out.flush()
         os.fsync(out.fileno())
@@ -101,51 +105,51 @@ def _last_byte(file: Path) -> bytes:
 
 
 def read_lines(file: Path) -> list[dict[str, Any]]:
-    """What `append_line` wrote; lines that a kill cut off are left out."""
+    """The lines of `append_line`, without lines that a kill has cut."""
     if not file.is_file():
         return []
-    found = []
+    contents = []
     for line in file.read_bytes().splitlines():
         try:
             content = json.loads(line)
         except ValueError:
             continue
         if isinstance(content, dict):
-            found.append(content)
-    return found
+            contents.append(content)
+    return contents
 
 
 class Teller:
-    """Tells messages in a thread of its own, so that a slow server keeps nobody from watching."""
+    """Sends messages in a thread, so that a slow server does not stop the models."""
 
     def __init__(self, sinks: Sequence[Sink], folder: Path, first_wait_s: float = 1.0) -> None:
-        """Args: folder: where it is written down what is to be told, and what was."""
+        """Args: folder: the folder of `to_tell.jsonl` and `told.jsonl`."""
         self._sinks, self._folder = list(sinks), folder
         self._first_wait_s = first_wait_s
         self._queue: queue.Queue[dict[str, Any] | None] = queue.Queue()
         self._stopped = threading.Event()
-        self._known = {line["id"] for line in read_lines(folder / TO_TELL) if "id" in line}
-        told = {line["id"] for line in read_lines(folder / TOLD) if "id" in line}
+        self._ids = {line["id"] for line in read_lines(folder / TO_TELL) if "id" in line}
+        sent_ids = {line["id"] for line in read_lines(folder / TOLD) if "id" in line}
         for line in read_lines(folder / TO_TELL):
-            if line.get("id") not in told:
+            if line.get("id") not in sent_ids:
                 self._queue.put(line)
         self._thread = threading.Thread(target=self._run, name="teller", daemon=True)
         self._thread.start()
 
     def tell(self, message: Mapping[str, Any]) -> None:
-        """Tells a message, unless one of its id was told or is about to be.
+        """Sends a message, unless one with the same id was sent or is waiting.
 
         Args:
-            message: `id`, `source`, `kind` and what else is to be known.
+            message: `id`, `source`, `kind` and more fields.
         """
-        if not self._sinks or message["id"] in self._known:
+        if not self._sinks or message["id"] in self._ids:
             return
-        self._known.add(message["id"])
+        self._ids.add(message["id"])
         append_line(self._folder / TO_TELL, message)
         self._queue.put(dict(message))
 
     def close(self, timeout_s: float = 10.0) -> None:
-        """Waits for what is being told; what is not told by then is told by the next run."""
+        """Waits for messages on their way. The next run sends those that do not arrive in time."""
         self._queue.put(None)
         self._thread.join(timeout_s)
         self._stopped.set()

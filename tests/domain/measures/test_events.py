@@ -39,14 +39,14 @@ def test_nothing_true_has_no_recall():
 def test_no_alarm_in_an_hour_proves_no_more_than_three():
     rate = rate_per_hour(0, 3600)
     assert (rate.per_hour, rate.low) == (0, 0)
-    assert rate.most == pytest.approx(-np.log(0.05), abs=1e-9)
+    assert rate.upper_bound == pytest.approx(-np.log(0.05), abs=1e-9)
 
 
 @given(number=st.integers(1, 40), watched_s=st.floats(60, 1e6))
 def test_the_bounds_are_exact(number, watched_s):
     """At the bound, as few or as many events have the probability that the bound leaves out."""
     rate, hours = rate_per_hour(number, watched_s), watched_s / 3600
-    assert poisson.cdf(number, rate.most * hours) == pytest.approx(0.05)
+    assert poisson.cdf(number, rate.upper_bound * hours) == pytest.approx(0.05)
     assert poisson.cdf(number, rate.high * hours) == pytest.approx(0.025)
     assert poisson.sf(number - 1, rate.low * hours) == pytest.approx(0.025)
 

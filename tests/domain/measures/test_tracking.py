@@ -76,7 +76,7 @@ def test_videos_are_counted_together_without_mixing_their_numbers():
 
 def as_trackeval(frames: list[Frame]) -> dict:
     true_ids = [frame.true_ids for frame in frames]
-    found_ids = [frame.found_ids for frame in frames]
+    found_ids = [frame.predicted_ids for frame in frames]
     return {
         "num_timesteps": len(frames),
         "gt_ids": true_ids,

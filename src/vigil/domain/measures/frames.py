@@ -1,10 +1,10 @@
-"""How well scores tell unusual frames from others, over one video and over many.
+"""Measures of frame scores: how well they separate unusual from normal frames.
 
-- micro: the frames of all videos are joined; macro: the mean of the videos' own, undefined for a
-  video whose frames are all of one kind.
-- padded macro: as much published code has it, each video gets one normal frame of score 0 and one
-  unusual one of infinite score, so that no video is undefined and all look better. It is here under
-  its own name, to be compared with such numbers and with nothing else.
+- micro: the frames of all videos are joined.
+- macro: the mean over videos. It is undefined for a video with only normal or only unusual frames.
+- padded macro: each video gets one more normal frame with score 0, and one more unusual frame with
+  an infinite score. Much published code does this. Then every video is defined, and looks better.
+  Use it only to compare with such published numbers.
 """
 
 from collections.abc import Mapping
@@ -23,8 +23,8 @@ class FrameScores:
     """The frames of one video.
 
     Attributes:
-        scores: (F,) the higher, the more unusual.
-        is_unusual: (F,).
+        scores: (F,) higher for more unusual frames.
+        is_unusual: (F,) the truth.
     """
 
     scores: Floats
@@ -32,20 +32,20 @@ class FrameScores:
 
     @property
     def is_mixed(self) -> bool:
-        """Whether there are frames of both kinds."""
+        """Whether there are normal and unusual frames."""
         return bool(self.is_unusual.any() and not self.is_unusual.all())
 
 
 @dataclass(frozen=True)
 class FrameMeasures:
-    """Numbers over several videos; None where nothing defines them.
+    """Measures over several videos; None: undefined.
 
     Attributes:
-        auroc_micro: of all frames joined.
-        auroc_macro: the mean over videos with frames of both kinds.
-        auroc_macro_padded: the mean over all videos, each padded.
-        average_precision: of all frames joined.
-        one_kind: names of the videos that `auroc_macro` leaves out.
+        auroc_micro: the AUROC of the frames of all videos.
+        auroc_macro: the mean AUROC over videos with normal and unusual frames.
+        auroc_macro_padded: the mean AUROC over all videos, each padded.
+        average_precision: the average precision of the frames of all videos.
+        one_kind: names of the videos that are left out of `auroc_macro`.
     """
 
     auroc_micro: float | None
@@ -56,36 +56,36 @@ class FrameMeasures:
 
 
 def window_to_frames(starts_s: Floats, stops_s: Floats, scores: Floats, times_s: Floats) -> Floats:
-    """(F,): each frame's highest score of the windows that hold it.
+    """(F,): for each frame, the highest score of the windows that contain it.
 
-    A frame that no window holds, as at the end of a video, has that of the window nearest to it.
+    A frame outside all windows, as at the end of a video, has the score of the nearest window.
 
     Args:
-        starts_s: (N,) at least one.
-        stops_s: (N,).
-        scores: (N,) of windows.
-        times_s: (F,) of frames.
+        starts_s: (N,) starts of windows, at least one.
+        stops_s: (N,) ends of windows.
+        scores: (N,) scores of windows.
+        times_s: (F,) times of frames.
     """
-    holds = (times_s[:, None] >= starts_s) & (times_s[:, None] < stops_s)
-    best = np.where(holds, scores, -np.inf).max(axis=1)
+    contains = (times_s[:, None] >= starts_s) & (times_s[:, None] < stops_s)
+    best = np.where(contains, scores, -np.inf).max(axis=1)
     middles = (starts_s + stops_s) / 2
     nearest = scores[np.abs(times_s[:, None] - middles).argmin(axis=1)]
-    return np.where(holds.any(axis=1), best, nearest)
+    return np.where(contains.any(axis=1), best, nearest)
 
 
 def measure_frames(videos: Mapping[str, FrameScores]) -> FrameMeasures:
-    """Measures several videos."""
-    scores = np.concatenate([one.scores for one in videos.values()] or [np.empty(0)])
-    flags = np.concatenate([one.is_unusual for one in videos.values()] or [np.empty(0, bool)])
+    """Measures the frame scores of several videos."""
+    scores = np.concatenate([video.scores for video in videos.values()] or [np.empty(0)])
+    flags = np.concatenate([video.is_unusual for video in videos.values()] or [np.empty(0, bool)])
     joined = FrameScores(scores, flags)
-    mixed = [one for one in videos.values() if one.is_mixed]
-    padded = [_auroc(_padded(one)) for one in videos.values()]
+    mixed = [video for video in videos.values() if video.is_mixed]
+    padded = [_auroc(_padded(video)) for video in videos.values()]
     return FrameMeasures(
         _auroc(joined) if joined.is_mixed else None,
-        float(np.mean([_auroc(one) for one in mixed])) if mixed else None,
+        float(np.mean([_auroc(video) for video in mixed])) if mixed else None,
         float(np.mean(padded)) if padded else None,
         float(average_precision_score(flags, scores)) if joined.is_mixed else None,
-        tuple(sorted(name for name, one in videos.items() if not one.is_mixed)),
+        tuple(sorted(name for name, video in videos.items() if not video.is_mixed)),
     )
 
 
@@ -94,7 +94,7 @@ def _auroc(video: FrameScores) -> float:
 
 
 def _padded(video: FrameScores) -> FrameScores:
-    # Any number above all others does for infinity.
+    # Any number above all scores has the same effect as infinity.
     top = float(np.max(video.scores, initial=0.0)) + 1
     return FrameScores(
         np.append(video.scores, [0.0, top]), np.append(video.is_unusual, [False, True])

@@ -1,4 +1,4 @@
-"""What watching is worth: events, frames and tracks of several videos against the truth."""
+"""Measures of watched videos: events, frame scores and tracks, compared with the truth."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -30,20 +30,20 @@ SAME_IOU = 0.5
 
 
 @dataclass(frozen=True)
-class Measured:
-    """A video, what really happened in it, and which events are which."""
+class MeasuredVideo:
+    """The results of a video, the truth, and the matches of their events."""
 
-    video: WatchedVideo
+    results: WatchedVideo
     truth: Truth
     matches: EventMatches
 
 
 def match_videos(
     videos: Mapping[str, WatchedVideo], truths: Mapping[str, Truth]
-) -> dict[str, Measured]:
-    """The videos of which the truth is known."""
+) -> dict[str, MeasuredVideo]:
+    """The videos whose truth is known, with matched events."""
     return {
-        name: Measured(video, truths[name], _match(video, truths[name]))
+        name: MeasuredVideo(video, truths[name], _match(video, truths[name]))
         for name, video in videos.items()
         if name in truths
     }
@@ -51,25 +51,27 @@ def match_videos(
 
 def _match(video: WatchedVideo, truth: Truth) -> EventMatches:
     true = list(truth.events[["start_s", "end_s"]].itertuples(index=False, name=None))
-    found = list(video.events[["start_s", "end_s"]].itertuples(index=False, name=None))
-    return match_events(true, found)
+    predicted = list(video.events[["start_s", "end_s"]].itertuples(index=False, name=None))
+    return match_events(true, predicted)
 
 
-def measure_watch(measured: Mapping[str, Measured], false_track_share: float) -> dict[str, Any]:
-    """All numbers, the headline first; None where nothing defines one."""
-    every = list(measured.values())
-    watched_s = sum(one.video.watched_s for one in every)
-    num_false = sum(len(one.matches.false_alarms) for one in every)
-    num_true = sum(one.matches.num_true for one in every)
-    num_right = sum(len(one.matches.pairs) for one in every)
-    delays = [delay for one in every for delay in _delays(one)]
-    frames = measure_frames({name: frame_scores(one) for name, one in measured.items()})
+def measure_watch(
+    measured: Mapping[str, MeasuredVideo], false_track_share: float
+) -> dict[str, Any]:
+    """All measures, the headline first; None: a measure is undefined."""
+    videos = list(measured.values())
+    watched_s = sum(video.results.watched_s for video in videos)
+    num_false = sum(len(video.matches.false_alarms) for video in videos)
+    num_true = sum(video.matches.num_true for video in videos)
+    num_matched = sum(len(video.matches.pairs) for video in videos)
+    delays = [delay for video in videos for delay in _delays(video)]
+    frames = measure_frames({name: frame_scores(video) for name, video in measured.items()})
     return {
-        "num_videos": len(every),
+        "num_videos": len(videos),
         "watched_s": _rounded(watched_s),
-        "event_recall": _rounded(num_right / num_true if num_true else None),
+        "event_recall": _rounded(num_matched / num_true if num_true else None),
         "num_events": num_true,
-        "num_events_found": num_right,
+        "num_events_found": num_matched,
         "num_false_alarms": num_false,
         "false_alarms_per_hour": _rate(rate_per_hour(num_false, watched_s)),
         "delay_s": _rounded(float(np.median(delays)) if delays else None),
@@ -78,58 +80,60 @@ def measure_watch(measured: Mapping[str, Measured], false_track_share: float) ->
         "frame_auroc_macro_padded": _rounded(frames.auroc_macro_padded),
         "frame_average_precision": _rounded(frames.average_precision),
         "videos_of_one_kind": list(frames.one_kind),
-        "recall_by_kind": _by_kind(every),
-        "tracks": _tracking(every, watched_s, false_track_share, is_judged=True),
-        "tracks_unjudged": _tracking(every, watched_s, false_track_share, is_judged=False),
+        "recall_by_kind": _by_kind(videos),
+        "tracks": _tracking(videos, watched_s, false_track_share, is_judged=True),
+        "tracks_unjudged": _tracking(videos, watched_s, false_track_share, is_judged=False),
     }
 
 
-def frame_scores(one: Measured) -> FrameScores:
-    """The score of each frame, and whether something unusual goes on in it."""
-    scores, times_s = one.video.scores, np.arange(one.video.num_frames) / one.video.fps
+def frame_scores(measured: MeasuredVideo) -> FrameScores:
+    """The score of each frame, and whether the frame is in a true event."""
+    video = measured.results
+    scores, times_s = video.scores, np.arange(video.num_frames) / video.fps
     by_frame = window_to_frames(
         scores["start_s"].to_numpy(), scores["stop_s"].to_numpy(), scores["ratio"].to_numpy(),
         times_s,
     )  # fmt: skip
-    spans = list(one.truth.events[["start_s", "end_s"]].itertuples(index=False, name=None))
+    spans = list(measured.truth.events[["start_s", "end_s"]].itertuples(index=False, name=None))
     return FrameScores(by_frame, inside(times_s, spans))
 
 
-def _delays(one: Measured) -> list[float]:
-    true, found = one.truth.events["start_s"], one.video.events["raised_s"]
-    return [float(found.iloc[column] - true.iloc[row]) for row, column in one.matches.pairs]
+def _delays(measured: MeasuredVideo) -> list[float]:
+    starts, raised = measured.truth.events["start_s"], measured.results.events["raised_s"]
+    pairs = measured.matches.pairs
+    return [float(raised.iloc[column] - starts.iloc[row]) for row, column in pairs]
 
 
-def _by_kind(every: list[Measured]) -> list[dict[str, Any]]:
+def _by_kind(videos: list[MeasuredVideo]) -> list[dict[str, Any]]:
     rows = [
-        {"kind": kind, "is_found": position in {row for row, _ in one.matches.pairs}}
-        for one in every
-        for position, kind in enumerate(one.truth.events["kind"])
+        {"kind": kind, "is_found": position in {row for row, _ in video.matches.pairs}}
+        for video in videos
+        for position, kind in enumerate(video.truth.events["kind"])
     ]
     if not rows:
         return []
     grouped = pd.DataFrame(rows).groupby("kind", sort=True)["is_found"]
     return [
-        {"kind": str(kind), "num_events": len(own), "num_found": int(own.sum())}
-        for kind, own in grouped
+        {"kind": str(kind), "num_events": len(is_found), "num_found": int(is_found.sum())}
+        for kind, is_found in grouped
     ]
 
 
 def _tracking(
-    every: list[Measured], watched_s: float, false_track_share: float, *, is_judged: bool
+    measured: list[MeasuredVideo], watched_s: float, false_track_share: float, *, is_judged: bool
 ) -> dict[str, Any] | None:
-    """Measures of tracks, of those that the classifier keeps or of all."""
-    known = [one for one in every if one.truth.tracks is not None]
-    if not known:
+    """Measures of the tracks that the classifier keeps, or of all tracks."""
+    with_tracks = [video for video in measured if video.truth.tracks is not None]
+    if not with_tracks:
         return None
     videos: list[list[Frame]] = []
     num_false = 0
-    for one in known:
-        found = one.video.tracks
+    for video in with_tracks:
+        tracks = video.results.tracks
         if is_judged:
-            found = found[found["track_id"].isin(one.video.kept_ids)]
-        assert one.truth.tracks is not None
-        videos.append(pair_frames(one.truth.tracks, found))
+            tracks = tracks[tracks["track_id"].isin(video.results.kept_ids)]
+        assert video.truth.tracks is not None
+        videos.append(pair_frames(video.truth.tracks, tracks))
         num_false += _num_false(videos[-1], false_track_share)
     counts = add_counts([count_tracking(frames) for frames in videos])
     hota = measure_hota(list(join_videos(videos)))
@@ -140,21 +144,23 @@ def _tracking(
         "idf1": _rounded(counts.idf1),
         "mota": _rounded(counts.mota),
         "num_switches": counts.num_switches,
-        "num_boxes": counts.num_found,
+        "num_boxes": counts.num_predicted,
         "num_true_boxes": counts.num_true,
         "false_tracks_per_hour": _rate(rate_per_hour(num_false, watched_s)),
     }
 
 
 def _num_false(frames: list[Frame], least_share: float) -> int:
-    """Tracks that lie on a person in too few of their boxes."""
-    number = max((int(f.found_ids.max()) + 1 for f in frames if len(f.found_ids)), default=0)
-    num_boxes, num_right = np.zeros(number), np.zeros(number)
+    """The number of tracks with too small a share of boxes on people."""
+    num_tracks = max(
+        (int(f.predicted_ids.max()) + 1 for f in frames if len(f.predicted_ids)), default=0
+    )
+    num_boxes, num_on_person = np.zeros(num_tracks), np.zeros(num_tracks)
     for frame in frames:
-        num_boxes[frame.found_ids] += 1
+        num_boxes[frame.predicted_ids] += 1
         if frame.iou.size:
-            num_right[frame.found_ids] += frame.iou.max(axis=0) >= SAME_IOU
-    return int((num_right < least_share * num_boxes).sum())
+            num_on_person[frame.predicted_ids] += frame.iou.max(axis=0) >= SAME_IOU
+    return int((num_on_person < least_share * num_boxes).sum())
 
 
 def _rate(rate: Rate | None) -> dict[str, float] | None:
@@ -164,7 +170,7 @@ def _rate(rate: Rate | None) -> dict[str, float] | None:
         "seen": round(rate.per_hour, DECIMALS),
         "low_95": round(rate.low, DECIMALS),
         "high_95": round(rate.high, DECIMALS),
-        "upper_bound_95": round(rate.most, DECIMALS),
+        "upper_bound_95": round(rate.upper_bound, DECIMALS),
     }
 
 

@@ -1,4 +1,4 @@
-"""The scores of a watched video over time, beside what really happened."""
+"""Draws the scores of a watched video over time, with true events and alarms."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,21 +16,21 @@ def draw_scores(
     times_s: Floats,
     ratios: Floats,
     true: Sequence[tuple[str, float, float]],
-    found: Sequence[tuple[float, float]],
+    alarms: Sequence[tuple[float, float]],
     path: Path,
 ) -> None:
-    """Draws a curve, true events below it and found ones above.
+    """Draws the curve of scores, true events in the lower half and alarms in the upper half.
 
     Args:
         times_s: (N,) the middle of each window.
         ratios: (N,) score over threshold.
-        true: kind, begin and end.
-        found: begin and end of alarms.
+        true: kind, start and end of true events.
+        alarms: start and end of alarms.
     """
     with figure(
         path, title=as_label(name), x_label="s", y_label="score / threshold", size_inch=(9, 3)
     ) as axes:
-        for start_s, end_s in found:
+        for start_s, end_s in alarms:
             axes.axvspan(start_s, end_s, ymin=0.5, color=PALETTE[3], alpha=0.35, lw=0)
         for kind, start_s, end_s in true:
             axes.axvspan(start_s, end_s, ymax=0.5, color=PALETTE[2], alpha=0.35, lw=0)
