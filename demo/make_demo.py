@@ -90,7 +90,7 @@ def write_clips(clips: Path, settings: MakeDemo) -> None:
 
 
 def write_watch(watch: Path, truth: Path, settings: MakeDemo) -> None:
-    """Write the long videos to the folder ``watch``, and their true events and tracks to ``truth``."""
+    """Write the long videos to the folder ``watch``, and their truth to the file ``truth``."""
     with whole(watch) as folder:
         folder.mkdir()
         truths = make_gates(folder, seed=settings.seed, num_acts=settings.num_acts)

@@ -65,7 +65,7 @@ def make_clips(folder: Path, *, seed: int, num_scenes: int, num_clips: int) -> N
 
 
 def make_gate(number: int, folder: Path, *, seed: int, num_acts: int) -> GateTruth:
-    """Draw and encode one long video into ``folder``; returns what happens in it."""
+    """Draw and encode one long video into ``folder``; returns its true events and tracks."""
     gate = GATES[number]
     scene = GateScene(gate, seed=seed, num_acts=num_acts)
     write_video(
