@@ -79,7 +79,7 @@ def make_gate(number: int, folder: Path, *, seed: int, num_acts: int) -> GateTru
 
 
 def make_gates(folder: Path, *, seed: int, num_acts: int) -> dict[str, GateTruth]:
-    """All ``GATES`` into ``folder``, each in a process of its own; what happens, by video."""
+    """All ``GATES`` into ``folder``, one process each; returns the truth by video."""
     with _pool(len(GATES)) as pool:
         waiting = {
             gate.file_name: pool.submit(make_gate, number, folder, seed=seed, num_acts=num_acts)
