@@ -32,7 +32,7 @@ BRANCHES = ("classifier", "detector", "alarm")
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 MAX_STAGE_LINES = 60
 HEAVY = {"train", "fit", "predict", "embed", "watch"}
-"""What the names of stages begin with that run networks."""
+"""The first words of the names of stages that run networks."""
 
 
 def name_of(file: Path) -> str:

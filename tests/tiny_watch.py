@@ -1,4 +1,4 @@
-"""A tiny source to watch, and models that see in it what is there: no network, no chance."""
+"""A tiny source to watch, and exact models of it without a network or randomness."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -49,7 +49,7 @@ def write_scene(
 
 
 class SeesBright:
-    """A detector that finds what is bright, and counts how it is asked."""
+    """A detector of bright areas that records the sizes of its batches."""
 
     classes = ("human",)
 
@@ -72,7 +72,7 @@ class SeesBright:
 
 
 class SeesWhite:
-    """A classifier for which what is white is a person, and what is grey is none."""
+    """A classifier for which white is a person, and grey is background."""
 
     classes = ("background", "person")
     input_shape = (10, 50, 50)
@@ -109,8 +109,8 @@ def models() -> Models:
 
 
 def watching(**changes: object) -> Watch:
-    """Settings for the scene; what `changes` names is otherwise."""
-    own = {
+    """Settings for the scene, with `changes`."""
+    defaults = {
         "detect_every_s": 0.2,
         "batch_size": 4,
         "window_s": 1.0,
@@ -119,4 +119,4 @@ def watching(**changes: object) -> Watch:
         "pictures.before_s": 1.0,
         "pictures.after_s": 1.0,
     }
-    return shipped(Watch, **{**own, **changes})
+    return shipped(Watch, **{**defaults, **changes})

@@ -1,4 +1,4 @@
-"""The long videos: what is told of them is what can be seen in them."""
+"""The long videos: their events and boxes agree with their pictures."""
 
 from dataclasses import replace
 from fractions import Fraction

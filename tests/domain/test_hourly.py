@@ -1,4 +1,4 @@
-"""Thresholds by blocks of normal footage: the promise, kept on simulated hours."""
+"""Thresholds from blocks of normal footage: the bound holds for simulated scores."""
 
 import numpy as np
 import pytest
@@ -64,17 +64,17 @@ def test_the_statistic_is_the_very_one_that_raises(scores, above, more):
 
 
 def test_too_little_footage_says_what_could_be_promised():
-    own = footage(np.ones(61))
+    video = footage(np.ones(61))
     with pytest.raises(FieldError, match=r"at least 9 blocks .* got 1: the least possible is 0\.5"):
-        pick_by_blocks([own], block_s=30, alarm_probability=0.1, num_above=1, num_windows=1)
+        pick_by_blocks([video], block_s=30, alarm_probability=0.1, num_above=1, num_windows=1)
     with pytest.raises(FieldError, match="got 0: no bound is possible"):
         pick_by_blocks([], block_s=30, alarm_probability=0.1, num_above=1, num_windows=1)
 
 
 def test_a_block_without_a_window_is_refused():
-    own = footage(np.ones(200))
+    video = footage(np.ones(200))
     with pytest.raises(InputError, match="blocks of at least 2 windows"):
-        pick_by_blocks([own], block_s=1.0, alarm_probability=0.5, num_above=2, num_windows=2)
+        pick_by_blocks([video], block_s=1.0, alarm_probability=0.5, num_above=2, num_windows=2)
 
 
 def test_it_is_the_rank_that_the_promise_asks_for():

@@ -1,4 +1,4 @@
-"""The commands as a person calls them: what is wrong is one line, before any work is done."""
+"""The commands on the command line: a wrong input gives one line, before any work is done."""
 
 import shutil
 from pathlib import Path
@@ -26,16 +26,16 @@ def refused(capsys: pytest.CaptureFixture[str], *words: str) -> str:
     with pytest.raises(SystemExit) as end:
         main(words)
     assert end.value.code == 1
-    told = capsys.readouterr().err
-    assert told.count("\n") == 1
-    return told
+    message = capsys.readouterr().err
+    assert message.count("\n") == 1
+    return message
 
 
 def test_without_models_it_says_which_one_is_missing(
     here: Path, capsys: pytest.CaptureFixture[str]
 ):
-    told = refused(capsys, "watch", "a.mp4")
-    assert told == (
+    message = refused(capsys, "watch", "a.mp4")
+    assert message == (
         "vigil watch: models/detector.safetensors: expected a trained model, found none; "
         "`dvc repro` trains it\n"
     )
@@ -50,7 +50,7 @@ def test_a_model_that_is_none_is_refused(here: Path, capsys: pytest.CaptureFixtu
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "message"),
     [
         (("watch", "none.mp4"), "expected a video, a folder, a camera or a stream"),
         (("watch", "a.mp4", "a.mp4"), "expected each source once"),
@@ -58,9 +58,9 @@ def test_a_model_that_is_none_is_refused(here: Path, capsys: pytest.CaptureFixtu
     ],
 )
 def test_what_cannot_be_watched_is_said(
-    here: Path, capsys: pytest.CaptureFixture[str], words: tuple[str, ...], told: str
+    here: Path, capsys: pytest.CaptureFixture[str], words: tuple[str, ...], message: str
 ):
-    assert told in refused(capsys, *words)
+    assert message in refused(capsys, *words)
 
 
 def test_people_are_not_told_of_recordings(here: Path, capsys: pytest.CaptureFixture[str]):
@@ -79,10 +79,10 @@ def test_after_a_kill_the_videos_that_were_done_are_done(
 ):
     monkeypatch.setenv("VIGIL_STATE_DIR", str(here / "state"))
     (here / "b.mp4").write_bytes((here / "a.mp4").read_bytes()[:900])
-    asked = []
+    loads = []
 
     def get_models() -> Models:
-        asked.append(1)
+        loads.append(1)
         return models()
 
     def run(*names: str) -> None:
@@ -94,7 +94,7 @@ def test_after_a_kill_the_videos_that_were_done_are_done(
     (here / "out").mkdir()
     with pytest.raises(InputError, match=r"b\.mp4"):
         run("a.mp4", "b.mp4")
-    assert len(asked) == 2
+    assert len(loads) == 2
     write_scene(here / "b.mp4", seconds=4.0)
     run("a.mp4", "b.mp4")
-    assert len(asked) == 3
+    assert len(loads) == 3

@@ -1,4 +1,4 @@
-"""A live source: the newest frame counts, breaks are events, and nobody is told twice."""
+"""A live source: the newest frame counts, breaks are events, and each event is sent once."""
 
 import json
 import threading
@@ -27,17 +27,17 @@ def frame_at(index: int, time_s: float | None = None, lit: Any = LIT) -> Frame:
 
 
 class Notes:
-    """A sink that keeps what it is told, and fails as often as it is asked to."""
+    """A sink that stores messages, and fails a given number of times before."""
 
     def __init__(self, num_failures: int = 0) -> None:
-        self.told: list[dict[str, Any]] = []
+        self.messages: list[dict[str, Any]] = []
         self._num_failures = num_failures
 
     def tell(self, message: Any, picture: Path | None) -> bool:
         if self._num_failures:
             self._num_failures -= 1
             return False
-        self.told.append({**message, "has_picture": picture is not None and picture.is_file()})
+        self.messages.append({**message, "has_picture": picture is not None and picture.is_file()})
         return True
 
 
@@ -57,11 +57,11 @@ def test_people_are_told_when_it_is_raised_and_it_is_kept_when_it_is_over(tmp_pa
     watch.end()
     watch._teller.close()
     (event,) = read_lines(tmp_path / EVENT_LINES)
-    (told,) = notes.told
-    assert told["id"] == event["id"]
-    assert told["has_picture"]
+    (message,) = notes.messages
+    assert message["id"] == event["id"]
+    assert message["has_picture"]
     assert event["start_s"] == pytest.approx(4.5, abs=0.01)
-    assert told["raised_s"] == event["raised_s"] < 8 < event["end_s"]
+    assert message["raised_s"] == event["raised_s"] < 8 < event["end_s"]
     assert watch.status()["watched_s"] == pytest.approx(13.9)
 
 
@@ -80,8 +80,8 @@ def test_a_loss_of_the_signal_is_told_at_once_and_counts_as_not_watched(tmp_path
     kept = read_lines(tmp_path / EVENT_LINES)
     assert [line["kind"] for line in kept] == ["unusual", "signal_lost"]
     assert kept[0]["end_s"] <= 6.5, "what was open ends with the signal"
-    assert [line["kind"] for line in notes.told] == ["unusual", "signal_lost"]
-    assert notes.told[1]["id"] == kept[1]["id"]
+    assert [line["kind"] for line in notes.messages] == ["unusual", "signal_lost"]
+    assert notes.messages[1]["id"] == kept[1]["id"]
     assert watch.status()["not_watched_s"] == pytest.approx(20 - 6.4)
 
 
@@ -94,7 +94,7 @@ def test_another_run_tells_other_events(tmp_path: Path):
             watch.add(frame_at(index))
         watch.end()
         watch._teller.close()
-        ids += [line["id"] for line in notes.told]
+        ids += [line["id"] for line in notes.messages]
     assert len(set(ids)) == 2
 
 
@@ -108,7 +108,7 @@ def test_what_was_not_told_before_a_kill_is_told_by_the_next_run_once(tmp_path: 
     for expected in (["a"], []):
         notes = Notes()
         Teller([notes], tmp_path).close()
-        assert [told["id"] for told in notes.told] == expected
+        assert [message["id"] for message in notes.messages] == expected
     append_line(tmp_path / TO_TELL, {"id": "d"})
     assert [line["id"] for line in read_lines(tmp_path / TO_TELL)] == ["a", "b", "d"]
 
@@ -119,7 +119,7 @@ def test_a_message_is_told_again_until_it_arrives_and_by_its_id_once(tmp_path: P
     for _ in range(2):
         teller.tell({"id": "a", "source": "door", "kind": "unusual"})
     teller.close()
-    assert [told["id"] for told in notes.told] == ["a"]
+    assert [message["id"] for message in notes.messages] == ["a"]
 
 
 @pytest.mark.parametrize("address", ["nonsense://x:secret@y", "file:", "plain"])
@@ -149,13 +149,13 @@ def test_a_reader_that_nobody_asks_keeps_the_newest_and_counts_the_others():
 
 
 def taken(reader: LiveReader) -> list[Frame]:
-    found = []
+    frames = []
     while True:
         try:
             frame = reader.take(5)
         except EOFError:
-            return found
-        found += [] if frame is None else [frame]
+            return frames
+        frames += [] if frame is None else [frame]
 
 
 def test_a_stream_that_breaks_is_opened_again_after_longer_and_longer_waits():
@@ -164,10 +164,10 @@ def test_a_stream_that_breaks_is_opened_again_after_longer_and_longer_waits():
     now = [0.0]
 
     def opener() -> Iterator[DecodedFrame]:
-        one = next(tries, OSError("gone"))
-        if isinstance(one, OSError):
-            raise one
-        return one
+        result = next(tries, OSError("gone"))
+        if isinstance(result, OSError):
+            raise result
+        return result
 
     def wait(seconds: float) -> None:
         waits.append(seconds)
@@ -214,9 +214,9 @@ class Visit(BaseHTTPRequestHandler):
         self.send_response(200)
         self.send_header("Content-Type", "video/mp2t")
         self.end_headers()
-        own = part[min(self.server.visits, 3) - 1]
-        for start in range(0, len(own), 188 * 20):
-            self.wfile.write(own[start : start + 188 * 20])
+        content = part[min(self.server.visits, 3) - 1]
+        for start in range(0, len(content), 188 * 20):
+            self.wfile.write(content[start : start + 188 * 20])
 
     def log_message(self, *_: object) -> None:
         pass
@@ -248,7 +248,7 @@ def test_a_stream_over_http_that_breaks_in_the_middle(server: Server, tmp_path: 
     assert server.visits >= 3
     assert reader.counts.reconnects >= 2
     assert reader.counts.decoded > 150
-    assert [told["kind"] for told in notes.told] == ["unusual"]
+    assert [message["kind"] for message in notes.messages] == ["unusual"]
 
 
 def test_a_stream_that_never_answers_is_said(tmp_path: Path):

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this ma
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two alarms, 4.5 to 8.5 s and 11.5 to 13.5 s, the second one too short to be told."""
+    """Two alarms, 4.5 to 8.5 s and 11.5 to 13.5 s, the second one too short to be an alarm."""
     place = tmp_path_factory.mktemp("page")
     scene = write_scene(place / "door.mp4", 16.0, lit=((5.0, 8.0), (12.0, 13.0)))
     with pytest.MonkeyPatch.context() as patch:
@@ -42,11 +42,11 @@ def page(browser: Any, folder: Path, request: pytest.FixtureRequest) -> Iterator
     page = browser.new_page(viewport={"width": width, "height": height})
     complaints: list[str] = []
     page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on("console", lambda told: complaints.append(told.text))
-    page.on("requestfailed", lambda asked: complaints.append(asked.url))
+    page.on("console", lambda message: complaints.append(message.text))
+    page.on("requestfailed", lambda request: complaints.append(request.url))
     page.on(
         "request",
-        lambda asked: asked.url.startswith(folder.as_uri()) or complaints.append(asked.url),
+        lambda request: request.url.startswith(folder.as_uri()) or complaints.append(request.url),
     )
     page.goto((folder / "index.html").as_uri())
     page.wait_for_function("video.readyState >= 1")

@@ -1,4 +1,4 @@
-"""A recording is watched: what comes of it, twice the same, and only where something changed."""
+"""Watching a recording: its results, the same bytes twice, and no more work than needed."""
 
 import json
 from collections.abc import Callable
@@ -71,7 +71,7 @@ def test_who_was_where_and_what_was_unusual(scene: Path, watch: Watched):
         assert abs(x1 - left) <= 2
     mot = read_mot(folder / "tracks.txt", FPS, "human")
     assert mot["x1"].to_numpy() == pytest.approx(tracks["x1"].to_numpy(), abs=0.01)
-    assert [one["track_id"] for one in event["boxes_at_peak"]] == [judged.idxmax()]
+    assert [box["track_id"] for box in event["boxes_at_peak"]] == [judged.idxmax()]
 
 
 def test_the_annotated_video_has_the_sources_frames_at_their_times(scene: Path, watch: Watched):
@@ -109,10 +109,10 @@ def test_the_same_bytes_twice_and_at_any_size_of_a_batch(scene: Path, watch: Wat
 
 
 def test_every_batch_is_full(scene: Path, watch: Watched):
-    made = models()
-    watch(scene, watching(batch_size=7), get_models=lambda: made)
-    assert set(made.detector.batches) == {7}
-    assert len(made.detector.batches) == -(-60 // 7)
+    shared_models = models()
+    watch(scene, watching(batch_size=7), get_models=lambda: shared_models)
+    assert set(shared_models.detector.batches) == {7}
+    assert len(shared_models.detector.batches) == -(-60 // 7)
 
 
 def test_another_rule_asks_no_network(scene: Path, watch: Watched):
@@ -130,9 +130,11 @@ def test_tracks_that_are_refused_are_kept_on_record(scene: Path, watch: Watched)
     strict = watch(scene, watching(), state="one")
     lenient = watch(scene, watching(**{"judging.least_probability": 0.0}), state="one")
     assert (strict / "tracks.txt").read_bytes() == (lenient / "tracks.txt").read_bytes()
-    (own,), (other,) = (read_events(folder / "events.json") for folder in (strict, lenient))
-    assert len(own["boxes_at_peak"]) == 1
-    assert len(other["boxes_at_peak"]) == 2
+    (strict_event,), (lenient_event,) = (
+        read_events(folder / "events.json") for folder in (strict, lenient)
+    )
+    assert len(strict_event["boxes_at_peak"]) == 1
+    assert len(lenient_event["boxes_at_peak"]) == 2
 
 
 def test_numbered_pictures_are_a_recording_too(tmp_path: Path, watch: Watched):

@@ -1,4 +1,4 @@
-"""Other settings on stored scores: quick, without networks, and told as a difference."""
+"""Other settings on stored scores: without networks, with the differences as a result."""
 
 import json
 from fractions import Fraction
@@ -33,7 +33,7 @@ def test_the_same_settings_bring_the_same_events(watched: Path):
 def test_a_rule_that_asks_for_more_loses_the_short_one(watched: Path):
     diff = replay(watched, ["watch.raising.raise_at=2"])
     assert [event["start_s"] for event in diff["gone"]] == [12.5]
-    assert [one["after"]["raised_s"] for one in diff["changed"]] == [pytest.approx(6.5, abs=0.01)]
+    assert [pair["after"]["raised_s"] for pair in diff["changed"]] == [pytest.approx(6.5, abs=0.01)]
     assert "- 12.5 to 14.5 s" in format_diff(diff)
     stored = json.loads((watched / "replay" / "events.json").read_text())
     assert stored["rule"]["raise_at"] == 2
@@ -42,14 +42,14 @@ def test_a_rule_that_asks_for_more_loses_the_short_one(watched: Path):
 
 def test_a_minimum_length_is_told_as_a_change(watched: Path):
     diff = replay(watched, ["watch.raising.min_duration_s=3"])
-    assert [one["after"]["suppressed"] for one in diff["changed"]] == [
-        None,  # people are told of it later
+    assert [pair["after"]["suppressed"] for pair in diff["changed"]] == [
+        None,  # people are message of it later
         "shorter than min_duration_s",
     ]
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "message"),
     [
         ("watch.stride_s=1", "networks must run again"),
         ("watch.tracking.lost_s=2", "networks must run again"),
@@ -61,8 +61,8 @@ def test_a_minimum_length_is_told_as_a_change(watched: Path):
         ("watch.raising.clear_at=7", "clear_at <= raise_at"),
     ],
 )
-def test_what_cannot_be_replayed_is_said(watched: Path, change: str, told: str):
-    with pytest.raises(InputError, match=told):
+def test_what_cannot_be_replayed_is_said(watched: Path, change: str, message: str):
+    with pytest.raises(InputError, match=message):
         replay(watched, [change])
 
 
@@ -79,7 +79,7 @@ def test_settings_of_a_run_change_by_name_alone():
 
 
 def test_an_event_that_begins_elsewhere_is_changed_and_not_new():
-    own = {"id": "a", "kind": "unusual", "start_s": 1.0, "raised_s": 2.0, "end_s": 5.0,
+    event = {"id": "a", "kind": "unusual", "start_s": 1.0, "raised_s": 2.0, "end_s": 5.0,
            "peak_score": 2.0, "suppressed": None, "notified_s": 2.0}  # fmt: skip
-    diff = compare([own], [{**own, "id": "b", "start_s": 2.0}])
+    diff = compare([event], [{**event, "id": "b", "start_s": 2.0}])
     assert (diff["gone"], diff["new"], len(diff["changed"])) == ([], [], 1)

@@ -22,8 +22,8 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_files_folders_and_numbered_pictures(folder: Path):
-    found = find_sources([str(folder)])
-    assert [source.name for source in found] == ["a.mp4", "b.mp4", "pictures"]
+    sources = find_sources([str(folder)])
+    assert [source.name for source in sources] == ["a.mp4", "b.mp4", "pictures"]
     assert find_sources([str(folder / "pictures")]) == [Recording("pictures", folder / "pictures")]
 
 
@@ -35,7 +35,7 @@ def test_cameras_and_streams():
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "message"),
     [
         (["a.mp4", "a.mp4"], "expected each source once"),
         (["a.mp4", "./a.mp4"], "expected each source once"),
@@ -51,13 +51,13 @@ def test_cameras_and_streams():
     ],
 )
 def test_what_cannot_be_watched_is_said(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], told: str
+    folder: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], message: str
 ):
     monkeypatch.chdir(folder)
     for name in ("other", "empty"):
         Path(name).mkdir()
     Path("other/A.mp4").write_bytes(Path("a.mp4").read_bytes())
-    with pytest.raises(InputError, match=told):
+    with pytest.raises(InputError, match=message):
         find_sources(words)
 
 

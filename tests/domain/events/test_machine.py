@@ -27,8 +27,8 @@ RULE = Raising(
 )
 
 
-def rule(**other: float) -> Raising:
-    return Raising.model_validate({**RULE.model_dump(), **other})
+def rule(**changes: float) -> Raising:
+    return Raising.model_validate({**RULE.model_dump(), **changes})
 
 
 def windows(*scores: float, length_s: float = 1.0, stride_s: float = 1.0) -> list[ScoredWindow]:
@@ -39,13 +39,13 @@ def windows(*scores: float, length_s: float = 1.0, stride_s: float = 1.0) -> lis
 
 
 def spans(events: list[Event]) -> list[tuple[float, float, float]]:
-    return [(one.start_s, one.raised_s, one.end_s) for one in events]
+    return [(event.start_s, event.raised_s, event.end_s) for event in events]
 
 
 def test_it_begins_where_the_score_rose_and_ends_with_the_last_unusual_window():
-    found = find_events(windows(0, 0.6, 2, 3, 0.7, 0, 0, 0), RULE)
-    assert spans(found) == [(1, 4, 5)]
-    assert (found[0].peak_score, found[0].peak_start_s, found[0].peak_stop_s) == (3, 3, 4)
+    events = find_events(windows(0, 0.6, 2, 3, 0.7, 0, 0, 0), RULE)
+    assert spans(events) == [(1, 4, 5)]
+    assert (events[0].peak_score, events[0].peak_start_s, events[0].peak_stop_s) == (3, 3, 4)
 
 
 def test_one_window_above_is_no_event_where_two_are_asked_for():
@@ -84,25 +84,25 @@ def test_a_short_event_is_kept_with_the_reason():
 
 
 def test_an_event_that_does_not_end_is_closed_and_followed_by_another():
-    found = find_events(windows(*[2] * 10), rule(max_open_s=4))
-    assert spans(found) == [(0, 2, 6), (6, 7, 10)]
-    assert [event.follows_s for event in found] == [None, 0]
+    events = find_events(windows(*[2] * 10), rule(max_open_s=4))
+    assert spans(events) == [(0, 2, 6), (6, 7, 10)]
+    assert [event.follows_s for event in events] == [None, 0]
 
 
 def test_a_cooldown_mutes_notifications_and_no_events():
-    found = find_events(windows(2, 2, 0, 0, 2, 2, 0, 0, 0, 0, 2, 2), rule(cooldown_s=6))
-    assert [(one.notified_s, one.is_muted) for one in found] == [
+    events = find_events(windows(2, 2, 0, 0, 2, 2, 0, 0, 0, 0, 2, 2), rule(cooldown_s=6))
+    assert [(event.notified_s, event.is_muted) for event in events] == [
         (2, False), (None, True), (12, False),
     ]  # fmt: skip
 
 
 def test_a_loss_of_the_signal_ends_an_event_and_is_one():
     parts = [*windows(2, 2), ScoredWindow(20, 21, 2), ScoredWindow(21, 22, 2)]
-    found = find_events(parts, rule(merge_gap_s=100), gaps=[(2, 20), (22, 30)])
-    assert [(one.kind, one.start_s, one.end_s) for one in found] == [
+    events = find_events(parts, rule(merge_gap_s=100), gaps=[(2, 20), (22, 30)])
+    assert [(event.kind, event.start_s, event.end_s) for event in events] == [
         ("unusual", 0, 2), (SIGNAL_LOST, 2, 20), ("unusual", 20, 22), (SIGNAL_LOST, 22, 30),
     ]  # fmt: skip
-    assert found[1].raised_s == 7
+    assert events[1].raised_s == 7
 
 
 @pytest.mark.parametrize(
@@ -126,14 +126,14 @@ def test_a_rule_that_contradicts_itself_is_refused():
         rule(num_above=4)
 
 
-def test_a_name_tells_source_kind_and_begin():
+def test_an_id_depends_on_source_kind_and_start():
     others = [("a", "k", 1.0), ("b", "k", 1.0), ("a", "l", 1.0), ("a", "k", 1.001)]
     names = {event_id(*parts) for parts in others}
     assert len(names) == 4
     assert event_id("a", "k", 1.0) == event_id("a", "k", 1.00001)
 
 
-def test_what_is_remembered_does_not_grow():
+def test_the_memory_of_the_machine_does_not_grow():
     machine = EventMachine(RULE)
     for index in range(5000):
         machine.push(ScoredWindow(index, index + 1, 0.7 + (index % 50 == 0)))
@@ -154,15 +154,15 @@ some_rules = st.builds(
 strides = st.sampled_from([(1.0, 1.0), (2.0, 0.5), (1.0, 2.0)])
 
 
-@given(scores=some_scores, own=some_rules, lengths=strides)
+@given(scores=some_scores, tested_rule=some_rules, lengths=strides)
 @settings(max_examples=200)
-def test_an_event_lies_between_unusual_windows(scores, own, lengths):
+def test_an_event_lies_between_unusual_windows(scores, tested_rule, lengths):
     parts = windows(*scores, length_s=lengths[0], stride_s=lengths[1])
-    active = [part for part in parts if part.score >= own.clear_at]
-    above = [part for part in parts if part.score > own.raise_at]
-    found = find_events(parts, own)
-    assert bool(found) <= bool(above)
-    for event in found:
+    active = [part for part in parts if part.score >= tested_rule.clear_at]
+    above = [part for part in parts if part.score > tested_rule.raise_at]
+    events = find_events(parts, tested_rule)
+    assert bool(events) <= bool(above)
+    for event in events:
         if event.follows_s is None:
             assert event.start_s in [part.start_s for part in active]
         assert event.end_s in [part.stop_s for part in active]
@@ -171,51 +171,56 @@ def test_an_event_lies_between_unusual_windows(scores, own, lengths):
         if lengths == (1.0, 1.0):
             assert event.peak_score == max(part.score for part in inside)
         assert event.peak_score in [part.score for part in active]
-        assert event.end_s - event.raised_s <= own.max_open_s + own.merge_gap_s + 3 * lengths[1]
-    assert [event.start_s for event in found] == sorted(event.start_s for event in found)
+        assert (
+            event.end_s - event.raised_s
+            <= tested_rule.max_open_s + tested_rule.merge_gap_s + 3 * lengths[1]
+        )
+    assert [event.start_s for event in events] == sorted(event.start_s for event in events)
 
 
-@given(scores=some_scores, own=some_rules, lengths=strides)
+@given(scores=some_scores, tested_rule=some_rules, lengths=strides)
 @settings(max_examples=200)
-def test_a_stream_tells_what_a_file_tells_and_takes_nothing_back(scores, own, lengths):
+def test_a_stream_gives_the_events_of_a_file_and_never_changes_closed_ones(
+    scores, tested_rule, lengths
+):
     parts = windows(*scores, length_s=lengths[0], stride_s=lengths[1])
-    expected = find_events(parts, own)
-    machine, closed, told = EventMachine(own), [], []
+    expected = find_events(parts, tested_rule)
+    machine, closed, notified = EventMachine(tested_rule), [], []
     for part in parts:
         progress = machine.push(part)
         closed += progress.closed
-        told += progress.to_notify
+        notified += progress.to_notify
         assert closed == expected[: len(closed)]
     closed += machine.end().closed
     assert closed == expected
-    assert [event.start_s for event in told] == [
+    assert [event.start_s for event in notified] == [
         event.start_s for event in expected if event.notified_s is not None
     ]
 
 
-@given(scores=some_scores, own=some_rules, shift=st.sampled_from([64.0, 4096.0]))
-def test_events_move_with_the_clock(scores, own, shift):
+@given(scores=some_scores, tested_rule=some_rules, shift=st.sampled_from([64.0, 4096.0]))
+def test_events_move_with_the_clock(scores, tested_rule, shift):
     parts = windows(*scores)
     moved = [replace(w, start_s=w.start_s + shift, stop_s=w.stop_s + shift) for w in parts]
-    assert [(s - shift, r - shift, e - shift) for s, r, e in spans(find_events(moved, own))] == (
-        spans(find_events(parts, own))
-    )
+    assert [
+        (s - shift, r - shift, e - shift) for s, r, e in spans(find_events(moved, tested_rule))
+    ] == (spans(find_events(parts, tested_rule)))
 
 
 @given(scores=st.lists(st.sampled_from([0.0, 2.0]), max_size=40))
 def test_the_plainest_rule_finds_runs(scores):
     """An oracle in one line: runs of windows above, where one is enough and none is waited for."""
-    own = rule(num_above=1, num_windows=1, clear_at=1.0, clear_after_s=0)
+    first_window_rule = rule(num_above=1, num_windows=1, clear_at=1.0, clear_after_s=0)
     expected = []
     for is_above, run in groupby(windows(*scores), key=lambda part: part.score > 1):
         inside = list(run)
         if is_above:
             expected.append((inside[0].start_s, inside[0].stop_s, inside[-1].stop_s))
-    assert spans(find_events(windows(*scores), own)) == expected
+    assert spans(find_events(windows(*scores), first_window_rule)) == expected
 
 
-@given(scores=some_scores, own=some_rules)
-def test_the_unit_of_a_score_does_not_matter(scores, own):
-    doubled = own.model_copy(update={"raise_at": 2.0, "clear_at": 1.0})
+@given(scores=some_scores, tested_rule=some_rules)
+def test_the_unit_of_a_score_does_not_matter(scores, tested_rule):
+    doubled = tested_rule.model_copy(update={"raise_at": 2.0, "clear_at": 1.0})
     twice = find_events(windows(*np.multiply(scores, 2)), doubled)
-    assert spans(twice) == spans(find_events(windows(*scores), own))
+    assert spans(twice) == spans(find_events(windows(*scores), tested_rule))

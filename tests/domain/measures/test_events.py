@@ -27,7 +27,7 @@ def test_one_true_event_is_found_once():
 
 
 def test_as_many_are_paired_as_may_be():
-    """The first found event overlaps both, and longer the one that the second needs too."""
+    """The first predicted event overlaps both, and longer the one that the second needs too."""
     assert match_events([(0, 4), (4, 12)], [(2, 12), (5, 7)]).pairs == ((0, 0), (1, 1))
 
 
@@ -67,12 +67,14 @@ pieces = st.lists(
 )
 
 
-@given(true=pieces, found=pieces)
-def test_matches_are_one_to_one_and_overlap(true, found):
-    matches = match_events(true, found)
+@given(true=pieces, predicted=pieces)
+def test_matches_are_one_to_one_and_overlap(true, predicted):
+    matches = match_events(true, predicted)
     rows, columns = zip(*matches.pairs, strict=True) if matches.pairs else ((), ())
     assert len(set(rows)) == len(rows)
     assert len(set(columns)) == len(columns)
-    assert set(columns) | set(matches.false_alarms) == set(range(len(found)))
+    assert set(columns) | set(matches.false_alarms) == set(range(len(predicted)))
     for row, column in matches.pairs:
-        assert min(true[row][1], found[column][1]) - max(true[row][0], found[column][0]) >= 1
+        assert (
+            min(true[row][1], predicted[column][1]) - max(true[row][0], predicted[column][0]) >= 1
+        )

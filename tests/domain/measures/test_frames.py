@@ -15,26 +15,30 @@ def video(scores: list[float], unusual: list[int]) -> FrameScores:
 def test_micro_joins_frames_and_macro_takes_means():
     """Each video alone is perfect; their scores are of different sizes."""
     both = {"a": video([1, 2], [0, 1]), "b": video([11, 12], [0, 1])}
-    found = measure_frames(both)
-    assert found.auroc_macro == 1
-    assert found.auroc_micro == pytest.approx(3 / 4)
+    measures = measure_frames(both)
+    assert measures.auroc_macro == 1
+    assert measures.auroc_micro == pytest.approx(3 / 4)
 
 
 def test_a_video_of_one_kind_is_left_out_and_named():
-    found = measure_frames({"a": video([1, 2], [0, 1]), "b": video([5, 6], [0, 0])})
-    assert found.one_kind == ("b",)
-    assert found.auroc_macro == 1
+    measures = measure_frames({"a": video([1, 2], [0, 1]), "b": video([5, 6], [0, 0])})
+    assert measures.one_kind == ("b",)
+    assert measures.auroc_macro == 1
 
 
 def test_padding_makes_even_the_worst_video_look_better():
-    found = measure_frames({"a": video([2, 1], [0, 1])})
-    assert found.auroc_macro == 0
-    assert found.auroc_macro_padded == pytest.approx(3 / 4)
+    measures = measure_frames({"a": video([2, 1], [0, 1])})
+    assert measures.auroc_macro == 0
+    assert measures.auroc_macro_padded == pytest.approx(3 / 4)
 
 
 def test_nothing_unusual_defines_nothing():
-    found = measure_frames({"a": video([1, 2], [0, 0])})
-    assert (found.auroc_micro, found.auroc_macro, found.average_precision) == (None, None, None)
+    measures = measure_frames({"a": video([1, 2], [0, 0])})
+    assert (measures.auroc_micro, measures.auroc_macro, measures.average_precision) == (
+        None,
+        None,
+        None,
+    )
 
 
 def test_a_frame_has_the_highest_of_its_windows():
@@ -50,11 +54,12 @@ def test_a_frame_has_the_highest_of_its_windows():
 def test_the_area_is_the_share_of_pairs_in_order(scores, unusual):
     """The probability that an unusual frame scores higher than another one, ties by halves."""
     flags = unusual.draw(st.lists(st.booleans(), min_size=len(scores), max_size=len(scores)))
-    own = video(scores, flags)
-    found = measure_frames({"a": own}).auroc_micro
-    high, low = own.scores[own.is_unusual], own.scores[~own.is_unusual]
-    if not own.is_mixed:
-        assert found is None
+    drawn_video = video(scores, flags)
+    flags = drawn_video.is_unusual
+    measures = measure_frames({"a": drawn_video}).auroc_micro
+    high, low = drawn_video.scores[flags], drawn_video.scores[~flags]
+    if not drawn_video.is_mixed:
+        assert measures is None
         return
     above = (high[:, None] > low).mean() + 0.5 * (high[:, None] == low).mean()
-    assert found == pytest.approx(above)
+    assert measures == pytest.approx(above)

@@ -40,8 +40,8 @@ def test_the_truth_itself_is_perfect():
 
 def test_a_change_of_number_halfway_costs_what_each_measure_says():
     """One object of 8 frames under two numbers, 4 frames each."""
-    true, found = boxes(*still(1, range(8))), boxes(*still(7, range(4)), *still(9, range(4, 8)))
-    frames = pair_frames(true, found)
+    true, predicted = boxes(*still(1, range(8))), boxes(*still(7, range(4)), *still(9, range(4, 8)))
+    frames = pair_frames(true, predicted)
     counts = count_tracking(frames)
     assert counts.num_switches == 1
     assert counts.mota == pytest.approx(1 - 1 / 8)
@@ -52,15 +52,18 @@ def test_a_change_of_number_halfway_costs_what_each_measure_says():
 
 
 def test_false_and_missed_boxes():
-    true, found = boxes(*still(1, range(4))), boxes(*still(1, range(2)), *still(2, range(4), 80))
-    counts = count_tracking(pair_frames(true, found))
+    true, predicted = (
+        boxes(*still(1, range(4))),
+        boxes(*still(1, range(2)), *still(2, range(4), 80)),
+    )
+    counts = count_tracking(pair_frames(true, predicted))
     assert counts.mota == pytest.approx(1 - (2 + 4) / 4)
     assert counts.num_matched == 2
 
 
 def test_nothing_found_and_nothing_there():
-    for true, found in ((still(1, range(3)), []), ([], still(1, range(3))), ([], [])):
-        frames = pair_frames(boxes(*true), boxes(*found))
+    for true, predicted in ((still(1, range(3)), []), ([], still(1, range(3))), ([], [])):
+        frames = pair_frames(boxes(*true), boxes(*predicted))
         counts = count_tracking(frames)
         assert counts.num_matched == counts.num_same == 0
         assert measure_hota(frames).hota == 0
@@ -68,24 +71,24 @@ def test_nothing_found_and_nothing_there():
 
 def test_videos_are_counted_together_without_mixing_their_numbers():
     """The same number in another video is another object."""
-    own = pair_frames(boxes(*still(1, range(4))), boxes(*still(1, range(4))))
-    both = list(join_videos([own, own]))
+    frames = pair_frames(boxes(*still(1, range(4))), boxes(*still(1, range(4))))
+    both = list(join_videos([frames, frames]))
     assert measure_hota(both).hota == 1
-    assert add_counts([count_tracking(own)] * 2) == count_tracking(both)
+    assert add_counts([count_tracking(frames)] * 2) == count_tracking(both)
 
 
 def as_trackeval(frames: list[Frame]) -> dict:
     true_ids = [frame.true_ids for frame in frames]
-    found_ids = [frame.predicted_ids for frame in frames]
+    predicted_ids = [frame.predicted_ids for frame in frames]
     return {
         "num_timesteps": len(frames),
         "gt_ids": true_ids,
-        "tracker_ids": found_ids,
+        "tracker_ids": predicted_ids,
         "similarity_scores": [frame.iou for frame in frames],
         "num_gt_ids": len({int(i) for ids in true_ids for i in ids}),
-        "num_tracker_ids": len({int(i) for ids in found_ids for i in ids}),
+        "num_tracker_ids": len({int(i) for ids in predicted_ids for i in ids}),
         "num_gt_dets": sum(map(len, true_ids)),
-        "num_tracker_dets": sum(map(len, found_ids)),
+        "num_tracker_dets": sum(map(len, predicted_ids)),
     }
 
 
@@ -95,15 +98,15 @@ tables = st.dictionaries(
 ).map(lambda rows: boxes(*[(track, frame, x1) for (track, frame), x1 in rows.items()]))
 
 
-@given(true=tables, found=tables)
+@given(true=tables, predicted=tables)
 @settings(max_examples=150)
-def test_trackeval_counts_the_same(true, found):
-    frames = pair_frames(true, found)
+def test_trackeval_counts_the_same(true, predicted):
+    frames = pair_frames(true, predicted)
     data = as_trackeval(frames)
     clear = CLEAR({"PRINT_CONFIG": False}).eval_sequence(data)
     identity = Identity({"PRINT_CONFIG": False}).eval_sequence(data)
     hota = HOTA().eval_sequence(data)
-    counts, own = count_tracking(frames), measure_hota(frames)
+    counts, measures = count_tracking(frames), measure_hota(frames)
     assert counts.num_matched == clear["CLR_TP"]
     assert counts.num_switches == clear["IDSW"]
     assert counts.num_fragments == clear["Frag"]
@@ -111,7 +114,7 @@ def test_trackeval_counts_the_same(true, found):
     assert counts.num_same == identity["IDTP"]
     assert counts.idf1 == pytest.approx(identity["IDF1"])
     assert len(hota["HOTA"]) == len(HOTA_IOUS)
-    assert own.hota == pytest.approx(hota["HOTA"].mean())
-    assert own.detection == pytest.approx(hota["DetA"].mean())
-    assert own.association == pytest.approx(hota["AssA"].mean())
-    assert own.localisation == pytest.approx(hota["LocA"].mean())
+    assert measures.hota == pytest.approx(hota["HOTA"].mean())
+    assert measures.detection == pytest.approx(hota["DetA"].mean())
+    assert measures.association == pytest.approx(hota["AssA"].mean())
+    assert measures.localisation == pytest.approx(hota["LocA"].mean())

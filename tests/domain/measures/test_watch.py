@@ -1,4 +1,4 @@
-"""What watching is measured by: a video with a known truth, and a video without one."""
+"""Measures of watched videos: a video with a known truth, and a video without one."""
 
 import json
 from pathlib import Path
@@ -29,9 +29,9 @@ def video(
 ) -> WatchedVideo:
     starts = np.arange(len(ratios), dtype=float)
     scores = pd.DataFrame({"start_s": starts, "stop_s": starts + 1, "ratio": ratios})
-    found = pd.DataFrame(events, columns=["start_s", "raised_s", "end_s"]).astype(float)
+    alarms = pd.DataFrame(events, columns=["start_s", "raised_s", "end_s"]).astype(float)
     return WatchedVideo(
-        len(ratios) * 10, FPS, float(len(ratios)), found, scores, table(rows), frozenset(kept)
+        len(ratios) * 10, FPS, float(len(ratios)), alarms, scores, table(rows), frozenset(kept)
     )
 
 
@@ -42,14 +42,14 @@ def truth(events: list[tuple[str, float, float]], rows: list | None) -> Truth:
 
 def test_events_frames_and_tracks_are_counted():
     person = boxes(1, range(60), 0.0)
-    found = video(
+    watched = video(
         [(1.5, 2.5, 4.0), (8.0, 9.0, 9.5)],
         [0.1, 0.2, 3.0, 3.0, 0.1, 0.1, 0.1, 0.1, 2.0, 0.1],
         [*boxes(5, range(60), 1.0), *boxes(6, range(60), 300.0)],
         kept={5},
     )
     known = truth([("falling", 2.0, 4.0), ("running", 5.0, 7.0)], person)
-    numbers = measure_watch(match_videos({"a": found, "b": found}, {"a": known}), 0.5)
+    numbers = measure_watch(match_videos({"a": watched, "b": watched}, {"a": known}), 0.5)
     assert numbers["num_videos"] == 1
     assert (numbers["event_recall"], numbers["num_false_alarms"]) == (0.5, 1)
     assert numbers["false_alarms_per_hour"]["seen"] == pytest.approx(360)
@@ -66,8 +66,8 @@ def test_events_frames_and_tracks_are_counted():
 
 
 def test_nothing_known_is_nothing_measured():
-    found = video([], [0.1, 0.2], [], set())
-    numbers = measure_watch(match_videos({"a": found}, {}), 0.5)
+    watched = video([], [0.1, 0.2], [], set())
+    numbers = measure_watch(match_videos({"a": watched}, {}), 0.5)
     assert numbers["num_videos"] == 0
     assert numbers["event_recall"] is None
     assert numbers["tracks"] is None
@@ -75,8 +75,8 @@ def test_nothing_known_is_nothing_measured():
 
 
 def test_a_video_without_events_has_no_recall_and_is_named():
-    found = video([], [0.1, 0.2], [], set())
-    numbers = measure_watch(match_videos({"a": found}, {"a": truth([], None)}), 0.5)
+    watched = video([], [0.1, 0.2], [], set())
+    numbers = measure_watch(match_videos({"a": watched}, {"a": truth([], None)}), 0.5)
     assert numbers["event_recall"] is None
     assert numbers["videos_of_one_kind"] == ["a"]
     assert numbers["false_alarms_per_hour"]["seen"] == 0

@@ -25,22 +25,22 @@ FPS = 10.0
 corners = st.tuples(*[st.integers(0, 400_000).map(lambda n: n / 1000) for _ in range(4)]).map(
     lambda box: (box[0], box[1], round(box[0] + box[2], 3), round(box[1] + box[3], 3))
 )
-sights = st.dictionaries(
+tracked_boxes = st.dictionaries(
     st.tuples(st.integers(1, 5), st.integers(0, 30)),
     st.tuples(corners, st.integers(1, 100).map(lambda n: n / 100)),
     max_size=20,
 ).map(
-    lambda found: [
+    lambda boxes: [
         TrackedBox(track_id, frame, frame / FPS, box, score, "human")
-        for (track_id, frame), (box, score) in found.items()
+        for (track_id, frame), (box, score) in boxes.items()
     ]
 )
 
 
-@given(seen=sights)
-def test_a_table_and_a_mot_file_come_back_as_they_were(seen, tmp_path_factory):
+@given(tracked=tracked_boxes)
+def test_a_table_and_a_mot_file_come_back_as_they_were(tracked, tmp_path_factory):
     folder = tmp_path_factory.mktemp("tracks")
-    table = track_table(seen)
+    table = track_table(tracked)
     write_track_table(table, folder / "tracks.csv")
     pd.testing.assert_frame_equal(read_track_table(folder / "tracks.csv"), table)
     write_mot(table, folder / "tracks.txt")
@@ -91,11 +91,11 @@ def test_between_two_boxes_one_moves_on_a_straight_line_in_time():
     assert filled["time_s"].tolist() == times_s.tolist()
 
 
-@given(seen=sights)
-def test_filling_keeps_what_was_seen_and_leaves_no_gap(seen):
-    table = track_table(seen)
+@given(tracked=tracked_boxes)
+def test_filling_keeps_observed_boxes_and_leaves_no_gap(tracked):
+    table = track_table(tracked)
     filled = fill_tracks(table, np.arange(31) / FPS)
     observed = filled[filled["is_observed"] == 1].reset_index(drop=True)
     pd.testing.assert_frame_equal(observed[[*CORNERS, "score"]], table[[*CORNERS, "score"]])
-    for _, own in filled.groupby("track_id"):
-        assert (np.diff(own["frame_index"]) == 1).all()
+    for _, track in filled.groupby("track_id"):
+        assert (np.diff(track["frame_index"]) == 1).all()

@@ -19,23 +19,23 @@ def boxes_at(*centres: tuple[float, float], scores: tuple[float, ...] = ()) -> D
     """People of one size."""
     middle = np.array(centres, float).reshape(-1, 2)
     corners = np.concatenate([middle - SIZE / 2, middle + SIZE / 2], axis=1)
-    own = np.array(scores or (0.9,) * len(middle))
-    return Detections(corners, own, np.array(["human"] * len(middle), object))
+    box_scores = np.array(scores or (0.9,) * len(middle))
+    return Detections(corners, box_scores, np.array(["human"] * len(middle), object))
 
 
-def follow(pictures: list[Detections], fps: float, own: Tracking = DEFAULT) -> list[TrackedBox]:
-    tracker = Tracker(own)
+def follow(pictures: list[Detections], fps: float, rules: Tracking = DEFAULT) -> list[TrackedBox]:
+    tracker = Tracker(rules)
     return [
-        seen
-        for index, found in enumerate(pictures)
-        for seen in tracker.update(found, index, index / fps)
+        box
+        for index, detections in enumerate(pictures)
+        for box in tracker.update(detections, index, index / fps)
     ]
 
 
-def by_track(seen: list[TrackedBox]) -> dict[int, list[int]]:
+def by_track(boxes: list[TrackedBox]) -> dict[int, list[int]]:
     tracks = defaultdict(list)
-    for one in seen:
-        tracks[one.track_id].append(one.frame_index)
+    for box in boxes:
+        tracks[box.track_id].append(box.frame_index)
     return dict(tracks)
 
 
@@ -48,12 +48,14 @@ def test_two_who_cross_keep_their_numbers_at_any_rate(fps: int):
         is_hidden.append(abs(shift) < 4)
         both = [(200 + shift, 100), (200 - shift, 108)]
         pictures.append(boxes_at(*both[: 1 if is_hidden[-1] else 2]))
-    seen = follow(pictures, fps)
-    assert {one.track_id for one in seen} == {1, 2}
-    way = {track_id: [s.box_xyxy[0] for s in seen if s.track_id == track_id] for track_id in (1, 2)}
+    tracked = follow(pictures, fps)
+    assert {box.track_id for box in tracked} == {1, 2}
+    way = {
+        track_id: [s.box_xyxy[0] for s in tracked if s.track_id == track_id] for track_id in (1, 2)
+    }
     goes_right = {track_id: steps[-1] > steps[0] for track_id, steps in way.items()}
     assert sorted(goes_right.values()) == [False, True]
-    assert by_track(seen)[1][0] == 0, "the boxes of before it counted are told too"
+    assert by_track(tracked)[1][0] == 0, "the boxes from before the confirmation are returned, too"
 
 
 def test_what_is_half_hidden_is_followed_by_poor_boxes():
@@ -83,9 +85,9 @@ def test_classes_are_followed_apart():
     still = boxes_at((100, 100), (100, 100))
     labels = np.array(["human", "dog"], object)
     pictures = [Detections(still.boxes_xyxy, still.scores, labels)] * 8
-    seen = follow(pictures, 10)
-    assert len(seen) == 16
-    assert len({(one.track_id, one.label) for one in seen}) == 2
+    tracked = follow(pictures, 10)
+    assert len(tracked) == 16
+    assert len({(box.track_id, box.label) for box in tracked}) == 2
 
 
 def test_numbers_begin_anew_with_each_run():
@@ -126,7 +128,7 @@ pictures_of_boxes = st.lists(
 )
 
 
-def as_found(boxes: list[tuple[tuple[int, int], float]]) -> Detections:
+def as_detections(boxes: list[tuple[tuple[int, int], float]]) -> Detections:
     centres = [(10.0 * x, 10.0 * y) for (x, y), _ in boxes]
     return boxes_at(*centres, scores=tuple(score for _, score in boxes))
 
@@ -134,36 +136,36 @@ def as_found(boxes: list[tuple[tuple[int, int], float]]) -> Detections:
 @given(pictures=pictures_of_boxes, shuffle=st.randoms(use_true_random=False))
 @settings(max_examples=60)
 def test_the_order_of_a_pictures_boxes_does_not_matter(pictures, shuffle):
-    expected = follow([as_found(boxes) for boxes in pictures], 10)
+    expected = follow([as_detections(boxes) for boxes in pictures], 10)
     mixed = [shuffle.sample(boxes, len(boxes)) for boxes in pictures]
-    assert follow([as_found(boxes) for boxes in mixed], 10) == expected
+    assert follow([as_detections(boxes) for boxes in mixed], 10) == expected
 
 
 @given(pictures=pictures_of_boxes)
 @settings(max_examples=60)
 def test_every_box_of_a_track_was_found_there_and_belongs_to_one_track(pictures):
-    found = [as_found(boxes) for boxes in pictures]
-    seen = follow(found, 10)
-    places = [(one.frame_index, one.box_xyxy) for one in seen]
+    detections = [as_detections(boxes) for boxes in pictures]
+    tracked = follow(detections, 10)
+    places = [(box.frame_index, box.box_xyxy) for box in tracked]
     for frame_index, box in places:
-        assert list(box) in found[frame_index].boxes_xyxy.tolist()
+        assert list(box) in detections[frame_index].boxes_xyxy.tolist()
     counts = defaultdict(int)
     for place in places:
         counts[place] += 1
     for (frame_index, box), number in counts.items():
-        assert number <= found[frame_index].boxes_xyxy.tolist().count(list(box))
-    for frames in by_track(seen).values():
+        assert number <= detections[frame_index].boxes_xyxy.tolist().count(list(box))
+    for frames in by_track(tracked).values():
         assert (np.diff(frames) > 0).all()
-    ids = list(dict.fromkeys(sorted(one.track_id for one in seen)))
+    ids = list(dict.fromkeys(sorted(box.track_id for box in tracked)))
     assert ids == list(range(1, len(ids) + 1))
 
 
 @given(pictures=pictures_of_boxes, scale=st.sampled_from([0.5, 2.0, 4.0]))
 @settings(max_examples=40)
 def test_tracks_do_not_depend_on_the_unit_of_length(pictures, scale):
-    found = [as_found(boxes) for boxes in pictures]
-    larger = [Detections(one.boxes_xyxy * scale, one.scores, one.labels) for one in found]
-    own, other = follow(found, 10), follow(larger, 10)
-    assert [(s.track_id, s.frame_index, s.score) for s in own] == [
-        (s.track_id, s.frame_index, s.score) for s in other
+    detections = [as_detections(boxes) for boxes in pictures]
+    larger = [Detections(each.boxes_xyxy * scale, each.scores, each.labels) for each in detections]
+    tracked, tracked_larger = follow(detections, 10), follow(larger, 10)
+    assert [(s.track_id, s.frame_index, s.score) for s in tracked] == [
+        (s.track_id, s.frame_index, s.score) for s in tracked_larger
     ]
