@@ -1,6 +1,7 @@
 """Makes the demo's data: synthetic surveillance videos, a Label Studio export, exact boxes, clips.
 
-On two cores, the videos take about twenty seconds, and the clips thirty. The result depends on the
+It also makes long videos to watch, and lists their true events and tracks. On two cores, the videos
+take about twenty seconds, the clips thirty, and the long videos twenty. The result depends on the
 parameters alone.
 """
 
@@ -10,7 +11,7 @@ from typing import ClassVar
 import numpy as np
 from pydantic import Field
 from scene.annotator import AnnotatedVideo, annotate
-from scene.production import make_clips, make_videos
+from scene.production import make_clips, make_gates, make_videos
 from scene.programme import FILMS
 from scene.scene import Track
 
@@ -23,7 +24,10 @@ _IDS, _ANNOTATOR = 2, 3  # each use has its own random stream
 
 
 class MakeDemo(Section):
-    """``num_frames`` is the length of every video; scenes are per class, clips per scene."""
+    """``num_frames`` is the length of every video; scenes are per class, clips per scene.
+
+    Each long video to watch shows ``num_acts`` actions of people.
+    """
 
     section: ClassVar[str] = "make_demo"
 
@@ -31,6 +35,7 @@ class MakeDemo(Section):
     num_frames: int = Field(ge=2, le=2000)
     num_scenes_per_class: int = Field(ge=1, le=100)
     num_clips_per_scene: int = Field(ge=1, le=100)
+    num_acts: int = Field(ge=1, le=100)
 
 
 def name_tracks(film_index: int, tracks: list[Track], seed: int) -> dict[str, Track]:
@@ -84,12 +89,43 @@ def write_clips(clips: Path, settings: MakeDemo) -> None:
         )
 
 
+def write_watch(watch: Path, truth: Path, settings: MakeDemo) -> None:
+    """Write the long videos to the folder ``watch``, and their truth to the file ``truth``."""
+    with whole(watch) as folder:
+        folder.mkdir()
+        truths = make_gates(folder, seed=settings.seed, num_acts=settings.num_acts)
+    content = {
+        name: {
+            "events": [
+                {"kind": kind, "start_s": round(start_s, 3), "end_s": round(end_s, 3)}
+                for kind, start_s, end_s in video.events
+            ],
+            "tracks": {
+                str(number): {
+                    str(frame): [round(edge, 2) for edge in box] for frame, box in boxes.items()
+                }
+                for number, boxes in video.tracks.items()
+            },
+        }
+        for name, video in truths.items()
+    }
+    write_json(content, truth, indent=None)
+
+
 def main(
-    *, videos: Path, annotations: Path, exact_boxes: Path, clips: Path, settings: MakeDemo
+    *,
+    videos: Path,
+    annotations: Path,
+    exact_boxes: Path,
+    clips: Path,
+    watch: Path,
+    truth: Path,
+    settings: MakeDemo,
 ) -> None:
     """Write all data of the demo."""
     write_videos(videos, annotations, exact_boxes, settings)
     write_clips(clips, settings)
+    write_watch(watch, truth, settings)
 
 
 if __name__ == "__main__":

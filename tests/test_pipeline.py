@@ -93,6 +93,10 @@ STAGES = load_stages(ROOT / "dvc.yaml") + load_stages(ROOT / "demo" / "dvc.yaml"
 every_stage = pytest.mark.parametrize("stage", STAGES, ids=lambda stage: stage.name)
 
 
+OF_ALL_MODELS = {"watch"}
+"""Stages that need the networks of all branches, and so most of the code."""
+
+
 def is_code(path: str) -> bool:
     return path.endswith(".py") or path.startswith("src/") or path == "scene"
 
@@ -132,7 +136,7 @@ def test_declared_code_is_the_import_closure_without_plumbing(stage: Stage):
 
 @every_stage
 def test_a_stage_has_a_short_list_of_code(stage: Stage):
-    if stage.instance is None:
+    if stage.instance is None and stage.name not in OF_ALL_MODELS:
         assert len([dep for dep in stage.deps if is_code(dep)]) <= MOST_CODE
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from scene.behaviours import BEHAVIOURS
 from scene.clips import ClipScene
+from scene.gate import GATES, GateScene, GateTruth
 from scene.programme import FILMS, scene_spec
 from scene.scene import Scene, Track
 from vigil.pixels.video_writing import write_video
@@ -61,3 +62,27 @@ def make_clips(folder: Path, *, seed: int, num_scenes: int, num_clips: int) -> N
         ]
         for future in waiting:
             future.result()
+
+
+def make_gate(number: int, folder: Path, *, seed: int, num_acts: int) -> GateTruth:
+    """Draw and encode one long video into ``folder``; returns its true events and tracks."""
+    gate = GATES[number]
+    scene = GateScene(gate, seed=seed, num_acts=num_acts)
+    write_video(
+        folder / gate.file_name,
+        scene.frames(),
+        codec="h264",
+        fps=gate.fps,
+        size_wh=scene.size_wh,
+    )
+    return GateTruth(scene.events, scene.tracks())
+
+
+def make_gates(folder: Path, *, seed: int, num_acts: int) -> dict[str, GateTruth]:
+    """All ``GATES`` into ``folder``, one process each; returns the truth by video."""
+    with _pool(len(GATES)) as pool:
+        waiting = {
+            gate.file_name: pool.submit(make_gate, number, folder, seed=seed, num_acts=num_acts)
+            for number, gate in enumerate(GATES)
+        }
+        return {name: future.result() for name, future in waiting.items()}

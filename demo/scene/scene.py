@@ -352,7 +352,7 @@ class Scene:
                 if index not in seen:
                     continue
                 fraction, drawn = seen[index]
-                box = _clip_box(drawn.box_xyxy, self.spec.size_wh)
+                box = clip_box(drawn.box_xyxy, self.spec.size_wh)
                 if min(box[2] - box[0], box[3] - box[1]) >= MIN_SIDE_PX:
                     boxes[frame_index] = box
                     visible[frame_index] = fraction >= MIN_VISIBLE_FRACTION
@@ -368,7 +368,8 @@ class Scene:
         return tracks
 
 
-def _clip_box(box_xyxy: Box, size_wh: tuple[int, int]) -> Box:
+def clip_box(box_xyxy: Box, size_wh: tuple[int, int]) -> Box:
+    """A box cut to the picture."""
     width, height = size_wh
     x1, y1, x2, y2 = box_xyxy
     return (

@@ -65,6 +65,21 @@ def explain_changes(words: argparse.Namespace) -> None:
     print_explanation(Path.cwd())
 
 
+def watch(words: argparse.Namespace) -> None:
+    """Runs the trained models on recordings, a camera or a stream."""
+    from vigil.watch.command import watch_sources
+
+    watch_sources(words.source, words.out, words.models, words.tell)
+
+
+def replay(words: argparse.Namespace) -> None:
+    """Shows the events of a watched source under other settings, without running the models."""
+    from vigil.watch.replaying import format_diff
+    from vigil.watch.replaying import replay as replay_source
+
+    print(format_diff(replay_source(words.folder, words.set)))
+
+
 def build_parser() -> argparse.ArgumentParser:
     """The commands and their options."""
     parser = argparse.ArgumentParser(prog="vigil", description=__doc__)
@@ -85,6 +100,29 @@ def build_parser() -> argparse.ArgumentParser:
     add("put-back", put_back)
     add("check-data", check_data)
     add("explain-changes", explain_changes)
+    watching = add("watch", watch)
+    watching.add_argument(
+        "source",
+        nargs="+",
+        help="a video, a folder of videos, the number of a camera, or the address of a stream",
+    )
+    watching.add_argument(
+        "--out", type=Path, default=Path("watch"), help="the folder in which each source gets one"
+    )
+    watching.add_argument(
+        "--models", type=Path, default=Path("models"), help="the folder of the trained models"
+    )
+    watching.add_argument(
+        "--tell",
+        action="append",
+        default=[],
+        help="an address for notifications of live events: file:<path>, or one of apprise",
+    )
+    replaying = add("replay", replay)
+    replaying.add_argument("folder", type=Path, help="the folder of one watched source")
+    replaying.add_argument(
+        "-S", "--set", action="append", default=[], help="a setting, as watch.raising.raise_at=2"
+    )
     return parser
 
 

@@ -8,11 +8,12 @@ import pytest
 from tiny_videos import coded_picture, read_code
 
 from vigil.pixels.video.reading import VideoReader, to_bgr
-from vigil.pixels.video_writing import CODECS, write_video
+from vigil.pixels.video_writing import CODECS, VideoWriter, write_video
 
 SIZE_WH = (64, 48)
 KINDS = [
     *(("h264", ".mp4"), ("h264", ".mkv"), ("vp9", ".webm"), ("vp9", ".mp4")),
+    ("h264_quick", ".mp4"),
     *(("vp9_quick", ".webm"), ("vp9_quick", ".mkv"), ("mpeg4", ".avi"), ("mpeg4", ".mp4")),
 ]
 
@@ -65,3 +66,23 @@ def test_red_stays_red(tmp_path: Path, codec: str) -> None:
 def test_a_codec_that_is_none() -> None:
     with pytest.raises(KeyError):
         write_video(Path("a.mp4"), [], codec="none", fps=Fraction(25), size_wh=SIZE_WH)
+
+
+def test_frames_are_shown_when_their_stamps_say(tmp_path: Path) -> None:
+    """At a rate that varies: a player's clock must be the source's."""
+    stamps = [0, 9000, 12000, 30000, 31500]
+    path, unit_s = tmp_path / "a.mp4", Fraction(1, 90_000)
+    writer = VideoWriter(
+        path, codec="h264_quick", fps=Fraction(14), size_wh=SIZE_WH, time_base=unit_s
+    )
+    for number, stamp in enumerate(stamps):
+        writer.write(coded_picture(number, SIZE_WH)[..., ::-1].copy(), stamp)
+    writer.close()
+    frames = list(VideoReader(path))
+    assert [round(frame.time / unit_s) for frame in frames] == stamps
+    assert [read_code(to_bgr(frame)) for frame in frames] == [0, 1, 2, 3, 4]
+
+
+def test_a_browser_can_start_before_it_has_it_all(tmp_path: Path) -> None:
+    content = write(tmp_path / "a.mp4", "h264_quick").read_bytes()
+    assert content.index(b"moov") < content.index(b"mdat")

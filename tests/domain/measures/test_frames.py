@@ -11,6 +11,7 @@ from vigil.domain.measures.frames import (
     frame_interval,
     latest_moments,
     measure_frames,
+    score_by_windows,
     score_frames,
 )
 
@@ -102,3 +103,23 @@ def test_an_interval_holds_its_number() -> None:
     assert low < number < high
     none = {"a": np.zeros(3, bool)}
     assert frame_interval(none, {"a": np.arange(3.0)}, {"a": "a"}, num_rounds=3, seed=0) is None
+
+
+def test_a_frame_has_the_highest_of_its_windows() -> None:
+    starts, stops = np.array([0.0, 1.0]), np.array([2.0, 3.0])
+    times = np.array([0.5, 1.5, 2.5, 9.0])
+    assert score_by_windows(starts, stops, np.array([5.0, 1.0]), times).tolist() == [5, 5, 1, 1]
+
+
+@given(scores=st.lists(st.integers(0, 5).map(float), min_size=2, max_size=30), data=st.data())
+def test_the_area_is_the_share_of_pairs_in_order(scores: list[float], data: st.DataObject) -> None:
+    """The probability that an anomalous frame scores higher than a normal one, ties by halves."""
+    labels = data.draw(st.lists(st.booleans(), min_size=len(scores), max_size=len(scores)))
+    truth, values = np.array(labels), np.array(scores)
+    number = measure_frames([truth], [values], ["a"])["auroc_micro"]
+    high, low = values[truth], values[~truth]
+    if truth.all() or not truth.any():
+        assert number is None
+        return
+    above = (high[:, None] > low).mean() + 0.5 * (high[:, None] == low).mean()
+    assert number == pytest.approx(above, abs=1e-4)

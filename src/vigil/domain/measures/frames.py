@@ -6,8 +6,8 @@ frames. *Macro, padded*: as in much published code, each video gets a normal fra
 score and an anomalous frame with the highest score, so every video has a value. It is higher, and
 must not be compared with the other metrics.
 
-Scores are causal: the score of a frame is the strongest evidence that is known when the frame is
-shown.
+The scores of `score_frames` are causal: the score of a frame is the strongest evidence that is
+known when the frame is shown. The scores of `score_by_windows` are not causal.
 """
 
 from collections.abc import Mapping, Sequence
@@ -58,6 +58,23 @@ def score_frames(times_s: Floats, evidence: pd.DataFrame) -> dict[str, Floats]:
         best = rows.groupby("time_s")["ratio"].max()  # sorted by time
         scores[str(channel)] = best.to_numpy()[latest_moments(times_s, best.index.to_numpy())]
     return scores
+
+
+def score_by_windows(starts_s: Floats, stops_s: Floats, scores: Floats, times_s: Floats) -> Floats:
+    """The highest score (F,) of the windows that contain each frame, so scores are not causal.
+
+    A frame outside all windows, as at the end of a video, has the score of the nearest window.
+
+    Args:
+        starts_s, stops_s: (N,) starts and ends of windows, at least one.
+        scores: (N,) scores of windows.
+        times_s: (F,) times of frames.
+    """
+    contains = (times_s[:, None] >= starts_s) & (times_s[:, None] < stops_s)
+    best = np.where(contains, scores, -np.inf).max(axis=1)
+    middles = (starts_s + stops_s) / 2
+    nearest = scores[np.abs(times_s[:, None] - middles).argmin(axis=1)]
+    return np.where(contains.any(axis=1), best, nearest)
 
 
 def measure_frames(

@@ -340,6 +340,24 @@ class AlarmStream:
             self._fitted.append((time_s, self._alarm.network.fit(picture)))
         return verdicts
 
+    def end(self, stop_s: float) -> list[WindowVerdict]:
+        """Ends the stream; returns the verdicts on the open windows that end by `stop_s`.
+
+        A window that would end later has no verdict: it would be shorter than the others.
+
+        Args:
+            stop_s: the end of the last frame. The next frame begins a new stream.
+
+        Raises:
+            FieldError: windows are shorter than a channel needs.
+        """
+        if self._follower is None or self._first_s is None:
+            return []
+        first_s, closed = self._first_s, self._follower.finish(stop_s - self._first_s)
+        verdicts = [self._judge(window, first_s) for window in closed]
+        self._follower, self._fitted = None, []
+        return verdicts
+
     def _judge(self, measured: WindowEvidence, first_s: float) -> WindowVerdict:
         start_s, stop_s = (first_s + edge for edge in measured.window)
         evidence = {name: pieces.moved(first_s) for name, pieces in measured.evidence.items()}

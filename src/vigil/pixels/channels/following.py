@@ -68,13 +68,16 @@ class VideoFollower:
         self._times_s.append(time_s)
         return closed
 
-    def finish(self) -> list[WindowEvidence]:
+    def finish(self, stop_s: float = float("inf")) -> list[WindowEvidence]:
         """Returns the windows that are still open after the last frame of a video.
+
+        Args:
+            stop_s: later windows are not measured; finite where the windows are infinite.
 
         Raises:
             InputError, FieldError: as for `see`.
         """
-        return list(self._close(float("inf")))
+        return list(self._close(stop_s))
 
     def _close(self, time_s: float) -> Iterator[WindowEvidence]:
         while self._next is not None and self._next.window.stop_s - EDGE_S <= time_s:

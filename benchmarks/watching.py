@@ -1,0 +1,139 @@
+"""Speed and memory of watching a video of 480x360 px at 25 frames per second.
+
+It uses the trained models of the project, so run the pipeline first. The video is one of the demo's
+videos, encoded again at 25 frames per second. The detector gets every second frame. The table shows
+frames per second, including the annotated video, the share of each part in the time, and the memory
+for a video ten times as long.
+"""
+
+import os
+import statistics
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from measure import PROJECT, WORK, Row, log, peak_of, shipped
+
+from vigil.learn.networks.machine import choose_device, prepare_torch
+from vigil.pixels.video_writing import write_video
+from vigil.settings.watch import Watch
+from vigil.watch.analysis import Analysis
+from vigil.watch.eventful import describe_events, events_of
+from vigil.watch.filming import FilmWriter
+from vigil.watch.findings import Collected, SourceFacts, read_findings, write_findings
+from vigil.watch.frames import read_frames
+from vigil.watch.models import ModelFiles
+
+FILM = PROJECT / "data" / "demo" / "videos" / "plaza_5.mkv"
+FPS, NUM_ROUNDS, LONGER = Fraction(25), 3, 10
+MOST_MEMORY = 1.1
+"""The largest allowed ratio of memory, of a video ten times as long to the short video."""
+
+
+def run() -> Iterator[Row]:
+    models = PROJECT / "models"
+    if not FILM.exists() or not (models / "detector.json").exists():
+        yield Row("watch: run the pipeline first", "")
+        return
+    video = film(1)
+    rounds = [watch(video) for _ in range(NUM_ROUNDS + 1)][1:]
+    rates = [num / sum(parts.values()) for num, parts in rounds]
+    rate = statistics.median(rates)
+    ratio = rate / float(FPS)
+    yield Row(
+        "frames per second, watched and filmed", f"{rate:.1f}", f"{FPS} (real time)", ratio,
+        "1.00x", ratio >= 1,
+    )  # fmt: skip
+    total: Counter[str] = sum((Counter(parts) for _, parts in rounds), Counter())
+    for part, seconds in total.most_common():
+        yield Row(f"  share of the time: {part}", f"{seconds / sum(total.values()):.0%}")
+    short, long = (
+        peak_of([sys.executable, __file__, str(film(n))], PROJECT, dict(os.environ)).anonymous_mb
+        for n in (1, LONGER)
+    )
+    ratio = long / short
+    yield Row(
+        f"memory of a video {LONGER} times as long", f"{long:.0f} MB", f"{short:.0f} MB", ratio,
+        f"{MOST_MEMORY:.2f}x", ratio <= MOST_MEMORY,
+    )  # fmt: skip
+
+
+def film(times: int) -> Path:
+    """The film, repeated a number of times."""
+    path = WORK / f"watch_{times}.mp4"
+    if not path.exists():
+        log(f"watch: writes {path.name}")
+        frames = [frame.picture[..., ::-1].copy() for frame in read_frames(FILM, FPS)]
+        size_wh = (frames[0].shape[1], frames[0].shape[0])
+        repeated = (frame for _ in range(times) for frame in frames)
+        write_video(path, repeated, codec="h264", fps=FPS, size_wh=size_wh)
+    return path
+
+
+def watch(video: Path) -> tuple[int, dict[str, float]]:
+    """Watches a video as a recording; returns the number of frames, and seconds by part."""
+    prepare_torch()
+    settings = shipped(Watch).model_copy(update={"detect_every_s": 0.08})
+    models = ModelFiles.below(PROJECT / "models").load(choose_device())
+    spent: dict[str, float] = {}
+    analysis, collected, times_s = Analysis(models, settings), Collected(), []
+    time_calls(analysis._models.detector, "detect_batch", "detect", spent)
+    time_calls(analysis._tracker, "update", "track", spent)
+    time_calls(analysis._alarm, "push", "alarm", spent)
+    for name in ("add_frame", "add_box", "judge"):
+        time_calls(analysis._judge, name, "judge tracks", spent)
+    start = time.perf_counter()
+    for frame in timed(read_frames(video, FPS), "decode", spent):
+        times_s.append(frame.time_s)
+        collected.add(analysis.push(frame))
+    duration_s = len(times_s) / float(FPS)
+    facts = SourceFacts(
+        (frame.picture.shape[1], frame.picture.shape[0]), len(times_s), duration_s, float(FPS)
+    )
+    collected.add(analysis.end(duration_s))
+    with tempfile.TemporaryDirectory(dir=WORK) as name:
+        folder = Path(name)
+        write_findings(collected, analysis.judgements, facts, times_s, folder)
+        findings = read_findings(folder)
+        total = time.perf_counter() - start
+        spent["rest"] = total - sum(spent.values())
+        content = describe_events(events_of(findings, settings), "", findings, settings)
+        writer = FilmWriter(findings, content["events"], settings, folder)
+        decoding = spent["decode"]
+        start = time.perf_counter()
+        writer.film(timed(read_frames(video, FPS), "decode", spent))
+        decoding = spent["decode"] - decoding
+        spent["draw and encode"] = time.perf_counter() - start - decoding
+    return len(times_s), spent
+
+
+def timed(items: Iterator[Any], part: str, spent: dict[str, float]) -> Iterator[Any]:
+    while True:
+        start = time.perf_counter()
+        item = next(items, None)
+        spent[part] = spent.get(part, 0.0) + time.perf_counter() - start
+        if item is None:
+            return
+        yield item
+
+
+def time_calls(target: object, name: str, part: str, spent: dict[str, float]) -> None:
+    call: Callable[..., Any] = getattr(target, name)
+
+    def timed_call(*arguments: Any) -> Any:
+        start = time.perf_counter()
+        try:
+            return call(*arguments)
+        finally:
+            spent[part] = spent.get(part, 0.0) + time.perf_counter() - start
+
+    setattr(target, name, timed_call)
+
+
+if __name__ == "__main__":
+    watch(Path(sys.argv[1]))

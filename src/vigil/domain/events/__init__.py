@@ -1,0 +1,1 @@
+"""Events from scores of windows: what was unusual, and its start and end."""

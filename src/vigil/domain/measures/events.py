@@ -1,0 +1,122 @@
+"""Measures of events: recall, false alarms per hour, delay.
+
+A predicted event matches a true event if they overlap by at least one second. For a true event
+shorter than one second, half of it is enough. Matches are one to one, as in NIST's evaluation of
+activities (ActEV Sequestered Data Leaderboard evaluation plan). So if two predicted events overlap
+one true event, one of them is a false alarm.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy.optimize import linear_sum_assignment
+from scipy.stats import chi2
+
+from vigil.domain.measures.intervals import CONFIDENCE
+
+LEAST_OVERLAP_S = 1.0
+LEAST_SHARE = 0.5
+SECONDS_PER_HOUR = 3600
+EDGE_S = 1e-9
+
+Span = tuple[float, float]
+"""Start and end, in seconds."""
+
+
+@dataclass(frozen=True)
+class EventMatches:
+    """Matches of true and predicted events.
+
+    Attributes:
+        pairs: positions of a true and of a predicted event.
+        num_true: true events.
+        false_alarms: positions of predicted events without a match.
+    """
+
+    pairs: tuple[tuple[int, int], ...]
+    num_true: int
+    false_alarms: tuple[int, ...]
+
+    @property
+    def recall(self) -> float | None:
+        """The share of true events with a match; None: there are no true events."""
+        return len(self.pairs) / self.num_true if self.num_true else None
+
+
+def match_events(true: Sequence[Span], predicted: Sequence[Span]) -> EventMatches:
+    """The largest possible number of matches; of several solutions, the one with most overlap."""
+    starts = np.array([start for start, _ in true])[:, None]
+    stops = np.array([stop for _, stop in true])[:, None]
+    spans = np.array(predicted, np.float64).reshape(-1, 2)
+    overlap = np.minimum(stops, spans[None, :, 1]) - np.maximum(starts, spans[None, :, 0])
+    length = stops - starts
+    needed = np.where(length >= LEAST_OVERLAP_S, LEAST_OVERLAP_S, LEAST_SHARE * length)
+    may_match = (overlap >= needed - EDGE_S) & (overlap > 0)
+    longest = float(overlap.max(initial=0)) + 1
+    # One more pair has a larger value than the sum of all overlaps.
+    value = np.where(may_match, longest * (min(may_match.shape) + 1) + overlap, 0)
+    rows, columns = linear_sum_assignment(-value)
+    pairs = tuple(
+        (int(row), int(column))
+        for row, column in zip(rows, columns, strict=True)
+        if may_match[row, column]
+    )
+    matched = {column for _, column in pairs}
+    return EventMatches(
+        pairs, len(true), tuple(n for n in range(len(predicted)) if n not in matched)
+    )
+
+
+@dataclass(frozen=True)
+class Rate:
+    """A rate per hour, with an exact 95 % confidence interval.
+
+    Attributes:
+        per_hour: the observed rate.
+        low: the lower end of the interval.
+        high: the upper end of the interval.
+        upper_bound: the one-sided upper 95 % confidence bound.
+    """
+
+    per_hour: float
+    low: float
+    high: float
+    upper_bound: float
+
+
+def rate_per_hour(number: int, watched_s: float) -> Rate | None:
+    """The rate of a number of events, None if `watched_s` is 0.
+
+    The interval is that of Garwood, "Fiducial Limits for the Poisson Distribution", 1936.
+
+    Args:
+        number: the number of events.
+        watched_s: the watched time in seconds, without losses of the signal.
+    """
+    if watched_s <= 0:
+        return None
+    hours = watched_s / SECONDS_PER_HOUR
+    tail = (1 - CONFIDENCE) / 2
+    low = float(chi2.ppf(tail, 2 * number)) / 2 if number else 0.0
+    high = float(chi2.ppf(1 - tail, 2 * number + 2)) / 2
+    upper_bound = float(chi2.ppf(CONFIDENCE, 2 * number + 2)) / 2
+    return Rate(number / hours, low / hours, high / hours, upper_bound / hours)
+
+
+def covered_s(spans: Sequence[Span]) -> float:
+    """The time that at least one span covers, in seconds."""
+    total, covered_until = 0.0, -np.inf
+    for start, stop in sorted(spans):
+        total += max(0.0, stop - max(start, covered_until))
+        covered_until = max(covered_until, stop)
+    return float(total)
+
+
+def inside(times_s: npt.NDArray[np.float64], spans: Sequence[Span]) -> npt.NDArray[np.bool_]:
+    """(N,): whether a time is in a span, from its start up to before its end."""
+    is_inside = np.zeros(len(times_s), bool)
+    for start, stop in spans:
+        is_inside |= (times_s >= start) & (times_s < stop)
+    return is_inside

@@ -1,0 +1,183 @@
+"""Measures of watched videos: events, frame scores and tracks, compared with the truth."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from vigil.domain.measures.events import (
+    EventMatches,
+    Rate,
+    inside,
+    match_events,
+    rate_per_hour,
+)
+from vigil.domain.measures.frames import Bools, Floats, measure_frames, score_by_windows
+from vigil.domain.measures.tracking import (
+    Frame,
+    add_counts,
+    count_tracking,
+    join_videos,
+    measure_hota,
+    pair_frames,
+)
+from vigil.domain.watched import Truth, WatchedVideo
+
+DECIMALS = 3
+SAME_IOU = 0.5
+
+
+@dataclass(frozen=True)
+class MeasuredVideo:
+    """The results of a video, the truth, and the matches of their events."""
+
+    results: WatchedVideo
+    truth: Truth
+    matches: EventMatches
+
+
+def match_videos(
+    videos: Mapping[str, WatchedVideo], truths: Mapping[str, Truth]
+) -> dict[str, MeasuredVideo]:
+    """The videos whose truth is known, with matched events."""
+    return {
+        name: MeasuredVideo(video, truths[name], _match(video, truths[name]))
+        for name, video in videos.items()
+        if name in truths
+    }
+
+
+def _match(video: WatchedVideo, truth: Truth) -> EventMatches:
+    true = list(truth.events[["start_s", "end_s"]].itertuples(index=False, name=None))
+    predicted = list(video.events[["start_s", "end_s"]].itertuples(index=False, name=None))
+    return match_events(true, predicted)
+
+
+def measure_watch(
+    measured: Mapping[str, MeasuredVideo], false_track_share: float
+) -> dict[str, Any]:
+    """All measures, the headline first; None: a measure is undefined."""
+    videos = list(measured.values())
+    watched_s = sum(video.results.watched_s for video in videos)
+    num_false = sum(len(video.matches.false_alarms) for video in videos)
+    num_true = sum(video.matches.num_true for video in videos)
+    num_matched = sum(len(video.matches.pairs) for video in videos)
+    delays = [delay for video in videos for delay in _delays(video)]
+    return {
+        "num_videos": len(videos),
+        "watched_s": _rounded(watched_s),
+        "event_recall": _rounded(num_matched / num_true if num_true else None),
+        "num_events": num_true,
+        "num_events_found": num_matched,
+        "num_false_alarms": num_false,
+        "false_alarms_per_hour": _rate(rate_per_hour(num_false, watched_s)),
+        "delay_s": _rounded(float(np.median(delays)) if delays else None),
+        "frames": _measure_frames(measured),
+        "recall_by_kind": _by_kind(videos),
+        "tracks": _tracking(videos, watched_s, false_track_share, is_judged=True),
+        "tracks_unjudged": _tracking(videos, watched_s, false_track_share, is_judged=False),
+    }
+
+
+def _measure_frames(measured: Mapping[str, MeasuredVideo]) -> dict[str, Any] | None:
+    if not measured:
+        return None
+    scores, truth = zip(*map(score_frames_of, measured.values()), strict=True)
+    return {
+        "scores": "not causal: the highest ratio of the windows that contain the frame",
+        **measure_frames(truth, scores, list(measured)),
+    }
+
+
+def score_frames_of(measured: MeasuredVideo) -> tuple[Floats, Bools]:
+    """The score (F,) of each frame, and whether it is in a true event."""
+    video = measured.results
+    scores, times_s = video.scores, np.arange(video.num_frames) / video.fps
+    by_frame = score_by_windows(
+        scores["start_s"].to_numpy(), scores["stop_s"].to_numpy(), scores["ratio"].to_numpy(),
+        times_s,
+    )  # fmt: skip
+    spans = list(measured.truth.events[["start_s", "end_s"]].itertuples(index=False, name=None))
+    return by_frame, inside(times_s, spans)
+
+
+def _delays(measured: MeasuredVideo) -> list[float]:
+    starts, raised = measured.truth.events["start_s"], measured.results.events["raised_s"]
+    pairs = measured.matches.pairs
+    return [float(raised.iloc[column] - starts.iloc[row]) for row, column in pairs]
+
+
+def _by_kind(videos: list[MeasuredVideo]) -> list[dict[str, Any]]:
+    rows = [
+        {"kind": kind, "is_found": position in {row for row, _ in video.matches.pairs}}
+        for video in videos
+        for position, kind in enumerate(video.truth.events["kind"])
+    ]
+    if not rows:
+        return []
+    grouped = pd.DataFrame(rows).groupby("kind", sort=True)["is_found"]
+    return [
+        {"kind": str(kind), "num_events": len(is_found), "num_found": int(is_found.sum())}
+        for kind, is_found in grouped
+    ]
+
+
+def _tracking(
+    measured: list[MeasuredVideo], watched_s: float, false_track_share: float, *, is_judged: bool
+) -> dict[str, Any] | None:
+    """Measures of the tracks that the classifier keeps, or of all tracks."""
+    with_tracks = [video for video in measured if video.truth.tracks is not None]
+    if not with_tracks:
+        return None
+    videos: list[list[Frame]] = []
+    num_false = 0
+    for video in with_tracks:
+        tracks = video.results.tracks
+        if is_judged:
+            tracks = tracks[tracks["track_id"].isin(video.results.kept_ids)]
+        assert video.truth.tracks is not None
+        videos.append(pair_frames(video.truth.tracks, tracks))
+        num_false += _num_false(videos[-1], false_track_share)
+    counts = add_counts([count_tracking(frames) for frames in videos])
+    hota = measure_hota(list(join_videos(videos)))
+    return {
+        "hota": _rounded(hota.hota),
+        "detection_accuracy": _rounded(hota.detection),
+        "association_accuracy": _rounded(hota.association),
+        "idf1": _rounded(counts.idf1),
+        "mota": _rounded(counts.mota),
+        "num_switches": counts.num_switches,
+        "num_boxes": counts.num_predicted,
+        "num_true_boxes": counts.num_true,
+        "false_tracks_per_hour": _rate(rate_per_hour(num_false, watched_s)),
+    }
+
+
+def _num_false(frames: list[Frame], least_share: float) -> int:
+    """The number of tracks with too small a share of boxes on people."""
+    num_tracks = max(
+        (int(f.predicted_ids.max()) + 1 for f in frames if len(f.predicted_ids)), default=0
+    )
+    num_boxes, num_on_person = np.zeros(num_tracks), np.zeros(num_tracks)
+    for frame in frames:
+        num_boxes[frame.predicted_ids] += 1
+        if frame.iou.size:
+            num_on_person[frame.predicted_ids] += frame.iou.max(axis=0) >= SAME_IOU
+    return int((num_on_person < least_share * num_boxes).sum())
+
+
+def _rate(rate: Rate | None) -> dict[str, float] | None:
+    if rate is None:
+        return None
+    return {
+        "seen": round(rate.per_hour, DECIMALS),
+        "low_95": round(rate.low, DECIMALS),
+        "high_95": round(rate.high, DECIMALS),
+        "upper_bound_95": round(rate.upper_bound, DECIMALS),
+    }
+
+
+def _rounded(number: float | None) -> float | None:
+    return None if number is None else round(number, DECIMALS)

@@ -1,0 +1,1 @@
+"""From boxes in pictures to the same object's boxes over time."""

@@ -1,0 +1,71 @@
+"""How boxes become tracks: a block of the section `watch`."""
+
+from typing import Annotated, Self
+
+from pydantic import Field, model_validator
+
+from vigil.plumbing.params import Fraction, Section
+
+Seconds = Annotated[float, Field(ge=0, le=86_400)]
+
+
+class Tracking(Section):
+    """Which boxes belong to one object. Times are in seconds, independent of the frame rate.
+
+    The two rounds of matching follow Zhang et al., "ByteTrack: Multi-Object Tracking by Associating
+    Every Detection Box", 2022.
+
+    Attributes:
+        first_score: boxes with at least this score are matched in the first round.
+        least_score: boxes with at least this score are matched in the second round, to tracks that
+            have no box from the first round.
+        new_score: an unmatched box with at least this score starts a track.
+        least_overlap: the least IoU of a predicted and a detected box of one object. Both boxes are
+            enlarged before.
+        poor_overlap: the least IoU in the second round. It should be larger, since detectors give
+            boxes with low scores around every object.
+        growth: the enlargement of both boxes on each side, as a fraction of their width and height
+            (Yang et al., "Hard to Track Objects with Irregular Motions and Similar Appearances?
+            Make It Easier by Buffering the Matching Space", 2023).
+        lost_s: a track ends after a longer time without a box.
+        confirm_s: a track is confirmed when it has boxes over this time, in at least two pictures,
+            and in every picture since its first box.
+        acceleration: the typical acceleration of objects, in heights of the object per second
+            squared (root mean square). With larger values, predictions trust the speed less.
+        position_noise: the error of the position of detected boxes, as a fraction of their height
+            (root mean square).
+    """
+
+    first_score: Fraction
+    least_score: Fraction
+    new_score: Fraction
+    least_overlap: Annotated[float, Field(gt=0, lt=1)]
+    poor_overlap: Annotated[float, Field(gt=0, lt=1)]
+    growth: Annotated[float, Field(ge=0, le=4)]
+    lost_s: Seconds
+    confirm_s: Seconds
+    acceleration: Annotated[float, Field(gt=0, le=1000)]
+    position_noise: Annotated[float, Field(gt=0, le=1)]
+
+    @model_validator(mode="after")
+    def _check_order(self) -> Self:
+        if not self.least_score <= self.first_score <= self.new_score:
+            raise ValueError(
+                "expected least_score <= first_score <= new_score, got "
+                f"{self.least_score}, {self.first_score}, {self.new_score}"
+            )
+        return self
+
+
+DEFAULT = Tracking(
+    first_score=0.4,
+    least_score=0.1,
+    new_score=0.5,
+    least_overlap=0.1,
+    poor_overlap=0.5,
+    growth=0.3,
+    lost_s=1.0,
+    confirm_s=0.15,
+    acceleration=1.0,
+    position_noise=0.1,
+)

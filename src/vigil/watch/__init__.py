@@ -1,0 +1,1 @@
+"""Trained models at work: on a new video, or on a camera."""

@@ -1,0 +1,117 @@
+"""Runs all models on the frames of a source, in one pass.
+
+    frames -> detector (every detect_every_s, in batches) -> tracker -> classifier
+           -> alarm (windows)
+
+The results are returned step by step. Apart from one judgement per track, the memory does not grow
+with the length of the source.
+"""
+
+from collections import deque
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from vigil.domain.clips.verdicts import WindowVerdict
+from vigil.domain.detections import COORDINATE_DECIMALS, SCORE_DECIMALS, Detections
+from vigil.domain.tracking.tracker import TrackedBox, Tracker
+from vigil.settings.watch import Watch
+from vigil.watch.frames import Frame
+from vigil.watch.judging import Judgement, TrackJudge
+from vigil.watch.models import Models
+
+EDGE_S = 1e-6
+
+
+@dataclass
+class Step:
+    """The results of a few frames.
+
+    Attributes:
+        detections: frame index, time and boxes of each picture that the detector got.
+        boxes: boxes of tracks.
+        verdicts: the alarm's verdicts on the windows that ended.
+    """
+
+    detections: list[tuple[int, float, Detections]] = field(default_factory=list)
+    boxes: list[TrackedBox] = field(default_factory=list)
+    verdicts: list[WindowVerdict] = field(default_factory=list)
+
+
+class Analysis:
+    """Runs the models on frames, in order."""
+
+    def __init__(self, models: Models, settings: Watch, batch_size: int | None = None) -> None:
+        """Args: batch_size: replaces that of the settings, as for a stream that cannot wait."""
+        self._models, self._settings = models, settings
+        self._batch_size = batch_size or settings.batch_size
+        tracking = settings.tracking
+        self._tracker = Tracker(tracking)
+        # Earlier frames are kept: a track is judged from its confirmation on, and after a gap.
+        self._memory_s = tracking.lost_s + tracking.confirm_s + 2 * settings.detect_every_s
+        self._judge = TrackJudge(models.classifier, settings.judging, self._memory_s)
+        self._alarm = models.alarm.stream(settings.window_s, settings.stride_s)
+        self._frames: deque[tuple[Frame, bool]] = deque()
+        self._num_due = 0
+        self._due_s = -np.inf
+
+    @property
+    def judgements(self) -> dict[int, Judgement]:
+        """The classifier's judgement of each track so far."""
+        return self._judge.judgements
+
+    def push(self, frame: Frame) -> Step:
+        """Adds the next frame."""
+        is_due = frame.time_s - self._due_s >= self._settings.detect_every_s - EDGE_S
+        if is_due:
+            self._due_s = frame.time_s
+        self._frames.append((frame, is_due))
+        self._num_due += is_due
+        step = Step(verdicts=self._alarm.push(frame.picture[..., ::-1], frame.time_s))
+        if self._num_due == self._batch_size:
+            self._detect(step)
+        return step
+
+    def end(self, stop_s: float) -> Step:
+        """Ends the source, or a part of it before a loss of the signal."""
+        step = Step(verdicts=self._alarm.end(stop_s))
+        self._detect(step)
+        return step
+
+    def _detect(self, step: Step) -> None:
+        """Runs detector, tracker and classifier on the waiting frames."""
+        pictures = [
+            np.ascontiguousarray(frame.picture[..., ::-1])
+            for frame, is_due in self._frames
+            if is_due
+        ]
+        num_missing = self._batch_size - len(pictures)
+        # The last batch is filled up, since rounding may depend on the batch size.
+        batch = self._models.detector.detect_batch(
+            [*pictures, *pictures[-1:] * num_missing], self._settings.suppression
+        )
+        results = iter(batch)
+        for frame, is_due in self._frames:
+            self._judge.add_frame(frame)
+            if is_due:
+                self._track(frame, _rounded(next(results)), step)
+        self._judge.judge()
+        self._frames.clear()
+        self._num_due = 0
+
+    def _track(self, frame: Frame, detections: Detections, step: Step) -> None:
+        step.detections.append((frame.index, frame.time_s, detections))
+        boxes = self._tracker.update(detections, frame.index, frame.time_s)
+        for box in boxes:
+            self._judge.add_box(box)
+        self._judge.forget(frame.time_s - self._memory_s)
+        step.boxes += boxes
+
+
+def _rounded(detections: Detections) -> Detections:
+    """Rounded as in the stored file, so that a run from the file has the same results."""
+    return Detections(
+        detections.boxes_xyxy.round(COORDINATE_DECIMALS),
+        detections.scores.round(SCORE_DECIMALS),
+        detections.labels,
+    )

@@ -1,0 +1,239 @@
+"""Watches a camera or a stream: notifies when an event is raised, and stores it when it is over.
+
+events.jsonl   a line for each event that is over
+status.json    watched and lost time, alarms, dropped frames and more
+events/        a picture of each event, of the time when it was raised
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vigil.domain.clips.verdicts import WindowVerdict
+from vigil.domain.events.event import SIGNAL_LOST, Event, ScoredWindow, event_id
+from vigil.domain.events.machine import EventMachine, Progress
+from vigil.domain.measures.events import rate_per_hour
+from vigil.domain.tracking.tracker import TrackedBox
+from vigil.pixels.drawing.on_pictures import write_picture
+from vigil.pixels.watched_frames import Banner, draw_watched
+from vigil.plumbing.errors import InputError, shorten
+from vigil.plumbing.records import write_json
+from vigil.settings.watch import Watch
+from vigil.watch.analysis import Analysis
+from vigil.watch.filming import EVENTS, clock_text
+from vigil.watch.findings import finite_ratio
+from vigil.watch.frames import Frame
+from vigil.watch.models import Models
+from vigil.watch.reading_live import LiveReader, open_live
+from vigil.watch.sources import Camera
+from vigil.watch.telling import Teller, append_line, open_sinks
+
+EVENT_LINES, STATUS = "events.jsonl", "status.json"
+POLL_S = 0.5
+STATUS_EVERY_S = 10.0
+NUM_FIRST_TRIES = 3
+"""How often a source is opened that has never sent a frame."""
+
+
+class LiveWatch:
+    """Watches the frames of a live source, one by one."""
+
+    def __init__(
+        self,
+        models: Models,
+        settings: Watch,
+        folder: Path,
+        name: str,
+        teller: Teller,
+        run: str,
+    ) -> None:
+        """Args:
+        name: the name of the source, for messages.
+        run: the start of this run. It separates the events of several runs.
+        """
+        self._settings, self._folder, self._name = settings, folder, name
+        self._teller, self._run = teller, run
+        self._get_analysis = partial(Analysis, models, settings, batch_size=1)
+        self._analysis = self._get_analysis()
+        self._machine = EventMachine(settings.raising)
+        self._last_frame: Frame | None = None
+        self._boxes: list[TrackedBox] = []
+        self.watched_s = self.lost_s = 0.0
+        self.num_alarms = 0
+        self._is_lost = False
+
+    def add(self, frame: Frame) -> None:
+        """Adds the next frame."""
+        if self._last_frame is not None:
+            gap_s = frame.time_s - self._last_frame.time_s
+            if gap_s > self._settings.raising.signal_gap_s:
+                self._end_part()
+                self._handle(self._machine.lose_signal(self._last_frame.time_s, frame.time_s))
+                self.lost_s += gap_s
+            else:
+                self.watched_s += gap_s
+        self._last_frame, self._is_lost = frame, False
+        step = self._analysis.push(frame)
+        boxes = [box for box in step.boxes if box.frame_index == frame.index]
+        self._boxes = boxes or self._boxes
+        for window in step.verdicts:
+            self._push(_scored(window))
+
+    def wait(self, now_s: float) -> None:
+        """Notes that there is no new frame. Notifies once of each loss of the signal."""
+        if self._last_frame is None or self._is_lost:
+            return
+        if now_s - self._last_frame.time_s > self._settings.raising.signal_gap_s:
+            self._is_lost = True
+            start_s = self._last_frame.time_s
+            loss = Event(SIGNAL_LOST, start_s, now_s, now_s, 0.0, start_s, now_s)
+            self._teller.tell(self._message(loss))
+
+    def end(self) -> None:
+        """Ends the source, and closes open events."""
+        self._end_part()
+        self._handle(self._machine.end())
+
+    def _end_part(self) -> None:
+        """Ends tracks and windows before a gap or the end."""
+        if self._last_frame is None:
+            return
+        for window in self._analysis.end(self._last_frame.time_s).verdicts:
+            self._push(_scored(window))
+        self._analysis = self._get_analysis()
+        self._boxes = []
+
+    def _push(self, window: ScoredWindow) -> None:
+        self._handle(self._machine.push(window))
+
+    def _handle(self, progress: Progress) -> None:
+        for event in progress.to_notify:
+            picture = f"{EVENTS}/{self._id(event)}.jpg"
+            self._draw(event, self._folder / picture)
+            self._teller.tell({**self._message(event), "picture": picture})
+        for event in progress.closed:
+            self.num_alarms += event.kind != SIGNAL_LOST and not event.suppressed
+            append_line(self._folder / EVENT_LINES, self._message(event))
+
+    def _id(self, event: Event) -> str:
+        return event_id(f"{self._name}\0{self._run}", event.kind, event.start_s)
+
+    def _message(self, event: Event) -> dict[str, Any]:
+        return {
+            "id": self._id(event),
+            "source": self._name,
+            "run": self._run,
+            "kind": event.kind,
+            "start_s": round(event.start_s, 3),
+            "raised_s": round(event.raised_s, 3),
+            "end_s": round(event.end_s, 3),
+            "peak_score": event.peak_score,
+            "suppressed": event.suppressed or None,
+            "is_muted": event.is_muted,
+        }
+
+    def _draw(self, event: Event, file: Path) -> None:
+        if self._last_frame is None:
+            return
+        file.parent.mkdir(parents=True, exist_ok=True)
+        boxes = np.array([box.box_xyxy for box in self._boxes]).reshape(-1, 4)
+        ids = [box.track_id for box in self._boxes]
+        text = f"unusual   {event.peak_score:.1f} x threshold"
+        annotated = draw_watched(
+            self._last_frame.picture,
+            boxes,
+            ids,
+            [np.empty((0, 2))] * len(ids),
+            clock=clock_text(self._last_frame.time_s),
+            banner=Banner(text),
+        )
+        write_picture(annotated, file)
+
+    def status(self) -> dict[str, Any]:
+        """Watched and lost time, and the number and rate of alarms."""
+        rate = rate_per_hour(self.num_alarms, self.watched_s)
+        return {
+            "watched_s": round(self.watched_s, 1),
+            "not_watched_s": round(self.lost_s, 1),
+            "alarms": self.num_alarms,
+            "alarms_per_hour_upper_bound_95": None if rate is None else round(rate.upper_bound, 3),
+        }
+
+
+def watch_live(
+    source: Camera,
+    out: Path,
+    models: Models,
+    settings: Watch,
+    tell: Sequence[str],
+) -> None:
+    """Watches a live source until it is stopped.
+
+    Args:
+        tell: addresses for notifications.
+
+    Raises:
+        InputError: the source never answers, or an address is of an unknown kind.
+    """
+    sinks = open_sinks(tell)
+    folder = out / source.name
+    folder.mkdir(parents=True, exist_ok=True)
+    teller = Teller(sinks, folder)
+    run = datetime.now(UTC).isoformat(timespec="milliseconds")
+    watch = LiveWatch(models, settings, folder, source.name, teller, run)
+    reader = LiveReader(partial(open_live, source), num_tries=None)
+    reader.start()
+    try:
+        follow(reader, watch, folder)
+    finally:
+        reader.stop()
+        watch.end()
+        _write_status(reader, watch, folder)
+        teller.close()
+
+
+def follow(reader: LiveReader, watch: LiveWatch, folder: Path) -> None:
+    """Passes the frames of a reader to a watch, until the reader ends.
+
+    Raises:
+        InputError: the source never answers.
+    """
+    written_s = 0.0
+    while True:
+        try:
+            frame = reader.take(POLL_S)
+        except EOFError:
+            return
+        if frame is not None:
+            watch.add(frame)
+        else:
+            watch.wait(reader.now_s())
+        counts = reader.counts
+        if not counts.decoded and counts.reconnects >= NUM_FIRST_TRIES:
+            raise InputError(
+                f"expected a stream that answers, got none in {counts.reconnects} tries: "
+                f"{shorten(counts.problems[-1] if counts.problems else '', 120)}"
+            )
+        if reader.now_s() - written_s >= STATUS_EVERY_S:
+            written_s = reader.now_s()
+            _write_status(reader, watch, folder)
+
+
+def _scored(window: WindowVerdict) -> ScoredWindow:
+    return ScoredWindow(window.start_s, window.stop_s, finite_ratio(window.verdict.ratio))
+
+
+def _write_status(reader: LiveReader, watch: LiveWatch, folder: Path) -> None:
+    counts = reader.counts
+    content = {
+        **watch.status(),
+        "decoded_frames": counts.decoded,
+        "dropped_frames": counts.dropped,
+        "reconnects": counts.reconnects,
+        "clock_jumps": counts.clock_jumps,
+    }
+    write_json(content, folder / STATUS)

@@ -1,0 +1,151 @@
+"""Watches a recording: findings, then events, videos and a page.
+
+findings   results of the networks, cached by the video, the models and the settings of the networks
+events     computed from the findings and the rule alone
+videos     drawn from both
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from fractions import Fraction
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from vigil.plumbing.errors import InputError
+from vigil.plumbing.fingerprints import code_fingerprint
+from vigil.plumbing.memo import Memo, tree_digest
+from vigil.plumbing.progress import progress
+from vigil.plumbing.records import write_json
+from vigil.plumbing.state import fingerprint
+from vigil.settings.watch import Watch
+from vigil.watch.analysis import Analysis
+from vigil.watch.eventful import describe_events, events_of, read_events, write_events
+from vigil.watch.filming import FilmWriter
+from vigil.watch.findings import Collected, SourceFacts, read_findings, write_findings
+from vigil.watch.frames import Frame, read_frames
+from vigil.watch.models import Models
+from vigil.watch.page import write_page
+
+EVENTS_FILE, RUN_FILE = "events.json", "run.json"
+FINDING = ("detect_every_s", "batch_size", "suppression", "window_s", "stride_s", "tracking")
+"""Settings that change the findings."""
+
+GetModels = Callable[[], Models]
+
+
+class Recorder:
+    """Watches files one by one. The models are loaded only if findings are missing in the cache."""
+
+    def __init__(
+        self, digests: Mapping[str, str], get_models: GetModels, settings: Watch, fps: Fraction
+    ) -> None:
+        """Args:
+        digests: SHA-256 of the files of the models.
+        fps: frames per second of folders of numbered pictures.
+        """
+        self._digests, self._get_models, self._settings = dict(digests), get_models, settings
+        self._picture_fps = fps
+        self._findings, self._films = Memo("watch_findings"), Memo("watch")
+        self._code = code_fingerprint(Recorder)
+
+    def watch(self, video: Path, target: Path) -> None:
+        """Watches a file or a folder of numbered pictures, and writes all results.
+
+        Args:
+            target: the folder of the results, which must not exist. It appears complete or not at
+                all.
+
+        Raises:
+            InputError: the video cannot be read, or is shorter than a window.
+        """
+        source = tree_digest(video)
+        finding = self._settings.model_dump(include={*FINDING})
+        judging = self._settings.judging.model_dump(exclude={"least_probability"})
+        facts: dict[str, Any] = {
+            "code": self._code,
+            "models": self._digests,
+            "source": source,
+            "suffix": video.suffix,
+            "settings": {**finding, "judging": judging},
+        }
+        if video.is_dir():
+            facts["picture_fps"] = str(self._picture_fps)
+        findings = self._findings.recall(facts, partial(self._find, video))
+        film_facts = {
+            "findings": fingerprint(facts),
+            "name": video.name,
+            "settings": self._settings.model_dump(exclude={"root", "videos"}),
+        }
+        self._films.fetch(film_facts, partial(self._write, video, findings, source), target)
+
+    def prune(self) -> None:
+        """Deletes the oldest entries of the cache, if it is too large."""
+        self._findings.prune()
+        self._films.prune()
+
+    def _find(self, video: Path, folder: Path) -> None:
+        folder.mkdir()
+        analysis, collected = Analysis(self._get_models(), self._settings), Collected()
+        times_s: list[float] = []
+        size_wh = (0, 0)
+        frames = progress(read_frames(video, self._picture_fps), f"watch {video.name}", "frame")
+        for frame in frames:
+            times_s.append(frame.time_s)
+            size_wh = (frame.picture.shape[1], frame.picture.shape[0])
+            collected.add(analysis.push(frame))
+        facts = _facts_of(video, times_s, size_wh, self._settings.window_s)
+        collected.add(analysis.end(facts.duration_s))
+        write_findings(collected, analysis.judgements, facts, times_s, folder)
+
+    def _write(self, video: Path, findings_folder: Path, source: str, folder: Path) -> None:
+        folder.mkdir()
+        for file in sorted(findings_folder.iterdir()):
+            (folder / file.name).write_bytes(file.read_bytes())
+        settings, findings = self._settings, read_findings(findings_folder)
+        content = describe_events(events_of(findings, settings), source, findings, settings)
+        content |= {"source": {"name": video.name, "sha256": source}, "models": self._digests}
+        write_events(content, folder / EVENTS_FILE)
+        events = read_events(folder / EVENTS_FILE)
+        run = {
+            "source": content["source"],
+            "models": self._digests,
+            "code": self._code,
+            "settings": settings.model_dump(exclude={"root", "videos"}),
+        }
+        write_json(run, folder / RUN_FILE)
+        frames: Iterator[Frame] = progress(
+            read_frames(video, self._picture_fps), f"film {video.name}", "frame"
+        )
+        FilmWriter(findings, events, settings, folder).film(frames)
+        write_page(folder, video.name, findings, content, settings)
+
+
+def _facts_of(
+    video: Path, times_s: list[float], size_wh: tuple[int, int], window_s: float
+) -> SourceFacts:
+    """Facts of a source with frames at these times.
+
+    Raises:
+        InputError: the source is shorter than a window, so the alarm has no score for it.
+    """
+    last_s = times_s[-1]
+    # The last frame has the mean duration of the others.
+    step_s = last_s / (len(times_s) - 1) if len(times_s) > 1 else 0.0
+    duration_s = last_s + step_s
+    if duration_s < window_s - 1e-6:
+        raise InputError(
+            f"{video}: expected a video of at least one window ({window_s:g} s), got "
+            f"{duration_s:.2f} s"
+        )
+    return SourceFacts(size_wh, len(times_s), duration_s, 1 / step_s)
+
+
+def check_videos(folder: Path, names: Sequence[str]) -> list[Path]:
+    """The paths of videos below a folder.
+
+    Raises:
+        InputError: a video is missing.
+    """
+    if missing := [name for name in names if not (folder / name).exists()]:
+        raise InputError(f"{folder}: expected the listed videos, found no {missing[0]}")
+    return [folder / name for name in names]

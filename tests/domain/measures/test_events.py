@@ -1,0 +1,80 @@
+"""Events against true ones, and how sure a rate is."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import poisson
+
+from vigil.domain.measures.events import covered_s, inside, match_events, rate_per_hour
+
+
+def test_a_second_in_common_is_right_and_less_is_not():
+    assert match_events([(10, 20)], [(5, 11)]).pairs == ((0, 0),)
+    assert match_events([(10, 20)], [(5, 10.9)]).false_alarms == (0,)
+
+
+def test_half_of_a_true_event_shorter_than_a_second_is_right():
+    assert match_events([(10, 10.8)], [(10.4, 12)]).pairs == ((0, 0),)
+    assert match_events([(10, 10.8)], [(10.5, 12)]).pairs == ()
+
+
+def test_one_true_event_is_found_once():
+    matches = match_events([(0, 10)], [(0, 3), (4, 9)])
+    assert matches.pairs == ((0, 1),)
+    assert matches.false_alarms == (0,)
+    assert matches.recall == 1
+
+
+def test_as_many_are_paired_as_may_be():
+    """The first predicted event overlaps both, and longer the one that the second needs too."""
+    assert match_events([(0, 4), (4, 12)], [(2, 12), (5, 7)]).pairs == ((0, 0), (1, 1))
+
+
+def test_nothing_true_has_no_recall():
+    assert match_events([], [(0, 3)]).recall is None
+    assert match_events([(0, 3)], []).recall == 0
+
+
+def test_no_alarm_in_an_hour_proves_no_more_than_three():
+    rate = rate_per_hour(0, 3600)
+    assert (rate.per_hour, rate.low) == (0, 0)
+    assert rate.upper_bound == pytest.approx(-np.log(0.05), abs=1e-9)
+
+
+@given(number=st.integers(1, 40), watched_s=st.floats(60, 1e6))
+def test_the_bounds_are_exact(number, watched_s):
+    """At the bound, as few or as many events have the probability that the bound leaves out."""
+    rate, hours = rate_per_hour(number, watched_s), watched_s / 3600
+    assert poisson.cdf(number, rate.upper_bound * hours) == pytest.approx(0.05)
+    assert poisson.cdf(number, rate.high * hours) == pytest.approx(0.025)
+    assert poisson.sf(number - 1, rate.low * hours) == pytest.approx(0.025)
+
+
+def test_nothing_watched_has_no_rate():
+    assert rate_per_hour(0, 0.0) is None
+
+
+def test_spans_cover_and_hold_times():
+    spans = [(5.0, 8.0), (0.0, 2.0), (1.0, 3.0), (6.0, 7.0)]
+    assert covered_s(spans) == 6
+    times = np.array([0.0, 2.9, 3.0, 5.0, 8.0])
+    assert inside(times, spans).tolist() == [True, True, False, True, False]
+
+
+pieces = st.lists(
+    st.tuples(st.integers(0, 40), st.integers(1, 6)).map(lambda s: (s[0], s[0] + s[1])), max_size=8
+)
+
+
+@given(true=pieces, predicted=pieces)
+def test_matches_are_one_to_one_and_overlap(true, predicted):
+    matches = match_events(true, predicted)
+    rows, columns = zip(*matches.pairs, strict=True) if matches.pairs else ((), ())
+    assert len(set(rows)) == len(rows)
+    assert len(set(columns)) == len(columns)
+    assert set(columns) | set(matches.false_alarms) == set(range(len(predicted)))
+    for row, column in matches.pairs:
+        assert (
+            min(true[row][1], predicted[column][1]) - max(true[row][0], predicted[column][0]) >= 1
+        )

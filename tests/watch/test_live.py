@@ -1,0 +1,274 @@
+"""A live source: the newest frame counts, breaks are events, and each event is sent once."""
+
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from tiny_watch import FPS, models, scene_picture, watching, write_scene
+
+from vigil.plumbing.errors import InputError
+from vigil.watch.frames import Frame
+from vigil.watch.live import EVENT_LINES, LiveWatch, follow
+from vigil.watch.reading_live import DecodedFrame, LiveReader, open_live
+from vigil.watch.sources import Camera
+from vigil.watch.telling import TO_TELL, TOLD, Teller, append_line, open_sinks, read_lines
+
+LIT = ((5.0, 8.0),)
+
+
+def frame_at(index: int, time_s: float | None = None, lit: Any = LIT) -> Frame:
+    picture = np.ascontiguousarray(scene_picture(index, lit)[..., ::-1])
+    return Frame(index, index / FPS if time_s is None else time_s, picture)
+
+
+class Notes:
+    """A sink that stores messages, and fails a given number of times before."""
+
+    def __init__(self, num_failures: int = 0) -> None:
+        self.messages: list[dict[str, Any]] = []
+        self._num_failures = num_failures
+
+    def tell(self, message: Any, picture: Path | None) -> bool:
+        if self._num_failures:
+            self._num_failures -= 1
+            return False
+        self.messages.append({**message, "has_picture": picture is not None and picture.is_file()})
+        return True
+
+
+def watch_of(folder: Path, notes: Notes, run: str = "one") -> LiveWatch:
+    teller = Teller([notes], folder, first_wait_s=0.0)
+    return LiveWatch(models(), watching(), folder, "door", teller, run)
+
+
+def test_people_are_told_when_it_is_raised_and_it_is_kept_when_it_is_over(tmp_path: Path):
+    notes = Notes()
+    watch = watch_of(tmp_path, notes)
+    for index in range(70):
+        watch.add(frame_at(index))
+    assert not (tmp_path / EVENT_LINES).exists()
+    for index in range(70, 140):
+        watch.add(frame_at(index))
+    watch.end()
+    watch._teller.close()
+    (event,) = read_lines(tmp_path / EVENT_LINES)
+    (message,) = notes.messages
+    assert message["id"] == event["id"]
+    assert message["has_picture"]
+    assert event["start_s"] == pytest.approx(4.5, abs=0.01)
+    assert message["raised_s"] == event["raised_s"] < 8 < event["end_s"]
+    assert watch.status()["watched_s"] == pytest.approx(13.9)
+
+
+def test_a_loss_of_the_signal_is_told_at_once_and_counts_as_not_watched(tmp_path: Path):
+    notes = Notes()
+    watch = watch_of(tmp_path, notes)
+    for index in range(65):
+        watch.add(frame_at(index))
+    watch.wait(6.4 + 4.0)
+    watch.wait(6.4 + 6.0)
+    watch.wait(6.4 + 7.0)
+    for index in range(60):
+        watch.add(frame_at(index, 20 + index / FPS, lit=()))
+    watch.end()
+    watch._teller.close()
+    kept = read_lines(tmp_path / EVENT_LINES)
+    assert [line["kind"] for line in kept] == ["unusual", "signal_lost"]
+    assert kept[0]["end_s"] <= 6.5, "what was open ends with the signal"
+    assert [line["kind"] for line in notes.messages] == ["unusual", "signal_lost"]
+    assert notes.messages[1]["id"] == kept[1]["id"]
+    assert watch.status()["not_watched_s"] == pytest.approx(20 - 6.4)
+
+
+def test_another_run_tells_other_events(tmp_path: Path):
+    ids = []
+    for run in ("one", "two"):
+        notes = Notes()
+        watch = watch_of(tmp_path, notes, run)
+        for index in range(80):
+            watch.add(frame_at(index))
+        watch.end()
+        watch._teller.close()
+        ids += [line["id"] for line in notes.messages]
+    assert len(set(ids)) == 2
+
+
+def test_what_was_not_told_before_a_kill_is_told_by_the_next_run_once(tmp_path: Path):
+    message = {"id": "a", "source": "door", "kind": "unusual"}
+    append_line(tmp_path / TO_TELL, message)
+    append_line(tmp_path / TO_TELL, {**message, "id": "b"})
+    append_line(tmp_path / TOLD, {"id": "b"})
+    with (tmp_path / TO_TELL).open("ab") as file:
+        file.write(b'{"id": "c", "sou')  # the kill
+    for expected in (["a"], []):
+        notes = Notes()
+        Teller([notes], tmp_path).close()
+        assert [message["id"] for message in notes.messages] == expected
+    append_line(tmp_path / TO_TELL, {"id": "d"})
+    assert [line["id"] for line in read_lines(tmp_path / TO_TELL)] == ["a", "b", "d"]
+
+
+def test_a_message_is_told_again_until_it_arrives_and_by_its_id_once(tmp_path: Path):
+    notes = Notes(num_failures=3)
+    teller = Teller([notes], tmp_path, first_wait_s=0.0)
+    for _ in range(2):
+        teller.tell({"id": "a", "source": "door", "kind": "unusual"})
+    teller.close()
+    assert [message["id"] for message in notes.messages] == ["a"]
+
+
+@pytest.mark.parametrize("address", ["nonsense://x:secret@y", "file:", "plain"])
+def test_an_address_that_nobody_knows_is_refused_before_the_run(address: str):
+    with pytest.raises(InputError, match="--tell: expected") as refused:
+        open_sinks([address])
+    assert "secret" not in str(refused.value)
+
+
+def test_apprise_is_asked_and_a_server_that_is_away_is_no_success(tmp_path: Path):
+    (sink,) = open_sinks(["json://127.0.0.1:9/"])
+    assert not sink.tell({"id": "a", "source": "door", "kind": "unusual"}, None)
+
+
+def frames_of(stamps: list[float | None]) -> Iterator[DecodedFrame]:
+    for number, stamp in enumerate(stamps):
+        yield DecodedFrame(stamp, np.full((4, 4, 3), number, np.uint8))
+
+
+def test_a_reader_that_nobody_asks_keeps_the_newest_and_counts_the_others():
+    reader = LiveReader(lambda: frames_of([n / 10 for n in range(20)]), num_tries=0)
+    reader._run()
+    assert reader.take(0).picture[0, 0, 0] == 19
+    assert (reader.counts.decoded, reader.counts.dropped) == (20, 19)
+    with pytest.raises(EOFError):
+        reader.take(0)
+
+
+def taken(reader: LiveReader) -> list[Frame]:
+    frames = []
+    while True:
+        try:
+            frame = reader.take(5)
+        except EOFError:
+            return frames
+        frames += [] if frame is None else [frame]
+
+
+def test_a_stream_that_breaks_is_opened_again_after_longer_and_longer_waits():
+    tries = iter([frames_of([5.0, 5.1]), OSError("away"), OSError("away"), frames_of([1.0, 1.1])])
+    waits: list[float] = []
+    now = [0.0]
+
+    def opener() -> Iterator[DecodedFrame]:
+        result = next(tries, OSError("gone"))
+        if isinstance(result, OSError):
+            raise result
+        return result
+
+    def wait(seconds: float) -> None:
+        waits.append(seconds)
+        now[0] += seconds
+
+    reader = LiveReader(
+        opener, clock=lambda: now[0], wait=wait, keeps_all=True, num_tries=3
+    )  # fmt: skip
+    reader.start()
+    times = [frame.time_s for frame in taken(reader)]
+    assert waits[:4] == [0.5, 1.0, 2.0, 0.5]
+    assert times == pytest.approx([0.0, 0.1, 3.5, 3.6]), "the machine's clock between two breaks"
+    assert reader.counts.clock_jumps == 0
+
+
+def test_a_clock_that_jumps_back_is_counted_and_time_goes_on():
+    reader = LiveReader(
+        lambda: frames_of([9.0, 9.1, 3.0, 3.1, None]), clock=lambda: 7.0, keeps_all=True,
+        num_tries=0,
+    )  # fmt: skip
+    reader.start()
+    times = [frame.time_s for frame in taken(reader)]
+    assert (np.diff(times) > 0).all()
+    assert reader.counts.clock_jumps == 1
+
+
+class Server(ThreadingHTTPServer):
+    """Serves a recording: the first visit breaks off halfway, and the third one gets nothing."""
+
+    daemon_threads = True
+
+    def __init__(self, content: bytes) -> None:
+        self.content, self.visits = content, 0
+        super().__init__(("127.0.0.1", 0), Visit)
+
+
+class Visit(BaseHTTPRequestHandler):
+    server: Server
+
+    def do_GET(self) -> None:
+        self.server.visits += 1
+        half = len(self.server.content) // 188 // 2 * 188
+        part = [self.server.content[:half], self.server.content, b""]
+        self.send_response(200)
+        self.send_header("Content-Type", "video/mp2t")
+        self.end_headers()
+        content = part[min(self.server.visits, 3) - 1]
+        for start in range(0, len(content), 188 * 20):
+            self.wfile.write(content[start : start + 188 * 20])
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    recording = write_scene(tmp_path / "door.ts", seconds=12.0)
+    server = Server(recording.read_bytes())
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+def test_a_stream_over_http_that_breaks_in_the_middle(server: Server, tmp_path: Path):
+    address = f"http://127.0.0.1:{server.server_port}/door.ts"
+    source = Camera("door", address)
+    reader = LiveReader(
+        lambda: open_live(source), wait=lambda _: None, keeps_all=True, num_tries=2
+    )  # fmt: skip
+    notes = Notes()
+    watch = watch_of(tmp_path, notes)
+    reader.start()
+    follow(reader, watch, tmp_path)
+    watch.end()
+    watch._teller.close()
+    assert server.visits >= 3
+    assert reader.counts.reconnects >= 2
+    assert reader.counts.decoded > 150
+    assert [message["kind"] for message in notes.messages] == ["unusual"]
+
+
+def test_a_stream_that_never_answers_is_said(tmp_path: Path):
+    source = Camera("away", "http://127.0.0.1:9/x")
+    reader = LiveReader(lambda: open_live(source), wait=lambda _: None)
+    reader.start()
+    with pytest.raises(InputError, match="expected a stream that answers, got none in"):
+        follow(reader, watch_of(tmp_path, Notes()), tmp_path)
+    reader.stop()
+
+
+def test_a_stream_cannot_name_a_file_of_this_machine(server: Server, tmp_path: Path):
+    """A playlist over HTTP that names local files: nothing of them is opened."""
+    secret = write_scene(tmp_path / "secret.mp4", seconds=2.0)
+    server.content = f"ffconcat version 1.0\nfile '{secret.as_uri()}'\n".encode() * 2
+    address = f"http://127.0.0.1:{server.server_port}/list.ffconcat"
+    with pytest.raises((OSError, ValueError)):
+        list(open_live(Camera("door", address)))
+
+
+def test_lines_are_json(tmp_path: Path):
+    append_line(tmp_path / "a.jsonl", {"id": "é"})
+    assert json.loads((tmp_path / "a.jsonl").read_text()) == {"id": "é"}

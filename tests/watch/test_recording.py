@@ -1,0 +1,174 @@
+"""Watching a recording: its results, the same bytes twice, and no more work than needed."""
+
+import json
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from tiny_watch import FPS, SIZE_WH, models, scene_picture, watching, write_scene
+
+from vigil.domain.tracking.table import read_mot, read_track_table
+from vigil.pixels.pictures.images import ImageSource
+from vigil.pixels.video.reading import VideoReader, to_bgr
+from vigil.pixels.watched_frames import shown_size
+from vigil.plumbing.errors import InputError
+from vigil.settings.watch import Watch
+from vigil.watch.eventful import read_events
+from vigil.watch.models import Models
+from vigil.watch.recording import Recorder
+
+Watched = Callable[..., Path]
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Path:
+    return write_scene(tmp_path / "door.mp4")
+
+
+@pytest.fixture
+def watch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Watched:
+    """Watches a video; `state` names what is remembered between calls."""
+    numbers = iter(range(100))
+
+    def run(
+        video: Path, settings: Watch, state: str = "", get_models: Callable[[], Models] = models
+    ) -> Path:
+        number = next(numbers)
+        monkeypatch.setenv("VIGIL_STATE_DIR", str(tmp_path / (state or f"state{number}")))
+        target = tmp_path / f"watched{number}"
+        digests = {"detector.safetensors": "0" * 64}
+        Recorder(digests, get_models, settings, Fraction(FPS)).watch(video, target)
+        return target
+
+    return run
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {
+        file.relative_to(folder).as_posix(): file.read_bytes()
+        for file in sorted(folder.rglob("*"))
+        if file.is_file()
+    }
+
+
+def test_who_was_where_and_what_was_unusual(scene: Path, watch: Watched):
+    folder = watch(scene, watching())
+    (event,) = read_events(folder / "events.json")
+    assert event["start_s"] == pytest.approx(4.5, abs=0.01)
+    assert event["end_s"] == pytest.approx(8.5, abs=0.01)
+    assert event["suppressed"] is None
+    tracks = read_track_table(folder / "tracks.csv")
+    judged = pd.read_csv(folder / "judgements.csv").set_index("track_id")["probability"]
+    assert sorted(judged.round(2)) == [0.05, 0.95], "a person, and a post that is none"
+    person = tracks[tracks["track_id"] == judged.idxmax()]
+    assert person["frame_index"].tolist() == list(range(119)), "the last frames find no detector"
+    assert person["is_observed"].tolist() == [1, 0] * 59 + [1]
+    for index, x1 in zip(person["frame_index"], person["x1"], strict=True):
+        left = 8 + round(abs((index / FPS * 8) % 100 - 50))
+        assert abs(x1 - left) <= 2
+    mot = read_mot(folder / "tracks.txt", FPS, "human")
+    assert mot["x1"].to_numpy() == pytest.approx(tracks["x1"].to_numpy(), abs=0.01)
+    assert [box["track_id"] for box in event["boxes_at_peak"]] == [judged.idxmax()]
+
+
+def test_the_annotated_video_has_the_sources_frames_at_their_times(scene: Path, watch: Watched):
+    folder = watch(scene, watching())
+    reader = VideoReader(folder / "annotated.mp4")
+    frames = list(reader)
+    assert [round(frame.time * FPS, 3) for frame in frames] == list(range(120))
+    first = to_bgr(frames[0])
+    assert first.shape[:2][::-1] == shown_size(SIZE_WH)
+    banner = [to_bgr(frames[index])[2, 90] for index in (20, 60)]
+    assert banner[0].max() < 90
+    assert banner[1][2] > 150 > banner[1][0], "red while it is raised"
+    outline = [to_bgr(frames[20])[:72, 80:88].astype(int), scene_picture(20)[:, 80:88]]
+    assert np.abs(outline[0] - outline[1][..., ::-1]).max() < 60, "nothing is drawn on the post"
+
+
+def test_an_event_has_a_picture_and_a_video_of_before_and_after(scene: Path, watch: Watched):
+    folder = watch(scene, watching())
+    (event,) = read_events(folder / "events.json")
+    film = list(VideoReader(folder / "events" / f"{event['id']}.mp4"))
+    assert len(film) == pytest.approx((1 + 4 + 1) * FPS, abs=1)
+    picture = ImageSource(folder / "events").rgb(f"{event['id']}.jpg")
+    assert picture.shape == (SIZE_WH[1], SIZE_WH[0], 3)
+
+
+def test_the_same_bytes_twice_and_at_any_size_of_a_batch(scene: Path, watch: Watched):
+    first = contents(watch(scene, watching()))
+    assert {"annotated.mp4", "detections.csv", "events.json", "evidence.csv", "index.html",
+            "judgements.csv", "run.json", "scores.csv", "source.json", "tracks.csv",
+            "tracks.txt"} < first.keys()  # fmt: skip
+    assert contents(watch(scene, watching())) == first
+    other = contents(watch(scene, watching(batch_size=7)))
+    changed = {name for name in first if first[name] != other[name]}
+    assert changed == {"run.json"}, "which says so"
+
+
+def test_every_batch_is_full(scene: Path, watch: Watched):
+    shared_models = models()
+    watch(scene, watching(batch_size=7), get_models=lambda: shared_models)
+    assert set(shared_models.detector.batches) == {7}
+    assert len(shared_models.detector.batches) == -(-60 // 7)
+
+
+def test_another_rule_asks_no_network(scene: Path, watch: Watched):
+    def nobody() -> Models:
+        raise AssertionError("no network is asked again")
+
+    watch(scene, watching(), state="one")
+    folder = watch(scene, watching(**{"raising.raise_at": 9.0}), state="one", get_models=nobody)
+    assert read_events(folder / "events.json") == []
+    with pytest.raises(AssertionError):
+        watch(scene, watching(stride_s=0.25), state="one", get_models=nobody)
+
+
+def test_tracks_that_are_refused_are_kept_on_record(scene: Path, watch: Watched):
+    strict = watch(scene, watching(), state="one")
+    lenient = watch(scene, watching(**{"judging.least_probability": 0.0}), state="one")
+    assert (strict / "tracks.txt").read_bytes() == (lenient / "tracks.txt").read_bytes()
+    (strict_event,), (lenient_event,) = (
+        read_events(folder / "events.json") for folder in (strict, lenient)
+    )
+    assert len(strict_event["boxes_at_peak"]) == 1
+    assert len(lenient_event["boxes_at_peak"]) == 2
+
+
+def test_numbered_pictures_are_a_recording_too(tmp_path: Path, watch: Watched):
+    from PIL import Image
+
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for index in range(60):
+        picture = scene_picture(index, [(1.0, 3.0)])
+        Image.fromarray(picture).save(folder / f"{index:04d}.png")
+    watched = watch(folder, watching())
+    (event,) = read_events(watched / "events.json")
+    assert event["start_s"] == pytest.approx(0.5, abs=0.01)
+
+
+def test_a_video_shorter_than_a_window_is_refused_and_leaves_nothing(
+    tmp_path: Path, watch: Watched
+):
+    short = write_scene(tmp_path / "short.mp4", seconds=0.8)
+    with pytest.raises(InputError, match=r"short\.mp4: expected a video of at least one window"):
+        watch(short, watching())
+    assert not list(tmp_path.glob("watched*"))
+
+
+def test_a_name_cannot_leave_the_page(tmp_path: Path, watch: Watched):
+    path = write_scene(tmp_path / "a.mp4").rename(tmp_path / "<img onerror=alert(1)>.mp4")
+    text = (watch(path, watching()) / "index.html").read_text()
+    assert "<img" not in text.split('id="data"')[1].split("</script>")[0]
+    assert "<title>&lt;img" in text
+
+
+def test_the_record_tells_no_place_and_no_time(scene: Path, watch: Watched):
+    folder = watch(scene, watching())
+    run = json.loads((folder / "run.json").read_text())
+    assert set(run) == {"code", "models", "settings", "source"}
+    for name in ("run.json", "events.json", "index.html"):
+        assert str(scene.parent) not in (folder / name).read_text()

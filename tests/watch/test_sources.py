@@ -1,0 +1,67 @@
+"""What a person names to be watched."""
+
+from pathlib import Path
+
+import pytest
+from tiny_watch import write_scene
+
+from vigil.plumbing.errors import InputError
+from vigil.watch.sources import Camera, Recording, find_sources
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for name in ("a.mp4", "b.mp4"):
+        write_scene(tmp_path / name, seconds=1.0)
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    for index in range(3):
+        (pictures / f"{index:03d}.png").write_bytes(b"")
+    (tmp_path / ".hidden").write_text("")
+    return tmp_path
+
+
+def test_files_folders_and_numbered_pictures(folder: Path):
+    sources = find_sources([str(folder)])
+    assert [source.name for source in sources] == ["a.mp4", "b.mp4", "pictures"]
+    assert find_sources([str(folder / "pictures")]) == [Recording("pictures", folder / "pictures")]
+
+
+def test_cameras_and_streams():
+    assert find_sources(["0"]) == [Camera("camera_0", "0")]
+    (stream,) = find_sources(["rtsp://me:secret@10.0.0.5:554/yard/main"])
+    assert stream.name == "10.0.0.5_554_yard_main"
+    assert stream.is_stream
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["a.mp4", "a.mp4"], "expected each source once"),
+        (["a.mp4", "./a.mp4"], "expected each source once"),
+        (["a.mp4", "other/A.mp4"], "expected sources of different names"),
+        (["none.mp4"], "expected a video, a folder, a camera or a stream"),
+        (["file:///etc/passwd"], "expected a stream by"),
+        (["concat://a.mp4"], "expected a stream by"),
+        (["http://"], "expected a stream by"),
+        (["empty"], "empty folder"),
+        (["a.mp4", "0"], "one camera or stream alone"),
+        (["0", "1"], "one camera or stream alone"),
+        (["rtsp://[bad/x"], "expected the address of a stream"),
+    ],
+)
+def test_what_cannot_be_watched_is_said(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], message: str
+):
+    monkeypatch.chdir(folder)
+    for name in ("other", "empty"):
+        Path(name).mkdir()
+    Path("other/A.mp4").write_bytes(Path("a.mp4").read_bytes())
+    with pytest.raises(InputError, match=message):
+        find_sources(words)
+
+
+def test_a_password_is_in_no_message():
+    with pytest.raises(InputError) as refused:
+        find_sources(["ftp://me:secret@10.0.0.5/yard"])
+    assert "secret" not in str(refused.value)
