@@ -179,9 +179,9 @@ def test_each_scorer_gets_the_threshold_of_its_own_scores(tmp_path: Path, method
         "allowed_validation_clips": 20,
         "anomalous_validation_clips": 10 if looks_at_both else 0,
     }
-    before = file.read_bytes()
+    assert record["raising"] == ["one", "two"]
     write_thresholds(rule(method), table, ["two", "one"], file)
-    assert file.read_bytes() == before
+    assert json.loads(file.read_text()) == {**record, "raising": ["two", "one"]}
 
 
 def test_a_rule_for_allowed_clips_alone_does_not_look_at_anomalous_ones(tmp_path: Path) -> None:

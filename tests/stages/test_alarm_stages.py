@@ -141,7 +141,8 @@ def test_from_clips_to_metrics_twice_the_same(project: Project, run_stage: Run) 
     assert allowed[AUTOENCODER].mean() == pytest.approx(fitted["val_loss"], rel=1e-4)
     pictures = {path.name for path in (project.folder / "metrics/plots/alarm/pictures").iterdir()}
     assert pictures == {
-        "errors_by_split.png", "errors_by_class.png", "misses.jpg", "false_alarms.jpg",
+        "alarms.jpg", "errors_by_split.png", "errors_by_class.png", "misses.jpg",
+        "false_alarms.jpg",
     }  # fmt: skip
     first = content_of(project.folder)
     assert run_until(project, run_stage, "evaluate_alarm").code == 0

@@ -317,7 +317,8 @@ def test_weights_and_vectors_that_find_no_room(tmp_path: Path) -> None:
 import resource, sys
 from pathlib import Path
 import numpy as np, pandas as pd, torch
-from vigil.domain.clips.embeddings import INDEX_DTYPES, write_embeddings
+from vigil.domain.clips.embeddings import INDEX_DTYPES, Embedding, write_embeddings
+from vigil.domain.clips.evidence import Pieces
 from vigil.learn.networks.weights import save_model
 from vigil.plumbing.errors import InputError
 resource.setrlimit(resource.RLIMIT_FSIZE, (5000, 5000))
@@ -326,7 +327,9 @@ try:
 except InputError as error:
     print(error)
 try:
-    write_embeddings(pd.DataFrame(columns=list(INDEX_DTYPES)), np.zeros((9, 999)), {}, Path())
+    pieces = Pieces(np.zeros((9, 999), np.float32), np.zeros((9, 4)), np.zeros((9, 2)))
+    index = pd.DataFrame(columns=list(INDEX_DTYPES))
+    write_embeddings({"motion": Embedding(index, pieces, {})}, Path())
 except OSError as error:
     print(error)
 """
@@ -337,4 +340,4 @@ except OSError as error:
     weights, vectors = done.stdout.splitlines()
     assert weights.startswith("m.safetensors: expected to write, got: ")
     assert SHORT_WRITE.search(vectors)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["index.csv", "vectors.npy"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["motion"]

@@ -68,7 +68,8 @@ def label(project: Project, rows: str, header: str = HEADER) -> None:
 
 def tables_of(project: Project) -> pd.DataFrame:
     folder = project.folder / "data/clips"
-    assert {path.name for path in folder.iterdir()} == {"windows.csv", "labels.csv"}
+    names = {path.name for path in folder.iterdir()}
+    assert names == {"frames.csv", "labels.csv", "regions.csv", "windows.csv"}
     windows, labels = read_windows(folder / "windows.csv"), read_labels(folder / "labels.csv")
     assert windows[KEYS].equals(labels[KEYS])
     return windows.merge(labels, on=KEYS, validate="one_to_one")

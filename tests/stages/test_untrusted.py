@@ -19,7 +19,8 @@ from tiny_clips import write_clips
 from tiny_detections import BOXES, coco_of, voc_xml, write_coco, write_pictures, write_rtsd
 from tiny_videos import write_coded_video
 
-from vigil.domain.clips.embeddings import write_embeddings
+from vigil.domain.clips.embeddings import Embedding, write_embeddings
+from vigil.domain.clips.evidence import Pieces
 from vigil.domain.clips.windows import read_windows, write_windows
 from vigil.domain.pictures.annotated import read_annotated
 from vigil.domain.samples.index import read_index
@@ -455,8 +456,10 @@ def test_deep_lists_of_a_split_and_deep_sets_are_one_line(
     assert run_stage(clips_project, "import_clips").code == 0
     windows = read_windows(clips_project.folder / "data/clips/windows.csv")
     (clips_project.folder / "data/embeddings").mkdir()
-    vectors = np.zeros((len(windows), 3), np.float32)
-    write_embeddings(windows, vectors, {}, clips_project.folder / "data/embeddings")
+    num = len(windows)
+    pieces = Pieces(np.zeros((num, 3), np.float32), np.zeros((num, 4)), np.zeros((num, 2)))
+    measured = {"motion_histogram": Embedding(windows.assign(num_pieces=1), pieces, {})}
+    write_embeddings(measured, clips_project.folder / "data/embeddings")
     splits = clips_project.folder / "data/splits/alarm"
     splits.mkdir(parents=True)
     for side in ("train", "val", "test"):

@@ -189,8 +189,9 @@ class AlarmEvaluation:
             ["is_anomalous", "error"], ascending=[True, False], kind="stable"
         )
         turn = alarms.groupby(["is_anomalous", "channel"], sort=False).cumcount()
-        order = alarms.assign(turn=turn).sort_values(["is_anomalous", "turn"], kind="stable")
-        shown = order.head(self._settings.num_pictures).assign(ratio=order["error"])
+        order = alarms.assign(turn=turn, ratio=alarms["error"])
+        order = order.sort_values(["is_anomalous", "turn"], kind="stable")
+        shown = order.head(self._settings.num_pictures)
         draw_alarm_sheet(shown, evidence, clips, windows, file, picture_fps=picture_fps)
 
     def _draw_errors(self, folder: Path) -> None:

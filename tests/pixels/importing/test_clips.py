@@ -56,7 +56,7 @@ class TestClassFolders:
             anomalous_classes=anomalous,
             group_pattern=r"_(s\d+)_",
             picture_fps=PICTURE_FPS,
-        )
+        ).windows
 
     def test_a_clip_is_one_window_whatever_its_length(self, clips: Path, monkeypatch) -> None:
         monkeypatch.setattr(module, "read_times", None)  # and nothing is decoded to tell
@@ -125,7 +125,7 @@ def imported(folder: Path, labels: Path, group_pattern: str = "", **changes: Any
         shipped(ImportClips, **told),
         group_pattern=group_pattern,
         picture_fps=PICTURE_FPS,
-    )
+    ).windows
 
 
 @pytest.fixture(scope="module")
@@ -246,7 +246,7 @@ class TestFrameLabelled:
             shipped(ImportClips, window_s=2.0, stride_s=0.5),
             group_pattern="",
             picture_fps=Fraction(30000, 1001),
-        )
+        ).windows
         assert table["start_s"].tolist() == [0.0, 0.5, 1.0, 1.5, 2.0, 2.004]
         assert table["clip"].tolist()[-2:] == ["a@2.00", "a@2.004"]
 

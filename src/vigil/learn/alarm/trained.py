@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from itertools import count
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
@@ -97,6 +97,8 @@ class TrainedAlarm:
             order = [name for name in CHANNELS if name in facts]
             scorers = {str(name): tuple(config[name]["scorers"]) for name in order}
             facts = {name: facts[name] for name in order}
+            if not {*chain(*scorers.values())} <= {*SCORERS, AUTOENCODER}:
+                raise ValueError("other scorers")
         except (AttributeError, KeyError, TypeError, ValueError):
             raise InputError(
                 f"{card}: expected what measures the windows, got {shorten(facts)}"

@@ -49,12 +49,7 @@ def draw_clip_sheet(
     """
     pictures: list[Picture] = []
     captions: list[str] = []
-    spans = windows.groupby("clip").agg({"video": "first", "start_s": "min", "stop_s": "max"})
-    if missing := set(shown["clip"]) - set(spans.index):
-        raise InputError(
-            f"{clips}: expected windows of each clip that has a score, found none of "
-            f"{listed(missing)}"
-        )
+    spans = _spans_of(shown, windows, clips)
     for clip, ratio, channel in shown[["clip", "ratio", "channel"]].itertuples(index=False):
         video, start_s, stop_s = spans.loc[clip]
         (path,) = below(clips, [video])
@@ -69,6 +64,21 @@ def draw_clip_sheet(
         pictures, captions = [np.zeros((SIZE_WH[1], SIZE_WH[0]), np.uint8)], ["none"]
     title = f"{title}: a clip a row, time to the right"
     write_picture(tile(pictures, captions, num_columns=NUM_FRAMES, title=title), file)
+
+
+def _spans_of(shown: pd.DataFrame, windows: pd.DataFrame, clips: Path) -> pd.DataFrame:
+    """`video`, `start_s` and `stop_s` of each clip.
+
+    Raises:
+        InputError: a clip has no windows.
+    """
+    spans = windows.groupby("clip").agg({"video": "first", "start_s": "min", "stop_s": "max"})
+    if missing := set(shown["clip"]) - set(spans.index):
+        raise InputError(
+            f"{clips}: expected windows of each clip that has a score, found none of "
+            f"{listed(missing)}"
+        )
+    return spans
 
 
 def _choose(num_frames: int, fps: Fraction) -> Positions:
@@ -95,11 +105,11 @@ def draw_alarm_sheet(
         clips, windows, picture_fps: see `draw_clip_sheet`.
 
     Raises:
-        InputError: a video cannot be read.
+        InputError: a clip has no windows, or a video cannot be read.
     """
     pictures: list[Picture] = []
     captions: list[str] = []
-    spans = windows.groupby("clip").agg({"video": "first", "start_s": "min", "stop_s": "max"})
+    spans = _spans_of(alarms, windows, clips)
     for clip, ratio, channel, is_right in alarms[
         ["clip", "ratio", "channel", "is_anomalous"]
     ].itertuples(index=False):
