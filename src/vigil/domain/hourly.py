@@ -114,7 +114,7 @@ def pick_by_blocks(
         needed = math.ceil(round(1 / alarm_probability, 9)) - 1
         best = f"the least possible is {1 / (num + 1):.3g}" if num else "no bound is possible"
         raise FieldError(
-            "alarm_probability",
+            "hourly.alarm_probability",
             f"expected at least {needed} blocks of {block_s:g} s of normal footage for "
             f"{alarm_probability:g}, got {num}: {best}",
         )
@@ -123,7 +123,5 @@ def pick_by_blocks(
             f"expected blocks of at least {num_above} windows, got one of {block_s:g} s with fewer"
         )
     value = float(np.sort(maxima)[rank - 1])
-    rank = int(
-        (maxima <= value).sum()
-    )  # the last of equal maxima, since none of them is above the value
+    rank = int((maxima <= value).sum())  # of equal maxima, none is above the value
     return BlockThreshold(value, num, block_s, (num + 1 - rank) / (num + 1))

@@ -14,9 +14,10 @@ it caught fewer anomalies where clips are many (`campaigns/shared_rate.py` simul
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -24,8 +25,10 @@ import pandas as pd
 from scipy.stats import beta
 
 from vigil.domain.clips.scores import raising_of
+from vigil.domain.hourly import BlockThreshold, Footage, pick_by_blocks
 from vigil.domain.measures.intervals import CONFIDENCE, proportion_interval
-from vigil.plumbing.errors import FieldError, InputError
+from vigil.domain.sides import TRAIN, VAL
+from vigil.plumbing.errors import FieldError, InputError, listed
 from vigil.plumbing.records import write_json
 from vigil.settings.pick_threshold import PickThreshold
 
@@ -120,8 +123,7 @@ def write_thresholds(
         InputError: as `pick`.
     """
     is_anomalous = clips["is_anomalous"].to_numpy()
-    raising = list(raising_of(scorers).values())
-    part = rule.share_of(len(raising))
+    part = rule.share_of(len(raising_of(scorers)))
     picked = {
         name: pick(
             part,
@@ -130,7 +132,97 @@ def write_thresholds(
         )
         for name in scorers
     }
-    record = {
+    _write(rule, is_anomalous, picked, file)
+    return picked
+
+
+def write_hourly_thresholds(
+    rule: PickThreshold,
+    clips: pd.DataFrame,
+    windows: pd.DataFrame,
+    scorers: Sequence[str],
+    file: Path,
+) -> tuple[dict[str, Threshold], BlockThreshold]:
+    """Picks thresholds by blocks of normal footage of the validation set, and writes them.
+
+    The channels raise the alarm together, by their largest ratio. So that the bound holds for this
+    ratio, each channel is scaled by its largest score of an allowed window of the training set, and
+    one factor for all channels is picked. The other scorers are each picked alone.
+
+    Args:
+        clips: the windows of all sides, with `split`, `is_anomalous` and a column for each scorer.
+        windows: `clip`, `video`, `start_s` and `stop_s` of each.
+        scorers: the names of the scorers; the first of each channel raises the alarm.
+
+    Returns:
+        The thresholds, each with the rate of single windows above it, and the bound for a block.
+
+    Raises:
+        InputError: the videos are not long, or the training set has no score above 0.
+        FieldError: there is too little footage.
+    """
+    table = clips.merge(windows[["clip", "video", "start_s", "stop_s"]], on="clip", how="left")
+    if len(table) != len(clips) or not np.isfinite(table[["start_s", "stop_s"]]).all(axis=None):
+        raise FieldError(
+            "method",
+            "expected windows of long videos (dataset.clip_labels) for hourly, got clips of class "
+            "folders",
+        )
+    normal = table[~table["is_anomalous"]]
+    train, val = (normal[normal["split"] == side] for side in (TRAIN, VAL))
+    val = val[~val["video"].isin(table.loc[table["is_anomalous"], "video"])]
+    scales = {name: float(train[name].max()) for name in scorers}
+    if unusable := [name for name, scale in scales.items() if not scale > 0]:
+        raise InputError(
+            f"expected allowed training windows with scores above 0, got none by {listed(unusable)}"
+        )
+    raising = list(raising_of(scorers).values())
+    ratios = {name: val[name].to_numpy() / scales[name] for name in scorers}
+    joint = _pick_by_blocks(rule, val, np.max([ratios[name] for name in raising], axis=0))
+    factors = {
+        name: joint.value if name in raising else _pick_by_blocks(rule, val, ratios[name]).value
+        for name in scorers
+    }
+    picked = {
+        name: _rate_above(factors[name] * scales[name], val[name].to_numpy()) for name in scorers
+    }
+    is_anomalous = clips.loc[clips["split"] == VAL, "is_anomalous"].to_numpy()
+    _write(rule, is_anomalous, picked, file, joint)
+    return picked, joint
+
+
+def _pick_by_blocks(rule: PickThreshold, windows: pd.DataFrame, ratios: Floats) -> BlockThreshold:
+    footage = []
+    for _, rows in windows.assign(ratio=ratios).groupby("video", sort=True):
+        rows = rows.sort_values(["stop_s", "start_s"], kind="stable")
+        starts, stops = rows["start_s"].to_numpy(), rows["stop_s"].to_numpy()
+        footage.append(Footage(starts, stops, rows["ratio"].to_numpy(), float(stops[-1])))
+    block = rule.hourly
+    return pick_by_blocks(
+        footage,
+        block_s=block.block_s,
+        alarm_probability=block.alarm_probability,
+        num_above=block.num_above,
+        num_windows=block.num_windows,
+    )
+
+
+def _rate_above(value: float, allowed: Floats) -> Threshold:
+    """The rate of allowed windows above a threshold; of equal scores, none is above."""
+    num, above = len(allowed), int((allowed > value).sum())
+    low, high = proportion_interval(above, num)
+    return Threshold(value, above / num, low, high)
+
+
+def _write(
+    rule: PickThreshold,
+    is_anomalous: npt.NDArray[np.bool_],
+    picked: Mapping[str, Threshold],
+    file: Path,
+    bound: BlockThreshold | None = None,
+) -> None:
+    raising = list(raising_of(picked).values())
+    record: dict[str, Any] = {
         "scorers": {name: asdict(threshold) for name, threshold in picked.items()},
         "raising": raising,
         "expected_false_alarm_rate_at_most": min(
@@ -143,5 +235,6 @@ def write_thresholds(
             "anomalous_validation_clips": int(is_anomalous.sum()) if rule.needs_anomalous else 0,
         },
     }
+    if bound is not None:
+        record["hourly"] = asdict(bound)
     write_json(record, file)
-    return picked
