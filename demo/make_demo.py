@@ -97,8 +97,13 @@ def write_watch(watch: Path, truth: Path, settings: MakeDemo) -> None:
     content = {
         name: {
             "events": [
-                {"kind": kind, "start_s": round(start_s, 3), "end_s": round(end_s, 3)}
-                for kind, start_s, end_s in video.events
+                {
+                    "kind": act.kind,
+                    "start_s": round(act.start_s, 3),
+                    "end_s": round(act.end_s, 3),
+                    "tracks": list(act.people),
+                }
+                for act in video.events
             ],
             "tracks": {
                 str(number): {

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -21,8 +22,15 @@ from scene.places import Place
 from scene.poses import Joint, blend_poses, place_pose, stand_pose, walk_pose
 from scene.scene import Box, clip_box
 
-Span = tuple[str, float, float]
-"""A behaviour, its start and its end, in seconds."""
+
+class Act(NamedTuple):
+    """An unusual behaviour, its start and end in seconds, and the numbers of its people."""
+
+    kind: str
+    start_s: float
+    end_s: float
+    people: tuple[int, ...]
+
 
 PASSING = {"walking": 7.0, "running": 4.0}
 """Behaviours that cross the picture, and their duration in seconds."""
@@ -80,7 +88,7 @@ class _Visit:
 class GateTruth:
     """The truth of a long video: unusual ``events``, and ``tracks``: boxes by person and frame."""
 
-    events: list[Span]
+    events: list[Act]
     tracks: dict[int, dict[int, Box]]
 
 
@@ -93,7 +101,7 @@ class GateScene:
         rng = np.random.default_rng(self._seed)
         self.place = Place(rng)
         self._visits: list[_Visit] = []
-        self.events: list[Span] = []
+        self.events: list[Act] = []
         frame = 0
         for number, name in enumerate(gate.acts[:num_acts]):
             act_rng = np.random.default_rng((*self._seed, _ACT, number))
@@ -135,9 +143,11 @@ class GateScene:
                 visits.append(
                     _Visit(actor.looks, act[0] - len(way.headings), whole.joints_m, whole.headings)
                 )
-        self._visits += visits
         if name in UNUSUAL:
-            self.events.append((name, *self._span(name, visits, act)))
+            first = len(self._visits) + 1
+            people = tuple(range(first, first + len(visits)))
+            self.events.append(Act(name, *self._span(name, visits, act), people))
+        self._visits += visits
         stops = [visit.first_frame + len(visit.headings) for visit in visits]
         return max(stops) - self._frames(1.5)
 

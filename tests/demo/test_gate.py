@@ -26,11 +26,12 @@ def test_the_shipped_videos_are_a_minute_and_longer():
     for gate in GATES:
         scene = GateScene(replace(gate, fps=Fraction(5)), seed=7)
         assert scene.num_frames / 5 >= 60
-        assert [kind for kind, _, _ in scene.events] == [a for a in gate.acts if a in UNUSUAL]
+        assert [act.kind for act in scene.events] == [a for a in gate.acts if a in UNUSUAL]
 
 
 def test_a_fall_lasts_from_losing_balance_to_standing_again(scene: GateScene):
-    ((kind, start_s, end_s),) = scene.events
+    ((kind, start_s, end_s, people),) = scene.events
+    assert people == (1,)
     assert kind == "falling"
     boxes = scene.tracks()[1]
     heights = {frame / 8: box[3] - box[1] for frame, box in boxes.items()}

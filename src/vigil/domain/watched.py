@@ -15,6 +15,7 @@ from vigil.plumbing.records import read_csv, read_json
 
 TRUE_COLUMNS = ["track_id", "frame_index", *CORNERS]
 SCORE_TYPES = dict.fromkeys(("start_s", "stop_s", "ratio"), np.float64)
+EVIDENCE_TYPES = {"channel": str, **dict.fromkeys(("time_s", *CORNERS, "ratio"), np.float64)}
 JUDGEMENT_TYPES = {"track_id": np.int64, "probability": np.float64}
 UNUSUAL = "unusual"
 
@@ -26,10 +27,12 @@ class Truth:
     Attributes:
         events: `kind`, `start_s`, `end_s`.
         tracks: `TRUE_COLUMNS`; None: unknown.
+        participants: the numbers of the tracks that take part in each event; None: unknown.
     """
 
     events: pd.DataFrame
     tracks: pd.DataFrame | None
+    participants: tuple[frozenset[int], ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,7 @@ class WatchedVideo:
         watched_s: the length of the video without losses of the signal.
         events: alarms: `start_s`, `raised_s`, `end_s`.
         scores: `start_s`, `stop_s`, `ratio` of each window.
+        evidence: `EVIDENCE_TYPES`: unusual places, each once.
         tracks: all tracks, including those that the classifier refuses.
         kept_ids: numbers of the tracks that the classifier does not refuse.
     """
@@ -51,6 +55,7 @@ class WatchedVideo:
     watched_s: float
     events: pd.DataFrame
     scores: pd.DataFrame
+    evidence: pd.DataFrame
     tracks: pd.DataFrame
     kept_ids: frozenset[int]
 
@@ -78,14 +83,21 @@ def _parse_truth(entry: Mapping[str, Any]) -> Truth:
         raise ValueError("events must end after they begin")
     if entry.get("tracks") is None:
         return Truth(events, None)
+    # Tracks are numbered in the order of the file.
+    numbers = {str(name): number for number, name in enumerate(entry["tracks"], start=1)}
     boxes = [
-        (number, int(frame), *map(float, box))
-        for number, track in enumerate(entry["tracks"].values(), start=1)
+        (numbers[str(name)], int(frame), *map(float, box))
+        for name, track in entry["tracks"].items()
         for frame, box in track.items()
     ]
     tracks = pd.DataFrame(boxes, columns=TRUE_COLUMNS)
     kinds = {"track_id": np.int64, "frame_index": np.int64, **dict.fromkeys(CORNERS, np.float64)}
-    return Truth(events, tracks.astype(kinds))
+    participants = None
+    if entry["events"] and all("tracks" in event for event in entry["events"]):
+        participants = tuple(
+            frozenset(numbers[str(name)] for name in event["tracks"]) for event in entry["events"]
+        )
+    return Truth(events, tracks.astype(kinds), participants)
 
 
 def read_watched(folder: Path) -> WatchedVideo:
@@ -117,6 +129,7 @@ def read_watched(folder: Path) -> WatchedVideo:
         watched_s,
         pd.DataFrame(rows, columns=["start_s", "raised_s", "end_s"]).astype(np.float64),
         read_csv(folder / "scores.csv", SCORE_TYPES),
+        read_csv(folder / "evidence.csv", EVIDENCE_TYPES).drop_duplicates(ignore_index=True),
         read_track_table(folder / "tracks.csv"),
         frozenset(judgements.loc[is_kept, "track_id"].tolist()),
     )

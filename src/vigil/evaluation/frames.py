@@ -10,11 +10,10 @@ import pandas as pd
 from vigil.domain.clips.truth import BOX
 from vigil.domain.measures.frames import (
     frame_interval,
-    latest_moments,
     measure_frames,
     score_frames,
 )
-from vigil.domain.measures.regions import Predicted, Truth, measure_regions
+from vigil.domain.measures.regions import Predicted, Truth, latest_regions, measure_regions
 from vigil.plumbing.errors import InputError, listed
 from vigil.settings.evaluate_alarm import EvaluateAlarm
 
@@ -111,22 +110,7 @@ class FrameEvaluation:
             true[key] = Truth(rows[BOX].to_numpy(), tracks)
         predicted: dict[Hashable, Predicted] = {}
         for video, frames in self._frames.items():
-            for frame, places in self._places(video, frames):
-                predicted[video, frame] = places
+            places = latest_regions(frames["time_s"].to_numpy(), self._evidence[video])
+            for frame, regions_at in zip(frames["frame"].tolist(), places, strict=True):
+                predicted[video, int(frame)] = regions_at
         return measure_regions(predicted, true, sum(map(len, self._frames.values())))
-
-    def _places(self, video: str, frames: pd.DataFrame) -> list[tuple[int, Predicted]]:
-        """The places of the latest evidence of all channels at each frame."""
-        times = frames["time_s"].to_numpy()
-        boxes: list[list[Floats]] = [[] for _ in times]
-        ratios: list[list[Floats]] = [[] for _ in times]
-        for _, channel in self._evidence[video].groupby("channel", sort=False):
-            moments = [rows for _, rows in channel.groupby("time_s")]  # sorted by time
-            moments_s = np.array([rows["time_s"].iloc[0] for rows in moments])
-            for at, moment in enumerate(latest_moments(times, moments_s)):
-                boxes[at].append(moments[moment][BOX].to_numpy())
-                ratios[at].append(moments[moment]["ratio"].to_numpy())
-        return [
-            (int(frame), Predicted(np.concatenate(places), np.concatenate(scores)))
-            for frame, places, scores in zip(frames["frame"], boxes, ratios, strict=True)
-        ]

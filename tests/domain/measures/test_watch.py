@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from vigil.domain.measures.watch import match_videos, measure_watch
-from vigil.domain.watched import Truth, WatchedVideo, read_truth
+from vigil.domain.watched import EVIDENCE_TYPES, Truth, WatchedVideo, read_truth
 from vigil.plumbing.errors import InputError
 
 FPS = 10.0
@@ -25,13 +25,24 @@ def table(rows: list[tuple]) -> pd.DataFrame:
 
 
 def video(
-    events: list[tuple[float, float, float]], ratios: list[float], rows: list, kept: set[int]
+    events: list[tuple[float, float, float]],
+    ratios: list[float],
+    rows: list,
+    kept: set[int],
+    evidence: pd.DataFrame | None = None,
 ) -> WatchedVideo:
     starts = np.arange(len(ratios), dtype=float)
     scores = pd.DataFrame({"start_s": starts, "stop_s": starts + 1, "ratio": ratios})
     alarms = pd.DataFrame(events, columns=["start_s", "raised_s", "end_s"]).astype(float)
     return WatchedVideo(
-        len(ratios) * 10, FPS, float(len(ratios)), alarms, scores, table(rows), frozenset(kept)
+        len(ratios) * 10,
+        FPS,
+        float(len(ratios)),
+        alarms,
+        scores,
+        evidence if evidence is not None else pd.DataFrame(columns=list(EVIDENCE_TYPES)),
+        table(rows),
+        frozenset(kept),
     )
 
 
@@ -82,12 +93,50 @@ def test_a_video_without_events_has_no_recall_and_is_named():
     assert numbers["false_alarms_per_hour"]["seen"] == 0
 
 
+def evidence(frames: range, box: tuple[float, ...], ratio: float) -> pd.DataFrame:
+    rows = [("cells", frame / FPS, *box, ratio) for frame in frames]
+    return pd.DataFrame(rows, columns=list(EVIDENCE_TYPES))
+
+
+def test_the_place_of_evidence_is_compared_with_the_people_of_an_event():
+    """A runner in half of the video; the other person takes no part."""
+    rows = [*boxes(1, range(60), 0.0), *boxes(2, range(60), 50.0)]
+    known = truth([("running", 2.0, 4.0)], rows)
+    people = Truth(known.events, known.tracks, (frozenset({1}),))
+
+    def measure(found: pd.DataFrame, of: Truth = people) -> dict | None:
+        watched = video([], [0.1] * 6, [], set(), found)
+        return measure_watch(match_videos({"a": watched}, {"a": of}), 0.5)["regions"]
+
+    quiet = evidence(range(60), (200, 200, 210, 210), 0.1)
+    on_runner = evidence(range(20, 40), (0, 0, 10, 20), 3.0)
+    on_other = evidence(range(20, 40), (50, 0, 60, 20), 3.0)
+    assert measure(pd.concat([quiet, on_runner])) == {"rbdc": 1.0, "tbdc": 1.0}
+    assert measure(pd.concat([quiet, on_other])) == {"rbdc": 0.0, "tbdc": 0.0}
+    assert measure(on_runner.iloc[:0]) == {"rbdc": 0.0, "tbdc": 0.0}
+    assert measure(on_runner, known) is None
+
+
+def test_the_people_of_an_event_are_those_of_its_file(tmp_path: Path):
+    box = [0, 0, 1, 1]
+    event = {"kind": "x", "start_s": 0, "end_s": 1, "tracks": [10, 2]}
+    content = {"a": {"events": [event], "tracks": {"10": {"0": box}, "7": {}, "2": {"0": box}}}}
+    (tmp_path / "truth.json").write_text(json.dumps(content))
+    read = read_truth(tmp_path / "truth.json")["a"]
+    assert read.participants == (frozenset(read.tracks["track_id"]),)
+    assert read.tracks["track_id"].tolist() == [1, 3]
+    del event["tracks"]
+    (tmp_path / "truth.json").write_text(json.dumps(content))
+    assert read_truth(tmp_path / "truth.json")["a"].participants is None
+
+
 @pytest.mark.parametrize(
     "content",
     [
         [],
         {"a": {}},
         {"a": {"events": [{"kind": "x", "start_s": 2, "end_s": 1}]}},
+        {"a": {"events": [{"kind": "x", "start_s": 0, "end_s": 1, "tracks": [3]}], "tracks": {}}},
         {"a": {"events": [], "tracks": {"1": {"x": [0, 0, 1, 1]}}}},
         {"a": {"events": [], "tracks": {"1": {"0": [0, 0, 1]}}}},
     ],

@@ -15,8 +15,11 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from vigil.domain.boxes import pairwise_iou
+from vigil.domain.measures.frames import latest_moments
+from vigil.domain.pictures.annotated import CORNERS
 
 ALPHA, BETA = 0.1, 0.1
 DECIMALS = 4
@@ -36,6 +39,29 @@ class Truth(NamedTuple):
 
     boxes_xyxy: Floats
     tracks: tuple[Hashable, ...]
+
+
+def latest_regions(times_s: Floats, evidence: pd.DataFrame) -> list[Predicted]:
+    """For each frame of a video, the latest evidence of all channels that is known by then.
+
+    Args:
+        times_s: (F,) the times of the frames, ascending.
+        evidence: `channel`, `time_s`, the corners and `ratio` of each piece.
+    """
+    boxes: list[list[Floats]] = [[] for _ in times_s]
+    ratios: list[list[Floats]] = [[] for _ in times_s]
+    for _, channel in evidence.groupby("channel", sort=False):
+        moments = [rows for _, rows in channel.groupby("time_s")]  # sorted by time
+        moments_s = np.array([rows["time_s"].iloc[0] for rows in moments])
+        for at, moment in enumerate(latest_moments(times_s, moments_s)):
+            boxes[at].append(moments[moment][CORNERS].to_numpy())
+            ratios[at].append(moments[moment]["ratio"].to_numpy())
+    return [
+        Predicted(np.concatenate(places), np.concatenate(scores))
+        if places
+        else Predicted(np.empty((0, 4)), np.empty(0))
+        for places, scores in zip(boxes, ratios, strict=True)
+    ]
 
 
 def measure_regions(

@@ -1,6 +1,6 @@
 """Measures of watched videos: events, frame scores and tracks, compared with the truth."""
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,8 @@ from vigil.domain.measures.events import (
     rate_per_hour,
 )
 from vigil.domain.measures.frames import Bools, Floats, measure_frames, score_by_windows
+from vigil.domain.measures.regions import Predicted, latest_regions, measure_regions
+from vigil.domain.measures.regions import Truth as RegionTruth
 from vigil.domain.measures.tracking import (
     Frame,
     add_counts,
@@ -23,6 +25,7 @@ from vigil.domain.measures.tracking import (
     measure_hota,
     pair_frames,
 )
+from vigil.domain.pictures.annotated import CORNERS
 from vigil.domain.watched import Truth, WatchedVideo
 
 DECIMALS = 3
@@ -75,6 +78,7 @@ def measure_watch(
         "false_alarms_per_hour": _rate(rate_per_hour(num_false, watched_s)),
         "delay_s": _rounded(float(np.median(delays)) if delays else None),
         "frames": _measure_frames(measured),
+        "regions": _measure_regions(measured),
         "recall_by_kind": _by_kind(videos),
         "tracks": _tracking(videos, watched_s, false_track_share, is_judged=True),
         "tracks_unjudged": _tracking(videos, watched_s, false_track_share, is_judged=False),
@@ -101,6 +105,33 @@ def score_frames_of(measured: MeasuredVideo) -> tuple[Floats, Bools]:
     )  # fmt: skip
     spans = list(measured.truth.events[["start_s", "end_s"]].itertuples(index=False, name=None))
     return by_frame, inside(times_s, spans)
+
+
+def _measure_regions(measured: Mapping[str, MeasuredVideo]) -> dict[str, float] | None:
+    """The criteria of place over the videos whose events have known people with boxes."""
+    predicted: dict[Hashable, Predicted] = {}
+    true: dict[Hashable, RegionTruth] = {}
+    num_frames = 0
+    for name, video in measured.items():
+        results, truth = video.results, video.truth
+        if truth.participants is None or truth.tracks is None:
+            continue
+        num_frames += results.num_frames
+        times_s = np.arange(results.num_frames) / results.fps
+        places = latest_regions(times_s, results.evidence)
+        predicted |= {(name, frame): place for frame, place in enumerate(places)}
+        spans = truth.events[["start_s", "end_s"]].itertuples(index=False, name=None)
+        for number, (span, people) in enumerate(zip(spans, truth.participants, strict=True)):
+            frames = np.flatnonzero(inside(times_s, [span]))
+            rows = truth.tracks[
+                truth.tracks["track_id"].isin(people) & truth.tracks["frame_index"].isin(frames)
+            ]
+            for frame, at_frame in rows.groupby("frame_index", sort=True):
+                before = true.get((name, frame), RegionTruth(np.empty((0, 4)), ()))
+                tracks = tuple((name, number, track) for track in at_frame["track_id"].tolist())
+                corners = np.concatenate([before.boxes_xyxy, at_frame[CORNERS].to_numpy()])
+                true[name, frame] = RegionTruth(corners, before.tracks + tracks)
+    return measure_regions(predicted, true, num_frames) if true else None
 
 
 def _delays(measured: MeasuredVideo) -> list[float]:
