@@ -5,6 +5,7 @@ from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
+import av
 import numpy as np
 import pandas as pd
 import pytest
@@ -14,9 +15,11 @@ from vigil.domain.tracking.table import read_mot, read_track_table
 from vigil.pixels.pictures.images import ImageSource
 from vigil.pixels.video.reading import VideoReader, to_bgr
 from vigil.pixels.watched_frames import shown_size
+from vigil.pixels.windows import read_times
 from vigil.plumbing.errors import InputError
 from vigil.settings.watch import Watch
 from vigil.watch.eventful import read_events
+from vigil.watch.frames import read_frames
 from vigil.watch.models import Models
 from vigil.watch.recording import Recorder
 
@@ -172,3 +175,28 @@ def test_the_record_tells_no_place_and_no_time(scene: Path, watch: Watched):
     assert set(run) == {"code", "models", "settings", "source"}
     for name in ("run.json", "events.json", "index.html"):
         assert str(scene.parent) not in (folder / name).read_text()
+
+
+def test_frames_have_the_times_of_the_import(tmp_path: Path):
+    """AVI stores when a frame is decoded. If frames are shown in another order, times are guessed."""
+    container = av.open(str(tmp_path / "b.avi"), "w")
+    stream = container.add_stream("mpeg4", rate=FPS)
+    stream.width, stream.height, stream.pix_fmt, stream.max_b_frames = *SIZE_WH, "yuv420p", 2
+    stream.codec_context.max_b_frames = 2
+    for index in range(30):
+        frame = av.VideoFrame.from_ndarray(scene_picture(index), format="rgb24")
+        container.mux(stream.encode(frame))
+    container.mux(stream.encode())
+    container.close()
+    raw = tmp_path / "raw.h264"
+    write_scene(tmp_path / "a.mp4", seconds=3)
+    with av.open(str(tmp_path / "a.mp4")) as source, av.open(str(raw), "w", format="h264") as out:
+        copied = out.add_stream_from_template(source.streams.video[0])
+        for packet in source.demux(video=0):
+            packet.stream = copied
+            if packet.size:
+                out.mux(packet)
+    for path in (tmp_path / "b.avi", raw, tmp_path / "a.mp4"):
+        times = [frame.time_s for frame in read_frames(path, Fraction(1))]
+        assert times == read_times(path, Fraction(1)).seconds.tolist()
+        assert len(times) == 30

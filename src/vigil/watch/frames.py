@@ -7,7 +7,7 @@ from pathlib import Path
 
 from vigil.pixels.pictures.picture import Picture
 from vigil.pixels.video.source import SourceFrame, frame_bgr, open_source
-from vigil.pixels.windows import guess_times
+from vigil.pixels.windows import read_times
 from vigil.plumbing.errors import InputError
 
 
@@ -30,28 +30,24 @@ def read_frames(path: Path, picture_fps: Fraction) -> Iterator[Frame]:
     """The frames of a file, or of a folder of numbered pictures, in order.
 
     Args:
-        picture_fps: frames per second of numbered pictures and raw streams.
+        picture_fps: frames per second of numbered pictures.
 
     Raises:
         InputError: the source cannot be read, or its times do not increase.
     """
-    fps: Fraction | None = None
-    first_s: float | None = None
-    last_s = -1.0
+    times_s = read_times(path, picture_fps).seconds
     frames: Iterator[SourceFrame] = iter(open_source(path, picture_fps))
+    num_frames = 0
     for index, frame in enumerate(frames):
-        if (
-            frame.time is None and fps is None
-        ):  # a raw stream has no times: frames are evenly spaced
-            guess = guess_times(path, picture_fps)
-            fps = guess.fps if guess else picture_fps
-        seconds = float(index / fps) if fps is not None else float(frame.time or 0.0)
-        first_s = seconds if first_s is None else first_s
-        time_s = seconds - first_s
-        if not time_s > last_s:
+        num_frames += 1
+        if num_frames > len(times_s):
+            break
+        if index and not times_s[index] > times_s[index - 1]:
             raise InputError(
-                f"{path}: expected frames in order, got frame {index} at {time_s:.3f} s after "
-                f"one at {last_s:.3f} s"
+                f"{path}: expected frames in order, got frame {index} at {times_s[index]:.3f} s "
+                f"after one at {times_s[index - 1]:.3f} s"
             )
-        last_s = time_s
-        yield Frame(index, time_s, frame_bgr(frame))
+        yield Frame(index, float(times_s[index]), frame_bgr(frame))
+    if num_frames != len(times_s):
+        got = "more" if num_frames > len(times_s) else num_frames
+        raise InputError(f"{path}: expected {len(times_s)} frames, got {got}")

@@ -1,7 +1,6 @@
 """Measures the windows of one video in several channels, in one pass over its frames."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
@@ -14,7 +13,7 @@ from vigil.pixels.channels.channel import EDGE_S, Channel
 from vigil.pixels.flow.motion import MotionMeter
 from vigil.pixels.pictures.picture import Picture
 from vigil.pixels.video.source import SourceFrame, frame_bgr, open_source
-from vigil.pixels.windows import WHOLE, Window, guess_times
+from vigil.pixels.windows import WHOLE, Window, read_times
 from vigil.plumbing.errors import FieldError, InputError
 
 
@@ -126,11 +125,7 @@ def follow_file(
         InputError: the video cannot be read, or a window has too few frames.
         FieldError: a window is shorter than a channel needs.
     """
-    fps = picture_fps
-    if not path.is_dir():  # the packets of a file without time stamps give the rate
-        with suppress(InputError):
-            guess = guess_times(path, picture_fps)
-            fps = guess.fps if guess else picture_fps
+    times_s = read_times(path, picture_fps).seconds
     order = sorted(range(len(windows)), key=lambda at: (windows[at].stop_s, windows[at].start_s))
     # For each window, the earliest start of this window and all later ones in the order.
     starts = np.array([windows[at].start_s for at in order])
@@ -147,12 +142,14 @@ def follow_file(
         except InputError as error:
             raise InputError(f"{path}{error}") from None
 
-    first_s: float | None = None
     frames: Iterator[SourceFrame] = iter(open_source(path, picture_fps, 1))
-    for index, frame in enumerate(frames):
-        time_s = float(frame.time) if frame.time is not None else index / float(fps)
-        first_s = time_s if first_s is None else first_s
-        take(partial(follower.see, frame_bgr(frame), time_s - first_s))
+    num_frames = 0
+    for frame in frames:
+        if num_frames < len(times_s):
+            take(partial(follower.see, frame_bgr(frame), float(times_s[num_frames])))
+        num_frames += 1
+    if num_frames != len(times_s):
+        raise InputError(f"{path}: expected {len(times_s)} frames, got {num_frames}")
     take(follower.finish)
     evidence: list[dict[str, Pieces]] = [{}] * len(windows)
     for at, window in zip(order, measured, strict=True):
