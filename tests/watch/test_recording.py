@@ -178,7 +178,7 @@ def test_the_record_tells_no_place_and_no_time(scene: Path, watch: Watched):
 
 
 def test_frames_have_the_times_of_the_import(tmp_path: Path):
-    """AVI stores when a frame is decoded. If frames are shown in another order, times are guessed."""
+    """AVI stores when frames are decoded. If they are shown in another order, times are guessed."""
     container = av.open(str(tmp_path / "b.avi"), "w")
     stream = container.add_stream("mpeg4", rate=FPS)
     stream.width, stream.height, stream.pix_fmt, stream.max_b_frames = *SIZE_WH, "yuv420p", 2
