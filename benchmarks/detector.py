@@ -181,7 +181,7 @@ def _dataset(told: TrainDetector, truth: AnnotatedPictures) -> PictureDataset:
         WORK / "pictures",
         truth,
         input_size_wh=SIZE_WH,
-        augmentation=BoxAugmentation(told.augmentation),
+        augmentation=BoxAugmentation(told.augmentation, told.fitting.max_epochs),
     )
 
 
@@ -306,16 +306,17 @@ def _build(told: TrainDetector) -> Detector:
 def _configs(told: TrainDetector) -> dict[str, dict[str, Any]]:
     """What detectors are built from, by architecture."""
     own = {
-        "features": told.features.model_dump(),
+        "features": told.features.model_dump(exclude={"strides"}),
         "loss": told.loss.model_dump(),
         "num_classes": 1,
-        "stride": told.features.stride,
+        "strides": told.features.strides,
     }
     anchor = told.anchor.model_dump(mode="json", exclude={"num_sizes"})
     of_torchvision: dict[str, Any] = {"num_classes": 1, "input_size_wh": SIZE_WH}
     return {
         "grid": own | told.grid.model_dump(),
         "anchor": own | anchor | {"sizes_px": [24.0, 48.0, 96.0]},
+        "yolox_nano": {"loss": told.loss.model_dump(), "num_classes": 1},
         "ssdlite320_mobilenet_v3_large": of_torchvision,
         "fasterrcnn_mobilenet_v3_large_320_fpn": of_torchvision,
     }
@@ -324,7 +325,7 @@ def _configs(told: TrainDetector) -> dict[str, dict[str, Any]]:
 def _detect(told: TrainDetector) -> list[Row]:
     """One picture after another through each architecture, weights random."""
     prepare_torch()
-    tell(f"detector: {NUM_DETECTED} pictures one by one through four architectures")
+    tell(f"detector: {NUM_DETECTED} pictures one by one through five architectures")
     rng = np.random.default_rng(0)
     picture = rng.integers(0, 255, (SIZE_WH[1], SIZE_WH[0], 3), dtype=np.uint8)
     batch = torch.from_numpy(picture.transpose(2, 0, 1).copy())[None]

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from vigil.domain.pictures.annotated import AnnotatedPictures
 from vigil.learn.detector.network.interface import Detector
-from vigil.learn.detector.network.registry import OWN, build_detector
+from vigil.learn.detector.network.registry import ON_TRUNKS, OWN, build_detector
 from vigil.learn.detector.network.tensors import Objects
 from vigil.settings.train_detector import TorchvisionArchitecture
 
@@ -28,28 +28,31 @@ LOSSES = {
 }
 
 
-def config_of(architecture: str, num_classes: int = 2, **features: object) -> dict:
+def config_of(
+    architecture: str, num_classes: int = 2, assignment: str = "fixed", **features: object
+) -> dict:
+    """Args: features: those of `features` that are to differ, `strides` among them."""
     if architecture not in OWN:
         return {
             "num_classes": num_classes,
             "input_size_wh": list(SIZE_WH),
         } | features
+    if architecture not in ON_TRUNKS:
+        return {"loss": LOSSES, "num_classes": num_classes}
+    maps = {"trunk": "resnet18", "deepest_stride": 16, "neck": "concat", "neck_width": 32}
+    strides = features.pop("strides", [8])
     common = {
-        "features": {
-            "trunk": "resnet18",
-            "stride": 8,
-            "deepest_stride": 16,
-            "neck_width": 32,
-        }
-        | features,
+        "features": maps | features,
         "num_classes": num_classes,
-        "stride": features.get("stride", 8),
+        "strides": strides,
         "loss": LOSSES,
+        "assignment": assignment,
     }
     if architecture == "grid":
         return common | {"reach_cells": 0.95}
+    sizes = {1: [16.0, 24.0], 2: [12.0, 16.0, 20.0, 24.0]}
     return common | {
-        "sizes_px": [16.0, 24.0],
+        "sizes_px": sizes[len(strides)],
         "ratios": [0.5, 1.0, 2.0],
         "head_width": 32,
         "positive_iou": 0.5,
@@ -110,8 +113,12 @@ def write_scene(folder: Path, num_pictures: int = 6) -> AnnotatedPictures:
 
 
 def build(
-    architecture: str, seed: int = 0, num_frozen_blocks: int = 0, **features: object
+    architecture: str,
+    seed: int = 0,
+    num_frozen_blocks: int = 0,
+    assignment: str = "fixed",
+    **features: object,
 ) -> Detector:
     torch.manual_seed(seed)
-    config = config_of(architecture, **features)
+    config = config_of(architecture, assignment=assignment, **features)
     return build_detector(architecture, config, num_frozen_blocks=num_frozen_blocks)

@@ -12,7 +12,9 @@ from vigil.settings.training import Fitting, Optimisation
 
 Side = Annotated[int, Field(ge=32, le=8192)]
 Stride = Literal[4, 8, 16, 32]
-OwnArchitecture = Literal["grid", "anchor"]
+YoloxArchitecture = Literal["yolox_nano", "yolox_tiny", "yolox_s"]
+TrunkArchitecture = Literal["grid", "anchor"]
+OwnArchitecture = Literal[TrunkArchitecture, YoloxArchitecture]
 TorchvisionArchitecture = Literal[
     "fasterrcnn_resnet50_fpn_v2",
     "fasterrcnn_mobilenet_v3_large_320_fpn",
@@ -21,8 +23,10 @@ TorchvisionArchitecture = Literal[
     "ssd300_vgg16",
     "ssdlite320_mobilenet_v3_large",
 ]
-BoxLoss = Literal["smooth_l1", "giou", "ciou"]
+BoxLoss = Literal["smooth_l1", "iou", "giou", "ciou"]
 ScoreLoss = Literal["bce", "focal"]
+Assignment = Literal["fixed", "simota"]
+NeckName = Literal["concat", "fpn", "pafpn"]
 Pretrained = Literal["none", "imagenet", "coco"]
 TrunkName = Literal[
     "resnet18",
@@ -43,34 +47,69 @@ TrunkName = Literal[
     "efficientnet_b5",
     "efficientnet_b6",
     "efficientnet_b7",
+    "efficientnet_v2_s",
+    "mobilenet_v2",
+    "mobilenet_v3_small",
+    "mobilenet_v3_large",
+    "convnext_tiny",
+    "convnext_small",
+    "regnet_x_400mf",
+    "regnet_x_800mf",
+    "regnet_x_1_6gf",
+    "regnet_x_3_2gf",
+    "regnet_y_400mf",
+    "regnet_y_800mf",
+    "regnet_y_1_6gf",
+    "regnet_y_3_2gf",
+    "shufflenet_v2_x0_5",
+    "shufflenet_v2_x1_0",
+    "shufflenet_v2_x1_5",
+    "shufflenet_v2_x2_0",
+    "mnasnet0_5",
+    "mnasnet1_0",
+    "densenet121",
+    "vgg11_bn",
+    "vgg16_bn",
 ]
 
 
 class Features(Section):
-    """The map of features that `grid` and `anchor` look at.
+    """The maps of features that `grid` and `anchor` look at.
 
     Attributes:
         trunk: a classification network of torchvision's.
-        stride: px a cell.
-        deepest_stride: maps down to this one are merged into that of `stride`.
-        neck_width: channels of the merged map; 0: no neck, the trunk's map as it is.
+        strides: px a cell of each map, ascending; `auto`: by the sizes of the training boxes.
+        deepest_stride: maps down to this one are merged into those of `strides`.
+        neck: how: `concat` makes one map; `fpn` brings deep maps to the fine ones; `pafpn` also the
+            fine to the deep.
+        neck_width: channels of the merged maps; 0: no neck, the trunk's map as it is.
     """
 
     trunk: TrunkName
-    stride: Stride
+    strides: Annotated[tuple[Stride, ...], Field(min_length=1, max_length=4)] | Literal["auto"]
     deepest_stride: Stride
+    neck: NeckName
     neck_width: Annotated[int, Field(ge=0, le=16_384)]
 
     @model_validator(mode="after")
     def _check_strides(self) -> "Features":
-        if self.deepest_stride < self.stride:
+        if self.strides == "auto":
+            return self
+        if list(self.strides) != sorted(set(self.strides)):
+            raise ValueError(f"expected strides to ascend, got {list(self.strides)}")
+        if self.deepest_stride < self.strides[-1]:
             raise ValueError(
-                f"expected deepest_stride to be at least the stride {self.stride}, "
+                f"expected deepest_stride to be at least the stride {self.strides[-1]}, "
                 f"got {self.deepest_stride}"
             )
-        if self.deepest_stride > self.stride and not self.neck_width:
+        if len(self.strides) > 1 and self.neck == "concat":
             raise ValueError(
-                f"expected neck_width to be more than 0 to merge the strides {self.stride} to "
+                f"expected neck to be fpn or pafpn for the strides {list(self.strides)}, got "
+                "concat, which makes one map"
+            )
+        if self.deepest_stride > self.strides[0] and not self.neck_width:
+            raise ValueError(
+                f"expected neck_width to be more than 0 to merge the strides {self.strides[0]} to "
                 f"{self.deepest_stride}, got 0"
             )
         return self
@@ -81,9 +120,12 @@ class Grid(Section):
 
     Attributes:
         reach_cells: how far from its middle a cell owns an object; 0.5: its own area.
+        assignment: which cells find an object: `fixed`: those within reach on the map that suits
+            its size; `simota`: those within reach that already describe it best (Ge et al., 2021).
     """
 
     reach_cells: Annotated[float, Field(ge=0.5, le=0.95)]
+    assignment: Assignment
 
 
 class Anchor(Section):
@@ -92,10 +134,12 @@ class Anchor(Section):
     Attributes:
         head_width: channels of each branch of the head.
         sizes_px: of the anchors; empty: k-means on the training boxes.
-        num_sizes: of k-means.
+        num_sizes: of k-means, on each map.
         ratios: height over width.
         positive_iou: an anchor that overlaps an object by at least this much is to find it.
         negative_iou: an anchor that overlaps every object by less than this is background.
+        assignment: which anchors find an object: `fixed`: those that overlap it enough; `simota`:
+            those that already describe it best (Ge et al., 2021).
     """
 
     head_width: Width
@@ -104,6 +148,7 @@ class Anchor(Section):
     ratios: Annotated[tuple[Annotated[float, Field(ge=0.001, le=1000)], ...], Field(min_length=1)]
     positive_iou: Fraction
     negative_iou: Fraction
+    assignment: Assignment
 
     @model_validator(mode="after")
     def _check_bounds(self) -> "Anchor":
@@ -116,7 +161,7 @@ class Anchor(Section):
 
 
 class Loss(Section):
-    """The losses of `grid` and `anchor`, and their weights in the sum.
+    """The losses of `grid`, `anchor` and the `yolox` networks, and their weights in the sum.
 
     Attributes:
         box: how far a box is from the true one.
@@ -142,7 +187,12 @@ class Augmentation(Section):
         max_shift: in either direction, as a fraction of the side.
         brightness, contrast, saturation: factors 1 +- this.
         hue: shift, as a fraction of the colour circle.
-        mosaic_probability: of four pictures at half their size in place of one.
+        max_rotation_deg, max_shear_deg: boxes grow to what they hold then.
+        mosaic_probability: of four pictures in place of one.
+        mosaic_min_scale: pictures of a mosaic are shrunk to between this and their whole size, and
+            cut where they are too large; 0.5: to half, and whole.
+        mixup_probability: of the mean of two pictures, with the objects of both.
+        alone_epochs: at the end, without mosaics and mixtures.
         min_visible: an object of which less than this fraction is left is to be ignored.
     """
 
@@ -153,7 +203,12 @@ class Augmentation(Section):
     contrast: Fraction
     saturation: Fraction
     hue: Annotated[float, Field(ge=0, le=0.5)]
+    max_rotation_deg: Annotated[float, Field(ge=0, le=180)]
+    max_shear_deg: Annotated[float, Field(ge=0, le=60)]
     mosaic_probability: Fraction
+    mosaic_min_scale: Annotated[float, Field(ge=0.5, le=1)]
+    mixup_probability: Fraction
+    alone_epochs: CountOr0
     min_visible: Fraction
 
 
@@ -162,8 +217,12 @@ class TrainDetector(Section):
 
     Attributes:
         seed: of weights, order, augmentation and k-means.
-        architecture: `grid`, `anchor`, or a detector of torchvision's by its name.
-        weights: `none`, `imagenet` (the trunk's), `coco` (torchvision's own detectors), or a file.
+        architecture: `grid`, `anchor`, `yolox_nano`, `yolox_tiny`, `yolox_s`, or a detector of
+            torchvision's by its name.
+        weights: `none`; `imagenet` (the trunk's); `coco` (of the `yolox` networks and of
+            torchvision's own); or a file: of the same network, of the trunk alone, or, of a `yolox`
+            network, as its authors publish it or as ONNX.
+        weights_classes: the name that published weights know a class by, where it is another one.
         input_size_wh: of the canvas that pictures are fitted to.
         num_frozen_blocks: of the trunk, from its start, that do not learn.
         monitor: what tells the best epoch.
@@ -175,6 +234,7 @@ class TrainDetector(Section):
     seed: Seed
     architecture: Literal[OwnArchitecture, TorchvisionArchitecture]
     weights: Annotated[str, Field(min_length=1, max_length=4096)]
+    weights_classes: dict[str, str]
     input_size_wh: tuple[Side, Side]
     num_frozen_blocks: CountOr0
     features: Features
@@ -205,8 +265,10 @@ class TrainDetector(Section):
     def used(self) -> dict[str, Any]:
         """All that the training depends on, without what other architectures are told."""
         unused = {"grid", "anchor"} - {self.architecture}
+        if self.architecture not in get_args(TrunkArchitecture):
+            unused |= {"features"}
         if not self.is_own:
-            unused |= {"features", "loss"}
+            unused |= {"loss"}
         return self.model_dump(mode="json", exclude=unused)
 
     @model_validator(mode="after")
@@ -216,10 +278,20 @@ class TrainDetector(Section):
                 f"expected monitor to be val_map for {self.architecture}, which has no loss in "
                 "validation, got val_loss"
             )
-        if self.weights == "coco" and self.is_own:
+        is_yolox = self.architecture in get_args(YoloxArchitecture)
+        if self.weights == "coco" and self.is_own and not is_yolox:
             raise ValueError(
                 f"expected weights to be none, imagenet or a file for {self.architecture}, got "
-                "coco, which torchvision's own detectors have"
+                "coco, which the yolox networks and torchvision's own detectors have"
+            )
+        if self.weights == "imagenet" and is_yolox:
+            raise ValueError(
+                f"expected weights to be none, coco or a file for {self.architecture}, got imagenet"
+            )
+        if self.num_frozen_blocks and is_yolox:
+            raise ValueError(
+                f"expected num_frozen_blocks to be 0 for {self.architecture}, "
+                f"got {self.num_frozen_blocks}"
             )
         if self.num_frozen_blocks and self.weights == "none":
             raise ValueError(

@@ -9,6 +9,7 @@ from torch import Tensor
 from torchvision.ops import box_iou, nms
 
 from vigil.learn.detector.network import anchor, grid
+from vigil.learn.detector.network.cells import is_covered
 from vigil.learn.detector.network.interface import best_candidates
 from vigil.learn.detector.network.matching import NEGATIVE, UNCOUNTED, match_anchors
 from vigil.learn.detector.network.suppression import soften, suppress
@@ -149,7 +150,7 @@ def test_anchors_in_ignored_boxes_do_not_count():
 def test_a_cell_owns_the_object_whose_centre_is_in_it():
     centres = grid.cell_centres((4, 4), 10, torch.device("cpu"))
     truth = truth_of(torch.tensor([[2.0, 2, 8, 8], [20, 20, 39, 39]]))
-    owner, ignored = grid.assign_cells(centres, 10, 0.5, truth)
+    owner, ignored = grid.assign_cells(centres, 10, 0.5, truth), is_covered(centres, truth)
     expected = torch.full((4, 4), -1)
     expected[0, 0] = 0
     expected[2, 2] = 1  # its centre, 29.5, lies in the third cell
@@ -163,8 +164,8 @@ def test_cells_further_away_never_take_an_objects_own_cell(seed: int, num_boxes:
     centres = grid.cell_centres((10, 10), 10, torch.device("cpu"))
     boxes = random_boxes(num_boxes, seed)
     truth = truth_of(boxes)
-    wide, _ = grid.assign_cells(centres, 10, 0.95, truth)
-    own, _ = grid.assign_cells(centres, 10, 0.5, truth)
+    wide = grid.assign_cells(centres, 10, 0.95, truth)
+    own = grid.assign_cells(centres, 10, 0.5, truth)
     assert (wide[own >= 0] == own[own >= 0]).all()
     middle = (boxes[:, :2] + boxes[:, 2:]) / 2
     for cell in (wide[0] >= 0).nonzero().flatten():
@@ -175,7 +176,7 @@ def test_cells_further_away_never_take_an_objects_own_cell(seed: int, num_boxes:
 def test_cells_in_ignored_boxes_do_not_count():
     centres = grid.cell_centres((4, 4), 10, torch.device("cpu"))
     truth = truth_of(torch.tensor([[0.0, 0, 20, 40]]), ignored=1)
-    owner, ignored = grid.assign_cells(centres, 10, 0.95, truth)
+    owner, ignored = grid.assign_cells(centres, 10, 0.95, truth), is_covered(centres, truth)
     assert (owner == -1).all()
     assert ignored.view(4, 4)[:, :2].all()
     assert not ignored.view(4, 4)[:, 2:].any()
@@ -183,7 +184,8 @@ def test_cells_in_ignored_boxes_do_not_count():
 
 def test_cells_without_any_object():
     centres = grid.cell_centres((4, 4), 10, torch.device("cpu"))
-    owner, ignored = grid.assign_cells(centres, 10, 0.95, truth_of(torch.zeros(0, 4)))
+    nothing = truth_of(torch.zeros(0, 4))
+    owner, ignored = grid.assign_cells(centres, 10, 0.95, nothing), is_covered(centres, nothing)
     assert (owner == -1).all()
     assert not ignored.any()
 

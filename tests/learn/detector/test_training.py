@@ -65,13 +65,16 @@ def train(
             "brightness": 0.2,
             "contrast": 0.2,
             "mosaic_probability": 0.3,
+            "mosaic_min_scale": 0.6,
+            "mixup_probability": 0.3,
+            "alone_epochs": 1,
         },
     )
     train_set = PictureDataset(
         folder,
         known,
         input_size_wh=SIZE_WH,
-        augmentation=BoxAugmentation(settings.augmentation),
+        augmentation=BoxAugmentation(settings.augmentation, num_epochs),
         seed=1,
     )
     val_set = PictureDataset(folder, known, input_size_wh=SIZE_WH)
@@ -119,7 +122,7 @@ def test_the_average_is_kept_and_follows_the_weights(
     assert module.average is not None
     kept = module.average.state_dict()
     trained = module.network.state_dict()
-    weight = "head.weight"
+    weight = "heads.0.weight"
     assert torch.equal(fitted.state[weight], kept[weight])
     assert not torch.equal(kept[weight], trained[weight])
     start = build("grid").state_dict()[weight]
@@ -132,4 +135,6 @@ def test_without_an_average_the_weights_themselves_are_kept(
 ):
     module, fitted = train(scene, tmp_path / "curves", ema_decay=0.0, num_epochs=1)
     assert module.average is None
-    assert torch.equal(fitted.state["head.weight"], module.network.state_dict()["head.weight"])
+    assert torch.equal(
+        fitted.state["heads.0.weight"], module.network.state_dict()["heads.0.weight"]
+    )

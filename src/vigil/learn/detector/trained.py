@@ -16,13 +16,15 @@ from vigil.domain.detections import Detections
 from vigil.learn.detector.network.data import PictureDataset, batches
 from vigil.learn.detector.network.detecting import REDUCED, DetectionTable, detect, place
 from vigil.learn.detector.network.interface import Detector
-from vigil.learn.detector.network.registry import load_detector
+from vigil.learn.detector.network.published_yolox import PAPER, load_published, read_published
+from vigil.learn.detector.network.registry import build_detector, load_detector
 from vigil.learn.networks.machine import choose_precision
 from vigil.learn.networks.weights import LARGEST_SIZE, read_card
 from vigil.pixels.fitting import letterbox
 from vigil.pixels.pictures.picture import Picture
 from vigil.plumbing.errors import InputError, listed, shorten
 from vigil.settings.suppression import DEFAULT, Suppression
+from vigil.settings.train_detector import YoloxArchitecture
 from vigil.settings.training import Precision
 
 BATCH_SIZE = 8
@@ -72,6 +74,30 @@ class TrainedDetector:
         _check_card(facts, Path(card))
         width, height = facts["input_size_wh"]
         return cls(model, facts["classes"], (width, height), facts["precision"], device)
+
+    @classmethod
+    def from_published(
+        cls,
+        architecture: YoloxArchitecture,
+        weights: Path | str,
+        classes: Sequence[str],
+        input_size_wh: tuple[int, int] = (416, 416),
+        device: torch.device = CPU,
+    ) -> "TrainedDetector":
+        """A detector with its authors' weights, for some of the 80 classes of COCO.
+
+        Args:
+            weights: as its authors publish it, or as ONNX.
+            classes: by COCO's names.
+
+        Raises:
+            InputError: the file is missing, damaged or of another network, or a class is not there.
+        """
+        state = read_published(Path(weights), architecture)
+        config = {"num_classes": len(classes), "loss": PAPER.model_dump()}
+        network = build_detector(architecture, config)
+        load_published(network, state, classes, needs_all=True, place=str(weights))
+        return cls(network, classes, input_size_wh, "auto", device)
 
     def __call__(self, picture: Picture, suppression: Suppression = DEFAULT) -> Detections:
         """Finds boxes in one (H, W, 3) RGB uint8 picture, best first.

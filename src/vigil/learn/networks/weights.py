@@ -3,6 +3,7 @@
 import hashlib
 import math
 import pickle
+import re
 import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -101,7 +102,9 @@ def read_state(path: Path) -> dict[str, Tensor]:
             )
     except Exception as error:  # damaged pickles raise anything
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        if "weights_only" in reason:  # followed by the advice to let it run code
+        if re.search(
+            "weights.only", reason, re.IGNORECASE
+        ):  # followed by the advice to let it run code
             reason = "a pickle of more than weights, none of which was run"
         raise InputError(
             f"{path}: expected safetensors or a state dict, got: {shorten(reason, 100)}"

@@ -23,8 +23,9 @@ Batch = tuple[Tensor, Truth]
 Key = tuple[int, int]
 """Epoch and position of a picture: all that its random changes depend on, but for the seed."""
 
-Augmentation = Callable[[Callable[[int], Example], int, int], Example]
-"""Makes a changed copy of the example at a position, given a way to load any of so many."""
+Augmentation = Callable[[Callable[[int], Example], int, int, int], Example]
+"""Makes a changed copy of the example at a position, given a way to load any of so many, and the
+epoch."""
 
 
 class PictureDataset(Dataset[Example]):
@@ -61,7 +62,7 @@ class PictureDataset(Dataset[Example]):
             draw = np.random.SeedSequence((self._seed, epoch, position)).generate_state(1, "u8")[0]
             # Not torch.manual_seed, which formats a stack trace for each kind of GPU.
             torch.default_generator.manual_seed(int(draw) >> 1)
-            return self._augmentation(self._load, position, len(self))
+            return self._augmentation(self._load, position, len(self), epoch)
 
     def digest(self) -> str:
         """SHA-256 of the bytes of all pictures, in order, in hexadecimal."""

@@ -26,6 +26,20 @@ class Outputs(NamedTuple):
     classes: Tensor
 
 
+class Assigned(NamedTuple):
+    """What places are responsible for.
+
+    Attributes:
+        owner: (B, A) position of the object in the truth, negative for none.
+        counted: (B, A) whether the place counts at all.
+        quality: (B, A) in [0, 1]: the score that its class should have.
+    """
+
+    owner: Tensor
+    counted: Tensor
+    quality: Tensor
+
+
 class DenseDetector(Detector):
     """A detector whose places (A, ...) have a way to encode boxes and a way to be assigned."""
 
@@ -47,16 +61,14 @@ class DenseDetector(Detector):
         """(..., 4) to the boxes in px that `encode` turns into it."""
 
     @abstractmethod
-    def assign(self, places: Tensor, truth: Truth) -> tuple[Tensor, Tensor]:
-        """Which object in `truth` each place is responsible for.
-
-        Returns:
-            (B, A) position of the object, negative for none; (B, A) whether the place counts.
-        """
+    def assign(self, outputs: Outputs, places: Tensor, truth: Truth) -> Assigned:
+        """Which object in `truth` each place is responsible for; `outputs` without gradients."""
 
     def losses(self, pictures: Tensor, truth: Truth) -> dict[str, Tensor]:
         outputs, places = self(pictures)
-        owner, counted = self.assign(places, truth)
+        owner, counted, quality = self.assign(
+            Outputs(*(part.detach() for part in outputs)), places, truth
+        )
         found = owner >= 0
         picture, place = found.nonzero(as_tuple=True)
         own = owner[picture, place]
@@ -74,12 +86,21 @@ class DenseDetector(Detector):
                 self._loss.objectness, outputs.objectness[counted], is_object[counted]
             )
             * (self._loss.objectness_weight / num_found),
-            "class": score_loss(self._loss.classes, classes, one_hot(labels, classes.shape[1]))
+            "class": score_loss(
+                self._loss.classes,
+                classes,
+                one_hot(labels, classes.shape[1]) * quality[picture, place, None],
+            )
             * (self._loss.classes_weight / num_found),
         }
 
     def candidates(self, pictures: Tensor) -> list[Candidates]:
         outputs, places = self(pictures)
-        scores = outputs.objectness.sigmoid()[..., None] * outputs.classes.sigmoid()
+        scores = joint_scores(outputs)
         height, width = pictures.shape[-2:]
         return best_candidates(self.decode(outputs.encoded, places), scores, (height, width))
+
+
+def joint_scores(outputs: Outputs) -> Tensor:
+    """(B, A, C): that there is an object, and that it is of each class."""
+    return outputs.objectness.sigmoid()[..., None] * outputs.classes.sigmoid()

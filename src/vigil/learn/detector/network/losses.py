@@ -9,6 +9,7 @@ from torchvision.ops import (
     sigmoid_focal_loss,
 )
 
+from vigil.learn.detector.network.overlaps import matched_iou
 from vigil.settings.train_detector import BoxLoss, ScoreLoss
 
 SMOOTH_L1_BETA = 1 / 9  # Ren et al., "Faster R-CNN", 2015
@@ -22,11 +23,13 @@ def box_loss(
     Args:
         encoded: (N, 4) as the network gives them, and `targets` what they should be: SmoothL1
             (Girshick, "Fast R-CNN", 2015) compares these.
-        boxes: (N, 4) in px, and `truth` what they should be: GIoU (Rezatofighi et al., 2019) and
-            CIoU (Zheng et al., 2020) compare these.
+        boxes: (N, 4) in px, and `truth` what they should be: 1 - IoU^2 (Ge et al., "YOLOX", 2021),
+            GIoU (Rezatofighi et al., 2019) and CIoU (Zheng et al., 2020) compare these.
     """
     if name == "smooth_l1":
         return functional.smooth_l1_loss(encoded, targets, reduction="sum", beta=SMOOTH_L1_BETA)
+    if name == "iou":
+        return (1 - matched_iou(boxes, truth).square()).sum()
     loss = generalized_box_iou_loss if name == "giou" else complete_box_iou_loss
     total: Tensor = loss(boxes, truth, reduction="sum")
     return total

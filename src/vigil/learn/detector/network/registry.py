@@ -5,18 +5,29 @@ from pathlib import Path
 from typing import Any, cast, get_args
 
 from vigil.learn.detector.network.anchor import AnchorDetector
+from vigil.learn.detector.network.features import Features
 from vigil.learn.detector.network.grid import GridDetector
 from vigil.learn.detector.network.interface import Detector
 from vigil.learn.detector.network.torchvision_detectors import TorchvisionDetector
-from vigil.learn.detector.network.trunk import Features
+from vigil.learn.detector.network.yolox import SIZES, YoloxDetector
 from vigil.learn.networks.weights import load_model
 from vigil.plumbing.closure import Import, imports_from
-from vigil.plumbing.errors import FieldError, listed, shorten
-from vigil.settings.train_detector import Loss, OwnArchitecture, TorchvisionArchitecture
+from vigil.plumbing.errors import FieldError, listed
+from vigil.settings.train_detector import (
+    Loss,
+    OwnArchitecture,
+    TorchvisionArchitecture,
+    TrunkArchitecture,
+)
 
-OWN: dict[OwnArchitecture, Callable[..., Detector]] = {
+ON_TRUNKS: dict[TrunkArchitecture, Callable[..., Detector]] = {
     "grid": GridDetector,
     "anchor": AnchorDetector,
+}
+OWN: dict[OwnArchitecture, type[Detector]] = {
+    "grid": GridDetector,
+    "anchor": AnchorDetector,
+    **dict.fromkeys(SIZES, YoloxDetector),
 }
 
 
@@ -31,7 +42,7 @@ def build_detector(
 
     Args:
         config: for `grid` and `anchor`, `features` (of `Features`), `loss` (of `Loss`)
-            and the detector's own arguments; for torchvision's, those of `TorchvisionDetector`.
+            and the detector's own arguments; for the others, those of their classes.
         pretrained: `none`, `imagenet`, or `coco` for torchvision's own.
         num_frozen_blocks: of the trunk, from its start, that do not learn.
 
@@ -55,19 +66,17 @@ def build_detector(
             "own detectors have",
         )
     own = dict(config)
-    told = own.pop("features")
-    if own["stride"] != told["stride"]:
-        raise FieldError(
-            "stride",
-            f"expected that of the features, {told['stride']}, got {shorten(own['stride'])}",
-        )
+    loss = Loss(**own.pop("loss"))
+    if architecture in SIZES:
+        return YoloxDetector(architecture, loss, **own)
     features = Features(
-        **told,
+        **own.pop("features"),
+        strides=own["strides"],
         pretrained=pretrained == "imagenet",
         num_frozen_blocks=num_frozen_blocks,
     )
-    build = OWN[architecture]
-    return build(features, Loss(**own.pop("loss")), **own)
+    build = ON_TRUNKS[cast(TrunkArchitecture, architecture)]
+    return build(features, loss, **own)
 
 
 def imports_of_others(architecture: str) -> set[Import]:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
@@ -11,19 +11,19 @@ from vigil.domain.measures.detector import measure_detections
 from vigil.domain.pictures.annotated import AnnotatedPictures, read_annotated
 from vigil.domain.sides import read_side
 from vigil.learn.detector.network.data import PictureDataset, batches
-from vigil.learn.detector.network.interface import Detector
-from vigil.learn.detector.network.registry import build_detector, imports_of_others
+from vigil.learn.detector.network.registry import imports_of_others
 from vigil.learn.detector.training.anchor_sizes import cluster_sizes
 from vigil.learn.detector.training.augmentation import BoxAugmentation
 from vigil.learn.detector.training.module import DetectorTraining
+from vigil.learn.detector.training.start import build_start
 from vigil.learn.networks.machine import seed_torch
-from vigil.learn.networks.weights import load_weights, save_model, state_digest
+from vigil.learn.networks.weights import save_model, state_digest
 from vigil.learn.training.loop import Fitted, Plan, fit
 from vigil.plumbing.errors import InputError
 from vigil.plumbing.fingerprints import code_fingerprint
 from vigil.plumbing.memo import file_digest
 from vigil.plumbing.trainings import train_once
-from vigil.settings.train_detector import TrainDetector
+from vigil.settings.train_detector import TrainDetector, TrunkArchitecture
 
 INPUT = "RGB in [0, 255], resized in proportion and padded to input_size_wh"
 
@@ -81,13 +81,14 @@ def plan_training(sides: Sides, settings: TrainDetector) -> DetectorPlan:
         sides.images,
         sides.train,
         input_size_wh=settings.input_size_wh,
-        augmentation=BoxAugmentation(settings.augmentation),
+        augmentation=BoxAugmentation(settings.augmentation, settings.fitting.max_epochs),
         seed=settings.seed,
     )
     val_set = PictureDataset(sides.images, sides.val, input_size_wh=settings.input_size_wh)
     seed_torch(settings.seed)
     config = _configure(train_set, settings)
-    network = _build(config, settings)
+    plain = PictureDataset(sides.images, sides.train, input_size_wh=settings.input_size_wh)
+    network = build_start(config, settings, plain)
     module = DetectorTraining(
         network,
         settings,
@@ -149,12 +150,11 @@ def _configure(train_set: PictureDataset, settings: TrainDetector) -> dict[str, 
     num_classes = len(train_set.classes)
     if not settings.is_own:
         return {"num_classes": num_classes, "input_size_wh": list(settings.input_size_wh)}
-    config = {
-        "features": settings.features.model_dump(),
-        "loss": settings.loss.model_dump(),
-        "num_classes": num_classes,
-        "stride": settings.features.stride,
-    }
+    config = {"loss": settings.loss.model_dump(), "num_classes": num_classes}
+    if settings.architecture not in get_args(TrunkArchitecture):
+        return config
+    features = settings.features.model_dump(mode="json")
+    config |= {"strides": features.pop("strides"), "features": features}
     if settings.architecture == "grid":
         return config | settings.grid.model_dump()
     anchor = settings.anchor.model_dump(mode="json", exclude={"num_sizes"})
@@ -165,19 +165,8 @@ def _cluster(train_set: PictureDataset, settings: TrainDetector) -> list[float]:
     """Anchor sizes by k-means on the training boxes as the network sees them."""
     boxes = train_set.boxes_on_canvas()
     sizes = np.asarray(boxes[:, 2:] - boxes[:, :2], dtype=np.float64)
-    return list(cluster_sizes(sizes, settings.anchor.num_sizes, settings.seed))
-
-
-def _build(config: Mapping[str, Any], settings: TrainDetector) -> Detector:
-    network = build_detector(
-        settings.architecture,
-        config,
-        pretrained="none" if settings.weights_file else settings.weights,
-        num_frozen_blocks=settings.num_frozen_blocks,
-    )
-    if settings.weights_file:
-        load_weights(network, settings.weights_file)
-    return network
+    num_sizes = settings.anchor.num_sizes * len(settings.features.strides)
+    return list(cluster_sizes(sizes, num_sizes, settings.seed))
 
 
 def _describe(
