@@ -1,12 +1,16 @@
-"""What is known of a decoded video."""
+"""What is known of a decoded video, and its text, `frames.json`."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import groupby, pairwise
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+FACTS_NAME = "frames.json"
 
 
 @dataclass(frozen=True)
@@ -72,3 +76,70 @@ class VideoFacts:
         if self.stamps is None:
             return np.arange(self.num_frames) / float(self.fps)
         return self.stamps.units().astype(np.float64) * float(self.stamps.unit_s)
+
+
+class NoStampsError(Exception):
+    """A varying rate, and no time stamps: an older version kept none."""
+
+
+def dump_facts(facts: VideoFacts) -> str:
+    """The text of `frames.json`."""
+    content: dict[str, Any] = {
+        "fps": _dump_fraction(facts.fps),
+        "is_variable_rate": facts.is_variable_rate,
+        "num_frames": facts.num_frames,
+        "num_hidden": facts.num_hidden,
+        "size_wh": list(facts.size_wh),
+        "stamps": None if facts.stamps is None else _dump_stamps(facts.stamps),
+    }
+    if facts.damaged_frames:
+        content["damaged_frames"] = list(facts.damaged_frames)
+    return json.dumps(content, indent=1, sort_keys=True) + "\n"
+
+
+def load_facts(content: bytes) -> VideoFacts:
+    """What `dump_facts` wrote.
+
+    Raises:
+        NoStampsError: a varying rate, and no time stamps.
+        ValueError, TypeError, KeyError, ArithmeticError: another content.
+    """
+    values = json.loads(content)
+    width, height = values["size_wh"]
+    num_frames, fps = int(values["num_frames"]), Fraction(values["fps"])
+    is_variable_rate = bool(values["is_variable_rate"])
+    told = values.get("stamps")
+    if told is None and is_variable_rate:
+        raise NoStampsError
+    stamps = None if told is None else _load_stamps(told)
+    if stamps is not None and stamps.num_frames != num_frames:
+        raise ValueError(f"{stamps.num_frames} time stamps for {num_frames} frames")
+    num_hidden = int(values.get("num_hidden", 0))
+    damaged = tuple(int(index) for index in values.get("damaged_frames", ()))
+    return VideoFacts(
+        (int(width), int(height)), num_frames, fps, is_variable_rate, stamps, num_hidden, damaged
+    )
+
+
+def _dump_stamps(stamps: Stamps) -> dict[str, Any]:
+    """Runs of equal steps as a text, "512*149" or "33 34*2 33 34*2": a line, not a thousand."""
+    steps = (f"{step}*{number}" if number > 1 else str(step) for step, number in stamps.steps)
+    return {
+        "first": stamps.first,
+        "steps": " ".join(steps),
+        "unit_s": _dump_fraction(stamps.unit_s),
+    }
+
+
+def _load_stamps(values: Any) -> Stamps:
+    steps = []
+    for run in values["steps"].split():
+        step, _, number = run.partition("*")
+        steps.append((int(step), int(number or 1)))
+    if any(number < 1 for _, number in steps):
+        raise ValueError("a run of no steps")
+    return Stamps(Fraction(values["unit_s"]), int(values["first"]), tuple(steps))
+
+
+def _dump_fraction(value: Fraction) -> str:
+    return f"{value.numerator}/{value.denominator}"

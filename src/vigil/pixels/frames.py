@@ -4,7 +4,6 @@ One archive for each video keeps DVC quick (it counts files, not bytes), opens i
 and gives any frame in one read. Time stamps are fixed, so the same frames are the same bytes.
 """
 
-import json
 import os
 import zipfile
 from collections import deque
@@ -14,11 +13,18 @@ from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal
+from typing import Literal
 
 import cv2
 
-from vigil.domain.video_facts import Stamps, VideoFacts
+from vigil.domain.video_facts import (
+    FACTS_NAME,
+    NoStampsError,
+    Stamps,
+    VideoFacts,
+    dump_facts,
+    load_facts,
+)
 from vigil.pixels.pictures.archives import DAMAGED, read_entry
 from vigil.pixels.pictures.decoding import decode_picture
 from vigil.pixels.pictures.picture import Picture
@@ -28,7 +34,6 @@ from vigil.plumbing.errors import InputError, shorten
 from vigil.plumbing.progress import progress
 
 PICTURE_FPS = Fraction(25)
-FACTS_NAME = "frames.json"
 FRAME_NAME = "{frame_index:06d}.jpg"
 FIRST_ZIP_DATE = (1980, 1, 1, 0, 0, 0)
 NUM_THREADS = max(2, (os.cpu_count() or 2) // 2)
@@ -127,10 +132,10 @@ class FrameArchive:
         self.path = path
         try:
             self._zip = zipfile.ZipFile(path)
-            self.facts = _load_facts(read_entry(self._zip, FACTS_NAME))
+            self.facts = load_facts(read_entry(self._zip, FACTS_NAME))
         except FileNotFoundError:
             raise InputError(f"{path}: expected an archive of frames, found no such file") from None
-        except _NoStampsError:
+        except NoStampsError:
             raise InputError(
                 f"{path}: expected the frames' time stamps, got an archive of an older version; "
                 "extract_frames makes it anew"
@@ -199,64 +204,3 @@ def _store(file: zipfile.ZipFile, name: str, content: bytes) -> None:
     entry.create_system = 3  # as on Unix, whatever the system
     entry.external_attr = 0o644 << 16
     file.writestr(entry, content)
-
-
-class _NoStampsError(Exception):
-    """A varying rate, and no time stamps: an older version kept none."""
-
-
-def dump_facts(facts: VideoFacts) -> str:
-    """The text of `frames.json`."""
-    content: dict[str, Any] = {
-        "fps": _dump_fraction(facts.fps),
-        "is_variable_rate": facts.is_variable_rate,
-        "num_frames": facts.num_frames,
-        "num_hidden": facts.num_hidden,
-        "size_wh": list(facts.size_wh),
-        "stamps": None if facts.stamps is None else _dump_stamps(facts.stamps),
-    }
-    if facts.damaged_frames:
-        content["damaged_frames"] = list(facts.damaged_frames)
-    return json.dumps(content, indent=1, sort_keys=True) + "\n"
-
-
-def _load_facts(content: bytes) -> VideoFacts:
-    values = json.loads(content)
-    width, height = values["size_wh"]
-    num_frames, fps = int(values["num_frames"]), Fraction(values["fps"])
-    is_variable_rate = bool(values["is_variable_rate"])
-    told = values.get("stamps")
-    if told is None and is_variable_rate:
-        raise _NoStampsError
-    stamps = None if told is None else _load_stamps(told)
-    if stamps is not None and stamps.num_frames != num_frames:
-        raise ValueError(f"{stamps.num_frames} time stamps for {num_frames} frames")
-    num_hidden = int(values.get("num_hidden", 0))
-    damaged = tuple(int(index) for index in values.get("damaged_frames", ()))
-    return VideoFacts(
-        (int(width), int(height)), num_frames, fps, is_variable_rate, stamps, num_hidden, damaged
-    )
-
-
-def _dump_stamps(stamps: Stamps) -> dict[str, Any]:
-    """Runs of equal steps as a text, "512*149" or "33 34*2 33 34*2": a line, not a thousand."""
-    steps = (f"{step}*{number}" if number > 1 else str(step) for step, number in stamps.steps)
-    return {
-        "first": stamps.first,
-        "steps": " ".join(steps),
-        "unit_s": _dump_fraction(stamps.unit_s),
-    }
-
-
-def _load_stamps(values: Any) -> Stamps:
-    steps = []
-    for run in values["steps"].split():
-        step, _, number = run.partition("*")
-        steps.append((int(step), int(number or 1)))
-    if any(number < 1 for _, number in steps):
-        raise ValueError("a run of no steps")
-    return Stamps(Fraction(values["unit_s"]), int(values["first"]), tuple(steps))
-
-
-def _dump_fraction(value: Fraction) -> str:
-    return f"{value.numerator}/{value.denominator}"

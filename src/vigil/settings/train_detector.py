@@ -26,6 +26,7 @@ TorchvisionArchitecture = Literal[
 BoxLoss = Literal["smooth_l1", "iou", "giou", "ciou"]
 ScoreLoss = Literal["bce", "focal"]
 Assignment = Literal["fixed", "simota"]
+Fusion = Literal["stack", "difference", "background", "temporal"]
 NeckName = Literal["concat", "fpn", "pafpn"]
 Pretrained = Literal["none", "imagenet", "coco"]
 TrunkName = Literal[
@@ -178,6 +179,34 @@ class Loss(Section):
     classes_weight: Weight
 
 
+class Frames(Section):
+    """What a detector sees of the time before a frame; boxes are those of the last frame.
+
+    Attributes:
+        num: frames of a sequence; 1: each picture by itself. Before a video's first frame there is
+            its first frame again.
+        step_s: from one frame to the next.
+        fusion: `stack`: all frames as channels; `difference`: the last one, and how far each other
+            one is from it; `background`: the last one, and how far it is from the median of the
+            others; `temporal`: each frame by itself, then attention over time in each cell.
+        control: shows copies of the last frame: the same network without time, to compare with.
+    """
+
+    num: Annotated[int, Field(ge=1, le=32)]
+    step_s: Annotated[float, Field(gt=0, le=3600)]
+    fusion: Fusion
+    control: bool
+
+    @model_validator(mode="after")
+    def _check_background(self) -> "Frames":
+        if self.num == 2 and self.fusion == "background":
+            raise ValueError(
+                "expected num to be 1, or at least 3 for the fusion background, which is the "
+                "median of the others, got 2"
+            )
+        return self
+
+
 class Augmentation(Section):
     """How far pictures may be changed in training, together with the boxes in them.
 
@@ -241,6 +270,7 @@ class TrainDetector(Section):
     grid: Grid
     anchor: Anchor
     loss: Loss
+    frames: Frames
     monitor: Literal["val_map", "val_loss"]
     ema_decay: Annotated[float, Field(ge=0, lt=1)]
     fitting: Fitting
@@ -269,6 +299,8 @@ class TrainDetector(Section):
             unused |= {"features"}
         if not self.is_own:
             unused |= {"loss"}
+        if self.frames.num == 1:
+            unused |= {"frames"}
         return self.model_dump(mode="json", exclude=unused)
 
     @model_validator(mode="after")
@@ -292,6 +324,10 @@ class TrainDetector(Section):
             raise ValueError(
                 f"expected num_frozen_blocks to be 0 for {self.architecture}, "
                 f"got {self.num_frozen_blocks}"
+            )
+        if self.frames.num > 1 and not self.is_own:
+            raise ValueError(
+                f"expected frames.num to be 1 for {self.architecture}, got {self.frames.num}"
             )
         if self.num_frozen_blocks and self.weights == "none":
             raise ValueError(

@@ -127,7 +127,7 @@ def test_a_file_of_another_shape_is_refused(tmp_path: Path):
 def test_the_map_has_a_cell_for_each_stride(trunk: str, stride: int, deepest: int):
     width = 0 if stride == deepest else 16
     model = build("grid", trunk=trunk, strides=[stride], deepest_stride=deepest, neck_width=width)
-    (features,) = model.features(torch.zeros(1, 3, 72, 100, dtype=torch.uint8))
+    (features,) = model.features(torch.zeros(1, 3, 72, 100))
     assert features.shape[-2:] == (-(-72 // stride), -(-100 // stride))
     assert features.shape[1] == model.features.num_channels
 
@@ -144,7 +144,7 @@ def test_every_family_of_trunks_makes_maps_that_cover_the_picture(trunk: str, ne
     sizes = {"strides": [8, 16, 32], "deepest_stride": 32, "neck": neck, "neck_width": 16}
     model = build("grid", trunk=trunk, **sizes).eval()
     with torch.inference_mode():
-        maps = model.features(torch.zeros(1, 3, 72, 101, dtype=torch.uint8))
+        maps = model.features(torch.zeros(1, 3, 72, 101))
     for features, stride in zip(maps, (8, 16, 32), strict=True):
         rows, columns = features.shape[-2:]
         assert rows >= -(-72 // stride)

@@ -33,9 +33,26 @@ RATES_AND_BATCH_SIZES = {
 NUM_ROIS = 64  # of a picture, for the two-stage ones: these are small
 
 
-@pytest.mark.parametrize("architecture", sorted(OWN))
-def test_it_overfits_eight_pictures(architecture: str):
-    model = build(architecture)
+MANY_MAPS = {"strides": [8, 16], "neck": "pafpn"}
+WHOLE = pytest.mark.slow  # as good as the small ones of their kind, at several times the cost
+
+
+@pytest.mark.parametrize(
+    ("architecture", "options"),
+    [
+        ("grid", {}),
+        ("anchor", {}),
+        ("grid", {"assignment": "simota", **MANY_MAPS}),
+        ("anchor", {"assignment": "simota", **MANY_MAPS}),
+        pytest.param("grid", MANY_MAPS, marks=WHOLE),
+        pytest.param("anchor", MANY_MAPS, marks=WHOLE),
+        ("yolox_nano", {}),
+        pytest.param("yolox_tiny", {}, marks=WHOLE),
+        pytest.param("yolox_s", {}, marks=WHOLE),
+    ],
+)
+def test_it_overfits_eight_pictures(architecture: str, options: dict):
+    model = build(architecture, **options)
     assert overfit(model, *draw(8), rate=1e-3, batch_size=8, num_steps=500) >= 0.95
 
 

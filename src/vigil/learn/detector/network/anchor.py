@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from vigil.learn.detector.network.cells import cell_centres, is_covered
 from vigil.learn.detector.network.dense import Assigned, DenseDetector, Outputs, joint_scores
 from vigil.learn.detector.network.features import Features
-from vigil.learn.detector.network.interface import output_conv, start_rare
+from vigil.learn.detector.network.interface import normalise, output_conv, start_rare
 from vigil.learn.detector.network.matching import NEGATIVE, match_anchors
 from vigil.learn.detector.network.overlaps import pairwise_iou
 from vigil.learn.detector.network.simota import assign_simota
@@ -67,7 +67,7 @@ class AnchorDetector(DenseDetector):
         self._ious = (positive_iou, negative_iou)
 
     def forward(self, pictures: Tensor) -> tuple[Outputs, Tensor]:
-        maps = self.features(pictures)
+        maps = self.look(pictures)
         shapes: Tensor = self.shapes_wh  # type: ignore[assignment]
         said, anchors = [], []
         for head, own, one, stride in zip(self.heads, shapes, maps, self._strides, strict=True):
@@ -75,6 +75,17 @@ class AnchorDetector(DenseDetector):
             anchors.append(place_anchors(own, (one.shape[2], one.shape[3]), stride))
         boxes, objectness, classes = (torch.cat(parts, dim=1) for parts in zip(*said, strict=True))
         return Outputs(boxes, objectness.squeeze(-1), classes), torch.cat(anchors)
+
+    def colours(self, pictures: Tensor) -> Tensor:
+        return normalise(pictures)
+
+    def maps(self, pictures: Tensor) -> list[Tensor]:
+        found: list[Tensor] = self.features(pictures)
+        return found
+
+    @property
+    def map_widths(self) -> list[int]:
+        return [self.features.num_channels] * len(self._strides)
 
     def encode(self, boxes: Tensor, places: Tensor) -> Tensor:
         return encode(boxes, places)

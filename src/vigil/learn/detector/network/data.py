@@ -5,20 +5,28 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from vigil.domain.pictures.annotated import CORNERS, AnnotatedPictures
+from vigil.learn.detector.network.sequences import FrameNames, reduce_frames
 from vigil.learn.detector.network.tensors import Example, Objects, Truth, pad_objects
 from vigil.learn.networks.machine import num_workers, one_thread
 from vigil.learn.networks.order import EpochSampler
 from vigil.pixels.fitting import letterbox
 from vigil.pixels.pictures.images import ImageSource
 from vigil.pixels.pictures.picture import Picture
+from vigil.settings.train_detector import Frames
 
 Batch = tuple[Tensor, Truth]
 """Pictures (B, 3, H, W) uint8, and what is in them."""
+
+Canvases = npt.NDArray[np.uint8]
+
+MOST_STORED_BYTES = 400 * 2**20
+"""Of sequences that are kept in memory, since each costs as many pictures to decode."""
 
 Key = tuple[int, int]
 """Epoch and position of a picture: all that its random changes depend on, but for the seed."""
@@ -39,7 +47,14 @@ class PictureDataset(Dataset[Example]):
         input_size_wh: tuple[int, int],
         augmentation: Augmentation | None = None,
         seed: int = 0,
+        frames: Frames | None = None,
     ) -> None:
+        """Args: frames: makes each picture a sequence, where it has more than one.
+
+        Raises:
+            FieldError: sequences are asked for, of pictures that are no frames of a video or of a
+                video that has too few.
+        """
         self.ids: list[str] = detections.images.index.tolist()
         self.classes = detections.classes
         self._source = ImageSource(images)
@@ -49,6 +64,9 @@ class PictureDataset(Dataset[Example]):
         self._size_wh = input_size_wh
         self._augmentation = augmentation
         self._seed = seed
+        self._frames = frames if frames is not None and frames.num > 1 else None
+        self._names = self._name_frames(detections.images["frame_index"].tolist())
+        self._stored: dict[int, Canvases] = {}
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -65,10 +83,13 @@ class PictureDataset(Dataset[Example]):
             return self._augmentation(self._load, position, len(self), epoch)
 
     def digest(self) -> str:
-        """SHA-256 of the bytes of all pictures, in order, in hexadecimal."""
+        """SHA-256 of the bytes of all pictures and of the frames before, in order, hexadecimal."""
         found = hashlib.sha256()
-        for name in self.ids:
-            found.update(hashlib.sha256(self._source.content(name)).digest())
+        digests: dict[str, bytes] = {}
+        for name in (name for names in self._names for name in names):
+            if name not in digests:
+                digests[name] = hashlib.sha256(self._source.content(name)).digest()
+            found.update(digests[name])
         return found.hexdigest()
 
     def name(self, key: Key) -> str:
@@ -93,10 +114,37 @@ class PictureDataset(Dataset[Example]):
         return self._source.rgb(self.ids[position])
 
     def _load(self, position: int) -> Example:
-        canvas, scale = letterbox(self.rgb(position), self._size_wh)
         objects = self._objects[position]
-        picture = torch.from_numpy(np.ascontiguousarray(canvas.transpose(2, 0, 1)))
-        return picture, objects._replace(boxes=objects.boxes * scale)
+        boxes = objects.boxes * self.scale(position)
+        if self._frames is None:
+            canvas, _ = letterbox(self.rgb(position), self._size_wh)
+            picture = torch.from_numpy(np.ascontiguousarray(canvas.transpose(2, 0, 1)))
+            return picture, objects._replace(boxes=boxes)
+        sequence = np.ascontiguousarray(self._sequence(position).transpose(0, 3, 1, 2))
+        return torch.from_numpy(sequence), objects._replace(boxes=boxes)
+
+    def _sequence(self, position: int) -> Canvases:
+        """(T, H, W, 3), the oldest first, from memory where it was made before."""
+        frames = self._frames
+        assert frames is not None
+        if position not in self._stored:
+            canvases = [
+                letterbox(self._source.rgb(name), self._size_wh)[0]
+                for name in self._names[position]
+            ]
+            made = reduce_frames(np.stack(canvases), frames)
+            if (len(self._stored) + 1) * made.nbytes > MOST_STORED_BYTES:
+                return made
+            self._stored[position] = made
+        return self._stored[position]
+
+    def _name_frames(self, frame_indices: Sequence[int]) -> list[list[str]]:
+        if self._frames is None:
+            return [[name] for name in self.ids]
+        names = FrameNames(self._source, self._frames)
+        return [
+            names.before(name, index) for name, index in zip(self.ids, frame_indices, strict=True)
+        ]
 
 
 def batches(

@@ -4,12 +4,13 @@ from abc import abstractmethod
 from typing import NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from vigil.learn.detector.network.fusion import TimeAttention, fuse, widen_input
 from vigil.learn.detector.network.interface import Detector, best_candidates
 from vigil.learn.detector.network.losses import box_loss, one_hot, score_loss
 from vigil.learn.detector.network.tensors import Candidates, Truth
-from vigil.settings.train_detector import Loss
+from vigil.settings.train_detector import Frames, Loss
 
 
 class Outputs(NamedTuple):
@@ -47,6 +48,49 @@ class DenseDetector(Detector):
         """Args: loss: each part is a sum over places, divided by the number that find an object."""
         super().__init__()
         self._loss = loss
+        self._frames: Frames | None = None
+
+    @abstractmethod
+    def colours(self, pictures: Tensor) -> Tensor:
+        """(B, 3, H, W) uint8 to the floats that the network takes for one picture."""
+
+    @abstractmethod
+    def maps(self, pictures: Tensor) -> list[Tensor]:
+        """(B, C, H, W) floats to maps of features (B, width, h, w)."""
+
+    @property
+    @abstractmethod
+    def map_widths(self) -> list[int]:
+        """Channels of each of `maps`."""
+
+    def padded(self, pictures: Tensor) -> Tensor:
+        """Pictures as large as the network needs them, filled up at the right and at the bottom."""
+        return pictures
+
+    def see_frames(self, frames: Frames) -> None:
+        """From now on, pictures are sequences (B, T, 3, H, W), as `reduce_frames` makes them.
+
+        What the weights say of one frame they still say of copies of it.
+        """
+        self._frames = frames
+        if frames.fusion == "temporal":
+            widths = self.map_widths
+            self.attention = nn.ModuleList(TimeAttention(width, frames.num) for width in widths)
+        else:
+            widen_input(self, frames.fusion, frames.num)
+
+    def look(self, pictures: Tensor) -> list[Tensor]:
+        """(B, 3, H, W) uint8, or (B, T, 3, H, W), to maps of features (B, width, h, w)."""
+        pictures = self.padded(pictures)
+        if self._frames is None:
+            return self.maps(self.colours(pictures))
+        if self._frames.fusion != "temporal":
+            return self.maps(fuse(pictures, self._frames.fusion, self.colours))
+        by_frame = self.maps(self.colours(pictures.flatten(0, 1)))
+        num_frames = pictures.shape[1]
+        return [
+            attend(one, num_frames) for attend, one in zip(self.attention, by_frame, strict=True)
+        ]
 
     @abstractmethod
     def forward(self, pictures: Tensor) -> tuple[Outputs, Tensor]:

@@ -6,7 +6,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from vigil.learn.detector.network.interface import normalise
 from vigil.learn.detector.network.necks import ConcatNeck, PyramidNeck
 from vigil.learn.detector.network.trunk import ROUNDING_DOWN, STRIDES, Trunk, build_trunk
 from vigil.plumbing.errors import FieldError, shorten
@@ -47,10 +46,10 @@ class Features(nn.Module):
         self.num_channels = neck_width or channels[strides[0]]
 
     def forward(self, pictures: Tensor) -> list[Tensor]:
-        """(B, 3, H, W) uint8 to (B, num_channels, ceil(H / stride), ceil(W / stride)) by stride."""
+        """(B, C, H, W) to (B, num_channels, ceil(H / stride), ceil(W / stride)) by stride."""
         height, width = pictures.shape[-2:]
         missing = (0, -width % self._multiple_px, 0, -height % self._multiple_px)
-        maps = self.trunk(functional.pad(normalise(pictures), missing))
+        maps = self.trunk(functional.pad(pictures, missing))
         found: list[Tensor] = self.neck(maps) if self.neck else [maps[self._stride]]
         return found
 

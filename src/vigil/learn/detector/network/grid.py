@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from vigil.learn.detector.network import cells
 from vigil.learn.detector.network.dense import Assigned, DenseDetector, Outputs, joint_scores
 from vigil.learn.detector.network.features import Features
-from vigil.learn.detector.network.interface import output_conv, start_rare
+from vigil.learn.detector.network.interface import normalise, output_conv, start_rare
 from vigil.learn.detector.network.simota import assign_simota
 from vigil.learn.detector.network.tensors import Truth
 from vigil.settings.train_detector import Assignment, Loss
@@ -55,12 +55,23 @@ class GridDetector(DenseDetector):
         self._strides, self._reach, self._assignment = tuple(strides), reach_cells, assignment
 
     def forward(self, pictures: Tensor) -> tuple[Outputs, Tensor]:
-        maps = self.features(pictures)
+        maps = self.look(pictures)
         raw = [head(one).float() for head, one in zip(self.heads, maps, strict=True)]
         said = torch.cat([one.flatten(2) for one in raw], dim=2).transpose(1, 2)  # (B, A, 4+1+C)
         grids = [(one.shape[2], one.shape[3]) for one in raw]
         places = cells.cells_of(grids, self._strides, said.device)
         return Outputs(said[..., :4], said[..., 4], said[..., 5:]), places
+
+    def colours(self, pictures: Tensor) -> Tensor:
+        return normalise(pictures)
+
+    def maps(self, pictures: Tensor) -> list[Tensor]:
+        found: list[Tensor] = self.features(pictures)
+        return found
+
+    @property
+    def map_widths(self) -> list[int]:
+        return [self.features.num_channels] * len(self._strides)
 
     def encode(self, boxes: Tensor, places: Tensor) -> Tensor:
         return encode(boxes, places[..., :2], places[..., 2:])

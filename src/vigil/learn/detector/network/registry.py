@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, cast, get_args
 
 from vigil.learn.detector.network.anchor import AnchorDetector
+from vigil.learn.detector.network.dense import DenseDetector
 from vigil.learn.detector.network.features import Features
 from vigil.learn.detector.network.grid import GridDetector
 from vigil.learn.detector.network.interface import Detector
@@ -14,13 +15,14 @@ from vigil.learn.networks.weights import load_model
 from vigil.plumbing.closure import Import, imports_from
 from vigil.plumbing.errors import FieldError, listed
 from vigil.settings.train_detector import (
+    Frames,
     Loss,
     OwnArchitecture,
     TorchvisionArchitecture,
     TrunkArchitecture,
 )
 
-ON_TRUNKS: dict[TrunkArchitecture, Callable[..., Detector]] = {
+ON_TRUNKS: dict[TrunkArchitecture, Callable[..., DenseDetector]] = {
     "grid": GridDetector,
     "anchor": AnchorDetector,
 }
@@ -42,7 +44,8 @@ def build_detector(
 
     Args:
         config: for `grid` and `anchor`, `features` (of `Features`), `loss` (of `Loss`)
-            and the detector's own arguments; for the others, those of their classes.
+            and the detector's own arguments; for the others, those of their classes; `frames`
+            (of `Frames`) where an own detector sees sequences.
         pretrained: `none`, `imagenet`, or `coco` for torchvision's own.
         num_frozen_blocks: of the trunk, from its start, that do not learn.
 
@@ -66,13 +69,25 @@ def build_detector(
             "own detectors have",
         )
     own = dict(config)
+    frames = own.pop("frames", None)
+    network = _build_own(
+        architecture, own, pretrained == "imagenet", num_frozen_blocks=num_frozen_blocks
+    )
+    if frames is not None:
+        network.see_frames(Frames(**frames))
+    return network
+
+
+def _build_own(
+    architecture: str, own: dict[str, Any], is_pretrained: bool, *, num_frozen_blocks: int
+) -> DenseDetector:
     loss = Loss(**own.pop("loss"))
     if architecture in SIZES:
         return YoloxDetector(architecture, loss, **own)
     features = Features(
         **own.pop("features"),
         strides=own["strides"],
-        pretrained=pretrained == "imagenet",
+        pretrained=is_pretrained,
         num_frozen_blocks=num_frozen_blocks,
     )
     build = ON_TRUNKS[cast(TrunkArchitecture, architecture)]

@@ -35,7 +35,7 @@ STRIDES = (8, 16, 32)
 NEAR_CELLS = 2.5
 """How far from an object's middle a cell may find it that does not lie in its box."""
 MAX_LOG_SIZE = 8.0  # exp of more overflows in half precision
-PADDING = 114.0
+PADDING = 114
 """Of a side that is no multiple of 32, the grey of pictures that published weights know."""
 
 
@@ -47,14 +47,30 @@ class YoloxDetector(DenseDetector):
         size = SIZES[name]
         self.backbone = PathAggregation(size)
         self.head = DecoupledHead(size, num_classes)
+        self._widths = widths_of(size)
 
     def forward(self, pictures: Tensor) -> tuple[Outputs, Tensor]:
-        maps = self.backbone(_prepare(pictures))
-        raw = [one.float() for one in self.head(maps)]
+        raw = [one.float() for one in self.head(self.look(pictures))]
         said = torch.cat([one.flatten(2) for one in raw], dim=2).transpose(1, 2)
         grids = [(one.shape[2], one.shape[3]) for one in raw]
         places = cells.cells_of(grids, STRIDES, said.device)
         return Outputs(said[..., :4], said[..., 4], said[..., 5:]), places
+
+    def padded(self, pictures: Tensor) -> Tensor:
+        height, width = pictures.shape[-2:]
+        return functional.pad(pictures, (0, -width % 32, 0, -height % 32), value=PADDING)
+
+    def colours(self, pictures: Tensor) -> Tensor:
+        """As published weights know them: BGR in [0, 255]."""
+        return pictures.flip(-3).to(torch.float32, memory_format=torch.channels_last)
+
+    def maps(self, pictures: Tensor) -> list[Tensor]:
+        found: list[Tensor] = self.backbone(pictures)
+        return found
+
+    @property
+    def map_widths(self) -> list[int]:
+        return list(self._widths)
 
     def encode(self, boxes: Tensor, places: Tensor) -> Tensor:
         corner, stride = places[..., :2] - places[..., 2:] / 2, places[..., 2:]
@@ -113,13 +129,3 @@ class DecoupledHead(nn.Module):
                 )
             )
         return found
-
-
-def _prepare(pictures: Tensor) -> Tensor:
-    """(B, 3, H, W) uint8 RGB to floats as published weights know them: BGR in [0, 255].
-
-    Sides are filled up to multiples of 32.
-    """
-    height, width = pictures.shape[-2:]
-    bgr = pictures.flip(-3).to(torch.float32, memory_format=torch.channels_last)
-    return functional.pad(bgr, (0, -width % 32, 0, -height % 32), value=PADDING)

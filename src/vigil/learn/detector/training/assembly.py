@@ -83,8 +83,14 @@ def plan_training(sides: Sides, settings: TrainDetector) -> DetectorPlan:
         input_size_wh=settings.input_size_wh,
         augmentation=BoxAugmentation(settings.augmentation, settings.fitting.max_epochs),
         seed=settings.seed,
+        frames=settings.frames,
     )
-    val_set = PictureDataset(sides.images, sides.val, input_size_wh=settings.input_size_wh)
+    val_set = PictureDataset(
+        sides.images,
+        sides.val,
+        input_size_wh=settings.input_size_wh,
+        frames=settings.frames,
+    )
     seed_torch(settings.seed)
     config = _configure(train_set, settings)
     plain = PictureDataset(sides.images, sides.train, input_size_wh=settings.input_size_wh)
@@ -150,7 +156,9 @@ def _configure(train_set: PictureDataset, settings: TrainDetector) -> dict[str, 
     num_classes = len(train_set.classes)
     if not settings.is_own:
         return {"num_classes": num_classes, "input_size_wh": list(settings.input_size_wh)}
-    config = {"loss": settings.loss.model_dump(), "num_classes": num_classes}
+    config: dict[str, Any] = {"loss": settings.loss.model_dump(), "num_classes": num_classes}
+    if settings.frames.num > 1:
+        config["frames"] = settings.frames.model_dump()
     if settings.architecture not in get_args(TrunkArchitecture):
         return config
     features = settings.features.model_dump(mode="json")

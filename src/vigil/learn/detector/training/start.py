@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from vigil.learn.detector.network.data import PictureDataset, batches
+from vigil.learn.detector.network.dense import DenseDetector
 from vigil.learn.detector.network.features import Features
 from vigil.learn.detector.network.interface import Detector
 from vigil.learn.detector.network.published_yolox import (
@@ -44,16 +45,24 @@ def build_start(
     fetched = name in get_args(YoloxArchitecture) and settings.weights == "coco"
     network = build_detector(
         settings.architecture,
-        config,
+        {key: value for key, value in config.items() if key != "frames"},
         pretrained="none" if settings.weights_file or fetched else settings.weights,
         num_frozen_blocks=settings.num_frozen_blocks,
     )
     file = download_published(name) if fetched else settings.weights_file
-    if file is None:
-        return network
+    if file is not None:
+        _load(network, file, settings, train_set)
+    if "frames" in config and isinstance(network, DenseDetector):
+        network.see_frames(settings.frames)
+    return network
+
+
+def _load(
+    network: Detector, file: Path, settings: TrainDetector, train_set: PictureDataset
+) -> None:
     if isinstance(network, YoloxDetector):
         _start_yolox(network, file, settings, train_set)
-        return network
+        return
     if settings.weights_classes:
         raise FieldError(
             "weights_classes",
@@ -68,10 +77,9 @@ def build_start(
         and load_trunk(features.trunk, settings.features.trunk, state, str(file))
     ):
         print(f"{file}: the weights of the trunk; what is behind it starts at random")
-        return network
+        return
     check_state(network.state_dict(), state, str(file))
     network.load_state_dict(state)
-    return network
 
 
 def _start_yolox(

@@ -1,0 +1,124 @@
+"""The frames that come before a frame, by the time at which they were shown."""
+
+from collections import deque
+from collections.abc import Sequence
+from functools import cache
+
+import numpy as np
+import numpy.typing as npt
+
+from vigil.domain.video_facts import FACTS_NAME, NoStampsError, load_facts
+from vigil.pixels.pictures.images import ImageSource
+from vigil.pixels.pictures.picture import Picture
+from vigil.plumbing.errors import FieldError, InputError, shorten
+from vigil.settings.train_detector import Frames
+
+Times = npt.NDArray[np.float64]
+TOLERANCE_S = 1e-6  # of a step that is no exact binary number
+
+
+class FrameNames:
+    """Names of the frames of a sequence, for frames that lie in archives of whole videos."""
+
+    def __init__(self, source: ImageSource, frames: Frames) -> None:
+        self._source, self._frames = source, frames
+        self._shown_s = cache(self._read_times)
+
+    def before(self, name: str, frame_index: int) -> list[str]:
+        """`num` names, the oldest first, `name` last; where the video begins later, its first.
+
+        Raises:
+            InputError: a picture that is no frame of a video, or a video of fewer frames than are
+                asked for.
+        """
+        archive = self._source.archive_of(name)
+        if not archive or frame_index < 0:
+            raise FieldError(
+                "frames.num",
+                f"expected 1 for pictures that are no frames of a video, as {shorten(name)}, got "
+                f"{self._frames.num}",
+            )
+        times = self._shown_s(archive)
+        if len(times) < self._frames.num:
+            raise FieldError(
+                "frames.num",
+                f"expected at most the {len(times)} frames of {archive}, got {self._frames.num}",
+            )
+        if self._frames.control:
+            return [name] * self._frames.num
+        chosen = choose_frames(times[: frame_index + 1], self._frames)
+        folder, stem = name.rsplit("/", 1)
+        digits, suffix = stem.split(".", 1)
+        return [f"{folder}/{index:0{len(digits)}d}.{suffix}" for index in chosen[:-1]] + [name]
+
+    def _read_times(self, archive: str) -> Times:
+        try:
+            return load_facts(self._source.content(f"{archive}/{FACTS_NAME}")).shown_s()
+        except (NoStampsError, KeyError, ValueError, TypeError, ArithmeticError) as error:
+            raise InputError(
+                f"{self._source.root / archive}: expected an archive of frames, got: "
+                f"{shorten(str(error))}"
+            ) from None
+
+
+def choose_frames(times_s: Sequence[float] | Times, frames: Frames) -> list[int]:
+    """Which of the frames so far a sequence has: `num` indices, the last frame's last.
+
+    Each is the last one that was shown by its time; before the first frame there is the first.
+
+    Args:
+        times_s: when each frame so far was shown, ascending; of at least one.
+    """
+    lags = np.arange(frames.num - 1, -1, -1) * frames.step_s
+    wanted = float(times_s[-1]) - lags + TOLERANCE_S
+    found: list[int] = (np.searchsorted(times_s, wanted, side="right") - 1).clip(min=0).tolist()
+    return [*found[:-1], len(times_s) - 1]
+
+
+class FrameHistory:
+    """Keeps as many frames of a running video as sequences need."""
+
+    def __init__(self, frames: Frames) -> None:
+        self._frames = frames
+        self._kept: deque[tuple[float, Picture]] = deque()
+
+    def add(self, picture: Picture, time_s: float) -> npt.NDArray[np.uint8]:
+        """The sequence (num, H, W, 3) that ends in a frame; of one frame, the picture itself.
+
+        Args:
+            picture: (H, W, 3), of the size of those before.
+            time_s: when it is shown, later than those before.
+        """
+        if self._frames.num == 1:
+            return picture
+        self._kept.append((time_s, picture))
+        span_s = (self._frames.num - 1) * self._frames.step_s + TOLERANCE_S
+        while len(self._kept) > 1 and self._kept[1][0] <= time_s - span_s:
+            self._kept.popleft()
+        if self._frames.control:
+            return np.stack([picture] * self._frames.num)
+        chosen = choose_frames([time for time, _ in self._kept], self._frames)
+        return np.stack([self._kept[index][1] for index in chosen])
+
+
+def reduce_frames(canvases: npt.NDArray[np.uint8], frames: Frames) -> npt.NDArray[np.uint8]:
+    """(num, H, W, 3) to what a network is shown: for `background`, that and the last frame."""
+    if frames.fusion != "background":
+        return canvases
+    return np.stack([median_picture(canvases[:-1]), canvases[-1]])
+
+
+def median_picture(pictures: npt.NDArray[np.uint8]) -> Picture:
+    """The median of N pictures at each pixel and colour; of an even number, the lower one.
+
+    Sorts all pixels at once by exchanging neighbours N times, which costs a hundredth of sorting
+    each by itself.
+    """
+    ordered = list(pictures)
+    for round_ in range(len(ordered)):
+        for at in range(round_ % 2, len(ordered) - 1, 2):
+            lower = np.minimum(ordered[at], ordered[at + 1])
+            ordered[at + 1] = np.maximum(ordered[at], ordered[at + 1])
+            ordered[at] = lower
+    middle: Picture = ordered[(len(ordered) - 1) // 2]
+    return middle
