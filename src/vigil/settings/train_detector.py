@@ -247,12 +247,14 @@ class TrainDetector(Section):
     Attributes:
         seed: of weights, order, augmentation and k-means.
         architecture: `grid`, `anchor`, `yolox_nano`, `yolox_tiny`, `yolox_s`, or a detector of
-            torchvision's by its name.
+            torchvision's by its name; `auto`: one of the first by the sizes of the training boxes,
+            its maps too.
         weights: `none`; `imagenet` (the trunk's); `coco` (of the `yolox` networks and of
             torchvision's own); or a file: of the same network, of the trunk alone, or, of a `yolox`
             network, as its authors publish it or as ONNX.
         weights_classes: the name that published weights know a class by, where it is another one.
-        input_size_wh: of the canvas that pictures are fitted to.
+        input_size_wh: of the canvas that pictures are fitted to; `auto`: by the sizes of the
+            training boxes.
         num_frozen_blocks: of the trunk, from its start, that do not learn.
         monitor: what tells the best epoch.
         ema_decay: of the averaged weights that are kept; 0: none.
@@ -261,10 +263,10 @@ class TrainDetector(Section):
     section: ClassVar[str] = "train_detector"
 
     seed: Seed
-    architecture: Literal[OwnArchitecture, TorchvisionArchitecture]
+    architecture: Literal[OwnArchitecture, TorchvisionArchitecture, "auto"]
     weights: Annotated[str, Field(min_length=1, max_length=4096)]
     weights_classes: dict[str, str]
-    input_size_wh: tuple[Side, Side]
+    input_size_wh: tuple[Side, Side] | Literal["auto"]
     num_frozen_blocks: CountOr0
     features: Features
     grid: Grid
@@ -280,7 +282,14 @@ class TrainDetector(Section):
     @property
     def is_own(self) -> bool:
         """Whether the network is one of this project's, and not torchvision's."""
-        return self.architecture in get_args(OwnArchitecture)
+        return self.architecture in (*get_args(OwnArchitecture), "auto")
+
+    @property
+    def canvas_wh(self) -> tuple[int, int]:
+        """The canvas's size, once it is chosen."""
+        if self.input_size_wh == "auto":
+            raise ValueError("input_size_wh must be chosen, but is auto")
+        return self.input_size_wh
 
     @property
     def mode(self) -> Literal["min", "max"]:
@@ -311,7 +320,8 @@ class TrainDetector(Section):
                 "validation, got val_loss"
             )
         is_yolox = self.architecture in get_args(YoloxArchitecture)
-        if self.weights == "coco" and self.is_own and not is_yolox:
+        has_coco = is_yolox or self.architecture == "auto"
+        if self.weights == "coco" and self.is_own and not has_coco:
             raise ValueError(
                 f"expected weights to be none, imagenet or a file for {self.architecture}, got "
                 "coco, which the yolox networks and torchvision's own detectors have"

@@ -14,6 +14,7 @@ from vigil.learn.detector.network.data import PictureDataset, batches
 from vigil.learn.detector.network.registry import imports_of_others
 from vigil.learn.detector.training.anchor_sizes import cluster_sizes
 from vigil.learn.detector.training.augmentation import BoxAugmentation
+from vigil.learn.detector.training.choosing import choose
 from vigil.learn.detector.training.module import DetectorTraining
 from vigil.learn.detector.training.start import build_start
 from vigil.learn.networks.machine import seed_torch
@@ -59,12 +60,16 @@ class DetectorPlan:
     """A training, and what its result depends on besides the settings.
 
     Attributes:
+        settings: those used, without `auto`.
+        chosen: what was chosen for `auto`, and by what; empty for nothing.
         config: what the network is built from, but for its weights.
         start: digest of the weights that it starts from.
         digests: of the pictures and objects on either side.
     """
 
     training: Plan
+    settings: TrainDetector
+    chosen: dict[str, Any]
     config: dict[str, Any]
     start: str
     digests: dict[str, list[str]]
@@ -77,10 +82,14 @@ def plan_training(sides: Sides, settings: TrainDetector) -> DetectorPlan:
         FieldError: weights that are not there, or do not fit the network.
         InputError: a file of weights that is damaged.
     """
+    choice = choose(settings, sides.train)
+    for line in choice.told:
+        print(f"auto: {line}")
+    settings = choice.settings
     train_set = PictureDataset(
         sides.images,
         sides.train,
-        input_size_wh=settings.input_size_wh,
+        input_size_wh=settings.canvas_wh,
         augmentation=BoxAugmentation(settings.augmentation, settings.fitting.max_epochs),
         seed=settings.seed,
         frames=settings.frames,
@@ -88,12 +97,12 @@ def plan_training(sides: Sides, settings: TrainDetector) -> DetectorPlan:
     val_set = PictureDataset(
         sides.images,
         sides.val,
-        input_size_wh=settings.input_size_wh,
+        input_size_wh=settings.canvas_wh,
         frames=settings.frames,
     )
     seed_torch(settings.seed)
     config = _configure(train_set, settings)
-    plain = PictureDataset(sides.images, sides.train, input_size_wh=settings.input_size_wh)
+    plain = PictureDataset(sides.images, sides.train, input_size_wh=settings.canvas_wh)
     network = build_start(config, settings, plain)
     module = DetectorTraining(
         network,
@@ -114,7 +123,7 @@ def plan_training(sides: Sides, settings: TrainDetector) -> DetectorPlan:
         "train": [sides.train.digest(), train_set.digest()],
         "val": [sides.val.digest(), val_set.digest()],
     }
-    return DetectorPlan(training, config, state_digest(network), digests)
+    return DetectorPlan(training, settings, choice.facts, config, state_digest(network), digests)
 
 
 def train_detector(
@@ -130,6 +139,7 @@ def train_detector(
         InputError: as `plan_training` and `fit`.
     """
     plan = plan_training(sides, settings)
+    settings = plan.settings
     weights_digest = file_digest(settings.weights_file) if settings.weights_file else None
 
     def train_and_save(run: str, results: Mapping[str, Path]) -> None:
@@ -155,7 +165,7 @@ def _configure(train_set: PictureDataset, settings: TrainDetector) -> dict[str, 
     """What a detector is built from, but for its weights."""
     num_classes = len(train_set.classes)
     if not settings.is_own:
-        return {"num_classes": num_classes, "input_size_wh": list(settings.input_size_wh)}
+        return {"num_classes": num_classes, "input_size_wh": list(settings.canvas_wh)}
     config: dict[str, Any] = {"loss": settings.loss.model_dump(), "num_classes": num_classes}
     if settings.frames.num > 1:
         config["frames"] = settings.frames.model_dump()
@@ -189,9 +199,10 @@ def _describe(
         "architecture": settings.architecture,
         "config": plan.config,
         "classes": list(sides.train.classes),
-        "input_size_wh": list(settings.input_size_wh),
+        "input_size_wh": list(settings.canvas_wh),
         "input": INPUT,
         "precision": settings.fitting.precision,
+        **({"chosen": plan.chosen} if plan.chosen else {}),
         "training": {
             "params": settings.used(),
             "weights_sha256": weights_digest,

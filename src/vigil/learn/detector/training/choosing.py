@@ -1,0 +1,182 @@
+"""What `auto` stands for: chosen by the boxes of the training pictures, and by nothing else.
+
+The bounds are those of what was measured on small people (PETS 2009, the demo) and on large animals
+(raccoons); see docs/results.md.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from vigil.domain.pictures.annotated import AnnotatedPictures
+from vigil.learn.detector.network.trunk import STRIDES
+from vigil.learn.networks.machine import choose_device
+from vigil.plumbing.errors import FieldError
+from vigil.settings.train_detector import TrainDetector
+
+Floats = npt.NDArray[np.float64]
+
+WANTED_PX = 32.0
+"""Of the square root of the area of small objects on the canvas; larger ones need no more."""
+LONGEST_PX = {"cpu": (384, 640), "cuda": (512, 1280)}
+"""Bounds of the canvas's longer side, by the kind of device."""
+MULTIPLE_PX = 8
+FEWEST_CELLS, MOST_CELLS = 2.5, 12.0
+"""Across the square root of a small object's area, and across a large object's longer side."""
+FINEST_STRIDES = (4, 8, 16)
+SMALL, LARGE = 10, 95
+"""Percentiles of sizes: what small and large stand for."""
+MANY_PICTURES = 2000
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What was chosen.
+
+    Attributes:
+        settings: without `auto`.
+        facts: what was chosen and the numbers it was chosen by, for the model's card; empty where
+            there was nothing to choose.
+        told: a line each.
+    """
+
+    settings: TrainDetector
+    facts: dict[str, Any]
+    told: tuple[str, ...]
+
+
+def choose(settings: TrainDetector, train: AnnotatedPictures) -> Choice:
+    """Puts something in the place of each `auto`.
+
+    Args:
+        train: with at least one object.
+
+    Raises:
+        FieldError: weights that no network to be chosen could have.
+        ValueError: what was chosen does not go with the other settings.
+    """
+    sizes = _Sizes.of(train)
+    values = settings.model_dump()
+    told: list[str] = []
+    chosen: dict[str, Any] = {}
+    if settings.input_size_wh == "auto":
+        values["input_size_wh"] = chosen["input_size_wh"] = _choose_canvas(sizes, told)
+    scale = sizes.scales(values["input_size_wh"])
+    small_px = float(np.percentile(sizes.roots * scale, SMALL))
+    large_px = float(np.percentile(sizes.longest * scale, LARGE))
+    measured = {
+        "num_pictures": len(train.images),
+        "num_objects": len(sizes.roots),
+        "small_px": round(small_px, 1),
+        "large_px": round(large_px, 1),
+    }
+    if settings.architecture == "auto":
+        values["architecture"] = _choose_architecture(settings, len(train.images), told)
+        chosen["architecture"] = values["architecture"]
+    if settings.features.strides == "auto" or settings.architecture == "auto":
+        if values["architecture"] in {"grid", "anchor"}:
+            told.append(_choose_maps(values, small_px, large_px))
+            chosen["features"] = {k: v for k, v in values["features"].items() if k != "trunk"}
+            chosen["assignment"] = values[values["architecture"]]["assignment"]
+        elif settings.features.strides == "auto":
+            values["features"]["strides"] = (8,)  # which this architecture does not read
+    if not chosen:
+        return Choice(settings, {}, ())
+    return Choice(TrainDetector.model_validate(values), chosen | {"by": measured}, tuple(told))
+
+
+@dataclass(frozen=True)
+class _Sizes:
+    """Of the objects, in px of their pictures, and of these pictures.
+
+    Attributes:
+        roots: (N,) square roots of areas; `longest`: (N,) longer sides.
+        pictures_wh: (N, 2), of the picture of each object; `all_wh`: (pictures, 2).
+    """
+
+    roots: Floats
+    longest: Floats
+    pictures_wh: Floats
+    all_wh: Floats
+
+    @classmethod
+    def of(cls, known: AnnotatedPictures) -> "_Sizes":
+        boxes = known.boxes[~known.is_ignored]
+        sides = boxes[["x2", "y2"]].to_numpy(np.float64) - boxes[["x1", "y1"]].to_numpy(np.float64)
+        pictures = known.images[["width", "height"]].astype(np.float64)
+        own = pictures.loc[boxes["image"]].to_numpy()
+        return cls(np.sqrt(sides.prod(axis=1)), sides.max(axis=1), own, pictures.to_numpy())
+
+    def scales(self, canvas_wh: tuple[int, int]) -> Floats:
+        """(N,): by which factor each object's picture is resized to fit a canvas."""
+        found: Floats = (np.array(canvas_wh) / self.pictures_wh).min(axis=1)
+        return found
+
+
+def _choose_canvas(sizes: _Sizes, told: list[str]) -> tuple[int, int]:
+    """As small as small objects allow, of the usual picture's proportions, never enlarging it."""
+    width, height = np.median(sizes.all_wh, axis=0)
+    longer = max(width, height)
+    # Relative to their picture, since pictures of several sizes come onto one canvas.
+    shares = sizes.roots / sizes.pictures_wh.max(axis=1)
+    small = float(np.percentile(shares, SMALL))
+    least, most = LONGEST_PX[choose_device().type]
+    wanted = min(max(WANTED_PX / small, least), most, max(longer, 32.0))
+    scale = wanted / longer
+    canvas = (_rounded(width * scale), _rounded(height * scale))
+    told.append(
+        f"input_size_wh: {list(canvas)}, since small objects (percentile {SMALL}) take {small:.1%} "
+        f"of a picture's longer side, and pictures are {width:.0f}x{height:.0f} px"
+    )
+    return canvas
+
+
+def _rounded(side: float) -> int:
+    return max(32, round(side / MULTIPLE_PX) * MULTIPLE_PX)
+
+
+def _choose_architecture(settings: TrainDetector, num_pictures: int, told: list[str]) -> str:
+    if settings.weights_file:
+        raise FieldError(
+            "architecture",
+            f"expected the name of the network whose weights {settings.weights} holds, got auto",
+        )
+    is_on_gpu = choose_device().type == "cuda"
+    if settings.weights == "coco":
+        name = "yolox_s" if is_on_gpu else "yolox_nano"
+        why = (
+            "the largest that comes with COCO's weights"
+            if is_on_gpu
+            else ("the smallest that comes with COCO's weights, on a CPU")
+        )
+    elif is_on_gpu and settings.weights == "none" and num_pictures >= MANY_PICTURES:
+        name, why = "yolox_s", f"{num_pictures} pictures and a GPU"
+    else:
+        name, why = "grid", f"{num_pictures} training pictures and weights: {settings.weights}"
+    told.append(
+        f"architecture: {name}, since there are {why}"
+        if name == "grid"
+        else f"architecture: {name}, for {why}"
+    )
+    return name
+
+
+def _choose_maps(values: dict[str, Any], small_px: float, large_px: float) -> str:
+    """Sets strides, and what goes with them, in place; returns a line that says why."""
+    finest = max([s for s in FINEST_STRIDES if s * FEWEST_CELLS <= small_px], default=4)
+    coarsest = min([s for s in STRIDES if s * MOST_CELLS >= large_px], default=STRIDES[-1])
+    strides = tuple(s for s in STRIDES if finest <= s <= max(finest, coarsest))
+    features = values["features"]
+    features["strides"] = strides
+    # One stride more than the maps need: a cell's surroundings tell what is in it.
+    features["deepest_stride"] = min(2 * strides[-1], STRIDES[-1])
+    features["neck"] = "concat" if len(strides) == 1 else "pafpn"
+    features["neck_width"] = features["neck_width"] or 96
+    if len(strides) > 1:
+        values[values["architecture"]]["assignment"] = "simota"
+    return (
+        f"strides: {list(strides)}, since small objects (percentile {SMALL}) are {small_px:.0f} px "
+        f"and large ones (percentile {LARGE}) {large_px:.0f} px on the canvas"
+    )

@@ -1,0 +1,136 @@
+"""What `auto` stands for, and that it looks at training boxes alone."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from tiny_detectors import write_scene
+from tiny_settings import shipped
+
+from vigil.domain.pictures.annotated import AnnotatedPictures
+from vigil.learn.detector.training.assembly import Sides, plan_training
+from vigil.learn.detector.training.choosing import choose
+from vigil.plumbing.errors import FieldError
+from vigil.settings.train_detector import TrainDetector
+
+AUTO = {"architecture": "auto", "input_size_wh": "auto", "features.strides": "auto"}
+
+
+@pytest.fixture(autouse=True)
+def _on_a_cpu(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("VIGIL_DEVICE", "cpu")
+    monkeypatch.setenv("VIGIL_STATE_DIR", str(tmp_path / "state"))
+
+
+def known(
+    *sides_wh: tuple[float, float], picture_wh: tuple[int, int] = (480, 360)
+) -> AnnotatedPictures:
+    names = [f"{number}.png" for number in range(len(sides_wh))]
+    images = pd.DataFrame(
+        {"file_name": names, "width": picture_wh[0], "height": picture_wh[1], "video": "",
+         "frame_index": -1, "sha256": ""}
+    )  # fmt: skip
+    rows = [
+        (n, "0", 1.0, 2.0, 1 + w, 2 + h, False, False)
+        for n, (w, h) in zip(names, sides_wh, strict=True)
+    ]
+    columns = ["image", "label", "x1", "y1", "x2", "y2", "is_crowd", "is_difficult"]
+    return AnnotatedPictures.of(images, pd.DataFrame(rows, columns=columns), ("0",))
+
+
+def test_small_people_get_one_fine_map_and_their_pictures_size():
+    choice = choose(shipped(TrainDetector, **AUTO), known(*[(16, 45)] * 20))
+    assert choice.settings.architecture == "grid"
+    assert choice.settings.input_size_wh == (480, 360)
+    assert choice.settings.features.strides == (8,)
+    assert choice.settings.features.neck == "concat"
+    assert choice.facts["by"] == {
+        "num_pictures": 20, "num_objects": 20, "small_px": 26.8, "large_px": 45.0,
+    }  # fmt: skip
+    assert len(choice.told) == 3
+
+
+def test_large_objects_get_a_small_canvas_and_coarse_maps():
+    choice = choose(
+        shipped(TrainDetector, **AUTO), known(*[(300, 250)] * 20, picture_wh=(800, 600))
+    )
+    assert choice.settings.input_size_wh == (384, 288)
+    assert choice.settings.features.strides == (16,)
+    assert choice.settings.features.deepest_stride == 32
+
+
+def test_objects_of_all_sizes_get_many_maps():
+    sides = [(side, side) for side in np.geomspace(15, 350, 40)]
+    choice = choose(shipped(TrainDetector, **AUTO), known(*sides))
+    features = choice.settings.features
+    assert features.strides == (4, 8, 16, 32) or features.strides == (8, 16, 32)
+    assert (features.neck, features.deepest_stride) == ("pafpn", 32)
+    assert choice.settings.grid.assignment == "simota"
+
+
+@pytest.mark.parametrize("side", [1.0, 2.5, 40.0, 300.0])
+@pytest.mark.parametrize(
+    "picture_wh", [(40, 30), (480, 360), (360, 480), (4000, 100), (3000, 2000)]
+)
+def test_whatever_the_sizes_a_network_can_be_built(side: float, picture_wh: tuple[int, int]):
+    side = min(side, *(0.9 * edge for edge in picture_wh))
+    choice = choose(shipped(TrainDetector, **AUTO), known((side, side), picture_wh=picture_wh))
+    width, height = choice.settings.canvas_wh
+    assert min(width, height) >= 32
+    assert max(width, height) <= 640
+    assert choice.settings.features.strides != "auto"
+
+
+def test_what_is_told_is_kept():
+    told = {"architecture": "anchor", "input_size_wh": [320, 240], "features.strides": "auto"}
+    choice = choose(shipped(TrainDetector, **told), known(*[(200, 150)] * 5))
+    assert choice.settings.architecture == "anchor"
+    assert choice.settings.input_size_wh == (320, 240)
+    assert choice.settings.features.strides == (16,)
+    settings = shipped(TrainDetector)
+    assert choose(settings, known((20, 40))).settings is settings
+    assert choose(settings, known((20, 40))).facts == {}
+
+
+def test_what_is_to_be_ignored_does_not_count():
+    few = known((16, 45), (400, 300))
+    few.boxes.loc[1, "is_crowd"] = True
+    choice = choose(shipped(TrainDetector, **AUTO), few)
+    assert choice.facts["by"]["num_objects"] == 1
+    assert choice.settings.features.strides == (8,)
+
+
+def test_pretrained_weights_choose_a_network_that_has_them():
+    choice = choose(shipped(TrainDetector, **AUTO, weights="coco"), known((16, 45)))
+    assert choice.settings.architecture == "yolox_nano"
+    assert (
+        choose(
+            shipped(TrainDetector, **AUTO, weights="imagenet"), known((16, 45))
+        ).settings.architecture
+        == "grid"
+    )
+    with pytest.raises(
+        FieldError, match=r"^architecture: expected the name of the network whose w"
+    ):
+        choose(shipped(TrainDetector, **AUTO, weights="some.pth"), known((16, 45)))
+
+
+def test_a_plan_says_what_was_chosen_and_never_looks_at_validation(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    scene = write_scene(tmp_path)
+    names = list(scene.images.index)
+    train, val = scene.select(names[:4]), scene.select(names[4:])
+    plan = plan_training(Sides(tmp_path, train, val), shipped(TrainDetector, **AUTO))
+    out = capsys.readouterr().out.splitlines()
+    assert [line.split(":")[1].strip() for line in out] == [
+        "input_size_wh",
+        "architecture",
+        "strides",
+    ]
+    other = scene.select(names[4:])
+    other.boxes.loc[:, ["x1", "y1", "x2", "y2"]] = [0.0, 0.0, 2.0, 2.0]
+    again = plan_training(Sides(tmp_path, train, other), shipped(TrainDetector, **AUTO))
+    assert again.chosen == plan.chosen
+    assert again.start == plan.start
