@@ -13,7 +13,7 @@ from vigil.domain.pictures.annotated import AnnotatedPictures
 from vigil.learn.detector.network.interface import Detector
 from vigil.learn.detector.network.registry import ON_TRUNKS, OWN, build_detector
 from vigil.learn.detector.network.tensors import Objects
-from vigil.settings.train_detector import TorchvisionArchitecture
+from vigil.settings.train_detector import TorchvisionArchitecture, TransformerArchitecture
 
 SIZE_WH = (96, 64)
 TORCHVISION = get_args(TorchvisionArchitecture)
@@ -32,6 +32,8 @@ def config_of(
     architecture: str, num_classes: int = 2, assignment: str = "fixed", **features: object
 ) -> dict:
     """Args: features: those of `features` that are to differ, `strides` among them."""
+    if architecture in get_args(TransformerArchitecture):
+        return {"num_classes": num_classes, **features}
     if architecture not in OWN:
         return {
             "num_classes": num_classes,

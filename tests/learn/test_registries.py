@@ -9,6 +9,7 @@ import torchvision
 from vigil.learn.alarm.network.embedding import registry as alarm
 from vigil.learn.classifier.network import registry as classifier
 from vigil.learn.detector.network import registry as detector
+from vigil.learn.detector.network.transformer_detectors import D_FINE, RF_DETR
 from vigil.learn.detector.network.trunk import STRIDES, TRUNKS
 from vigil.plumbing.params import Section
 from vigil.settings.embed_clips import EmbedClips, FlowHistogramName
@@ -25,10 +26,13 @@ def names_of(kind: Any) -> set[object]:
     ("section", "key", "known"),
     [
         (TrainClassifier, "architecture", classifier.ARCHITECTURES),
-        (TrainDetector, "architecture", [*detector.OWN, *get_args(TorchvisionArchitecture)]),
+        (
+            TrainDetector,
+            "architecture",
+            [*detector.OWN, *get_args(TorchvisionArchitecture), *D_FINE, *RF_DETR, "auto"],
+        ),
         (EmbedClips, "backbone", [*alarm.BACKBONES, *get_args(FlowHistogramName)]),
         (Features, "trunk", TRUNKS),
-        (Features, "stride", STRIDES),
         (Features, "deepest_stride", STRIDES),
     ],
 )

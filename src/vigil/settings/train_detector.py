@@ -13,6 +13,14 @@ from vigil.settings.training import Fitting, Optimisation
 Side = Annotated[int, Field(ge=32, le=8192)]
 Stride = Literal[4, 8, 16, 32]
 YoloxArchitecture = Literal["yolox_nano", "yolox_tiny", "yolox_s"]
+TransformerArchitecture = Literal[
+    "rfdetr_nano",
+    "rfdetr_small",
+    "rfdetr_medium",
+    "dfine_n",
+    "dfine_s",
+    "dfine_m",
+]
 TrunkArchitecture = Literal["grid", "anchor"]
 OwnArchitecture = Literal[TrunkArchitecture, YoloxArchitecture]
 TorchvisionArchitecture = Literal[
@@ -72,6 +80,10 @@ TrunkName = Literal[
     "vgg11_bn",
     "vgg16_bn",
 ]
+
+
+NUM_QUERIES = 300
+"""Boxes that RF-DETR and D-FINE ask for."""
 
 
 class Features(Section):
@@ -246,9 +258,9 @@ class TrainDetector(Section):
 
     Attributes:
         seed: of weights, order, augmentation and k-means.
-        architecture: `grid`, `anchor`, `yolox_nano`, `yolox_tiny`, `yolox_s`, or a detector of
-            torchvision's by its name; `auto`: one of the first by the sizes of the training boxes,
-            its maps too.
+        architecture: `grid`, `anchor`, `yolox_nano`, `yolox_tiny`, `yolox_s`, an RF-DETR or D-FINE
+            of transformers, or a detector of torchvision's by its name; `auto`: one of the first by
+            the sizes of the training boxes, its maps too.
         weights: `none`; `imagenet` (the trunk's); `coco` (of the `yolox` networks and of
             torchvision's own); or a file: of the same network, of the trunk alone, or, of a `yolox`
             network, as its authors publish it or as ONNX.
@@ -263,7 +275,7 @@ class TrainDetector(Section):
     section: ClassVar[str] = "train_detector"
 
     seed: Seed
-    architecture: Literal[OwnArchitecture, TorchvisionArchitecture, "auto"]
+    architecture: Literal[OwnArchitecture, TorchvisionArchitecture, TransformerArchitecture, "auto"]
     weights: Annotated[str, Field(min_length=1, max_length=4096)]
     weights_classes: dict[str, str]
     input_size_wh: tuple[Side, Side] | Literal["auto"]
@@ -335,6 +347,8 @@ class TrainDetector(Section):
                 f"expected num_frozen_blocks to be 0 for {self.architecture}, "
                 f"got {self.num_frozen_blocks}"
             )
+        if self.architecture in get_args(TransformerArchitecture):
+            self._check_transformer()
         if self.frames.num > 1 and not self.is_own:
             raise ValueError(
                 f"expected frames.num to be 1 for {self.architecture}, got {self.frames.num}"
@@ -355,6 +369,26 @@ class TrainDetector(Section):
                 "norms cannot learn from one picture, got 1"
             )
         return self
+
+    def _check_transformer(self) -> None:
+        if self.weights_file is None and self.weights != "none":
+            raise ValueError(
+                f"expected weights to be none or a file for {self.architecture}, got {self.weights}"
+            )
+        if self.num_frozen_blocks:
+            raise ValueError(
+                f"expected num_frozen_blocks to be 0 for {self.architecture}, "
+                f"got {self.num_frozen_blocks}"
+            )
+        if self.input_size_wh == "auto":
+            return
+        # Queries start from the best cells, whose side is 16 px.
+        width, height = self.input_size_wh
+        if -(-width // 32) * -(-height // 32) * 4 < NUM_QUERIES:
+            raise ValueError(
+                f"expected an input_size_wh with at least {NUM_QUERIES} cells of 16 px for "
+                f"{self.architecture}, got {width}x{height}"
+            )
 
     def check_against(self, sections: Mapping[str, Any]) -> None:
         """A file of weights must be there before the night's work is."""

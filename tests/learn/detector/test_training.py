@@ -11,7 +11,7 @@ from vigil.domain.measures.detector import measure_detections
 from vigil.domain.pictures.annotated import AnnotatedPictures
 from vigil.learn.detector.network.data import PictureDataset, batches
 from vigil.learn.detector.training.augmentation import BoxAugmentation
-from vigil.learn.detector.training.module import DetectorTraining
+from vigil.learn.detector.training.module import DetectorTraining, _move_towards
 from vigil.learn.training.loop import Fitted, Plan, fit
 from vigil.settings.train_detector import TrainDetector
 
@@ -138,3 +138,17 @@ def test_without_an_average_the_weights_themselves_are_kept(
     assert torch.equal(
         fitted.state["heads.0.weight"], module.network.state_dict()["heads.0.weight"]
     )
+
+
+def test_an_average_moves_a_weight_of_two_names_once():
+    network, average = (torch.nn.Module() for _ in range(2))
+    for module, value in ((network, 1.0), (average, 0.0)):
+        module.one = torch.nn.Linear(2, 2)
+        module.two = module.one
+        module.register_buffer("count", torch.tensor(int(value)))
+        torch.nn.init.constant_(module.one.weight, value)
+        torch.nn.init.constant_(module.one.bias, value)
+    _move_towards(average, network, 0.25)
+    assert (average.one.weight == 0.25).all()
+    assert (average.two.bias == 0.25).all()
+    assert int(average.count) == 1

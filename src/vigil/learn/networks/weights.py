@@ -53,7 +53,8 @@ def save_model(state: State, card: Mapping[str, Any], weights: Path, card_file: 
     """
     with whole(weights) as partial:
         try:
-            save_file({name: tensor.contiguous().cpu() for name, tensor in state.items()}, partial)
+            # Copies, since some networks have one weight by two names, which the format refuses.
+            save_file({name: t.cpu().contiguous().clone() for name, t in state.items()}, partial)
         except SafetensorError as error:  # which is no OSError
             raise InputError(f"{weights}: expected to write, got: {error}") from None
     write_json({**card, "weights_sha256": file_digest(weights)}, card_file)

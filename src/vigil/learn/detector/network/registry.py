@@ -10,6 +10,7 @@ from vigil.learn.detector.network.features import Features
 from vigil.learn.detector.network.grid import GridDetector
 from vigil.learn.detector.network.interface import Detector
 from vigil.learn.detector.network.torchvision_detectors import TorchvisionDetector
+from vigil.learn.detector.network.transformer_detectors import TransformerDetector
 from vigil.learn.detector.network.yolox import SIZES, YoloxDetector
 from vigil.learn.networks.weights import load_model
 from vigil.plumbing.closure import Import, imports_from
@@ -19,6 +20,7 @@ from vigil.settings.train_detector import (
     Loss,
     OwnArchitecture,
     TorchvisionArchitecture,
+    TransformerArchitecture,
     TrunkArchitecture,
 )
 
@@ -57,10 +59,12 @@ def build_detector(
         return TorchvisionDetector(
             architecture, pretrained=pretrained, num_frozen_blocks=num_frozen_blocks, **config
         )
+    if architecture in get_args(TransformerArchitecture):
+        return TransformerDetector(cast(TransformerArchitecture, architecture), **config)
     if architecture not in OWN:
-        known = (*OWN, *get_args(TorchvisionArchitecture))
+        known = (*OWN, *get_args(TorchvisionArchitecture), *get_args(TransformerArchitecture))
         raise FieldError(
-            "architecture", f"expected one of {listed(known, 20)}, got {architecture!r}"
+            "architecture", f"expected one of {listed(known, 30)}, got {architecture!r}"
         )
     if pretrained == "coco":
         raise FieldError(
@@ -96,9 +100,10 @@ def _build_own(
 
 def imports_of_others(architecture: str) -> set[Import]:
     """This module's imports that a detector has no use for."""
-    kinds = {TorchvisionDetector, *OWN.values()} - {
-        OWN.get(cast(OwnArchitecture, architecture), TorchvisionDetector)
-    }
+    own: type[Detector] = OWN.get(cast(OwnArchitecture, architecture), TorchvisionDetector)
+    if architecture in get_args(TransformerArchitecture):
+        own = TransformerDetector
+    kinds = {TorchvisionDetector, TransformerDetector, *OWN.values()} - {own}
     return imports_from(Path(__file__), *(kind.__module__ for kind in kinds))
 
 

@@ -16,7 +16,7 @@ from vigil.learn.detector.training.anchor_sizes import cluster_sizes
 from vigil.learn.detector.training.augmentation import BoxAugmentation
 from vigil.learn.detector.training.choosing import choose
 from vigil.learn.detector.training.module import DetectorTraining
-from vigil.learn.detector.training.start import build_start
+from vigil.learn.detector.training.start import build_start, imports_of_other_starts
 from vigil.learn.networks.machine import seed_torch
 from vigil.learn.networks.weights import save_model, state_digest
 from vigil.learn.training.loop import Fitted, Plan, fit
@@ -24,7 +24,11 @@ from vigil.plumbing.errors import InputError
 from vigil.plumbing.fingerprints import code_fingerprint
 from vigil.plumbing.memo import file_digest
 from vigil.plumbing.trainings import train_once
-from vigil.settings.train_detector import TrainDetector, TrunkArchitecture
+from vigil.settings.train_detector import (
+    TrainDetector,
+    TransformerArchitecture,
+    TrunkArchitecture,
+)
 
 INPUT = "RGB in [0, 255], resized in proportion and padded to input_size_wh"
 
@@ -150,7 +154,11 @@ def train_detector(
     train_once(
         "detector",
         {
-            "code": code_fingerprint(train_detector, imports_of_others(settings.architecture)),
+            "code": code_fingerprint(
+                train_detector,
+                imports_of_others(settings.architecture)
+                | imports_of_other_starts(settings.architecture),
+            ),
             "params": settings.used(),
             "weights": weights_digest,
             "start": plan.start,
@@ -164,6 +172,8 @@ def train_detector(
 def _configure(train_set: PictureDataset, settings: TrainDetector) -> dict[str, Any]:
     """What a detector is built from, but for its weights."""
     num_classes = len(train_set.classes)
+    if settings.architecture in get_args(TransformerArchitecture):
+        return {"num_classes": num_classes}
     if not settings.is_own:
         return {"num_classes": num_classes, "input_size_wh": list(settings.canvas_wh)}
     config: dict[str, Any] = {"loss": settings.loss.model_dump(), "num_classes": num_classes}

@@ -104,8 +104,14 @@ class DetectorTraining(LightningModule):
 
 @torch.no_grad()
 def _move_towards(average: nn.Module, network: nn.Module, share: float) -> None:
-    """Moves weights and running statistics by a share of the way; counters are copied."""
-    own, new = average.state_dict(), network.state_dict()
+    """Moves weights and running statistics by a share of the way; counters are copied.
+
+    A weight that a network has by two names moves once.
+    """
+    new = network.state_dict()
+    places = {tensor.data_ptr(): name for name, tensor in average.state_dict().items()}
+    kept = average.state_dict()
+    own = {name: kept[name] for name in places.values()}
     floats = [name for name, tensor in own.items() if tensor.is_floating_point()]
     torch._foreach_lerp_([own[name] for name in floats], [new[name] for name in floats], share)
     for name in own.keys() - set(floats):

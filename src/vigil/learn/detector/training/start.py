@@ -19,9 +19,11 @@ from vigil.learn.detector.network.published_yolox import (
     read_published,
 )
 from vigil.learn.detector.network.registry import build_detector
+from vigil.learn.detector.network.transformer_detectors import TransformerDetector
 from vigil.learn.detector.network.trunk import load_trunk
 from vigil.learn.detector.network.yolox import YoloxDetector
 from vigil.learn.networks.weights import check_state, read_state
+from vigil.plumbing.closure import Import, imports_from
 from vigil.plumbing.errors import FieldError, listed
 from vigil.settings.train_detector import TrainDetector, YoloxArchitecture
 
@@ -78,7 +80,10 @@ def _load(
     ):
         print(f"{file}: the weights of the trunk; what is behind it starts at random")
         return
-    check_state(network.state_dict(), state, str(file))
+    own = network.state_dict()
+    if isinstance(network, TransformerDetector):
+        state = network.named_as_here(state)
+    check_state(own, state, str(file))
     network.load_state_dict(state)
 
 
@@ -103,6 +108,13 @@ def _start_yolox(
         print(f"{file}: no score for {listed(new)}, which starts at random")
     if file.suffix == ".onnx":
         restore_norms(network, train_set, settings.fitting.batch_size)
+
+
+def imports_of_other_starts(architecture: str) -> set[Import]:
+    """This module's imports that the start of a detector has no use for."""
+    if architecture in get_args(YoloxArchitecture):
+        return imports_from(Path(__file__), load_trunk.__module__, Features.__module__)
+    return imports_from(Path(__file__), load_published.__module__, YoloxDetector.__module__)
 
 
 @torch.no_grad()
