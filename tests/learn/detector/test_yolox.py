@@ -27,6 +27,7 @@ from vigil.learn.detector.network.tensors import pad_objects
 from vigil.learn.detector.trained import TrainedDetector
 from vigil.learn.detector.training.start import build_start, restore_norms
 from vigil.plumbing.errors import InputError
+from vigil.settings.suppression import DEFAULT
 from vigil.settings.train_detector import TrainDetector
 
 SHARED = Path(__file__).parents[4] / "shared"
@@ -135,7 +136,7 @@ def _every_ninth_frame(
 
     import av
 
-    boxes = json.loads((folder / "dense_boxes.json").read_text())["window_vid_4.avi"]
+    boxes = json.loads((folder / "dense_boxes.json").read_text())["window_vid_4"]
     truth, rows, images = [], [], []
     with av.open(str(folder / "videos/window_vid_4.avi")) as video:
         for number, frame in enumerate(video.decode(video=0)):
@@ -295,6 +296,17 @@ def test_classes_that_are_not_there_are_refused(called: dict, expected: str, tmp
     path = write_onnx(lively(), tmp_path / "w.onnx")
     with pytest.raises(InputError, match=expected):
         start(settings_of(path, weights_classes=called), tmp_path / "pictures")
+
+
+def test_published_weights_detect_by_the_names_of_their_classes(tmp_path: Path):
+    path = write_onnx(lively(), tmp_path / "w.onnx")
+    detector = TrainedDetector.from_published("yolox_nano", path, ["dog", "person"], SIZE_WH)
+    pictures, _ = draw(1)
+    every = DEFAULT.model_copy(update={"min_score": 0.0})
+    found = detector(pictures[0].permute(1, 2, 0).numpy(), every)
+    assert detector.classes == ("dog", "person")
+    assert set(found.labels) <= {"dog", "person"}
+    assert len(found) > 0
 
 
 def test_detecting_what_the_weights_do_not_know_is_refused(tmp_path: Path):

@@ -104,7 +104,7 @@ class TrainedDetector:
         config = {"num_classes": len(classes), "loss": PAPER.model_dump()}
         network = build_detector(architecture, config)
         load_published(network, state, classes, needs_all=True, place=str(weights))
-        return cls(network, classes, input_size_wh, "auto", device)
+        return cls(network.eval(), classes, input_size_wh, "auto", device)
 
     def __call__(self, picture: Picture, suppression: Suppression = DEFAULT) -> Detections:
         """Finds boxes in one (H, W, 3) RGB uint8 picture, best first.
