@@ -14,7 +14,12 @@ from vigil.learn.detector.training.choosing import choose
 from vigil.plumbing.errors import FieldError
 from vigil.settings.train_detector import TrainDetector
 
-AUTO = {"architecture": "auto", "input_size_wh": "auto", "features.strides": "auto"}
+AUTO = {
+    "architecture": "auto",
+    "input_size_wh": "auto",
+    "features.strides": "auto",
+    "frames.num": 1,
+}
 
 
 @pytest.fixture(autouse=True)
