@@ -101,6 +101,14 @@ def test_weights_of_other_classes_fit_all_but_the_scores():
     assert torch.equal(model.state_dict()[name], other.state_dict()[name])
 
 
+@pytest.mark.parametrize(
+    "changes", [{"backbone": "hub/name"}, {"backbone_config": {"_name_or_path": "there"}}]
+)
+def test_a_card_changes_sizes_alone(changes: dict):
+    with pytest.raises(ValueError, match="only sizes may be changed, but got"):
+        build("dfine_n", changes=changes)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("architecture", SMALL)
 def test_they_overfit_eight_pictures(architecture: str):

@@ -19,6 +19,14 @@ from vigil.learn.detector.network.tensors import Candidates, Truth
 from vigil.settings.train_detector import TransformerArchitecture
 
 MULTIPLE_PX = 32
+CHANGEABLE = {
+    *("num_queries", "decoder_layers", "num_denoising", "group_detr", "image_px"),
+    "backbone_config",
+}
+CHANGEABLE_OF_BACKBONE = {
+    *("hidden_size", "num_attention_heads", "num_hidden_layers", "out_indices", "num_windows"),
+}
+"""Sizes alone: a card may come from someone else, and other settings name files and hubs."""
 
 _HGNET_B0 = {
     "stem_channels": [3, 16, 16],
@@ -98,8 +106,13 @@ class TransformerDetector(Detector):
         num_classes: int,
         changes: Mapping[str, Any] | None = None,
     ) -> None:
-        """Args: changes: to the model's configuration, for networks of another size."""
+        """Args: changes: to the model's sizes, of `CHANGEABLE`.
+
+        Raises:
+            ValueError: a change of something else.
+        """
         super().__init__()
+        _check_changes(changes or {})
         self._is_dfine = name in D_FINE
         build = _build_dfine if self._is_dfine else _build_rfdetr
         self.network: nn.Module = build(name, num_classes, dict(changes or {}))
@@ -155,6 +168,13 @@ class TransformerDetector(Detector):
         height, width = pictures.shape[-2:]
         floats = pictures.float() / 255 if self._is_dfine else normalise(pictures)
         return functional.pad(floats, (0, -width % MULTIPLE_PX, 0, -height % MULTIPLE_PX))
+
+
+def _check_changes(changes: Mapping[str, Any]) -> None:
+    unknown = changes.keys() - CHANGEABLE
+    unknown |= dict(changes.get("backbone_config", {})).keys() - CHANGEABLE_OF_BACKBONE
+    if unknown:
+        raise ValueError(f"only sizes may be changed, but got {sorted(unknown)}")
 
 
 def _build_dfine(name: str, num_classes: int, changes: dict[str, Any]) -> nn.Module:
