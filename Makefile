@@ -1,6 +1,6 @@
-# What a newcomer types. `make help` lists it.
+# The commands of the project. `make help` lists them.
 .DEFAULT_GOAL := help
-# The first that runs, is one of 3.11 to 3.13 (for which the pins are built) and makes environments.
+# The first of these that runs, has a version from 3.11 to 3.13 (which the pins support) and has venv.
 PYTHON ?= python3.11 python3.12 python3.13 python3 python
 WILL_DO := import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info < (3, 14))
 VENV := .venv
@@ -14,7 +14,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-repro: $(VENV)/.run-ready ## run the pipeline on what params.yaml points at (the embedded demo)
+repro: $(VENV)/.run-ready ## run the pipeline on the data that params.yaml names (the embedded demo)
 	@vigil put-back
 	@vigil check-data
 	dvc repro
@@ -28,13 +28,13 @@ repro: $(VENV)/.run-ready ## run the pipeline on what params.yaml points at (the
 	@echo "Your own:  docs/your-data.md"
 
 test: $(VENV)/.dev-ready ## run the tests
-	@# More threads than cores wait for each other; tests/conftest.py orders the files.
+	@# With more threads than cores, threads wait for each other; tests/conftest.py orders the files.
 	OMP_NUM_THREADS=1 pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 test-slow: $(VENV)/.dev-ready ## run the tests that take minutes each
 	pytest -m slow
 
-fuzz: $(VENV)/.dev-ready ## thousands of damaged inputs
+fuzz: $(VENV)/.dev-ready ## run the tests with thousands of damaged inputs
 	OMP_NUM_THREADS=1 VIGIL_FUZZ_ROUNDS=150 pytest -n 2 --dist loadfile -m 'slow or not slow' \
 		tests/stages/test_fuzz.py tests/stages/test_fuzz_stages.py
 
@@ -45,7 +45,7 @@ lint: $(VENV)/.dev-ready ## check format, lint and types
 
 audit: $(VENV)/.dev-ready $(AUDIT)/.ready ## check licences (pyproject.toml) and known vulnerabilities
 	$(AUDIT)/bin/pip-licenses --python $(BIN)/python --summary
-	@# strict: else what cannot be looked up counts as safe
+	@# strict: without it, a package that cannot be looked up counts as safe
 	$(AUDIT)/bin/pip-audit --requirement constraints.txt --no-deps --disable-pip --strict
 
 format: $(VENV)/.dev-ready ## format the code
@@ -64,23 +64,23 @@ report: $(VENV)/.run-ready ## compare the last run with a revision: make report 
 verify-reproducible: $(VENV)/.run-ready ## run the demo in two fresh clones and compare every byte
 	python campaigns/verify_reproducible.py
 
-other-machines: $(VENV)/.run-ready ## measure what fewer threads and an older CPU change
+other-machines: $(VENV)/.run-ready ## measure how results change with one thread or an older CPU
 	python campaigns/other_machines.py
 
-torture: $(VENV)/.run-ready ## kill the demo's pipeline 50 times, and look whether anything is lost
+torture: $(VENV)/.run-ready ## kill the demo's pipeline 50 times, and check that nothing is lost
 	python campaigns/torture.py
 
-bench: $(VENV)/.dev-ready ## measure speed and memory, side by side with the plain way
+bench: $(VENV)/.dev-ready ## measure speed and memory, next to a straightforward implementation
 	python benchmarks/run.py
 
-constraints: $(VENV)/.dev-ready ## pin what the requirements brought along
+constraints: $(VENV)/.dev-ready ## pin the versions of all installed packages
 	{ echo '# Versions of everything that requirements*.txt bring along, as tested: `make constraints`.'; \
 	  pip freeze --exclude-editable; } > constraints.txt
 
-clean-state: ## forget remembered work and checkpoints of stopped trainings
+clean-state: ## delete cached results and checkpoints of stopped trainings
 	rm -rf "$${VIGIL_STATE_DIR:-.vigil}"
 
-clean: clean-state ## remove everything made, but for what git keeps
+clean: clean-state ## remove all generated files that git does not track
 	rm -rf data/demo data/frames data/annotations data/samples data/sample_report data/detection \
 		data/detection_report data/splits data/embeddings data/predictions models
 
@@ -93,7 +93,7 @@ $(VENV)/bin/pip:
 	echo "make: expected Python 3.11, 3.12 or 3.13 with its venv, found none as: $(PYTHON);" \
 		"name yours by PYTHON=/path/to/python" >&2; exit 1
 
-# What is installed holds the path of the environment; moved or copied, it runs another one's, or not.
+# Installed scripts hold the path of their environment. In a moved or copied one they run other code.
 place:
 	@test ! -e $(VENV)/bin/pip || grep -qF "$$(cd $(VENV) && pwd -P)/bin/" $(VENV)/bin/pip || { \
 		echo "make: $(VENV): expected to be made in this folder, which was moved or copied:" \
@@ -103,7 +103,7 @@ $(VENV)/.run-ready: requirements.txt constraints.txt pyproject.toml | place $(VE
 	pip install --quiet --disable-pip-version-check -r requirements.txt
 	touch $@
 
-# In an environment of their own: what they need is no part of what is tested and pinned.
+# The audit tools have an environment of their own, since their dependencies are not pinned or tested.
 $(AUDIT)/.ready: Makefile | place $(VENV)/bin/pip
 	$(BIN)/python -m venv $(AUDIT)
 	$(AUDIT)/bin/pip install --quiet --disable-pip-version-check pip-audit==2.10.1 pip-licenses==5.5.5

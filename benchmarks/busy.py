@@ -1,14 +1,12 @@
-"""A training step beside other work: what it costs that threads wait for each other by spinning.
+"""Time of a training step while other programs run, with spinning and with waiting threads.
 
-Torch computes on OpenMP threads, one for each core. GNU's OpenMP lets a thread that waits for the
-others spin, which holds a core that the one it waits for could have, wherever other programs run.
-`vigil.learn` asks for waiting without spinning (`OMP_WAIT_POLICY=PASSIVE`), before torch is loaded.
+Torch computes on OpenMP threads, one for each core. In GNU's OpenMP, a thread spins while it waits
+for the others. While other programs run, it then occupies a core that the others could use.
+`vigil.learn` sets `OMP_WAIT_POLICY=PASSIVE` before torch is loaded, so that threads do not spin.
 
-Each run is a process of its own that trains the crop transformer on samples in memory, as many
-steps as fit into a few seconds. It runs alone, and beside four busy loops, once under either
-policy. The fair share of two threads beside four loops on two cores is a third.
-
-Seen on a 2-core AMD EPYC VM: see docs/results.md, "A busy machine".
+Each run is a process that trains the crop transformer on samples in memory for a few seconds. It
+runs alone and beside four busy loops, with both policies. Two threads beside four loops on two
+cores have a fair share of one third.
 """
 
 import os
@@ -18,7 +16,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from measure import PROJECT, Row, tell
+from measure import PROJECT, Row, log
 
 NUM_LOOPS = 4
 NUM_ROUNDS = 3
@@ -64,7 +62,7 @@ print((time.perf_counter() - start) / num_steps)
 
 @contextmanager
 def busy_loops(num: int) -> Iterator[None]:
-    """So many processes that compute all the time."""
+    """Runs `num` processes that compute all the time."""
     words = [sys.executable, "-c", "while True: pass"]
     loops = [subprocess.Popen(words) for _ in range(num)]
     try:
@@ -76,8 +74,8 @@ def busy_loops(num: int) -> Iterator[None]:
 
 
 def step_s(policy: str) -> float:
-    """Seconds a step of a process under a policy."""
-    told = subprocess.run(
+    """Seconds of a training step in a process with this policy."""
+    process = subprocess.run(
         [sys.executable, "-c", STEPS, str(SECONDS)],
         cwd=PROJECT,
         env={**os.environ, "OMP_WAIT_POLICY": policy},
@@ -85,7 +83,7 @@ def step_s(policy: str) -> float:
         text=True,
         check=True,
     )
-    return float(told.stdout)
+    return float(process.stdout)
 
 
 def run() -> list[Row]:
@@ -94,7 +92,7 @@ def run() -> list[Row]:
     beside: dict[str, list[float]] = {policy: [] for policy in POLICIES}
     for number in range(NUM_ROUNDS):
         for policy in POLICIES:
-            tell(f"busy: round {number + 1} of {NUM_ROUNDS}, {policy}")
+            log(f"busy: round {number + 1} of {NUM_ROUNDS}, {policy}")
             alone[policy].append(step_s(policy))
             with busy_loops(NUM_LOOPS):
                 beside[policy].append(step_s(policy))
@@ -110,13 +108,13 @@ def run() -> list[Row]:
     num_cores = os.cpu_count() or 1
     share = (num_cores + NUM_LOOPS) / num_cores
     for policy in POLICIES:
-        own = statistics.median(beside[policy])
-        times = own / (statistics.median(alone[policy]) * share)
+        beside_s = statistics.median(beside[policy])
+        times = beside_s / (statistics.median(alone[policy]) * share)
         is_ours = policy == POLICIES[0]
         rows.append(
             Row(
                 f"beside {NUM_LOOPS} busy loops, {policy.lower()}",
-                f"{1000 * own:.0f} ms",
+                f"{1000 * beside_s:.0f} ms",
                 f"{1000 * statistics.median(alone[policy]) * share:.0f} ms its share",
                 times,
                 f"<= {MOST_TIMES_ITS_SHARE:.0f}x" if is_ours else "",

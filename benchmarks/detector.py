@@ -1,20 +1,19 @@
-"""The detector's loader, training step, assignment of targets and evaluation, beside the plain way.
+"""The detector's loader, training step, target assignment and evaluation, against references.
 
-- Loader: pictures a second, decoded and changed at random, against a loop that reads the same JPEG
-  files with torchvision and applies the same transforms of torchvision.transforms.v2.
+- Loader: pictures a second, decoded and augmented. The reference reads the same JPEG files with
+  torchvision and applies the same transforms of torchvision.transforms.v2.
 - Training step: `fit` of `vigil.learn.training.loop` with the section `train_detector` of
-  `params.yaml`, from the first batch of an epoch to its last, against a bare loop over batches in
-  memory that
-  does the same arithmetic: forward, backward, clipping, AdamW, schedule, moving average. A bare
-  epoch runs in front of each of ours, in one process.
-- Assignment: `match_anchors` of 64 pictures with 20 objects each to 14,400 anchors, against a
-  Python loop over the anchors, timed on some of them and taken in proportion.
-- Detection: one picture of 480x360 through `TrainedDetector`, whose norms are folded away and
-  whose weights are kept in the precision they run in, against the network as it was trained.
-- Evaluation: `measure_detections` of 2,000 pictures against pycocotools, both from tables in
-  memory; the numbers must be the same.
+  `params.yaml`, from the first batch of an epoch to its last. The reference is a bare loop over
+  batches in memory with the same arithmetic: forward, backward, clipping, AdamW, schedule, moving
+  average. A bare epoch runs before each epoch of ours, in one process.
+- Assignment: `match_anchors` of 64 pictures with 20 objects each to 14,400 anchors. The reference
+  is a Python loop over the anchors, which is timed on some of them and scaled up.
+- Detection: one picture of 480x360 through `TrainedDetector`, which folds norms and keeps weights
+  in the precision of the arithmetic. The reference is the network as it was trained.
+- Evaluation: `measure_detections` of 2,000 pictures. The reference is pycocotools. Both start from
+  tables in memory, and the numbers must be the same.
 
-Seen on a 2-core AMD EPYC VM with bfloat16 units, quiet: a step 424 ms and 420 ms (1.01x),
+Measured on a quiet 2-core AMD EPYC VM with bfloat16 units: a step 424 ms and 420 ms (1.01x),
 assignment 0.08 s and 47 s, evaluation 1.35 s and 6.60 s (5.2x).
 """
 
@@ -33,7 +32,7 @@ import cv2
 import numpy as np
 import pandas as pd
 import torch
-from measure import WORK, Row, median_ratio, shipped, side_by_side, tell
+from measure import WORK, Row, log, median_ratio, shipped, side_by_side
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 from torch import Tensor, nn
@@ -67,25 +66,25 @@ from vigil.settings.train_detector import TrainDetector
 NUM_PICTURES, SIZE_WH = 64, (480, 360)
 NUM_ROUNDS = 7
 STEP_TARGET, ASSIGNMENT_TARGET, EVALUATION_TARGET = 1.05, 50.0, 3.0
-NUM_LOOPED = 200  # of the anchors, whose loop would take minutes
+NUM_LOOPED = 200  # anchors that the reference loop is timed on; all of them would take minutes
 NUM_DETECTED = 40
 METRICS = ("map", "map_50", "map_75", "map_small", "map_medium", "map_large", "mar_100")
 
 
 def run() -> list[Row]:
-    told = shipped(TrainDetector)
+    settings = shipped(TrainDetector)
     truth = make_pictures(WORK / "pictures")
     return [
-        _loader(told, truth),
-        _step(told, truth),
+        _loader(settings, truth),
+        _step(settings, truth),
         _assignment(),
         _evaluation(),
-        *_detect(told),
+        *_detect(settings),
     ]
 
 
 def make_pictures(folder: Path) -> AnnotatedPictures:
-    """JPEG files in `loose/`, and the same in an archive beside it, with eight boxes each."""
+    """Writes JPEG files to `loose/` and the same files to an archive; each has eight boxes."""
     rng = np.random.default_rng(0)
     names = [f"{number:03d}.jpg" for number in range(NUM_PICTURES)]
     width, height = SIZE_WH
@@ -120,14 +119,14 @@ def make_pictures(folder: Path) -> AnnotatedPictures:
     )
 
 
-def _loader(told: TrainDetector, truth: AnnotatedPictures) -> Row:
-    tell(f"detector: loading {NUM_PICTURES} pictures")
-    change, batch_size = told.augmentation, told.fitting.batch_size
-    dataset = _dataset(told, truth)
+def _loader(settings: TrainDetector, truth: AnnotatedPictures) -> Row:
+    log(f"detector: loading {NUM_PICTURES} pictures")
+    change, batch_size = settings.augmentation, settings.fitting.batch_size
+    dataset = _dataset(settings, truth)
     loader = batches(dataset, batch_size, shuffle_seed=0)
     paths = [WORK / "pictures/loose" / name.split("/")[1] for name in dataset.ids]
-    own = {name: rows[CORNERS] for name, rows in truth.boxes.groupby("image")}
-    boxes = [torch.tensor(own[name].to_numpy(np.float32)) for name in dataset.ids]
+    rows_of_picture = {name: rows[CORNERS] for name, rows in truth.boxes.groupby("image")}
+    boxes = [torch.tensor(rows_of_picture[name].to_numpy(np.float32)) for name in dataset.ids]
 
     def ours() -> float:
         start = time.perf_counter()
@@ -139,7 +138,7 @@ def _loader(told: TrainDetector, truth: AnnotatedPictures) -> Row:
         start = time.perf_counter()
         pending: list[Tensor] = []
         for path, corners in zip(paths, boxes, strict=True):
-            # The scale is drawn as ours is, which torchvision's own transform cannot.
+            # The scale is drawn as in our augmentation; torchvision's transform cannot do that.
             scale = change.max_scale ** float(torch.empty(()).uniform_(-1, 1))
             transform = v2.Compose(
                 [
@@ -167,21 +166,21 @@ def _loader(told: TrainDetector, truth: AnnotatedPictures) -> Row:
                 pending.clear()
         return NUM_PICTURES / (time.perf_counter() - start)
 
-    own_rate, plain_rate = side_by_side([ours, plain], NUM_ROUNDS)
+    ours_rate, plain_rate = side_by_side([ours, plain], NUM_ROUNDS)
     return Row(
         "load and change pictures of 480x360, against a torchvision loop",
-        f"{statistics.median(own_rate):.0f}/s",
+        f"{statistics.median(ours_rate):.0f}/s",
         f"{statistics.median(plain_rate):.0f}/s",
-        median_ratio(own_rate, plain_rate),
+        median_ratio(ours_rate, plain_rate),
     )
 
 
-def _dataset(told: TrainDetector, truth: AnnotatedPictures) -> PictureDataset:
+def _dataset(settings: TrainDetector, truth: AnnotatedPictures) -> PictureDataset:
     return PictureDataset(
         WORK / "pictures",
         truth,
         input_size_wh=SIZE_WH,
-        augmentation=BoxAugmentation(told.augmentation, told.fitting.max_epochs),
+        augmentation=BoxAugmentation(settings.augmentation, settings.fitting.max_epochs),
     )
 
 
@@ -193,13 +192,13 @@ class Stored(DataLoader[Batch]):
 
 
 class Timed(DetectorTraining):
-    """Runs a bare epoch in front of each of its own, and times the batches of both."""
+    """Runs a bare epoch before each epoch, and times the batches of both."""
 
     bare_epoch: Callable[[], None]
 
     def __init__(self, *parts: Any, **named: Any) -> None:
         super().__init__(*parts, **named)
-        self.own_s: list[float] = []
+        self.ours_s: list[float] = []
         self.bare_s: list[float] = []
         self._start = 0.0
 
@@ -209,27 +208,27 @@ class Timed(DetectorTraining):
         self._start = time.perf_counter()
         self.bare_s.append(self._start - before)
 
-    def on_validation_epoch_start(self) -> None:  # comes after the epoch's last training batch
-        self.own_s.append(time.perf_counter() - self._start)
+    def on_validation_epoch_start(self) -> None:  # runs after the epoch's last training batch
+        self.ours_s.append(time.perf_counter() - self._start)
         super().on_validation_epoch_start()
 
 
-def _step(told: TrainDetector, truth: AnnotatedPictures) -> Row:
-    os.environ["VIGIL_DEVICE"] = "cpu"  # as the bare loop
+def _step(settings: TrainDetector, truth: AnnotatedPictures) -> Row:
+    os.environ["VIGIL_DEVICE"] = "cpu"  # as in the bare loop
     num_epochs = NUM_ROUNDS + 1
-    tell(f"detector: {num_epochs} epochs of 8 batches, bare and with Lightning in turn")
-    kept = list(batches(_dataset(told, truth), told.fitting.batch_size, shuffle_seed=0))
+    log(f"detector: {num_epochs} epochs of 8 batches, bare and with Lightning in turn")
+    kept = list(batches(_dataset(settings, truth), settings.fitting.batch_size, shuffle_seed=0))
     one = truth.select(list(truth.images.index[:1]))
     val_set = PictureDataset(WORK / "pictures", one, input_size_wh=SIZE_WH)
     enough = {"max_epochs": num_epochs, "patience_epochs": num_epochs}
-    told = told.model_copy(update={"fitting": told.fitting.model_copy(update=enough)})
+    settings = settings.model_copy(update={"fitting": settings.fitting.model_copy(update=enough)})
 
     def measure(_: pd.DataFrame) -> float:
         return 0.0
 
-    module = Timed(_build(told), told, val_set=val_set, measure=measure)
-    bare = DetectorTraining(_build(told), told, val_set=val_set, measure=measure)
-    module.bare_epoch = _bare_loop(told, bare, kept)
+    module = Timed(_build(settings), settings, val_set=val_set, measure=measure)
+    bare = DetectorTraining(_build(settings), settings, val_set=val_set, measure=measure)
+    module.bare_epoch = _bare_loop(settings, bare, kept)
     curves, state = WORK / "curves", WORK / "state"
     for left in (curves, state):
         shutil.rmtree(left, ignore_errors=True)
@@ -238,18 +237,18 @@ def _step(told: TrainDetector, truth: AnnotatedPictures) -> Row:
         module,
         Stored(kept),
         batches(val_set, 1, shuffle_seed=None),
-        told.fitting,
-        monitor=told.monitor,
-        mode=told.mode,
-        seed=told.seed,
+        settings.fitting,
+        monitor=settings.monitor,
+        mode=settings.mode,
+        seed=settings.seed,
     )
     with contextlib.redirect_stdout(io.StringIO()):
         fit(plan, branch="detector", fingerprint="benchmark", curves=curves)
-    own_s, bare_s = module.own_s[1:], module.bare_s[1:]  # the first pair is warm-up
-    ratio = median_ratio(own_s, bare_s)
+    ours_s, bare_s = module.ours_s[1:], module.bare_s[1:]  # the first pair is warm-up
+    ratio = median_ratio(ours_s, bare_s)
     return Row(
-        f"a training step of {told.fitting.batch_size} pictures, against a bare loop",
-        f"{1000 * statistics.median(own_s) / len(kept):.0f} ms",
+        f"a training step of {settings.fitting.batch_size} pictures, against a bare loop",
+        f"{1000 * statistics.median(ours_s) / len(kept):.0f} ms",
         f"{1000 * statistics.median(bare_s) / len(kept):.0f} ms",
         ratio,
         f"<= {STEP_TARGET:.2f}x",
@@ -258,22 +257,22 @@ def _step(told: TrainDetector, truth: AnnotatedPictures) -> Row:
 
 
 def _bare_loop(
-    told: TrainDetector, bare: DetectorTraining, kept: list[Batch]
+    settings: TrainDetector, bare: DetectorTraining, kept: list[Batch]
 ) -> Callable[[], None]:
     network, average = bare.network.train(), bare.average
-    num_steps = told.fitting.max_epochs * len(kept)
+    num_steps = settings.fitting.max_epochs * len(kept)
     (optimiser,), (schedule,) = configure(
-        told.optimisation,
+        settings.optimisation,
         network.parameters(),
         num_steps,
-        monitor=told.monitor,
-        mode=told.mode,
+        monitor=settings.monitor,
+        mode=settings.mode,
     )
-    own = dict(average.state_dict()) if average else {}
-    floats = [name for name, tensor in own.items() if tensor.is_floating_point()]
+    average_state = dict(average.state_dict()) if average else {}
+    floats = [name for name, tensor in average_state.items() if tensor.is_floating_point()]
 
-    precision = choose_precision(told.fitting.precision, choose_device())
-    clip = told.fitting.gradient_clip
+    precision = choose_precision(settings.fitting.precision, choose_device())
+    clip = settings.fitting.gradient_clip
 
     def epoch() -> None:
         for pictures, truth in kept:
@@ -286,52 +285,52 @@ def _bare_loop(
                 nn.utils.clip_grad_norm_(network.parameters(), clip)
             optimiser.step()
             schedule["scheduler"].step()
-            if own:
+            if average_state:
                 new = network.state_dict()
                 with torch.no_grad():
                     torch._foreach_lerp_(
-                        [own[name] for name in floats],
+                        [average_state[name] for name in floats],
                         [new[name] for name in floats],
-                        1 - told.ema_decay,
+                        1 - settings.ema_decay,
                     )
 
     return epoch
 
 
-def _build(told: TrainDetector) -> Detector:
+def _build(settings: TrainDetector) -> Detector:
     torch.manual_seed(0)
-    return build_detector("grid", _configs(told)["grid"])
+    return build_detector("grid", _configs(settings)["grid"])
 
 
-def _configs(told: TrainDetector) -> dict[str, dict[str, Any]]:
-    """What detectors are built from, by architecture."""
-    own = {
-        "features": told.features.model_dump(exclude={"strides"}),
-        "loss": told.loss.model_dump(),
+def _configs(settings: TrainDetector) -> dict[str, dict[str, Any]]:
+    """The configurations that detectors are built from, by architecture."""
+    shared = {
+        "features": settings.features.model_dump(exclude={"strides"}),
+        "loss": settings.loss.model_dump(),
         "num_classes": 1,
-        "strides": told.features.strides,
+        "strides": settings.features.strides,
     }
-    anchor = told.anchor.model_dump(mode="json", exclude={"num_sizes"})
+    anchor = settings.anchor.model_dump(mode="json", exclude={"num_sizes"})
     of_torchvision: dict[str, Any] = {"num_classes": 1, "input_size_wh": SIZE_WH}
     return {
-        "grid": own | told.grid.model_dump(),
-        "anchor": own | anchor | {"sizes_px": [24.0, 48.0, 96.0]},
-        "yolox_nano": {"loss": told.loss.model_dump(), "num_classes": 1},
+        "grid": shared | settings.grid.model_dump(),
+        "anchor": shared | anchor | {"sizes_px": [24.0, 48.0, 96.0]},
+        "yolox_nano": {"loss": settings.loss.model_dump(), "num_classes": 1},
         "ssdlite320_mobilenet_v3_large": of_torchvision,
         "fasterrcnn_mobilenet_v3_large_320_fpn": of_torchvision,
     }
 
 
-def _detect(told: TrainDetector) -> list[Row]:
-    """One picture after another through each architecture, weights random."""
+def _detect(settings: TrainDetector) -> list[Row]:
+    """Times pictures one by one through each architecture, with random weights."""
     prepare_torch()
-    tell(f"detector: {NUM_DETECTED} pictures one by one through five architectures")
+    log(f"detector: {NUM_DETECTED} pictures one by one through five architectures")
     rng = np.random.default_rng(0)
     picture = rng.integers(0, 255, (SIZE_WH[1], SIZE_WH[0], 3), dtype=np.uint8)
     batch = torch.from_numpy(picture.transpose(2, 0, 1).copy())[None]
-    precision = told.fitting.precision
+    precision = settings.fitting.precision
     rows = []
-    for architecture, config in _configs(told).items():
+    for architecture, config in _configs(settings).items():
         torch.manual_seed(0)
         network = build_detector(architecture, config)
         weights, card = WORK / "detector.safetensors", WORK / "detector.json"
@@ -352,20 +351,20 @@ def _detect(told: TrainDetector) -> list[Row]:
             detect(network, batch, DEFAULT, precision)
             return time.perf_counter() - start
 
-        own_s, plain_s = side_by_side([ours, plain], NUM_DETECTED)
+        ours_s, plain_s = side_by_side([ours, plain], NUM_DETECTED)
         rows.append(
             Row(
                 f"detect in one picture, {architecture}, against the network as it was trained",
-                f"{1000 * statistics.median(own_s):.1f} ms",
+                f"{1000 * statistics.median(ours_s):.1f} ms",
                 f"{1000 * statistics.median(plain_s):.1f} ms",
-                median_ratio(own_s, plain_s),
+                median_ratio(ours_s, plain_s),
             )
         )
     return rows
 
 
 def _assignment() -> Row:
-    tell("detector: assigning 64 pictures x 20 objects to 14,400 anchors")
+    log("detector: assigning 64 pictures x 20 objects to 14,400 anchors")
     shapes = anchor_shapes([24.0, 48.0, 96.0], [0.5, 1.0, 2.0])
     anchors = place_anchors(shapes, (40, 40), 8)
     rng = np.random.default_rng(0)
@@ -389,11 +388,11 @@ def _assignment() -> Row:
             best if overlaps[best] >= 0.5 else -1 if overlaps[best] < 0.4 else -2
         return (time.perf_counter() - start) / NUM_LOOPED * len(anchors) * len(boxes)
 
-    own_s, looped_s = side_by_side([ours, looped], NUM_ROUNDS)
-    ratio = median_ratio(looped_s, own_s)
+    ours_s, looped_s = side_by_side([ours, looped], NUM_ROUNDS)
+    ratio = median_ratio(looped_s, ours_s)
     return Row(
         "assign targets: 64 pictures x 14,400 anchors x 20 objects, against a loop over anchors",
-        f"{statistics.median(own_s):.2f} s",
+        f"{statistics.median(ours_s):.2f} s",
         f"{statistics.median(looped_s):.0f} s",
         ratio,
         f">= {ASSIGNMENT_TARGET:.0f}x",
@@ -402,30 +401,30 @@ def _assignment() -> Row:
 
 
 def _evaluation() -> Row:
-    tell("detector: measuring 2,000 pictures")
-    truth, found = _made_up(2000)
+    log("detector: measuring 2,000 pictures")
+    truth, detections = _random_set(2000)
     results: list[dict[str, float]] = [{}, {}]
 
     def ours() -> float:
         start = time.perf_counter()
-        measured = measure_detections(truth, found, decimals=None)
+        measured = measure_detections(truth, detections, decimals=None)
         results[0] = {name: measured[name] for name in METRICS}
         return time.perf_counter() - start
 
     def plain() -> float:
         start = time.perf_counter()
         with contextlib.redirect_stdout(io.StringIO()):
-            results[1] = _pycocotools(truth, found)
+            results[1] = _pycocotools(truth, detections)
         return time.perf_counter() - start
 
-    own_s, plain_s = side_by_side([ours, plain], 3)
+    ours_s, plain_s = side_by_side([ours, plain], 3)
     for name in METRICS:
         if abs(results[0][name] - results[1][name]) > 1e-6:
             raise AssertionError(f"{name}: {results[0][name]} against {results[1][name]}")
-    ratio = median_ratio(plain_s, own_s)
+    ratio = median_ratio(plain_s, ours_s)
     return Row(
         "measure detections in 2,000 pictures, against pycocotools (same numbers)",
-        f"{statistics.median(own_s):.2f} s",
+        f"{statistics.median(ours_s):.2f} s",
         f"{statistics.median(plain_s):.2f} s",
         ratio,
         f">= {EVALUATION_TARGET:.0f}x",
@@ -433,8 +432,8 @@ def _evaluation() -> Row:
     )
 
 
-def _made_up(num_pictures: int) -> tuple[AnnotatedPictures, pd.DataFrame]:
-    """Ten objects of three classes a picture, and 50 detections, a good part of them close."""
+def _random_set(num_pictures: int) -> tuple[AnnotatedPictures, pd.DataFrame]:
+    """Pictures with ten objects of three classes and 50 detections each, many of them close."""
     rng = np.random.default_rng(0)
     names = [f"{number:05d}.jpg" for number in range(num_pictures)]
     num = 10 * num_pictures
@@ -448,15 +447,17 @@ def _made_up(num_pictures: int) -> tuple[AnnotatedPictures, pd.DataFrame]:
     truth = AnnotatedPictures.of(
         images, boxes.assign(is_crowd=False, is_difficult=False), ("car", "human", "sign")
     )
-    found = pd.concat([boxes] * 5, ignore_index=True)
-    found[CORNERS] += rng.normal(0, 6, (len(found), 4))
-    found[["x2", "y2"]] = np.maximum(found[["x2", "y2"]], found[["x1", "y1"]].to_numpy() + 1)
-    found["score"] = rng.uniform(0, 1, len(found)).round(6)
-    found = found.sort_values(["image", "score"], ascending=[True, False], kind="stable")
-    return truth, found[list(DETECTION_COLUMNS)].reset_index(drop=True)
+    detections = pd.concat([boxes] * 5, ignore_index=True)
+    detections[CORNERS] += rng.normal(0, 6, (len(detections), 4))
+    detections[["x2", "y2"]] = np.maximum(
+        detections[["x2", "y2"]], detections[["x1", "y1"]].to_numpy() + 1
+    )
+    detections["score"] = rng.uniform(0, 1, len(detections)).round(6)
+    detections = detections.sort_values(["image", "score"], ascending=[True, False], kind="stable")
+    return truth, detections[list(DETECTION_COLUMNS)].reset_index(drop=True)
 
 
-def _pycocotools(truth: AnnotatedPictures, found: pd.DataFrame) -> dict[str, float]:
+def _pycocotools(truth: AnnotatedPictures, detections: pd.DataFrame) -> dict[str, float]:
     numbers = {name: number for number, name in enumerate(truth.images.index, start=1)}
     classes = {name: number for number, name in enumerate(truth.classes, start=1)}
 
@@ -479,7 +480,7 @@ def _pycocotools(truth: AnnotatedPictures, found: pd.DataFrame) -> dict[str, flo
         ],
     }
     real.createIndex()
-    scored = zip(columns(found), found["score"].tolist(), strict=True)
+    scored = zip(columns(detections), detections["score"].tolist(), strict=True)
     run = COCOeval(real, real.loadRes([{**row, "score": s} for row, s in scored]), "bbox")
     run.evaluate()
     run.accumulate()

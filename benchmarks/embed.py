@@ -1,17 +1,18 @@
-"""Clips a second of `embed_clips`, what stored embeddings save, and what one more clip costs.
+"""Clips a second of `embed_clips`, time saved by stored embeddings, and time for one more clip.
 
-The plain way embeds one clip at a time in 32 bits and torch's default memory format: it decodes all
-frames with PyAV, takes those it needs, resizes them, and runs the network. Ours is the embedder of
-`embed_clips` with `precision: bf16-true` and `channels_last: true`: decoding ahead, converting the
-frames it takes alone, in batches; what the stage remembers is written too, into an empty folder.
-Networks are of real size, their weights random; clips are those of the demo's size: 320x240, 40
-frames. CPUs without bfloat16 units gain less or nothing.
+The reference embeds one clip at a time in 32 bits and torch's default memory format. It decodes all
+frames with PyAV, selects the frames it needs, resizes them, and runs the network. Ours is the
+embedder of `embed_clips` with `precision: bf16-true` and `channels_last: true`. It decodes ahead,
+converts only the selected frames, and works in batches. It also writes the stage's cache, into an
+empty folder. Networks have their real size and random weights. Clips have the size of the demo's:
+320x240, 40 frames. CPUs without bfloat16 units gain less or nothing.
 
-Seen on a quiet 2-core AMD EPYC VM with them: r2plus1d_18 13.0 and 4.2 clips/s (3.19x), slowfast_r50
-3.5 and 1.3 (2.59x), the fit 15.9 s and 425 s (26.8x), one clip more 1.9 s as one alone.
+Measured on a quiet 2-core AMD EPYC VM with such units: r2plus1d_18 13.0 and 4.2 clips/s (3.19x),
+slowfast_r50 3.5 and 1.3 (2.59x), the fit 15.9 s and 425 s (26.8x), one clip more 1.9 s, as long as
+one clip alone.
 
-A fit of 30 epochs on stored embeddings is held against the same fit with the clips embedded anew in
-each epoch; the latter's time is that of one pass over the clips, measured, times 30, plus the fit.
+A fit of 30 epochs on stored embeddings is compared with a fit that embeds the clips again in each
+epoch. The time of the latter is 30 times the measured time of a pass over the clips, plus the fit.
 """
 
 import os
@@ -30,7 +31,7 @@ import numpy as np
 import pandas as pd
 import torch
 import yaml
-from measure import PROJECT, WORK, Row, median_ratio, shipped, side_by_side, tell
+from measure import PROJECT, WORK, Row, log, median_ratio, shipped, side_by_side
 
 from vigil.domain.clips.embeddings import Vectors
 from vigil.domain.clips.windows import WINDOW_DTYPES, WINDOWS_NAME
@@ -62,13 +63,13 @@ NUM_BEFORE = 40
 def run() -> list[Row]:
     paths = make_clips(WORK / "clips", NUM_BEFORE + 1)
     rows = [_speed(name, paths[:NUM_CLIPS], NUM_ROUNDS) for name in MEASURED]
-    # The others once, on few clips: that they run at their real size, and how wide they are.
+    # The other networks run once, on few clips, to check that they run, and their width.
     rows += [_speed(name, paths[:NUM_CLIPS_SEEN], 1) for name in BACKBONES if name not in MEASURED]
     return [*rows, _fit(paths[:NUM_CLIPS]), _one_more(paths)]
 
 
 def make_clips(folder: Path, num: int) -> list[Path]:
-    """Clips of a square that crosses a textured ground, H.264."""
+    """Writes H.264 clips of a square that moves across a textured ground."""
     folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / f"{number:03d}.mp4" for number in range(num)]
     for number, path in enumerate(paths):
@@ -89,12 +90,12 @@ def make_clips(folder: Path, num: int) -> list[Path]:
 
 
 def _embedder(name: NetworkName, *, plain: bool) -> NetworkEmbedder:
-    told = shipped(EmbedClips)
+    settings = shipped(EmbedClips)
     fast = {"precision": "bf16-true", "channels_last": True}
     slow = {"precision": "32-true", "channels_last": False, "batch_size": 1}
-    network = told.network.model_copy(update=slow if plain else fast)
-    own = {"backbone": name, "weights": "none", "network": network}
-    return NetworkEmbedder(told.model_copy(update=own), Fraction(25))
+    network = settings.network.model_copy(update=slow if plain else fast)
+    changes = {"backbone": name, "weights": "none", "network": network}
+    return NetworkEmbedder(settings.model_copy(update=changes), Fraction(25))
 
 
 def _plainly(model: Backbone, paths: list[Path]) -> None:
@@ -115,7 +116,7 @@ def _clips_a_second(embed: Callable[[], object], num_clips: int) -> float:
 
 
 def _in_stage(embedder: NetworkEmbedder, paths: list[Path]) -> int:
-    """What the stage does between its imports and its table; returns the vectors' width."""
+    """Does the work of the stage without its imports and its table; returns the vectors' width."""
     state = WORK / "embed_state"
     shutil.rmtree(state, ignore_errors=True)
     os.environ["VIGIL_STATE_DIR"] = str(state)
@@ -123,14 +124,14 @@ def _in_stage(embedder: NetworkEmbedder, paths: list[Path]) -> int:
 
 
 def _windows(paths: list[Path]) -> pd.DataFrame:
-    """Each clip as one window, as `import_clips` lists them."""
+    """A table with each clip as one window, as `import_clips` lists them."""
     names, digests = [path.name for path in paths], [file_digest(path) for path in paths]
     table = pd.DataFrame({"video": names, "digest": digests})
     return table.assign(**WHOLE._asdict())[list(WINDOW_DTYPES)]
 
 
 def _speed(name: NetworkName, paths: list[Path], num_rounds: int) -> Row:
-    tell(f"embed: {num_rounds} rounds of {len(paths)} clips with {name}")
+    log(f"embed: {num_rounds} rounds of {len(paths)} clips with {name}")
     ours, plain = _embedder(name, plain=False), _embedder(name, plain=True)
     speeds, reference = side_by_side(
         [
@@ -155,17 +156,17 @@ def _speed(name: NetworkName, paths: list[Path], num_rounds: int) -> Row:
 
 
 def _fit_epochs(vectors: Vectors) -> None:
-    """Thirty epochs as `fit_autoencoder` runs them: validation, checkpoints, curves."""
+    """Runs 30 epochs as `fit_autoencoder` does, with validation, checkpoints and curves."""
     curves = WORK / "fit_curves"
     shutil.rmtree(curves, ignore_errors=True)
     model = Autoencoder(width=vectors.shape[1], hidden=[128, 32], dropout=0.1, error="sum")
-    rows, told = np.arange(len(vectors)), shipped(FitAutoencoder)
+    rows, settings = np.arange(len(vectors)), shipped(FitAutoencoder)
     enough = {"max_epochs": NUM_EPOCHS, "patience_epochs": NUM_EPOCHS, "precision": "32-true"}
     plan = Plan(
-        AutoencoderTraining(model, told.optimisation),
+        AutoencoderTraining(model, settings.optimisation),
         batches(vectors, rows, 16, shuffle_seed=0),
         batches(vectors, rows[:32], 16, shuffle_seed=None),
-        told.fitting.model_copy(update=enough),
+        settings.fitting.model_copy(update=enough),
         monitor=MONITOR,
         mode="min",
         seed=0,
@@ -175,15 +176,15 @@ def _fit_epochs(vectors: Vectors) -> None:
 
 
 def _fit(paths: list[Path]) -> Row:
-    tell(f"fit: {NUM_EPOCHS} epochs of {NUM_STORED} clips, embedded once and in each epoch")
+    log(f"fit: {NUM_EPOCHS} epochs of {NUM_STORED} clips, embedded once and in each epoch")
     embedder = _embedder("r2plus1d_18", plain=False)
     videos = [(path, [WHOLE]) for path in paths]
     list(embedder.embed(videos[:4]))
     start = time.perf_counter()
-    made = np.concatenate(list(embedder.embed(videos)))
+    embedded = np.concatenate(list(embedder.embed(videos)))
     one_pass_s = (time.perf_counter() - start) / len(paths) * NUM_STORED
     rng = np.random.default_rng(0)
-    many = np.tile(made, (NUM_STORED // len(made), 1))
+    many = np.tile(embedded, (NUM_STORED // len(embedded), 1))
     vectors = (many + 0.01 * rng.standard_normal(many.shape)).astype(np.float32)
     start = time.perf_counter()
     _fit_epochs(vectors)
@@ -201,8 +202,8 @@ def _fit(paths: list[Path]) -> Row:
 
 
 def _one_more(paths: list[Path]) -> Row:
-    """The stage itself, as DVC runs it: 41 clips of which 40 are remembered, against one alone."""
-    tell(f"embed: one clip added to {NUM_BEFORE}")
+    """Times the stage as DVC runs it: 41 clips of which 40 are in the cache, against one clip."""
+    log(f"embed: one clip added to {NUM_BEFORE}")
     folder = WORK / "one_more"
     shutil.rmtree(folder, ignore_errors=True)
     (folder / "clips").mkdir(parents=True)
@@ -212,8 +213,8 @@ def _one_more(paths: list[Path]) -> Row:
         shutil.copy(path, folder / "clips")
     state = folder / "state"
 
-    def embed(own: list[Path]) -> float:
-        write_csv(_windows(own), folder / WINDOWS_NAME)
+    def embed(chosen: list[Path]) -> float:
+        write_csv(_windows(chosen), folder / WINDOWS_NAME)
         start = time.perf_counter()
         subprocess.run(
             [sys.executable, str(PROJECT / "stages" / "embed_clips.py"), "--clips", "clips",

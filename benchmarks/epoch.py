@@ -1,17 +1,17 @@
 """A training epoch of the crop transformer, against a bare torch loop on tensors in memory.
 
 Ours is `fit` of `vigil.learn.training.loop` with the `train_classifier` section of `params.yaml`,
-from the start of one epoch to that of the next: loading, 32 batches of training, validation, curves
-and the checkpoint. The bare loop trains and validates a model of the same architecture with the
-same batch size, precision, optimiser, schedule, clipping and augmentation, and does nothing else;
-it is not made deterministic, as ours is. It runs an epoch in front of each epoch of ours, within
-the same process, so both meet the same machine; the first pair is warm-up. Where others use the
-machine too, more threads than free cores drown the ratio in waiting: `VIGIL_THREADS=1` then tells
-more.
+from the start of one epoch to the start of the next: loading, 32 training batches, validation,
+curves and the checkpoint. The bare loop trains and validates a model of the same architecture with
+the same batch size, precision, optimiser, schedule, clipping and augmentation, and does nothing
+else. Ours is deterministic, the bare loop is not. The bare loop runs an epoch before each epoch of
+ours, in the same process, so that both run under the same conditions. The first pair is warm-up. If
+other programs run and there are more threads than free cores, waiting dominates the ratio. Then use
+`VIGIL_THREADS=1`.
 
-Seen on a quiet 2-core AMD EPYC VM without a GPU: 1.08x (pairs from 0.92 to 1.11), which misses the
-target of 1.05x; a profile shows about 3 % of it in Lightning and the checkpoint. Busy with other
-work, on one thread: 11.3 s and 10.6 s, 1.04x.
+Measured on a quiet 2-core AMD EPYC VM without a GPU: 1.08x (pairs from 0.92 to 1.11), which misses
+the target of 1.05x. A profile shows about 3 % of the time in Lightning and the checkpoint. On one
+thread of a busy machine: 11.3 s and 10.6 s, 1.04x.
 """
 
 import contextlib
@@ -24,7 +24,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from measure import WORK, Row, median_ratio, shipped, tell
+from measure import WORK, Row, log, median_ratio, shipped
 from samples import SHAPE, make_samples
 from torch import Tensor, nn
 from torch.nn import functional
@@ -45,19 +45,19 @@ PRECISIONS = {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16, "32-true"
 
 
 class Timed(ClassifierTraining):
-    """Runs a bare epoch in front of each of its own, and times both."""
+    """Runs a bare epoch before each epoch, and times both."""
 
     def __init__(self, *parts: Any, bare_epoch: Callable[[], None]) -> None:
         super().__init__(*parts)
         self._bare_epoch = bare_epoch
         self._start: float | None = None
-        self.own_s: list[float] = []
+        self.ours_s: list[float] = []
         self.bare_s: list[float] = []
 
     def on_train_epoch_start(self) -> None:
         now = time.perf_counter()
         if self._start is not None:
-            self.own_s.append(now - self._start)
+            self.ours_s.append(now - self._start)
         before = time.perf_counter()
         torch.use_deterministic_algorithms(False)
         self._bare_epoch()
@@ -68,35 +68,35 @@ class Timed(ClassifierTraining):
 
 def run() -> list[Row]:
     folder, ids, _ = make_samples()
-    num_epochs = NUM_PAIRS + 2  # the first is warm-up, the last has no next one to end at
-    told = shipped(TrainClassifier)
+    num_epochs = NUM_PAIRS + 2  # the first is warm-up; the last has no next epoch that ends it
+    settings = shipped(TrainClassifier)
     enough = {"max_epochs": num_epochs, "patience_epochs": num_epochs}
-    told = told.model_copy(update={"fitting": told.fitting.model_copy(update=enough)})
+    settings = settings.model_copy(update={"fitting": settings.fitting.model_copy(update=enough)})
     train_set = CropDataset(folder, ids[:NUM_TRAIN])
     val_set = CropDataset(folder, ids[NUM_TRAIN : NUM_TRAIN + NUM_VAL])
-    module = Timed(_build(told), told, bare_epoch=_bare_loop(told, train_set, val_set))
-    tell(f"epoch: {num_epochs} epochs of {NUM_TRAIN} samples, bare and with Lightning in turn")
+    module = Timed(_build(settings), settings, bare_epoch=_bare_loop(settings, train_set, val_set))
+    log(f"epoch: {num_epochs} epochs of {NUM_TRAIN} samples, bare and with Lightning in turn")
     curves, state = WORK / "curves", WORK / "state"
     for left in (curves, state):
         shutil.rmtree(left, ignore_errors=True)
     os.environ["VIGIL_STATE_DIR"] = str(state)
     plan = Plan(
         module,
-        batches(train_set, told.fitting.batch_size, shuffle_seed=told.seed),
-        batches(val_set, told.fitting.batch_size, shuffle_seed=None),
-        told.fitting,
+        batches(train_set, settings.fitting.batch_size, shuffle_seed=settings.seed),
+        batches(val_set, settings.fitting.batch_size, shuffle_seed=None),
+        settings.fitting,
         monitor=MONITOR,
         mode="min",
-        seed=told.seed,
+        seed=settings.seed,
     )
     with contextlib.redirect_stdout(io.StringIO()):
         fit(plan, branch="classifier", fingerprint="benchmark", curves=curves)
-    own_s, bare_s = module.own_s[1:], module.bare_s[1 : len(module.own_s)]
-    ratio = median_ratio(own_s, bare_s)
+    ours_s, bare_s = module.ours_s[1:], module.bare_s[1 : len(module.ours_s)]
+    ratio = median_ratio(ours_s, bare_s)
     return [
         Row(
             f"train an epoch of {NUM_TRAIN} samples, against a bare loop",
-            f"{statistics.median(own_s):.2f} s",
+            f"{statistics.median(ours_s):.2f} s",
             f"{statistics.median(bare_s):.2f} s",
             ratio,
             f"<= {TARGET:.2f}x",
@@ -105,25 +105,25 @@ def run() -> list[Row]:
     ]
 
 
-def _build(told: TrainClassifier) -> nn.Module:
+def _build(settings: TrainClassifier) -> nn.Module:
     shape = {"num_frames": SHAPE[0], "size_px": SHAPE[1]}
-    return build_classifier(told.architecture, {**shape, **told.network.model_dump()})
+    return build_classifier(settings.architecture, {**shape, **settings.network.model_dump()})
 
 
 def _bare_loop(
-    told: TrainClassifier, train_set: CropDataset, val_set: CropDataset
+    settings: TrainClassifier, train_set: CropDataset, val_set: CropDataset
 ) -> Callable[[], None]:
     device = choose_device()
-    model, augmentation = _build(told).to(device), CropAugmentation(told.augmentation)
-    batch_size, clip = told.fitting.batch_size, told.fitting.gradient_clip
+    model, augmentation = _build(settings).to(device), CropAugmentation(settings.augmentation)
+    batch_size, clip = settings.fitting.batch_size, settings.fitting.gradient_clip
     train, targets = (part.to(device) for part in train_set.__getitems__(range(NUM_TRAIN)))
     val, val_targets = (part.to(device) for part in val_set.__getitems__(range(NUM_VAL)))
-    num_steps = told.fitting.max_epochs * -(-NUM_TRAIN // batch_size)
+    num_steps = settings.fitting.max_epochs * -(-NUM_TRAIN // batch_size)
     (optimiser,), (schedule,) = configure(
-        told.optimisation, model.parameters(), num_steps, monitor=MONITOR, mode="min"
+        settings.optimisation, model.parameters(), num_steps, monitor=MONITOR, mode="min"
     )
-    dtype = PRECISIONS[choose_precision(told.fitting.precision, device)]
-    smoothing = told.label_smoothing
+    dtype = PRECISIONS[choose_precision(settings.fitting.precision, device)]
+    smoothing = settings.label_smoothing
 
     def loss_of(crops: Tensor, targets: Tensor) -> Tensor:
         if model.training:

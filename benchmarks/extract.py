@@ -1,12 +1,12 @@
-"""Frames a second out of a 720p H.264 video, against ffmpeg writing JPEGs.
+"""Frames a second that are extracted from a 720p H.264 video, against ffmpeg.
 
-Both are whole processes, timed from start to end; a second row leaves out the time that ours takes
-to start Python and import OpenCV and PyAV (ffmpeg's own start, about 0.05 s, stays in). JPEGs of a
-higher quality are more work, so there is a row at the quality that gives as many bytes as ffmpeg's.
-Both store 4:2:0 chroma; ours go to one archive, ffmpeg's to a file each.
+Both run as whole processes, timed from start to end. A second row excludes the time in which ours
+starts Python and imports OpenCV and PyAV, but not the start of ffmpeg (about 0.05 s). JPEGs of a
+higher quality need more work, so one row uses the quality whose files are as large as ffmpeg's.
+Both store 4:2:0 chroma. Ours writes one archive, ffmpeg one file for each frame.
 
-Seen on a busy 2-core AMD EPYC VM without a GPU, ffmpeg 5.1: 157 frames/s at
-quality 95 (384 kB a frame), 161 at quality 90 (253 kB), ffmpeg -q:v 2 71 (248 kB): 2.28x and 1.94x.
+Measured on a busy 2-core AMD EPYC VM without a GPU, ffmpeg 5.1: 157 frames/s at quality 95 (384 kB
+a frame), 161 at quality 90 (253 kB), ffmpeg -q:v 2 71 (248 kB): 2.28x and 1.94x.
 """
 
 import shutil
@@ -19,7 +19,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from measure import WORK, Row, median_ratio, shipped, side_by_side, tell
+from measure import WORK, Row, log, median_ratio, shipped, side_by_side
 from walkers import write_video
 
 from vigil.settings.extract_frames import ExtractFrames
@@ -40,7 +40,7 @@ print(time.perf_counter() - start)
 
 
 class Ours:
-    """Runs our extraction; keeps its time without the start of Python for each run."""
+    """Runs our extraction; stores the time of each run without the start of Python."""
 
     def __init__(self, video: Path, quality: int) -> None:
         self.archive = WORK / f"ours_{quality}.zip"
@@ -62,7 +62,7 @@ class Ours:
 
 
 class FFmpeg:
-    """Runs ffmpeg at its finest usual quality."""
+    """Runs ffmpeg at its highest usual quality."""
 
     def __init__(self, video: Path) -> None:
         self.folder = WORK / "ffmpeg"
@@ -83,7 +83,7 @@ class FFmpeg:
 
 def run() -> list[Row]:
     video = WORK / "surveillance_720p.mp4"
-    tell(f"extract: {NUM_FRAMES} frames of 720p, made once")
+    log(f"extract: {NUM_FRAMES} frames of 720p, made once")
     write_video(video, NUM_FRAMES, SIZE_WH, BIT_RATE)
     quality = shipped(ExtractFrames).jpeg_quality
     if shutil.which("ffmpeg") is None:
@@ -95,7 +95,7 @@ def run() -> list[Row]:
     ffmpeg()
     alike = _quality_of_size(video, ffmpeg.mean_bytes())
     runs = {quality: Ours(video, quality)} | {alike: Ours(video, alike)}
-    tell(f"extract: {NUM_ROUNDS} rounds at the qualities {list(runs)}, against ffmpeg -q:v 2")
+    log(f"extract: {NUM_ROUNDS} rounds at the qualities {list(runs)}, against ffmpeg -q:v 2")
     *ours_s, reference_s = side_by_side([*runs.values(), ffmpeg], NUM_ROUNDS)
     reference = f"{NUM_FRAMES / statistics.median(reference_s):.0f}/s"
     reference += f" at {ffmpeg.mean_bytes() / 1000:.0f} kB"
@@ -122,7 +122,7 @@ def run() -> list[Row]:
 
 
 def _quality_of_size(video: Path, mean_bytes: float) -> int:
-    """The quality whose JPEGs come closest to a mean size, over some frames."""
+    """The quality whose JPEGs have a mean size closest to `mean_bytes`, over some frames."""
     capture = cv2.VideoCapture(str(video))
     pictures = [capture.read()[1] for _ in range(NUM_COMPARED)]
 

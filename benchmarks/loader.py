@@ -1,11 +1,11 @@
 """Samples a second of the data loader: shuffled batches of 64 of 8,306 samples of 10x50x50.
 
-Beside it the same samples as one pickle each, 4,153 of either class, through torch's `DataLoader`
-without workers (as ours) and with one worker process for each core. Each run is one epoch, the
-files being in the system's cache; starting workers is left out.
+The reference has the same samples as one pickle each, 4,153 of each class, and loads them through
+torch's `DataLoader`, without workers (as ours) and with one worker process for each core. Each run
+is one epoch, and the files are in the system's cache. The start of workers is not timed.
 
-Seen on a 2-core AMD EPYC VM without a GPU, busy with other work: 310,000 samples/s; pickles 44,000
-without workers and 15,000 with two.
+Measured on a busy 2-core AMD EPYC VM without a GPU: 310,000 samples/s; pickles 44,000 without
+workers and 15,000 with two.
 """
 
 import os
@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from measure import Row, median_ratio, side_by_side, tell
+from measure import Row, log, median_ratio, side_by_side
 from samples import make_samples
 from torch.utils.data import DataLoader, Dataset
 
@@ -62,7 +62,7 @@ def run() -> list[Row]:
         persistent_workers=True,
     )
     loaders = [batches(CropDataset(arrays, ids), BATCH_SIZE, shuffle_seed=0), plain, workers]
-    tell(f"loader: {NUM_ROUNDS} rounds of {len(ids)} samples")
+    log(f"loader: {NUM_ROUNDS} rounds of {len(ids)} samples")
     ours, *references = side_by_side(
         [partial(_speed, loader, len(ids)) for loader in loaders], NUM_ROUNDS
     )

@@ -1,6 +1,7 @@
-"""Does an item cost the same where there are many: 5,000 videos, 50,000 clips?
+"""Measures whether one item costs the same in a large data set: 5,000 videos, 50,000 clips.
 
-What lists, checks and splits them, on files of a few bytes, at a tenth of that and at all of it.
+Times the code that lists, checks and splits them, on files of a few bytes, for a tenth of the items
+and for all items.
 """
 
 import json
@@ -12,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from measure import PROJECT, WORK, Row, tell
+from measure import PROJECT, WORK, Row, log
 
 from vigil.domain.clip_formats.folders import list_clips
 from vigil.domain.label_studio.names import match_videos
@@ -27,7 +28,7 @@ from vigil.settings.split import Split
 NUM_CLIPS, NUM_VIDEOS = 50_000, 5_000
 NUM_CLASSES, CLIPS_PER_SOURCE, SAMPLES_PER_VIDEO = 20, 5, 20
 MOST_RATIO = 2.0
-ENOUGH_S = 30.0  # of runs of one kind
+ENOUGH_S = 30.0  # total time of the runs of one kind
 
 Run = Callable[[], object]
 
@@ -42,7 +43,7 @@ def run() -> list[Row]:
         ("a video: task read", _read, NUM_VIDEOS),
         ("a video: task matched", _match, NUM_VIDEOS),
     ):
-        tell(f"many: {what}, {number // 10} and {number}")
+        log(f"many: {what}, {number // 10} and {number}")
         few_us, few_kb = _cost(make(number // 10), number // 10)
         many_us, many_kb = _cost(make(number), number)
         ratio = max(many_us / few_us, many_kb / max(few_kb, 0.1))
@@ -60,7 +61,7 @@ def run() -> list[Row]:
 
 
 def _cost(work: Run, number: int) -> tuple[float, float]:
-    """For each item: microseconds of the processor, the least of three, and most KB of memory."""
+    """Processor time of an item (in microseconds, the least of three) and its peak memory in KB."""
     seconds: list[float] = []
     while len(seconds) < 3 and sum(seconds) < ENOUGH_S:
         start = time.process_time()

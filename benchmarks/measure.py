@@ -1,4 +1,4 @@
-"""What the benchmarks share: rows of the table, runs side by side, memory of a process."""
+"""Code that the benchmarks share: rows of the table, alternating runs, memory of a process."""
 
 import statistics
 import subprocess
@@ -34,15 +34,15 @@ def shipped(kind: type[S]) -> S:
     return parse_section(kind, read_params(PROJECT / "params.yaml"), kind.section)
 
 
-def tell(message: str) -> None:
-    """Says on stderr what takes time; the table alone goes to stdout."""
+def log(message: str) -> None:
+    """Prints progress to stderr; stdout is only for the table."""
     print(message, file=sys.stderr, flush=True)
 
 
 def side_by_side(runs: Sequence[Callable[[], float]], num_rounds: int) -> list[list[float]]:
-    """Runs A B C A B C ... after one round of warm-up; for each, its value in each round.
+    """Runs A B C A B C ... after one round of warm-up; returns the values of each run by round.
 
-    What else the machine does meanwhile then slows all of them alike.
+    In this order, other work of the machine slows all of them equally.
     """
     for run in runs:
         run()
@@ -51,18 +51,18 @@ def side_by_side(runs: Sequence[Callable[[], float]], num_rounds: int) -> list[l
 
 
 def median_ratio(values: Sequence[float], reference: Sequence[float]) -> float:
-    """The median of the ratios within each round."""
+    """The median over rounds of the ratio of values to reference."""
     return statistics.median(a / b for a, b in zip(values, reference, strict=True))
 
 
 @dataclass(frozen=True)
 class Peak:
-    """The most memory a process ever had.
+    """The peak memory of a process.
 
     Attributes:
-        anonymous_mb: its own, which nothing but it needs: heap and stacks.
-        resident_mb: with the pages of mapped files (libraries, arrays), which the system may drop
-            and read again at any time; what `ru_maxrss` would tell.
+        anonymous_mb: memory of the process alone: heap and stacks.
+        resident_mb: memory with the pages of mapped files (libraries, arrays), which the system may
+            drop and read again at any time; the same as `ru_maxrss`.
     """
 
     anonymous_mb: float
@@ -70,9 +70,9 @@ class Peak:
 
 
 def peak_of(command: Sequence[str], folder: Path, environment: dict[str, str]) -> Peak:
-    """Runs a command and looks at its memory every 5 ms.
+    """Runs a command and measures its memory every 5 ms.
 
-    `ru_maxrss` is of no use here: a child starts with its parent's until it executes its program.
+    `ru_maxrss` does not work here: a child has its parent's value until it executes its program.
     """
     anonymous_kb = resident_kb = 0
     with tempfile.TemporaryFile("w+") as output:
@@ -83,7 +83,7 @@ def peak_of(command: Sequence[str], folder: Path, environment: dict[str, str]) -
         while process.poll() is None:
             lines = status.read_text().splitlines()
             fields = dict(line.split(":", 1) for line in lines if ":" in line)
-            if "RssAnon" in fields:  # else it has just ended
+            if "RssAnon" in fields:  # otherwise the process has just ended
                 anonymous_kb = max(anonymous_kb, int(fields["RssAnon"].split()[0]))
                 resident_kb = max(resident_kb, int(fields["VmHWM"].split()[0]))
             time.sleep(0.005)

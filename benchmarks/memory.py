@@ -1,15 +1,15 @@
-"""Peak memory of each stage on a scene, and on one ten times as long.
+"""Peak memory of each stage on a scene, and on a scene that is ten times as long.
 
-The stages run as `dvc.yaml` writes them, one process each, in a folder of their own: 300 and 3,000
-frames of 480x360 with five people in the picture at any time, one epoch of training. What is
-compared is anonymous memory, the process's own. A row's second number, in brackets, is the peak of
-resident memory, which counts the pages of mapped files too: a memory-mapped array of samples that
-was read shows there, although the system takes such pages back whenever it needs room. A stage that
-works in batches needs the short scene to fill one, or the batch is what grows.
+The stages run with the commands of `dvc.yaml`, one process each, in a separate folder. The scenes
+have 300 and 3,000 frames of 480x360 with five people in each picture; training has one epoch. The
+ratio compares anonymous memory, which belongs to the process alone. The number in brackets is the
+peak of resident memory, which counts the pages of mapped files too. It includes memory-mapped
+arrays of samples, although the system takes such pages back when it needs memory. For a stage that
+works in batches, the short scene must fill a batch, or the ratio only shows a larger batch.
 
-Seen on a busy 2-core AMD EPYC VM, no GPU, MB on 300 and on 3,000 frames: extract_frames 99 and
-103, interpolate_annotations 88 and 92, generate_samples 98 and 104, split 86 and 87,
-train_classifier 859 and 884, evaluate 546 and 595.
+Measured on a busy 2-core AMD EPYC VM without a GPU, in MB on 300 and on 3,000 frames:
+extract_frames 99 and 103, interpolate_annotations 88 and 92, generate_samples 98 and 104, split 86
+and 87, train_classifier 859 and 884, evaluate 546 and 595.
 """
 
 import json
@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from measure import PROJECT, WORK, Peak, Row, peak_of, tell
+from measure import PROJECT, WORK, Peak, Row, log, peak_of
 from walkers import export, write_video
 
 NUM_FRAMES = (300, 3000)
@@ -42,7 +42,7 @@ VARIABLE = re.compile(r"\$\{(.+?)\}")
 
 
 def run() -> list[Row]:
-    tell(f"memory: scenes of {NUM_FRAMES} frames, made once")
+    log(f"memory: scenes of {NUM_FRAMES} frames, made once")
     short, long = (_run_stages(num_frames) for num_frames in NUM_FRAMES)
     rows = []
     for stage in STAGES:
@@ -69,8 +69,8 @@ def _run_stages(num_frames: int) -> dict[str, Peak]:
     write_video(folder / "input/videos/scene.mp4", num_frames, SIZE_WH, BIT_RATE)
     annotations = json.dumps(export("scene.mp4", num_frames, SIZE_WH))
     (folder / "input/annotations.json").write_text(annotations)
-    for made in ("data", "models", "metrics", "state"):
-        shutil.rmtree(folder / made, ignore_errors=True)
+    for output in ("data", "models", "metrics", "state"):
+        shutil.rmtree(folder / output, ignore_errors=True)
     params = yaml.safe_load((PROJECT / "params.yaml").read_text())
     params["dataset"] |= {"root": "input", "videos": ["scene.mp4"]}
     params["train_classifier"]["fitting"]["max_epochs"] = 1
@@ -79,13 +79,13 @@ def _run_stages(num_frames: int) -> dict[str, Peak]:
     environment = {**os.environ, "VIGIL_STATE_DIR": str(folder / "state")}
     peaks = {}
     for stage in STAGES:
-        tell(f"memory: {stage} on {num_frames} frames")
+        log(f"memory: {stage} on {num_frames} frames")
         peaks[stage] = peak_of(_command(stage, params), folder, environment)
     return peaks
 
 
 def _command(stage: str, params: dict[str, Any]) -> list[str]:
-    """A stage's command as `dvc.yaml` has it, with its variables filled in."""
+    """The command of a stage in `dvc.yaml`, with its variables replaced by values."""
     name, _, key = stage.partition("@")
     described = yaml.safe_load((PROJECT / "dvc.yaml").read_text())["stages"][name]
     known: dict[str, Any] = {**params, "key": key}

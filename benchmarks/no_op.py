@@ -1,26 +1,26 @@
-"""What `dvc repro` takes when nothing is to be done, as whole processes.
+"""Time of `dvc repro` when there is nothing to do, measured for whole processes.
 
-The demo: `dvc repro` in this project, where `make repro` has brought it up to date.
+The demo: `dvc repro` in this project, after `make repro` has brought it up to date.
 
-200 videos of 500 frames: all of `dvc.yaml`, trainings included, run once in a copy of this project
-on 10 small videos under 20 names each, a few bytes of its own behind every copy's last frame, their
-export, and 200 clips. Networks, epochs, samples and pictures are cut down, since they change what
-is in a file, and not how many files, dependencies and parameters DVC looks at.
+200 videos of 500 frames: all stages of `dvc.yaml`, including trainings, ran once in a copy of this
+project. The data is 10 small videos under 20 names each, their export, and 200 clips. Every copy of
+a video has a few different bytes after its last frame. Networks, epochs, samples and pictures are
+small, since they change the content of files, but not the number of files, dependencies and
+parameters that DVC checks.
 
-Beside it stand bare DVC pipelines of as many stages in a chain, which declare single files and
-nothing else: no code, no parameters, one dependency each. One has as many files as there are to
-make one by one here: one for each video where a stage of ours makes a folder that grows with the
-videos, one for each other output. (Ours holds 20 times as many; a bare pipeline of 12,281 had not
-got through its second stage after six minutes.) The other has one file for each output that ours
-declares, a folder of thousands counting as one; it shows what DVC itself takes, has no target, and
-is more than three times as fast as ours.
+The references are bare DVC pipelines with as many stages in a chain. They declare single files, one
+dependency for each stage, no code and no parameters. The first has one file for each video in each
+output that grows with the videos, and one file for each other output. (Ours has 20 times as many
+files. A bare pipeline of 12,281 files had not finished its second stage after six minutes.) The
+second has one file for each output that ours declares, where a folder of thousands of files counts
+as one. It shows the time of DVC itself. It has no target, and is three times as fast as ours.
 
-Wall time is the median over rounds that run all sides in turn; beside it the least processor time,
-which other work on the machine changes less.
+Wall time is the median over rounds that run all pipelines in turn. The least processor time is
+shown too, since other work on the machine changes it less.
 
-Seen on a quiet 2-core AMD EPYC VM: the demo 1.11 s, 200 videos 2.47 s, bare ones 1.95 s of 630
-files (1.27x) and 0.71 s of 33 (3.50x). What is left over the latter is a look at each of 12,281
-files, by every stage that makes or reads them.
+Measured on a quiet 2-core AMD EPYC VM: the demo 1.11 s, 200 videos 2.47 s, bare pipelines 1.95 s
+for 630 files (1.27x) and 0.71 s for 33 files (3.50x). The difference to the latter comes from a
+check of each of 12,281 files, by every stage that makes or reads them.
 """
 
 import json
@@ -36,7 +36,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from measure import PROJECT, WORK, Row, median_ratio, side_by_side, tell
+from measure import PROJECT, WORK, Row, log, median_ratio, side_by_side
 from walkers import export, write_video
 
 NUM_VIDEOS, NUM_FRAMES, SIZE_WH = 200, 500, (160, 120)
@@ -58,7 +58,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "extract_frames": {"jpeg_quality": 50},
     "generate_samples": {"size_px": 20, "stride_frames": 60},
     "import_detections": {"frame_stride": 250},
-    "split": {"val_fraction": 0.02},  # few, as a frame in val drops its copies from train
+    "split": {"val_fraction": 0.02},  # small, as a frame in val removes its copies from train
     "train_classifier": {
         "network": {"width": 16, "mlp_width": 16, "num_heads": 2},
         "fitting": {"max_epochs": 1},
@@ -70,7 +70,7 @@ SMALL: dict[str, dict[str, Any]] = {
 
 @dataclass
 class NoOp:
-    """A project in a folder of its own; each call runs `dvc repro` there, with nothing to do."""
+    """A project in a separate folder; each call runs `dvc repro` there, with nothing to do."""
 
     folder: Path
     cpu_s: list[float] = field(default_factory=list)
@@ -94,11 +94,11 @@ class NoOp:
 
     def __call__(self) -> float:
         before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
-        told = self.run("repro")
+        output = self.run("repro")
         elapsed = time.perf_counter() - start
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         self.cpu_s.append(after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime)
-        assert "up to date" in told, told[-3000:]
+        assert "up to date" in output, output[-3000:]
         return elapsed
 
 
@@ -127,7 +127,7 @@ def _many_videos() -> list[Row]:
     bare = [
         make_bare_project(WORK / f"no_op/bare_{sum(nums)}", nums) for nums in (by_video, declared)
     ]
-    tell(f"no_op: {NUM_ROUNDS} rounds of three pipelines with nothing to do")
+    log(f"no_op: {NUM_ROUNDS} rounds of three pipelines with nothing to do")
     ours_s, *bare_s = side_by_side([ours, *bare], NUM_ROUNDS)
     what = f"no-op dvc repro, {NUM_VIDEOS} videos of {NUM_FRAMES} frames"
     cell = f"{_cell(statistics.median(ours_s), ours)}, {sum(map(sum, sizes)):,} files"
@@ -148,7 +148,7 @@ def _cell(seconds: float, project: NoOp) -> str:
 
 
 def make_project(folder: Path) -> NoOp:
-    """Makes a copy of this project on many videos and brings it up to date."""
+    """Makes a copy of this project with many videos, and brings it up to date."""
     project = NoOp(folder)
     _start_repository(project)
     for name in COPIED:
@@ -165,15 +165,15 @@ def make_project(folder: Path) -> NoOp:
     params["dataset"]["videos"] = videos
     params["split"]["test_videos"] = videos[::NUM_ENCODED]
     (folder / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
-    tell(f"no_op: the whole pipeline on {NUM_VIDEOS} videos, once")
+    log(f"no_op: the whole pipeline on {NUM_VIDEOS} videos, once")
     project.run("repro")
     return project
 
 
 def _make_scene(folder: Path, videos: list[str]) -> None:
-    """Videos, export and clips; some are encoded, the others are copies of these."""
+    """Writes videos, export and clips; some are encoded, and the others are copies of these."""
     for number in range(NUM_ENCODED):
-        bit_rate = 100_000 + 20_000 * number  # gives each other pixels
+        bit_rate = 100_000 + 20_000 * number  # gives each video different pixels
         write_video(folder / f"video_{number}.mp4", NUM_FRAMES, SIZE_WH, bit_rate)
     tasks = []
     for number, video in enumerate(videos):
@@ -192,14 +192,14 @@ def _make_scene(folder: Path, videos: list[str]) -> None:
 
 
 def _copy_as_own(source: Path, target: Path, number: int) -> None:
-    """Copies an MP4 file with a box behind it that players skip, so that no two are the same."""
+    """Copies an MP4 file and appends a box that players skip, so that no two files are equal."""
     if not target.exists():
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(source.read_bytes() + b"\0\0\0\x0cfree" + number.to_bytes(4, "big"))
 
 
 def make_bare_project(folder: Path, nums_files: list[int]) -> NoOp:
-    """Makes a pipeline of stages in a chain, each of a number of single files, and runs it."""
+    """Makes a pipeline of stages in a chain, each with a number of single files, and runs it."""
     project = NoOp(folder)
     _start_repository(project)
     stages: dict[str, Any] = {}
@@ -215,7 +215,7 @@ def make_bare_project(folder: Path, nums_files: list[int]) -> NoOp:
         }
         last = f"out/{name}/0"
     (folder / "dvc.yaml").write_text(yaml.safe_dump({"stages": stages}, sort_keys=False))
-    tell(f"no_op: a bare pipeline of {sum(nums_files):,} files, once")
+    log(f"no_op: a bare pipeline of {sum(nums_files):,} files, once")
     project.run("repro")
     return project
 
@@ -229,7 +229,7 @@ def _merge(place: dict[str, Any], values: dict[str, Any]) -> None:
 
 
 def _start_repository(project: NoOp) -> None:
-    """An empty Git and DVC repository with this project's settings, where there is none."""
+    """Makes an empty Git and DVC repository with this project's settings, if there is none."""
     if (project.folder / ".dvc/config").exists():
         return
     project.folder.mkdir(parents=True, exist_ok=True)

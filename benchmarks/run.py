@@ -1,7 +1,7 @@
-"""Prints one table of speed and memory beside the plain way: `python benchmarks/run.py [section]`.
+"""Prints a table of speed and memory against references: `python benchmarks/run.py [section]`.
 
-Sections: extract, loader, epoch, busy, memory, embed, detector, no_op, many. What is read from disk
-is made once, under `benchmarks/work/`. Ratios are medians over rounds that run both sides in turn.
+Sections: extract, loader, epoch, busy, memory, embed, detector, no_op, many. The input files are
+made once, under `benchmarks/work/`. Ratios are medians over rounds that run both sides in turn.
 """
 
 import argparse
@@ -11,7 +11,18 @@ import platform
 
 from measure import WORK, Row
 
-SECTIONS = ("extract", "loader", "epoch", "busy", "memory", "embed", "detector", "no_op", "many")
+SECTIONS = (
+    "extract",
+    "loader",
+    "epoch",
+    "busy",
+    "memory",
+    "embed",
+    "detector",
+    "no_op",
+    "many",
+    "damage",
+)
 HEADINGS = ("what", "ours", "reference", "ratio", "target", "")
 
 

@@ -1,11 +1,11 @@
-"""Samples on disk for the benchmarks that load or train: random crops, as our stages store them."""
+"""Samples on disk for benchmarks that load or train: random crops, stored as by our stages."""
 
 import pickle
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from measure import WORK, tell
+from measure import WORK, log
 
 from vigil.domain.samples.index import LABELS, array_path, write_index
 
@@ -15,11 +15,11 @@ SHAPE = (10, 50, 50)
 
 
 def make_samples() -> tuple[Path, list[str], Path]:
-    """Makes them once.
+    """Makes the samples once.
 
     Returns:
-        A folder as `generate_samples` writes it, the samples' ids, and a folder of one pickle for
-        each sample: `<label>/<number>.pkl`.
+        A folder as `generate_samples` writes it, the ids of the samples, and a folder with a pickle
+        for each sample: `<label>/<number>.pkl`.
     """
     arrays, pickles, done = WORK / "samples", WORK / "pickles", WORK / "samples_made"
     num_samples = NUM_PER_CLASS * len(LABELS)
@@ -27,7 +27,7 @@ def make_samples() -> tuple[Path, list[str], Path]:
     ids = [f"{video}/{number // NUM_VIDEOS}" for number, video in enumerate(videos)]
     if done.exists():
         return arrays, ids, pickles
-    tell(f"samples: {num_samples} of {SHAPE}, made once, as arrays and as pickles")
+    log(f"samples: {num_samples} of {SHAPE}, made once, as arrays and as pickles")
     rng = np.random.default_rng(0)
     crops = rng.integers(1, 256, (num_samples, *SHAPE), np.uint8)
     arrays.mkdir(parents=True, exist_ok=True)

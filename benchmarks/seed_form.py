@@ -1,9 +1,9 @@
-"""What the corrections of the classifier are worth: its first form, on the samples at hand.
+"""Measures the first form of the classifier, to show the effect of its later corrections.
 
-The crop transformer started out with attention weights that sum to one over queries instead of
-keys, with an average over tokens and channels alike, which leaves its head a single number, and
-with plain Adam on unchanged crops. It is trained here on what `split@classifier` assigned, through
-the same loop, and measured on the same test samples:
+In the first form of the crop transformer, attention weights sum to one over queries instead of
+keys. An average over both tokens and channels leaves a single number for the head. It is trained by
+plain Adam, without augmentation. Here it is trained on the split of `split@classifier`, in the same
+training loop, and measured on the same test samples:
 
     dvc repro split@classifier
     python benchmarks/seed_form.py --seed 0
@@ -42,7 +42,7 @@ UNCHANGED = Augmentation(
 
 
 class SeedAttention(nn.Module):
-    """Self-attention whose weights sum to one over queries: the fault."""
+    """Self-attention whose weights sum to one over queries, which is the first fault."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -58,7 +58,7 @@ class SeedAttention(nn.Module):
 
 
 class SeedForm(nn.Module):
-    """(B, T, S, S) grey crops to (B,) logits."""
+    """The network: (B, T, S, S) grey crops to (B,) logits."""
 
     def __init__(self, num_frames: int, size_px: int) -> None:
         super().__init__()
@@ -79,7 +79,7 @@ class SeedForm(nn.Module):
         tokens = self.patches(crops.float() / 255).flatten(2).transpose(1, 2) + self.position
         tokens = tokens + self.attention(self.norm(tokens))
         tokens = tokens + self.mlp(tokens)
-        pooled = tokens.mean(dim=(1, 2))[:, None]  # tokens and channels: the other fault
+        pooled = tokens.mean(dim=(1, 2))[:, None]  # over tokens and channels: the second fault
         logits: Tensor = self.head(pooled).squeeze(1)
         return logits
 
@@ -88,18 +88,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seed", type=int, default=0)
     seed: int = parser.parse_args().seed
-    told = _plainly(shipped(TrainClassifier), seed)
-    batch_size = told.fitting.batch_size
+    settings = _plainly(shipped(TrainClassifier), seed)
+    batch_size = settings.fitting.batch_size
     names = {side: read_side(SPLITS / f"{side}.json") for side in ("train", "val", "test")}
-    sets = {side: CropDataset(SAMPLES, own) for side, own in names.items()}
+    sets = {side: CropDataset(SAMPLES, ids) for side, ids in names.items()}
     num_frames, size_px, _ = sets["train"].sample_shape
     seed_torch(seed)
     model = SeedForm(num_frames, size_px)
     plan = Plan(
-        ClassifierTraining(model, told),
+        ClassifierTraining(model, settings),
         batches(sets["train"], batch_size, shuffle_seed=seed),
         batches(sets["val"], batch_size, shuffle_seed=None),
-        told.fitting,
+        settings.fitting,
         monitor=MONITOR,
         mode="min",
         seed=seed,
@@ -118,17 +118,17 @@ def main() -> None:
     print(measure_binary(targets, probabilities, 0.5))
 
 
-def _plainly(told: TrainClassifier, seed: int) -> TrainClassifier:
-    """Plain Adam in 32 bits, nothing clipped, smoothed or changed."""
+def _plainly(settings: TrainClassifier, seed: int) -> TrainClassifier:
+    """Settings for plain Adam in 32 bits, without clipping, label smoothing and augmentation."""
     fitting = {"min_delta": 0.0, "gradient_clip": 0.0, "precision": "32-true"}
     plain = {"optimiser": "adam", "learning_rate": 1e-3, "weight_decay": 0.0}
     rate = {"schedule": "constant", "warmup_fraction": 0.0}
-    return told.model_copy(
+    return settings.model_copy(
         update={
             "seed": seed,
             "label_smoothing": 0.0,
-            "fitting": told.fitting.model_copy(update=fitting),
-            "optimisation": told.optimisation.model_copy(update=plain | rate),
+            "fitting": settings.fitting.model_copy(update=fitting),
+            "optimisation": settings.optimisation.model_copy(update=plain | rate),
             "augmentation": UNCHANGED,
         }
     )

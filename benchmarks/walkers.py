@@ -1,4 +1,4 @@
-"""Synthetic surveillance pictures: a textured place, people walking by, the noise of a camera."""
+"""Synthetic surveillance pictures: a textured place, people who walk by, and camera noise."""
 
 from collections.abc import Iterator
 from fractions import Fraction
@@ -19,7 +19,7 @@ Box = tuple[int, int, int, int]
 
 
 def person_boxes(frame_index: int, size_wh: tuple[int, int]) -> list[Box]:
-    """x1, y1, x2, y2 of the person on each lane: somebody new every `FRAMES_PER_WALK` frames."""
+    """x1, y1, x2, y2 of the person on each lane, who changes every `FRAMES_PER_WALK` frames."""
     width, height = size_wh
     person_height = height // 6
     person_width = person_height * 2 // 5
@@ -51,7 +51,7 @@ def frames(num_frames: int, size_wh: tuple[int, int]) -> Iterator[Pixels]:
 
 
 def write_video(path: Path, num_frames: int, size_wh: tuple[int, int], bit_rate: int) -> None:
-    """H.264 at about `bit_rate` bits a second; a file that is already there is kept."""
+    """Writes H.264 at about `bit_rate` bits a second; a file that already exists is kept."""
     if path.exists():
         return
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -94,7 +94,7 @@ def _keyframe(index: int, box: Box, size_wh: tuple[int, int], enabled: bool) -> 
 
 
 def _texture(rng: np.random.Generator, size_wh: tuple[int, int]) -> Pixels:
-    """Blotches of all sizes, the finest of 2 px."""
+    """A texture of blotches of all sizes, the smallest of 2 px."""
     width, height = size_wh
     total = np.full((height, width, 3), 128.0)
     for blotch_px, strength in ((256, 30), (64, 20), (16, 15), (4, 10), (2, 8)):

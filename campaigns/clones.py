@@ -1,4 +1,4 @@
-"""Fresh clones of the project's last commit, and runs of the pipeline in them."""
+"""Makes fresh clones of the project's last commit, and runs the pipeline in them."""
 
 import json
 import os
@@ -17,28 +17,28 @@ PROJECT = Path(__file__).resolve().parent.parent
 
 
 def clone(folder: Path) -> None:
-    """Clones the last commit of the project; what is not committed stays out."""
+    """Clones the last commit of the project, without uncommitted changes."""
     git = ["git", "clone", "--quiet", "--no-hardlinks", str(PROJECT), str(folder)]
     subprocess.run(git, check=True)
 
 
 def start(folder: Path, environment: Mapping[str, str], *words: str) -> "subprocess.Popen[bytes]":
-    """Starts `dvc repro` in a process group of its own, its output in a log beside the folder.
+    """Starts `dvc repro` in a new process group; a log file beside the folder gets its output.
 
-    The environment's packages are used, but for vigil itself, which is the clone's.
+    The packages are those of the present environment, except vigil, which comes from the clone.
     """
-    own = {**os.environ, "DVC_NO_ANALYTICS": "1", "VIGIL_STATE_DIR": "", "VIGIL_DEVICE": "cpu"}
-    # A cache that all projects share would give the second what the first has computed.
+    env = {**os.environ, "DVC_NO_ANALYTICS": "1", "VIGIL_STATE_DIR": "", "VIGIL_DEVICE": "cpu"}
+    # With a cache that all projects share, the second clone would reuse results of the first.
     for name in ("DVC_GLOBAL_CONFIG_DIR", "DVC_SYSTEM_CONFIG_DIR"):
-        own[name] = str(folder.parent / "no-config")
-    own |= environment
+        env[name] = str(folder.parent / "no-config")
+    env |= environment
     places = [str(folder / "src"), *filter(None, [environment.get("PYTHONPATH")])]
-    own["PYTHONPATH"] = os.pathsep.join(places)
+    env["PYTHONPATH"] = os.pathsep.join(places)
     with (folder.parent / f"{folder.name}.log").open("ab") as log:
         return subprocess.Popen(
             ["dvc", "repro", *words],
             cwd=folder,
-            env={name: value for name, value in own.items() if value},
+            env={name: value for name, value in env.items() if value},
             stdout=log,
             stderr=subprocess.STDOUT,
             start_new_session=True,
@@ -46,13 +46,13 @@ def start(folder: Path, environment: Mapping[str, str], *words: str) -> "subproc
 
 
 def kill(process: "subprocess.Popen[bytes]") -> None:
-    """Kills DVC and the stage it runs at once."""
+    """Kills DVC and the stage that it runs, at the same time."""
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
 
 
 def kill_dvc_alone(process: "subprocess.Popen[bytes]") -> None:
-    """Kills DVC; the stage it runs goes on."""
+    """Kills only DVC; the stage that it runs continues."""
     process.kill()
     process.wait()
 
@@ -64,25 +64,25 @@ def read_times(folder: Path) -> dict[str, float]:
 
 
 def forget_work(folder: Path) -> None:
-    """Removes all that would spare a run its work: lock files, and what DVC and vigil remember."""
+    """Removes lock files, and the caches of DVC and vigil, so that a run does all work again."""
     for lock in LOCK_FILES:
         (folder / lock).unlink(missing_ok=True)
-    for remembered in (".dvc/cache/runs", ".vigil/memo"):
-        shutil.rmtree(folder / remembered, ignore_errors=True)
+    for cache in (".dvc/cache/runs", ".vigil/memo"):
+        shutil.rmtree(folder / cache, ignore_errors=True)
 
 
 def read_outputs(folder: Path) -> dict[str, dict[str, str]]:
-    """By stage of both pipelines: the digest of each output, as the lock files tell."""
-    found: dict[str, dict[str, str]] = {}
+    """The digest of each output, for each stage of both pipelines, from the lock files."""
+    digests: dict[str, dict[str, str]] = {}
     for lock in LOCK_FILES:
         stages: dict[str, Any] = yaml.safe_load((folder / lock).read_text())["stages"]
         for name, stage in stages.items():
-            found[name] = {out["path"]: out["md5"] for out in stage.get("outs", [])}
-    return found
+            digests[name] = {out["path"]: out["md5"] for out in stage.get("outs", [])}
+    return digests
 
 
 def read_results(folder: Path) -> dict[str, bytes]:
-    """The bytes below `models/` and `metrics/`, and of the lock files."""
+    """The bytes of all files below `models/` and `metrics/`, and of the lock files."""
     files = [folder / lock for lock in LOCK_FILES]
     for name in ("models", "metrics"):
         files += [file for file in sorted((folder / name).rglob("*")) if file.is_file()]
@@ -90,6 +90,6 @@ def read_results(folder: Path) -> dict[str, bytes]:
 
 
 def forget_results(folder: Path) -> None:
-    """Removes what the commit brings along of earlier results, so that each stage runs."""
-    kept = [*LOCK_FILES, "metrics"]
-    subprocess.run(["git", "-C", str(folder), "rm", "-rqf", *kept], check=True)
+    """Removes the results that are in the commit, so that each stage runs."""
+    committed = [*LOCK_FILES, "metrics"]
+    subprocess.run(["git", "-C", str(folder), "rm", "-rqf", *committed], check=True)

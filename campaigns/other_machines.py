@@ -1,10 +1,10 @@
-"""Measures what another machine would change: `make other-machines`.
+"""Measures how results differ on other machines: `make other-machines`.
 
-The demo's whole pipeline runs in fresh clones that stand for other machines: one whose trainings
-have one thread, and one with a CPU of another kind, of which the libraries that compute are told to
-use no more than AVX2. A line for each stage tells which outputs differ from those of the committed
-lock files, which should be this machine's (`make verify-reproducible` tells); then come the metrics
-of each. Nothing of this is promised to be the same, so no difference is a failure.
+The whole pipeline of the demo runs in fresh clones that simulate other machines. In one clone,
+trainings have one thread. In the other, an older CPU is simulated: the libraries that compute may
+use AVX2 at most. A line for each stage says which outputs differ from the committed lock files,
+which should come from this machine (`make verify-reproducible` checks that). Then the metrics of
+each machine follow. Equal results are not promised here, so a difference is not a failure.
 """
 
 import json
@@ -32,7 +32,7 @@ MACHINES = {
 
 
 def main() -> None:
-    """Exits with 1 only where a run fails."""
+    """Exits with 1 only if a run fails."""
     measured: dict[str, dict[str, float]] = {}
     with tempfile.TemporaryDirectory() as place:
         for machine, environment in MACHINES.items():
@@ -41,10 +41,10 @@ def main() -> None:
             committed = read_outputs(folder)
             measured.setdefault("as committed", dict(read_metrics(folder)))
             forget_results(folder)
-            begun = time.monotonic()
+            start_s = time.monotonic()
             if start(folder, environment).wait():
                 sys.exit((folder.parent / f"{folder.name}.log").read_text()[-3000:])
-            print(f"{machine}: {time.monotonic() - begun:.0f} s", flush=True)
+            print(f"{machine}: {time.monotonic() - start_s:.0f} s", flush=True)
             compare_stages(committed, read_outputs(folder))
             times = read_times(folder)
             trainings = (f"{name} {times[name]:.0f} s" for name in times if "train" in name)
@@ -58,7 +58,7 @@ def main() -> None:
 
 
 def read_metrics(folder: Path) -> Iterator[tuple[str, float]]:
-    """The top-level numbers of each file of metrics."""
+    """The top-level numbers of each metrics file."""
     for file in sorted((folder / "metrics").glob("*.json")):
         numbers: dict[str, Any] = json.loads(file.read_text())
         for name, value in numbers.items():

@@ -1,12 +1,12 @@
-"""Kills the pipeline again and again, and looks whether anything is lost: `make torture`.
+"""Kills the pipeline many times, and checks that nothing is lost: `make torture`.
 
-One clone runs undisturbed, which tells how long each stage takes. In another, `dvc repro` is killed
-with SIGKILL at a random moment of a stage, at least `--kills` times over all stages alike, and
-started again, as `make repro` does: half of the times with the stage it runs, half of the times
-alone, which leaves that stage running. Now and then a lock file of DVC's is cut too, as by a kill
-that comes while DVC writes it. Then it may finish. It has survived where it went on each time,
-where it ends in the same bytes of `dvc.lock`, `models/` and `metrics/` as the first, where
-trainings went on after an epoch in place of beginning again, and where no checkpoint is left.
+One clone runs undisturbed, which measures how long each stage takes. In another clone, `dvc repro`
+is killed with SIGKILL at a random moment of a stage, and started again as `make repro` does. This
+happens at least `--kills` times, spread evenly over the stages. Half of the kills hit DVC and its
+stage; the other half hit only DVC, so that the stage keeps running. Sometimes a lock file of DVC is
+cut too, as by a kill while DVC writes it. At last a run may finish. The pipeline has survived if it
+resumed each time, if `dvc.lock`, `models/` and `metrics/` have the same bytes as in the first
+clone, if trainings resumed after an epoch instead of starting again, and if no checkpoint is left.
 """
 
 import argparse
@@ -31,80 +31,80 @@ from clones import (
 
 from vigil.plumbing.cut_files import LOCK_FILES, RUNNING, put_back
 
-START_S = 4.0  # of a stage, until it does its work
-LONGEST_S = 1800.0  # of a run without a kill
+START_S = 4.0  # time that a stage needs before it starts its work
+LONGEST_S = 1800.0  # longest time of a run without a kill
 PATIENCE = 3
-CUT_SHARE = 0.1  # of kills, for each lock file
+CUT_SHARE = 0.1  # fraction of kills after which a lock file is cut
 RUNS_ALONE = "expected to run alone"
-GOES_ON = "goes on after epoch"
-MUST_MEET = ("extract_frames", "embed_clips", "train_classifier", "train_detector")
+GOES_ON = "resumes after epoch"
+MUST_KILL = ("extract_frames", "embed_clips", "train_classifier", "train_detector")
 
 
 @dataclass
 class Victim:
-    """A clone that is killed again and again."""
+    """A clone in which runs are killed many times."""
 
     folder: Path
     stage_s: dict[str, float]
     num_kills: int
     draw: random.Random
-    met: "Counter[str]" = field(default_factory=Counter)
+    kills: "Counter[str]" = field(default_factory=Counter)
     num_alone: int = 0
     num_refused: int = 0
     num_put_back: int = 0
 
     @property
     def log(self) -> Path:
-        """What all its runs print."""
+        """The log file of all runs."""
         return self.folder.parent / f"{self.folder.name}.log"
 
     @property
-    def num_met(self) -> int:
-        """Kills so far."""
-        return sum(self.met.values())
+    def num_killed(self) -> int:
+        """The number of kills so far."""
+        return sum(self.kills.values())
 
     def torment(self) -> None:
-        """Kills runs until there were enough, then lets one finish; exits where none can go on."""
+        """Kills runs until there were enough kills, then lets one finish; exits if none resumes."""
         failures = 0
         while True:
-            is_last = self.num_met >= self.num_kills and all(map(self.met.get, MUST_MEET))
-            seen = len(self._read(0))
+            is_last = self.num_killed >= self.num_kills and all(map(self.kills.get, MUST_KILL))
+            log_start = len(self._read(0))
             code = self._run(is_last)
-            told = self._read(seen)
-            if code is None or RUNS_ALONE in told:  # killed, or a killed run's stage goes on
+            output = self._read(log_start)
+            if code is None or RUNS_ALONE in output:  # killed, or a killed run's stage still runs
                 failures = 0
                 time.sleep(1)
             elif code:
                 failures += 1
                 self.num_refused += 1
-                print(f"ended with {code}: {told.splitlines()[-1]}", flush=True)
+                print(f"ended with {code}: {output.splitlines()[-1]}", flush=True)
                 if failures >= PATIENCE:
-                    sys.exit(f"does not go on after a kill:\n{told[-3000:]}")
+                    sys.exit(f"does not resume after a kill:\n{output[-3000:]}")
             elif is_last:
                 return
             else:
                 forget_work(self.folder)
 
     def _run(self, is_last: bool) -> int | None:
-        """One run as of `make repro`; its exit code, or None where it was killed."""
+        """Runs as `make repro` does; returns the exit code, or None if the run was killed."""
         for line in put_back(self.folder):
             self.num_put_back += 1
             print(line, flush=True)
-        seen = len(self._read(0))
+        log_start = len(self._read(0))
         process = start(self.folder, {})
-        begun, stage, deadline = time.monotonic(), "", float("inf")
+        start_s, stage, deadline = time.monotonic(), "", float("inf")
         while process.poll() is None:
             time.sleep(0.05)
             now = time.monotonic()
-            if now - begun > LONGEST_S:
+            if now - start_s > LONGEST_S:
                 kill(process)
-                sys.exit(f"hangs:\n{self._read(seen)[-3000:]}")
+                sys.exit(f"hangs:\n{self._read(log_start)[-3000:]}")
             if is_last:
                 continue
-            if (running := _last_stage(self._read(seen))) != stage:
+            if (running := _last_stage(self._read(log_start))) != stage:
                 stage, deadline = running, now + self._delay(running)
             if now >= deadline:
-                self.met[stage] += 1
+                self.kills[stage] += 1
                 if self.draw.random() < 0.5:
                     kill(process)
                 else:
@@ -115,7 +115,7 @@ class Victim:
         return process.returncode
 
     def _cut(self) -> None:
-        """Now and then leaves a part of a lock file, as a kill does while DVC writes it."""
+        """Sometimes cuts lock files at a random place, as a kill does while DVC writes them."""
         files = [self.folder / name for name in (*LOCK_FILES, RUNNING)]
         files = [file for file in files if file.exists() and self.draw.random() < CUT_SHARE]
         for file in files:
@@ -123,18 +123,18 @@ class Victim:
             file.write_bytes(content[: self.draw.randrange(len(content) + 1)])
 
     def _delay(self, stage: str) -> float:
-        """Seconds from its start at which to kill a stage; none where it was met often enough."""
-        if self.met[stage] > self.num_kills // len(self.stage_s):
+        """Seconds after its start at which to kill a stage; infinity if it had enough kills."""
+        if self.kills[stage] > self.num_kills // len(self.stage_s):
             return float("inf")
         longest_s = START_S + self.stage_s.get(stage, START_S)
-        return self.draw.uniform(0, longest_s if self.met[stage] else longest_s / 2)
+        return self.draw.uniform(0, longest_s if self.kills[stage] else longest_s / 2)
 
     def _read(self, start: int) -> str:
         return self.log.read_text()[start:] if self.log.exists() else ""
 
 
 def main() -> None:
-    """Exits with 1 where anything is lost."""
+    """Exits with 1 if anything is lost."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--seed", type=int, default=0)
@@ -144,31 +144,31 @@ def main() -> None:
         for folder in (calm, tortured):
             clone(folder)
             forget_results(folder)
-        begun = time.monotonic()
+        start_s = time.monotonic()
         if start(calm, {}).wait():
             sys.exit((calm.parent / "calm.log").read_text()[-3000:])
-        print(f"undisturbed: {time.monotonic() - begun:.0f} s", flush=True)
+        print(f"undisturbed: {time.monotonic() - start_s:.0f} s", flush=True)
         victim = Victim(tortured, read_times(calm), words.kills, random.Random(words.seed))
         victim.torment()
-        expected, found = read_results(calm), read_results(tortured)
+        expected, results = read_results(calm), read_results(tortured)
         num_resumed = victim.log.read_text().count(GOES_ON)
         left = [file for file in (tortured / ".vigil/checkpoints").rglob("*") if file.is_file()]
-    lost = sorted(name for name in expected | found if expected.get(name) != found.get(name))
-    print(f"{victim.num_met} kills, {victim.num_alone} of DVC alone; by stage:")
-    print(", ".join(f"{name} {number}" for name, number in sorted(victim.met.items())))
-    print(f"went on after an epoch: {num_resumed}; lock files put back: {victim.num_put_back}")
+    lost = sorted(name for name in expected | results if expected.get(name) != results.get(name))
+    print(f"{victim.num_killed} kills, {victim.num_alone} of DVC alone; by stage:")
+    print(", ".join(f"{name} {number}" for name, number in sorted(victim.kills.items())))
+    print(f"resumed after an epoch: {num_resumed}; lock files restored: {victim.num_put_back}")
     print(f"lost: {', '.join(lost)}" if lost else f"survived: {len(expected)} files, same bytes")
     if left:
         print(f"checkpoints left: {len(left)}")
     if victim.num_refused:
-        print(f"did not go on at once: {victim.num_refused}")
+        print(f"did not resume at once: {victim.num_refused}")
     is_well = num_resumed and victim.num_put_back and not victim.num_refused
     sys.exit(1 if lost or left or not is_well else 0)
 
 
-def _last_stage(told: str) -> str:
-    """The stage that a run is at, as DVC told; empty before the first."""
-    lines = [line for line in told.splitlines() if line.startswith("Running stage")]
+def _last_stage(output: str) -> str:
+    """The stage that runs now, from the output of DVC; empty before the first stage."""
+    lines = [line for line in output.splitlines() if line.startswith("Running stage")]
     return lines[-1].split("'")[1].rsplit(":", 1)[-1] if lines else ""
 
 

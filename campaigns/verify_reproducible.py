@@ -1,10 +1,11 @@
 """Runs the whole pipeline in two fresh clones and compares every byte: `make verify-reproducible`.
 
-The clones lie in folders of different names. The second run has another hash seed, locale, time
-zone and number of loader workers, and lists folders in a random order. A line for each stage tells
-whether its outputs are the same; then `dvc.lock`, `models/` and `metrics/` are compared as bytes.
-What is not promised, and so not varied: the kind of CPU or GPU, and the number of threads. Whether
-the committed lock files tell of the same outputs is said, too, but is no failure.
+The clones are in folders with different names. The second run has another hash seed, locale, time
+zone and number of loader workers, and lists folders in a random order. A line for each stage says
+whether its outputs are the same. Then the bytes of `dvc.lock`, `models/` and `metrics/` are
+compared. The kind of CPU or GPU and the number of threads are not varied, since equal bytes are not
+promised there. A last line says whether the committed lock files have the same outputs. If not,
+that is no failure.
 """
 
 import sys
@@ -27,26 +28,26 @@ SETTINGS = {
 
 
 def main() -> None:
-    """Exits with 1 where anything differs."""
+    """Exits with 1 if anything differs."""
     with tempfile.TemporaryDirectory() as place:
         folders = [Path(place) / name for name in SETTINGS]
         for folder, environment in zip(folders, SETTINGS.values(), strict=True):
             clone(folder)
             committed = read_outputs(folder)
             forget_results(folder)
-            begun = time.monotonic()
+            start_s = time.monotonic()
             if start(folder, environment).wait():
                 sys.exit((folder.parent / f"{folder.name}.log").read_text()[-3000:])
-            print(f"{folder.name}: {time.monotonic() - begun:.0f} s", flush=True)
-        found = [read_outputs(folder) for folder in folders]
-        same = compare_stages(*found)
-        print(f"as committed: {'yes' if found[0] == committed else 'no, made on another machine'}")
+            print(f"{folder.name}: {time.monotonic() - start_s:.0f} s", flush=True)
+        outputs = [read_outputs(folder) for folder in folders]
+        same = compare_stages(*outputs)
+        print(f"as committed: {'yes' if outputs[0] == committed else 'no, from another machine'}")
         same &= compare_bytes(*(read_results(folder) for folder in folders))
     sys.exit(0 if same else 1)
 
 
 def compare_stages(first: dict[str, dict[str, str]], second: dict[str, dict[str, str]]) -> bool:
-    """Prints a line for each stage."""
+    """Prints a line for each stage; returns whether all outputs are the same."""
     for name in sorted(first.keys() | second.keys()):
         one, other = first.get(name, {}), second.get(name, {})
         paths = sorted(one.keys() | other.keys())
@@ -57,7 +58,7 @@ def compare_stages(first: dict[str, dict[str, str]], second: dict[str, dict[str,
 
 
 def compare_bytes(first: dict[str, bytes], second: dict[str, bytes]) -> bool:
-    """Prints what differs of the results."""
+    """Prints which result files differ; returns whether none does."""
     names = sorted(first.keys() | second.keys())
     differing = [name for name in names if first.get(name) != second.get(name)]
     print(f"{len(names)} files of models/, metrics/ and dvc.lock: ", end="")

@@ -1,7 +1,7 @@
 """Makes the demo's data: synthetic surveillance videos, a Label Studio export, exact boxes, clips.
 
-Takes about twenty seconds for the videos and thirty for the clips on two cores. The result depends
-on the parameters alone.
+On two cores, the videos take about twenty seconds, and the clips thirty. The result depends on the
+parameters alone.
 """
 
 from pathlib import Path
@@ -19,11 +19,11 @@ from vigil.plumbing.params import Section
 from vigil.plumbing.records import write_json
 from vigil.plumbing.runner import run_stage
 
-_IDS, _ANNOTATOR = 2, 3  # what a random stream is for
+_IDS, _ANNOTATOR = 2, 3  # each use has its own random stream
 
 
 class MakeDemo(Section):
-    """``num_frames`` is the length of every video; scenes and clips are counted by class."""
+    """``num_frames`` is the length of every video; scenes are per class, clips per scene."""
 
     section: ClassVar[str] = "make_demo"
 
@@ -40,7 +40,7 @@ def name_tracks(film_index: int, tracks: list[Track], seed: int) -> dict[str, Tr
 
 
 def exact_record(tracks: dict[str, Track]) -> dict[str, dict[str, list[float]]]:
-    """Boxes by region id and frame index, as JSON wants them."""
+    """Boxes by region id and frame index, in a form for JSON."""
     return {
         region_id: {
             str(frame_index): [round(edge, 2) for edge in box]
@@ -51,12 +51,12 @@ def exact_record(tracks: dict[str, Track]) -> dict[str, dict[str, list[float]]]:
 
 
 def write_videos(videos: Path, annotations: Path, exact_boxes: Path, settings: MakeDemo) -> None:
-    """Write the folder of ``videos``, their ``annotations`` and the ``exact_boxes`` behind them."""
+    """Write the folder of ``videos``, their ``annotations``, and the ``exact_boxes`` of people."""
     tasks, exact = [], {}
     with whole(videos) as folder:
         folder.mkdir()
-        made = make_videos(folder, seed=settings.seed, num_frames=settings.num_frames)
-    for film_index, (film, tracks) in enumerate(zip(FILMS, made, strict=True)):
+        film_tracks = make_videos(folder, seed=settings.seed, num_frames=settings.num_frames)
+    for film_index, (film, tracks) in enumerate(zip(FILMS, film_tracks, strict=True)):
         named = name_tracks(film_index, tracks, settings.seed)
         video = AnnotatedVideo(
             file_name=film.file_name,
@@ -87,7 +87,7 @@ def write_clips(clips: Path, settings: MakeDemo) -> None:
 def main(
     *, videos: Path, annotations: Path, exact_boxes: Path, clips: Path, settings: MakeDemo
 ) -> None:
-    """Write all of the demo."""
+    """Write all data of the demo."""
     write_videos(videos, annotations, exact_boxes, settings)
     write_clips(clips, settings)
 

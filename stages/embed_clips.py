@@ -1,4 +1,4 @@
-"""Turns every window into a vector: of what moves in it, or of what a network makes of it."""
+"""Turns every window into a vector, by its optical flow or by a video network."""
 
 from fractions import Fraction
 from pathlib import Path
@@ -25,7 +25,7 @@ def main(
 
 
 def open_embedder(settings: EmbedClips, picture_fps: Fraction) -> tuple[Embedder, str]:
-    """What embeds, and the fingerprint of its code; only a network needs torch."""
+    """The embedder, and the fingerprint of its code; only a network imports torch."""
     if settings.backbone == FLOW_HISTOGRAM:
         from vigil.pixels.flow.embedder import FlowEmbedder
 

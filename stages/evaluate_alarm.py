@@ -1,4 +1,4 @@
-"""Measures the alarm on the clips held out for the test."""
+"""Measures the alarm on the test clips."""
 
 from fractions import Fraction
 from pathlib import Path
@@ -34,7 +34,7 @@ def main(
         write_csv(evaluation.verdicts(), folder / "verdicts.csv")
         evaluation.write_curves(folder)
         evaluation.draw_sheets(clips, parts, folder / PICTURES, Fraction(str(picture_fps)))
-    write_json(numbers, metrics)  # last: where it is, the rest is
+    write_json(numbers, metrics)  # last, so that this file means that all others are complete
     print_headline(numbers)
 
 

@@ -1,4 +1,4 @@
-"""Measures the classifier on the samples held out for the test."""
+"""Measures the classifier on the test samples."""
 
 from pathlib import Path
 
@@ -22,7 +22,7 @@ def main(
         (folder / PICTURES).mkdir(parents=True)
         evaluation.write_curves(folder)
         evaluation.draw_sheets(samples, folder / PICTURES)
-    write_json(numbers, metrics)  # last: where it is, the rest is
+    write_json(numbers, metrics)  # last, so that this file means that all others are complete
     print_headline(numbers)
 
 

@@ -1,4 +1,4 @@
-"""Measures the detector on the pictures held out for the test."""
+"""Measures the detector on the test pictures."""
 
 from pathlib import Path
 
@@ -24,16 +24,16 @@ def main(
     plots: Path,
     settings: EvaluateDetector,
 ) -> None:
-    known = read_annotated(detections)
-    val, test = (known.select(read_side(splits / f"{side}.json")) for side in (VAL, TEST))
-    found = read_results(known, predictions / NAME)
-    evaluation = DetectorEvaluation(test, found, pick_score(settings, val, found), settings)
+    truth = read_annotated(detections)
+    val, test = (truth.select(read_side(splits / f"{side}.json")) for side in (VAL, TEST))
+    predicted = read_results(truth, predictions / NAME)
+    evaluation = DetectorEvaluation(test, predicted, pick_score(settings, val, predicted), settings)
     numbers = evaluation.numbers()
     with whole(plots) as folder:
         (folder / PICTURES).mkdir(parents=True)
         evaluation.write_curves(folder)
         evaluation.draw_sheets(ImageSource(images), folder / PICTURES)
-    write_json(numbers, metrics)  # last: where it is, the rest is
+    write_json(numbers, metrics)  # last, so that this file means that all others are complete
     print_headline(numbers)
 
 

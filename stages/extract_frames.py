@@ -4,7 +4,7 @@ from fractions import Fraction
 from functools import partial
 from pathlib import Path
 
-from vigil.pixels.frames import extract_frames, tell_damage
+from vigil.pixels.frames import extract_frames, warn_of_problems
 from vigil.plumbing.errors import InputError
 from vigil.plumbing.fingerprints import code_fingerprint
 from vigil.plumbing.memo import Memo, tree_digest
@@ -42,7 +42,7 @@ def main(
                 facts["picture_fps"] = picture_fps
             archive = folder / f"{video}.zip"
             memo.fetch(facts, partial(extract_frames, source, **options), archive)
-            if warning := tell_damage(archive):
+            for warning in warn_of_problems(archive):
                 print(warning)
     memo.prune()
 

@@ -1,4 +1,4 @@
-"""Fits an autoencoder to the vectors of allowed clips; by choice, tunes what embeds them too."""
+"""Fits an autoencoder to the vectors of allowed clips; optionally fine-tunes the backbone."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Cuts sequences of crops of people, and as many of background, from each video."""
+"""Cuts sequences of crops from each video, equally many of people and of background."""
 
 from pathlib import Path
 

@@ -1,10 +1,11 @@
-"""Lists the windows of all clips that the alarm learns from, and what is known of each."""
+"""Lists the windows of clips and videos for the alarm, with the label and source of each."""
 
 from fractions import Fraction
 from pathlib import Path
 
 from vigil.domain.clips.windows import write_windows
-from vigil.pixels.importing.clips import import_class_folders, import_frame_labelled
+from vigil.pixels.importing.clips import import_class_folders, import_frame_labelled, list_notes
+from vigil.plumbing.errors import listed
 from vigil.plumbing.folders import below
 from vigil.plumbing.outputs import whole
 from vigil.plumbing.params import FileNames
@@ -28,6 +29,8 @@ def main(
         table = import_frame_labelled(
             clips, labels, settings, group_pattern=clip_group_pattern, picture_fps=fps
         )
+        if notes := list_notes(clips, labels):
+            print(f"left out, as no video by name: {listed(notes)}")
     else:
         table = import_class_folders(
             clips,

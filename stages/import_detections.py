@@ -1,12 +1,12 @@
-"""Turns annotations of any known format into one set of pictures and boxes, checked and drawn."""
+"""Checks boxes of any known format, writes them as one COCO file, and draws some of them."""
 
 from pathlib import Path
 
 from vigil.domain.pictures.annotated import write_annotated
-from vigil.pixels.importing.library_output import library_output
 from vigil.pixels.importing.pictures import import_pictures
 from vigil.pixels.importing.report import describe, summarise
 from vigil.pixels.pictures.images import ImageSource
+from vigil.pixels.pictures.library_output import library_output
 from vigil.pixels.sheets.pictures import CHANNELS, draw_pictures
 from vigil.plumbing.outputs import whole
 from vigil.plumbing.records import write_json
@@ -24,17 +24,19 @@ def main(
     detection: Detection,
     settings: ImportDetections,
 ) -> None:
-    found = import_pictures(annotations, images, detection, settings)
-    content = describe(found.known, found.measures, found.findings, settings.num_listed)
+    imported = import_pictures(annotations, images, detection, settings)
+    content = describe(imported.known, imported.measures, imported.findings, settings.num_listed)
     with whole(detections) as folder, whole(report) as figures:
         folder.mkdir()
-        write_annotated(found.known, folder / "instances.json")
+        write_annotated(imported.known, folder / "instances.json")
         write_json(content, folder / "report.json")
         figures.mkdir()
-        means = found.measures[list(CHANNELS)].to_numpy()
+        means = imported.measures[list(CHANNELS)].to_numpy()
         source = ImageSource(images)
-        with library_output():  # of damaged pictures that are kept: the report names them
-            draw_pictures(found.known, means, source, figures, num_pictures=settings.num_pictures)
+        with library_output():  # hides warnings about damaged pictures, which the report lists
+            draw_pictures(
+                imported.known, means, source, figures, num_pictures=settings.num_pictures
+            )
     print(summarise(content))
 
 

@@ -1,8 +1,8 @@
-"""Turns the keyframes of a Label Studio export into one box on each frame, per object and frame."""
+"""Turns the keyframes of a Label Studio export into one box of each object on each frame."""
 
 from pathlib import Path
 
-from vigil.domain.label_studio.names import match_videos
+from vigil.domain.label_studio.names import match_videos, unmatched
 from vigil.domain.label_studio.reading import parse_export
 from vigil.domain.label_studio.report import summarise
 from vigil.pixels.importing.tracks import Annotator
@@ -24,7 +24,7 @@ def main(
     settings: InterpolateAnnotations,
 ) -> None:
     tasks = parse_export(
-        read_json(export),
+        read_json(export, is_foreign=True),
         str(export),
         labels=settings.labels,
         unlabelled=settings.unlabelled,
@@ -32,21 +32,22 @@ def main(
         annotators=settings.annotators,
         only_videos=videos if settings.unlisted_tasks == "skip" else (),
         only_tasks=video_of_task.keys(),
+        data_key_of_tag=settings.data_key_of_tag,
     )
-    matched = match_videos(tasks, videos, str(export), video_of_task)
-    unlisted = [task.source for task in tasks if task not in matched.values()]
+    task_of_video = match_videos(tasks, videos, str(export), video_of_task)
+    unlisted = [task.source for task in unmatched(tasks, task_of_video)]
     if unlisted and settings.unlisted_tasks == "error":
         raise FieldError(
             "videos",
             f"expected the video of each task of {export}, found none for {listed(unlisted)}; "
-            "interpolate_annotations.unlisted_tasks: skip leaves such out",
+            "interpolate_annotations.unlisted_tasks: skip leaves such tasks out",
         )
     if unlisted:
         print(f"left out the tasks of videos that are not listed: {listed(unlisted)}")
     annotator = Annotator(export, settings)
     with whole(annotations) as folder:
         folder.mkdir()
-        for video, task in matched.items():
+        for video, task in task_of_video.items():
             report = annotator.annotate(video, task, frames / f"{video}.zip", folder / video)
             print(summarise(video, report))
     annotator.prune()

@@ -1,4 +1,4 @@
-"""Picks the score from which on a clip raises the alarm, by validation clips alone."""
+"""Picks the score above which a clip raises the alarm, from validation clips alone."""
 
 from pathlib import Path
 
@@ -12,11 +12,11 @@ from vigil.settings.pick_threshold import PickThreshold
 def main(*, scores: Path, threshold: Path, settings: PickThreshold) -> None:
     clips = read_scores(scores)
     picked = write_thresholds(settings, clips[clips["split"] == VAL], SCORERS, threshold)
-    for name, own in picked.items():
-        low, high = own.false_alarm_rate_low, own.false_alarm_rate_high
+    for name, picked_threshold in picked.items():
+        low, high = picked_threshold.false_alarm_rate_low, picked_threshold.false_alarm_rate_high
         print(
-            f"{name}: {settings.method}: {own.value:.6g}; expected of allowed clips above it: "
-            f"{own.expected_false_alarm_rate:.3f} ({low:.3f} to {high:.3f})"
+            f"{name}: {settings.method}: {picked_threshold.value:.6g}; expected false alarm rate: "
+            f"{picked_threshold.expected_false_alarm_rate:.3f} ({low:.3f} to {high:.3f})"
         )
 
 

@@ -1,4 +1,4 @@
-"""Scores every clip by every scorer: the autoencoder, and the classical ones beside it."""
+"""Scores every clip with every scorer: the autoencoder and the two classical scorers."""
 
 from pathlib import Path
 

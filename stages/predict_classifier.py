@@ -1,4 +1,4 @@
-"""Gives every sample of every side the probability that it shows a person."""
+"""Predicts for every sample of every side the probability that it shows a person."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Finds boxes in every picture of every side, low scores kept."""
+"""Detects objects in every picture of every side, and keeps boxes with low scores."""
 
 from pathlib import Path
 
@@ -25,18 +25,18 @@ def main(
 ) -> None:
     prepare_torch()
     detector = TrainedDetector.from_files(weights, card, choose_device())
-    known = read_annotated(detections)
+    truth = read_annotated(detections)
     ids = [name for side in SIDES for name in read_side(splits / f"{side}.json")]
     pictures = PictureDataset(
         images,
-        known.select(ids),
+        truth.select(ids),
         input_size_wh=detector.input_size_wh,
         frames=detector.frames,
     )
-    found = detector.detect_all(pictures, settings.suppression, settings.batch_size)
+    predicted = detector.detect_all(pictures, settings.suppression, settings.batch_size)
     with whole(predictions) as folder:
         folder.mkdir()
-        write_results(known, found, folder / NAME)
+        write_results(truth, predicted, folder / NAME)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
-"""Assigns clips to train, val and test, whole sources at a time, each class by its share."""
+"""Assigns clips to train, val and test; sources stay whole, and classes are spread evenly."""
 
 from pathlib import Path
 
 from vigil.domain.clips.windows import join_labels, read_labels, read_windows
 from vigil.domain.sides import write_sides
 from vigil.domain.splits.alarm import assign_clips, count_clips
-from vigil.domain.splits.given import read_given
+from vigil.domain.splits.given import count_given, read_given
 from vigil.pixels.sheets.clip_counts import draw_clip_counts
 from vigil.plumbing.outputs import whole
 from vigil.plumbing.records import write_json
@@ -24,14 +24,15 @@ def main(
 ) -> None:
     table = join_labels(read_windows(windows), read_labels(labels))
     clips = table.drop_duplicates("clip").set_index("clip")
-    sides = assign_clips(clips, settings, read_given(given))
+    given_sides = read_given(given)
+    sides = assign_clips(clips, settings, given_sides)
     counts = count_clips(clips, sides)
     with whole(splits) as folder:
-        # All clips of a long video stand on one side, so that lists of videos tell it.
+        # All clips of a long video are on one side, so lists of videos are enough.
         write_sides(sides.groupby(clips["video"], sort=False).first(), folder)
         anomalous = set(clips.loc[clips["is_anomalous"], "class"])
         draw_clip_counts(counts, anomalous, folder / "clips.png")
-    write_json(counts, metrics)
+    write_json(counts | count_given(given_sides), metrics)
     for side, by_class in counts.items():
         print(f"{side}: {by_class}")
 

@@ -1,11 +1,11 @@
-"""Assigns samples to train, val and test: whole videos, or blocks of time with a gap between."""
+"""Assigns samples to train, val and test: whole videos, or blocks of time with gaps between."""
 
 from pathlib import Path
 
 from vigil.domain.samples.index import read_index
 from vigil.domain.sides import write_sides
 from vigil.domain.splits.classifier import assign_samples, count_by_side
-from vigil.domain.splits.given import read_given
+from vigil.domain.splits.given import count_given, read_given
 from vigil.plumbing.outputs import whole
 from vigil.plumbing.records import write_json
 from vigil.plumbing.runner import run_stage
@@ -14,11 +14,12 @@ from vigil.settings.split import Split
 
 def main(*, samples: Path, given: Path, splits: Path, metrics: Path, settings: Split) -> None:
     index = read_index(samples)
-    sides = assign_samples(index, settings, read_given(given))
+    given_sides = read_given(given)
+    sides = assign_samples(index, settings, given_sides)
     counts = count_by_side(index, sides)
     with whole(splits) as folder:
         write_sides(sides, folder)
-    write_json(counts, metrics)
+    write_json(counts | count_given(given_sides), metrics)
     for side, by_label in counts.items():
         print(f"{side}: {by_label}")
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from vigil.domain.pictures.annotated import read_annotated
 from vigil.domain.sides import write_sides
 from vigil.domain.splits.detector import assign_pictures, summarise, tabulate_sides
-from vigil.domain.splits.given import read_given
+from vigil.domain.splits.given import count_given, read_given
 from vigil.plumbing.outputs import whole
 from vigil.plumbing.records import write_json
 from vigil.plumbing.runner import run_stage
@@ -13,12 +13,13 @@ from vigil.settings.split import Split
 
 
 def main(*, detections: Path, given: Path, splits: Path, metrics: Path, settings: Split) -> None:
-    known = read_annotated(detections)
-    sides = assign_pictures(known, settings, read_given(given))
-    table = tabulate_sides(known, sides)
+    annotated = read_annotated(detections)
+    given_sides = read_given(given)
+    sides = assign_pictures(annotated, settings, given_sides)
+    table = tabulate_sides(annotated, sides)
     with whole(splits) as folder:
         write_sides(sides, folder)
-    write_json(table, metrics)
+    write_json(table | count_given(given_sides), metrics)
     print(summarise(table))
 
 

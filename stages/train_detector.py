@@ -1,4 +1,4 @@
-"""Trains a network to find boxes in pictures."""
+"""Trains a network to detect objects in pictures."""
 
 from pathlib import Path
 

@@ -16,12 +16,12 @@ from vigil.plumbing.params import Section
 
 ROOT = Path(__file__).parents[1]
 STATE_ROW = (
-    "| `VIGIL_STATE_DIR` | `.vigil` beside `.dvc` | remembered work and checkpoints: an absolute "
+    "| `VIGIL_STATE_DIR` | `.vigil` beside `.dvc` | cached results and checkpoints: an absolute "
     "path, and only a folder you trust, since a checkpoint is a pickle |"
 )
 HEADER = """# Reference
 
-This page is made from the settings (`src/vigil/settings/`), `params.yaml`, `dvc.yaml` and the
+This page is generated from the settings (`src/vigil/settings/`), `params.yaml`, `dvc.yaml` and the
 command `vigil`: `VIGIL_WRITE_DOCS=1 pytest tests/test_reference.py`.
 
 ## Commands
@@ -30,24 +30,25 @@ command `vigil`: `VIGIL_WRITE_DOCS=1 pytest tests/test_reference.py`.
 | --- | --- |
 {commands}
 
-`vigil <command> --help` tells the options of a command.
+`vigil <command> --help` shows the options of a command.
 
 ## Environment variables
 
-What the machine decides is no parameter, so that another machine reruns nothing. Another number of
-threads, another kind of CPU or a GPU rounds in another order, though, and `precision: auto` is
-bfloat16 only where the device has units for it. What is trained there ends in other bytes, and in
-scores that differ by as much as with another seed ([measured](results.md#another-machine)). So a
-training that was killed goes on only on the kind of machine that began it. A training that is done
-counts as done on any machine, until `make clean-state`.
+Values that depend on the machine are environment variables, not parameters, so that another
+machine reruns nothing. But another number of threads, another kind of CPU or a GPU changes
+rounding, and `precision: auto` is bfloat16 only where the device has units for it. A model that is
+trained on such a machine has other bytes, and its scores differ by as much as with another seed
+([measured](results.md#another-machine)). So a training that was killed resumes only on the kind of
+machine that started it. A finished training counts as done on any machine, until
+`make clean-state`.
 
 | variable | default | meaning |
 | --- | --- | --- |
-| `VIGIL_DEVICE` | `auto` | `cpu`, `cuda`, `cuda:1`; `auto` is a GPU where there is one |
-| `VIGIL_THREADS` | torch's | threads of a training |
-| `VIGIL_WORKERS` | a core each with a GPU, else 0 | processes that load pictures for the detector |
+| `VIGIL_DEVICE` | `auto` | `cpu`, `cuda`, `cuda:1`; `auto` is a GPU if there is one |
+| `VIGIL_THREADS` | torch's default | threads of a training |
+| `VIGIL_WORKERS` | with a GPU, the number of cores; else 0 | loader processes of the detector |
 {state_row}
-| `VIGIL_MEMO_GB` | `50` | room for what is remembered, for each kind of work |
+| `VIGIL_MEMO_GB` | `50` | size limit of the cache, for each kind of work |
 
 ## Outputs
 
@@ -57,7 +58,7 @@ counts as done on any machine, until `make clean-state`.
 
 ## Parameters
 
-A parameter is named as `dvc exp run -S` takes it. The default is what `params.yaml` holds.
+A parameter has the name that `dvc exp run -S` expects. The default is the value in `params.yaml`.
 """
 
 

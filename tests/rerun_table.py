@@ -13,18 +13,18 @@ from tiny_project import VIDEOS, Project, task_of, write_video
 
 HEADER = """# What reruns
 
-After a change, `dvc repro` reruns the stages whose dependencies, code or parameters differ: those
-of the second column, which a test gets from `dvc status` after making each change on a small
-project. The stages that come after them, in the third, run at most: only as far as something new
-reaches them. A video that is not listed reaches none of them.
+After a change, `dvc repro` reruns the stages whose dependencies, code or parameters differ. The
+second column names these stages. A test makes each change on a small project, and takes the stages
+from `dvc status`. The third column names the stages after them, which run only if their own inputs
+change. A video that is not listed changes none of their inputs.
 
-What reruns does not begin at nothing: what was made of a video or a clip that is still the same is
-remembered. A training (in bold) that reruns first looks whether its training and validation data,
-its parameters or its code differ from those of an earlier one, and takes the results of that where
-they do not: it trains neither for a box moved on a test video, nor for a comment, nor for the code
-or the parameters of a detector of another kind. An upgrade of a library is no change to DVC:
-`dvc repro -f` then makes all anew, since what is remembered goes by their versions, too. Without an
-upgrade it trains nothing again either; `make clean-state` forgets.
+A rerun reuses cached results for each video and clip that did not change. A training (in bold)
+first compares its training and validation data, its parameters and its code with those of earlier
+trainings. If they are equal, it reuses the earlier result. So nothing trains again for a box that
+moved on a test video, for a comment, or for the code or parameters of another detector. DVC does
+not notice an upgrade of a library. After an upgrade, `dvc repro -f` makes all results again, since
+the cache depends on the versions of libraries. Without an upgrade, even `dvc repro -f` trains
+nothing again. `make clean-state` deletes this cache.
 
 """
 TRAININGS = ("train_classifier", "train_detector", "fit_autoencoder")

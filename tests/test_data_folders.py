@@ -123,8 +123,8 @@ def test_make_refuses_it_before_dvc_starts(
     name = made.relative_to(project.folder / "data/scene")
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == (
-        f"vigil check-data: data/scene: expected data alone, got what DVC would obey: {name}; "
-        "take it out, and have DVC track the folder as a whole\n"
+        f"vigil check-data: data/scene: expected only data, got files that configure DVC: {name}; "
+        "remove them, and have DVC track the folder as a whole\n"
     )
     done = first_check(project)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
@@ -139,8 +139,7 @@ def test_a_project_within_is_refused_by_the_stage(project: Project, place: str) 
     finally:
         (project.folder / place / ".dvc").rmdir()
     assert (
-        f"extract_frames: {place}: expected no .dvc in it, by which DVC would not see what changes "
-        "there\n"
+        f"extract_frames: {place}: expected no .dvc in it, which hides changes there from DVC\n"
     ) in told
 
 

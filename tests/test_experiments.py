@@ -173,7 +173,7 @@ def test_the_worked_examples(reader: Reader) -> None:
     assert stages_run(told["dvc queue logs grid-1"])[0] == "fit_autoencoder"
     logs = reader.told_by_workers()
     assert "epoch 1/2" in logs
-    assert "of a run that was stopped" not in logs  # two train the same at a time
+    assert "of an interrupted run" not in logs  # two train the same at a time
 
     told = reader.paste("dvc exp diff grid-1 grid-4")
     assert re.search(

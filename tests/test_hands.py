@@ -1,4 +1,4 @@
-"""What hurried hands do, each working or ending in one clear line: the table of docs/hands.md."""
+"""Odd names, moved projects and too little data: the tables of docs/hands.md."""
 
 import json
 import shutil
@@ -25,10 +25,10 @@ def assert_in_table(*cells: str) -> None:
 
 ODD = '- it\'s "q"; $(touch ran) `touch ran` & | ~ # @ {x} ${x} %s \\ ! = , < видео e\u0301'
 NAMES = {
-    "all that a shell knows": ODD,
+    "all special characters of a shell": ODD,
     "a first `-`": "-x",
-    "what stands for other names": "a*b?[x]",
-    "a drive's or an address's colon": "a:b",
+    "wildcards": "a*b?[x]",
+    "a colon, as in a drive or an address": "a:b",
     "a space at its end": "data/x ",
 }
 
@@ -58,8 +58,9 @@ def test_a_folder_of_any_name(project: Project, case: str) -> None:
     finally:
         place.rename(known)
         project.change("dataset", root="data/scene", clips="data/scene/clips")
-    assert set(ran) == {
-        "extract_frames", "interpolate_annotations", "import_clips", "split@alarm",
+    # The table of windows does not name the folder, so that the split of the case before holds.
+    assert set(ran) - {"split@alarm"} == {
+        "extract_frames", "interpolate_annotations", "import_clips",
     }  # fmt: skip
     assert not (project.folder / "ran").exists()
 
@@ -107,7 +108,7 @@ def test_places(tmp_path: Path) -> None:
         assert done.returncode == 0, done.stdout + done.stderr
         return stages_of(done.stdout)
 
-    assert_in_table("a worktree of git", "works; its frames are made anew")
+    assert_in_table("a git worktree", "works; frames are extracted again")
     project.run("git", "worktree", "add", "-q", "../tree")
     shutil.copytree(project.folder / "data/scene", tmp_path / "tree/data/scene", dirs_exist_ok=True)
     assert repro(tmp_path / "tree") == ["extract_frames"]
@@ -119,7 +120,7 @@ def test_places(tmp_path: Path) -> None:
     (moved / "data/scene").rename(tmp_path / "disk")
     (moved / "data/scene").symlink_to(tmp_path / "disk")
     assert repro(moved) == []
-    assert_in_table("a project reached by a link", "works, nothing runs again")
+    assert_in_table("a project opened through a link", "works, nothing runs again")
     (tmp_path / "link").symlink_to(moved)
     assert repro(tmp_path / "link") == []
     shutil.rmtree(moved / ".git")
@@ -145,10 +146,10 @@ CLASSIFIER = {
     "one video": "split@classifier: expected samples of each class in ",
     "no boxes at all": "generate_samples: data/annotations: expected a track of 'human' ",
     "boxes on one video alone": "split@classifier: expected samples of each class in ",
-    "all videos for the test": (
+    "all videos for testing": (
         "split@classifier: params.yaml: split.test_videos: expected to leave a video "
     ),
-    "a validation of nothing": "params.yaml: split.val_fraction: expected greater than 0, got 0.0",
+    "an empty validation set": "params.yaml: split.val_fraction: expected greater than 0, got 0.0",
 }
 
 
@@ -164,9 +165,9 @@ def test_a_small_classifier(project_before: Callable, run_stage: Run, case: str)
     if case in {"no boxes at all", "boxes on one video alone"}:
         for task in export[0 if case == "no boxes at all" else 1 :]:
             task["annotations"][0]["result"] = []
-    if case == "all videos for the test":
+    if case == "all videos for testing":
         scene.set_params("split", test_videos=scene.params["dataset"]["videos"])
-    if case == "a validation of nothing":
+    if case == "an empty validation set":
         scene.set_params("split", val_fraction=0.0)
     scene.write_export(export)
     assert_refused(scene, run_stage, CLASSIFIER[case], list(WORDS))

@@ -14,7 +14,7 @@ from rerun_table import TRAININGS
 from tiny_project import MEMOS, Project
 
 NUM_EPOCHS = 8
-GOES_ON = re.compile(r"goes on after epoch (\d+) ")
+RESUMED = re.compile(r"resumes after epoch (\d+) ")
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +43,7 @@ def test_a_training_goes_on_after_its_last_whole_epoch(project: Project, stage: 
     told, _ = (again := project.start(stage)).communicate()
     assert again.returncode == 0, told
     # an epoch is told of before its checkpoint is whole, and the kill may come late
-    assert last_epoch - 1 <= int(GOES_ON.search(told)[1]) < NUM_EPOCHS
+    assert last_epoch - 1 <= int(RESUMED.search(told)[1]) < NUM_EPOCHS
     assert project.content() == expected
     assert not list((project.folder / ".vigil/checkpoints" / branch).iterdir())
 
@@ -60,11 +60,11 @@ def test_a_training_that_is_told_to_end_says_so_and_goes_on_later(project: Proje
             if line.startswith("epoch 2/"):
                 process.terminate()
     assert process.returncode == 128 + signal.SIGTERM
-    assert lines[-1] == f"{stage}: interrupted by SIGTERM; run it again to go on\n"
+    assert lines[-1] == f"{stage}: interrupted by SIGTERM; run it again to resume\n"
     assert not any(name.startswith(".") for name in listed(project.folder / "models"))
     told, _ = (again := project.start(stage)).communicate()
     assert again.returncode == 0, told
-    assert GOES_ON.search(told)
+    assert RESUMED.search(told)
     assert project.content() == expected
 
 

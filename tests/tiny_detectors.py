@@ -11,13 +11,13 @@ from torch import Tensor
 
 from vigil.domain.pictures.annotated import AnnotatedPictures
 from vigil.learn.detector.network.interface import Detector
-from vigil.learn.detector.network.registry import ON_TRUNKS, OWN, build_detector
+from vigil.learn.detector.network.registry import ON_TRUNKS, VIGIL_DETECTORS, build_detector
 from vigil.learn.detector.network.tensors import Objects
 from vigil.settings.train_detector import TorchvisionArchitecture, TransformerArchitecture
 
 SIZE_WH = (96, 64)
 TORCHVISION = get_args(TorchvisionArchitecture)
-ARCHITECTURES = (*OWN, *TORCHVISION)
+ARCHITECTURES = (*VIGIL_DETECTORS, *TORCHVISION)
 LOSSES = {
     "box": "ciou",
     "objectness": "focal",
@@ -34,7 +34,7 @@ def config_of(
     """Args: features: those of `features` that are to differ, `strides` among them."""
     if architecture in get_args(TransformerArchitecture):
         return {"num_classes": num_classes, **features}
-    if architecture not in OWN:
+    if architecture not in VIGIL_DETECTORS:
         return {
             "num_classes": num_classes,
             "input_size_wh": list(SIZE_WH),

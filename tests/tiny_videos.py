@@ -113,6 +113,83 @@ def write_coded_video(
     )
 
 
+def write_with_b_frames(
+    path: Path,
+    num_frames: int,
+    shift: int = 0,
+    *,
+    num_b_frames: int = 2,
+    times_s: Sequence[Fraction] = (),
+) -> Path:
+    """H.264 whose order of decoding is not that of presentation, at 10 frames a second.
+
+    Args:
+        shift: frames that lie before 0 s, which an edit list hides.
+        times_s: when each frame is shown, where that is not evenly spaced.
+    """
+    options = {"bf": str(num_b_frames), "crf": "12", "x264-params": "b-adapt=0"}
+    negative = {"avoid_negative_ts": "disabled"} if path.suffix == ".mp4" else {}
+    with av.open(str(path), "w", options=negative) as container:
+        stream = container.add_stream("libx264", rate=10, options=options)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        stream.codec_context.time_base = Fraction(1, 10)
+        stream.codec_context.thread_count = 1
+        for number in range(num_frames):
+            frame = av.VideoFrame.from_ndarray(coded_picture(number, (64, 48)), format="bgr24")
+            frame.pts = int(times_s[number] * 10) if times_s else number - shift
+            frame.time_base = Fraction(1, 10)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return path
+
+
+SOUND = {
+    **{".flv": "aac", ".asf": "wmav2", ".ts": "aac", ".mp4": "aac", ".mkv": "aac"},
+    **{".ogg": "flac", ".avi": "mp2"},
+}
+
+
+def write_with_sound(
+    path: Path,
+    num_frames: int,
+    sound_s: float,
+    *,
+    encoder: str = "",
+    container_options: dict[str, str] | None = None,
+) -> Path:
+    """A video of 10 frames a second whose frames spell their number, beside sound of some length.
+
+    Packets of both are written in the order of their times, as recorders do.
+    """
+    encoder = encoder or ENCODERS.get(path.suffix, "libx264")
+    with av.open(str(path), "w", options=container_options or {}) as container:
+        video = container.add_stream(encoder, rate=10, options=OPTIONS.get(encoder, {"g": "5"}))
+        video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
+        video.codec_context.thread_count = 1
+        sound = container.add_stream(SOUND[path.suffix], rate=44100, layout="mono")
+        sound.bit_rate = 64_000
+        form = sound.codec_context.format.name
+        tone = np.random.default_rng(0).integers(-9000, 9000, round(sound_s * 44100))
+        size, packets = 1024, []
+        for start in range(0, len(tone) - size, size):
+            part = tone[start : start + size][None]
+            samples = part / 32768 if form.startswith("flt") else part
+            kind = np.float32 if form.startswith("flt") else np.int16
+            frame = av.AudioFrame.from_ndarray(samples.astype(kind), format=form, layout="mono")
+            frame.sample_rate, frame.pts = 44100, start
+            packets += sound.encode(frame)
+        packets += sound.encode(None)
+        for number in range(num_frames):
+            picture = coded_picture(number, (64, 48))
+            shown = av.VideoFrame.from_ndarray(picture, format="bgr24")
+            shown.pts, shown.time_base = number, Fraction(1, 10)
+            packets += video.encode(shown)
+        packets += video.encode(None)
+        for packet in sorted(packets, key=lambda one: one.dts * one.time_base):
+            container.mux(packet)
+    return path
+
+
 def write_frameless_video(path: Path) -> Path:
     """A container with a video stream and not one frame in it."""
     with av.open(str(path), "w") as container:

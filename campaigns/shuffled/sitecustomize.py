@@ -1,4 +1,4 @@
-"""On PYTHONPATH: folders are listed in another order each time, as another file system might."""
+"""If on PYTHONPATH, lists folders in a random order each time, as another file system might."""
 
 import os
 import random
@@ -37,7 +37,7 @@ class Shuffled:
         self.close()
 
     def close(self) -> None:
-        """Nothing is left open."""
+        """Does nothing, since nothing is open."""
 
 
 os.listdir = listdir  # type: ignore[assignment]

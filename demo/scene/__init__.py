@@ -1,1 +1,1 @@
-"""The synthetic surveillance scenes that the embedded default runs on."""
+"""The synthetic surveillance scenes of the demo, which the pipeline runs on by default."""

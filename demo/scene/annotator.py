@@ -1,16 +1,16 @@
-"""A person annotating in Label Studio: sparse keyframes, a little jitter, their own frame numbers.
+"""Simulates an annotator in Label Studio: sparse keyframes, jitter, Label Studio's frame numbers.
 
-Label Studio numbers frames from 1 at the ``framerate`` of its ``<Video>`` tag, 24 unless somebody
-changed it, whatever the file's real rate.  Its player shows the last frame whose time stamp is not
-after the number's own time (docs/label-studio.md).  So decoded frame ``i``, which is shown at the
-annotator's position ``1 + i * annotator_fps / fps``, is annotated at the first whole number that
-shows it, and the keyframe's ``time`` is that over the annotator's rate.  As long as the annotator's
-rate is not below the video's, each decoded frame has a number of its own.
+Label Studio numbers frames from 1 at the ``framerate`` of its ``<Video>`` tag.  The default is 24,
+whatever the real frame rate of the file is.  The player shows the last frame whose time stamp is
+not after the time of the frame number (docs/label-studio.md).  Decoded frame ``i`` is shown at the
+annotator's position ``1 + i * annotator_fps / fps``, and is annotated at the first whole number
+that shows it.  The keyframe's ``time`` is this number divided by the annotator's rate.  If the
+annotator's rate is not below the video's frame rate, each decoded frame has a different number.
 
-Read back so (a span reaches from the decoded frame of its first keyframe to that of its last, both
-included; it is linear in the positions, held within the span's own keyframes, and the frame of a
-keyframe has the keyframe's box), an export gives exactly the frames of the exact boxes, and no edge
-is off by more than ``FIT_TOLERANCE_PX + JITTER_PX``.
+A reader of the export must follow these rules.  A span reaches from the decoded frame of its first
+keyframe to that of its last keyframe, both included.  Between keyframes the box is linear in the
+positions, and the frame of a keyframe has the box of the keyframe.  Then the reader gets exactly
+the frames of the exact boxes, and no edge is off by more than ``FIT_TOLERANCE_PX + JITTER_PX``.
 """
 
 from __future__ import annotations
@@ -22,19 +22,20 @@ from typing import Any
 import numpy as np
 
 from scene.camera import FloatArray
-from scene.scene import Box, Track
+from scene.scene import Track
+from vigil.domain.label_studio.writing import keyframe, video_region
 
 FIT_TOLERANCE_PX = 1.8
-"""No box edge is further than this from the line between keyframes, before jitter."""
+"""The largest distance of a box edge from the line between keyframes, before jitter."""
 JITTER_PX = 0.3
-"""Each edge of a keyframe's box is moved by up to this much."""
+"""Each edge of a keyframe's box is moved by at most this."""
 PLAYER_PRECISION_S = 0.002
 CREATED_AT = "2024-05-06T09:00:00.000000Z"
 
 
 @dataclass(frozen=True)
 class AnnotatedVideo:
-    """What the annotator is given: the finished video and the exact boxes by region id."""
+    """The input of the annotator: the finished video, and the exact boxes by region id."""
 
     file_name: str
     size_wh: tuple[int, int]
@@ -45,14 +46,14 @@ class AnnotatedVideo:
 
 
 def annotator_position(frame_index: FloatArray, video: AnnotatedVideo) -> FloatArray:
-    """Decoded frame indices in the annotator's (1-based, unrounded) frame numbers."""
+    """Convert decoded frame indices to the annotator's (1-based, unrounded) frame numbers."""
     return 1 + frame_index * float(video.annotator_fps / video.fps)
 
 
 def annotator_numbers(positions: FloatArray, video: AnnotatedVideo) -> FloatArray:
-    """The first whole frame numbers at which frames at these positions are on screen.
+    """The first whole frame numbers at which the frames at these positions are on screen.
 
-    Containers may tell whole milliseconds, so a frame counts as shown from the next one on.
+    Containers may store whole milliseconds, so a frame counts as shown from the next millisecond.
     """
     annotator_fps = float(video.annotator_fps)
     shown_s = (np.floor((positions - 1) / annotator_fps * 1000 + 1e-6) + 1) / 1000
@@ -63,7 +64,7 @@ def annotator_numbers(positions: FloatArray, video: AnnotatedVideo) -> FloatArra
 
 
 def _seek_s(numbers: FloatArray, annotator_fps: float) -> FloatArray:
-    """The time that the page's player seeks to."""
+    """The times in seconds that the player seeks to."""
     steps = np.floor((numbers - 1) / annotator_fps / PLAYER_PRECISION_S + 0.5)
     return np.asarray(steps * PLAYER_PRECISION_S + PLAYER_PRECISION_S)
 
@@ -75,17 +76,18 @@ def _fit(
     boxes: FloatArray,
     size_wh: tuple[int, int],
 ) -> tuple[FloatArray, FloatArray]:
-    """Boxes ``(num_knots, 4)`` whose polyline runs closest to ``boxes``, and its errors ``(n,)``.
+    """Boxes ``(num_knots, 4)`` whose polyline is closest to ``boxes``, and its errors ``(n,)``.
 
-    The frames ``chosen`` are seen at the ``knots``, which are their numbers.
-    Closest in the least squares sense: like an annotator, through the middle of a walker's swing.
+    The frames ``chosen`` are seen at the ``knots``, which are their frame numbers.  The fit is by
+    least squares: as an annotator does, it follows the middle of a walker's swing.
     """
     seen = positions.copy()
     seen[chosen] = knots
+    # One hat function for each knot: 1 at the knot, falling linearly to 0 at its neighbours.
     hats = np.stack(
         [np.interp(seen, knots, row) for row in np.eye(len(knots))], axis=-1
-    )  # (num_positions, num_knots); np.interp holds the ends still
-    # nobody draws outside the picture, even where the line through a box cut by its edge would go
+    )  # (num_positions, num_knots); np.interp is constant beyond the ends
+    # An annotator draws no box outside the picture, though the fitted line may leave it.
     fitted = np.clip(np.linalg.lstsq(hats, boxes, rcond=None)[0], 0, [*size_wh, *size_wh])
     return fitted, np.abs(hats @ fitted - boxes).max(axis=1)
 
@@ -97,12 +99,12 @@ def choose_keyframes(
     size_wh: tuple[int, int],
     tolerance_px: float,
 ) -> tuple[list[int], FloatArray]:
-    """Few keyframes for one visible span: their indices into the span, and their boxes.
+    """Choose few keyframes for one visible span: their indices into the span, and their boxes.
 
-    ``positions`` ``(n,)`` are where the frames are shown, in the annotator's frame numbers,
-    ``numbers`` ``(n,)`` the whole ones they are annotated at, ``boxes`` ``(n, 4)``.  The worst
-    frame becomes a keyframe until none is further than ``tolerance_px`` from the line between
-    keyframes; keyframes that proved needless are taken out again.
+    ``positions`` ``(n,)`` are the unrounded frame numbers at which the frames are shown,
+    ``numbers`` ``(n,)`` the whole frame numbers at which they are annotated, ``boxes`` ``(n, 4)``.
+    The frame with the largest error becomes a keyframe, until no error is above ``tolerance_px``.
+    Then keyframes that are not needed are removed.
     """
     chosen = sorted({0, len(positions) - 1})
     fitted, errors = _fit(positions, chosen, numbers[chosen], boxes, size_wh)
@@ -128,27 +130,12 @@ def _spans(frame_indices: list[int]) -> list[list[int]]:
     return spans
 
 
-def _keyframe(frame: int, enabled: bool, box: Box, video: AnnotatedVideo) -> dict[str, Any]:
-    width, height = video.size_wh
-    x1, y1, x2, y2 = box
-    return {
-        "frame": frame,
-        "enabled": enabled,
-        "rotation": 0,
-        "x": round(100 * x1 / width, 8),
-        "y": round(100 * y1 / height, 8),
-        "width": round(100 * (x2 - x1) / width, 8),
-        "height": round(100 * (y2 - y1) / height, 8),
-        "time": float(round(frame / video.annotator_fps, 6)),
-    }
-
-
 def annotate_track(
     track: Track, video: AnnotatedVideo, rng: np.random.Generator
 ) -> list[dict[str, Any]]:
-    """Keyframes of one person: each visible span ends in one that is off.
+    """Keyframes of one person; the last keyframe of each visible span is disabled.
 
-    Only a person still on in the last frame stays on, as there is nothing to switch off.
+    A span that reaches the last frame of the video stays enabled, since no frame comes after it.
     """
     sequence = []
     for span in _spans(sorted(track.boxes_xyxy)):
@@ -163,7 +150,15 @@ def annotate_track(
         for index, (x1, y1, x2, y2) in zip(chosen, jittered.tolist(), strict=True):
             leaves = index == len(span) - 1 and span[index] != video.num_frames - 1
             frame = int(numbers[index])
-            sequence.append(_keyframe(frame, not leaves, (x1, y1, x2, y2), video))
+            sequence.append(
+                keyframe(
+                    frame,
+                    (x1, y1, x2, y2),
+                    size_wh=video.size_wh,
+                    annotator_fps=video.annotator_fps,
+                    is_shown_after=not leaves,
+                )
+            )
     return sequence
 
 
@@ -172,16 +167,16 @@ def annotate(video: AnnotatedVideo, task_id: int, rng: np.random.Generator) -> d
     duration_s = float(video.num_frames / video.fps)
     results = []
     for region_id, track in video.tracks.items():
-        value = {
-            "framesCount": round(duration_s * video.annotator_fps),
-            "duration": round(duration_s, 6),
-            "sequence": annotate_track(track, video, rng),
-            "labels": ["human"],
-        }
-        region = {"id": region_id, "to_name": "video", "origin": "manual", "value": value}
-        results.append(region | {"type": "videorectangle", "from_name": "box"})
+        region = video_region(
+            region_id,
+            annotate_track(track, video, rng),
+            ["human"],
+            duration_s=duration_s,
+            annotator_fps=video.annotator_fps,
+        )
+        results.append(region)
         if track.activity != "walking":
-            choice = value | {"choices": [track.activity]}
+            choice = region["value"] | {"choices": [track.activity]}
             results.append(region | {"type": "choices", "from_name": "activity", "value": choice})
     return {
         "id": task_id,

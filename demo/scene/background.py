@@ -1,6 +1,6 @@
-"""The empty place: textured ground, lawn, a building facade and its windows.
+"""Draws the empty place: textured ground, lawn, a building facade and its windows.
 
-Everything here stays put for a whole video, so it is drawn once.
+Nothing of it moves during a video, so it is drawn once.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _CELL_M = 0.05
 def octave_noise(
     rng: np.random.Generator, size_wh: tuple[int, int], coarse_px: float, num_octaves: int
 ) -> Float32Array:
-    """Smooth random field ``(height, width)``, about -1..1: octaves halving in size and weight."""
+    """Smooth random field ``(height, width)``, about -1..1: octaves of falling size and weight."""
     width, height = size_wh
     field = np.zeros((height, width), np.float32)
     weight, cell, total = 1.0, coarse_px, 0.0
@@ -35,7 +35,7 @@ def octave_noise(
 def _ground_noise(
     rng: np.random.Generator, x_m: FloatArray, z_m: FloatArray, coarse_cells: float
 ) -> Float32Array:
-    """Noise that lies on the ground, fading with distance where it is finer than a pixel."""
+    """Noise in perspective on the ground; it fades where it is finer than a pixel."""
     field = octave_noise(rng, (_NOISE_CELLS, _NOISE_CELLS), coarse_cells, 6)
     return cv2.remap(
         field,
@@ -47,7 +47,7 @@ def _ground_noise(
 
 
 def _line_cover(distance_m: FloatArray, half_width_m: float, pixel_m: FloatArray) -> FloatArray:
-    """How much of a pixel a line covers, 0..1, from its distance and the pixel's size, in m."""
+    """The part of a pixel that a line covers, 0..1; its distance and the pixel's size are in m."""
     inside = (half_width_m + pixel_m / 2 - distance_m) / pixel_m
     return np.clip(inside, 0, np.minimum(1, 2 * half_width_m / pixel_m))
 
@@ -55,11 +55,13 @@ def _line_cover(distance_m: FloatArray, half_width_m: float, pixel_m: FloatArray
 def _paving(
     rng: np.random.Generator, camera: Camera, x_m: FloatArray, z_m: FloatArray, slab_m: float
 ) -> Float32Array:
-    """Brightness factor of paving slabs: joints, and slabs that differ a little."""
+    """Brightness factor ``(height, width)`` of paving: dark joints and varied slabs."""
+    # The size of a pixel on the ground, in m, across and along the line of sight.
     wide_m = z_m / camera.focal_px
     deep_m = z_m**2 / (camera.focal_px * camera.height_m)
     cover = np.zeros_like(x_m)
     for along, pixel_m in ((x_m, wide_m), (z_m, deep_m)):
+        # the distance in m to the nearest joint between slabs
         distance = np.abs(along / slab_m - np.round(along / slab_m)) * slab_m
         cover = np.maximum(cover, _line_cover(distance, 0.02, pixel_m))
     column = np.floor(x_m / slab_m).astype(np.int64) % 61
@@ -80,7 +82,7 @@ def _blend(
 def _windows(
     rng: np.random.Generator, image: Float32Array, camera: Camera, base_row: int, scale: float
 ) -> None:
-    """Windows, doors and a plinth on the facade, drawn in place above ``base_row``."""
+    """Draw windows and doors on the facade, in place, above ``base_row``."""
     width = camera.size_wh[0]
     storey = 3.2 * scale
     pitch = float(rng.uniform(2.4, 3.4)) * scale
@@ -134,7 +136,7 @@ def draw_background(
     kerb = np.array([172, 168, 160], np.float32)
     _blend(image, kerb, 0.8 * _line_cover(np.abs(z_m - lane_z_m), 0.09, pixel_deep_m))
 
-    # a lawn with a ragged edge on one side, as grass greens vary from patch to patch
+    # a lawn on one side, with a ragged edge and patches of varied green
     side = -1.0 if rng.random() < 0.5 else 1.0
     edge_m = float(rng.uniform(2.5, 5.0)) + 0.12 * (z_m - 14) * float(rng.uniform(-1, 1))
     grass_noise = _ground_noise(rng, x_m, z_m, 60.0)
@@ -143,7 +145,7 @@ def draw_background(
     grass = np.array([84, 104, 58], np.float32) * (1 + 0.22 * grass_noise)[..., None]
     _blend(image, grass, lawn)
 
-    # wear, stains and leaves on all of it
+    # wear, stains and leaves everywhere
     image *= (1 + 0.10 * _ground_noise(rng, x_m, z_m, 120.0))[..., None]
     image *= (1 + 0.14 * _ground_noise(rng, x_m, z_m, 10.0))[..., None]
     grain = octave_noise(rng, (width, height), 4.0, 3)
@@ -171,7 +173,7 @@ def draw_background(
     facade[::3] *= 0.97
     facade[-3:] *= 0.7
     image[:base_row] = facade
-    # the building's own soft shadow on the ground before it
+    # the soft shadow of the building on the ground in front of it
     depth_rows = np.arange(base_row, height)
     image[base_row:] *= (1 - 0.25 * np.exp(-(depth_rows - base_row) / 5.0))[:, None, None]
     return np.clip(image, 0, 255).astype(np.float32)

@@ -1,7 +1,8 @@
-"""What people do in the demo's clips: every behaviour plans where its people are and their poses.
+"""The behaviours in the demo's clips: each plans the positions and poses of its people.
 
-A behaviour is a function from a generator, a place, two persons' looks and the frames' times to
-``Actor``s.  Speeds, sizes, directions, styles and moments are drawn anew for each clip.
+A behaviour is a function of a random generator, a place, the appearance of two persons and the
+times of the frames.  It returns ``Actor``s.  Speeds, sizes, directions, styles and moments are
+random for each clip.
 """
 
 from __future__ import annotations
@@ -57,22 +58,23 @@ def _placed(
 
 
 def _smooth(value: FloatArray | float) -> FloatArray:
-    """From 0 to 1 over 0..1, gently at both ends."""
+    """A smooth step from 0 to 1 over 0..1."""
     clipped = np.clip(value, 0.0, 1.0)
     return np.asarray(clipped * clipped * (3 - 2 * clipped))
 
 
 def _free_handed(looks: Appearance) -> Appearance:
-    """Without the bag, which hangs from the right hand."""
+    """The appearance without the bag, which hangs from the right hand."""
     return replace(looks, bag=None)
 
 
 def _spot(
     rng: np.random.Generator, place: Place, across: float, sizes: tuple[float, float] = (0.0, 1.0)
 ) -> FloatArray:
-    """A point ``(x, z)`` within ``across`` (0..1) of the half picture to each side.
+    """A random point ``(x, z)``, within ``across`` (0..1) of half the picture to each side.
 
-    Person sizes in px are uniform over a part, ``sizes``, of the way from least to largest (0..1).
+    The size of a person there, in px, is uniform over the range ``sizes``, where 0 is the smallest
+    size and 1 the largest.
     """
     largest, least = 1 / place.nearest_m, min(1 / place.farthest_m, 1 / place.nearest_m)
     z_m = 1 / (least + (largest - least) * float(rng.uniform(*sizes)))
@@ -80,7 +82,7 @@ def _spot(
 
 
 def _direction(rng: np.random.Generator, spread: float) -> float:
-    """A heading to the right or the left, up to ``spread`` radians off."""
+    """A random heading to the right or the left, with a deviation of up to ``spread`` radians."""
     return float(rng.uniform(-spread, spread)) + (np.pi if rng.random() < 0.5 else 0.0)
 
 
@@ -93,9 +95,10 @@ def _course(
     spread: float,
     sizes: tuple[float, float],
 ) -> tuple[FloatArray, float]:
-    """The middle ``(x, z)`` and heading of a straight way that is in the picture most of the time.
+    """The middle ``(x, z)`` and heading of a straight path that is mostly in the picture.
 
-    Of many drawn, the first that is in it for ``_SEEN_FRACTION`` of the time, else the best.
+    Of 40 random paths, this is the first that is in the picture for ``_SEEN_FRACTION`` of the time.
+    If there is none, it is the best one.
     """
     best: tuple[float, FloatArray, float] | None = None
     parts = np.linspace(-0.5, 0.5, 21) * speed_m_s * duration_s
@@ -121,7 +124,7 @@ def _straight(
     height_m: float,
     first_phase: float,
 ) -> Motion:
-    """Along a straight way at constant speed, at ``middle`` halfway through the clip."""
+    """Motion on a straight path at constant speed, at ``middle`` halfway through the clip."""
     ahead = np.array([np.cos(heading), np.sin(heading)])
     start = middle - ahead * speed_m_s * float(times_s[-1]) / 2
     end = middle + ahead * (speed_m_s * float(times_s[-1]) + 5)
@@ -136,7 +139,7 @@ def _straight(
 def _strides(
     motion: Motion, times_s: FloatArray, looks: Appearance, *, vigour: float, seed: int
 ) -> list[FloatArray]:
-    """Walking where it moves, talking where it talks, else standing."""
+    """A pose for each frame: walking, talking or standing, as the motion says."""
     carried = 0.7 if looks.bag is not None else 0.0
     poses = []
     for index, time_s in enumerate(times_s):
@@ -149,14 +152,14 @@ def _strides(
 
 
 def _beside(heading: float, distance_m: float, behind_m: float) -> FloatArray:
-    """From one person to the next: to the left and back."""
+    """The offset ``(x, z)`` from one person to the next: to the left and back."""
     return distance_m * np.array([-np.sin(heading), np.cos(heading)]) - behind_m * np.array(
         [np.cos(heading), np.sin(heading)]
     )
 
 
 def walking(rng: np.random.Generator, place: Place, cast: Cast, times_s: FloatArray) -> list[Actor]:
-    """Someone walks by, away or up, from a stroll to a hurry; at times two side by side."""
+    """A person walks by, away or closer, slowly or fast; sometimes two walk side by side."""
     speed = float(rng.uniform(0.75, 1.3))
     spread = 0.5 if rng.random() < 0.7 else np.pi / 2
     num_people = 2 if rng.random() < 0.25 else 1
@@ -176,7 +179,7 @@ def walking(rng: np.random.Generator, place: Place, cast: Cast, times_s: FloatAr
 def standing(
     rng: np.random.Generator, place: Place, cast: Cast, times_s: FloatArray
 ) -> list[Actor]:
-    """One or two wait: shift their weight, look around, turn a little."""
+    """One or two people wait: they shift their weight, look around and turn a little."""
     num_people = 2 if rng.random() < 0.4 else 1
     spot = _spot(rng, place, 0.4)
     side = float(rng.choice([-1, 1]))
@@ -195,7 +198,7 @@ def standing(
 
 
 def waving(rng: np.random.Generator, place: Place, cast: Cast, times_s: FloatArray) -> list[Actor]:
-    """Someone stands and waves, with one arm or both, a small sign or stretched up high."""
+    """A person stands and waves with one arm or both, with small or with large movements."""
     looks = _free_handed(cast[0])
     kind = rng.random()
     sides = (LEFT, RIGHT) if kind < 0.3 else ((LEFT,) if kind < 0.6 else (RIGHT,))
@@ -204,9 +207,9 @@ def waving(rng: np.random.Generator, place: Place, cast: Cast, times_s: FloatArr
     sweep = float(rng.uniform(0.06, 0.10) if small else rng.uniform(0.10, 0.17))
     rate_hz, seed = float(rng.uniform(0.8, 1.7)), int(rng.integers(100))
     raised = _smooth((times_s - rng.uniform(-0.8, 0.6)) / 0.5)
-    if rng.random() < 0.3:  # and down again
+    if rng.random() < 0.3:  # the arm goes down again
         raised = raised * _smooth((times_s[-1] - rng.uniform(0.1, 0.4) - times_s) / 0.5)
-    # to the camera or away from it: from the side, an arm waves in front of the body
+    # Facing the camera or away from it; seen from the side, the body would hide the arm.
     heading = (np.pi / 2 if rng.random() < 0.25 else -np.pi / 2) + float(rng.uniform(-0.7, 0.7))
     poses = [
         wave_pose(
@@ -225,7 +228,7 @@ def waving(rng: np.random.Generator, place: Place, cast: Cast, times_s: FloatArr
 
 
 def meeting(rng: np.random.Generator, place: Place, cast: Cast, times_s: FloatArray) -> list[Actor]:
-    """Two come up to each other, shake hands and talk; or stand there and talk already."""
+    """Two people walk up to each other, shake hands and talk; or they already stand and talk."""
     duration_s = float(times_s[-1])
     centre, axis = _spot(rng, place, 0.4), float(rng.uniform(-0.5, 0.5))
     centre[1] = max(centre[1], place.nearest_m + 0.4)
@@ -268,10 +271,10 @@ def meeting(rng: np.random.Generator, place: Place, cast: Cast, times_s: FloatAr
 
 
 def falling(rng: np.random.Generator, place: Place, cast: Cast, times_s: FloatArray) -> list[Actor]:
-    """Someone walks or stands, stumbles, slips or collapses, and stays on the ground."""
+    """A person walks or stands, then stumbles, slips or collapses, and stays on the ground."""
     looks, duration_s = cast[0], float(times_s[-1])
     name = ("stumble", "slip", "collapse")[int(rng.integers(3))]
-    # all fall across the picture: the collapse sideways, the others along their way
+    # All fall across the picture: a collapse sideways, the others along their path.
     heading = _direction(rng, 0.55) + (np.pi / 2 if name == "collapse" else 0.0)
     speed = float(rng.uniform(0.6, 1.3)) if name != "collapse" or rng.random() < 0.7 else 0.0
     start_s = float(rng.uniform(0.15, 0.45)) * duration_s
@@ -279,11 +282,11 @@ def falling(rng: np.random.Generator, place: Place, cast: Cast, times_s: FloatAr
     spot = _spot(rng, place, 0.3, (0.25, 1.0))
     spot[1] = max(spot[1], place.nearest_m + 0.9)
     ahead = np.array([np.cos(heading), np.sin(heading)])
-    # the way walked, braked by the fall
+    # the distance walked up to each frame; the fall stops the walk
     slowing = np.clip((times_s - start_s) / (1.1 * fall_s), 0, 1)
-    gone_m = speed * (np.minimum(times_s, start_s) + 1.1 * fall_s * (slowing - slowing**2 / 2))
-    positions = spot + ahead * (gone_m - speed * start_s)[:, None]
-    phases = rng.uniform(0, 6) + 2 * np.pi * gone_m / (STRIDE_CYCLE * looks.height_m)
+    walked_m = speed * (np.minimum(times_s, start_s) + 1.1 * fall_s * (slowing - slowing**2 / 2))
+    positions = spot + ahead * (walked_m - speed * start_s)[:, None]
+    phases = rng.uniform(0, 6) + 2 * np.pi * walked_m / (STRIDE_CYCLE * looks.height_m)
     mirrored, seed = bool(rng.random() < 0.5), int(rng.integers(100))
     stir_hz, stir = float(rng.uniform(0.5, 1.0)), float(rng.uniform(0.2, 1))
     poses = []
@@ -300,7 +303,7 @@ def falling(rng: np.random.Generator, place: Place, cast: Cast, times_s: FloatAr
 
 
 def running(rng: np.random.Generator, place: Place, cast: Cast, times_s: FloatArray) -> list[Actor]:
-    """Someone runs through the picture; at times another one after them."""
+    """A person runs through the picture; sometimes another one follows."""
     speed, duration_s = float(rng.uniform(3.4, 5.0)), float(times_s[-1])
     middle, heading = _course(rng, place, speed, duration_s, spread=0.9, sizes=(0.0, 0.75))
     num_people = 2 if rng.random() < 0.3 else 1
@@ -317,7 +320,7 @@ def running(rng: np.random.Generator, place: Place, cast: Cast, times_s: FloatAr
 
 
 def _bump(times_s: FloatArray, at_s: float, rise_s: float, fall_s: float) -> FloatArray:
-    """Up to 1 at ``at_s`` within ``rise_s``, and down again within ``fall_s``."""
+    """A smooth rise to 1 at ``at_s`` within ``rise_s``, and a fall to 0 within ``fall_s``."""
     return _smooth((times_s - at_s + rise_s) / rise_s) * _smooth((at_s + fall_s - times_s) / fall_s)
 
 
@@ -354,24 +357,24 @@ def _trade_blows(
         axis=-1,
     )
     actors = []
-    for looks, own, side in zip(cast, blows, (-1.0, 1.0), strict=True):
-        attack = np.maximum(own["left"], own["right"])
+    for looks, moves, side in zip(cast, blows, (-1.0, 1.0), strict=True):
+        attack = np.maximum(moves["left"], moves["right"])
         back_m = (
-            0.24 * own["struck"]
+            0.24 * moves["struck"]
             - 0.20 * attack
             + 0.06 * _restless(rng, times_s, rng.uniform(1.2, 2.4, 2))
         )
         out = side * (gap_m / 2 + back_m)
         toward = np.stack([np.cos(circling), np.sin(circling)], axis=-1)
         positions = centre + drift + out[:, None] * toward
-        headings = circling + (0.0 if side < 0 else np.pi) + 0.15 * (own["right"] - own["left"])
+        headings = circling + (0.0 if side < 0 else np.pi) + 0.15 * (moves["right"] - moves["left"])
         bounce = 0.5 + 0.5 * _restless(rng, times_s, rng.uniform(1.8, 2.6, 2))
         step = _restless(rng, times_s, rng.uniform(1.2, 2.2, 2))
         poses = [
             fight_pose(
-                punches=(float(own["left"][index]), float(own["right"][index])),
-                kick=float(own["kick"][index]),
-                struck=float(own["struck"][index]),
+                punches=(float(moves["left"][index]), float(moves["right"][index])),
+                kick=float(moves["kick"][index]),
+                struck=float(moves["struck"][index]),
                 bounce=float(bounce[index]),
                 step=float(step[index]),
                 reach_ahead=gap_m / looks.height_m,
@@ -416,7 +419,7 @@ def _wrestle(
 def fighting(
     rng: np.random.Generator, place: Place, cast: Cast, times_s: FloatArray
 ) -> list[Actor]:
-    """Two box and kick, or hold and jerk each other about."""
+    """Two people box and kick, or hold each other and wrestle."""
     centre, axis = _spot(rng, place, 0.4), float(rng.uniform(-0.5, 0.5))
     centre[1] = max(centre[1], place.nearest_m + 0.6)
     first, second = (_free_handed(looks) for looks in cast)
@@ -433,4 +436,4 @@ BEHAVIOURS: dict[str, Behaviour] = {
     "running": running,
     "fighting": fighting,
 }
-"""By class; the last three are those that are to raise the alarm."""
+"""The behaviour of each class; the last three must raise the alarm."""

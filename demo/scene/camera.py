@@ -1,8 +1,8 @@
-"""A fixed surveillance camera: where a point of the world lands in the picture.
+"""A fixed surveillance camera, which projects points of the world into the picture.
 
-World coordinates are metres: ``x`` to the right, ``y`` up from the ground, ``z`` away from the
-camera.  Verticals stay vertical (the picture is a shifted lens, not a tilted one), so a standing
-person is upright everywhere and only their scale changes with depth.
+World coordinates are in metres: ``x`` to the right, ``y`` up from the ground, ``z`` away from the
+camera.  The lens is shifted, not tilted, so vertical lines stay vertical.  A standing person is
+upright everywhere, and only the scale changes with depth.
 """
 
 from __future__ import annotations
@@ -36,17 +36,17 @@ class Camera:
         return np.stack([column, row], axis=-1)
 
     def scale(self, depth_m: float) -> float:
-        """Picture px per metre for things standing ``depth_m`` away."""
+        """Picture px per metre for objects at ``depth_m``."""
         return self.focal_px / depth_m
 
     def half_width_m(self, depth_m: float) -> float:
-        """How far to each side of the middle the picture reaches at ``depth_m``."""
+        """Half the width of the picture at ``depth_m``, in metres."""
         return self.size_wh[0] / 2 / self.focal_px * depth_m
 
     def ground(self) -> tuple[FloatArray, FloatArray]:
-        """Ground coordinates ``x_m, z_m``, each ``(height, width)``, seen by every pixel.
+        """Ground coordinates ``x_m, z_m`` of every pixel, each ``(height, width)``.
 
-        Pixels at or above the horizon see no ground: their depth is a very large number.
+        Pixels at or above the horizon show no ground; their depth is a very large number.
         """
         width, height = self.size_wh
         rows, columns = np.mgrid[0:height, 0:width].astype(np.float64)

@@ -1,8 +1,8 @@
-"""The demo's short clips: one behaviour each, some in the same scene.
+"""The demo's short clips: each shows one behaviour, and several share a scene.
 
-A scene is a place in one light and two people; it belongs to one class, and its number occurs in no
-other. A clip is called ``<class>_s<scene>_c<clip>``, so ``GROUP_PATTERN`` finds what was made in
-one scene: clips that share a background and faces, and must not be split up.
+A scene is a place in one light with two people. It belongs to one class, and no other class has a
+scene of the same number. A clip is called ``<class>_s<scene>_c<clip>``, so ``GROUP_PATTERN`` finds
+the clips of one scene. These share a background and people, so a split must keep them together.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ from scene.places import Place
 from vigil.pixels.video_writing import write_video
 
 GROUP_PATTERN = r"_(s\d+)_"
-"""Finds the scene in a clip's name; it alone tells clips of one source, classes included."""
+"""Finds the scene in a clip's name; the scene identifies the source, also across classes."""
 
 _FORMATS = ((".mp4", "h264"), (".webm", "vp9_quick"), (".avi", "mpeg4"))
 _FPS = (Fraction(10), Fraction(12), Fraction(25, 2), Fraction(15), Fraction(15000, 1001))
 _DURATION_S = (2.0, 3.0)
-_SCENE, _CLIP, _GRAIN = 4, 5, 6  # what a random stream is for
+_SCENE, _CLIP, _GRAIN = 4, 5, 6  # each use has its own random stream
 
 
 @dataclass(frozen=True)
 class Clip:
-    """One clip: what it is called (below the folder of all clips), how it is filmed, who is on."""
+    """One clip: its path below the folder of all clips, its format, and the people in it."""
 
     name: str
     codec: str
@@ -40,12 +40,12 @@ class Clip:
 
     @property
     def num_frames(self) -> int:
-        """How many frames the clip has."""
+        """The number of frames."""
         return len(self.actors[0].headings)
 
 
 class ClipScene:
-    """A scene and its clips; number ``scene_index`` of the demo, the same each time."""
+    """A scene and its clips; the same ``scene_index`` and seed always give the same scene."""
 
     def __init__(self, behaviour: str, scene_index: int, *, seed: int, num_clips: int) -> None:
         rng = np.random.default_rng((seed, scene_index, _SCENE))
@@ -66,7 +66,7 @@ class ClipScene:
     def frames(self, clip_index: int) -> Iterator[npt.NDArray[np.uint8]]:
         """The frames of a clip in order, ``(height, width, 3)`` RGB."""
         clip = self.clips[clip_index]
-        # clips of one scene are not of one moment: clouds and plants are elsewhere
+        # Clips of one scene start at different times, so that clouds and plants differ.
         start_s = 7.3 * clip_index
         for frame_index in range(clip.num_frames):
             people = [

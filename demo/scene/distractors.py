@@ -1,6 +1,6 @@
-"""Things that move and are not people: swaying plants and flags, a bird, a ball, a dog, a robot.
+"""Moving objects that are not people: swaying plants, a bird, a ball, a dog, a robot.
 
-Each is a function of time, so that a frame can be drawn without those before it.
+Each is a function of time, so that a frame can be drawn without the frames before it.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from scene.sprites import Canvas, Rgb, Sprite
 
 @dataclass(frozen=True)
 class Moving:
-    """A sprite at one moment and the depth it is seen at."""
+    """A sprite at one moment, and its depth."""
 
     sprite: Sprite
     depth_m: float
 
 
 Distractor = Callable[[float], Moving | None]
-"""Time in s -> what is seen of it then, None if nothing."""
+"""Time in s -> the sprite at this time; None if the object is not in the scene."""
 
 
 def swaying(prop: Prop, *, amplitude_px: float, rate_hz: float, phase: float) -> Distractor:
-    """A plant or a flag: its foot stands, its top moves sideways by up to ``amplitude_px``."""
+    """A swaying plant: its foot stands still, its top moves sideways by up to ``amplitude_px``."""
     height, width = prop.sprite.alpha.shape
     pad = int(np.ceil(amplitude_px)) + 2
     colour = cv2.copyMakeBorder(prop.sprite.colour, 0, 0, pad, pad, cv2.BORDER_CONSTANT)
@@ -56,7 +56,7 @@ def swaying(prop: Prop, *, amplitude_px: float, rate_hz: float, phase: float) ->
 
 @dataclass(frozen=True)
 class Crossing:
-    """A straight way over the ground: ``(x, z)`` in m at the start, m/s, and when it begins."""
+    """A straight path on the ground: start ``(x, z)`` in m, speed in m/s, start and end in s."""
 
     start_m: tuple[float, float]
     speed_m_s: tuple[float, float]
@@ -90,7 +90,7 @@ def _crossing(
 
 
 def rolling_ball(camera: Camera, way: Crossing, rgb: Rgb) -> Distractor:
-    """A ball that hops along."""
+    """A ball that bounces along its path."""
 
     def draw(canvas: Canvas, scale: float, foot: tuple[float, float], _: float) -> None:
         centre = np.array([foot[0], foot[1] - 0.13 * scale])
@@ -103,7 +103,7 @@ def rolling_ball(camera: Camera, way: Crossing, rgb: Rgb) -> Distractor:
 
 
 def bird(camera: Camera, way: Crossing, height_m: float) -> Distractor:
-    """A bird that flaps across at ``height_m``."""
+    """A bird that flies across at ``height_m``."""
     dark: Rgb = (58, 56, 58)
 
     def draw(canvas: Canvas, scale: float, foot: tuple[float, float], age: float) -> None:

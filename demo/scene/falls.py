@@ -1,7 +1,7 @@
-"""How a body goes to the ground: stumbling forward, slipping backward, collapsing sideways.
+"""Falls: a person stumbles forward, slips backward or collapses sideways.
 
-Joint angles follow key poses while the whole body turns about its feet, as an inverted pendulum
-does: slowly first, fast at the end.
+Joint angles follow key poses, while the whole body turns about its feet like an inverted pendulum:
+slowly at first, fast at the end.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _RADII[[Joint.PELVIS, Joint.LEFT_HIP, Joint.RIGHT_HIP]] = 0.055
 _RADII[[Joint.LEFT_KNEE, Joint.RIGHT_KNEE]] = 0.035
 _RADII[[Joint.LEFT_ANKLE, Joint.RIGHT_ANKLE]] = ANKLE_HEIGHT
 _RADII[[Joint.LEFT_TOE, Joint.RIGHT_TOE]] = -0.02
-"""What is around a joint, in body heights: a body lies on this, not on its joints."""
+"""The thickness of the body around each joint, in body heights; a lying body rests on it."""
 
 Keys = tuple[float, ...]
 _KEYS_AT = (0.0, 0.3, 0.65, 1.0)
@@ -28,10 +28,10 @@ _KEYS_AT = (0.0, 0.3, 0.65, 1.0)
 
 @dataclass(frozen=True)
 class Fall:
-    """A way to fall: angles in radians at ``_KEYS_AT`` of its progress, ``(left, right)`` each.
+    """A kind of fall: angles in radians at the progress ``_KEYS_AT``, ``(left, right)`` each.
 
-    ``pitch`` turns the body forward, ``roll`` to the left.  ``slide`` is how far the feet give
-    way: 0 they stay and the hips travel, 1 the other way round.
+    ``pitch`` turns the body forward, ``roll`` to the left.  ``slide`` says how far the feet slip:
+    with 0 the feet stay and the hips move, with 1 the hips stay and the feet move.
     """
 
     thighs: tuple[Keys, Keys]
@@ -85,7 +85,7 @@ FALLS = {
 
 
 def progress(time_s: float, *, start_s: float, duration_s: float) -> float:
-    """How far a fall is, 0..1: ever faster, with a small rebound after the impact."""
+    """The progress of a fall, 0..1: faster and faster, with a small rebound after the impact."""
     part = (time_s - start_s) / duration_s
     if part <= 1:
         return float(max(part, 0.0) ** 1.8)
@@ -94,14 +94,14 @@ def progress(time_s: float, *, start_s: float, duration_s: float) -> float:
 
 
 def grounded(pose: FloatArray) -> FloatArray:
-    """The pose moved up or down until its lowest part touches the ground."""
+    """The pose, moved up or down until its lowest part touches the ground."""
     resting = pose.copy()
     resting[:, 2] -= float((pose[:, 2] - _RADII).min())
     return resting
 
 
 def turned(pose: FloatArray, *, pitch: float, roll: float, slide: float) -> FloatArray:
-    """The body turned as one piece about the point it stands on, then laid on the ground."""
+    """The pose, turned as a rigid body about its standing point, then placed on the ground."""
     forward = np.array(
         [
             [np.cos(pitch), 0, np.sin(pitch)],
@@ -118,9 +118,10 @@ def turned(pose: FloatArray, *, pitch: float, roll: float, slide: float) -> Floa
 
 
 def fall_pose(fall: Fall, done: float, *, mirrored: bool = False, stir: float = 0.0) -> FloatArray:
-    """A body ``done`` (0..1) on its way to the ground; ``stir`` moves the limbs of one that lies.
+    """The pose at the progress ``done`` (0..1) of a fall.
 
-    ``mirrored`` swaps left and right.
+    ``stir`` moves the limbs, for a person who lies on the ground.  ``mirrored`` swaps left and
+    right.
     """
 
     def at(keys: Keys) -> float:

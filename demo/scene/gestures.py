@@ -1,7 +1,7 @@
-"""What arms and fists do: poses of waving, shaking hands, fighting, wrestling.
+"""Poses of waving, shaking hands, fighting and wrestling.
 
-Hands go to a point, elbows follow (inverse kinematics of two bones).  Points and poses are in the
-units of ``poses``: forward, left and up, in body heights.
+Each hand goes to a given point, and the elbow follows (inverse kinematics of two bones).  Points
+and poses are in the units of ``poses``: forward, left and up, in body heights.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ def with_hand_at(
     *,
     elbow_toward: tuple[float, float, float] = (-0.3, 0.4, -1.0),
 ) -> FloatArray:
-    """The pose with one hand at ``point``, or as far towards it as the arm reaches.
+    """The pose with one hand at ``point``, or as close to it as the arm reaches.
 
-    ``elbow_toward`` is where the elbow would go, for the left arm; the right one mirrors it.
+    ``elbow_toward`` is the direction in which the left elbow bends; the right one is mirrored.
     """
     first = Joint.LEFT_SHOULDER + 3 * side
     shoulder = pose[first]
@@ -42,7 +42,7 @@ def with_hand_at(
 
 
 def reach(pose: FloatArray, side: int, point: FloatArray, fraction: float) -> FloatArray:
-    """The hand on its way (0..1) from where it is to ``point``."""
+    """The pose with the hand at a ``fraction`` (0..1) of the path from its place to ``point``."""
     hand = pose[Joint.LEFT_HAND + 3 * side]
     return with_hand_at(pose, side, (1 - fraction) * hand + fraction * point)
 
@@ -57,10 +57,10 @@ def wave_pose(
     height: float,
     seed: int = 0,
 ) -> FloatArray:
-    """Standing and waving with the arms of ``sides``, ``raised`` 0..1.
+    """The pose of a standing person who waves with the arms of ``sides``, ``raised`` 0..1.
 
-    Hands sweep sideways by ``sweep`` to each side at ``height`` above the shoulder (0.1 a small
-    sign, 0.3 an arm stretched up), in body heights.
+    Hands move sideways by ``sweep`` to each side, at ``height`` above the shoulder (0.1: a small
+    wave, 0.3: a stretched arm), in body heights.
     """
     turn = 2 * np.pi * rate_hz * time_s + seed
     pose = stand_pose(time_s, seed=4 * seed)
@@ -71,7 +71,8 @@ def wave_pose(
         dip = -0.3 * abs(across)  # the hand swings on an arc
         point = shoulder + np.array([0.06, outward * across, height + dip])
         hand = pose[Joint.LEFT_HAND + 3 * side]
-        beside = shoulder + np.array([0.12, outward * 0.25, 0.0])  # hands go up past the side
+        beside = shoulder + np.array([0.12, outward * 0.25, 0.0])  # hands rise beside the body
+        # a quadratic curve from the hand's place past `beside` to the point
         middle = (
             (1 - raised) * hand
             + raised * point
@@ -82,9 +83,9 @@ def wave_pose(
 
 
 def shake_hands(pose: FloatArray, *, gap: float, height: float, fraction: float) -> FloatArray:
-    """The pose with the right hand held out to somebody ``gap`` ahead, on the way by ``fraction``.
+    """The pose with the right hand held out, by ``fraction`` (0..1), to a person ``gap`` ahead.
 
-    ``height`` is that of both hands above the ground; all in body heights.
+    ``height`` is the height of both hands above the ground.  All lengths are in body heights.
     """
     return reach(pose, RIGHT, np.array([gap / 2, 0.0, height]), fraction)
 
@@ -98,11 +99,11 @@ def fight_pose(
     step: float,
     reach_ahead: float,
 ) -> FloatArray:
-    """A boxer: fists at the chin, one foot ahead.
+    """The pose of a boxer: fists at the chin, one foot ahead.
 
     ``punches`` ``(left, right)``, ``kick`` and ``struck`` (thrown back by a hit) are 0..1,
-    ``bounce`` 0..1 bends the knees, ``step`` -1..1 opens and closes the legs, ``reach_ahead`` is
-    how far ahead the other's head is, in body heights.
+    ``bounce`` 0..1 bends the knees, ``step`` -1..1 opens and closes the legs, and ``reach_ahead``
+    is the distance to the opponent's head, in body heights.
     """
     blow = max(punches)
     pose = body_pose(
@@ -125,7 +126,7 @@ def fight_pose(
 
 
 def wrestle_pose(*, gap: float, pull: float, step: float) -> FloatArray:
-    """Holding somebody ``gap`` body heights ahead by the shoulders; ``pull`` -1 (push) .. 1."""
+    """The pose of a person who holds another, ``gap`` ahead, by the shoulders; ``pull`` -1..1."""
     pose = body_pose(
         thighs=(0.42 + 0.45 * step, -0.18 - 0.45 * step),
         knees=(0.35 + 0.3 * max(step, 0.0), 0.35 + 0.3 * max(-step, 0.0)),

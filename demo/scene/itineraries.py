@@ -1,4 +1,4 @@
-"""Who walks where and when: ways with pauses, and the motion that follows from them."""
+"""Plans who walks where and when, with pauses, and simulates the motion."""
 
 from __future__ import annotations
 
@@ -20,9 +20,10 @@ _ACCELERATION_M_S2 = 2.2
 
 @dataclass(frozen=True)
 class Waypoint:
-    """Walk to ``(x_m, z_m)`` at ``speed_m_s``, then stay ``pause_s``.
+    """Walk to ``(x_m, z_m)`` at ``speed_m_s``, then stay for ``pause_s``.
 
-    ``facing`` (radians, 0 to the right, pi/2 away from the camera) is turned to in the pause.
+    In the pause, the person turns to ``facing`` (radians, 0 to the right, pi/2 away from the
+    camera).
     """
 
     x_m: float
@@ -35,9 +36,9 @@ class Waypoint:
 
 @dataclass(frozen=True)
 class Itinerary:
-    """One person's way: starts at ``start_m`` ``(x, z)`` at ``start_s``, ends at the last waypoint.
+    """One person's path from ``start_m`` ``(x, z)`` at ``start_s`` to the last waypoint.
 
-    ``activity`` is what an annotator would note about the person as a whole.
+    ``activity`` is the label that an annotator would give the person.
     """
 
     start_s: float
@@ -48,10 +49,10 @@ class Itinerary:
 
 @dataclass(frozen=True)
 class Motion:
-    """A person at every frame; all arrays are ``(num_frames,)`` but ``position_m``.
+    """A person at every frame; all arrays are ``(num_frames,)`` except ``position_m``.
 
-    ``position_m`` is ``(num_frames, 2)`` ground ``x, z``; ``heading`` and ``gait_phase`` are
-    radians, ``walking`` and ``talking`` 0..1.
+    ``position_m`` is ``(num_frames, 2)``, ``x, z`` on the ground; ``heading`` and ``gait_phase``
+    are in radians, ``walking`` and ``talking`` 0..1.
     """
 
     present: npt.NDArray[np.bool_]
@@ -68,7 +69,7 @@ def _wrap(angle: float) -> float:
 
 @dataclass
 class _Walker:
-    """State of the simulation of one person."""
+    """The state of a simulated person."""
 
     x_m: float
     z_m: float
@@ -81,7 +82,7 @@ class _Walker:
     def step(self, speed_m_s: float, heading: float, talking: bool, height_m: float) -> None:
         turn = np.clip(_wrap(heading - self.heading), -_TURN_RATE * _STEP_S, _TURN_RATE * _STEP_S)
         self.heading += float(turn)
-        # slow down where the way bends, as people do
+        # people slow down where their path bends
         wanted = speed_m_s * max(0.0, np.cos(_wrap(heading - self.heading)))
         gain = _ACCELERATION_M_S2 * _STEP_S
         self.speed_m_s += float(np.clip(wanted - self.speed_m_s, -gain, gain))
@@ -96,7 +97,7 @@ class _Walker:
 def follow(
     itinerary: Itinerary, *, times_s: FloatArray, height_m: float, first_phase: float
 ) -> Motion:
-    """Walk an itinerary and look the person up at ``times_s`` ``(num_frames,)``, rising."""
+    """Simulate an itinerary; returns the motion at the increasing ``times_s`` ``(num_frames,)``."""
     first = itinerary.waypoints[0]
     start_x, start_z = itinerary.start_m
     away = np.arctan2(first.z_m - start_z, first.x_m - start_x)
@@ -115,7 +116,7 @@ def follow(
     for waypoint in itinerary.waypoints:
         while itinerary.start_s + len(walker.rows) * _STEP_S <= last_s:
             dx, dz = waypoint.x_m - walker.x_m, waypoint.z_m - walker.z_m
-            # stopping takes the braking distance, passing by only comes near
+            # a stop needs the braking distance; a waypoint without pause is only passed nearby
             near = 0.5 if waypoint.pause_s == 0 else 0.1 + walker.speed_m_s**2 / 4.4
             if np.hypot(dx, dz) < near:
                 break
@@ -128,7 +129,7 @@ def follow(
     table = np.array(walker.rows).reshape(-1, 6)
     index = np.round((times_s - itinerary.start_s) / _STEP_S).astype(np.int64)
     present = (index >= 0) & (index < len(table))
-    if not len(table):  # comes only after the end of the video
+    if not len(table):  # the person comes only after the end of the video
         table = np.zeros((1, 6))
     looked_up = table[np.clip(index, 0, len(table) - 1)]
     return Motion(
@@ -142,7 +143,7 @@ def follow(
 
 
 class Planner:
-    """Draws itineraries for a scene of ``duration_s`` seen by ``camera``."""
+    """Draws random itineraries for a scene of ``duration_s`` in front of ``camera``."""
 
     def __init__(self, rng: np.random.Generator, camera: Camera, duration_s: float) -> None:
         self._rng = rng
@@ -159,11 +160,11 @@ class Planner:
         return 1.0 if self._rng.random() < 0.5 else -1.0
 
     def _beyond(self, side: float, z_m: float) -> float:
-        """An ``x`` outside the picture."""
+        """An ``x`` outside the picture, on the given side."""
         return side * (self._camera.half_width_m(z_m) + 1.2)
 
     def cross(self, from_fraction: float) -> Itinerary:
-        """Cross the picture, beginning at a fraction of the scene's time; turn a little halfway."""
+        """Cross the picture from a fraction of the scene's time on; turn a little halfway."""
         side, speed, z_m = self._side(), self._speed(), self._lane()
         exit_z_m = z_m + float(self._rng.uniform(-2.5, 2.5))
         middle = Waypoint(
@@ -174,7 +175,7 @@ class Planner:
         return Itinerary(start_s, (self._beyond(side, z_m), z_m), (middle, end))
 
     def leave_and_return(self) -> Itinerary:
-        """Walk out of the picture, wait there, and come back another way."""
+        """Walk out of the picture, wait there, and come back on another path."""
         side, speed, z_m = self._side(), self._speed() + 0.1, self._lane(12.5, 16.0)
         back_z_m = z_m + float(self._rng.uniform(1.5, 4.0))
         out = self._beyond(side, z_m)
@@ -190,10 +191,10 @@ class Planner:
     def pass_behind(
         self, x_m: float, z_m: float, half_width_m: float, at_fraction: float
     ) -> Itinerary:
-        """Pass behind a thing at ``(x_m, z_m)``, about when ``at_fraction`` of the time is over."""
+        """Pass behind an object at ``(x_m, z_m)``, at about ``at_fraction`` of the scene's time."""
         side, speed = self._side(), float(self._rng.uniform(0.95, 1.25))
         lane_m = z_m + float(self._rng.uniform(0.9, 2.2))
-        # the point of the lane that lies behind the thing
+        # the point of the lane that is behind the object
         behind_x = x_m * lane_m / z_m
         run_up_m = speed * at_fraction * self._duration_s
         start_x = float(np.clip(behind_x + side * run_up_m, -20, 20))
@@ -204,7 +205,7 @@ class Planner:
         return Itinerary(start_s, (start_x, lane_m), (hidden, end))
 
     def meet(self, at_fraction: float, stay_fraction: float) -> tuple[Itinerary, Itinerary]:
-        """Two come from two sides, stand and talk, and part."""
+        """Two people come from two sides, stand and talk, and part."""
         z_m = self._lane(13.0, 23.0)
         limit = 0.55 * self._camera.half_width_m(z_m)
         centre_m = np.array([float(self._rng.uniform(-limit, limit)), z_m])
@@ -241,7 +242,7 @@ class Planner:
         return ways[0], ways[1]
 
     def come_or_go(self, from_fraction: float, coming: bool, door_z_m: float) -> Itinerary:
-        """Walk from the building to the camera and out below, or the other way."""
+        """Walk from the building towards the camera and out of the picture, or the other way."""
         speed = self._speed() + 0.2
         far = (float(self._rng.uniform(-6, 6)), door_z_m)
         middle = (float(self._rng.uniform(-2.5, 2.5)), float(self._rng.uniform(14, 18)))
@@ -251,7 +252,7 @@ class Planner:
         return Itinerary(start_s, stops[0], tuple(Waypoint(x, z, speed) for x, z in stops[1:]))
 
     def wait(self) -> Itinerary:
-        """Stand about, turn now and then, walk off late."""
+        """Stand, turn now and then, and walk away late."""
         z_m = self._lane(12.5, 24.0)
         x_m = float(self._rng.uniform(-0.7, 0.7)) * self._camera.half_width_m(z_m)
         facing = float(self._rng.uniform(-np.pi, np.pi))
@@ -266,7 +267,7 @@ class Planner:
         return Itinerary(0.0, (stops[0].x_m, stops[0].z_m), tuple(stops), "waiting")
 
     def together(self, from_fraction: float) -> tuple[Itinerary, Itinerary]:
-        """Two walk side by side, one partly hiding the other."""
+        """Two people walk side by side; one partly hides the other."""
         first = self.cross(from_fraction)
         speed = first.waypoints[0].speed_m_s
 

@@ -1,4 +1,4 @@
-"""The light on a scene: clouds that drift, one lamp that flickers."""
+"""The light on a scene: drifting clouds and one flickering lamp."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from scene.sprites import Float32Array
 
 
 class Light:
-    """Slow clouds, and one lamp or screen at the facade that flickers."""
+    """Slow clouds, and one flickering lamp at the facade."""
 
     def __init__(
         self,
@@ -35,7 +35,7 @@ class Light:
         self._flicker = rng.uniform(0.2, 1.0, 97).astype(np.float32)
 
     def apply(self, image: Float32Array, time_s: float) -> None:
-        """Light ``image`` in place."""
+        """Apply the light at ``time_s`` to ``image`` ``(height, width, 3)``, in place."""
         left = int(self._drift_px_s * time_s) % self._width
         gain = 1 + self._cloud[:, left : left + self._width]
         gain = gain + np.float32(0.06 * np.sin(0.45 * time_s + self._phase))

@@ -1,4 +1,4 @@
-"""What people look like, and drawing one from joint positions."""
+"""The appearance of people, and the drawing of a person from joint positions."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _TROUSERS: tuple[Rgb, ...] = (
 
 @dataclass(frozen=True)
 class Appearance:
-    """One person's looks: colours are RGB 0..255, ``build`` scales widths, texture is cloth."""
+    """The appearance of a person: colours are RGB 0..255, ``build`` scales widths."""
 
     height_m: float
     build: float
@@ -62,8 +62,8 @@ class Appearance:
 class DrawnPerson:
     """A person in the picture.
 
-    ``box_xyxy`` is the tight box in px around the whole drawn silhouette, reaching beyond the
-    picture if the person does; ``depth_m`` orders people and things from near to far.
+    ``box_xyxy`` is the tight box in px around the whole silhouette; it reaches beyond the picture
+    if the person does.  ``depth_m`` orders people and objects from near to far.
     """
 
     sprite: Sprite
@@ -74,13 +74,13 @@ class DrawnPerson:
 
 def _pick(rng: np.random.Generator, colours: tuple[Rgb, ...], spread: float) -> Rgb:
     base = np.array(colours[int(rng.integers(len(colours)))])
-    base = 0.82 * base + 0.18 * base.mean()  # surveillance cameras are pale
+    base = 0.82 * base + 0.18 * base.mean()  # surveillance cameras show pale colours
     red, green, blue = np.clip(base * rng.uniform(0.85, 1.15) + rng.normal(0, spread, 3), 8, 245)
     return float(red), float(green), float(blue)
 
 
 def random_appearance(rng: np.random.Generator) -> Appearance:
-    """Draw somebody's looks."""
+    """Draw a random appearance."""
     top = _pick(rng, _TOPS, 6)
     trousers = _pick(rng, _TROUSERS, 4)
     if rng.random() < 0.2:  # a coat of one colour from neck to knee
@@ -138,7 +138,7 @@ def _draw_trunk(
     left, right = px[Joint.LEFT_SHOULDER], px[Joint.RIGHT_SHOULDER]
     left_hip, right_hip = px[Joint.LEFT_HIP], px[Joint.RIGHT_HIP]
     middle = (px[Joint.NECK] + px[Joint.PELVIS]) / 2
-    # seat first, then the top over it down to the hips
+    # the seat first; the top is drawn over it, down to the hips
     canvas.capsule(left_hip, right_hip, (0.055 * width, 0.055 * width), looks.trousers)
     if looks.skirt:
         knees = (px[Joint.LEFT_KNEE] + px[Joint.RIGHT_KNEE]) / 2
@@ -152,7 +152,7 @@ def _draw_trunk(
 
 
 def _tilt(px: FloatArray) -> float:
-    """How far the body has tipped over in the picture, radians clockwise; 0 while it stands."""
+    """The angle of the body in the picture, radians clockwise from upright; 0 while it stands."""
     up = px[Joint.NECK] - px[Joint.PELVIS]
     angle = float(np.arctan2(up[0], -up[1]))
     size = float(np.interp(abs(angle), (0.6, np.pi / 2, np.pi), (0, np.pi / 2, np.pi)))
@@ -172,7 +172,7 @@ def _draw_head(
     facing: FloatArray,
     tilt: float,
 ) -> None:
-    """``facing`` is the unit heading on the ground ``(x, z)``; z > 0 shows the back of the head."""
+    """Draw the head; ``facing`` is the unit heading ``(x, z)``, and z > 0 shows its back."""
     head = px[Joint.HEAD]
     canvas.capsule(px[Joint.NECK], head, (0.034 * scale, 0.03 * scale), looks.skin)
     cover = looks.top if looks.hood else looks.hair
@@ -180,7 +180,7 @@ def _draw_head(
     degrees = float(np.degrees(tilt))
     canvas.ellipse(head, radii, degrees, cover)
     if facing[1] < 0.75:
-        # the face: forward in the picture, the lower part of the head
+        # the face is in front, on the lower part of the head
         offset = np.array([0.020 * facing[0], 0.016 - 0.006 * facing[1]]) * scale
         size = 0.042 - 0.014 * max(float(facing[1]), 0.0)
         face = (size * scale * 0.86, size * scale * 1.1)
@@ -196,7 +196,7 @@ def _bounds(px: FloatArray, margin_px: float) -> tuple[float, float, float, floa
 def _draw_shadow(
     camera: Camera, joints_m: FloatArray, looks: Appearance, sun_xz: tuple[float, float]
 ) -> Sprite:
-    """The body thrown on the ground: every joint moves by its height times ``sun_xz``."""
+    """The shadow on the ground: every joint is moved by its height times ``sun_xz``."""
     up = joints_m[:, 1]
     fallen = np.stack(
         [joints_m[:, 0] + up * sun_xz[0], np.zeros_like(up), joints_m[:, 2] + up * sun_xz[1]],
@@ -226,8 +226,8 @@ def draw_person(
 ) -> DrawnPerson:
     """Draw a person whose joints are at world points ``joints_m`` ``(NUM_JOINTS, 3)``.
 
-    ``sun_xz`` is how far, in metres per metre of height, shadows fall along x and z; light comes
-    from the other side.
+    ``sun_xz`` is the length of shadows along x and z, in metres per metre of height; the light
+    comes from the other side.
     """
     px = camera.project(joints_m)
     depth_m = float(joints_m[Joint.PELVIS, 2])
@@ -265,7 +265,7 @@ def draw_person(
     if looks.backpack is not None and facing[1] > 0.3:
         draw_backpack(looks.backpack)
     _draw_head(canvas, px, looks, scale, facing, tilt)
-    # with the back to the camera both arms may cover the trunk's edge, never its middle
+    # seen from the back, both arms may cover the edge of the trunk, but never its middle
     _draw_arm(canvas, px, arms[1][0], looks, scale, near * (1 - 0.1 * (1 - side_on)))
     if looks.bag is not None:
         hand = px[Joint.RIGHT_HAND]
@@ -273,7 +273,7 @@ def draw_person(
         canvas.ellipse(hand + drop, (0.045 * scale, 0.05 * scale), 0.0, looks.bag)
     box = canvas.extent_xyxy()
     if box is None:
-        raise AssertionError("a person is never drawn with nothing")
+        raise AssertionError("expected a drawn person, got an empty canvas")
     height_cells, width_cells = looks.texture.shape
     lit = np.linspace(-1, 1, width_cells, dtype=np.float32)[None] * -np.sign(sun_xz[0])
     falloff = np.linspace(1.08, 0.92, height_cells, dtype=np.float32)[:, None]

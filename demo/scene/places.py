@@ -1,6 +1,6 @@
-"""The places of the demo's clips: a near camera before a building, a few things that stand about.
+"""The places of the demo's clips: a near camera in front of a building, and a few objects.
 
-People stand between 60 and 140 px tall here, where those of the long videos are a third of that.
+People are between 60 and 140 px tall here, three times as tall as in the long videos.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from scene.sprites import Float32Array, darken, paint
 _SIZES_WH = ((320, 240), (320, 240), (352, 264), (304, 228))
 _FAR_CLUTTER = ("bush", "bush", "conifer", "parasol", "bike", "board", "machine", "bin", "sign")
 _NEAR_CLUTTER = ("bollard", "bin", "sign", "hydrant", "board", "lamp")
-_LIGHT_S = 25.0  # the time in which a cloud crosses
+_LIGHT_S = 25.0  # the time in which a cloud crosses the picture
 _MAX_SWAYING = 3
 
 TALLEST_PX, SMALLEST_PX = 125.0, 70.0
@@ -28,7 +28,7 @@ _PERSON_M = 1.72
 
 
 class Place:
-    """One place in one light, seen by one camera; the same generator gives the same place."""
+    """One place in one light with one camera; the same generator gives the same place."""
 
     def __init__(self, rng: np.random.Generator) -> None:
         self.size_wh = _SIZES_WH[int(rng.integers(len(_SIZES_WH)))]
@@ -54,12 +54,12 @@ class Place:
         self._shown: dict[int, Float32Array] = {}
 
     def depth_m(self, tall_px: float) -> float:
-        """Where a person of middle height is ``tall_px`` tall."""
+        """The depth at which a person of average height is ``tall_px`` tall."""
         return self.camera.focal_px * _PERSON_M / tall_px
 
     @property
     def nearest_m(self) -> float:
-        """The least depth at which a whole person is in the picture, feet included."""
+        """The least depth at which a whole person is in the picture, including the feet."""
         room_px = 0.985 * self.size_wh[1] - self.camera.horizon_px
         feet_m = self.camera.focal_px * self.camera.height_m / room_px
         return max(self.depth_m(TALLEST_PX), feet_m)
@@ -70,7 +70,7 @@ class Place:
         return self.depth_m(SMALLEST_PX)
 
     def _put_up(self, rng: np.random.Generator, facade_depth_m: float) -> None:
-        """Things behind where people go, and a few at the sides between them."""
+        """Add objects behind the area where people walk, and a few at its sides."""
         places: list[tuple[str, float, float]] = []
         for _ in range(int(rng.integers(4, 8))):
             z_m = float(rng.uniform(self.farthest_m + 1, 0.95 * facade_depth_m))
@@ -102,7 +102,7 @@ class Place:
                 self._props.append(prop)
 
     def _shown_at(self, depth_m: float) -> Float32Array:
-        """What things that stand nearer leave to be seen at a depth."""
+        """The visibility ``(height, width)``, 0..1, at a depth, behind all nearer objects."""
         num_nearer = sum(prop.depth_m < depth_m for prop in self._props)
         if num_nearer not in self._shown:
             self._shown[num_nearer] = shown_behind(self._props, depth_m, self.size_wh)
@@ -111,9 +111,9 @@ class Place:
     def picture(
         self, people: list[DrawnPerson], time_s: float, rng: np.random.Generator
     ) -> npt.NDArray[np.uint8]:
-        """The frame ``(height, width, 3)``, RGB, with ``people`` in it; ``rng`` draws its grain."""
+        """The frame ``(height, width, 3)``, RGB, with ``people``; ``rng`` draws the grain."""
         image = self._background.copy()
-        for plant in self._plants:  # further away than any of the people
+        for plant in self._plants:  # further away than all people
             moving = plant(time_s)
             if moving is not None:
                 paint(image, moving.sprite)

@@ -1,8 +1,8 @@
-"""How a body holds itself: pure functions from phase or time to joint positions.
+"""Poses of the body: pure functions from phase or time to joint positions.
 
-A pose is ``(NUM_JOINTS, 3)``: forward, left and up of the point of the ground the person stands
-on, in units of body height.  A new behaviour is one more function that returns such an array;
-drawing, shadows, boxes and occlusion know joints only.
+A pose is ``(NUM_JOINTS, 3)``: forward, left and up of the standing point on the ground, in body
+heights.  For a new behaviour, add a function that returns such an array.  Drawing, shadows, boxes
+and occlusion use only the joints.
 """
 
 from __future__ import annotations
@@ -49,18 +49,18 @@ HEAD_ABOVE_NECK = 0.105
 SHOULDER_HALF_WIDTH = 0.105
 HIP_HALF_WIDTH = 0.06
 STRIDE_CYCLE = 0.62
-"""Ground covered by one full gait cycle (two steps), in body heights."""
+"""The length of one full gait cycle (two steps), in body heights."""
 RUN_CYCLE = 1.3
-"""The same of running, where both feet leave the ground."""
+"""The same for running, where both feet leave the ground."""
 
 
 def _limb(
     root: FloatArray, lengths: tuple[float, float], angles: tuple[float, float], out: float
 ) -> tuple[FloatArray, FloatArray]:
-    """Middle and end joint of a limb hanging from ``root``.
+    """The middle joint and the end joint of a limb that hangs from ``root``.
 
-    ``angles`` are those of both parts from straight down, positive forward; ``out`` leans the
-    limb to the left by that angle.  All in radians.
+    ``angles`` are the angles of both parts from straight down, positive forward; ``out`` leans the
+    limb to the left.  All angles are in radians.
     """
     ends = []
     joint = root
@@ -82,7 +82,7 @@ def body_pose(
     sway: float = 0.0,
     head_turn: float = 0.0,
 ) -> FloatArray:
-    """Pose from joint angles in radians, ``(left, right)`` each; the lower foot is on the ground.
+    """A pose from joint angles in radians, ``(left, right)`` each; the lower foot is on the ground.
 
     ``thighs`` and ``upper_arms`` count forward from straight down, ``knees`` and ``elbows`` are
     bends, ``arms_out`` lifts the arms sideways, ``lean`` bends the trunk forward, ``sway`` leans
@@ -104,7 +104,7 @@ def body_pose(
         knee, ankle = _limb(
             hip, (THIGH, SHIN), (thighs[index], thighs[index] - knees[index]), 0.02 * side
         )
-        # the toes tip down as the heel lifts behind
+        # the toes point down when the heel lifts
         pitch = min(thighs[index] - knees[index], 0.15)
         toe = ankle + FOOT * np.array([np.cos(pitch), 0.15 * side, 0.9 * np.sin(pitch) - 0.15])
         arm_start = Joint.LEFT_SHOULDER + 3 * index
@@ -117,9 +117,9 @@ def body_pose(
 
 
 def walk_pose(phase: float, *, vigour: float = 1.0, carried: float = 0.0) -> FloatArray:
-    """Walking at gait ``phase`` (radians, one cycle is two steps).
+    """The pose of walking at gait ``phase`` (radians, one cycle is two steps).
 
-    ``vigour`` scales the swing (0.7 strolling .. 1.2 hurrying), ``carried`` (0..1) stills the
+    ``vigour`` scales the swing (0.7 slow .. 1.2 fast), ``carried`` (0..1) reduces the swing of the
     right arm, as with a bag in the hand.
     """
     swing = float(np.sin(phase))
@@ -139,7 +139,7 @@ def walk_pose(phase: float, *, vigour: float = 1.0, carried: float = 0.0) -> Flo
 
 
 def stand_pose(time_s: float, *, seed: int = 0) -> FloatArray:
-    """Standing and waiting; ``seed`` picks the posture (arms down, phone, folded, pockets)."""
+    """The pose of waiting; ``seed`` picks arms down, a phone, folded arms or hands in pockets."""
     sway = 0.025 * np.sin(0.9 * time_s + seed) + 0.015 * np.sin(2.1 * time_s + 2 * seed)
     look = np.sin(0.55 * time_s + 1.7 * seed)
     upper_arms, elbows, out = (
@@ -160,7 +160,7 @@ def stand_pose(time_s: float, *, seed: int = 0) -> FloatArray:
 
 
 def talk_pose(time_s: float, *, seed: int = 0) -> FloatArray:
-    """Standing and talking: hands come up now and then, the head nods."""
+    """The pose of talking: hands rise now and then, and the head nods."""
     says = max(0.0, float(np.sin(0.8 * time_s + 2.3 * seed))) ** 0.7
     beat = 0.25 * float(np.sin(5.2 * time_s + seed))
     sway = 0.03 * float(np.sin(0.7 * time_s + seed))
@@ -178,9 +178,10 @@ def talk_pose(time_s: float, *, seed: int = 0) -> FloatArray:
 
 
 def run_pose(phase: float, *, vigour: float = 1.0) -> FloatArray:
-    """Running at gait ``phase`` (radians, one cycle is two steps): bent arms, a lean, a flight.
+    """The pose of running at gait ``phase`` (radians, one cycle is two steps).
 
-    ``vigour`` scales the swing (0.85 jogging .. 1.15 sprinting).
+    Arms are bent, the body leans forward, and both feet leave the ground.  ``vigour`` scales the
+    swing (0.85 jogging .. 1.15 sprinting).
     """
     swing = float(np.sin(phase))
     hip = 0.66 * vigour
@@ -201,16 +202,16 @@ def run_pose(phase: float, *, vigour: float = 1.0) -> FloatArray:
 
 
 def blend_poses(first: FloatArray, second: FloatArray, fraction: float) -> FloatArray:
-    """From one pose (``fraction`` 0) to the other (1), joint by joint."""
+    """Interpolate the joints linearly from one pose (``fraction`` 0) to the other (1)."""
     return (1 - fraction) * first + fraction * second
 
 
 def place_pose(
     pose: FloatArray, *, position_m: FloatArray, heading: float, height_m: float
 ) -> FloatArray:
-    """World points ``(NUM_JOINTS, 3)`` in metres of a person standing at ground ``(x, z)``.
+    """World points ``(NUM_JOINTS, 3)`` in metres of a person who stands at ``(x, z)``.
 
-    ``heading`` is in radians: 0 walks to the right of the picture, pi/2 away from the camera.
+    ``heading`` is in radians: 0 is to the right of the picture, pi/2 away from the camera.
     """
     forward, left, up = (pose * height_m).T
     x_m = position_m[0] + forward * np.cos(heading) - left * np.sin(heading)

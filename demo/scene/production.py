@@ -1,4 +1,4 @@
-"""Making all videos and clips of the demo, several at a time."""
+"""Makes all videos and clips of the demo, several at a time."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from vigil.pixels.video_writing import write_video
 
 def _pool(num_tasks: int) -> ProcessPoolExecutor:
     num_workers = min(num_tasks, os.cpu_count() or 1)
-    # spawn: a forked child would inherit the locks of the parent's threads
+    # spawn, since a forked child would inherit the locks of the parent's threads
     return ProcessPoolExecutor(num_workers, mp_context=multiprocessing.get_context("spawn"))
 
 
 def make_video(film_index: int, folder: Path, *, seed: int, num_frames: int) -> list[Track]:
-    """Draw and encode one video into ``folder``; returns who is on in it."""
+    """Draw and encode one video into ``folder``; returns the tracks of its people."""
     film = FILMS[film_index]
     scene = Scene(scene_spec(film_index, seed=seed, num_frames=num_frames))
     write_video(
@@ -35,7 +35,7 @@ def make_video(film_index: int, folder: Path, *, seed: int, num_frames: int) -> 
 
 
 def make_videos(folder: Path, *, seed: int, num_frames: int) -> list[list[Track]]:
-    """All ``FILMS`` into ``folder``, each in a process of its own; the tracks of each in order."""
+    """Make all ``FILMS`` in ``folder``, one process each; returns the tracks of each film."""
     with _pool(len(FILMS)) as pool:
         waiting = [
             pool.submit(make_video, index, folder, seed=seed, num_frames=num_frames)
@@ -52,7 +52,7 @@ def make_scene(
 
 
 def make_clips(folder: Path, *, seed: int, num_scenes: int, num_clips: int) -> None:
-    """``num_scenes`` scenes of ``num_clips`` clips for each of ``BEHAVIOURS``, below ``folder``."""
+    """Make ``num_scenes`` scenes of ``num_clips`` clips for each behaviour, below ``folder``."""
     behaviours = [behaviour for behaviour in BEHAVIOURS for _ in range(num_scenes)]
     with _pool(len(behaviours)) as pool:
         waiting = [

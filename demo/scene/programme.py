@@ -1,4 +1,4 @@
-"""The demo's videos: which scene, codec, container, size and frame rate each one has."""
+"""The demo's videos: the scene, codec, container, size and frame rate of each."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from scene.scene import SceneSpec
 
 @dataclass(frozen=True)
 class Film:
-    """One video of the demo; ``annotator_fps`` is the frame rate its annotator counted with."""
+    """One video of the demo; ``annotator_fps`` is the frame rate of the annotator's tag."""
 
     file_name: str
     codec: str
@@ -21,7 +21,7 @@ class Film:
     num_extra_people: int
 
 
-_LEFT_AT_DEFAULT = Fraction(24)  # what Label Studio counts with if nobody tells it the real rate
+_LEFT_AT_DEFAULT = Fraction(24)  # Label Studio's rate if the tag does not give the real one
 
 FILMS = (
     Film("plaza_1.mp4", "h264", (480, 360), Fraction(10), _LEFT_AT_DEFAULT, "kiosk", 2),

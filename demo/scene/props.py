@@ -1,6 +1,6 @@
-"""Things that stand about: what a small classifier takes for people, and what hides people.
+"""Standing objects: some look like people to a small classifier, and some hide people.
 
-A prop is a sprite with the depth of its foot; people further away are behind it.
+A prop is a sprite with the depth of its foot. People further away are behind it.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from scene.sprites import Canvas, Float32Array, Rgb, Sprite, softened, textured
 
 @dataclass(frozen=True)
 class Prop:
-    """A standing thing; ``sprite`` lies at its place in the frame, ``depth_m`` from the camera."""
+    """A standing object: ``sprite`` at its place in the frame, ``depth_m`` from the camera."""
 
     sprite: Sprite
     depth_m: float
 
 
 class _Easel:
-    """Draws in metres on an upright plane through a point of the ground, facing the camera."""
+    """Draws in metres on an upright plane that faces the camera, at a point of the ground."""
 
     def __init__(
         self, camera: Camera, x_m: float, z_m: float, half_width_m: float, height_m: float
@@ -63,7 +63,7 @@ class _Easel:
 
 
 def _weathered(rng: np.random.Generator, sprite: Sprite, strength: float) -> Sprite:
-    """Fine unevenness, and one side lit."""
+    """The sprite with fine noise, and with light from one side."""
     height, width = sprite.alpha.shape
     texture = 1 + strength * octave_noise(rng, (width, height), max(width / 3, 3.0), 4)
     side = np.linspace(1.12, 0.86, width, dtype=np.float32)[None]
@@ -113,7 +113,7 @@ def _draw_lamp(rng: np.random.Generator, easel: _Easel) -> None:
 
 
 def _draw_machine(rng: np.random.Generator, easel: _Easel) -> None:
-    """A ticket machine: as tall and as narrow as a person."""
+    """A ticket machine, as tall and as narrow as a person."""
     rgb = _colour(rng, 40, 140)
     easel.block(-0.28, 0.0, 0.28, 1.65, rgb)
     easel.block(-0.20, 1.1, 0.20, 1.5, (150, 170, 180))
@@ -122,7 +122,7 @@ def _draw_machine(rng: np.random.Generator, easel: _Easel) -> None:
 
 
 def _draw_parasol(rng: np.random.Generator, easel: _Easel) -> None:
-    """A folded parasol: a hanging cloth with a knob for a head."""
+    """A folded parasol: hanging cloth, with a knob that looks like a head."""
     rgb = _colour(rng, 50, 190)
     easel.oval(0, 0.04, 0.28, 0.07, (70, 68, 66))
     easel.rod((0, 0), (0, 2.0), 0.03, (96, 84, 70))
@@ -225,13 +225,13 @@ CLUTTER: dict[str, tuple[Callable[[np.random.Generator, _Easel], None], float, f
     "bush": (_draw_bush, 1.4, 1.5),
     "chairs": (_draw_chairs, 0.5, 1.7),
 }
-"""Kind -> drawing function, half width and height in m of what it draws on."""
+"""Kind -> drawing function, half width and height of its canvas in m."""
 
 
 def draw_clutter(
     rng: np.random.Generator, camera: Camera, kind: str, x_m: float, z_m: float
 ) -> Prop:
-    """One of ``CLUTTER`` standing at ``(x_m, z_m)``."""
+    """One of ``CLUTTER`` at ``(x_m, z_m)``."""
     draw, half_width_m, height_m = CLUTTER[kind]
     easel = _Easel(camera, x_m, z_m, half_width_m, height_m)
     draw(rng, easel)
@@ -278,7 +278,7 @@ OCCLUDERS: dict[str, tuple[Callable[[np.random.Generator, _Easel], None], float,
     "pillar": (_draw_pillar, 0.6, 12.1, 0.42),
     "tree": (_draw_tree, 3.4, 6.6, 0.32),
 }
-"""Kind -> drawing function, half width and height of its canvas, half width that hides, in m."""
+"""Kind -> drawing function, half width and height of its canvas, half width of its hiding part."""
 
 
 def draw_occluder(
@@ -298,7 +298,7 @@ def prop_shadow(
     size_m: tuple[float, float],
     sun_xz: tuple[float, float],
 ) -> Sprite:
-    """Soft shadow of an upright thing of ``size_m`` (half width, height) on the ground."""
+    """The soft shadow on the ground of an upright object of ``size_m`` (half width, height)."""
     half, height = size_m[0], min(size_m[1], 5.0)
     end_x, end_z = x_m + height * sun_xz[0], z_m + height * sun_xz[1]
     corners = np.array(
@@ -322,7 +322,7 @@ def prop_shadow(
 
 
 def shown_behind(props: list[Prop], depth_m: float, size_wh: tuple[int, int]) -> Float32Array:
-    """What props leave to be seen of things at ``depth_m``: ``(height, width)``, 0 hidden .. 1."""
+    """The visibility ``(height, width)``, 0 (hidden) .. 1, of ``depth_m`` behind nearer props."""
     shown = np.ones((size_wh[1], size_wh[0]), np.float32)
     for prop in props:
         windows = prop.sprite.overlap(size_wh) if prop.depth_m < depth_m else None

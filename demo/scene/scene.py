@@ -1,11 +1,11 @@
-"""A seeded surveillance scene: what the fixed camera sees at each frame, and the exact boxes.
+"""A seeded surveillance scene: the frames of the fixed camera, and the exact boxes.
 
-Which persons are on. A person's box is the tight box around the whole drawn silhouette, clipped
-to the picture, even where part of the body is hidden. A person is *on* in a frame if at least
-``MIN_VISIBLE_FRACTION`` of the silhouette's area is in the picture and not covered by anything
-nearer (props, moving things, other people). As an annotator would, a person hidden for less than
-``MAX_BRIDGED_S`` between two visible spans is kept on, and a visible span shorter than
-``MIN_SPAN_S`` is left out, as are boxes narrower or lower than ``MIN_SIDE_PX``.
+A person's box is the tight box around the whole silhouette, clipped to the picture, even if part of
+the body is hidden. A person is *on* (annotated) in a frame if at least ``MIN_VISIBLE_FRACTION`` of
+the silhouette's area is in the picture and not covered by anything nearer (props, moving objects,
+other people). As an annotator would do, a person stays on who is hidden for less than
+``MAX_BRIDGED_S`` between two visible spans. Visible spans shorter than ``MIN_SPAN_S`` are left out,
+and so are boxes with a side shorter than ``MIN_SIDE_PX``.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ _MORE_CLUTTER = (*("bush",) * 2, *("bollard",) * 3, "sign", "conifer", "bin", "b
 
 @dataclass(frozen=True)
 class SceneSpec:
-    """What one video shows: seeds the place, the people and the sensor; sizes in px."""
+    """The content of one video; ``seed`` is for place, people and sensor, sizes are in px."""
 
     seed: tuple[int, int]
     size_wh: tuple[int, int]
@@ -61,7 +61,7 @@ class SceneSpec:
 
 @dataclass(frozen=True)
 class Track:
-    """One person over the whole video: boxes (xyxy, px) by frame index, only where on."""
+    """One person over the whole video: boxes (xyxy, px) of the frames in which the person is on."""
 
     activity: Activity
     boxes_xyxy: dict[int, Box]
@@ -78,7 +78,7 @@ class _Person:
 
 @dataclass(frozen=True)
 class _Item:
-    """Something drawn into one frame."""
+    """An object that is drawn into one frame."""
 
     sprite: Sprite
     depth_m: float
@@ -87,7 +87,7 @@ class _Item:
 
 
 class Scene:
-    """A scene ready to be drawn; the same spec always gives the same pictures and boxes."""
+    """A scene; the same spec always gives the same pictures and boxes."""
 
     def __init__(self, spec: SceneSpec) -> None:
         self.spec = spec
@@ -120,7 +120,7 @@ class Scene:
     def _place_props(
         self, rng: np.random.Generator, background: Float32Array, facade_depth_m: float
     ) -> tuple[float, float]:
-        """Put props up, far ones first; returns where the big occluder stands."""
+        """Add the props, far ones first; returns the place ``(x, z)`` of the big occluder."""
         spec, camera = self.spec, self.camera
         hide_z_m = 14.0 if spec.occluder == "kiosk" else float(rng.uniform(10.5, 12.5))
         hide_x_m = float(rng.uniform(-0.45, 0.45)) * camera.half_width_m(hide_z_m)
@@ -137,7 +137,7 @@ class Scene:
                 if clear:
                     places.append((kind, x_m, z_m))
                     break
-        # a row of bushes and plants before the facade
+        # a row of bushes and plants in front of the facade
         for place_m in np.arange(-16, 16, 2.1):
             if rng.random() < 0.65:
                 kind = "bush" if rng.random() < 0.7 else "conifer"
@@ -270,14 +270,14 @@ class Scene:
         return draw_person(self.camera, joints_m, heading, person.looks, self._sun_xz)
 
     def _in_reach(self, person: _Person, frame_index: int) -> bool:
-        """Present, and near enough to the picture that a hand or a shadow may be in it."""
+        """Whether a person is present, and so near the picture that a hand or shadow may show."""
         if not person.motion.present[frame_index]:
             return False
         x_m, z_m = person.motion.position_m[frame_index]
         return bool(z_m > 4.0 and abs(x_m) < self.camera.half_width_m(z_m) + 2.0)
 
     def _shown_at(self, depth_m: float) -> Float32Array:
-        """What static props leave to be seen at a depth; the same for all depths between two."""
+        """The visibility at a depth behind static props; all depths between two props share it."""
         num_nearer = sum(prop.depth_m < depth_m for prop in self._props)
         if num_nearer not in self._shown:
             self._shown[num_nearer] = shown_behind(self._props, depth_m, self.spec.size_wh)
@@ -286,7 +286,7 @@ class Scene:
     def _observe(
         self, frame_index: int
     ) -> tuple[list[_Item], dict[int, tuple[float, DrawnPerson]]]:
-        """All that moves, far to near, and per person index the visible fraction and drawing."""
+        """All moving objects, far to near, and the visible fraction and drawing of each person."""
         time_s = frame_index / float(self.spec.fps)
         drawn = {
             index: self._draw(person, frame_index)
@@ -328,7 +328,7 @@ class Scene:
         return self._sensor.expose(image, rng, self.spec.noise_sigma)
 
     def frames(self) -> Iterator[npt.NDArray[np.uint8]]:
-        """All frames in order, ``(height, width, 3)`` RGB; ``tracks`` is free afterwards."""
+        """All frames in order, ``(height, width, 3)`` RGB; afterwards ``tracks`` costs nothing."""
         observed: list[dict[int, tuple[float, DrawnPerson]]] = []
         for frame_index in range(self.spec.num_frames):
             items, seen = self._observe(frame_index)
@@ -337,7 +337,7 @@ class Scene:
         self._tracks = self._make_tracks(observed)
 
     def tracks(self) -> list[Track]:
-        """All persons that are on at some time, in the order they were invited."""
+        """The tracks of all persons that are on in some frame, in the order of the itineraries."""
         if self._tracks is None:
             observed = [self._observe(index)[1] for index in range(self.spec.num_frames)]
             self._tracks = self._make_tracks(observed)
@@ -380,7 +380,7 @@ def _clip_box(box_xyxy: Box, size_wh: tuple[int, int]) -> Box:
 
 
 def spans_of(flags: npt.NDArray[np.bool_]) -> list[tuple[int, int]]:
-    """Runs of true values as ``[start, end)``."""
+    """Runs of true values, as ``[start, end)``."""
     edges = np.flatnonzero(np.diff(np.concatenate([[False], flags, [False]]).astype(np.int8)))
     return [(int(start), int(end)) for start, end in edges.reshape(-1, 2)]
 
@@ -394,8 +394,8 @@ def steady(
 ) -> npt.NDArray[np.bool_]:
     """Bridge gaps of at most ``max_bridged`` frames, then drop spans below ``min_span`` frames.
 
-    A gap is bridged only where every frame of it is ``possible`` (the person has a box there).
-    Spans at either end of the video stay however short the cut made them, but never one frame.
+    A gap is bridged only if every frame of it is ``possible`` (the person has a box there). Spans
+    at the start and at the end of the video may be shorter, but have at least two frames.
     """
     on = visible.copy()
     for start, end in spans_of(~visible):

@@ -1,4 +1,4 @@
-"""What lens and sensor make of a drawn picture: a little blur, grain, whole numbers."""
+"""Simulates lens and sensor: a little blur, grain, and rounding to whole numbers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _NUM_NOISE_FIELDS = 12
 
 
 class Sensor:
-    """Grain is drawn once in ``_NUM_NOISE_FIELDS`` fields and shifted about from frame to frame."""
+    """Grain is drawn once in ``_NUM_NOISE_FIELDS`` fields, and shifted at random in each frame."""
 
     def __init__(self, rng: np.random.Generator, size_wh: tuple[int, int]) -> None:
         width, height = size_wh
@@ -21,7 +21,7 @@ class Sensor:
     def expose(
         self, image: Float32Array, rng: np.random.Generator, sigma: float
     ) -> npt.NDArray[np.uint8]:
-        """The frame as the camera gives it, from ``image`` ``(height, width, 3)``, 0..255.
+        """The frame of the camera, uint8, from ``image`` ``(height, width, 3)``, 0..255.
 
         ``sigma`` is the grain's standard deviation; ``rng`` picks and shifts it.
         """

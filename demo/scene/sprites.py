@@ -1,7 +1,7 @@
-"""Small anti-aliased pictures with transparency, and how they are laid over a frame.
+"""Small anti-aliased pictures with transparency, and functions that paint them on a frame.
 
-Things are drawn four times too large without anti-aliasing and averaged down, which gives limbs
-of two px their right weight.  Colours are RGB, 0..255.
+Shapes are drawn at four times the size without anti-aliasing and averaged down, so that limbs of
+two px are drawn correctly.  Colours are RGB, 0..255.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Window = tuple[slice, slice]
 
 @dataclass(frozen=True)
 class Sprite:
-    """A picture part with its top left corner at ``(left_px, top_px)``, possibly off the frame.
+    """A small picture with its top left corner at ``(left_px, top_px)``, maybe outside the frame.
 
     ``colour`` is ``(height, width, 3)`` RGB 0..255, already multiplied by ``alpha``, which is
     ``(height, width)`` 0..1.
@@ -36,7 +36,7 @@ class Sprite:
     alpha: Float32Array
 
     def overlap(self, size_wh: tuple[int, int]) -> tuple[Window, Window] | None:
-        """The part on a picture of ``size_wh``: rows and columns there and in the sprite."""
+        """The part inside a picture of ``size_wh``: rows and columns there, and in the sprite."""
         height, width = self.alpha.shape
         left, top = max(self.left_px, 0), max(self.top_px, 0)
         right = min(self.left_px + width, size_wh[0])
@@ -52,9 +52,9 @@ class Sprite:
 
 
 def paint(image: Float32Array, sprite: Sprite, shown: Float32Array | None = None) -> None:
-    """Lay a sprite over ``image`` ``(height, width, 3)`` in place.
+    """Paint a sprite on ``image`` ``(height, width, 3)`` in place.
 
-    ``shown`` ``(height, width)`` of the image, 0..1, holds back what lies behind something else.
+    ``shown`` ``(height, width)``, 0..1, is the visibility: 0 where a nearer object is.
     """
     windows = sprite.overlap((image.shape[1], image.shape[0]))
     if windows is None:
@@ -68,7 +68,7 @@ def paint(image: Float32Array, sprite: Sprite, shown: Float32Array | None = None
 
 
 def darken(image: Float32Array, sprite: Sprite, shown: Float32Array, strength: float) -> None:
-    """Darken ``image`` in place by ``strength`` (0..1) where the sprite's alpha lies: a shadow."""
+    """Paint a sprite as a shadow: darken ``image`` in place by ``strength`` (0..1) times alpha."""
     windows = sprite.overlap((image.shape[1], image.shape[0]))
     if windows is None:
         return
@@ -90,7 +90,7 @@ class Canvas:
         self._pixels = np.zeros((height * SUPERSAMPLING, width * SUPERSAMPLING, 4), np.uint8)
 
     def _fixed(self, points_px: FloatArray) -> npt.NDArray[np.int32]:
-        # -0.5: cv2 puts integer coordinates at pixel centres, the frame at pixel corners
+        # -0.5: integer coordinates are pixel centres in cv2, and pixel corners in the frame
         shifted = (np.asarray(points_px, np.float64) - (self.left_px, self.top_px)) * SUPERSAMPLING
         return np.round((shifted - 0.5) * (1 << _SHIFT_BITS)).astype(np.int32)
 
@@ -114,7 +114,7 @@ class Canvas:
     def ellipse(
         self, centre_px: FloatArray, radii_px: tuple[float, float], degrees: float, rgb: Rgb
     ) -> None:
-        """Fill an ellipse turned clockwise by ``degrees``."""
+        """Fill an ellipse that is turned clockwise by ``degrees``."""
         angles = np.linspace(0, 2 * np.pi, 32, endpoint=False)
         turn = np.radians(degrees)
         along, across = radii_px[0] * np.cos(angles), radii_px[1] * np.sin(angles)
@@ -146,7 +146,7 @@ class Canvas:
             self.polygon(np.array(corners), rgb)
 
     def extent_xyxy(self) -> tuple[float, float, float, float] | None:
-        """Tight box of what is drawn, frame px, to 1/``SUPERSAMPLING``; None if nothing is."""
+        """The tight box of the drawing, frame px, to 1/``SUPERSAMPLING``; None if it is empty."""
         drawn = self._pixels[..., 3] > 0
         columns, rows = np.flatnonzero(drawn.any(axis=0)), np.flatnonzero(drawn.any(axis=1))
         if not len(columns):
@@ -159,7 +159,7 @@ class Canvas:
         )
 
     def sprite(self) -> Sprite:
-        """What has been drawn, averaged down to frame px."""
+        """The drawing, averaged down to frame px."""
         height, width = self._pixels.shape[:2]
         size = (width // SUPERSAMPLING, height // SUPERSAMPLING)
         small = cv2.resize(self._pixels, size, interpolation=cv2.INTER_AREA).astype(np.float32)
@@ -168,7 +168,7 @@ class Canvas:
 
 
 def textured(sprite: Sprite, texture: Float32Array) -> Sprite:
-    """The sprite with its colours multiplied by ``texture``, stretched over the whole sprite."""
+    """The sprite with its colours multiplied by ``texture``, which is stretched over the sprite."""
     height, width = sprite.alpha.shape
     stretched = cv2.resize(texture, (width, height), interpolation=cv2.INTER_LINEAR)
     colour = np.minimum(sprite.colour * stretched[..., None], 255 * sprite.alpha[..., None])
@@ -176,7 +176,7 @@ def textured(sprite: Sprite, texture: Float32Array) -> Sprite:
 
 
 def softened(sprite: Sprite, sigma_px: float) -> Sprite:
-    """The sprite blurred; draw it with a canvas that leaves room around it."""
+    """The blurred sprite; its canvas must leave a margin around the drawing."""
     colour = cv2.GaussianBlur(sprite.colour, (0, 0), sigma_px).astype(np.float32)
     alpha = cv2.GaussianBlur(sprite.alpha, (0, 0), sigma_px).astype(np.float32)
     return Sprite(sprite.left_px, sprite.top_px, colour, alpha)

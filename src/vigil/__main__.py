@@ -1,6 +1,7 @@
-"""The command `vigil`: what a person does beside the pipeline. `vigil --help` lists it."""
+"""The command `vigil`: tools around the pipeline. `vigil --help` lists them."""
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -9,14 +10,13 @@ from typing import NoReturn
 from vigil.plumbing.errors import InputError, printable
 from vigil.plumbing.failures import explain_failure
 from vigil.plumbing.own_source import use_own_source
-
-TRAININGS = ("train_classifier", "train_detector", "fit_autoencoder")
+from vigil.settings.training import TRAININGS
 
 Command = Callable[[argparse.Namespace], None]
 
 
 def report(words: argparse.Namespace) -> None:
-    """Compares the last run with a revision, as a page and as a comment."""
+    """Compares the last run with a git revision; writes an HTML page and a Markdown comment."""
     from vigil.review.report import FILES, write_report
 
     write_report(Path.cwd(), words.base, words.out)
@@ -25,14 +25,14 @@ def report(words: argparse.Namespace) -> None:
 
 
 def headline(words: argparse.Namespace) -> None:
-    """Shows the numbers of the last run that matter most."""
+    """Shows the most important metrics of the last run."""
     from vigil.review.headline import print_headline
 
     print_headline(Path.cwd())
 
 
 def find_lr(words: argparse.Namespace) -> None:
-    """Sweeps learning rates of a training, and suggests one."""
+    """Tries a range of learning rates for a training, and suggests one."""
     from vigil.learn.lr_finder import find_learning_rate
 
     folder = Path("lr_finder") / words.stage
@@ -44,14 +44,14 @@ def find_lr(words: argparse.Namespace) -> None:
 
 
 def put_back(words: argparse.Namespace) -> None:
-    """Puts back what a kill left of DVC's lock files."""
-    from vigil.plumbing.cut_files import tell_what_is_put_back
+    """Restores lock files of DVC that a kill cut."""
+    from vigil.plumbing.cut_files import restore_lock_files
 
-    tell_what_is_put_back(Path.cwd().resolve())
+    restore_lock_files(Path.cwd().resolve())
 
 
 def check_data(words: argparse.Namespace) -> None:
-    """Refuses data folders that bring what DVC would obey."""
+    """Refuses data folders that contain files which would configure DVC."""
     from vigil.plumbing.params import read_params
     from vigil.review.data_folders import check_data_folders
 
@@ -59,7 +59,7 @@ def check_data(words: argparse.Namespace) -> None:
 
 
 def explain_changes(words: argparse.Namespace) -> None:
-    """Says why a run has changed results in git where nobody changed anything."""
+    """Explains why results differ from those in git although no input was changed."""
     from vigil.review.recorded import print_explanation
 
     print_explanation(Path.cwd())
@@ -75,9 +75,11 @@ def build_parser() -> argparse.ArgumentParser:
         added.set_defaults(command=command, name=name)
         return added
 
-    own = add("report", report)
-    own.add_argument("--base", default="main", help="the revision to compare with")
-    own.add_argument("--out", type=Path, default=Path("report"), help="the folder to write to")
+    report_parser = add("report", report)
+    report_parser.add_argument("--base", default="main", help="the git revision to compare with")
+    report_parser.add_argument(
+        "--out", type=Path, default=Path("report"), help="the folder to write to"
+    )
     add("headline", headline)
     add("find-lr", find_lr).add_argument("stage", choices=TRAININGS)
     add("put-back", put_back)
@@ -87,10 +89,10 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
-    """Runs a command and exits: with 1 and one line where an input is not right.
+    """Runs a command and exits; a wrong input gives one line and exit code 1.
 
     Args:
-        arguments: those of the process, where none are given.
+        arguments: the command line; None: the arguments of the process.
     """
     given = sys.argv[1:] if arguments is None else list(arguments)
     use_own_source(["-m", "vigil", *given])
@@ -101,6 +103,9 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         _fail(words.name, " ".join(str(error).split()))
     except KeyboardInterrupt:
         sys.exit(130)
+    except BrokenPipeError:  # the reader of the output has enough: no failure of the command
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
     except Exception as error:
         if not (line := explain_failure(error)):
             raise

@@ -1,4 +1,4 @@
-"""The alarm for unusual behaviour, for programs of your own."""
+"""The trained alarm for unusual behaviour, to use in your own programs."""
 
 from vigil.learn.alarm.trained import TrainedAlarm, Verdict
 

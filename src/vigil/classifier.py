@@ -1,4 +1,4 @@
-"""The classifier of people and background, for programs of your own."""
+"""The trained classifier of people and background, to use in your own programs."""
 
 from vigil.learn.classifier.trained import TrainedClassifier
 from vigil.pixels.crops import fit_crop

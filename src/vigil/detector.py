@@ -1,4 +1,4 @@
-"""The detector of boxes, for programs of your own."""
+"""The trained detector, to use in your own programs."""
 
 from vigil.domain.detections import Detections
 from vigil.learn.detector.trained import TrainedDetector

@@ -106,12 +106,12 @@ def test_a_box_is_outside_where_none_of_its_pixels_is_in_the_picture(
 @pytest.mark.parametrize(
     ("box", "expected"),
     [
-        ([3, 3, 3, 4], False),  # a line within
-        ([3, 3, 3, 3], False),  # a point within
-        ([8, 3, 8, 4], True),  # a line beside
-        ([-2, -2, -2, -2], True),  # a point beside
-        ([-4, 1, 0, 3], True),  # touches the left edge from beyond
-        ([7, 1, 9, 3], True),  # touches the right edge from beyond
+        ([3, 3, 3, 4], False),  # a line inside
+        ([3, 3, 3, 3], False),  # a point inside
+        ([8, 3, 8, 4], True),  # a line outside
+        ([-2, -2, -2, -2], True),  # a point outside
+        ([-4, 1, 0, 3], True),  # touches the left edge from outside
+        ([7, 1, 9, 3], True),  # touches the right edge from outside
         ([-4, -4, 90, 90], False),  # around the whole picture
     ],
 )

@@ -1,4 +1,4 @@
-"""What is found in pictures, through COCO's form of results and back."""
+"""Detections in pictures, written in COCO's results format and read back."""
 
 import contextlib
 import io
@@ -40,7 +40,7 @@ def found_in(rng: np.random.Generator, number: int, **further: Any) -> Detection
 
 @st.composite
 def tables(draw: st.DrawFn) -> pd.DataFrame:
-    """Detections of whole thousandths of a pixel, far outside of the picture too."""
+    """Detections in whole thousandths of a pixel, also far outside the picture."""
     corner = st.integers(-(10**7), 10**7)
     rows = draw(
         st.lists(
@@ -70,7 +70,7 @@ def test_what_is_written_is_read_again(
     assert list(read.columns) == DETECTION_COLUMNS
     pd.testing.assert_frame_equal(read[["image", "label"]], table[["image", "label"]])
     assert np.array_equal(read["score"], table["score"])
-    # Sides are what is rounded, so that a far corner may be off by a last digit of a sum.
+    # Sides are rounded, not far corners: these may differ in the last digit.
     np.testing.assert_allclose(read[CORNERS], table[CORNERS], rtol=0, atol=1e-9 + 1e-3)
     before = file.read_bytes()
     write_results(KNOWN, table, file)
@@ -179,7 +179,7 @@ class TestDetections:
     def test_parts_of_several_lengths_are_refused(self, wrong: dict[str, Any]) -> None:
         names = ("boxes_xyxy", "scores", "labels", "track_ids", "masks")
         parts = {name: getattr(self.FULL, name) for name in names}
-        with pytest.raises(ValueError, match="parts must have one length, but got"):
+        with pytest.raises(ValueError, match="expected parts of equal length, got"):
             Detections(**{**parts, **wrong})
 
     def test_there_may_be_none(self) -> None:
@@ -225,7 +225,7 @@ def test_no_file_of_results(tmp_path: Path) -> None:
 
 
 def test_a_detection_in_an_unknown_picture_is_not_written_silently(tmp_path: Path) -> None:
-    """It would become an entry of a picture that nobody has."""
+    """It would become an entry for a picture that does not exist."""
     table = as_table(["other.jpg"], [found_in(np.random.default_rng(0), 1)])
     with pytest.raises(InputError):
         write_results(KNOWN, table, tmp_path / "detections.json")

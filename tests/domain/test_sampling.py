@@ -84,7 +84,7 @@ class TestPeople:
             assert set(covered) <= frames
             if stride_frames >= num_frames:
                 assert len(covered) == len(set(covered))
-            # As many as a run, walked over one frame at a time, has room for.
+            # As many as fit into a run of frames, counted frame by frame.
             expected = [
                 first
                 for run_start in sorted(f for f in frames if f - 1 not in frames)

@@ -1,4 +1,4 @@
-"""Rules for thresholds, and that their promises hold by simulation."""
+"""Rules for thresholds, and simulations that check their promised rates."""
 
 import json
 import math
@@ -131,7 +131,7 @@ def test_exact_intervals_are_the_published_ones(num_true, num, low, high) -> Non
     "text",
     [
         *("[]", "{}", "3", "null", '"scorers"', '{"scorers": []}', '{"scorers": null}'),
-        '{"value": 1, "rule": {"method": "quantile"}}',  # of one scorer, as it once was
+        '{"value": 1, "rule": {"method": "quantile"}}',  # of one scorer, as in an older format
         *('{"scorers": {"a": 1}}', '{"scorers": {"a": {}}}', '{"scorers": {"a": {"value": null}}}'),
         *('{"scorers": {"a": {"value": "x"}}}', '{"scorers": {"a": {"value": [1]}}}'),
     ],

@@ -14,8 +14,8 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from vigil.domain.samples.index import BACKGROUND, INDEX_DTYPES, PERSON, array_path, write_index
 from vigil.learn.lr_finder import (
-    LEAST_RATE,
-    MOST_RATE,
+    MAX_RATE,
+    MIN_RATE,
     NUM_STEPS,
     PLANS,
     find_learning_rate,
@@ -67,8 +67,8 @@ def test_rates_rise_geometrically_over_the_whole_range(losses):
     steps = rates[2:] / rates[1:-1]
     assert steps == pytest.approx(np.full(NUM_STEPS - 2, steps[0]), rel=1e-3)
     assert steps[0] > 1.1
-    assert LEAST_RATE <= rates[0] < 2 * LEAST_RATE
-    assert MOST_RATE / 2 < rates[-1] <= MOST_RATE
+    assert MIN_RATE <= rates[0] < 2 * MIN_RATE
+    assert MAX_RATE / 2 < rates[-1] <= MAX_RATE
 
 
 def test_a_sweep_ends_soon_after_the_loss_diverges(losses):
@@ -127,7 +127,7 @@ def test_the_training_of_a_stage_is_swept_as_the_stage_plans_it(
     assert list(table.columns) == ["learning_rate", "loss"]
     assert 10 < len(table) <= NUM_STEPS
     assert np.isfinite(table).all(axis=None)
-    assert LEAST_RATE < suggest(table) < MOST_RATE
+    assert MIN_RATE < suggest(table) < MAX_RATE
 
 
 @pytest.mark.parametrize("stage", PLANS)

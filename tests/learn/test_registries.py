@@ -29,7 +29,13 @@ def names_of(kind: Any) -> set[object]:
         (
             TrainDetector,
             "architecture",
-            [*detector.OWN, *get_args(TorchvisionArchitecture), *D_FINE, *RF_DETR, "auto"],
+            [
+                *detector.VIGIL_DETECTORS,
+                *get_args(TorchvisionArchitecture),
+                *D_FINE,
+                *RF_DETR,
+                "auto",
+            ],
         ),
         (EmbedClips, "backbone", [*alarm.BACKBONES, *get_args(FlowHistogramName)]),
         (Features, "trunk", TRUNKS),

@@ -229,7 +229,7 @@ def test_without_stamps_a_constant_rate_is_evenly_spaced(tmp_path: Path) -> None
 def test_without_stamps_a_varying_rate_is_refused(tmp_path: Path) -> None:
     facts = {**OLD_FACTS, "is_variable_rate": True}
     write_zip(tmp_path / "v.zip", **{"frames.json": json.dumps(facts)})
-    with pytest.raises(InputError, match=r"v\.zip: .*time stamps.*extract_frames makes it anew"):
+    with pytest.raises(InputError, match=r"v\.zip: .*time stamps.*run extract_frames again"):
         FrameArchive(tmp_path / "v.zip")
 
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 from itertools import chain, pairwise
 from pathlib import Path
+from unittest.mock import patch
 
 import cv2
 import numpy as np
@@ -19,11 +20,13 @@ from tiny_videos import (
     write_coded_video,
     write_frameless_video,
     write_two_streams,
+    write_with_b_frames,
 )
 
 from vigil.pixels import windows as module
 from vigil.pixels.pictures.picture import Picture
 from vigil.pixels.sampling import sample_uniformly
+from vigil.pixels.video.source import open_source
 from vigil.pixels.windows import (
     EDGE_S,
     WHOLE,
@@ -31,6 +34,8 @@ from vigil.pixels.windows import (
     FrameTimes,
     Positions,
     Window,
+    _goes_back,
+    _times_of,
     describe_windows,
     guess_times,
     read_times,
@@ -141,6 +146,27 @@ class TestTimes:
         assert guess is not None
         assert guess.fps == decoded.fps == 25
         np.testing.assert_allclose(guess.seconds, decoded.seconds, atol=1e-6)
+
+    @pytest.mark.parametrize("name", ["a.avi", "a.asf"])
+    def test_times_of_decoding_alone_never_go_back(self, tmp_path: Path, name: str) -> None:
+        path = write_with_b_frames(tmp_path / name, 30)
+        source = open_source(path, PICTURE_FPS)
+        decoded = _times_of(source, sum(1 for _ in source))
+        assert decoded.seconds == pytest.approx(np.arange(30) / 10)
+        assert codes_of(path, [Window(1.0, 2.0)]) == [list(range(10, 20))]
+        np.testing.assert_allclose(read_times(path, PICTURE_FPS).seconds, decoded.seconds)
+
+    def test_a_clock_that_goes_back_shows_frames_together(self, tmp_path: Path) -> None:
+        """As `Clock` takes them for annotations."""
+        path = write_coded_video(tmp_path / "a.mkv", 20)
+        source = open_source(path, PICTURE_FPS)
+        assert sum(1 for _ in source) == 20
+        stamps = [100 * n - 400 * (n > 9) for n in range(20)]
+        with patch.object(type(source), "stamps", (stamps, Fraction(1, 1000))):
+            seconds = _times_of(source, 20).seconds
+        assert (np.diff(seconds) >= 0).all()
+        assert seconds[[9, 10, 13, 19]].tolist() == pytest.approx([0.9, 0.9, 0.9, 1.5])
+        assert _goes_back(stamps)
 
     def test_a_varying_rate(self, tmp_path: Path) -> None:
         shown = [Fraction(one, 1000) for one in (0, 40, 80, 500, 540, 2000, 2040)]

@@ -121,7 +121,7 @@ def test_who_cannot_know_is_told_and_goes_on(folder: Path) -> None:
     (folder / "data/go_on").touch()
     assert code_of(start(folder, "other", NOBODY)) == 0
     told = (folder / "other.txt").read_text()
-    expected = "wait: goes on without knowing whether it runs alone: "
+    expected = "wait: continues without checking that it runs alone: "
     assert told.startswith(f"{expected}{folder}/.vigil/running/")
     assert told.endswith(": Permission denied\n")
     assert told.count("\n") == 1

@@ -74,8 +74,8 @@ def test_parts_at_which_dvc_stops(project: Path, end: bytes) -> None:
     lock.write_bytes(part)
     assert dvc("repro") != 0
     assert put_back(project) == [
-        "dvc.lock: expected a whole file, found a part, as a kill leaves; put back as Git has it;"
-        " the part is kept as .dvc/tmp/cut-dvc.lock"
+        "dvc.lock: expected a complete file, found one that a kill cut; restored from Git; "
+        "the cut file is kept as .dvc/tmp/cut-dvc.lock"
     ]
     assert (project / ".dvc/tmp/cut-dvc.lock").read_bytes() == part
     assert dvc("repro") == 0
@@ -144,7 +144,7 @@ def test_rwlock_with_the_number_of_a_younger_process(project: Path) -> None:
     assert dvc("repro", "--force") != 0
     os.utime(rwlock, (1, 1))
     assert put_back(project) == [
-        ".dvc/tmp/rwlock: expected runs of DVC that go on, found one that was killed; removed"
+        ".dvc/tmp/rwlock: expected runs of DVC that still run, found one that was killed; removed"
     ]
     assert dvc("repro", "--force") == 0
 
@@ -200,7 +200,7 @@ def test_what_cannot_be_written_is_one_line_and_loses_nothing(project: Path) -> 
     code, told, error = command()
     assert (code, told) == (1, "")
     assert (
-        error == f"vigil put-back: {project}/.dvc/tmp/cut-dvc.lock: expected to put it back, "
+        error == f"vigil put-back: {project}/.dvc/tmp/cut-dvc.lock: expected to restore it, "
         "got: Is a directory\n"
     )
     assert (project / "dvc.lock").read_bytes() == b"part"

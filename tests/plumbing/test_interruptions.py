@@ -105,7 +105,7 @@ def test_it_cleans_up_and_ends_with_one_line(
         process.send_signal(number)
         told = process.stderr.read()
     by = "" if number == signal.SIGINT else f" by {number.name}"
-    assert told == f"write: interrupted{by}; run it again to go on\n"
+    assert told == f"write: interrupted{by}; run it again to resume\n"
     assert process.returncode == CODES[number]
     assert left(folder) == []
 

@@ -1,5 +1,5 @@
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import pytest
 from pydantic import Field
@@ -80,6 +80,33 @@ def test_every_wrong_value_is_named_at_once() -> None:
         parse(count=0, share="x", extra=1)
     for name in ("example.count: ", "example.share: ", "example.extra: "):
         assert str(error.value).count(name) == 1
+
+
+class Choice(Section):
+    threshold: Literal["auto"] | Annotated[float, Field(ge=0, le=1)]
+    count: int
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (2, "'auto' or a number less than or equal to 1, got 2"),
+        (-1, "'auto' or a number greater than or equal to 0, got -1"),
+        ("x", "'auto' or a number, got 'x'"),
+        (True, "'auto' or a number, got True"),
+        (None, "'auto' or a number, got None"),
+        ([0.5], r"'auto' or a number, got \[0\.5\]"),
+    ],
+)
+def test_a_value_of_several_types_is_one_problem(value: Any, expected: str) -> None:
+    content = {"a": {"threshold": value, "count": "x"}}
+    with pytest.raises(
+        InputError,
+        match=rf"^params\.yaml: a\.threshold: expected {expected}; a\.count: expected integer, got",
+    ):
+        parse_section(Choice, content, "a")
+    for good in ("auto", 0.5, 1):
+        assert parse_section(Choice, {"a": {"threshold": good, "count": 1}}, "a").threshold == good
 
 
 @pytest.mark.parametrize(

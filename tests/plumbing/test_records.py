@@ -46,6 +46,23 @@ def test_json_is_sorted_readable_and_the_same_each_time(tmp_path: Path) -> None:
     assert (tmp_path / "one.json").read_text(encoding="utf-8").index('"a": "ü"') > 0
 
 
+@pytest.mark.parametrize("text", ['{"a": 1, "a": 2}', '[{"x": [{"a": 1, "b": 0, "a": 1}]}]'])
+def test_a_key_twice_in_a_file_of_another_program_is_refused(tmp_path: Path, text: str) -> None:
+    """Of two lists of annotations, Python would take the second and forget the first."""
+    (tmp_path / "a.json").write_text(text)
+    with pytest.raises(InputError, match=r"a\.json: expected JSON, got: .*the key 'a' twice"):
+        read_json(tmp_path / "a.json", is_foreign=True)
+
+
+@given(contents)
+def test_a_file_of_another_program_is_read_like_any_other(
+    tmp_path_factory: pytest.TempPathFactory, content: Any
+) -> None:
+    file = tmp_path_factory.mktemp("json") / "a.json"
+    file.write_text(json.dumps(content))
+    assert read_json(file, is_foreign=True) == content
+
+
 def test_the_bytes_are_these(tmp_path: Path) -> None:
     """No stage declares this code as its own, so that a change of these bytes would rerun none."""
     write_json({"b": [1, 0.5], "a": {"ü": None}}, tmp_path / "a.json")

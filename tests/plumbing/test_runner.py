@@ -195,7 +195,7 @@ def test_libraries_without_memory_are_one_line_and_code_1(
 ) -> None:
     done = count(folder, text)
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)
-    told = "count: expected more memory, as for a smaller batch, got: "
+    told = "count: expected more memory or a smaller batch, got: "
     assert done.stderr.startswith(f"{told}{expected}")
 
 
@@ -305,9 +305,7 @@ def test_the_source_of_the_folder_it_runs_in_goes_first(folder: Path) -> None:
 
     shutil.copytree(Path(vigil.__file__).parent, folder / "src" / "vigil")
     errors = folder / "src" / "vigil" / "plumbing" / "errors.py"
-    errors.write_text(
-        errors.read_text().replace('"""The errors', 'ORIGIN = "own"\n"""The errors', 1)
-    )
+    errors.write_text(errors.read_text().replace('"""Errors', 'ORIGIN = "own"\n"""Errors', 1))
     script = folder / "stages" / "count.py"
     origin = "import vigil.plumbing.errors as e; text = getattr(e, 'ORIGIN', 'installed')"
     script.write_text(SCRIPT.replace("text = in_file.read_text()", origin))

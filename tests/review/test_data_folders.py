@@ -34,7 +34,8 @@ def test_what_dvc_would_obey_is_refused_in_each_folder(
         check_data_folders(content)
 
     assert str(error.value).startswith(
-        f"{folder}: expected data alone, got what DVC would obey: in/deep/{name.split('/')[0]}; "
+        f"{folder}: expected only data, got files that configure DVC: "
+        f"in/deep/{name.split('/')[0]}; "
     )
     assert "\n" not in str(error.value)
 
@@ -53,7 +54,7 @@ def test_a_folder_that_is_a_link_is_looked_into(content: dict[str, Any]) -> None
     Path("root").rename("elsewhere")
     Path("root").symlink_to("elsewhere")
     Path("elsewhere/dvc.yaml").touch()
-    with pytest.raises(InputError, match=r"^root: .* obey: dvc\.yaml;"):
+    with pytest.raises(InputError, match=r"^root: .* DVC: dvc\.yaml;"):
         check_data_folders(content)
     Path("elsewhere/dvc.yaml").unlink()
     Path("elsewhere/in/self").symlink_to("..")
@@ -81,5 +82,5 @@ def test_parameters_that_are_wrong_are_told_before_dvc_reads_them(content: dict[
 def test_many_are_named_in_short(tmp_path: Path) -> None:
     for number in range(9):
         (tmp_path / f"{number}.dvc").touch()
-    with pytest.raises(InputError, match=r"obey: 0\.dvc, 1\.dvc, 2\.dvc, 3\.dvc and 5 more; "):
+    with pytest.raises(InputError, match=r"DVC: 0\.dvc, 1\.dvc, 2\.dvc, 3\.dvc and 5 more; "):
         check_data_folder(tmp_path)

@@ -149,7 +149,7 @@ def test_what_has_not_run_as_it_stands_is_told(
         (project / "a.py").write_text(code)
     write_report(project, "main", tmp_path / "report")
     (told,) = [
-        line.removeprefix("- Not run with what stands here now: ").split(".")[0]
+        line.removeprefix("- Not run with the present code, data and parameters: ").split(".")[0]
         for line in (tmp_path / "report/report.md").read_text().splitlines()
         if line.startswith("- Not run")
     ] or [""]
@@ -245,7 +245,7 @@ def test_numbers_that_no_run_left_so_are_told(project: Path, tmp_path: Path):
     write_metrics(project, accuracy=0.99)
     write_report(project, "main", tmp_path / "report")
     told = (tmp_path / "report/report.md").read_text()
-    assert "- Not as the last run left them: metrics/classifier.json. The next dvc repro" in told
+    assert "- Changed after the last run: metrics/classifier.json. The next dvc repro" in told
     assert "Not run with" not in told
 
 
@@ -268,7 +268,7 @@ def test_a_comment_is_no_longer_than_github_takes_and_says_what_it_left_out():
     assert 10_000 < len(told) < 65_536
     assert "more rows are in the report." in told
     assert "| `a_0` |" in told
-    assert "Not run with what stands here now: evaluate@detector." in told  # to be copied
+    assert "present code, data and parameters: evaluate@detector." in told  # to be copied
     assert " @me" not in told
 
 

@@ -337,8 +337,8 @@ def test_what_a_given_split_leaves_out_is_drawn(project: Project, run_stage: Run
 BAD_GIVEN = {
     "an unknown name": (
         "fall/fall_g00_c1.mp4,test\n",
-        "params.yaml: split.given: 'fall/fall_g00_c1.mp4': expected a name of the data, got one "
-        "that is not there",
+        "params.yaml: split.given.alarm: 'fall/fall_g00_c1.mp4': expected a name of the data, "
+        "got a name that is not there",
     ),
     "a clip on two sides": (
         "creep_g00_c1.mp4,train\ncreep_g00_c1.mp4,test\n",
@@ -347,7 +347,7 @@ BAD_GIVEN = {
     ),
     "a clip by two names on two sides": (
         "creep_g00_c1.mp4,train\ncreep/creep_g00_c1.mp4,test\n",
-        "split.given: 'creep/creep_g00_c1.mp4': expected one side, got train and test",
+        "split.given.alarm: 'creep/creep_g00_c1.mp4': expected one side, got train and test",
     ),
     "an anomalous clip to train on": (
         "".join(
@@ -355,7 +355,7 @@ BAD_GIVEN = {
             for kind in ("creep", "dash", "rise", "stroll")
             for number, side in enumerate(("train", "train", "train", "val", "test", "test"))
         ),
-        "split.given.alarm: expected allowed clips alone to train on, got the anomalous "
+        "split.given.alarm: expected only allowed clips for training, got the anomalous "
         "dash/dash_g00_c1",
     ),
     "a source on two sides": (
@@ -433,8 +433,8 @@ BAD: dict[str, tuple[str, Callable[[Project], object], str]] = {
     "clips of another dataset": (
         "import_clips",
         lambda p: p.set_params("dataset", clips="data/demo/clips"),
-        "params.yaml: dataset.clips: expected scene/clips, as dataset.root holds clips of its own, "
-        "got those of the demo",
+        "params.yaml: dataset.clips: expected scene/clips, since dataset.root holds clips of its "
+        "own, got those of the demo",
     ),
     "no class": (
         "import_clips",
@@ -485,15 +485,15 @@ BAD: dict[str, tuple[str, Callable[[Project], object], str]] = {
     "weights for what has none": (
         "import_clips",
         lambda p: p.set_params("embed_clips", weights="kinetics400"),
-        "params.yaml: embed_clips.weights: expected none, since flow_histogram has none, "
+        "params.yaml: embed_clips.weights: expected none, since flow_histogram has no weights, "
         "got 'kinetics400'",
     ),
     "a clip gone": ("embed_clips", lambda p: None, "clips/creep/creep_g00_c1.mp4"),
     "a backbone without weights to tune": (
         "import_clips",
         lambda p: p.set_params("fit_autoencoder.fine_tuning", from_epoch=1),
-        "params.yaml: fit_autoencoder.fine_tuning.from_epoch: expected 0 with embed_clips.backbone:"
-        " flow_histogram, which cannot learn",
+        "params.yaml: fit_autoencoder.fine_tuning.from_epoch: expected 0 for embed_clips.backbone "
+        "flow_histogram, which cannot learn",
     ),
     "tuning that never begins": (
         "import_clips",

@@ -16,6 +16,7 @@ from tiny_videos import (
     read_code,
     write_coded_video,
     write_video,
+    write_with_b_frames,
 )
 
 from vigil.pixels.frames import FrameArchive
@@ -188,7 +189,7 @@ BAD_PICTURES: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "a picture that is none": (
         lambda folder: (folder / "0002.png").write_text("<html>"),
-        "gate/0002.png: expected a picture, got 6 bytes that are none",
+        "gate/0002.png: expected a picture, got 6 bytes that are not a complete picture",
     ),
     "no picture": (
         lambda folder: [path.unlink() for path in folder.iterdir()],
@@ -218,15 +219,52 @@ def test_damaged_frames_are_refused_or_kept_and_told(
     outcome = run_stage(project, "extract_frames")
     assert_refused(outcome, project, "extract_frames")
     assert "videos/door_3.avi: frame 7 is damaged: '" in outcome.stderr
-    assert outcome.stderr.endswith("; damaged_frames: keep takes such as they are\n")
+    assert outcome.stderr.endswith("; damaged_frames: keep stores damaged frames as well\n")
     project.set_params("extract_frames", damaged_frames="keep")
     for _ in range(2):  # the second time it is remembered
         outcome = run_stage(project, "extract_frames")
         assert (outcome.code, outcome.stderr) == (0, "")
         assert outcome.stdout == (
-            "door_3.avi: warning: 1 of 12 frames are damaged, and those that build on them: 7\n"
+            "door_3.avi: warning: 1 of 12 frames are damaged: 7; frames that depend on them are "
+            "damaged, too\n"
         )
         with FrameArchive(project.folder / "data/frames/door_3.avi.zip") as archive:
             assert archive.facts.damaged_frames == (7,)
             assert len(archive) == 12
         clear(project)
+
+
+def test_gaps_and_missing_time_stamps_are_told(project: Project, run_stage: Run) -> None:
+    times_s = [Fraction(n + 7 * (n > 20), 10) for n in range(40)]
+    write_coded_video(project.video("door_1.mp4"), 40, times_s=times_s)
+    write_with_b_frames(project.video("door_3.avi"), 30)
+    project.set_params("dataset", videos=["door_1.mp4", "door_3.avi"])
+    outcome = run_stage(project, "extract_frames")
+    assert (outcome.code, outcome.stderr) == (0, "")
+    assert outcome.stdout == (
+        "door_1.mp4: warning: its frame rate varies: usually 0.100 s between frames, at most "
+        "0.800 s, after frame 20; frames may be missing there\n"
+        "door_3.avi: warning: it has no time stamps: its frames are taken as evenly spaced\n"
+    )
+    with FrameArchive(project.folder / "data/frames/door_3.avi.zip") as archive:
+        assert [read_code(archive.bgr(index)) for index in range(30)] == list(range(30))
+        assert archive.facts.shown_s().tolist() == pytest.approx([n / 10 for n in range(30)])
+
+
+def test_a_damaged_container_is_refused_or_kept_and_told(
+    project: Project, run_stage: Run, assert_refused: Callable[..., None]
+) -> None:
+    video = project.video("door_4.ts")
+    write_coded_video(video, 40)
+    video.write_bytes(video.read_bytes()[:-100])
+    project.set_params("dataset", videos=["door_4.ts"])
+    outcome = run_stage(project, "extract_frames")
+    assert_refused(outcome, project, "extract_frames")
+    assert "door_4.ts: its container is damaged, frames may be missing" in outcome.stderr
+    assert "; damaged_frames: keep stores" in outcome.stderr
+    project.set_params("extract_frames", damaged_frames="keep")
+    outcome = run_stage(project, "extract_frames")
+    assert outcome.code == 0
+    assert "door_4.ts: warning: its container is damaged, frames may be missing" in outcome.stdout
+    with FrameArchive(project.folder / "data/frames/door_4.ts.zip") as archive:
+        assert archive.facts.container_damage == ("88 bytes of a last packet of 188",)

@@ -306,7 +306,7 @@ def test_a_disk_that_is_full_while_a_network_trains(
     assert_told("train_classifier", outcomes["full"]["code"], outcomes["full"]["stderr"])
     assert not [name for name in outcomes["full"]["made"] if name.startswith("models/")]
     assert (outcomes["free"]["code"], outcomes["free"]["stderr"]) == (0, "")
-    assert "goes on after epoch 1 of a run that was stopped" in outcomes["free"]["stdout"]
+    assert "resumes after epoch 1 of an interrupted run" in outcomes["free"]["stdout"]
     assert made_by(files, "train_classifier") == unbroken
 
 

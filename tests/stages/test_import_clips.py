@@ -166,7 +166,11 @@ def test_masks_and_hidden_files_are_no_videos(videos: Project, run_stage: Run) -
     write_numbered(clips / "Test/Test001_gt", 30)
     (clips / ".DS_Store").write_text("x")
     (clips / "Thumbs.db").write_text("x")
-    assert run_stage(videos, STAGE).code == 0
+    (clips / "sides.CSV").write_text("name,side\n")
+    (clips / "gate/README").write_text("x")
+    outcome = run_stage(videos, STAGE)
+    assert outcome.code == 0
+    assert "left out, as no video by name: gate/README, sides.CSV\n" in outcome.stdout
     assert files_of(videos.folder / "data/clips") == before
 
 
@@ -324,7 +328,7 @@ BAD_LABELS: dict[str, tuple[Change, str]] = {
     ),
     "a cell too many": (
         lambda p: label(p, "b_s1.avi,0,3,x,1\n"),
-        "scene/clips/frames.csv: expected as many cells in each row as names, got more",
+        "scene/clips/frames.csv: expected as many cells in each row as column names, got more",
     ),
     "half a frame": (
         lambda p: label(p, "b_s1.avi,0,3,\nb_s1.avi,5,7.5,\n"),
@@ -344,7 +348,7 @@ BAD_LABELS: dict[str, tuple[Change, str]] = {
     ),
     "a range past the end": (
         lambda p: label(p, "b_s1.avi,30,41,\n"),
-        "frames.csv: b_s1.avi: expected ranges within its 40 frames, got one to 41",
+        "frames.csv: b_s1.avi: expected ranges within its 40 frames, got one that ends at 41",
     ),
     "an unknown video": (
         lambda p: label(p, "a_s1.mp4,3,9,\n"),
@@ -353,16 +357,16 @@ BAD_LABELS: dict[str, tuple[Change, str]] = {
     ),
     "nothing anomalous": (
         lambda p: label(p, ""),
-        "frames.csv: expected windows of either kind, found no anomalous one",
+        "frames.csv: expected both normal and anomalous windows, found no anomalous one",
     ),
     "nothing normal": (
         lambda p: label(p, "b_s1.avi,0,40,\ngate/a_s1.mp4,0,40,\nTest/Test001,0,30,\n"),
-        "frames.csv: expected windows of either kind, found no normal one",
+        "frames.csv: expected both normal and anomalous windows, found no normal one",
     ),
     "a video shorter than a window": (
         lambda p: p.set_params(STAGE, window_s=3.5, stride_s=1.0),
-        "params.yaml: import_clips.window_s: expected at most the length of each video, got 3.5 s, "
-        "and scene/clips/Test/Test001 of 3.00 s",
+        "params.yaml: import_clips.window_s: expected at most the length of each video, got 3.5 s "
+        "for scene/clips/Test/Test001 of 3.00 s",
     ),
     "a video that is none": (
         lambda p: place(p, "b_s1.avi").write_text("hello"),

@@ -119,12 +119,81 @@ def test_every_format_gives_the_same_set(
 def test_a_folder_with_one_file_stands_for_it(set_project: Project, run_stage: Run) -> None:
     use(set_project, "coco")
     assert run_set(run_stage, set_project, "set").code == 0
-    (set_project.folder / "set/other.json").write_text("{}")
-    outcome = run_set(run_stage, set_project, "set")
-    assert outcome.stderr == (
-        "import_detections: set: expected one file *.json in the folder, "
-        "found instances.json, other.json\n"
+
+
+def test_coco_files_of_a_folder_are_one_set_and_may_number_their_classes_apart(
+    set_project: Project, run_stage: Run
+) -> None:
+    use(set_project, "coco")
+    assert run_set(run_stage, set_project, "set").code == 0
+    whole = found_in(set_project)
+    content = json.loads((set_project.folder / "set/instances.json").read_text())
+    (set_project.folder / "set/instances.json").unlink()
+    first = content["images"][0]["id"]
+    for name, is_first, shift in (("train", True, 0), ("val", False, 7)):
+        part = {
+            "images": [one for one in content["images"] if (one["id"] == first) == is_first],
+            "annotations": [
+                one | {"category_id": one["category_id"] + shift}
+                for one in content["annotations"]
+                if (one["image_id"] == first) == is_first
+            ],
+            "categories": [one | {"id": one["id"] + shift} for one in content["categories"]],
+        }
+        (set_project.folder / f"set/{name}.json").write_text(json.dumps(part))
+    assert run_set(run_stage, set_project, "set").code == 0
+    joined = found_in(set_project)
+    keys = ["image", "label", *CORNERS]
+    assert joined.boxes[keys].sort_values(keys).to_numpy().tolist() == (
+        whole.boxes[keys].sort_values(keys).to_numpy().tolist()
     )
+
+
+def test_a_picture_in_two_coco_files_is_refused(set_project: Project, run_stage: Run) -> None:
+    use(set_project, "coco")
+    folder = set_project.folder / "set"
+    (folder / "older.json").write_bytes((folder / "instances.json").read_bytes())
+    outcome = run_set(run_stage, set_project, "set")
+    assert outcome.stderr.startswith(
+        "import_detections: set/older.json: images 1: expected each picture in one file, got "
+    )
+    assert outcome.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("annotation_format", "name"), [("coco", "instances.JSON"), ("rtsd", "gt.Csv")]
+)
+def test_the_file_is_found_by_its_ending_in_capitals(
+    set_project: Project, run_stage: Run, annotation_format: str, name: str
+) -> None:
+    """Two files whose names differ so are two, and neither is picked."""
+    use(set_project, annotation_format)
+    folder = set_project.folder / "set"
+    source = folder / SOURCES[annotation_format].removeprefix("set/")
+    source.rename(folder / name)
+    assert run_set(run_stage, set_project, "set").code == 0
+    assert len(found_in(set_project).boxes) == 6
+    (folder / source.name).write_bytes((folder / name).read_bytes())
+    outcome = run_set(run_stage, set_project, "set")
+    expected = {"coco": "expected each picture in one file", "rtsd": "expected one file *.csv"}
+    assert expected[annotation_format] in outcome.stderr
+
+
+@pytest.mark.parametrize("policy", ["error", "drop"])
+def test_a_picture_in_other_letters_is_named(
+    set_project: Project, run_stage: Run, policy: str
+) -> None:
+    folder = set_project.folder / "set/images"
+    (folder / "a.jpg").rename(folder / "A.JPG")
+    use(set_project, "coco")
+    set_project.set_params("import_detections", unusable_pictures=policy)
+    outcome = run_set(run_stage, set_project, SOURCES["coco"])
+    hint = "expected the picture 'a.jpg', found none; there is A.JPG, whose name differs in capital"
+    if policy == "error":
+        assert hint in outcome.stderr
+    else:
+        (told,) = report_of(set_project)["listed"]["picture missing or none"]
+        assert hint in told
 
 
 def test_channels_are_those_of_all_pixels(set_project: Project, run_stage: Run) -> None:
@@ -294,6 +363,33 @@ def test_pictures_of_too_many_pixels_are_counted_as_such(
     set_project.set_params(STAGE, unusable_pictures="drop")
     assert run_set(run_stage, set_project).code == 0
     assert report_of(set_project)["findings"] == {"picture of too many pixels": 1}
+
+
+@pytest.mark.parametrize("orientation", [3, 6])
+def test_pictures_that_exif_turns_are_counted(
+    set_project: Project, run_stage: Run, orientation: int
+) -> None:
+    """Turned twice, a picture has the size that is annotated, and its boxes are elsewhere."""
+    path = set_project.folder / "set/images/a.jpg"
+    exif = Image.Exif()
+    exif[274] = orientation
+    with Image.open(path) as picture:
+        picture.save(path, exif=exif)
+    set_project.set_params(STAGE, wrong_sizes="keep")
+    assert run_set(run_stage, set_project).code == 0
+    found = report_of(set_project)
+    assert found["findings"]["picture turned by EXIF"] == 1
+    assert found["listed"]["picture turned by EXIF"] == ["a.jpg"]
+
+
+def test_files_of_several_pictures_are_counted(set_project: Project, run_stage: Run) -> None:
+    path = set_project.folder / "set/images/b.png"
+    with Image.open(path) as picture:
+        first = picture.convert("RGB")
+    first.save(path, save_all=True, append_images=[Image.new("RGB", first.size)] * 2)
+    assert run_set(run_stage, set_project).code == 0
+    listed = report_of(set_project)["listed"]
+    assert listed["picture of several pages or frames, the first taken"] == ["b.png"]
 
 
 def test_what_others_leave_in_folders_is_left_out(set_project: Project, run_stage: Run) -> None:
@@ -528,12 +624,12 @@ BAD_VOC: dict[str, tuple[Change, str]] = {
     ),
     "a picture that is not one": (
         write("set/images/b.png", "<html>404</html>"),
-        "set/images/b.png: expected a picture, got 16 bytes that are none",
+        "set/images/b.png: expected a picture, got 16 bytes that are not a complete picture",
     ),
     "an empty picture": (write("set/images/b.png", ""), "b.png: expected a picture, got 0 bytes"),
     "another size": (
         lambda project: write_pictures(project.folder / "set/images", ["b.png"], (40, 60)),
-        "b.xml: 'b.png': 60x40 told, 40x60 found (1 of 3 pictures; turned by EXIF? "
+        "b.xml: 'b.png': 60x40 annotated, 40x60 found (1 of 3 pictures; turned by EXIF? "
         "wrong_sizes: drop or keep goes on)",
     ),
     "a picture outside": (
@@ -551,14 +647,14 @@ BAD_VOC: dict[str, tuple[Change, str]] = {
     ),
     "no boxes at all": (
         lambda project: write_voc(project.folder / "set/annotations", {name: [] for name in BOXES}),
-        "set/annotations: expected pictures with boxes, found none but 0 to be ignored "
-        "(nothing was left out)",
+        "set/annotations: expected pictures with boxes, found none besides 0 boxes to be "
+        "ignored (left out: nothing)",
     ),
     "no box that is one": (
         lambda project: write_voc(
             project.folder / "set/annotations", {name: [("dog", 9, 9, 3, 9)] for name in BOXES}
         ),
-        "found none but 0 to be ignored ({'box reversed': 3})",
+        "found none besides 0 boxes to be ignored (left out: {'box reversed': 3})",
     ),
     "a class that does not occur": (
         lambda project: use(project, "voc", "dog", "Cat"),

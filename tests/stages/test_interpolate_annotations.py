@@ -136,7 +136,7 @@ def test_the_report_says_which_rate_was_taken(project: Project, run_stage: Run) 
     assert found["annotator_fps_witnesses"]["framesCount / duration"] == 10.0
     assert found["num_boxes"] == 2 * NUM_FRAMES
     (warning,) = found["warnings"]
-    assert "10 frames a second was taken, by (frame - 1) / time" in warning
+    assert "10 frames a second was used, from (frame - 1) / time" in warning
 
 
 def test_a_video_that_starts_late_is_told(project: Project, run_stage: Run) -> None:

@@ -296,7 +296,7 @@ BAD: dict[str, tuple[str, Change, str]] = {
     "a probability above one": (
         "evaluate_classifier",
         replace_cells("probability", 1.5),
-        "probabilities.csv: expected another probability, got 1.5",
+        "probabilities.csv: expected a valid probability, got 1.5",
     ),
     "no number for a probability": (
         "evaluate_classifier",
@@ -306,12 +306,12 @@ BAD: dict[str, tuple[str, Change, str]] = {
     "an unknown label": (
         "evaluate_classifier",
         replace_cells("label", "dog"),
-        "probabilities.csv: expected another label, got 'dog'",
+        "probabilities.csv: expected a valid label, got 'dog'",
     ),
     "no such side": (
         "evaluate_classifier",
         replace_cells("split", "testing"),
-        "probabilities.csv: expected another split, got 'testing'",
+        "probabilities.csv: expected a valid split, got 'testing'",
     ),
     "nothing of the test": (
         "evaluate_classifier",
@@ -321,7 +321,7 @@ BAD: dict[str, tuple[str, Change, str]] = {
     "a height beyond all": (
         "evaluate_classifier",
         replace_cells("height_px", 1e300),
-        "probabilities.csv: expected another height_px, got 1e+300",
+        "probabilities.csv: expected a valid height_px, got 1e+300",
     ),
     "a sample that its file has not": (
         "evaluate_classifier",

@@ -124,7 +124,7 @@ def test_a_given_split_and_test_videos_contradict_each_other(
     project.set_params("split", test_videos=["door_1.mp4"])
     outcome = run_stage(project, STAGE, *with_given("splits/given.csv"))
     assert_refused(outcome, project, STAGE)
-    assert "params.yaml: split.test_videos: expected none, as the videos" in outcome.stderr
+    assert "params.yaml: split.test_videos: expected none, as the test videos" in outcome.stderr
 
 
 def text(content: str | bytes) -> Callable[[Project], object]:
@@ -136,14 +136,14 @@ BAD_GIVEN: dict[str, tuple[str, Callable[[Project], object], str]] = {
     "an unknown name": (
         "splits/given.csv",
         text("name,side\ndoor_9.mp4,test\n"),
-        "params.yaml: split.given: 'door_9.mp4': expected a name of the data, got one that is not "
-        "there",
+        "params.yaml: split.given.classifier: 'door_9.mp4': expected a name of the data, "
+        "got a name that is not there",
     ),
     "a name that stands for two": (
         "splits/given.csv",
         text("name,side\ndoor_1,train\n"),
-        "params.yaml: split.given: 'door_1': expected a name of the data, got one that stands for "
-        "door_1.avi, door_1.mp4",
+        "params.yaml: split.given.classifier: 'door_1': expected a name of the "
+        "data, got a name that fits door_1.avi, door_1.mp4",
     ),
     "a name on two sides": (
         "splits/given.csv",
@@ -158,12 +158,13 @@ BAD_GIVEN: dict[str, tuple[str, Callable[[Project], object], str]] = {
     "one video by two names on two sides": (
         "splits/lists",
         lambda project: give_lists(project, train=["door_2.webm"], test=["door_2"]),
-        "params.yaml: split.given: 'door_2.webm': expected one side, got train and test",
+        "params.yaml: split.given.classifier: 'door_2.webm': expected one side, got train and test",
     ),
     "a name on no side": (
         "splits/given.csv",
         text("name,side\ndoor_1.mp4,train\ndoor_2.webm,val\ndoor_3.avi,test\n"),
-        "params.yaml: split.given: expected a side for each name, found none for door_1.avi",
+        "params.yaml: split.given.classifier: "
+        "expected a side for each name, found none for door_1.avi",
     ),
     "a side that is none": (
         "splits/given.csv",
@@ -178,7 +179,7 @@ BAD_GIVEN: dict[str, tuple[str, Callable[[Project], object], str]] = {
     "rows of more cells": (
         "splits/given.csv",
         text("name,side\ndoor_1.mp4,train,7\n"),
-        "splits/given.csv: expected as many cells in each row as names, got more",
+        "splits/given.csv: expected as many cells in each row as column names, got more",
     ),
     "no CSV": ("splits/given.csv", text(b"\xff\xfe\x00"), "splits/given.csv: expected CSV, got"),
     "an empty file": ("splits/given.csv", text(""), "splits/given.csv: expected CSV, got"),
@@ -190,7 +191,7 @@ BAD_GIVEN: dict[str, tuple[str, Callable[[Project], object], str]] = {
     "a folder without lists": (
         "splits/lists",
         give_lists,
-        "splits/lists: expected one of train.txt, val.txt, test.txt, found none",
+        "splits/lists: expected one of train.txt, val.txt, test.txt, or .json of COCO",
     ),
     "a list of other bytes": (
         "splits/lists",

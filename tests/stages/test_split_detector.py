@@ -167,17 +167,18 @@ def test_lists_of_pictures_as_voc_has_them_may_be_given(project: Project, run_st
     [
         (
             "name,side\n77.jpg,test\n",
-            "split.given: '77.jpg': expected a name of the data, got one that is not",
+            "split.given.detector: '77.jpg': expected a name of the data, got a name that is not",
         ),
         ("name,side\n7.jpg,test\n7.jpg,val\n", "got '7.jpg' in test and val"),
         (
             "name,side\n7.jpg,test\n7,val\n",
-            "split.given: '7.jpg': expected one side, got test and val",
+            "split.given.detector: '7.jpg': expected one side, got test and val",
         ),
         ("name,side\n7.jpg,testing\n", "'7.jpg': expected one of train, val, test, got 'testing'"),
         (
             "name,side\n5.jpg,train\n10.jpg,val\n15.jpg,test\n",
-            "yaml: split.given: expected a side for each name, found none for 0.jpg, 1.jpg, ",
+            "yaml: split.given.detector: "
+            "expected a side for each name, found none for 0.jpg, 1.jpg, ",
         ),
     ],
     ids=["an unknown name", "two sides", "two sides by two names", "no side", "names on no side"],

@@ -115,7 +115,8 @@ BAD: dict[str, tuple[Callable[[Project], object], str]] = {
     ),
     "frozen random weights": (
         lambda p: p.set_params("train_detector", num_frozen_blocks=1),
-        "train_detector: expected num_frozen_blocks to be 0 where weights start at random, got 1",
+        "train_detector: expected num_frozen_blocks to be 0 if the initial weights are random, "
+        "got 1",
     ),
     "a folder as weights": (
         lambda p: p.set_params("train_detector", weights="data"),
@@ -220,7 +221,8 @@ def test_a_gpu_that_is_not_there_is_told(
 ) -> None:
     monkeypatch.setenv("VIGIL_DEVICE", "cuda")
     outcome = run_stage(project, "train_detector")
-    assert_refused(project, outcome, "VIGIL_DEVICE: expected one of 0 GPUs here, got 'cuda'")
+    expected = "VIGIL_DEVICE: expected one of this machine's GPUs (it has 0), got 'cuda'"
+    assert_refused(project, outcome, expected)
 
 
 def assert_refused(project: Project, outcome: Outcome, expected: str) -> None:

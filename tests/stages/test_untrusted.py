@@ -585,7 +585,7 @@ def test_pickles_with_code_are_not_run(
     assert outcome.code == 1
     assert outcome.stderr == (
         "train_detector: evil.pt: expected safetensors or a state dict, got: "
-        "'a pickle of more than weights, none of which was run'\n"
+        "'a pickle that holds more than weights; no code of it was run'\n"
     )
     assert not (project.folder / "models").exists()
     assert not (project.folder / "pwned").exists()

@@ -1,4 +1,4 @@
-"""What a network finds in a picture; what it finds in many, as a table and as a file."""
+"""Detections in one picture, and detections in many pictures as a table and as a file."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,15 +21,14 @@ NAME = "detections.json"
 
 @dataclass(frozen=True)
 class Detections:
-    """What is found in one picture, best first.
+    """The detections in one picture, the highest score first.
 
     Attributes:
         boxes_xyxy: (N, 4) in px of the picture.
         scores: (N,) in [0, 1].
         labels: (N,) names of classes.
-        track_ids: (N,) whole numbers that stay with an object from frame to frame; None where
-            nothing was tracked.
-        masks: (N, H, W) bool; None where there are none.
+        track_ids: (N,) whole numbers, the same for an object in all frames; None without tracking.
+        masks: (N, H, W) bool; None for a detector without masks.
     """
 
     boxes_xyxy: Boxes
@@ -39,18 +38,22 @@ class Detections:
     masks: npt.NDArray[np.bool_] | None = None
 
     def __post_init__(self) -> None:
-        """Raises ValueError where the parts do not have one length."""
+        """Raises ValueError if the parts differ in length."""
         parts = (self.scores, self.labels, self.track_ids, self.masks)
         if self.boxes_xyxy.shape != (len(self), 4) or any(
             part is not None and len(part) != len(self) for part in parts
         ):
-            raise ValueError(f"parts must have one length, but got {len(self)} boxes and others")
+            raise ValueError(f"expected parts of equal length, got {len(self)} boxes and others")
 
     def __len__(self) -> int:
         return len(self.boxes_xyxy)
 
     def select(self, chosen: npt.NDArray[Any]) -> "Detections":
-        """Some of them: (N,) bool, or positions in any order."""
+        """The chosen detections.
+
+        Args:
+            chosen: (N,) bool, or positions in any order.
+        """
         return Detections(
             self.boxes_xyxy[chosen],
             self.scores[chosen],
@@ -61,7 +64,7 @@ class Detections:
 
 
 def as_table(images: Sequence[str], detections: Sequence[Detections]) -> pd.DataFrame:
-    """`DETECTION_COLUMNS` of several pictures, picture by picture."""
+    """A table of `DETECTION_COLUMNS` with the detections of several pictures, in their order."""
     counts = [len(one) for one in detections]
     corners = [one.boxes_xyxy for one in detections] or [np.empty((0, 4))]
     table = pd.DataFrame(np.concatenate(corners), columns=CORNERS)
@@ -74,13 +77,14 @@ def as_table(images: Sequence[str], detections: Sequence[Detections]) -> pd.Data
 
 
 def write_results(known: AnnotatedPictures, table: pd.DataFrame, file: Path) -> None:
-    """Writes detections in COCO's results form, which `pycocotools` reads with `loadRes`.
+    """Writes detections in COCO's results format, which `pycocotools` reads with `loadRes`.
 
     Source: https://cocodataset.org/#format-results.
 
     Args:
-        known: the whole set, whose COCO JSON counts pictures and classes from 1 in the same order.
-        table: `DETECTION_COLUMNS`.
+        known: the whole set of pictures. Its COCO JSON numbers pictures and classes from 1 in the
+            same order.
+        table: has `DETECTION_COLUMNS`.
     """
     images, labels = _numbers(known)
     corners = table[CORNERS].to_numpy(float)
@@ -100,13 +104,13 @@ def write_results(known: AnnotatedPictures, table: pd.DataFrame, file: Path) -> 
 
 
 def read_results(known: AnnotatedPictures, file: Path) -> pd.DataFrame:
-    """Reads what `write_results` wrote, as `DETECTION_COLUMNS`.
+    """Reads a file of `write_results` as a table of `DETECTION_COLUMNS`.
 
     Raises:
-        InputError: no such file, not such results, or of pictures or classes that are not known.
+        InputError: no such file, not in that format, or a picture or class that is not known.
     """
     entries = read_json(file)
-    images, labels = ({number: name for name, number in own.items()} for own in _numbers(known))
+    images, labels = ({number: name for name, number in ids.items()} for ids in _numbers(known))
     try:
         xywh = np.array([entry["bbox"] for entry in entries], np.float64).reshape(-1, 4)
         corners = np.concatenate([xywh[:, :2], xywh[:, :2] + xywh[:, 2:]], axis=1)
@@ -125,6 +129,6 @@ def read_results(known: AnnotatedPictures, file: Path) -> pd.DataFrame:
 
 
 def _numbers(known: AnnotatedPictures) -> tuple[dict[str, int], dict[str, int]]:
-    """Ids in COCO's files of pictures and classes."""
+    """The ids of pictures and of classes in COCO files, by name."""
     images = {str(name): number for number, name in enumerate(known.images.index, start=1)}
     return images, {label: number for number, label in enumerate(known.classes, start=1)}

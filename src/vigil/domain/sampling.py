@@ -26,7 +26,7 @@ class Sample:
         label: one of `LABELS`.
         track: the id of the person's track; empty for background.
         first_frame: 0-based.
-        boxes_px: (T, 4) whole px: x1, y1, x2, y2, the latter exclusive, within the picture.
+        boxes_px: (T, 4) in whole px, within the picture: x1, y1, x2, y2; (x2, y2) is exclusive.
     """
 
     label: str
@@ -41,12 +41,13 @@ def plan_people(
     """Cuts each track into samples wherever it has `num_frames` boxes on consecutive frames.
 
     Args:
-        stride_frames: frames from the start of one sample to that of the next on an unbroken run;
-            `num_frames` for samples that touch without overlapping.
+        stride_frames: frames from the start of one sample to the start of the next within a run of
+            consecutive frames; `num_frames` for samples that follow each other without overlap.
     """
     samples = []
     for track in tracks:
         boxes_px = to_pixels(track.boxes_xyxy, size_wh)
+        # Runs of positions in the track whose frames are consecutive.
         breaks = np.flatnonzero(np.diff(track.frames) != 1) + 1
         for run in np.split(np.arange(len(track.frames)), breaks):
             for start in range(0, len(run) - num_frames + 1, stride_frames):
@@ -59,7 +60,7 @@ def plan_people(
 def clean(
     samples: Iterable[Sample], *, min_side_px: int, max_aspect_ratio: float
 ) -> tuple[list[Sample], Counter[str]]:
-    """Leaves out samples with a bad box on any frame.
+    """Leaves out samples with an unusable box on any frame.
 
     Returns:
         The good samples, and how many were left out as `point` (both sides shorter than
@@ -91,16 +92,16 @@ def plan_background(
     max_tries: int,
     place: str,
 ) -> list[Sample]:
-    """Draws upright rectangles that meet no person on any of their frames.
+    """Draws axis-aligned boxes that do not overlap a person on any of their frames.
 
     Args:
-        people: the tracks to keep clear of.
-        sides_px: (N, 2) widths and heights to draw from, with equal chance.
-        max_tries: how often to draw for one sample.
-        place: what messages call the video.
+        people: the tracks that no sample may overlap.
+        sides_px: (N, 2) widths and heights to draw from, with equal probability.
+        max_tries: the largest number of draws for one sample.
+        place: the name of the video in messages.
 
     Raises:
-        InputError: the video or the picture is too small, or has too little room beside people.
+        InputError: the video or the picture is too small, or people leave too little room.
     """
     width, height = facts.size_wh
     sides_px = sides_px[(sides_px <= [width, height]).all(axis=1)]
@@ -110,6 +111,7 @@ def plan_background(
             f"{place}: expected room for background of {num_frames} frames, "
             f"got {facts.num_frames} frames of {width}x{height}"
         )
+    # The boxes of all people (N, 4), sorted by frame, so that a range of frames is a slice.
     frames = np.concatenate([track.frames for track in people] or [np.empty(0, np.int64)])
     boxes: Boxes = np.concatenate([track.boxes_xyxy for track in people] or [np.empty((0, 4))])
     order = np.argsort(frames, kind="stable")
@@ -130,14 +132,14 @@ def plan_background(
         else:
             raise InputError(
                 f"{place}: too little room for background: sample {number + 1} of {num_samples} "
-                f"met a person in each of {max_tries} tries; expected a place for boxes of "
+                f"overlapped a person in each of {max_tries} tries; expected a place for boxes of "
                 f"{sides_px.min()} to {sides_px.max()} px beside people"
             )
     return samples
 
 
 def uniform_sides(min_side_px: int, max_side_px: int) -> npt.NDArray[np.int64]:
-    """(N, 2): every width with every height from `min_side_px` to `max_side_px`."""
+    """(N, 2): each pair of a width and a height from `min_side_px` to `max_side_px`."""
     sides = np.arange(min_side_px, max_side_px + 1)
     return np.stack(np.meshgrid(sides, sides), axis=-1).reshape(-1, 2)
 
@@ -150,7 +152,9 @@ def people_sides(samples: Sequence[Sample]) -> npt.NDArray[np.int64]:
 
 
 def index_samples(samples: Sequence[Sample], video: str) -> pd.DataFrame:
-    """One line for each sample: `row` in the video's array, label, track, frames, mean box size."""
+    """A table with a row for each sample: its `row` in the video's array, label, track, frames and
+    mean box size.
+    """
     sides = [(s.boxes_px[:, 2:] - s.boxes_px[:, :2]).mean(axis=0).round(1) for s in samples]
     columns = {
         "video": [video] * len(samples),

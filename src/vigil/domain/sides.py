@@ -1,4 +1,4 @@
-"""The sides of a split, as lists of ids on disk."""
+"""The sides of a split (training, validation and test), as lists of ids on disk."""
 
 from pathlib import Path
 
@@ -19,7 +19,7 @@ def write_sides(sides: "pd.Series[str]", folder: Path) -> None:
 
 
 def read_side(file: Path) -> list[str]:
-    """Reads one of the lists.
+    """Reads the list of one side.
 
     Raises:
         InputError: no such file or not a list of ids.

@@ -1,10 +1,10 @@
-"""From which score on a clip raises the alarm: rules that look at validation clips alone.
+"""Picks the score above which a clip raises the alarm, by rules that use validation clips only.
 
-A clip raises the alarm when its score is above the threshold. Thresholds that are one of the n
-validation scores of allowed clips, the k-th smallest, come with what is known of any scorer: where
-validation and later clips are drawn alike and independently, the rate of false alarms over all such
-validation sets follows Beta(n + 1 - k, k), its mean being (n + 1 - k) / (n + 1) (Vovk,
-"Conditional Validity of Inductive Conformal Predictors", 2012).
+A clip raises the alarm if its score is above the threshold. Let the threshold be the k-th smallest
+of the n validation scores of allowed clips, and let validation clips and later clips be independent
+draws from one distribution. Then, for any scorer, the false alarm rate varies between validation
+sets as Beta(n + 1 - k, k), with the mean (n + 1 - k) / (n + 1) (Vovk, "Conditional Validity of
+Inductive Conformal Predictors", 2012).
 """
 
 import math
@@ -27,7 +27,7 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Threshold:
-    """A threshold, and the rate of false alarms to expect of it, with a 95 % interval."""
+    """A threshold, and its expected false alarm rate with a 95 % interval."""
 
     value: float
     expected_false_alarm_rate: float
@@ -43,7 +43,8 @@ def pick(rule: PickThreshold, allowed: Floats, anomalous: Floats) -> Threshold:
         anomalous: (m,) scores of anomalous validation clips, for the methods that need them.
 
     Raises:
-        InputError: no allowed clips, too few for `conformal`, or no anomalous ones where needed.
+        InputError: no allowed clips, too few of them for `conformal`, or no anomalous clips for a
+            method that needs them.
     """
     num = len(allowed)
     if num == 0:
@@ -64,7 +65,7 @@ def pick(rule: PickThreshold, allowed: Floats, anomalous: Floats) -> Threshold:
                 f"{rule.false_alarm_rate}, got {num}",
             )
     value = float(np.sort(allowed)[rank - 1])
-    # Of equal scores the last counts: none of them is above the threshold.
+    # Of equal scores, the last rank is used: none of these clips is above the threshold.
     rank = int((allowed <= value).sum())
     above = num + 1 - rank
     tail = (1 - CONFIDENCE) / 2
@@ -77,34 +78,35 @@ def pick(rule: PickThreshold, allowed: Floats, anomalous: Floats) -> Threshold:
 
 
 def _pick_by_both(rule: PickThreshold, allowed: Floats, anomalous: Floats) -> Threshold:
-    """The best cut between two neighbouring scores; of equally good ones, the highest."""
+    """The best cut between two neighbouring scores. Of equally good cuts, the highest is picked."""
     if len(anomalous) == 0:
         raise FieldError(
             "method",
             f"expected anomalous clips in validation for {rule.method}, found none; "
-            "anomalous_val_fraction of the split puts some there",
+            "set anomalous_val_fraction of the split to get some",
         )
     scores = np.unique(np.concatenate([allowed, anomalous]))
+    # Cuts (K,): one below all scores, and one in the middle between neighbours.
     cuts = np.concatenate([[np.nextafter(scores[0], -np.inf)], (scores[:-1] + scores[1:]) / 2])
-    caught = (anomalous > cuts[:, None]).sum(axis=1)
-    false_alarms = (allowed > cuts[:, None]).sum(axis=1)
+    num_alarms = (anomalous > cuts[:, None]).sum(axis=1)
+    num_false_alarms = (allowed > cuts[:, None]).sum(axis=1)
     if rule.method == "youden":
-        worth = caught / len(anomalous) - false_alarms / len(allowed)
+        quality = num_alarms / len(anomalous) - num_false_alarms / len(allowed)
     else:
-        worth = 2 * caught / (caught + false_alarms + len(anomalous))
-    best = len(cuts) - 1 - int(np.argmax(worth[::-1]))
-    num_false = int(false_alarms[best])
-    low, high = proportion_interval(num_false, len(allowed))
-    return Threshold(float(cuts[best]), num_false / len(allowed), low, high)
+        quality = 2 * num_alarms / (num_alarms + num_false_alarms + len(anomalous))
+    best = len(cuts) - 1 - int(np.argmax(quality[::-1]))
+    num_false_at_best = int(num_false_alarms[best])
+    low, high = proportion_interval(num_false_at_best, len(allowed))
+    return Threshold(float(cuts[best]), num_false_at_best / len(allowed), low, high)
 
 
 def write_thresholds(
     rule: PickThreshold, clips: pd.DataFrame, scorers: Sequence[str], file: Path
 ) -> dict[str, Threshold]:
-    """Picks a threshold for each scorer by validation clips, and writes them all.
+    """Picks a threshold for each scorer on validation clips, and writes all thresholds.
 
     Args:
-        clips: `is_anomalous` and a column for each scorer, validation clips alone.
+        clips: the validation clips, with `is_anomalous` and a column for each scorer.
 
     Raises:
         InputError: as `pick`.

@@ -1,6 +1,6 @@
-"""Tracks: one box on each decoded frame an object is visible on, and their files.
+"""Tracks: one box on each decoded frame on which an object is visible, and their files.
 
-The per-object files are `{"id", "label", "frames", "coords"}`, frames 0-based and coords in px.
+Each object has a file `{"id", "label", "frames", "coords"}`, with 0-based frames and coords in px.
 """
 
 from collections.abc import Iterable
@@ -27,10 +27,10 @@ class Track:
         label: the object's class.
         frames: (N,) 0-based decoded frame indices, ascending, none twice.
         boxes_xyxy: (N, 4) in px.
-        frames_past_last_keyframe: how long the box is held still to the end of the video; 0 where
-            the annotator ended it.
-        keyframes_past_end: the annotated frame numbers, ascending, of keyframes past the end of the
-            video.
+        frames_past_last_keyframe: the number of frames on which the box stays in place after its
+            last keyframe, to the end of the video; 0 where the annotator ended it.
+        keyframes_past_end: the annotator's frame numbers, ascending, of keyframes past the end of
+            the video.
     """
 
     id: str
@@ -42,13 +42,13 @@ class Track:
 
 
 def number_tracks(tracks: Iterable[Track]) -> dict[str, str]:
-    """A short name for each track by its id: its label, and a number by when it first shows."""
+    """A short name for each track id: the label, and a number in order of first appearance."""
     ordered = sorted(tracks, key=lambda one: (one.frames[0] if len(one.frames) else -1, one.id))
     return {track.id: f"{track.label} {number}" for number, track in enumerate(ordered, start=1)}
 
 
 def clip_track(track: Track, size_wh: tuple[int, int]) -> tuple[Track, dict[str, int]]:
-    """Cuts a track's boxes to the picture and drops those with nothing in it.
+    """Clips a track's boxes to the picture, and drops boxes that lie outside it.
 
     Returns:
         The track, and how many boxes were `clipped` and `dropped`.
@@ -76,10 +76,10 @@ def write_tracks(tracks: Iterable[Track], folder: Path) -> None:
 
 
 def read_tracks(folder: Path) -> list[Track]:
-    """Reads the per-object files of one video, in the order of their ids.
+    """Reads the tracks of one video, in the order of their ids.
 
     Raises:
-        InputError: a file is not of that form.
+        InputError: no such folder, or a file that does not hold a track.
     """
     if not folder.is_dir():
         raise InputError(f"{folder}: expected a folder of tracks, found none")
@@ -97,7 +97,7 @@ def _parse_track(content: Any, file: Path) -> Track:
             or (np.diff(frames) <= 0).any()
             or not np.isfinite(boxes).all()
         ):
-            raise ValueError("frames and coords do not fit")
+            raise ValueError("frames are not ascending, or coords do not match them")
         return Track(str(content["id"]), str(content["label"]), frames, boxes)
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise InputError(

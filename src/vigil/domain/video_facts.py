@@ -1,4 +1,4 @@
-"""What is known of a decoded video, and its text, `frames.json`."""
+"""Facts about a decoded video, and their text, `frames.json`."""
 
 import json
 from collections.abc import Sequence
@@ -15,13 +15,14 @@ FACTS_NAME = "frames.json"
 
 @dataclass(frozen=True)
 class Stamps:
-    """When each frame of a video is shown, exactly as the file tells it, in few bytes.
+    """The time stamps of a video's frames, exactly as in the file, in compact form.
 
     Attributes:
-        unit_s: what the stamps count, in seconds: the stream's time base.
-        first: the stamp of the first frame, in units. Nothing is taken off it: a picture track that
-            begins half a second after the sound has its first frame at half a second.
-        steps: (units, how often in a row) from each frame to the next. A constant rate is one pair.
+        unit_s: seconds per unit of the stamps: the stream's time base.
+        first: the time stamp of the first frame, in units. It is not shifted to 0: a picture track
+            that begins half a second after the sound has its first frame at half a second.
+        steps: pairs of a step from one frame to the next, in units, and how often it repeats. A
+            constant frame rate is one pair.
     """
 
     unit_s: Fraction
@@ -30,21 +31,21 @@ class Stamps:
 
     @classmethod
     def of(cls, stamps: Sequence[int], unit_s: Fraction) -> "Stamps":
-        """Args: stamps: of at least one frame, in units, in order of presentation."""
+        """Args: stamps: the time stamps of at least one frame, in units, in display order."""
         steps = (after - before for before, after in pairwise(stamps))
         runs = tuple((step, sum(1 for _ in run)) for step, run in groupby(steps))
         return cls(unit_s, stamps[0], runs)
 
     @property
     def num_frames(self) -> int:
-        """How many frames have a stamp."""
-        return 1 + sum(number for _, number in self.steps)
+        """The number of frames that have a time stamp."""
+        return 1 + sum(repeats for _, repeats in self.steps)
 
     def units(self) -> npt.NDArray[np.int64]:
-        """The stamps (N,), in units."""
+        """The time stamps (N,), in units: the first stamp plus the sum of all steps so far."""
         steps = [step for step, _ in self.steps]
-        numbers = [number for _, number in self.steps]
-        return np.cumsum(np.concatenate([[self.first], np.repeat(steps, numbers)]).astype(np.int64))
+        repeats = [number for _, number in self.steps]
+        return np.cumsum(np.concatenate([[self.first], np.repeat(steps, repeats)]).astype(np.int64))
 
 
 @dataclass(frozen=True)
@@ -53,14 +54,15 @@ class VideoFacts:
 
     Attributes:
         size_wh: width and height in px, after any rotation the file asks for.
-        num_frames: how many frames were really decoded.
+        num_frames: the number of frames that were really decoded.
         fps: frames per second, exactly (30000/1001, not 29.97); the mean where the rate varies.
         is_variable_rate: whether the frames' time stamps are not evenly spaced.
-        stamps: when each frame is shown; None where the file has no stamps: its frames are taken
-            as evenly spaced then, from 0.
-        num_hidden: frames that the file holds and tells players not to show (an edit list).
-        damaged_frames: those that their decoder mended, where these were to be kept; those that
-            build on them, up to the next keyframe, are not counted.
+        stamps: the frames' time stamps; None where the file has none. The frames are then taken as
+            evenly spaced, the first at 0 s.
+        num_hidden: the number of frames that the file holds but hides from players (an edit list).
+        damaged_frames: the frames that the decoder repaired, where damaged frames are kept. Later
+            frames that depend on them, up to the next keyframe, are not included.
+        container_damage: what tells that frames may be missing, where damaged frames are kept.
     """
 
     size_wh: tuple[int, int]
@@ -70,16 +72,17 @@ class VideoFacts:
     stamps: Stamps | None = None
     num_hidden: int = 0
     damaged_frames: tuple[int, ...] = ()
+    container_damage: tuple[str, ...] = ()
 
     def shown_s(self) -> npt.NDArray[np.float64]:
-        """When each frame is shown, (N,) seconds, as the file tells it."""
+        """The time at which each frame is shown, (N,) in seconds, by the file's time stamps."""
         if self.stamps is None:
             return np.arange(self.num_frames) / float(self.fps)
         return self.stamps.units().astype(np.float64) * float(self.stamps.unit_s)
 
 
 class NoStampsError(Exception):
-    """A varying rate, and no time stamps: an older version kept none."""
+    """The frame rate varies and there are no time stamps: an older version stored none."""
 
 
 def dump_facts(facts: VideoFacts) -> str:
@@ -94,35 +97,42 @@ def dump_facts(facts: VideoFacts) -> str:
     }
     if facts.damaged_frames:
         content["damaged_frames"] = list(facts.damaged_frames)
+    if facts.container_damage:
+        content["container_damage"] = list(facts.container_damage)
     return json.dumps(content, indent=1, sort_keys=True) + "\n"
 
 
 def load_facts(content: bytes) -> VideoFacts:
-    """What `dump_facts` wrote.
+    """Reads the text of `dump_facts`.
 
     Raises:
-        NoStampsError: a varying rate, and no time stamps.
-        ValueError, TypeError, KeyError, ArithmeticError: another content.
+        NoStampsError: the frame rate varies and there are no time stamps.
+        ValueError, TypeError, KeyError, ArithmeticError: the content has another form.
     """
     values = json.loads(content)
     width, height = values["size_wh"]
     num_frames, fps = int(values["num_frames"]), Fraction(values["fps"])
     is_variable_rate = bool(values["is_variable_rate"])
-    told = values.get("stamps")
-    if told is None and is_variable_rate:
+    if "stamps" not in values and is_variable_rate:
         raise NoStampsError
-    stamps = None if told is None else _load_stamps(told)
+    stamp_values = values.get("stamps")
+    stamps = None if stamp_values is None else _load_stamps(stamp_values)
     if stamps is not None and stamps.num_frames != num_frames:
         raise ValueError(f"{stamps.num_frames} time stamps for {num_frames} frames")
     num_hidden = int(values.get("num_hidden", 0))
     damaged = tuple(int(index) for index in values.get("damaged_frames", ()))
+    complaints = tuple(str(text) for text in values.get("container_damage", ()))
     return VideoFacts(
-        (int(width), int(height)), num_frames, fps, is_variable_rate, stamps, num_hidden, damaged
+        *((int(width), int(height)), num_frames, fps, is_variable_rate, stamps, num_hidden),
+        *(damaged, complaints),
     )
 
 
 def _dump_stamps(stamps: Stamps) -> dict[str, Any]:
-    """Runs of equal steps as a text, "512*149" or "33 34*2 33 34*2": a line, not a thousand."""
+    """Time stamps as JSON values; equal steps in a row are one word, as in "33 34*2 33 34*2".
+
+    So a thousand equal steps take one word, not a thousand lines.
+    """
     steps = (f"{step}*{number}" if number > 1 else str(step) for step, number in stamps.steps)
     return {
         "first": stamps.first,
@@ -137,7 +147,7 @@ def _load_stamps(values: Any) -> Stamps:
         step, _, number = run.partition("*")
         steps.append((int(step), int(number or 1)))
     if any(number < 1 for _, number in steps):
-        raise ValueError("a run of no steps")
+        raise ValueError("a step that occurs less than once")
     return Stamps(Fraction(values["unit_s"]), int(values["first"]), tuple(steps))
 
 

@@ -1,1 +1,1 @@
-"""Floor 4: what trained models are worth, by tables of predictions: numbers, curves, sheets."""
+"""Floor 4: evaluates trained models from tables of predictions: metrics, curves, sheets."""

@@ -1,4 +1,4 @@
-"""What the alarm is worth on the clips of the test: numbers of all scorers, curves and sheets."""
+"""Evaluates the alarm on the test clips: metrics of all scorers, curves and sheets."""
 
 from collections.abc import Mapping
 from fractions import Fraction
@@ -23,19 +23,19 @@ from vigil.plumbing.errors import InputError, listed
 from vigil.plumbing.records import write_csv
 from vigil.settings.evaluate_alarm import EvaluateAlarm
 
-NUM_DIGITS = 3  # of a threshold that people compare; the one in use has more
+NUM_DIGITS = 3  # of a threshold that is shown; the threshold in use has more digits
 
 
 class AlarmEvaluation:
-    """Measures the scores of the clips."""
+    """Computes metrics, curves and sheets from the scores of clips."""
 
     def __init__(
         self, clips: pd.DataFrame, thresholds: Mapping[str, float], settings: EvaluateAlarm
     ) -> None:
-        """Args: clips: scores of the clips of all sides. thresholds: by scorer.
+        """Args: clips: scores of the clips of all sides. thresholds: one for each scorer.
 
         Raises:
-            InputError: a scorer without a threshold, or a test without clips of either kind.
+            InputError: a scorer has no threshold, or the test set lacks allowed or anomalous clips.
         """
         self._clips = clips.assign(error=clips[AUTOENCODER])
         self._test = self._clips[clips["split"] == TEST]
@@ -45,14 +45,15 @@ class AlarmEvaluation:
         self._threshold = thresholds[AUTOENCODER]
         if self._test["is_anomalous"].nunique() < 2:
             raise InputError(
-                "expected allowed and anomalous clips in the test, got "
+                "expected allowed and anomalous clips in the test set, got "
                 f"{len(self._test)} clips of one kind"
             )
 
     def numbers(self) -> dict[str, Any]:
-        """The headline numbers of the autoencoder, and those of the other scorers beside.
+        """The metrics of the autoencoder, and under `baselines` those of the other scorers.
 
-        Tables are lists of rows, intervals are lists: DVC shows the other numbers, a column each.
+        Tables are lists of rows, and intervals are lists. DVC shows only the single numbers, each
+        in a column.
         """
         is_anomalous = self._test["is_anomalous"].to_numpy()
         scores = self._test["error"].to_numpy()
@@ -84,7 +85,7 @@ class AlarmEvaluation:
         }
 
     def verdicts(self) -> pd.DataFrame:
-        """Each clip with the autoencoder's error, whether it alarms, and whether that is right."""
+        """Each clip with the autoencoder's error, its verdict, and whether the verdict is right."""
         columns = ["clip", "class", "source", "is_anomalous", "split", "error"]
         alarm = self._clips["error"] > self._threshold
         is_right = alarm == self._clips["is_anomalous"]
@@ -106,7 +107,7 @@ class AlarmEvaluation:
         Args:
             clips: the folder of the videos.
             windows: `clip`, `video`, `start_s` and `stop_s` of every window.
-            picture_fps: of folders of numbered pictures.
+            picture_fps: the frame rate of folders of numbered pictures.
         """
         self._draw_errors(folder)
         alarm = self._test["error"] > self._threshold
@@ -121,9 +122,9 @@ class AlarmEvaluation:
         ):
             shown = rows.head(self._settings.num_pictures)
             ratios = shown["error"] / self._threshold if self._threshold > 0 else shown["error"]
-            own = shown.assign(ratio=ratios)
+            rated = shown.assign(ratio=ratios)
             draw_clip_sheet(
-                own,
+                rated,
                 clips,
                 windows,
                 folder / f"{name}.jpg",

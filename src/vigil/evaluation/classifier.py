@@ -1,4 +1,4 @@
-"""What the classifier is worth on the samples of the test: numbers, curves and sheets of crops."""
+"""Evaluates the classifier on the test samples: metrics, curves and sheets of crops."""
 
 from pathlib import Path
 from typing import Any
@@ -22,10 +22,10 @@ Bools = npt.NDArray[np.bool_]
 
 
 class ClassifierEvaluation:
-    """Measures the predictions of the test."""
+    """Computes metrics, curves and sheets from predictions for the test samples."""
 
     def __init__(self, test: pd.DataFrame, settings: EvaluateClassifier) -> None:
-        """Args: test: the predictions of the test's samples, one a row."""
+        """Args: test: the predictions for the test samples, one in each row."""
         self._test, self._settings = test.reset_index(drop=True), settings
         self._probabilities = test["probability"].to_numpy()
         self._targets: Bools = (test["label"] == LABELS[1]).to_numpy()
@@ -33,7 +33,7 @@ class ClassifierEvaluation:
         self._correct: Bools = self._predicted == self._targets
 
     def numbers(self) -> dict[str, Any]:
-        """The headline numbers, and the accuracy on each video."""
+        """The metrics over all samples, and the accuracy on each video."""
         by_video = accuracy_by(self._correct, self._test["video"], "video")
         return {
             **measure_binary(self._targets, self._probabilities, self._settings.threshold),
@@ -55,20 +55,22 @@ class ClassifierEvaluation:
         calibration = calibration_curve(self._targets, self._probabilities, num_bins)
         write_csv(calibration, folder / "calibration.csv")
         step = self._settings.height_step_px
+        # (N,): the lower end of the bin of heights that each crop is in.
         lower = (self._test["height_px"].to_numpy() // step * step).astype(int)
         by_height = accuracy_by(self._correct, pd.Series(lower), "height_from_px")
         write_csv(by_height, folder / "accuracy_by_height.csv")
 
     def draw_sheets(self, samples: Path, folder: Path) -> None:
-        """Draws right predictions spread over the test, and the worst wrong ones."""
-        wrongness = np.abs(self._probabilities - self._targets)
+        """Draws right predictions spread over the test samples, and the worst wrong ones."""
+        errors = np.abs(self._probabilities - self._targets)
         num = self._settings.num_pictures
+        # Rows of wrong predictions, the largest error first; rows of right ones, evenly spaced.
         wrong = np.flatnonzero(~self._correct)
-        wrong = wrong[np.argsort(-wrongness[wrong], kind="stable")][:num]
+        wrong = wrong[np.argsort(-errors[wrong], kind="stable")][:num]
         right = np.flatnonzero(self._correct)
         right = right[np.linspace(0, len(right) - 1, min(num, len(right))).astype(int)]
         for name, chosen in (("right", right), ("wrong", wrong)):
             note = "none asked for" if not num else f"no {name} ones"
-            title = f"{name.capitalize()} predictions of the test"
+            title = f"{name.capitalize()} predictions on the test set"
             file = folder / f"{name}.png"
             draw_predictions(self._test.iloc[chosen], samples, file, title=title, note=note)

@@ -1,4 +1,4 @@
-"""What the detector is worth on the pictures of the test: numbers, curves and sheets."""
+"""Evaluates the detector on the test pictures: metrics, curves and sheets."""
 
 from pathlib import Path
 from typing import Any
@@ -28,18 +28,18 @@ from vigil.settings.evaluate_detector import EvaluateDetector
 def pick_score(
     settings: EvaluateDetector, val: AnnotatedPictures, detections: pd.DataFrame
 ) -> float:
-    """The score from which on a detection counts: the one asked for, or validation's best.
+    """The least score of a detection that counts: from the settings, or with the best F1 on `val`.
 
     Args:
-        detections: in the pictures of `val`, and perhaps in others.
+        detections: detections in the pictures of `val`; those in other pictures are ignored.
     """
     if settings.score_threshold != "auto":
         return settings.score_threshold
-    return best_score(precision_recall(val, _within(val, detections)))
+    return best_score(precision_recall(val, _select_in(val, detections)))
 
 
 class DetectorEvaluation:
-    """Measures the detections in the pictures of the test."""
+    """Computes metrics, curves and sheets from detections in the test pictures."""
 
     def __init__(
         self,
@@ -48,16 +48,16 @@ class DetectorEvaluation:
         score_threshold: float,
         settings: EvaluateDetector,
     ) -> None:
-        """Args: detections: in the pictures of the test, and perhaps in others."""
+        """Args: detections: in the test pictures; those in other pictures are ignored."""
         self._test, self._settings = test, settings
-        self._found = _within(test, detections)
+        self._detections = _select_in(test, detections)
         self._score_threshold = score_threshold
 
     def numbers(self) -> dict[str, Any]:
-        """COCO's numbers, and precision and recall at the score threshold."""
+        """The metrics of COCO, and precision and recall at the score threshold."""
         return {
-            **measure_detections(self._test, self._found),
-            **measure_at_score(self._test, self._found, self._score_threshold),
+            **measure_detections(self._test, self._detections),
+            **measure_at_score(self._test, self._detections, self._score_threshold),
             "score_threshold": round(self._score_threshold, CURVE_DECIMALS),
             "num_pictures": len(self._test.images),
             "num_objects": int((~self._test.is_ignored).sum()),
@@ -65,17 +65,17 @@ class DetectorEvaluation:
 
     def write_curves(self, folder: Path) -> None:
         """Writes the tables behind the plots: precision and recall, mAP by height."""
-        curve = precision_recall(self._test, self._found)
+        curve = precision_recall(self._test, self._detections)
         write_csv(thin(curve), folder / "precision_recall.csv")
-        by_class = precision_recall_by_class(self._test, self._found)
+        by_class = precision_recall_by_class(self._test, self._detections)
         write_csv(by_class, folder / "precision_recall_by_class.csv")
         step_px = self._settings.height_step_px
-        by_height = average_precision_by_height(self._test, self._found, step_px)
+        by_height = average_precision_by_height(self._test, self._detections, step_px)
         write_csv(by_height, folder / "map_by_height.csv")
 
     def draw_sheets(self, source: ImageSource, folder: Path) -> None:
         """Draws the best, the worst and random pictures, truth and detections side by side."""
-        kept = self._found[self._found["score"] >= self._score_threshold]
+        kept = self._detections[self._detections["score"] >= self._score_threshold]
         outcome = match(self._test, kept)
         f1 = f1_by_picture(self._test, outcome)
         order = f1.dropna().sort_values(kind="stable").index
@@ -93,14 +93,14 @@ class DetectorEvaluation:
                 f1.loc[list(pictures)],
                 source,
                 folder / f"{name}.jpg",
-                f"{name.capitalize()} pictures of the test",
+                f"{name.capitalize()} pictures of the test set",
             )
 
 
-def _within(known: AnnotatedPictures, detections: pd.DataFrame) -> pd.DataFrame:
-    """The detections in some pictures, in the pictures' order."""
-    place = pd.Series(range(len(known.images)), known.images.index)
-    own = detections[detections["image"].isin(known.images.index)]
-    return own.iloc[np.argsort(own["image"].map(place).to_numpy(), kind="stable")].reset_index(
+def _select_in(pictures: AnnotatedPictures, detections: pd.DataFrame) -> pd.DataFrame:
+    """The detections in these pictures, in the order of the pictures."""
+    place = pd.Series(range(len(pictures.images)), pictures.images.index)
+    rows = detections[detections["image"].isin(pictures.images.index)]
+    return rows.iloc[np.argsort(rows["image"].map(place).to_numpy(), kind="stable")].reset_index(
         drop=True
     )

@@ -1,10 +1,10 @@
-"""What an evaluation says at its end."""
+"""What an evaluation prints at its end."""
 
 from collections.abc import Mapping
 from typing import Any
 
 PICTURES = "pictures"
-"""The folder of an evaluation's pictures, beside its tables: DVC shows all that lies in it."""
+"""The folder of an evaluation's pictures, beside its tables; DVC shows all its files."""
 
 
 def print_headline(numbers: Mapping[str, Any]) -> None:

@@ -1,3 +1,3 @@
-"""Floor 3: everything that imports torch; how its threads wait is said before it is loaded."""
+"""Floor 3: everything that imports torch. How its threads wait is set before torch is imported."""
 
 import vigil.plumbing.waiting

@@ -1,9 +1,9 @@
 """Finds a learning rate for a training stage: `vigil find-lr train_detector`.
 
-The training is put together as the stage does, from what the stages before it made. In place of the
-training itself, the rate rises geometrically from batch to batch while the loss is watched (Smith,
-"Cyclical Learning Rates for Training Neural Networks", 2017). The rate at which the smoothed loss
-falls fastest is suggested. Nothing that the stage made before is touched.
+The training is set up as in the stage, from the outputs of the stages before it. Then the learning
+rate rises geometrically from batch to batch, and the loss is recorded (Smith, "Cyclical Learning
+Rates for Training Neural Networks", 2017). The suggestion is the learning rate at which the
+smoothed loss falls fastest. The outputs of the stage itself are not changed.
 """
 
 import shlex
@@ -27,15 +27,16 @@ from vigil.plumbing.records import write_csv
 from vigil.settings.fit_autoencoder import FitAutoencoder
 from vigil.settings.train_classifier import TrainClassifier
 from vigil.settings.train_detector import TrainDetector
+from vigil.settings.training import TRAININGS
 
-LEAST_RATE, MOST_RATE = 1e-6, 1.0
+MIN_RATE, MAX_RATE = 1e-6, 1.0
 NUM_STEPS = 100
-NUM_SKIPPED = 10  # the first losses say more about the smoothing than about the rate
-DIVERGED = 4.0  # times the least loss so far ends the sweep
+NUM_SKIPPED = 10  # the first losses depend more on the smoothing than on the learning rate
+DIVERGED = 4.0  # a loss of more than this multiple of the smallest loss so far ends the sweep
 
 
 def plan_classifier(*, samples: Path, train: Path, val: Path, settings: TrainClassifier) -> Plan:
-    """The training of the stage `train_classifier`."""
+    """Sets up the training of the stage `train_classifier`."""
     from vigil.learn.classifier.training.assembly import Sides, plan_training
 
     return plan_training(Sides.read(samples, train, val), settings)
@@ -44,7 +45,7 @@ def plan_classifier(*, samples: Path, train: Path, val: Path, settings: TrainCla
 def plan_detector(
     *, images: Path, detections: Path, train: Path, val: Path, settings: TrainDetector
 ) -> Plan:
-    """The training of the stage `train_detector`."""
+    """Sets up the training of the stage `train_detector`."""
     from vigil.learn.detector.training.assembly import Sides, plan_training
 
     return plan_training(Sides.read(images, detections, train, val), settings).training
@@ -53,62 +54,71 @@ def plan_detector(
 def plan_alarm(
     *, clips: Path, embeddings: Path, labels: Path, splits: Path, settings: FitAutoencoder
 ) -> Plan:
-    """The training of the stage `fit_autoencoder`."""
+    """Sets up the training of the stage `fit_autoencoder`."""
     from vigil.learn.alarm.training.assembly import Embedded, plan_training
 
     return plan_training(Embedded.read(clips, embeddings, labels, splits), settings).training
 
 
-PLANS: dict[str, Callable[..., Plan]] = {
-    "train_classifier": plan_classifier,
-    "train_detector": plan_detector,
-    "fit_autoencoder": plan_alarm,
-}
-"""How a training is put together, by the stage that trains."""
+PLANS: dict[str, Callable[..., Plan]] = dict(
+    zip(TRAININGS, (plan_classifier, plan_detector, plan_alarm), strict=True)
+)
+"""By the name of a stage: the function that sets up its training."""
 
 
 def sweep(plan: Plan) -> pd.DataFrame:
-    """Trains with a rising rate: `learning_rate` and smoothed `loss`, step by step."""
+    """Trains with a rising learning rate.
+
+    Returns:
+        `learning_rate` and smoothed `loss` of each step with a finite loss.
+    """
     prepare_torch()
     with tempfile.TemporaryDirectory() as folder, quiet_lightning():
-        enough = plan.fitting.model_copy(update={"max_epochs": NUM_STEPS})
-        trainer = build_trainer(enough, [], default_root_dir=folder, enable_checkpointing=False)
-        found = Tuner(trainer).lr_find(
+        fitting = plan.fitting.model_copy(update={"max_epochs": NUM_STEPS})
+        trainer = build_trainer(fitting, [], default_root_dir=folder, enable_checkpointing=False)
+        result = Tuner(trainer).lr_find(
             plan.module,
             train_dataloaders=plan.train,
-            min_lr=LEAST_RATE,
-            max_lr=MOST_RATE,
+            min_lr=MIN_RATE,
+            max_lr=MAX_RATE,
             num_training=NUM_STEPS,
             early_stop_threshold=DIVERGED,
             update_attr=False,
         )
-    assert found is not None
-    table = pd.DataFrame({"learning_rate": found.results["lr"], "loss": found.results["loss"]})
+    assert result is not None
+    table = pd.DataFrame({"learning_rate": result.results["lr"], "loss": result.results["loss"]})
     return table[np.isfinite(table["loss"])]
 
 
 def suggest(table: pd.DataFrame) -> float:
-    """The rate at which the loss falls fastest.
+    """The learning rate at which the loss falls fastest.
+
+    Args:
+        table: what `sweep` returns.
 
     Raises:
-        InputError: too few steps, or a loss that never falls.
+        InputError: there are too few steps, or the loss never falls.
     """
     steps = table.iloc[NUM_SKIPPED:]
+    # The learning rate rises geometrically, so this is the slope over its logarithm.
     slopes = np.gradient(steps["loss"]) if len(steps) > 1 else np.zeros(1)
     if slopes.min() >= 0:
-        raise InputError(f"expected a loss that falls at some rate, got {len(table)} steps without")
+        raise InputError(
+            f"expected a loss that falls at some learning rate, got none in {len(table)} steps"
+        )
     return float(steps["learning_rate"].iloc[int(slopes.argmin())])
 
 
 def find_learning_rate(stage: str, folder: Path) -> float:
-    """Sweeps the rates of a stage of the project in the current folder, and draws the losses.
+    """Suggests a learning rate for a stage of the project in the current folder.
 
     Args:
         stage: one of `PLANS`.
-        folder: where the losses and their curve go.
+        folder: the output folder for the losses and their curve.
 
     Raises:
-        InputError: no such stage, what the stage reads is not there, or a loss that never falls.
+        InputError: there is no such stage, an input of the stage is missing, or the loss never
+            falls.
     """
     if stage not in PLANS:
         raise InputError(f"expected one of {listed(PLANS)}, got {stage!r}")
@@ -122,12 +132,13 @@ def find_learning_rate(stage: str, folder: Path) -> float:
 
 
 def _arguments(stage: str) -> Mapping[str, Any]:
-    """What DVC would hand to the stage's script, as far as putting a training together needs it."""
+    """The arguments that DVC gives to the stage's script, as far as the setup needs them."""
     from dvc.repo import Repo
 
     with Repo() as repo:
         (known,) = repo.stage.collect(stage)
-    _, _, *words = shlex.split(str(known.cmd))
+    command = shlex.split(str(known.cmd))
+    words = command[command.index("python") + 2 :]  # after the name of the script
     contract = Contract(PLANS[stage])
     paths = dict(zip(words[::2], words[1::2], strict=True))
     chosen = [word for option in contract.options for word in (option, paths[option])]

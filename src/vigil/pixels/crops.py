@@ -15,9 +15,10 @@ from vigil.plumbing.progress import progress
 
 
 def fit_crop(picture: Picture, box_px: npt.NDArray[np.int64], size_px: int) -> Picture:
-    """Cuts a box from a grey picture into a square of (size_px, size_px).
+    """Cuts a box from a grey picture and fits the crop into a square of (size_px, size_px).
 
-    A side longer than `size_px` is resized to it; what stays shorter is centred between zeros.
+    A side longer than `size_px` is resized to `size_px`. A shorter side is centred and padded with
+    zeros.
     """
     x1, y1, x2, y2 = box_px
     crop = picture[y1:y2, x1:x2]
@@ -37,23 +38,27 @@ def store_crops(
 ) -> None:
     """Writes the samples' crops as a `.npy` array of (N, T, size_px, size_px) uint8.
 
-    One pass over the frames in order; each crop goes straight to its place in the file, so memory
-    does not grow with the video.
+    The frames are read once, in order. Each crop is written straight to its place in the file, so
+    memory does not grow with the video.
     """
     num_frames = len(samples[0].boxes_px) if samples else 0
-    waiting: dict[int, list[tuple[int, int]]] = defaultdict(list)
+    crops_by_frame: dict[int, list[tuple[int, int]]] = defaultdict(list)
     for row, sample in enumerate(samples):
         for step in range(num_frames):
-            waiting[sample.first_frame + step].append((row, step))
+            crops_by_frame[sample.first_frame + step].append((row, step))
     shape = (len(samples), num_frames, size_px, size_px)
     with array_file.open("wb") as file:
-        description = {"descr": "|u1", "fortran_order": False, "shape": shape}
-        np.lib.format.write_array_header_1_0(file, description)
+        header = {"descr": "|u1", "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(file, header)
+        # The array starts after the header. The file gets its full size at once. Each crop then has
+        # a fixed offset, so crops can be written in the order of frames.
         start = file.tell()
         file.truncate(start + int(np.prod(shape)))
-        frames = archive.grey_in_order(sorted(waiting))
-        for frame_index, picture in progress(frames, archive.path.stem, "frame", len(waiting)):
-            for row, step in waiting[frame_index]:
+        frames = archive.grey_in_order(sorted(crops_by_frame))
+        for frame_index, picture in progress(
+            frames, archive.path.stem, "frame", len(crops_by_frame)
+        ):
+            for row, step in crops_by_frame[frame_index]:
                 crop = fit_crop(picture, samples[row].boxes_px[step], size_px)
                 file.seek(start + (row * num_frames + step) * size_px**2)
                 file.write(crop.tobytes())

@@ -1,4 +1,4 @@
-"""Pictures fitted to a size: resized, cut, or put on a canvas, their sides in proportion."""
+"""Fits pictures to a size: resizes them, crops them, or puts them on a canvas."""
 
 from dataclasses import dataclass
 
@@ -8,16 +8,17 @@ import numpy as np
 from vigil.pixels.pictures.picture import Picture
 
 PADDING_RGB = (124, 116, 104)
-"""ImageNet's mean colour, which is 0 once a network has normalised it."""
+"""ImageNet's mean colour. A network's normalisation turns it into 0."""
 
 
 @dataclass(frozen=True)
 class FrameSize:
-    """How frames are fitted to a network: resized, then cut to a square around the centre.
+    """How frames are fitted to a network: resized, then cropped to a square at the centre.
 
     Attributes:
-        resize: the shorter side in px, or height and width, whatever the shape before.
-        crop_px: side of the square.
+        resize: the length of the shorter side in px, which keeps the aspect ratio; or height and
+            width in px, which do not.
+        crop_px: the side of the square.
     """
 
     resize: int | tuple[int, int]
@@ -37,7 +38,10 @@ class FrameSize:
 
 
 def resize(picture: Picture, size_wh: tuple[int, int]) -> Picture:
-    """Resizes; averages over areas where the width shrinks, so that fine patterns do not alias."""
+    """Resizes a picture.
+
+    Where the width shrinks, pixels are averaged over areas, so that fine patterns do not alias.
+    """
     height, width = picture.shape[:2]
     if (width, height) == size_wh:
         return picture
@@ -46,32 +50,34 @@ def resize(picture: Picture, size_wh: tuple[int, int]) -> Picture:
 
 
 def fit_within(picture: Picture, size_wh: tuple[int, int]) -> tuple[Picture, float]:
-    """Resizes a picture to fit a size, its sides in proportion.
+    """Resizes a picture to fit within a size, and keeps its aspect ratio.
 
     Returns:
-        The picture, and the factor by which coordinates grew.
+        The picture, and the factor that turns old coordinates into new ones.
     """
     width, height = size_wh
     scale = min(width / picture.shape[1], height / picture.shape[0])
-    own_wh = (
+    fitted_wh = (
         max(1, min(width, round(picture.shape[1] * scale))),
         max(1, min(height, round(picture.shape[0] * scale))),
     )
-    if (picture.shape[1], picture.shape[0]) == own_wh:
+    if (picture.shape[1], picture.shape[0]) == fitted_wh:
         return picture, scale
     method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-    return cv2.resize(picture, own_wh, interpolation=method).astype(np.uint8, copy=False), scale
+    return cv2.resize(picture, fitted_wh, interpolation=method).astype(np.uint8, copy=False), scale
 
 
 def letterbox(picture: Picture, size_wh: tuple[int, int]) -> tuple[Picture, float]:
-    """Resizes a picture to fit a canvas, from its upper left corner on.
+    """Resizes a picture to fit a canvas, and puts it into the upper left corner of the canvas.
+
+    The picture keeps its aspect ratio. The rest of the canvas is `PADDING_RGB`.
 
     Args:
         picture: (H, W, 3) RGB.
         size_wh: of the canvas, in px.
 
     Returns:
-        The canvas, and the factor by which coordinates grew.
+        The canvas, and the factor that turns coordinates in the picture into those on the canvas.
     """
     width, height = size_wh
     fitted, scale = fit_within(picture, size_wh)
@@ -83,7 +89,7 @@ def letterbox(picture: Picture, size_wh: tuple[int, int]) -> tuple[Picture, floa
 
 
 def centre_on_black(picture: Picture, size_wh: tuple[int, int]) -> Picture:
-    """(H, W, 3) to a canvas of a size, its sides in proportion, black beside it."""
+    """Fits a (H, W, 3) picture to a size, keeps its aspect ratio, and centres it on black."""
     fitted, _ = fit_within(picture, size_wh)
     canvas = np.zeros((size_wh[1], size_wh[0], 3), np.uint8)
     left, top = (size_wh[0] - fitted.shape[1]) // 2, (size_wh[1] - fitted.shape[0]) // 2

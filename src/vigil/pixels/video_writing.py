@@ -1,4 +1,4 @@
-"""Writing frames to a video file, the same bytes every time."""
+"""Writes frames to a video file. The same frames give the same bytes every time."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from av.codec.context import Flags
 
 @dataclass(frozen=True)
 class Codec:
-    """An encoder of FFmpeg's, its options, and a filter for its packets if one is needed."""
+    """One of FFmpeg's encoders, its options, and a filter for its packets if one is needed."""
 
     encoder: str
     options: tuple[tuple[str, str], ...]
@@ -25,8 +25,8 @@ class Codec:
 
 
 CODECS = {
-    # mbtree off: with it, x264 gives other bytes from run to run, even on one thread.
-    # SEI units (type 6) would carry the encoder's version and settings.
+    # mbtree is off: with it, x264 gives different bytes in each run, even on one thread.
+    # SEI units (type 6) are removed: they hold the encoder's version and settings.
     "h264": Codec(
         "libx264",
         (("crf", "20"), ("preset", "medium"), ("x264-params", "mbtree=0")),
@@ -50,9 +50,10 @@ def write_video(
     fps: Fraction,
     size_wh: tuple[int, int],
 ) -> None:
-    """Encode RGB frames ``(height, width, 3)`` with one of ``CODECS``; the suffix says container.
+    """Encodes RGB frames ``(height, width, 3)`` with one of ``CODECS``.
 
-    One thread and the bit-exact flags keep versions, dates and random ids out of the file.
+    The suffix of the path selects the container. Encoding uses one thread and the bit-exact flags,
+    so the file holds no versions, dates or random ids.
     """
     chosen = CODECS[codec]
     with av.open(str(path), "w", options={"fflags": "+bitexact"}) as container:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Generic, NamedTuple, TypeVar
@@ -12,8 +13,10 @@ import numpy.typing as npt
 
 from vigil.pixels.pictures.picture import Picture
 from vigil.pixels.video.numbered import NumberedPictures
+from vigil.pixels.video.packets import read_packets
 from vigil.pixels.video.reading import open_video, video_streams
-from vigil.pixels.video.source import SourceFrame, frame_bgr, open_source
+from vigil.pixels.video.source import Source, SourceFrame, frame_bgr, open_source
+from vigil.pixels.video.timing import Timing
 from vigil.plumbing.errors import FieldError, InputError
 
 Positions = npt.NDArray[np.int64]
@@ -22,6 +25,10 @@ Choice = Callable[[int, Fraction], Positions]
 Description = TypeVar("Description")
 EDGE_S = 1e-4
 """By which a frame may lie before a window and still be its first: stamps are rounded."""
+
+
+MAX_REORDERED = 16
+"""The largest number of frames by which a frame is coded before it is shown (H.264, HEVC)."""
 
 
 class Window(NamedTuple):
@@ -126,11 +133,11 @@ def describe_windows(
         wanted = _choose_all(path, guess, windows, choose) if guess else []
     found = _Descriptions(wanted, guess.fps if guess else Fraction(1), fit, describe)
     source = open_source(path, picture_fps, num_threads)
-    seconds: list[float | None] = []
+    num_frames = 0
     for frame in source:
         found.see(frame)
-        seconds.append(frame.time)
-    times = _times_of(seconds, source.fps)
+        num_frames += 1
+    times = _times_of(source, num_frames)
     right = _choose_all(path, times, windows, choose)
     is_same = len(wanted) == len(right) and all(map(np.array_equal, wanted, right))
     if not (guess and is_same and guess.fps == times.fps):
@@ -195,20 +202,33 @@ def guess_times(path: Path, picture_fps: Fraction) -> FrameTimes | None:
     try:
         with open_video(path) as container:
             (stream,) = video_streams(container)
-            times = sorted(
-                packet.pts * packet.time_base
-                for packet in container.demux(stream)
-                if packet.size and not packet.is_discard and packet.pts is not None
-                and packet.time_base is not None
-            )  # fmt: skip
-            rate = stream.average_rate or stream.guessed_rate
+            stamps = [
+                packet.pts
+                for packet in read_packets(container, stream)
+                if packet.size and not packet.is_discard
+            ]
+            timing = Timing.of(container, stream, stamps)
     except (av.FFmpegError, OSError, ValueError):
         return None  # reading the frames says what is wrong
-    if rate is None and len(times) > 1 and times[-1] > times[0]:
-        rate = Fraction((len(times) - 1) / (times[-1] - times[0]))
-    if not rate or not times:
+    if not stamps or None in stamps or _goes_back(stamps):
         return None
-    return FrameTimes(np.array([float(time - times[0]) for time in times]), rate)
+    ordered = replace(timing, read=sorted(stamp for stamp in stamps if stamp is not None))
+    if not ordered.fps:
+        return None
+    seconds = ordered.seconds()
+    return FrameTimes(seconds - seconds[0], ordered.fps)
+
+
+def _goes_back(stamps: Sequence[int | None]) -> bool:
+    """Whether a clock goes back, by the stamps in order of decoding.
+
+    Frames that are coded out of order are shown at different times, and close to each other.
+    """
+    known = np.array([stamp for stamp in stamps if stamp is not None], np.int64)
+    latest = np.maximum.accumulate(known)
+    step = np.median(np.diff(np.sort(known))) if len(known) > 1 else 0
+    far = (latest - known) > MAX_REORDERED * step
+    return bool(far.any()) or len(np.unique(known)) < len(known)
 
 
 def read_times(path: Path, picture_fps: Fraction) -> FrameTimes:
@@ -220,8 +240,8 @@ def read_times(path: Path, picture_fps: Fraction) -> FrameTimes:
     if times := guess_times(path, picture_fps):
         return times
     source = open_source(path, picture_fps)
-    seconds = [frame.time for frame in source]
-    return _times_of(seconds, source.fps)
+    num_frames = sum(1 for _ in source)
+    return _times_of(source, num_frames)
 
 
 def _choose_all(
@@ -243,8 +263,13 @@ def _choose_all(
     return chosen
 
 
-def _times_of(seconds: Sequence[float | None], fps: Fraction) -> FrameTimes:
-    known = [second for second in seconds if second is not None]
-    if len(known) < len(seconds):  # of a file without stamps
-        known = [index / float(fps) for index in range(len(seconds))]
-    return FrameTimes(np.array(known) - (known[0] if known else 0.0), fps)
+def _times_of(source: Source, num_frames: int) -> FrameTimes:
+    """The times by the stamps that decoding gave; evenly spaced where there are none.
+
+    A frame whose time stamp goes back is taken as shown together with the frame before it.
+    """
+    if (known := source.stamps) is None:
+        return FrameTimes(np.arange(num_frames) / float(source.fps), source.fps)
+    stamps, unit_s = known
+    seconds = np.maximum.accumulate(np.array(stamps, np.float64)) * float(unit_s)
+    return FrameTimes(seconds - seconds[0], source.fps)

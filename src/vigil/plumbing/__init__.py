@@ -1,1 +1,1 @@
-"""Floor 0: what every stage is run with. No edit of it may change a result: none reruns for one."""
+"""Floor 0: the code that runs every stage. It cannot change a result, so an edit reruns nothing."""

@@ -1,4 +1,4 @@
-"""One stage at a time in a project."""
+"""A lock, so that only one stage runs at a time in a project."""
 
 import errno
 import fcntl
@@ -14,11 +14,11 @@ from vigil.plumbing.state import fingerprint, project_state_folder
 
 @contextmanager
 def alone(title: str) -> Iterator[None]:
-    """Refuses to run beside another stage of the same project or experiment.
+    """Refuses to run while another stage of the same project or experiment runs.
 
-    DVC starts one stage at a time. Where DVC alone is killed, the stage that it started goes on,
-    and would replace an output that another stage reads. The lock ends with the process. It holds
-    for all users of the project: whoever made its file lets the others write to it.
+    DVC starts one stage at a time. But if only DVC is killed, the stage that it started continues,
+    and could replace an output while another stage reads it. The lock ends with the process. It
+    works for all users of the project, since the lock file is writable for everyone.
 
     Raises:
         InputError: another stage still runs.
@@ -31,14 +31,14 @@ def alone(title: str) -> Iterator[None]:
         file.parent.mkdir(parents=True, exist_ok=True)
         lock = os.open(file, os.O_RDWR | os.O_CREAT, 0o666)
     except OSError as error:
-        if error.errno != errno.EROFS:  # there no other stage can write either
+        if error.errno != errno.EROFS:  # on a read-only disk no other stage can write either
             line = (
-                f"{title}: goes on without knowing whether it runs alone: {file}: {error.strerror}"
+                f"{title}: continues without checking that it runs alone: {file}: {error.strerror}"
             )
             print(printable(line), file=sys.stderr)
         yield
         return
-    with suppress(OSError):  # it is another user's
+    with suppress(OSError):  # the file belongs to another user
         os.fchmod(lock, 0o666)
     try:
         _lock(lock, title)
@@ -50,14 +50,14 @@ def alone(title: str) -> Iterator[None]:
 def _lock(file: int, title: str) -> None:
     try:
         fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except (BlockingIOError, PermissionError):  # either says that it is taken
+    except (BlockingIOError, PermissionError):  # both mean that another process has the lock
         other = os.read(file, 80).decode(errors="replace")
         raise InputError(
             f"expected to run alone, but {other} still runs here, left by a run that was stopped; "
             "wait for it, or end it"
         ) from None
     except OSError:
-        return  # a file system that knows no locks
-    with suppress(OSError):  # no room: the stage itself will say so
+        return  # a file system without locks
+    with suppress(OSError):  # a full disk, which the stage itself will report
         os.ftruncate(file, 0)
         os.write(file, f"process {os.getpid()} ({title})".encode())

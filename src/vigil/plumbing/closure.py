@@ -1,7 +1,7 @@
-"""Which of vigil's modules a script imports, directly or not, read from their source.
+"""The modules of vigil that a script imports, directly or indirectly, read from their source.
 
-This is what makes a stage's code: what `dvc.yaml` must declare, and what remembered work is keyed
-by. Imports count wherever they stand in a file, in a function too.
+These modules are the code of a stage. `dvc.yaml` must declare them, and cached results depend on
+them. An import counts anywhere in a file, also in a function.
 """
 
 import ast
@@ -12,11 +12,11 @@ from pathlib import Path
 SOURCE = Path(__file__).parents[2]
 
 Import = tuple[Path, Path]
-"""A file, and one that it imports."""
+"""A file, and a file that it imports."""
 
 
 def module_file(name: str, root: Path = SOURCE) -> Path | None:
-    """The file of a dotted module below `root`; None for names that are not modules of it."""
+    """The file of a dotted module name below `root`; None if there is no such module."""
     path = root / Path(*name.split("."))
     if path.with_suffix(".py").is_file():
         return path.with_suffix(".py")
@@ -24,10 +24,10 @@ def module_file(name: str, root: Path = SOURCE) -> Path | None:
 
 
 def imports_from(file: Path, *names: str) -> set[Import]:
-    """A file's imports of modules of vigil by their dotted names, as `closure_of` leaves them out.
+    """Pairs of a file and the modules `names` of vigil, as the argument `untaken` of `closure_of`.
 
     Raises:
-        ValueError: no such module.
+        ValueError: a name is not a module of vigil.
     """
     modules = {name: module_file(name) for name in names}
     if missing := [name for name, module in modules.items() if module is None]:
@@ -36,20 +36,20 @@ def imports_from(file: Path, *names: str) -> set[Import]:
 
 
 def imports_of(file: Path) -> set[Path]:
-    """Files of vigil, and of packages beside a script, that a file imports anywhere in it."""
-    found = set()
+    """The modules of vigil, and of packages beside a script, that a file imports anywhere."""
+    modules = set()
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         names: list[str] = []
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module:
             names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-        found |= {module for name in names if (module := _module_seen_from(file, name))}
-    return {module for module in found if module.name != "__init__.py"}
+        modules |= {module for name in names if (module := _module_seen_from(file, name))}
+    return {module for module in modules if module.name != "__init__.py"}
 
 
 def _module_seen_from(file: Path, name: str) -> Path | None:
-    """A module of vigil, or of the packages in the script's folder (the demo's scene)."""
+    """The file of a module of vigil, or of a package in the script's folder (the demo's scene)."""
     if name.split(".")[0] == "vigil":
         return module_file(name)
     packages = (folder for folder in file.parents if not (folder / "__init__.py").exists())
@@ -57,22 +57,22 @@ def _module_seen_from(file: Path, name: str) -> Path | None:
 
 
 def closure_of(file: Path, untaken: Collection[Import] = ()) -> set[Path]:
-    """All files of vigil that a file imports, directly or not, but for what is `untaken`."""
+    """All modules of vigil that a file imports, directly or indirectly, except by `untaken`."""
 
-    def without(importer: Path, imported: set[Path]) -> set[Path]:
+    def taken(importer: Path, imported: set[Path]) -> set[Path]:
         return {module for module in imported if (importer, module) not in untaken}
 
-    found: set[Path] = set()
-    waiting = without(file, imports_of(file))
+    closure: set[Path] = set()
+    waiting = taken(file, imports_of(file))
     while waiting:
         module = waiting.pop()
-        found.add(module)
-        waiting |= without(module, imports_of(module)) - found
-    return found
+        closure.add(module)
+        waiting |= taken(module, imports_of(module)) - closure
+    return closure
 
 
 def code_digest(file: Path) -> str:
-    """SHA-256 of what Python makes of a file, in hexadecimal: no comment counts, nor its format."""
+    """SHA-256 of a file's syntax tree without comments and docstrings, in hexadecimal."""
     tree = ast.parse(file.read_bytes())
     for node in ast.walk(tree):
         statements = getattr(node, "body", None)
@@ -82,12 +82,12 @@ def code_digest(file: Path) -> str:
 
 
 def is_plumbing(file: Path) -> bool:
-    """Whether a module of vigil lies on floor 0, of which no edit may change a result."""
+    """Whether a module of vigil is on floor 0, where no edit can change a result."""
     return file.parent.name == "plumbing"
 
 
 def _is_text(statement: ast.stmt) -> bool:
-    """Whether it is a docstring, of whatever stands before or around it."""
+    """Whether a statement is only a string, as a docstring is."""
     value = getattr(statement, "value", None)
     return (
         isinstance(statement, ast.Expr)

@@ -1,4 +1,4 @@
-"""What a stage's signature asks for: paths, settings, and keys of the data set.
+"""The arguments in a stage's signature: paths, settings, and keys of the section `dataset`.
 
 - A `Path` argument is a required option on the command line (`video_folder` is `--video-folder`).
 - An argument whose type is a `Section` is that section of `params.yaml`.
@@ -21,12 +21,12 @@ from vigil.plumbing.params import PARAMS_FILE, Section, parse_section
 Main = Callable[..., None]
 
 SETTINGS = "vigil.settings"
-"""The package whose modules know the sections of the project's `params.yaml`."""
+"""The package whose modules define the sections of the project's `params.yaml`."""
 DATASET = "dataset"
 
 
 class Contract:
-    """The arguments of a stage's function, by where they come from."""
+    """The arguments of a stage's function, sorted by their source."""
 
     def __init__(self, main: Callable[..., Any]) -> None:
         self._main = main
@@ -42,17 +42,17 @@ class Contract:
 
     @property
     def options(self) -> list[str]:
-        """The options on the command line, each with a path behind it."""
+        """The options on the command line, each of which takes a path."""
         return [f"--{name.replace('_', '-')}" for name in self._paths]
 
     @property
     def params(self) -> set[str]:
-        """What the stage reads of `params.yaml`, dots between the keys."""
+        """The sections and keys of `params.yaml` that the stage reads, as dotted names."""
         sections = {kind.section for kind in self.settings.values()}
         return sections | {f"{DATASET}.{key}" for key in self.dataset_keys}
 
     def parse_paths(self, title: str, words: Sequence[str]) -> dict[str, Path]:
-        """Paths from the command line; ends the process with code 2 where one is missing."""
+        """Paths from the command line; ends the process with code 2 if one is missing."""
         module = inspect.getmodule(self._main)
         parser = argparse.ArgumentParser(prog=title, description=inspect.getdoc(module))
         for option in self.options:
@@ -60,7 +60,7 @@ class Contract:
         return vars(parser.parse_args(words))
 
     def parse_values(self, content: Mapping[str, Any]) -> dict[str, Any]:
-        """Settings and keys of the data set from what `params.yaml` holds.
+        """Settings, and keys of the section `dataset`, from the content of `params.yaml`.
 
         Raises:
             InputError: a section is missing or unknown, has a wrong value, or does not fit another.
@@ -72,7 +72,7 @@ class Contract:
         return values | {key: getattr(sections[DATASET], key) for key in self.dataset_keys}
 
     def place_of(self, field: str) -> str:
-        """Where in `params.yaml` a field stands that a library names."""
+        """The full name in `params.yaml` of a field that library code named."""
         first = field.split(".")[0]
         if first == DATASET:
             return f"{PARAMS_FILE}: {field}"
@@ -84,36 +84,36 @@ class Contract:
         return field
 
     def _known_sections(self) -> dict[str, type[Section]]:
-        """All sections of the project, or those of the script that brings its own (the demo's)."""
-        own = {kind.section: kind for kind in self.settings.values()}
-        if all(kind.__module__.startswith(f"{SETTINGS}.") for kind in own.values()):
+        """All sections of the project; for a script with sections of its own, these (the demo)."""
+        sections = {kind.section: kind for kind in self.settings.values()}
+        if all(kind.__module__.startswith(f"{SETTINGS}.") for kind in sections.values()):
             return project_sections()
-        return own
+        return sections
 
 
 def project_sections() -> dict[str, type[Section]]:
-    """Every section of the project's `params.yaml`, by where it stands.
+    """Every section of the project's `params.yaml`, by its dotted name.
 
-    Every stage checks them all, so that a wrong value for the last stage stops the first one that
-    runs, not a night's training.
+    Every stage checks all sections. So a wrong value for the last stage stops the first stage, and
+    is not noticed only after hours of training.
     """
     package = importlib.import_module(SETTINGS)
-    found: dict[str, type[Section]] = {}
+    sections: dict[str, type[Section]] = {}
     for info in pkgutil.iter_modules(package.__path__, f"{SETTINGS}."):
         module = importlib.import_module(info.name)
         for kind in vars(module).values():
             if _is_section(kind) and kind.__module__ == module.__name__:
-                found[kind.section] = kind
-    return found
+                sections[kind.section] = kind
+    return sections
 
 
 def check_sections(
     content: Mapping[str, Any], known: Mapping[str, type[Section]]
 ) -> dict[str, Section]:
-    """Validates all of `params.yaml`, each section and each against the others.
+    """Validates all of `params.yaml`: each section alone, and each against the others.
 
     Returns:
-        The sections, by where they stand.
+        The sections, by their dotted names.
 
     Raises:
         InputError: a section is unknown or missing, has a wrong value, or does not fit another.
@@ -131,7 +131,7 @@ def check_sections(
 
 
 def _check_names(content: Mapping[str, Any], known: Mapping[str, type[Section]]) -> None:
-    """Refuses keys that lead to no section: a misspelt one would else be left out in silence."""
+    """Refuses keys that are no section; otherwise a misspelt section would be ignored silently."""
     tree: dict[str, Any] = {}
     for name in known:
         reduce(lambda place, key: place.setdefault(key, {}), name.split("."), tree)
@@ -150,5 +150,5 @@ def _check_names(content: Mapping[str, Any], known: Mapping[str, type[Section]])
 
 
 def _is_section(kind: Any) -> bool:
-    """Whether a type is a section of `params.yaml`, and not a block of one."""
+    """Whether a type is a section of `params.yaml`, not only a block of a section."""
     return isinstance(kind, type) and issubclass(kind, Section) and bool(kind.section)

@@ -1,8 +1,9 @@
-"""Puts back what a kill left of the files that DVC writes in place: `vigil put-back`.
+"""Restores lock files that a kill cut while DVC wrote them: `vigil put-back`.
 
-Of a lock file that is cut while it is written, a part is left. At most parts DVC stops, at some
-without saying why; one that ends with a line it takes for whole, and never completes. What it keeps
-of who is at work names a killed run by the number of its process, which another may have since.
+DVC writes its lock files in place, so a kill can leave an incomplete file. DVC stops at most of
+these, at some without a reason. If the file was cut at the end of a line, DVC takes it as complete
+and never adds the rest. DVC's list of its running processes (`rwlock`) names a killed run by its
+process number, which another process may have by now.
 """
 
 import json
@@ -28,22 +29,23 @@ from vigil.plumbing.outputs import whole
 LOCK_FILES = ("demo/dvc.lock", "dvc.lock")
 RUNNING = f".dvc/tmp/{RWLOCK_FILE}"
 YAML_ERRORS = (DvcException, ValueError, TypeError, NotImplementedError, RecursionError)
-"""What DVC's reader of YAML ends with: but for the first, dates, keys and tags that cannot be."""
+"""Errors of DVC's YAML reader; all except the first come from invalid dates, keys and tags."""
 CONFLICT = b"<<<<<<< "
-CLOCK_S = 2.0  # by which the clocks of processes and of files may differ
+CLOCK_S = 2.0  # largest difference between the clocks of processes and of files
 
 
 def put_back(root: Path) -> list[str]:
-    """Puts back each lock file of which a part is left, and removes what names ended runs.
+    """Restores each lock file that was cut, and removes a list of runs that have ended.
 
-    A lock file becomes what Git's index has, where that is whole; else it is removed, and DVC takes
-    from its cache what is done. The part is kept. A file with both sides of a merge is left alone.
+    A cut lock file is replaced by the version in Git's index if that is complete. Otherwise it is
+    removed, and DVC takes finished outputs from its cache. The cut file is kept elsewhere. A file
+    with the conflict markers of a merge is not changed.
 
     Args:
         root: the project's folder, which has `.dvc`.
 
     Returns:
-        A line for each file that was not right: which, and what became of it.
+        A line for each file that was restored or removed.
 
     Raises:
         DvcException: DVC cannot open the project, or is at work in it (`LockError`).
@@ -51,7 +53,7 @@ def put_back(root: Path) -> list[str]:
     """
     if not _find(root):
         return []
-    with ExitStack() as stack:  # else what DVC is writing now would look cut
+    with ExitStack() as stack:  # DVC's locks: without them, a file that DVC writes now looks cut
         repo = stack.enter_context(Repo(str(root)))
         stack.enter_context(repo.lock)
         folder, hardlink = str(repo.tmp_dir), repo.config["core"].get("hardlink_lock", False)
@@ -61,23 +63,24 @@ def put_back(root: Path) -> list[str]:
 
 
 def _find(root: Path) -> list[str]:
-    found = [name for name in LOCK_FILES if (root / name).is_file() and not _is_right(root / name)]
-    return [*found, RUNNING] if _is_left(root / RUNNING) else found
+    """The names of lock files that were cut, and of the list of runs if these have ended."""
+    names = [name for name in LOCK_FILES if (root / name).is_file() and not _is_valid(root / name)]
+    return [*names, RUNNING] if _is_stale(root / RUNNING) else names
 
 
-def _is_right(lock: Path) -> bool:
+def _is_valid(lock: Path) -> bool:
     content = lock.read_bytes()
     return CONFLICT in content or _is_whole(content)
 
 
 def _is_whole(content: bytes) -> bool:
-    """Whether DVC can read a lock file, and finds all of each entry in it."""
+    """Whether DVC can read a lock file, and each entry in it is complete."""
     try:
-        told: dict[str, Any] = parse_yaml(content.decode(), "dvc.lock")
-        COMPILED_LOCKFILE_SCHEMA(told)
+        parsed: dict[str, Any] = parse_yaml(content.decode(), "dvc.lock")
+        COMPILED_LOCKFILE_SCHEMA(parsed)
     except (*YAML_ERRORS, Invalid):
         return False
-    stages = told.get("stages", {}).values()
+    stages = parsed.get("stages", {}).values()
     files = [file for stage in stages for kind in ("deps", "outs") for file in stage.get(kind, [])]
     return content.endswith(b"\n") and all(
         "size" in file and ("nfiles" in file or not str(file.get("md5")).endswith(".dir"))
@@ -85,22 +88,28 @@ def _is_whole(content: bytes) -> bool:
     )
 
 
-def _is_left(running: Path) -> bool:
-    """Whether all that `rwlock` names has ended though DVC would wait for it, or it is cut."""
+def _is_stale(running: Path) -> bool:
+    """Whether `rwlock` is cut, or all its runs have ended and other processes have their numbers.
+
+    DVC would wait for these processes.
+    """
     try:
-        told = RWLOCK_SCHEMA(json.loads(running.read_bytes()))
+        parsed = RWLOCK_SCHEMA(json.loads(running.read_bytes()))
         written_s = running.stat().st_mtime
     except FileNotFoundError:
         return False
     except (ValueError, Invalid, RecursionError):
         return True
-    infos = [*told["write"].values(), *(info for held in told["read"].values() for info in held)]
+    infos = [
+        *parsed["write"].values(),
+        *(info for readers in parsed["read"].values() for info in readers),
+    ]
     alive_s = []
     for pid in {info["pid"] for info in infos}:
         try:
             alive_s.append(psutil.Process(pid).create_time())
         except (psutil.Error, ValueError, OverflowError):
-            continue  # DVC sees by itself that it has ended
+            continue  # no such process, which DVC notices by itself
     return bool(alive_s) and min(alive_s) > written_s + CLOCK_S
 
 
@@ -108,23 +117,23 @@ def _restore(root: Path, name: str) -> str:
     file = root / name
     if name == RUNNING:
         file.unlink()
-        return f"{name}: expected runs of DVC that go on, found one that was killed; removed"
+        return f"{name}: expected runs of DVC that still run, found one that was killed; removed"
     part = root / ".dvc" / "tmp" / f"cut-{name.replace('/', '-')}"
     shutil.copyfile(file, part)
     git = subprocess.run(["git", "-C", str(root), "show", f":./{name}"], capture_output=True)
     if git.returncode == 0 and _is_whole(git.stdout):
         with whole(file) as new:
             new.write_bytes(git.stdout)
-        became = "put back as Git has it"
+        action = "restored from Git"
     else:
         file.unlink()
-        became = "removed"
-    told = f"{name}: expected a whole file, found a part, as a kill leaves; {became}"
-    return f"{told}; the part is kept as {part.relative_to(root)}"
+        action = "removed"
+    line = f"{name}: expected a complete file, found one that a kill cut; {action}"
+    return f"{line}; the cut file is kept as {part.relative_to(root)}"
 
 
-def tell_what_is_put_back(root: Path) -> None:
-    """Puts back what was cut, and prints a line for each file.
+def restore_lock_files(root: Path) -> None:
+    """Restores files as `put_back` does, and prints a line for each.
 
     Raises:
         InputError: a file cannot be written.
@@ -133,8 +142,8 @@ def tell_what_is_put_back(root: Path) -> None:
         for line in put_back(root):
             print(line)
     except DvcException:
-        pass  # DVC says so when it is started
+        pass  # DVC reports it when it is started
     except OSError as error:
         raise InputError(
-            f"{error.filename or 'dvc.lock'}: expected to put it back, got: {error.strerror}"
+            f"{error.filename or 'dvc.lock'}: expected to restore it, got: {error.strerror}"
         ) from None

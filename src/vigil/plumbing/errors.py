@@ -1,8 +1,8 @@
-"""The errors that a user is meant to read."""
+"""Errors whose message is written for the user."""
 
 
 class InputError(Exception):
-    """Something a user gave (a file, a value, a machine) is not what is required.
+    """Something that a user provided (a file, a value, a machine) is not what is required.
 
     The message is one line: where, what was expected, what was found. A stage prints it after its
     own name and exits with code 1, without a traceback.
@@ -12,13 +12,13 @@ class InputError(Exception):
 class FieldError(InputError):
     """A parameter is not what is required.
 
-    Who raises it knows the parameter by its name in a block of settings. Where that block stands in
-    `params.yaml`, the runner of stages knows, and puts it in front.
+    The library code that raises it knows only the parameter's name within a block of settings. The
+    runner of stages knows the place of this block in `params.yaml`, and puts it in front.
     """
 
     def __init__(self, field: str, problem: str) -> None:
-        """Args: field: dotted, as the block of settings names it. problem: expected …, got …."""
-        super().__init__(field, problem)  # both, or no loader's process could hand it over
+        """Args: field: its dotted name within the block of settings. problem: expected …, got …."""
+        super().__init__(field, problem)  # both, so that a loader's process can pickle the error
         self.field, self.problem = field, problem
 
     def __str__(self) -> str:
@@ -26,12 +26,12 @@ class FieldError(InputError):
 
 
 def printable(text: str) -> str:
-    """A text with what a terminal would obey (escape sequences, line ends) written out."""
+    """A text in which escape sequences and line ends, which a terminal would obey, are escaped."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def shorten(value: object, num_characters: int = 60) -> str:
-    """`repr` of an untrusted value, cut so that a message stays one readable line."""
+    """`repr` of an untrusted value, shortened so that a message stays one readable line."""
     try:
         text = repr(value)
     except RecursionError:
@@ -40,7 +40,7 @@ def shorten(value: object, num_characters: int = 60) -> str:
 
 
 def listed(names: object, num_shown: int = 8) -> str:
-    """A sorted, comma-separated list of names, with the number of those left out."""
+    """A sorted, comma-separated list of the first names, with the number of all others."""
     ordered = sorted(printable(str(name)) for name in names)  # type: ignore[attr-defined]
     shown = ", ".join(ordered[:num_shown]) or "none"
     left_out = len(ordered) - num_shown

@@ -1,4 +1,4 @@
-"""What a failure of the system means to a user, as one line: a full disk, too little memory."""
+"""Explains a failure of the system to the user in one line: a full disk, too little memory."""
 
 import errno
 import re
@@ -14,27 +14,27 @@ EXPECTED = {
     errno.EAGAIN: "room for another process",
     **dict.fromkeys((errno.EMFILE, errno.ENFILE), "fewer open files"),
 }
-"""What the system must let a stage do, by the number of its error."""
+"""What a stage needs from the system, by the error number."""
 SHORT_WRITE = re.compile(r"^\d+ requested and \d+ written$")
-"""How numpy says that a disk is full, without the number of an error."""
+"""numpy's message for a full disk, which has no error number."""
 NO_MEMORY = re.compile(
     r"DefaultCPUAllocator: [^\n]*allocate memory[^\n]*"
     r"|(CUDA|HIP) out of memory[^\n]*"
     r"|Insufficient memory[^\n]*"
     r"|std::bad_alloc"
 )
-"""How torch and OpenCV say that there is no memory, by errors of their own."""
+"""Messages of torch and OpenCV for too little memory; they do not raise MemoryError."""
 LONGEST_NAME = 500
 
 
 def explain_failure(error: BaseException) -> str | None:
-    """One line about a failure of the system; None where it is a mistake of the code."""
+    """One line about a failure of the system; None if the error is a bug in the code."""
     if isinstance(error, OSError):
         return _explain_os_error(error)
     if isinstance(error, MemoryError):
         return f"expected more memory, got: {str(error) or 'no more'}"
-    if found := NO_MEMORY.search(str(error)):
-        return f"expected more memory, as for a smaller batch, got: {found[0]}"
+    if match := NO_MEMORY.search(str(error)):
+        return f"expected more memory or a smaller batch, got: {match[0]}"
     return None
 
 

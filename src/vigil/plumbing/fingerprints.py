@@ -1,4 +1,4 @@
-"""The code that makes a result, as one number to remember the result by."""
+"""A fingerprint of the code that makes a result; cached results are stored under it."""
 
 import inspect
 from collections.abc import Callable, Collection
@@ -19,12 +19,12 @@ RESULT_LIBRARIES = (
 def code_fingerprint(maker: Callable[..., Any], untaken: Collection[Import] = ()) -> str:
     """SHA-256 over the code that makes a result, in hexadecimal.
 
-    That is the module that holds `maker`, every module of vigil that it imports but for floor 0,
-    and the versions of the libraries that decode, compute and encode.
+    The fingerprint covers the module that holds `maker`, every module of vigil that it imports
+    except floor 0, and the versions of the libraries that decode, compute and encode.
 
     Args:
         maker: the function or class that makes the result.
-        untaken: imports of what does nothing with the parameters at hand.
+        untaken: imports of modules that are not used with the present parameters.
     """
     file = Path(inspect.getfile(maker))
     facts = {

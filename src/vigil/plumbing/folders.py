@@ -1,4 +1,4 @@
-"""What lies below a folder that someone else filled: it is never led out of it."""
+"""Checks folders that someone else filled: no link or name may lead out of the folder."""
 
 import os
 import re
@@ -14,36 +14,42 @@ SYSTEM_NAMES = {
     *("thumbs.db", "ehthumbs.db", "desktop.ini", "$recycle.bin", "system volume information"),
     *("__macosx", "@eadir", "#recycle", "lost+found"),
 }
-"""Of Windows, of macOS's archiver and of network storage, by lower-case names."""
+"""System files of Windows, macOS archives and network storage; names in lower case."""
 
 
 def is_hidden(path: PurePath | str) -> bool:
-    """Whether a file or folder is hidden or left behind by a system: nobody put it there as data.
+    """Whether a file or folder is hidden, or was left behind by a system, and so is not data.
 
-    Hidden is what begins with a full stop: `._a.xml` and `.DS_Store` of macOS,
+    A hidden name begins with a full stop: `._a.xml` and `.DS_Store` of macOS,
     `.ipynb_checkpoints` of notebooks.
 
     Args:
-        path: a name, or a path below a folder of data. What lies in a hidden folder is hidden too.
+        path: a name, or a path below a folder of data. Everything in a hidden folder is hidden too.
     """
     parts = PurePath(path).parts
     return any(part.startswith(".") or part.lower() in SYSTEM_NAMES for part in parts)
 
 
-def check_path(path: Path) -> None:
-    """Refuses what is neither file nor folder, what `check_folder` refuses, and a stray link.
+def with_ending(paths: Iterable[Path], ending: str) -> list[Path]:
+    """The paths with an ending such as ".xml" in any letter case, `.XML` and `.Xml` too; sorted."""
+    return sorted(path for path in paths if path.suffix.lower() == ending)
 
-    A file that is named below its folder, as `dataset.annotations` below `dataset.root`, may come
-    from whoever filled that folder: as a link it must not lead out of it. Nor may a folder that it
-    lies in be another project for DVC.
+
+def check_path(path: Path) -> None:
+    """Refuses a path that is neither file nor folder, and folders and links that are not safe.
+
+    A folder must pass `check_folder`. A file may come from the person who filled the folder around
+    it, as `dataset.annotations` below `dataset.root`. So if it is a link, it must not lead out of
+    that folder. No folder around the path may be a separate project of DVC.
 
     Raises:
-        InputError: it is such a thing.
+        InputError: the path is refused.
     """
-    project, place = Path.cwd(), Path(os.path.normpath(path.absolute()))  # by names, as DVC goes
+    # As DVC does, this takes the names of the folders around, and does not resolve links.
+    project, place = Path.cwd(), Path(os.path.normpath(path.absolute()))
     for folder in place.parents:
         if project in folder.parents and (folder / DVC_FOLDER).exists():
-            raise _unseen(folder / DVC_FOLDER)
+            raise _hiding_error(folder / DVC_FOLDER)
     if path.is_dir():
         check_folder(path)
     elif not path.is_file():
@@ -53,14 +59,14 @@ def check_path(path: Path) -> None:
 
 
 def check_folder(folder: Path) -> None:
-    """Refuses links that lead out of a folder, but for DVC's own into its cache, pipes and `.dvc`.
+    """Refuses pipes, folders `.dvc`, and links out of a folder, except DVC's links to its cache.
 
-    The folder itself may be a link: who named it knows where it leads. What is in it may come from
-    someone who would like to have other files read, or a pipe waited for. A folder with a `.dvc` in
-    it is another project for DVC, of which it sees nothing.
+    The folder itself may be a link, since the user who named it knows where it leads. But its
+    content may come from an attacker, who wants other files to be read, or the stage to wait for a
+    pipe. A folder with a `.dvc` in it is a separate project, whose content DVC does not see.
 
     Raises:
-        InputError: there is such a thing, at any depth.
+        InputError: the folder contains one of these, at any depth.
     """
     root = os.path.realpath(folder)
     waiting = [folder]
@@ -68,7 +74,7 @@ def check_folder(folder: Path) -> None:
         with os.scandir(waiting.pop()) as entries:
             for entry in sorted(entries, key=lambda entry: entry.name):
                 if entry.name == DVC_FOLDER:
-                    raise _unseen(entry.path)
+                    raise _hiding_error(entry.path)
                 if entry.is_symlink():
                     if _leads_out(entry.path, root):
                         raise InputError(
@@ -84,11 +90,9 @@ def check_folder(folder: Path) -> None:
                     )
 
 
-def _unseen(dvc_folder: str | Path) -> InputError:
+def _hiding_error(dvc_folder: str | Path) -> InputError:
     where, name = os.path.split(os.path.relpath(dvc_folder))
-    return InputError(
-        f"{where}: expected no {name} in it, by which DVC would not see what changes there"
-    )
+    return InputError(f"{where}: expected no {name} in it, which hides changes there from DVC")
 
 
 def _leads_out(link: str | Path, root: str) -> bool:
@@ -97,7 +101,7 @@ def _leads_out(link: str | Path, root: str) -> bool:
 
 
 def below(folder: Path, names: Iterable[str]) -> list[Path]:
-    """Paths of names, with slashes, that must lie below a folder.
+    """Paths for names (with slashes) that must be below a folder.
 
     Raises:
         InputError: an absolute name, or one with "..".

@@ -1,7 +1,7 @@
-"""A stage that is told to end cleans up, by Ctrl-C, `kill` or a terminal that is closed alike.
+"""Cleans up when a stage is interrupted, by Ctrl-C, by `kill` or by a closed terminal.
 
-Python ends at SIGTERM and SIGHUP on the spot, and leaves what is partly written; at Ctrl-C it
-raises KeyboardInterrupt.
+At Ctrl-C, Python raises KeyboardInterrupt. At SIGTERM and SIGHUP it ends immediately, and would
+leave incomplete files.
 """
 
 import os
@@ -11,28 +11,28 @@ from contextlib import contextmanager
 from types import FrameType
 
 SIGNALS = (signal.SIGTERM, signal.SIGHUP)
-_told: list[signal.Signals] = []
-"""The first signal that came, if one did."""
+_signals: list[signal.Signals] = []
+"""The first signal that arrived, if there was one."""
 
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """Raises KeyboardInterrupt in what runs in it at SIGTERM and SIGHUP, at the first of them.
+    """Raises KeyboardInterrupt in its block at the first SIGTERM or SIGHUP.
 
-    A signal that is ignored, as SIGHUP is by `nohup`, stays so. Processes that are forked end on
-    the spot.
+    A signal that was ignored before, as SIGHUP by `nohup`, is still ignored. Forked processes end
+    immediately.
     """
-    own = os.getpid()
+    process = os.getpid()
 
     def interrupt(number: int, _: FrameType | None) -> None:
-        if os.getpid() != own:
+        if os.getpid() != process:
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)
-        elif not _told:  # else what cleans up would be interrupted
-            _told.append(signal.Signals(number))
+        elif not _signals:  # a second signal must not interrupt the clean-up
+            _signals.append(signal.Signals(number))
             raise KeyboardInterrupt
 
-    _told.clear()
+    _signals.clear()
     taken = [number for number in SIGNALS if signal.getsignal(number) == signal.SIG_DFL]
     for number in taken:
         signal.signal(number, interrupt)
@@ -44,7 +44,7 @@ def interruptible() -> Iterator[None]:
 
 
 def describe_interruption() -> tuple[str, int]:
-    """What interrupted the run, as one line tells it, and the exit code that shells know it by."""
-    number = _told[0] if _told else signal.SIGINT
+    """One line that names the signal which interrupted the run, and the exit code for it."""
+    number = _signals[0] if _signals else signal.SIGINT
     by = "" if number == signal.SIGINT else f" by {number.name}"
-    return f"interrupted{by}; run it again to go on", 128 + number
+    return f"interrupted{by}; run it again to resume", 128 + number

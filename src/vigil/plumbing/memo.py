@@ -1,9 +1,8 @@
-"""Remembers finished work by the content it was made from, one entry for each video or clip.
+"""A cache of finished results, by the content that they depend on: one entry per video or clip.
 
-DVC clears a stage's output before it runs the stage. A stage that makes one file for each video
-therefore keeps what it made here, so that a new video costs one video, a killed run goes on where
-it was, and a video taken off the list is simply not asked for. Entries appear by a rename: they are
-there whole or not at all.
+DVC deletes a stage's output before it runs the stage. So a stage that makes one file for each video
+keeps its results in this cache. A new video then costs the work of one video, and a killed run
+resumes where it stopped. An entry appears by a rename, so it is either complete or absent.
 """
 
 import hashlib
@@ -44,22 +43,22 @@ def file_digest(path: Path) -> str:
 
 
 def tree_digest(path: Path) -> str:
-    """SHA-256 of a file, or of the names and bytes of all that lies in a folder, in hexadecimal.
+    """SHA-256 of a file, or of the names and bytes of all files in a folder, in hexadecimal.
 
     Hidden files do not count.
     """
     if not path.is_dir():
         return file_digest(path)
-    found = hashlib.sha256()
+    digest = hashlib.sha256()
     for file in sorted(path.rglob("*")):
         name = file.relative_to(path)
         if file.is_file() and not is_hidden(name):
-            found.update(f"{name.as_posix()}\0{file_digest(file)}\n".encode())
-    return found.hexdigest()
+            digest.update(f"{name.as_posix()}\0{file_digest(file)}\n".encode())
+    return digest.hexdigest()
 
 
 class Memo:
-    """The remembered outputs of one stage.
+    """The cached results of one stage.
 
     Raises:
         InputError: `VIGIL_MEMO_GB` is not a number, or negative.
@@ -67,34 +66,34 @@ class Memo:
 
     def __init__(self, stage: str) -> None:
         self._folder = project_state_folder() / "memo" / stage
-        self._room_bytes = _told_room_bytes()  # now, before there is any work to lose
+        self._room_bytes = _read_room_bytes()  # now, so that a wrong value loses no work
 
     def fetch(self, facts: Mapping[str, Any], make: Callable[[Path], object], target: Path) -> bool:
-        """Puts what `make` makes of `facts` at `target`, making it only where it is not remembered.
+        """Puts the result for `facts` at `target`; calls `make` only if it is not in the cache.
 
         Args:
             facts: everything the result depends on, as plain values: digests of the inputs,
                 parameters, the code's fingerprint.
             make: writes a file or a folder to the path it is given.
-            target: where the result goes; must not exist.
+            target: the path of the result; must not exist.
 
         Returns:
-            Whether the result was remembered.
+            Whether the result was in the cache.
         """
-        remembered = self.holds(facts)
+        is_cached = self.holds(facts)
         result = self.recall(facts, make)
         if result.is_dir():
             shutil.copytree(result, target, copy_function=_link_or_copy)
         else:
             _link_or_copy(result, target)
-        return remembered
+        return is_cached
 
     def holds(self, facts: Mapping[str, Any]) -> bool:
-        """Whether the result of `facts` is remembered."""
+        """Whether the result for `facts` is in the cache."""
         return _is_whole(self._folder / fingerprint(facts))
 
     def recall(self, facts: Mapping[str, Any], make: Callable[[Path], object]) -> Path:
-        """As `fetch`, but gives where the result is remembered, to be read and not changed."""
+        """As `fetch`, but returns the path of the result in the cache. Do not change it."""
         entry = self._folder / fingerprint(facts)
         if not _is_whole(entry):
             if entry.exists():
@@ -110,19 +109,19 @@ class Memo:
                 (partial / STAMPS).write_text(json.dumps(stamps))
                 partial.replace(entry)
             except OSError:
-                if not _is_whole(entry):  # else another process made the same entry meanwhile
+                if not _is_whole(entry):  # if it is, another process made the entry meanwhile
                     raise
             finally:
                 shutil.rmtree(partial, ignore_errors=True)
-        with suppress(OSError):  # a folder that may not be written to
+        with suppress(OSError):  # a folder that is not writable
             os.utime(entry)
         return entry / RESULT
 
     def prune(self) -> None:
-        """Forgets the entries used longest ago until the rest fits `VIGIL_MEMO_GB` (default 50).
+        """Deletes the least recently used entries until the rest fits `VIGIL_MEMO_GB` (default 50).
 
-        What is unfinished is forgotten after a day; until then another run may be at it, and it
-        takes no room. Other runs may make and forget entries meanwhile.
+        An unfinished entry is deleted after a day, since another run may still write it, and does
+        not count towards the limit. Other runs may make and delete entries meanwhile.
         """
         if not self._folder.exists():
             return
@@ -143,25 +142,26 @@ class Memo:
                 _forget(entry)
 
 
-def _told_room_bytes() -> float:
-    told = os.environ.get(MAX_GB_VARIABLE, str(DEFAULT_MAX_GB))
+def _read_room_bytes() -> float:
+    """The size limit of the cache, from the environment."""
+    text = os.environ.get(MAX_GB_VARIABLE, str(DEFAULT_MAX_GB))
     try:
-        room_gb = float(told)
+        room_gb = float(text)
     except ValueError:
         room_gb = math.nan
-    if not room_gb >= 0:  # nor is NaN
+    if not room_gb >= 0:  # true for NaN too
         raise InputError(
             f"{MAX_GB_VARIABLE}: expected a number of at least 0 (inf: no limit), "
-            f"got {shorten(told)}"
+            f"got {shorten(text)}"
         )
     return room_gb * 1e9
 
 
 def _is_whole(entry: Path) -> bool:
-    """Whether an entry is there as it was made: people write into files, linked ones too.
+    """Whether an entry is complete and unchanged: users may write into its files through links.
 
-    What has the size and the time of then is taken for the same; else its bytes tell, and its new
-    time is noted: whoever copies a folder may copy no times.
+    A file with the same size and time as before counts as unchanged. Otherwise its bytes decide. If
+    these are unchanged, the new time is stored, since a copied folder may have new times.
     """
     try:
         stamps = json.loads((entry / STAMPS).read_text())
@@ -176,15 +176,15 @@ def _is_whole(entry: Path) -> bool:
                     return False
                 renewed[name] = [*now, digest]
     except (OSError, InputError, ValueError, TypeError, AttributeError, RecursionError):
-        return False  # a part is gone, or the stamps have another form
+        return False  # a file is missing, or the stamps have another form
     if renewed != stamps:
-        with suppress(OSError), whole(entry / STAMPS) as file:  # suppressed: no room, no rights
+        with suppress(OSError), whole(entry / STAMPS) as file:  # a full or read-only disk
             file.write_text(json.dumps(renewed))
     return True
 
 
 def _files(entry: Path) -> Iterator[tuple[str, Path]]:
-    """An entry's files by their paths below it."""
+    """The files of an entry, each with its path below the entry."""
     result = entry / RESULT
     for file in [result] if result.is_file() else result.rglob("*"):
         if file.is_file():
@@ -192,27 +192,27 @@ def _files(entry: Path) -> Iterator[tuple[str, Path]]:
 
 
 def _stamp(file: Path) -> list[int]:
-    """The size of a file in bytes, and when it was last written in nanoseconds."""
-    told = file.stat()
-    return [told.st_size, told.st_mtime_ns]
+    """The size of a file in bytes, and the time of its last change in nanoseconds."""
+    status = file.stat()
+    return [status.st_size, status.st_mtime_ns]
 
 
 def _forget(entry: Path) -> None:
-    """Removes an entry; killed meanwhile, it leaves what nobody takes for one."""
+    """Removes an entry. A kill meanwhile leaves a folder that does not count as an entry."""
     with suppress(OSError):  # another process was quicker
-        # A name that nobody has; a folder to move it into would need room on a disk that is full.
+        # A unique name. A new folder to move the entry into would fail on a full disk.
         leaving = entry.replace(entry.with_name(f"{PARTIAL_PREFIX}{uuid.uuid4().hex}"))
         shutil.rmtree(leaving, ignore_errors=True)
 
 
 def newest(folder: Path) -> float:
-    """When anything in a folder was last changed, in seconds since 1970."""
+    """The time of the latest change in a folder, in seconds since 1970."""
     return max(file.stat().st_mtime for file in (folder, *folder.rglob("*")))
 
 
 def _link_or_copy(source: str | Path, target: str | Path) -> None:
-    # A hard link costs neither time nor room; nothing in the pipeline writes into a file in place.
-    # People do, into small ones: what they change must not be what is remembered.
+    # A hard link costs neither time nor disk space, and no stage writes into an existing file. But
+    # users edit small files, so these are copied: an edit must not change the cache.
     if Path(source).stat().st_size >= LINKED_FROM_BYTES:
         try:
             os.link(source, target)

@@ -1,8 +1,8 @@
-"""Paths that `params.yaml` names, on a stage's command line: `{dataset.root}/videos`.
+"""Paths from `params.yaml` on a stage's command line: `{dataset.root}/videos`.
 
-DVC hands a stage's command to a shell, after it has put its own `${dataset.root}` into it: a folder
-called `$(rm -r x)` would be obeyed, before any check. So `dvc.yaml` names what is meant, and the
-stage itself looks it up.
+DVC replaces `${dataset.root}` in a stage's command, and then passes the command to a shell. The
+shell would execute a folder name such as `$(rm -r x)` before any check. So `dvc.yaml` has only the
+name of the parameter, and the stage itself looks up the value.
 """
 
 import re
@@ -14,16 +14,16 @@ NAMED = re.compile(r"\{((?:dataset|split)(?:\.[a-z_]+)+)\}")
 
 
 def named_path(path: Path, content: Mapping[str, Any]) -> Path:
-    """A path with the values of `params.yaml` in place of their names.
+    """A path in which names of parameters are replaced by their values.
 
     Args:
-        content: of `params.yaml`, checked: a name that it does not have is a mistake of the code's.
+        content: the checked content of `params.yaml`; an unknown name is a bug in the code.
     """
 
     def value(match: re.Match[str]) -> str:
-        found: Any = content
+        node: Any = content
         for key in match[1].split("."):
-            found = found[key]
-        return str(found)
+            node = node[key]
+        return str(node)
 
     return Path(NAMED.sub(value, str(path)))

@@ -1,4 +1,4 @@
-"""Outputs that are there whole or not at all."""
+"""Writes outputs so that each is either complete or absent."""
 
 import shutil
 from collections.abc import Iterator
@@ -8,9 +8,9 @@ from pathlib import Path
 
 @contextmanager
 def whole(path: Path) -> Iterator[Path]:
-    """Gives a path beside `path` to write a file or a folder to; renames it to `path` at the end.
+    """Yields a path beside `path` for a new file or folder, and renames it to `path` at the end.
 
-    A failure or a kill leaves nothing at `path`. What an earlier kill left beside it is removed.
+    A failure or a kill leaves nothing new at `path`. Rests of an earlier kill are removed.
     """
     partial = path.with_name(f".{path.name}.partial")
     _remove(partial)

@@ -1,4 +1,4 @@
-"""The source of the project that a process runs in, where vigil came from another one."""
+"""Makes a process import vigil from the project that it runs in."""
 
 import os
 import sys
@@ -9,16 +9,16 @@ import vigil
 
 
 def use_own_source(words: Sequence[str]) -> None:
-    """Starts again with `src/` of the current folder in front, where vigil came from elsewhere.
+    """Restarts Python with `src/` of the current folder first, if vigil came from elsewhere.
 
-    `dvc exp run --temp` and `--queue` run another revision of the project in a folder of their own,
-    in which the installed package still points at the main one.
+    `dvc exp run --temp` and `--queue` run another revision of the project in a separate folder.
+    There the installed package still points at the main project.
 
     Args:
-        words: what python is to be called with.
+        words: the command line of Python.
     """
-    own = Path("src").resolve()
-    if (own / "vigil").is_dir() and own not in Path(vigil.__file__).resolve().parents:
-        search = [str(own), *filter(None, [os.environ.get("PYTHONPATH")])]
+    source = Path("src").resolve()
+    if (source / "vigil").is_dir() and source not in Path(vigil.__file__).resolve().parents:
+        search = [str(source), *filter(None, [os.environ.get("PYTHONPATH")])]
         os.environ["PYTHONPATH"] = os.pathsep.join(search)
         os.execv(sys.executable, [sys.executable, *words])

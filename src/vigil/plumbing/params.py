@@ -1,8 +1,8 @@
-"""`params.yaml`: strict sections, checked as a whole before any work is done."""
+"""Reads `params.yaml`: sections are strict, and all are checked before any work is done."""
 
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, TypeVar
 
@@ -14,46 +14,45 @@ from vigil.plumbing.yaml_words import WordsLoader
 
 PARAMS_FILE = Path("params.yaml")
 MAX_VALUES = 100_000
-"""In the whole file, those of an anchor counted wherever an alias repeats them."""
+"""The most values in the whole file; values of an anchor count again at each alias."""
 
 
 class Section(BaseModel):
     """A section of `params.yaml`, or a block of one: no unknown keys, no conversion between types.
 
     Attributes:
-        section: where in `params.yaml` it stands, dots between the keys; empty for a block that
-            stands in several sections.
+        section: its dotted name in `params.yaml`; empty for a block of one or more sections.
     """
 
     section: ClassVar[str] = ""
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
     def check_against(self, sections: Mapping[str, Any]) -> None:
-        """Holds the section against the others, by their names.
+        """Checks that the section fits all others, which are given by name.
 
         Raises:
             FieldError: it does not fit them.
         """
 
 
-# Bounded at both ends: what is beyond is a slip, and would end as an overflow or without memory.
+# Bounded at both ends: a value beyond is a mistake, and would cause an overflow or use all memory.
 Seed = Annotated[int, Field(ge=0, le=2**63 - 1)]
 Count = Annotated[int, Field(ge=1, le=1_000_000)]
 CountOr0 = Annotated[int, Field(ge=0, le=1_000_000)]
 Width = Annotated[int, Field(ge=1, le=16_384)]
-"""Of a layer, in features."""
+"""The width of a layer, in features."""
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Rate = Annotated[float, Field(gt=0, le=1000)]
-"""Of learning."""
+"""A learning rate."""
 Weight = Annotated[float, Field(ge=0, le=1_000_000)]
-"""Of a part of a sum, or the strength of a force; 0 for none."""
+"""The weight of a part of a sum, or the strength of an effect; 0: no effect."""
 
 S = TypeVar("S", bound=Section)
 
 
 def _check_file_names(names: tuple[str, ...]) -> tuple[str, ...]:
     for name in names:
-        if len(name.encode()) > 200:  # ".zip" and the like are put behind it
+        if len(name.encode()) > 200:  # leaves space for an extension such as ".zip"
             raise ValueError(f"must be a file name of at most 200 bytes, got {shorten(name)}")
         if not name or name in {".", ".."} or any(c in name for c in '/\\\0\n\r":*?<>|'):
             raise ValueError(f"must be a file name without a folder, got {shorten(name)}")
@@ -64,7 +63,7 @@ def _check_file_names(names: tuple[str, ...]) -> tuple[str, ...]:
 
 
 FileNames = Annotated[tuple[str, ...], AfterValidator(_check_file_names)]
-"""File names without folders, none twice."""
+"""File names without folders, each at most once."""
 
 
 def _check_path(path: str) -> str:
@@ -78,7 +77,7 @@ DataPath = Annotated[str, AfterValidator(_check_path)]
 
 
 class _Loader(WordsLoader):
-    """Plain values alone, no key twice, and no aliases that a short file grows without end by."""
+    """Reads plain values only; refuses a key twice, and aliases that expand to too many values."""
 
     def compose_document(self) -> yaml.Node:
         document: yaml.Node = super().compose_document()
@@ -96,9 +95,9 @@ class _Loader(WordsLoader):
 
 
 def _num_values(node: yaml.Node, known: dict[int, int]) -> int:
-    """Of a node and all below it, an alias counted as what it stands for."""
+    """The number of values of a node and of all nodes below it; aliases are expanded."""
     if id(node) not in known:
-        known[id(node)] = 1  # of a node that holds itself, which is refused later
+        known[id(node)] = 1  # for a node that contains itself, which is refused later
         below = [] if isinstance(node, yaml.ScalarNode) else node.value
         if isinstance(node, yaml.MappingNode):
             below = [value for _, value in below]
@@ -125,7 +124,7 @@ def read_params(path: Path = PARAMS_FILE) -> dict[str, Any]:
 
 
 def parse_section(model: type[S], content: Mapping[str, Any], name: str) -> S:
-    """Validates the section `name` (dots lead into sub-sections) of `content`.
+    """Validates the section with the dotted name `name` of `content`.
 
     Raises:
         InputError: the section is missing, or a key is unknown, missing, of a wrong type or out of
@@ -141,23 +140,46 @@ def parse_section(model: type[S], content: Mapping[str, Any], name: str) -> S:
     except (TypeError, ValueError, RecursionError) as error:
         raise InputError(f"{PARAMS_FILE}: {name}: expected plain values, got: {error}") from None
     try:
-        # By way of JSON, pydantic takes a list for a tuple and 1 for 1.0, but no string for either.
+        # From JSON, pydantic accepts a list as a tuple and 1 as 1.0, but no string as either.
         return model.model_validate_json(text)
     except ValidationError as error:
-        found = error.errors(include_url=False)
-        found.sort(key=lambda problem: problem["type"] != "extra_forbidden")  # misspelt ones first
-        problems = [_describe(problem, name) for problem in found]
-        raise InputError(f"{PARAMS_FILE}: {'; '.join(problems)}") from None
+        problems = error.errors(include_url=False)
+        problems.sort(key=lambda problem: problem["type"] != "extra_forbidden")  # misspelt first
+        # One line for each value: each type that a value may have is a problem of its own.
+        lines = [_describe(arms, name) for arms in _by_value(problems).values()]
+        raise InputError(f"{PARAMS_FILE}: {'; '.join(lines)}") from None
 
 
-def _describe(problem: Mapping[str, Any], section: str) -> str:
-    where = ".".join([section, *(str(part) for part in problem["loc"])])
-    kind, value = problem["type"], problem["input"]
+def _by_value(problems: Sequence[Any]) -> dict[tuple[Any, ...], list[Any]]:
+    """The problems of each value. There are several if a value may be a word or something else."""
+    with_words = {
+        problem["loc"][:-1]
+        for problem in problems
+        if problem["loc"] and str(problem["loc"][-1]).startswith("literal[")
+    }
+    by_value: dict[tuple[Any, ...], list[Any]] = {}
+    for problem in problems:
+        place = problem["loc"]
+        by_value.setdefault(place[:-1] if place[:-1] in with_words else place, []).append(problem)
+    return by_value
+
+
+def _describe(arms: Sequence[Mapping[str, Any]], section: str) -> str:
+    """What is wrong with a value. `arms`: a problem for each type that the value may have."""
+    place, kind, value = arms[0]["loc"], arms[0]["type"], arms[0]["input"]
+    if len(arms) > 1:
+        place = place[:-1]
+    where = ".".join([section, *(str(part) for part in place)])
     if kind == "extra_forbidden":
         return f"{where}: no such parameter, got {shorten(value)}"
     if kind == "missing":
         return f"{where}: expected a value, found none"
     if kind == "value_error":
-        return f"{where}: {problem['ctx']['error']}"
-    expected = problem["msg"].removeprefix("Input should be ").removeprefix("a valid ")
-    return f"{where}: expected {expected}, got {shorten(value)}"
+        return f"{where}: {arms[0]['ctx']['error']}"
+    expected = [
+        arm["msg"].removeprefix("Input should be ").removeprefix("a valid ") for arm in arms
+    ]
+    if len(arms) > 1:  # a word or a number
+        expected = [text if text[0] in "'\"" else f"a number {text}" for text in expected]
+        expected = [text.removesuffix(" number") for text in expected]
+    return f"{where}: expected {' or '.join(expected)}, got {shorten(value)}"

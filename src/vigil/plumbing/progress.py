@@ -1,4 +1,4 @@
-"""Progress bars on a terminal, silence elsewhere."""
+"""Progress bars, on a terminal only."""
 
 from collections.abc import Iterable
 from typing import TypeVar
@@ -11,5 +11,5 @@ T = TypeVar("T")
 def progress(
     items: Iterable[T], description: str, unit: str, total: int | None = None
 ) -> "tqdm[T]":
-    """Iterates over `items` behind a progress bar, drawn only where stderr is a terminal."""
+    """Iterates over `items` with a progress bar, which is drawn only if stderr is a terminal."""
     return tqdm(items, desc=description, unit=unit, total=total, disable=None, leave=False)

@@ -1,6 +1,6 @@
 """Runs a stage script: paths from the command line, settings from `params.yaml`, one-line errors.
 
-A stage is a script with one function, whose signature is its whole contract (see `contract`).
+A stage is a script with one function. Its signature declares everything it reads (see `contract`).
 """
 
 import inspect
@@ -24,7 +24,7 @@ from vigil.plumbing.times import note_time
 
 LONGEST_MESSAGE = 2000
 FAMILIES = ("evaluate", "predict", "split")
-"""Stages of which `dvc.yaml` has an instance for each branch."""
+"""Stages that have an instance for each branch in `dvc.yaml`."""
 
 
 def run_stage(main: Main) -> NoReturn:
@@ -50,11 +50,11 @@ def run_stage(main: Main) -> NoReturn:
     except FieldError as error:
         _fail(title, f"{contract.place_of(error.field)}: {error.problem}", 1)
     except InputError as error:
-        # A loader's worker puts its traceback in front.
+        # An error from a loader's process has a traceback in front.
         _fail(title, " ".join(str(error).rsplit("InputError: ", 1)[-1].split()), 1)
     except KeyboardInterrupt:
         _fail(title, *describe_interruption())
-    except SystemExit as end:  # what Lightning makes of an interruption
+    except SystemExit as end:  # Lightning raises it at an interruption
         if isinstance(end.__context__, KeyboardInterrupt):
             _fail(title, *describe_interruption())
         raise
@@ -67,7 +67,7 @@ def run_stage(main: Main) -> NoReturn:
 
 
 def stage_name(script: Path) -> str:
-    """The stage that DVC runs a script for: `evaluate_detector.py` is `evaluate@detector`."""
+    """The name of a script's stage in DVC: `evaluate_detector.py` is `evaluate@detector`."""
     family, _, branch = script.stem.partition("_")
     return f"{family}@{branch}" if family in FAMILIES else script.stem
 

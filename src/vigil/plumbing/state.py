@@ -1,4 +1,4 @@
-"""Where vigil keeps what is neither input nor output, and which part of it a process may use."""
+"""The state folder, for caches and checkpoints, and the part of it that a process may use."""
 
 import fcntl
 import hashlib
@@ -10,25 +10,26 @@ from typing import Any
 
 from vigil.plumbing.errors import InputError, shorten
 
-MOST_CLAIMS = 64  # of the same facts at a time
+MOST_CLAIMS = 64  # processes that claim the same facts at a time
 _claim: dict[str, int] = {}
-"""This process's claim: the number of its `part`, the open file (`lock`) that holds it, and where
-in that file (`start`) such claims begin."""
+"""The claim of this process: the number of its `part`, the open lock file (`lock`), and the offset
+in that file (`start`) of the first claim for the same facts."""
 
 
 def fingerprint(facts: Mapping[str, Any]) -> str:
-    """SHA-256 of plain values, whatever the order of their keys, in hexadecimal."""
+    """SHA-256 of plain values, in hexadecimal; the order of keys does not matter."""
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 
 def project_state_folder() -> Path:
-    """Where vigil keeps what is neither input nor output: `.vigil/` of the project, git-ignored.
+    """The folder for files that are neither input nor output: `.vigil/` of the project.
 
-    The project is the nearest folder that DVC knows. An experiment that DVC runs in a folder of its
-    own (below `.dvc/tmp`) shares the project's. `VIGIL_STATE_DIR` names another one.
+    git ignores it. The project is the nearest folder around with a `.dvc`. An experiment that DVC
+    runs in a separate folder (below `.dvc/tmp`) shares the state folder of the project.
+    `VIGIL_STATE_DIR` names another folder.
 
     Raises:
-        InputError: `VIGIL_STATE_DIR` is relative: stages run in several folders.
+        InputError: `VIGIL_STATE_DIR` is relative, though stages run in several folders.
     """
     if named := os.environ.get("VIGIL_STATE_DIR"):
         if not Path(named).is_absolute():
@@ -41,23 +42,23 @@ def project_state_folder() -> Path:
 
 
 def state_folder() -> Path:
-    """Where this run keeps what no other may touch: the project's, or a part of it for itself."""
+    """The folder for this run alone: the state folder of the project, or a part of it."""
     part = _claim.get("part", 0)
     return project_state_folder() / f"beside-{part}" if part else project_state_folder()
 
 
 def free_parts() -> Iterator[Path]:
-    """This run's own part, then each other one while no run with the same claim is at it.
+    """The part of this run, then each other part that no run with the same claim uses.
 
-    A run beside another that is killed leaves something there, for the next one of its kind.
+    A killed run leaves files in its part, which the next run with the same claim can use.
     """
-    own, project = state_folder(), project_state_folder()
-    yield own
+    first, project = state_folder(), project_state_folder()
+    yield first
     if "lock" not in _claim:
         return
     for part in range(MOST_CLAIMS):
         folder = project / f"beside-{part}" if part else project
-        if folder == own or not folder.is_dir():
+        if folder == first or not folder.is_dir():
             continue
         place = _claim["start"] + part
         try:
@@ -71,12 +72,12 @@ def free_parts() -> Iterator[Path]:
 
 
 def claim_state(facts: Mapping[str, Any]) -> None:
-    """Makes `state_folder` this process's own among those that claim the same facts at a time.
+    """Reserves a `state_folder` for this process among all processes that claim the same facts.
 
-    Queued experiments may train the very same network side by side; their checkpoints would have
-    one name, and one run would remove what the other writes. The first gets the project's folder,
-    so that a run which was killed goes on; one beside it gets a part of its own. Ends with the
-    process, however that ends; a process has one claim at a time.
+    Queued experiments may train exactly the same network at the same time. Their checkpoints would
+    have the same names, and one run would remove the files of the other. The first run gets the
+    folder of the project, so that a killed run can resume. Each further run gets a separate part.
+    The claim ends when the process ends in any way. A process has one claim at a time.
     """
     if "lock" in _claim:
         os.close(_claim["lock"])
@@ -86,16 +87,16 @@ def claim_state(facts: Mapping[str, Any]) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         lock = os.open(folder / "claims", os.O_RDWR | os.O_CREAT, 0o666)
     except OSError:
-        return  # nothing can be written there, so there is nothing to share
-    # A byte of the file for each claim: such locks are not inherited by a loader's processes.
+        return  # the folder is not writable, so there is nothing to share
+    # Each claim locks one byte of the file. A loader's processes do not inherit such locks.
     start = int(fingerprint(facts)[:12], 16) * MOST_CLAIMS
     for part in range(MOST_CLAIMS):
         try:
             fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, start + part)
-        except (BlockingIOError, PermissionError):  # either says that it is taken
+        except (BlockingIOError, PermissionError):  # both mean that another process has the lock
             continue
         except OSError:
-            break  # a file system that knows no locks
+            break  # a file system without locks
         _claim.update(part=part, lock=lock, start=start)
         return
     os.close(lock)

@@ -1,4 +1,4 @@
-"""How long stages took, for people and for no result."""
+"""How long stages took; only shown to the user, and part of no result."""
 
 from contextlib import suppress
 from pathlib import Path
@@ -8,11 +8,11 @@ from vigil.plumbing.state import project_state_folder
 
 
 def times_folder() -> Path:
-    """Where each stage leaves how long its last run took, as `<stage>.json`: `seconds`."""
+    """The folder with the duration of each stage's last run, as `<stage>.json`: `seconds`."""
     return project_state_folder() / "times"
 
 
 def note_time(title: str, seconds: float) -> None:
-    """Notes how long a stage took; nothing is lost where there is no room for it."""
+    """Stores how long a stage took; does nothing on a full disk."""
     with suppress(OSError):
         write_json({"seconds": round(seconds, 1)}, times_folder() / f"{title}.json")

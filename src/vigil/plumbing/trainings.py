@@ -1,8 +1,9 @@
-"""Trainings that finished before, and the checkpoints of those that were stopped.
+"""The cache of finished trainings, and the checkpoints of stopped ones.
 
-DVC reruns a stage whose inputs differ in a byte, though no byte of what it learns from does: a box
-moved on a test video, a comment in the code of a network. Nothing trains for that: a training is
-remembered by what it depends on alone. It also is where DVC was killed before it noted the result.
+DVC reruns a stage if any byte of its inputs differs, even if the training does not depend on this
+byte: a box moved on a test video, or a comment in the code of a network changed. Then the training
+is not repeated, since its result is cached under the facts that it depends on. The same holds if
+DVC was killed before it recorded the result.
 """
 
 import shutil
@@ -20,17 +21,17 @@ ABANDONED_AFTER_S = 30 * 24 * 3600
 CHECKPOINTS = "checkpoints"
 
 Train = Callable[[str, Mapping[str, Path]], object]
-"""Trains and writes the results; gets the run's fingerprint, and a path by the name of each."""
+"""Trains and writes the results; gets the fingerprint of the run, and a path for each result."""
 
 
 def train_once(
     branch: str, facts: Mapping[str, Any], train: Train, results: Mapping[str, Path]
 ) -> None:
-    """Puts what a training makes at `results`, training only where it has not been done before.
+    """Puts the results of a training at `results`; trains only if they are not in the cache.
 
     Args:
-        facts: everything the training depends on, as plain values, but for the machine.
-        results: by name, where each file or folder goes.
+        facts: everything the training depends on, as plain values, except the machine.
+        results: the path of each result (file or folder), by its name.
     """
     run = fingerprint(facts)
     memo = Memo(f"{branch}_training")
@@ -41,41 +42,41 @@ def train_once(
 
     if memo.holds(facts):
         print("nothing that this training depends on has changed since it was done")
-    made = memo.recall(facts, make)
+    cached = memo.recall(facts, make)
     for name, path in results.items():
         with whole(path) as partial:
-            # Copies, not links: a model is a file that people write over.
-            if (made / name).is_dir():
-                shutil.copytree(made / name, partial)
+            # Copies, not links, since users may overwrite the file of a model.
+            if (cached / name).is_dir():
+                shutil.copytree(cached / name, partial)
             else:
-                shutil.copyfile(made / name, partial)
+                shutil.copyfile(cached / name, partial)
     forget_checkpoints(branch, run)
     _forget_abandoned()
     memo.prune()
 
 
 def checkpoint_folder(branch: str, run: str, machine: Mapping[str, Any]) -> Path:
-    """Where a run keeps its checkpoints on a kind of machine.
+    """The folder for the checkpoints of a run on a kind of machine.
 
-    One that goes on elsewhere would end in bytes that no unbroken run has.
+    A run that resumed on another kind of machine would end in other bytes than any unbroken run.
     """
     place = Path(CHECKPOINTS, branch, run)
-    own = state_folder() / place
+    checkpoints = state_folder() / place
     for part in free_parts():
-        if not own.exists() and (part / place).exists():
-            own.parent.mkdir(parents=True, exist_ok=True)
-            (part / place).rename(own)
-    return own / fingerprint(machine)[:16]
+        if not checkpoints.exists() and (part / place).exists():
+            checkpoints.parent.mkdir(parents=True, exist_ok=True)
+            (part / place).rename(checkpoints)
+    return checkpoints / fingerprint(machine)[:16]
 
 
 def forget_checkpoints(branch: str, run: str) -> None:
-    """Removes those of a run whose results are there."""
+    """Removes the checkpoints of a run whose results are complete."""
     for part in free_parts():
         shutil.rmtree(part / CHECKPOINTS / branch / run, ignore_errors=True)
 
 
 def _forget_abandoned() -> None:
-    """Removes checkpoints that no run has gone on from for long."""
+    """Removes checkpoints that no run has used for `ABANDONED_AFTER_S`."""
     state = project_state_folder()
     for part in (state, *state.glob("beside-*")):
         for run in part.glob(f"{CHECKPOINTS}/*/*"):

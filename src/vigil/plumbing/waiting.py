@@ -1,8 +1,8 @@
-"""How OpenMP threads wait for each other: without spinning, wherever nobody asked for another way.
+"""Makes OpenMP threads wait for each other without spinning, unless the user chose another policy.
 
-A thread that spins holds a core that the thread it waits for could have: beside other programs, a
-training step takes a multiple of its share (`python benchmarks/run.py busy`). It changes no result.
-OpenMP reads its environment when it is loaded, so this is imported before torch is.
+A spinning thread occupies a core that the thread it waits for could use. While other programs run,
+a training step then takes several times its share (`python benchmarks/run.py busy`). The policy
+changes no result. OpenMP reads its environment when it is loaded, so import this before torch.
 """
 
 import os

@@ -1,7 +1,7 @@
-"""What a plain word of YAML stands for: a number, a truth, a text, as DVC takes it.
+"""Reads plain words of YAML (numbers, booleans, texts) as DVC reads them.
 
-PyYAML takes words as YAML 1.1 has them, by which 1e-05 is a text and 1:30 is 90. DVC takes them as
-YAML 1.2 does: from the same file it writes to dvc.lock, and by `-S` it writes 1e-05 itself.
+PyYAML follows YAML 1.1, where 1e-05 is a text and 1:30 is 90. DVC follows YAML 1.2 when it reads
+`params.yaml` for `dvc.lock`, and with `-S` it writes 1e-05 itself.
 """
 
 import re
@@ -31,17 +31,17 @@ WORDS = (
     ("merge", "<<", "<"),
     ("value", "=", "="),
 )
-"""A tag, the words that have it, and the characters these start with; as `ruamel.yaml` has them."""
+"""A tag, a pattern of its words, and the characters that they start with, as in `ruamel.yaml`."""
 BASES = {"0b": 2, "0o": 8, "0x": 16}
 
 
 class WordsLoader(yaml.SafeLoader):  # type: ignore[misc]
-    """PyYAML's safe loader, with the words of YAML 1.2."""
+    """PyYAML's safe loader, with the plain words of YAML 1.2."""
 
     yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012
 
     def construct_yaml_int(self, node: yaml.ScalarNode) -> int:
-        """A whole number, of which a leading zero makes no octal one."""
+        """A whole number; a leading zero does not make it octal."""
         digits = self.construct_scalar(node).replace("_", "").lower()
         sign = -1 if digits.startswith("-") else 1
         digits = digits.lstrip("+-")

@@ -1,1 +1,1 @@
-"""What a change does to the pipeline's results, as a reviewer wants to see it."""
+"""The effect of a change on the pipeline's results, prepared for a reviewer."""

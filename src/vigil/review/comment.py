@@ -1,4 +1,4 @@
-"""Findings as Markdown, for a comment on a pull request."""
+"""Writes findings as Markdown, for a comment on a pull request."""
 
 import re
 from collections.abc import Sequence
@@ -17,15 +17,15 @@ from vigil.review.findings import (
 )
 
 MAX_CHARACTERS = 65_000
-"""GitHub takes comments of 65,536; a link to the page is still to come."""
+"""GitHub accepts comments of up to 65,536; this leaves space for a link to the page."""
 MAX_ROWS = (1000, 200, 50, 10)
 MAX_CELL = 200
 
 
 def write_comment(findings: Findings) -> str:
-    """Tables alone: a comment cannot hold pictures. Names and values are shown as code.
+    """The tables only, since a comment cannot hold pictures. Names and values are shown as code.
 
-    Tables are as long as a comment can be; the page holds the rest.
+    Tables are as long as a comment allows. The page holds all rows.
     """
     for max_rows in MAX_ROWS:
         text = _write(findings, max_rows)
@@ -80,14 +80,14 @@ def _line(cells: Row) -> str:
 
 
 def _code(text: str) -> str:
-    """As code neither Markdown, HTML nor `@somebody` means anything."""
+    """The text as code, in which Markdown, HTML and `@somebody` have no effect."""
     shown = " ".join(text.replace("`", "'").split())
     shown = shown if len(shown) <= MAX_CELL else f"{shown[: MAX_CELL - 1]}…"
     return f"`{shown}`" if shown not in ("", NONE) else shown
 
 
 def _plain(text: str) -> str:
-    """Without HTML and `@somebody`; an @ within a word, as in a stage's name, addresses nobody."""
+    """The text without HTML and `@somebody`; an @ within a word (a stage's name) is harmless."""
     return re.sub(r"(?<!\w)@", "@\u2060", text.replace("<", "&lt;"))
 
 

@@ -1,4 +1,4 @@
-"""What differs between two sides, row by row."""
+"""Compares the values of two sides: a base revision, and ours."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,11 +14,11 @@ DETAILS = ("intervals_95.", "baselines.", "by_class.", "by_video.", "_by_", "acc
 
 @dataclass(frozen=True)
 class Change:
-    """One value on both sides; None where a side has none.
+    """One value on both sides; None if a side does not have it.
 
     Attributes:
-        verdict: `other` where a value changed that is neither good nor bad.
-        is_uncertain: whether ours differs, but lies in the 95% interval that base gives for it.
+        verdict: `other` if the value changed, and is neither better nor worse.
+        is_uncertain: whether ours differs, but is within the base's 95% interval.
     """
 
     name: str
@@ -29,14 +29,14 @@ class Change:
 
     @property
     def difference(self) -> float | None:
-        """Ours less base, for numbers."""
+        """Ours minus base, if both are numbers."""
         if isinstance(self.base, (int, float)) and isinstance(self.ours, (int, float)):
             return self.ours - self.base
         return None
 
 
 def compare(base: Mapping[str, Any], ours: Mapping[str, Any]) -> list[Change]:
-    """All values of two sides, in the order of ours, then what only base has."""
+    """All values of both sides: first in the order of ours, then values that only base has."""
     names = [*ours, *(name for name in base if name not in ours)]
     changes = []
     for name in names:
@@ -51,17 +51,17 @@ def compare(base: Mapping[str, Any], ours: Mapping[str, Any]) -> list[Change]:
 
 
 def judge(name: str, base: Any, ours: Any) -> Verdict:
-    """Whether a metric got better, by its name."""
+    """Whether a metric became better; its name says which direction is better."""
     if base == ours:
         return "same"
-    known = isinstance(base, (int, float)) and isinstance(ours, (int, float))
-    if not known or not has_direction(name):
+    are_numbers = isinstance(base, (int, float)) and isinstance(ours, (int, float))
+    if not are_numbers or not has_direction(name):
         return "other"
     return "better" if (ours < base) == (_last(name) in LESS_IS_BETTER) else "worse"
 
 
 def has_direction(name: str) -> bool:
-    """Whether more of a metric, or less, is better."""
+    """Whether a larger or a smaller value of a metric is better, rather than neither."""
     last = _last(name)
     return not (last in WITHOUT_DIRECTION or last.startswith(COUNTS) or "intervals" in name)
 
@@ -71,13 +71,13 @@ def _last(name: str) -> str:
 
 
 def is_detail(name: str) -> bool:
-    """Whether a metric stands below the headline."""
+    """Whether a metric is shown in the details, and not in the headline."""
     return any(part in name for part in DETAILS)
 
 
 def changed_stages(base: Mapping[str, Any], ours: Mapping[str, Any]) -> dict[str, list[str]]:
-    """By stage that ran otherwise: what of it differs: `code`, `data`, `params`, `results`."""
-    found = {}
+    """What differs in each changed stage: `code`, `data`, `params`, `results`."""
+    changed = {}
     for name in [*ours, *(name for name in base if name not in ours)]:
         differing = []
         before, after = base.get(name, {}), ours.get(name, {})
@@ -96,8 +96,8 @@ def changed_stages(base: Mapping[str, Any], ours: Mapping[str, Any]) -> dict[str
         if _digests(before, "outs") != _digests(after, "outs"):
             differing.append("results")
         if differing:
-            found[name] = differing
-    return found
+            changed[name] = differing
+    return changed
 
 
 def _digests(stage: Mapping[str, Any], kind: str) -> dict[str, str]:

@@ -1,9 +1,9 @@
-"""Data folders bring data alone: `make repro` refuses what DVC would obey in them.
+"""`make repro` refuses data folders that contain files which would configure DVC.
 
-DVC takes every `dvc.yaml` and `*.dvc` below the project for the project's own: it runs their stages
-and fetches what they name. What a `.dvcignore` hides, or what has a `.dvc` in it, it does not see.
-The project's `.dvcignore` leaves all but the last without effect where DVC is started by hand; a
-stage refuses that one (`folders.check_path`).
+DVC treats every `dvc.yaml` and `*.dvc` below the project as a part of the project: it runs their
+stages and fetches the files that they name. A `.dvcignore` hides files from DVC, and a `.dvc` in a
+folder hides the folder. If DVC is started by hand, the project's `.dvcignore` makes all of these
+ineffective except `.dvc`, which a stage refuses (`folders.check_path`).
 """
 
 import os
@@ -20,13 +20,13 @@ SUFFIX = ".dvc"
 
 
 def check_data_folders(content: Mapping[str, Any]) -> None:
-    """Refuses what DVC would obey in the folders that the section `dataset` names.
+    """Refuses files that would configure DVC in the folders that the section `dataset` names.
 
     Args:
-        content: of `params.yaml`.
+        content: the content of `params.yaml`.
 
     Raises:
-        InputError: there is such a thing, at any depth, or the section is not right.
+        InputError: there is such a file, at any depth, or the section is not valid.
     """
     dataset = parse_section(Dataset, content, Dataset.section)
     named = (dataset.root, dataset.clips, dataset.detection.root, dataset.detection.images)
@@ -35,27 +35,28 @@ def check_data_folders(content: Mapping[str, Any]) -> None:
 
 
 def check_data_folder(folder: Path) -> None:
-    """Refuses what DVC would obey in a folder; one that holds the project is not looked into.
+    """Refuses files that would configure DVC in a folder, unless it contains the project.
 
     Raises:
-        InputError: there is such a thing, at any depth, or the folder cannot be read.
+        InputError: there is such a file, at any depth, or the folder cannot be read.
     """
     if not folder.is_dir() or Path.cwd().is_relative_to(folder.resolve()):
         return
     try:
-        found = list(_obeyed(folder))
+        names = list(_list_obeyed(folder))
     except OSError as error:
         raise InputError(
-            f"{error.filename}: expected a folder to look into, got: {error.strerror}"
+            f"{error.filename}: expected a readable folder, got: {error.strerror}"
         ) from None
-    if found:
+    if names:
         raise InputError(
-            f"{folder}: expected data alone, got what DVC would obey: {listed(found, 4)}; "
-            "take it out, and have DVC track the folder as a whole"
+            f"{folder}: expected only data, got files that configure DVC: {listed(names, 4)}; "
+            "remove them, and have DVC track the folder as a whole"
         )
 
 
-def _obeyed(folder: Path) -> Iterator[str]:
+def _list_obeyed(folder: Path) -> Iterator[str]:
+    """The paths below a folder of all files that DVC would obey."""
     waiting = [str(folder)]
     while waiting:
         with os.scandir(waiting.pop()) as entries:

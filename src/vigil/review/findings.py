@@ -1,4 +1,4 @@
-"""What a report tells, and its tables as rows of text."""
+"""The findings of a report, and its tables as rows of text."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -18,16 +18,16 @@ Row = tuple[str, ...]
 
 @dataclass(frozen=True)
 class Findings:
-    """What differs between a revision and the working folder.
+    """The differences between a revision and the working folder.
 
     Attributes:
-        base: the revision as it was named, and its commit in short.
-        metrics: by branch of the pipeline.
-        params: those that differ.
-        stages: by stage: what of it differs.
-        stale: stages that have not run with the code, data and parameters as they stand.
-        altered: outputs that are not as the last run left them.
-        times: seconds of each stage's last run on this machine, in the order they run.
+        base: the revision's name as the user gave it, and its short commit hash.
+        metrics: the metrics of each branch of the pipeline.
+        params: the parameters that differ.
+        stages: what differs in each stage.
+        stale: stages that have not run with the present code, data and parameters.
+        altered: outputs that were changed after the last run.
+        times: seconds of each stage's last run on this machine, in the order of the stages.
     """
 
     base: tuple[str, str]
@@ -40,12 +40,12 @@ class Findings:
 
     @property
     def title(self) -> str:
-        """What stands above all."""
-        return f"What changes against {self.base[0]}"
+        """The title of the report."""
+        return f"Changes compared with {self.base[0]}"
 
     @property
     def summary(self) -> list[str]:
-        """Sentences for the top."""
+        """Sentences for the top of the report."""
         lines = [f"Base: {self.base[0]} at {self.base[1]}. Ours: the working folder."]
         for name, changes in self.metrics.items():
             headline, _ = split(changes)
@@ -57,12 +57,12 @@ class Findings:
         lines.append(f"Parameters that differ: {len(self.params)}. Stages: {len(self.stages)}.")
         if self.stale:
             lines.append(
-                f"Not run with what stands here now: {', '.join(self.stale)}. "
-                "What follows is of an earlier run."
+                f"Not run with the present code, data and parameters: {', '.join(self.stale)}. "
+                "The results below are from an earlier run."
             )
         if self.altered:
             lines.append(
-                f"Not as the last run left them: {', '.join(self.altered)}. "
+                f"Changed after the last run: {', '.join(self.altered)}. "
                 "The next dvc repro makes them again."
             )
         return lines
@@ -74,7 +74,7 @@ class Table:
 
     Attributes:
         numbers: the columns that hold numbers.
-        kinds: the verdict on each row, where there is one.
+        kinds: the verdict of each row; empty if rows have no verdict.
     """
 
     headings: Row
@@ -84,7 +84,7 @@ class Table:
 
 
 def split(changes: Iterable[Change]) -> tuple[list[Change], list[Change]]:
-    """Headline and details."""
+    """Splits changes into headline and details."""
     headline: list[Change] = []
     details: list[Change] = []
     for change in changes:
@@ -94,7 +94,7 @@ def split(changes: Iterable[Change]) -> tuple[list[Change], list[Change]]:
 
 
 def metric_table(changes: Iterable[Change]) -> Table:
-    """Metrics of both sides, marked."""
+    """Metrics of both sides, with a mark for better or worse."""
     changes = list(changes)
     rows = []
     for change in changes:
@@ -106,18 +106,18 @@ def metric_table(changes: Iterable[Change]) -> Table:
 
 
 def param_table(changes: Iterable[Change]) -> Table:
-    """Parameters of both sides, to the last digit."""
+    """Parameters of both sides, with all digits."""
     rows = [(change.name, _text(change.base), _text(change.ours)) for change in changes]
     return Table(("parameter", "base", "ours"), rows)
 
 
 def stage_table(stages: dict[str, list[str]]) -> Table:
-    """Stages that ran otherwise, and why."""
+    """Stages that changed, and what differs in each."""
     return Table(("stage", "differs in"), [(name, ", ".join(of)) for name, of in stages.items()])
 
 
 def time_table(times: dict[str, float]) -> Table:
-    """Seconds by stage, and their sum."""
+    """Seconds of each stage, and their sum."""
     rows = [(name, f"{seconds:.1f}") for name, seconds in times.items()]
     if times:
         rows.append(("all of these", f"{sum(times.values()):.1f}"))
@@ -125,7 +125,7 @@ def time_table(times: dict[str, float]) -> Table:
 
 
 def _numbers(change: Change) -> Row:
-    """Both sides and their difference, with as many decimals each as the longest needs."""
+    """Both sides and their difference, all with as many decimals as the longer side needs."""
     sides = (change.base, change.ours)
     decimals = max((_decimals(value) for value in sides if value is not None), default=0)
     texts = [
@@ -138,7 +138,7 @@ def _numbers(change: Change) -> Row:
 
 
 def _decimals(value: Any) -> int:
-    """Metrics come rounded: the decimals that they are written with."""
+    """The number of decimals of a value; metrics are stored rounded."""
     if not isinstance(value, float):
         return 0
     _, _, after = f"{value:.{MAX_DECIMALS}f}".rstrip("0").partition(".")

@@ -1,4 +1,4 @@
-"""The numbers that matter of the last run, as `make repro` shows them at its end."""
+"""The most important metrics of the last run, which `make repro` shows at its end."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ def print_headline(root: Path) -> None:
         root: the project's folder.
 
     Raises:
-        InputError: metrics that are damaged, as by a merge.
+        InputError: a metrics file is damaged, for example by a merge.
     """
     for branch, metrics in read_metrics(WorkingFolder(root)).items():
         if metrics:

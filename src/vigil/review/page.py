@@ -1,4 +1,4 @@
-"""Findings as one HTML page that stands by itself, with curves and pictures of both sides."""
+"""Writes findings as one self-contained HTML page, with curves and pictures of both sides."""
 
 import base64
 import html
@@ -52,7 +52,7 @@ summary { cursor: pointer; }
 
 
 def write_page(findings: Findings, base: Files, ours: Files) -> str:
-    """The whole page; nothing in it is loaded from elsewhere."""
+    """The whole page, which loads no other files."""
     first, *others = findings.summary
     parts = [f"<h1>{html.escape(findings.title)}</h1>", f"<p>{html.escape(first)}</p>", "<ul>"]
     parts += [*(f"<li>{html.escape(line)}</li>" for line in others), "</ul>"]
@@ -97,7 +97,7 @@ def _line(tag: str, cells: Sequence[str], numbers: tuple[int, ...], kind: str = 
 
 
 def _breakable(text: str) -> str:
-    """Lets a narrow screen break a name behind its dots and underscores."""
+    """Allows a line break in a name after dots and underscores, for narrow screens."""
     return re.sub(r"([._])(?=[a-z])", r"\1<wbr>", html.escape(text))
 
 
@@ -106,7 +106,7 @@ def _fold(summary: str, parts: Iterable[str]) -> str:
 
 
 def _draw_curves(base: Files, ours: Files) -> list[str]:
-    """One figure for each title: base dashed, ours whole; folded away where both are the same."""
+    """One figure for each title: base dashed, ours solid; equal curves are in a folded part."""
     differing: list[str] = []
     same: list[str] = []
     for title, grouped in groupby(read_curves(ours), lambda curve: curve.title):
@@ -147,7 +147,7 @@ def _draw(
                     if table is None or not {curve.x, curve.y} <= set(table.columns):
                         continue
                     is_empty = False
-                    words = [_what(curve)] if several else []
+                    words = [_curve_label(curve)] if several else []
                     axes.plot(
                         table[curve.x],
                         table[curve.y],
@@ -162,14 +162,14 @@ def _draw(
         return None if is_empty else path.read_bytes()
 
 
-def _what(curve: Curve) -> str:
-    """`train` or `val` of DVCLive's folders, else the column."""
+def _curve_label(curve: Curve) -> str:
+    """`train` or `val` for a table in DVCLive's folders, otherwise the name of the column."""
     parent = Path(curve.path).parent.name
     return parent if parent in {"train", "val"} else curve.y.replace("_", " ")
 
 
 def _show_pictures(base: Files, ours: Files) -> list[str]:
-    """Sheets in their own size, below each other: two beside each other are too small to read."""
+    """The sheets at full size, one below the other; side by side they are too small to read."""
     parts = []
     for title, path in PICTURES.items():
         before, after = base.read(path), ours.read(path)
@@ -188,10 +188,10 @@ def _show_pictures(base: Files, ours: Files) -> list[str]:
     return parts or ["<p>None.</p>"]
 
 
-def _image(content: bytes, kind: str, told: str, caption: str) -> str:
-    """A picture with its text for the blind; a sheet has a caption and keeps a readable size."""
+def _image(content: bytes, kind: str, alt: str, caption: str) -> str:
+    """An embedded picture with its alternative text; a sheet has a caption, and a readable size."""
     data = base64.b64encode(content).decode()
-    image = f"<img src='data:{kind};base64,{data}' alt='{html.escape(told)}'>"
+    image = f"<img src='data:{kind};base64,{data}' alt='{html.escape(alt)}'>"
     if not caption:
         return f"<figure>{image}</figure>"
     return f"<figure class='sheet'><figcaption>{html.escape(caption)}</figcaption>{image}</figure>"

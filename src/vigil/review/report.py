@@ -1,7 +1,8 @@
-"""Writes a page on what the working folder changes against a revision: `vigil report`.
+"""Compares the working folder with a git revision: `vigil report`.
 
-`report/index.html` stands by itself, pictures included; `report/report.md` holds its tables, for a
-comment on a pull request. Nothing is trained or evaluated: what the last run left is compared.
+`report/index.html` is a self-contained page with pictures. `report/report.md` holds its tables, for
+a comment on a pull request. The report compares results of the last run. It trains and evaluates
+nothing.
 """
 
 from collections.abc import Iterable
@@ -32,8 +33,8 @@ def write_report(root: Path, revision: str, folder: Path) -> None:
     """Compares the project in `root` with a revision of it and writes both files.
 
     Raises:
-        InputError: no such revision, nothing there to compare yet, files that are damaged, or
-            something else in `folder`.
+        InputError: no such revision, no metrics to compare, damaged files, or other files in
+            `folder`.
     """
     _clear(folder)
     base, ours = Committed(root, revision), WorkingFolder(root)
@@ -63,7 +64,7 @@ def write_report(root: Path, revision: str, folder: Path) -> None:
 
 
 def _clear(folder: Path) -> None:
-    """Removes an older report, which must not be taken for this one where this one fails."""
+    """Removes an older report, so that nobody takes it for the new one if that fails."""
     if folder.is_dir():
         for name in FILES:
             (folder / name).unlink(missing_ok=True)
@@ -72,9 +73,9 @@ def _clear(folder: Path) -> None:
 
 
 def _read_times(order: Iterable[str]) -> dict[str, float]:
-    """Seconds of each stage's last run on this machine, those of other pipelines first.
+    """Seconds of each stage's last run on this machine; stages of other pipelines come first.
 
-    Stages without one are left out.
+    Stages that have not run are left out.
     """
     files = {file.stem: file for file in sorted(times_folder().glob("*.json"))}
     known = [name for name in order if name in files]

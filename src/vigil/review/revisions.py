@@ -1,4 +1,4 @@
-"""Parameters, metrics, curves and pictures of a revision, or of the working folder."""
+"""Reads parameters, metrics, curves and pictures of a git revision or of the working folder."""
 
 import io
 import json
@@ -20,7 +20,7 @@ from vigil.plumbing.errors import InputError, shorten
 
 METRICS = ("classifier", "detector", "alarm")
 PIPELINES = ("", "demo/")
-"""Folders of this project that have a `dvc.yaml`."""
+"""Folders of this project with a `dvc.yaml`."""
 
 
 class Files(Protocol):
@@ -28,10 +28,10 @@ class Files(Protocol):
 
     @property
     def name(self) -> str:
-        """What errors call them."""
+        """The name for error messages."""
 
     def read(self, path: str) -> bytes | None:
-        """A file's bytes; None where there is none."""
+        """A file's bytes; None if there is no such file."""
 
     def list(self, folder: str) -> list[str]:
         """Paths of all files at any depth below a folder, sorted."""
@@ -39,27 +39,27 @@ class Files(Protocol):
 
 @dataclass(frozen=True)
 class WorkingFolder:
-    """The files as they lie in the project's folder."""
+    """The files in the project's folder."""
 
     root: Path
     name = "the working folder"
 
     def read(self, path: str) -> bytes | None:
-        """A file's bytes; None where there is none."""
+        """A file's bytes; None if there is no such file."""
         file = self.root / path
         return file.read_bytes() if file.is_file() else None
 
     def list(self, folder: str) -> list[str]:
         """Paths of all files at any depth below a folder, sorted."""
-        found = (file for file in (self.root / folder).rglob("*") if file.is_file())
-        return sorted(file.relative_to(self.root).as_posix() for file in found)
+        files = (file for file in (self.root / folder).rglob("*") if file.is_file())
+        return sorted(file.relative_to(self.root).as_posix() for file in files)
 
 
 class Committed:
-    """The files of a git revision, those that DVC tracks from its cache."""
+    """The files of a git revision; files that DVC tracks come from its cache."""
 
     def __init__(self, root: Path, revision: str) -> None:
-        """Raises InputError where there is no such revision."""
+        """Raises InputError if there is no such revision."""
         git = ["git", "-C", str(root), "rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}"]
         done = subprocess.run(git, capture_output=True, text=True, check=False)
         if done.returncode:
@@ -69,17 +69,17 @@ class Committed:
         self._files = DVCFileSystem(str(root), rev=self.commit)
 
     def read(self, path: str) -> bytes | None:
-        """A file's bytes; None where it is neither committed nor in the cache."""
+        """A file's bytes; None if it is neither committed nor in the cache."""
         try:
             content: bytes = self._files.read_bytes(path)
-        except (OSError, DataIndexError):  # the latter of a folder whose list is not in the cache
+        except (OSError, DataIndexError):  # the latter if a folder's index is not in the cache
             return None
         except DvcException as error:
             raise InputError(f"{self.name}: {shorten(str(error), 400)}") from None
         return content
 
     def list(self, folder: str) -> list[str]:
-        """Paths of all files at any depth below a folder, sorted; none where nobody knows them."""
+        """Paths of all files at any depth below a folder, sorted; empty if they are unknown."""
         try:
             return sorted(self._files.find(folder))
         except (OSError, DataIndexError):
@@ -93,7 +93,7 @@ class Curve:
     """A curve that `dvc.yaml` declares.
 
     Attributes:
-        path: of a table below the project; `x` and `y` are columns of it.
+        path: the path of a table below the project; `x` and `y` are columns of it.
     """
 
     title: str
@@ -105,10 +105,10 @@ class Curve:
 
 
 def read_params(files: Files) -> dict[str, Any]:
-    """Each pipeline's `params.yaml` by dotted name, behind its folder; empty where there is none.
+    """The parameters of all pipelines by dotted name, with the folder of the pipeline in front.
 
     Raises:
-        InputError: a file that is damaged, as by a merge.
+        InputError: a file is damaged, for example by a merge.
     """
     return {
         f"{folder}{name}": value
@@ -118,12 +118,12 @@ def read_params(files: Files) -> dict[str, Any]:
 
 
 def read_metrics(files: Files) -> dict[str, dict[str, Any]]:
-    """By branch of the pipeline: its metrics, with dots between the keys.
+    """The metrics of each branch of the pipeline, by dotted name.
 
     Raises:
-        InputError: a file that is damaged, as by a merge.
+        InputError: a file is damaged, for example by a merge.
     """
-    found = {}
+    metrics = {}
     for name in METRICS:
         path = f"metrics/{name}.json"
         if (text := files.read(path)) is None:
@@ -134,29 +134,29 @@ def read_metrics(files: Files) -> dict[str, dict[str, Any]]:
             raise _damaged(files, path, "JSON", error) from None
         if not isinstance(content, dict):
             raise _damaged(files, path, "metrics by name", shorten(content))
-        found[name] = flatten(_by_name(content))
-    return found
+        metrics[name] = flatten(_by_name(content))
+    return metrics
 
 
 def read_stages(files: Files) -> dict[str, Any]:
-    """By stage, as DVC addresses it: what a `dvc.lock` tells of its last run.
+    """The entry of each stage in a `dvc.lock`, by the stage's name in DVC.
 
     Raises:
-        InputError: a file that is damaged, as by a merge.
+        InputError: a file is damaged, for example by a merge.
     """
     return {
-        f"{folder}dvc.yaml:{name}" if folder else name: told
+        f"{folder}dvc.yaml:{name}" if folder else name: entry
         for folder in reversed(PIPELINES)
-        for name, told in _read_yaml(files, f"{folder}dvc.lock").get("stages", {}).items()
+        for name, entry in _read_yaml(files, f"{folder}dvc.lock").get("stages", {}).items()
     }
 
 
 def read_status(root: Path) -> tuple[list[str], list[str]]:
-    """What DVC's status tells: stages that have not run, and outputs that no run left so.
+    """Stages that are out of date, and outputs that no run made, from the status of DVC.
 
-    The stages have not run with the code, data and parameters as they stand. The outputs were
-    edited, or taken from one side of a merge and `dvc.lock` from the other. Data that is not here,
-    as in a clone that computed nothing, says nothing.
+    The stages have not run with the present code, data and parameters. The outputs were edited, or
+    come from one side of a merge while `dvc.lock` comes from the other. Missing data does not
+    count, as in a clone that computed nothing.
 
     Raises:
         InputError: DVC cannot read its files.
@@ -168,18 +168,18 @@ def read_status(root: Path) -> tuple[list[str], list[str]]:
         raise InputError(f"{shorten(str(error), 400)}") from None
     stale, altered = set(), set()
     for name, entries in status.items():
-        for told in entries:
-            changes = told if isinstance(told, Mapping) else {}
-            read = flatten(changes.get("changed deps", {})).values()
-            if told == "changed command" or any(change != "deleted" for change in read):
+        for entry in entries:
+            changes = entry if isinstance(entry, Mapping) else {}
+            deps = flatten(changes.get("changed deps", {})).values()
+            if entry == "changed command" or any(change != "deleted" for change in deps):
                 stale.add(name)
-            made = changes.get("changed outs", {}).items()
-            altered |= {path for path, change in made if change == "modified"}
+            outs = changes.get("changed outs", {}).items()
+            altered |= {path for path, change in outs if change == "modified"}
     return sorted(stale), sorted(altered)
 
 
 def read_table(files: Files, path: str) -> pd.DataFrame | None:
-    """A CSV or TSV table; None where there is none."""
+    """A CSV or TSV table; None if there is no such file."""
     content = files.read(path)
     if content is None:
         return None
@@ -187,38 +187,38 @@ def read_table(files: Files, path: str) -> pd.DataFrame | None:
 
 
 def read_curves(files: Files) -> list[Curve]:
-    """The lines that `dvc.yaml` declares under `plots`; pictures and confusions are left out.
+    """The curves that `dvc.yaml` declares under `plots`, without pictures and confusion matrices.
 
-    A folder stands for the tables that DVCLive wrote into it, one for each value.
+    A folder means the tables that DVCLive wrote into it, one for each value.
     """
     plots = _read_yaml(files, "dvc.yaml").get("plots", [])
     curves = []
     for entry in plots:
         if not isinstance(entry, Mapping):
             continue
-        ((title, told),) = entry.items()
-        if told.get("template") == "confusion":
+        ((title, plot),) = entry.items()
+        if plot.get("template") == "confusion":
             continue
-        if "y" not in told:
-            curves += _curves_below(files, title, told)
+        if "y" not in plot:
+            curves += _curves_below(files, title, plot)
             continue
-        for path, columns in told["y"].items():
+        for path, columns in plot["y"].items():
             for y in columns if isinstance(columns, list) else [columns]:
-                labels = told.get("x_label", told["x"]), told.get("y_label", y)
-                curves.append(Curve(title, path, told["x"], y, *labels))
+                labels = plot.get("x_label", plot["x"]), plot.get("y_label", y)
+                curves.append(Curve(title, path, plot["x"], y, *labels))
     return curves
 
 
-def _curves_below(files: Files, folder: str, told: Mapping[str, Any]) -> list[Curve]:
-    """Curves of a folder of tables: those of one value, of training and validation, together."""
+def _curves_below(files: Files, folder: str, plot: Mapping[str, Any]) -> list[Curve]:
+    """Curves of a folder of tables; training and validation curves of one value come together."""
     tables = [path for path in files.list(folder) if path.endswith(".tsv")]
-    x_label = told.get("x_label", told["x"])
+    x_label = plot.get("x_label", plot["x"])
     owner = folder.split("/")[1].removesuffix("_curves") if "/" in folder else folder
     curves = [
         Curve(
             f"{Path(path).stem} ({owner})",
             path,
-            told["x"],
+            plot["x"],
             Path(path).stem,
             x_label,
             Path(path).stem,
@@ -229,7 +229,7 @@ def _curves_below(files: Files, folder: str, told: Mapping[str, Any]) -> list[Cu
 
 
 def _read_yaml(files: Files, path: str) -> dict[str, Any]:
-    """As DVC reads it: `1e-05`, as lock files hold it, is text to other readers."""
+    """Reads YAML as DVC does: lock files contain `1e-05`, which other parsers take as text."""
     try:
         content = parse_yaml((files.read(path) or b"").decode(), path) or {}
     except YAML_ERRORS as error:
@@ -241,12 +241,12 @@ def _read_yaml(files: Files, path: str) -> dict[str, Any]:
 
 
 def _damaged(files: Files, path: str, expected: str, got: object) -> InputError:
-    told = shorten(" ".join(str(got).split()), 200)
-    return InputError(f"{path} of {files.name}: expected {expected}, got: {told}")
+    shown = shorten(" ".join(str(got).split()), 200)
+    return InputError(f"{path} of {files.name}: expected {expected}, got: {shown}")
 
 
 def _by_name(content: Any) -> Any:
-    """Lists as mappings: of rows by what each names first, of an interval by `low` and `high`."""
+    """Turns lists into mappings: rows by their first text, an interval into `low` and `high`."""
     if isinstance(content, Mapping):
         return {key: _by_name(value) for key, value in content.items()}
     if not isinstance(content, list) or not content:
@@ -263,7 +263,7 @@ def _by_name(content: Any) -> Any:
 
 
 def flatten(content: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested mappings as one, keys joined by dots."""
+    """Nested mappings as one mapping, with keys joined by dots."""
     flat: dict[str, Any] = {}
     for key, value in content.items():
         if isinstance(value, Mapping):

@@ -1,1 +1,1 @@
-"""Floor 1: what `params.yaml` may say, one module for each section, and the blocks they share."""
+"""Floor 1: the sections of `params.yaml`, one module each, and the blocks that sections share."""

@@ -1,4 +1,4 @@
-"""What the pipeline runs on."""
+"""The data that the pipeline runs on."""
 
 from typing import Annotated, ClassVar, Literal
 
@@ -18,14 +18,14 @@ DetectionFormat = Literal["tracks", "voc", "coco", "rtsd"]
 
 
 class Detection(Section):
-    """What the detector learns from: annotations in one of four formats, and pictures.
+    """The data of the detector: pictures, and annotations in one of four formats.
 
     Attributes:
-        format: `tracks` (of interpolate_annotations), `voc` (a folder of XML), `coco` (instances
-            JSON) or `rtsd` (CSV).
+        format: `tracks` (output of interpolate_annotations), `voc` (a folder of XML), `coco`
+            (instances JSON) or `rtsd` (CSV).
         root: the file or folder of the annotations.
-        images: the folder of the pictures, in which an archive of frames counts as a folder.
-        classes: the classes to detect; empty: all that occur.
+        images: the folder of the pictures; an archive of frames in it counts as a folder.
+        classes: the classes to detect; empty: all classes that occur.
     """
 
     format: DetectionFormat
@@ -42,19 +42,21 @@ class Detection(Section):
 
 
 class Dataset(Section):
-    """What the pipeline runs on. A stage reads single keys of it, and reruns for these alone.
+    """The data that the pipeline runs on. A change of a key reruns only the stages that read it.
 
     Attributes:
         root: the folder that holds `videos/` and the export.
         videos: file names below `<root>/videos`.
         annotations: a Label Studio export below `root`.
-        video_of_task: the video of a task by the task's id, where its name does not tell.
-        detection: what the detector learns from.
-        picture_fps: frames a second of videos that come as folders of numbered pictures.
-        clips: what the alarm learns from: a folder of clips for each class, or of videos.
-        clip_labels: of videos whose anomalies are labelled frame by frame: the CSV below `clips`
-            that tells them; empty: `clips` has a folder for each class.
-        anomalous_classes: the classes that must raise the alarm; not read with `clip_labels`.
+        video_of_task: a map from a task's id to its video, for tasks whose file name does not
+            identify the video.
+        detection: the data of the detector.
+        picture_fps: the frame rate of videos that are folders of numbered pictures.
+        clips: the data of the alarm: a folder with a folder of clips for each class, or with
+            frame-labelled videos.
+        clip_labels: for frame-labelled videos, the CSV below `clips` that lists the anomalous
+            frames; empty: `clips` has a folder for each class.
+        anomalous_classes: the classes that must raise the alarm; not used with `clip_labels`.
         clip_group_pattern: a regular expression that finds the source in a clip's name; empty: each
             clip is a source of its own.
     """

@@ -27,16 +27,17 @@ Precision = Literal["auto", "32-true", "bf16-true"]
 
 
 class FlowHistogram(Section):
-    """What `flow_histogram` measures.
+    """How `flow_histogram` measures optical flow.
 
     Attributes:
         num_pairs: pairs of frames whose flow is measured, spread evenly over a window.
-        gap_s: between the frames of a pair; at least one frame.
-        short_side_px: frames are resized to.
-        num_bins: of direction, 360 degrees over all.
-        num_time_cells: of a window.
-        num_space_cells: along each side of the picture.
-        min_speed: of pixels that count, in short sides a second; slower ones are noise.
+        gap_s: time between the two frames of a pair; at least one frame.
+        short_side_px: the short side that frames are resized to.
+        num_bins: bins of direction, which divide 360 degrees.
+        num_time_cells: equal parts of a window in time.
+        num_space_cells: equal parts of the picture along each side.
+        min_speed: the least speed of a pixel that counts, in short sides a second; slower motion is
+            noise.
     """
 
     num_pairs: Annotated[int, Field(ge=1, le=1000)]
@@ -52,12 +53,12 @@ class Network(Section):
     """How a network is used.
 
     Attributes:
-        seed: of random weights.
-        num_frames: of a window; 0: the network's own number.
+        seed: the seed of random weights.
+        num_frames: frames sampled from a window; 0: the number that the network was designed for.
         slowfast_alpha: the slow path of SlowFast takes every alpha-th frame.
-        batch_size: windows a step; the last batch is filled up to it.
+        batch_size: windows in a batch; the last batch is padded to this size.
         precision: `auto` is bf16-true where the device has units for it, else 32-true.
-        channels_last: memory layout.
+        channels_last: whether tensors are stored with channels last in memory.
     """
 
     seed: Seed
@@ -69,12 +70,14 @@ class Network(Section):
 
 
 class EmbedClips(Section):
-    """What turns a window of a video into a vector.
+    """How a window of a video becomes a vector.
 
     Attributes:
-        backbone: `flow_histogram`, or a network by its name.
-        weights: of a network: `none` (random), `kinetics400` (the library's own) or a file.
-        short_clips: what a window of fewer frames than are sampled is.
+        backbone: `flow_histogram`, or the name of a network.
+        weights: the weights of a network: `none` (random), `kinetics400` (published by the
+            network's library) or a file.
+        short_clips: a window with fewer frames than are sampled repeats its last frame
+            (`repeat_last`), or is an error (`error`).
     """
 
     section: ClassVar[str] = "embed_clips"
@@ -87,16 +90,17 @@ class EmbedClips(Section):
 
     @property
     def weights_file(self) -> Path | None:
-        """The file that the weights come from; None where they are named or random."""
+        """The file of the weights; None if the weights are published or random."""
         return None if self.weights in get_args(Published) else Path(self.weights)
 
     def check_against(self, sections: Mapping[str, Any]) -> None:
-        """A file of weights must be there before the first stage works."""
+        """A file of weights must exist before the first stage runs."""
         if self.weights_file and not self.weights_file.is_file():
             raise FieldError(
                 "weights", f"expected none, kinetics400 or a file, got {shorten(self.weights)}"
             )
         if self.backbone == FLOW_HISTOGRAM and self.weights != "none":
             raise FieldError(
-                "weights", f"expected none, since {FLOW_HISTOGRAM} has none, got {self.weights!r}"
+                "weights",
+                f"expected none, since {FLOW_HISTOGRAM} has no weights, got {self.weights!r}",
             )

@@ -8,12 +8,12 @@ from vigil.plumbing.params import Section, Seed
 
 
 class EvaluateAlarm(Section):
-    """What is measured of the alarm.
+    """How the alarm is measured.
 
     Attributes:
-        seed: of the resampling.
-        num_bootstrap: rounds of resampling, for intervals.
-        num_pictures: clips on the sheets of misses and of false alarms.
+        seed: the seed of the resampling.
+        num_bootstrap: rounds of resampling, for confidence intervals.
+        num_pictures: clips on the sheet of misses, and on the sheet of false alarms.
     """
 
     section: ClassVar[str] = "evaluate.alarm"

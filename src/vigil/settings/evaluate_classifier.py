@@ -8,13 +8,13 @@ from vigil.plumbing.params import Count, Fraction, Section
 
 
 class EvaluateClassifier(Section):
-    """What is measured of the classifier.
+    """How the classifier is measured.
 
     Attributes:
-        threshold: a probability of at least this is a person.
-        num_calibration_bins: of the calibration curve.
-        height_step_px: of the accuracy by crop height.
-        num_pictures: of right and of wrong predictions each.
+        threshold: a sample with at least this probability counts as a person.
+        num_calibration_bins: bins of the calibration curve.
+        height_step_px: the step of heights in the table of accuracy by crop height.
+        num_pictures: pictures of right predictions, and as many of wrong predictions.
     """
 
     section: ClassVar[str] = "evaluate.classifier"

@@ -8,14 +8,14 @@ from vigil.plumbing.params import Count, Fraction, Section, Seed
 
 
 class EvaluateDetector(Section):
-    """What is measured of the detector.
+    """How the detector is measured.
 
     Attributes:
-        score_threshold: a detection of at least this score counts; `auto`: the score of the best F1
-            in validation.
-        height_step_px: of the mAP by box height.
-        seed: of the random pictures.
-        num_pictures: best, worst and random ones each.
+        score_threshold: a detection counts if its score is at least this; `auto`: the score with
+            the best F1 on the validation set.
+        height_step_px: the step of heights in the table of mAP by box height.
+        seed: the seed of the choice of random pictures.
+        num_pictures: pictures on each of three sheets: best, worst and random.
     """
 
     section: ClassVar[str] = "evaluate.detector"

@@ -11,8 +11,9 @@ class ExtractFrames(Section):
     """How frames are stored.
 
     Attributes:
-        jpeg_quality: 1 to 100, of libjpeg; chroma is stored at half the resolution.
-        damaged_frames: what a frame is that its decoder mended: an error, or kept and told.
+        jpeg_quality: the quality of libjpeg, 1 to 100; chroma is stored at half the resolution.
+        damaged_frames: a frame that its decoder repaired, or a container that may lack frames, is
+            an error (`error`), or is kept and reported (`keep`).
     """
 
     section: ClassVar[str] = "extract_frames"

@@ -16,8 +16,9 @@ class Network(Section):
     """The shape of the autoencoder.
 
     Attributes:
-        hidden: widths down to the narrowest, which come back in reverse.
-        dropout: share of the numbers set to zero in training.
+        hidden: widths of the encoder's layers, down to the narrowest; the decoder has the same
+            widths in reverse order.
+        dropout: the fraction of activations that are set to zero in training.
         error: whether the squared differences of a vector are summed or averaged.
     """
 
@@ -27,16 +28,17 @@ class Network(Section):
 
 
 class FineTuning(Section):
-    """How the network that embeds learns, from clips.
+    """How the network that embeds clips is fine-tuned.
 
     Attributes:
-        from_epoch: the first epoch that trains from clips, counted from 1; 0: none does.
-        num_tensors: its last parameter tensors, which learn.
-        learning_rate: of these.
-        target: of the reconstruction: the vector itself, detached, or that of a copy of the network
-            which follows slowly.
-        momentum: of the copy: how much of itself it keeps at each step.
-        min_variance_fraction: of the stored vectors' variance within batches; less is a collapse.
+        from_epoch: the first epoch that fine-tunes the network, counted from 1; 0: no epoch does.
+        num_tensors: the number of parameter tensors that learn, counted from the network's end.
+        learning_rate: the learning rate of these tensors.
+        target: the target of the reconstruction: the vector itself without gradient (`detached`),
+            or the vector from a copy of the network that follows slowly (`momentum`).
+        momentum: the fraction of its weights that the copy keeps at each step.
+        min_variance_fraction: the least variance of vectors within batches, as a fraction of the
+            variance of the stored vectors; less is a collapse, which is an error.
     """
 
     from_epoch: CountOr0
@@ -51,7 +53,7 @@ class FitAutoencoder(Section):
     """How the autoencoder is fitted.
 
     Attributes:
-        seed: of weights and order.
+        seed: the seed of the initial weights and of the order of samples.
     """
 
     section: ClassVar[str] = "fit_autoencoder"
@@ -63,7 +65,7 @@ class FitAutoencoder(Section):
     fine_tuning: FineTuning
 
     def used(self) -> dict[str, Any]:
-        """All that the training depends on."""
+        """All parameters that the training depends on."""
         unused = set() if self.fine_tuning.from_epoch else {"fine_tuning"}
         return self.model_dump(mode="json", exclude=unused)
 
@@ -82,11 +84,11 @@ class FitAutoencoder(Section):
         return self
 
     def check_against(self, sections: Mapping[str, Any]) -> None:
-        """What fine-tuning needs is told before clips are embedded."""
+        """A backbone that cannot be fine-tuned is refused before clips are embedded."""
         backbone = sections["embed_clips"].backbone
         if self.fine_tuning.from_epoch and backbone == "flow_histogram":
             raise FieldError(
                 "fine_tuning.from_epoch",
-                "expected 0 with embed_clips.backbone: flow_histogram, which cannot learn, got "
+                "expected 0 for embed_clips.backbone flow_histogram, which cannot learn, got "
                 f"{self.fine_tuning.from_epoch}",
             )

@@ -13,10 +13,10 @@ class Background(Section):
     """Where samples of background are cut.
 
     Attributes:
-        sides: `uniform`: width and height between the two bounds; `like_people`: those of a random
-            person's box.
-        min_side_px, max_side_px: of `uniform`.
-        max_tries: for a place that meets no person.
+        sides: `uniform`: width and height are random, between the two bounds; `like_people`: width
+            and height are those of a random person's box.
+        min_side_px, max_side_px: the bounds of `uniform`.
+        max_tries: random places that are tried, until one overlaps no person.
     """
 
     sides: Literal["uniform", "like_people"]
@@ -38,13 +38,13 @@ class GenerateSamples(Section):
     """How sequences of crops are cut.
 
     Attributes:
-        seed: of the places of the background.
+        seed: the seed of the places of background samples.
         person_label: the label of the tracks that are people.
-        num_frames: consecutive frames a sample.
-        stride_frames: from the start of one sample of a track to the start of the next.
-        size_px: of the square that a crop is fitted to.
-        min_side_px: a box with a shorter side is a point or a line, and left out.
-        max_aspect_ratio: longer over shorter side; more is left out.
+        num_frames: consecutive frames in a sample.
+        stride_frames: frames from the start of one sample of a track to the start of the next.
+        size_px: the side of the square that a crop is fitted to.
+        min_side_px: a box with a shorter side is a point or a line, and is left out.
+        max_aspect_ratio: a box is left out if its longer side divided by its shorter side is more.
         background: where samples of background are cut.
     """
 
@@ -60,7 +60,7 @@ class GenerateSamples(Section):
     background: Background
 
     def check_against(self, sections: Mapping[str, Any]) -> None:
-        """The class that samples are of must be one that the annotations may have."""
+        """`person_label` must be one of the labels that the annotations may have."""
         labels = sections["interpolate_annotations"].labels
         if self.person_label not in labels:
             raise FieldError(

@@ -11,11 +11,11 @@ class ImportClips(Section):
     """Which parts of clips and videos get a vector.
 
     Attributes:
-        num_windows: equal parts of a clip of a class folder.
-        window_s: length of the windows of a frame-labelled video.
-        stride_s: from the start of one of them to the start of the next.
-        min_anomalous_fraction: a window of which at least this share of the frames is labelled is
-            anomalous.
+        num_windows: a clip in a class folder is divided into this number of equal windows.
+        window_s: the length of a window of a frame-labelled video.
+        stride_s: the time from the start of one window to the start of the next.
+        min_anomalous_fraction: a window is anomalous if at least this fraction of its frames is
+            labelled anomalous.
     """
 
     section: ClassVar[str] = "import_clips"

@@ -7,26 +7,28 @@ from pydantic import Field
 from vigil.plumbing.params import Count, CountOr0, Section
 
 Policy = Literal["error", "drop"]
-"""What becomes of something that is not as it should be: it is refused, or left out."""
+"""What happens to a wrong entry: it ends the stage with an error, or it is left out."""
 KeepingPolicy = Literal["error", "drop", "keep"]
-"""As `Policy`; or it is taken as it is."""
+"""As `Policy`, with a third choice: it is used unchanged."""
 
 
 class ImportDetections(Section):
     """How annotated pictures are checked.
 
     Attributes:
-        frame_stride: every n-th frame of a video, with boxes and without; of tracks alone.
-        min_side_px: a box with a shorter side within the picture is left out.
-        malformed_entries: what an entry, a row or a file of annotations is that is not of its form.
-        invalid_boxes: what a box is that is not finite, reversed, without area or outside.
-        unusable_pictures: what a picture is that is missing, no picture, or of more than 134
-            million px.
-        damaged_pictures: what a JPEG is that decodes with a warning.
-        wrong_sizes: what a picture is of another size than the annotations tell.
-        empty_pictures: what a picture is without a box of the classes chosen.
-        num_listed: names in the report, for each kind of finding.
-        num_pictures: drawn with their boxes.
+        frame_stride: for `tracks`, every n-th frame of a video is used, with or without boxes.
+        min_side_px: a box is left out if a side of its part within the picture is shorter.
+        malformed_entries: the policy for an entry, a row or a file of annotations that does not
+            follow its format.
+        invalid_boxes: the policy for a box that is not finite, reversed, without area or outside
+            its picture.
+        unusable_pictures: the policy for a picture that is missing, is not a picture, or has more
+            than 134 million px.
+        damaged_pictures: the policy for a JPEG that decodes with a warning.
+        wrong_sizes: the policy for a picture whose size differs from the size in the annotations.
+        empty_pictures: whether to keep or to drop a picture without a box of the chosen classes.
+        num_listed: names in the report for each kind of finding.
+        num_pictures: pictures that are drawn with their boxes.
     """
 
     section: ClassVar[str] = "import_detections"

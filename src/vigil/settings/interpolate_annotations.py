@@ -15,16 +15,21 @@ class InterpolateAnnotations(Section):
     """How a Label Studio export is read.
 
     Attributes:
-        labels: the labels that may occur.
-        unlabelled: the label of a region without one; empty: such a region is an error.
-        annotators: which of several finished annotations of a task counts: `error`: several that
-            differ are refused; `newest`, `ground_truth`, `merge` (all boxes of all of them), or the
-            e-mail or number of the annotator whose annotation counts.
-        use_predictions: whether a task's last prediction counts where it has no annotation.
-        unlisted_tasks: what a task is whose video is not listed.
+        labels: the labels that may occur in the export.
+        unlabelled: the label for a region without a label; empty: such a region is an error.
+        annotators: which of several finished annotations of a task counts. `error`: annotations
+            that differ are an error; `newest`; `ground_truth`; `merge`: all boxes of all
+            annotations count; or the e-mail or number of the annotator whose annotation counts.
+        use_predictions: whether the last prediction of a task counts if it has no annotation.
+        unlisted_tasks: whether a task whose video is not in `dataset.videos` is an error (`error`)
+            or is skipped (`skip`).
+        data_key_of_tag: a map from the name of a `<Video>` tag to the key of the task's data that
+            holds its video, for tasks with several videos; in JSON_MIN, from the name of a control.
         frame_offset: -1: frame n was shown at (n - 1) / rate; 0: at n / rate, as in old versions.
-        past_end_tolerance_s: keyframes this little past the end mean the last frame.
-        ghost_frames: a track held still for longer than this at the end of the video is reported.
+        past_end_tolerance_s: a keyframe past the end of the video by at most this time means the
+            last frame.
+        ghost_frames: a track that does not move for more than this number of frames up to the end
+            of the video is reported.
         num_pictures: frames of a video that are drawn with their boxes.
     """
 
@@ -35,6 +40,7 @@ class InterpolateAnnotations(Section):
     annotators: Annotated[str, Field(max_length=254)]
     use_predictions: bool
     unlisted_tasks: Literal["error", "skip"]
+    data_key_of_tag: dict[str, str]
     frame_offset: Literal[-1, 0]
     past_end_tolerance_s: Annotated[float, Field(ge=0, le=60)]
     ghost_frames: CountOr0

@@ -13,14 +13,16 @@ class PickThreshold(Section):
     """How a threshold is picked.
 
     Attributes:
-        method: `max_validation_error`, the largest score of an allowed clip; `quantile` of those
-            scores (the score at or next above it); `conformal`: the smallest of them for which the
-            expected rate of false alarms is at most `false_alarm_rate` (split conformal
-            prediction: Papadopoulos et al., "Inductive Confidence Machines for Regression", 2002);
-            `best_f1` and `youden` (recall less false alarms: Youden, "Index for Rating Diagnostic
-            Tests", 1950), which need anomalous clips in validation.
-        quantile: of `quantile`.
-        false_alarm_rate: of `conformal`.
+        method: `max_validation_error`: the largest score of an allowed validation clip; `quantile`:
+            a quantile of these scores (the score at it or next above it); `conformal`: the smallest
+            of these scores for which the expected rate of false alarms is at most
+            `false_alarm_rate` (split conformal prediction: Papadopoulos et al., "Inductive
+            Confidence Machines for Regression", 2002); `best_f1`: the score with the best F1;
+            `youden`: the score with the largest difference of recall and rate of false alarms
+            (Youden, "Index for Rating Diagnostic Tests", 1950). The last two need anomalous clips
+            in the validation set.
+        quantile: the quantile of the method `quantile`.
+        false_alarm_rate: the largest expected rate of false alarms, for the method `conformal`.
     """
 
     section: ClassVar[str] = "pick_threshold"
@@ -31,5 +33,5 @@ class PickThreshold(Section):
 
     @property
     def needs_anomalous(self) -> bool:
-        """Whether the method looks at anomalous clips of validation too."""
+        """Whether the method needs anomalous validation clips."""
         return self.method in {"best_f1", "youden"}

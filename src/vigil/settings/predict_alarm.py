@@ -11,8 +11,8 @@ class PredictAlarm(Section):
     """How clips are scored.
 
     Attributes:
-        clip_score: how the scores of a clip's windows become the clip's.
-        num_neighbours: of the nearest-neighbour distance.
+        clip_score: how the scores of a clip's windows become the score of the clip.
+        num_neighbours: neighbours that the nearest-neighbour distance is averaged over.
     """
 
     section: ClassVar[str] = "predict.alarm"

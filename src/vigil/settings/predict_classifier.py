@@ -6,10 +6,10 @@ from vigil.plumbing.params import Count, Section
 
 
 class PredictClassifier(Section):
-    """How samples are shown to the classifier.
+    """How the classifier predicts.
 
     Attributes:
-        batch_size: samples a step; another one rounds in another order.
+        batch_size: samples in a batch; another batch size changes rounding.
     """
 
     section: ClassVar[str] = "predict.classifier"

@@ -7,11 +7,12 @@ from vigil.settings.suppression import Suppression
 
 
 class PredictDetector(Section):
-    """How pictures are shown to the detector, and which of its boxes are stored.
+    """How the detector predicts, and which of its boxes are stored.
 
     Attributes:
-        batch_size: pictures a step; another one rounds in another order.
-        suppression: low scores are worth keeping: what reads the boxes chooses among them.
+        batch_size: pictures in a batch; another batch size changes rounding.
+        suppression: which boxes are stored. Keep low scores: later stages apply their own
+            threshold.
     """
 
     section: ClassVar[str] = "predict.detector"

@@ -13,12 +13,12 @@ DEMO_CLIPS = Path("data/demo/clips")
 
 
 class Given(Section):
-    """Splits that someone gives: a CSV of `name` and `side`, or a folder of lists, for each branch.
+    """Given splits, for each branch: a CSV of `name` and `side`, or a folder of lists.
 
     Attributes:
-        classifier: of videos.
-        detector: of pictures, or of videos where frames of videos are learnt from.
-        alarm: of clips or videos, by their path below `dataset.clips`.
+        classifier: a split of videos.
+        detector: a split of pictures, or of videos if the detector learns from frames of videos.
+        alarm: a split of clips or videos, by their path below `dataset.clips`.
     """
 
     classifier: DataPath
@@ -27,15 +27,16 @@ class Given(Section):
 
 
 class Split(Section):
-    """How samples, pictures and clips are shared among train, val and test.
+    """How samples, pictures and clips are divided into training, validation and test sets.
 
     Attributes:
-        seed: of the draw.
-        val_fraction: of what is not for testing.
-        test_fraction: of all, where `test_videos` is empty.
-        test_videos: file names of videos that only test.
-        gap_frames: left unused between two blocks of one video.
-        anomalous_val_fraction: of the anomalous clips; the others test.
+        seed: the seed of the random draw.
+        val_fraction: the validation set, as a fraction of everything outside the test set.
+        test_fraction: the test set, as a fraction of all data; not used with `test_videos`.
+        test_videos: file names of videos that are used for testing only.
+        gap_frames: frames left unused between two blocks of one video.
+        anomalous_val_fraction: the fraction of anomalous clips for validation; all others are for
+            testing.
         given: sides that are given and not drawn.
     """
 
@@ -50,7 +51,7 @@ class Split(Section):
     given: Given
 
     def check_against(self, sections: Mapping[str, Any]) -> None:
-        """Videos for testing must be of the pipeline, and clips those of its own data."""
+        """Test videos must be videos of the pipeline, and clips must belong to `dataset.root`."""
         dataset = sections["dataset"]
         if unknown := set(self.test_videos) - set(dataset.videos):
             raise FieldError(
@@ -58,12 +59,12 @@ class Split(Section):
                 f"expected some of dataset.videos ({listed(dataset.videos)}), "
                 f"got {listed(unknown)}",
             )
-        # Clips are named by themselves, since many have videos without clips or clips alone. Who
-        # points root at a folder with both hardly means to raise an alarm about the demo.
-        own = Path(dataset.root) / "clips"
-        if Path(dataset.clips) == DEMO_CLIPS != own and own.is_dir():
+        # `clips` is a parameter of its own, since many users have only videos or only clips. But if
+        # the user's root holds clips too, the demo's clips are hardly meant.
+        root_clips = Path(dataset.root) / "clips"
+        if Path(dataset.clips) == DEMO_CLIPS != root_clips and root_clips.is_dir():
             raise FieldError(
                 "dataset.clips",
-                f"expected {own.as_posix()}, as dataset.root holds clips of its own, got those of "
-                "the demo",
+                f"expected {root_clips.as_posix()}, since dataset.root holds clips of its own, got "
+                "those of the demo",
             )

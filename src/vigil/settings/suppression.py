@@ -1,4 +1,4 @@
-"""Which of the boxes that a detector proposes stay: a block of every prediction of boxes."""
+"""Non-maximum suppression: which of a detector's boxes are kept, in validation and prediction."""
 
 from typing import Annotated, Literal
 
@@ -8,15 +8,15 @@ from vigil.plumbing.params import Fraction, Section
 
 
 class Suppression(Section):
-    """How many boxes of a class may stand on one object.
+    """Which boxes are removed because they overlap a better box of the same class.
 
     Attributes:
-        method: `hard` removes a box that overlaps a better one of its class by more than `iou`;
-            `soft` lowers its score by exp(-overlap^2 / sigma) (Bodla et al., "Soft-NMS", 2017).
-        iou: of `hard`.
-        sigma: of `soft`: the larger, the less an overlap lowers a score.
-        min_score: boxes of a lower score are dropped, before and after.
-        max_boxes: a picture.
+        method: `hard` removes a box that overlaps a box of a higher score by more than `iou`;
+            `soft` multiplies its score by exp(-overlap^2 / sigma) (Bodla et al., "Soft-NMS", 2017).
+        iou: the largest overlap that `hard` allows.
+        sigma: the parameter of `soft`; with a larger sigma, an overlap lowers a score less.
+        min_score: boxes with a lower score are dropped, before and after suppression.
+        max_boxes: the most boxes of a picture.
     """
 
     method: Literal["hard", "soft"]
@@ -27,4 +27,4 @@ class Suppression(Section):
 
 
 DEFAULT = Suppression(method="hard", iou=0.7, sigma=0.5, min_score=0.01, max_boxes=100)
-"""Of a validation during training, and of a prediction that says nothing else."""
+"""For validation during training, and the default for predictions."""

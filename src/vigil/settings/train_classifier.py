@@ -16,12 +16,12 @@ class Network(Section):
     """The shape of the network.
 
     Attributes:
-        patch_px: side of a patch, which becomes a token; divides the side of a crop.
-        width: of a token.
-        depth: transformer blocks.
-        num_heads: of attention.
-        mlp_width: of the layer within a block.
-        dropout: share of the numbers set to zero in training.
+        patch_px: side of a patch, which becomes a token; it must divide the side of a crop.
+        width: the width of a token.
+        depth: the number of transformer blocks.
+        num_heads: the number of attention heads.
+        mlp_width: the width of the hidden layer in a block's MLP.
+        dropout: the fraction of activations that are set to zero in training.
     """
 
     patch_px: Count
@@ -41,15 +41,15 @@ class Network(Section):
 
 
 class Augmentation(Section):
-    """How far crops may be changed in training, each sample alike on all its frames.
+    """Augmentation of crops in training. All frames of a sample are changed in the same way.
 
     Attributes:
-        flip_probability: of a mirror image, and of time running backwards.
-        max_shift_px: in either direction, along x and y.
-        max_scale: by which factor, up or down.
-        max_brightness: added, as a fraction of the full range.
-        max_contrast: factor around the mean grey, 1 +- this.
-        noise: standard deviation of the added noise, as a fraction of the full range.
+        flip_probability: the probability of a mirror image, and that of reversed time.
+        max_shift_px: the largest shift along x and along y, in either direction.
+        max_scale: the largest factor of scaling, up or down.
+        max_brightness: the largest change of brightness, as a fraction of the full range.
+        max_contrast: contrast is multiplied by a factor of 1 +- at most this, around the mean grey.
+        noise: the standard deviation of the added noise, as a fraction of the full range.
     """
 
     flip_probability: Fraction
@@ -64,9 +64,9 @@ class TrainClassifier(Section):
     """How the classifier is trained.
 
     Attributes:
-        seed: of weights, order and augmentation.
-        architecture: the network by its name.
-        label_smoothing: how far targets move towards one half.
+        seed: the seed of initial weights, order of samples and augmentation.
+        architecture: the name of the network.
+        label_smoothing: the fraction by which targets move from 0 or 1 towards one half.
     """
 
     section: ClassVar[str] = "train_classifier"
@@ -80,7 +80,7 @@ class TrainClassifier(Section):
     augmentation: Augmentation
 
     def check_against(self, sections: Mapping[str, Any]) -> None:
-        """Patches must tile the crops."""
+        """Patches must divide the crops without remainder."""
         size_px = sections["generate_samples"].size_px
         if size_px % self.network.patch_px:
             raise FieldError(

@@ -87,15 +87,16 @@ NUM_QUERIES = 300
 
 
 class Features(Section):
-    """The maps of features that `grid` and `anchor` look at.
+    """The feature maps that the heads of `grid` and `anchor` use.
 
     Attributes:
-        trunk: a classification network of torchvision's.
-        strides: px a cell of each map, ascending; `auto`: by the sizes of the training boxes.
-        deepest_stride: maps down to this one are merged into those of `strides`.
-        neck: how: `concat` makes one map; `fpn` brings deep maps to the fine ones; `pafpn` also the
-            fine to the deep.
-        neck_width: channels of the merged maps; 0: no neck, the trunk's map as it is.
+        trunk: a classification network of torchvision.
+        strides: the side of a cell of each map, in px of the picture, ascending; `auto`: by the
+            sizes of the training boxes.
+        deepest_stride: feature maps with strides up to this one are merged into those of `strides`.
+        neck: how maps are merged: `concat` makes one map; `fpn` adds deep maps to the fine ones;
+            `pafpn` also adds the fine maps to the deep ones.
+        neck_width: channels of the merged maps; 0: no neck, the trunk's map is used directly.
     """
 
     trunk: TrunkName
@@ -129,12 +130,14 @@ class Features(Section):
 
 
 class Grid(Section):
-    """What `grid` alone has.
+    """Parameters of `grid` only.
 
     Attributes:
-        reach_cells: how far from its middle a cell owns an object; 0.5: its own area.
-        assignment: which cells find an object: `fixed`: those within reach on the map that suits
-            its size; `simota`: those within reach that already describe it best (Ge et al., 2021).
+        reach_cells: a cell may predict an object whose centre is within this distance of the cell's
+            centre, along x and y; 0.5: the centre is in the cell.
+        assignment: the cells that learn to detect an object: `fixed`: those within reach on the map
+            that suits its size; `simota`: those within reach whose predictions describe it best
+            (Ge et al., 2021).
     """
 
     reach_cells: Annotated[float, Field(ge=0.5, le=0.95)]
@@ -142,17 +145,17 @@ class Grid(Section):
 
 
 class Anchor(Section):
-    """What `anchor` alone has.
+    """Parameters of `anchor` only.
 
     Attributes:
         head_width: channels of each branch of the head.
-        sizes_px: of the anchors; empty: k-means on the training boxes.
-        num_sizes: of k-means, on each map.
-        ratios: height over width.
-        positive_iou: an anchor that overlaps an object by at least this much is to find it.
-        negative_iou: an anchor that overlaps every object by less than this is background.
-        assignment: which anchors find an object: `fixed`: those that overlap it enough; `simota`:
-            those that already describe it best (Ge et al., 2021).
+        sizes_px: the sizes of the anchors; empty: sizes from k-means on the training boxes.
+        num_sizes: the number of sizes from k-means, for each map.
+        ratios: the anchors' ratios of height to width.
+        positive_iou: an anchor learns to detect an object that it overlaps by at least this IoU.
+        negative_iou: an anchor is background if it overlaps every object by less than this IoU.
+        assignment: the anchors that learn to detect an object: `fixed`: those that overlap it
+            enough; `simota`: those whose predictions describe it best (Ge et al., 2021).
     """
 
     head_width: Width
@@ -177,10 +180,10 @@ class Loss(Section):
     """The losses of `grid`, `anchor` and the `yolox` networks, and their weights in the sum.
 
     Attributes:
-        box: how far a box is from the true one.
-        objectness: whether an object is there.
-        classes: which class an object has.
-        box_weight, objectness_weight, classes_weight: of each part in the sum.
+        box: the loss of a predicted box against the true box.
+        objectness: the loss of the score that says whether an object is there.
+        classes: the loss of the scores of the classes.
+        box_weight, objectness_weight, classes_weight: the weight of each part in the sum.
     """
 
     box: BoxLoss
@@ -220,21 +223,21 @@ class Frames(Section):
 
 
 class Augmentation(Section):
-    """How far pictures may be changed in training, together with the boxes in them.
+    """Augmentation of pictures and their boxes in training.
 
     Attributes:
-        flip_probability: of a mirror image.
-        max_scale: by which factor, up or down; what grows out of the picture is cropped.
-        max_shift: in either direction, as a fraction of the side.
-        brightness, contrast, saturation: factors 1 +- this.
-        hue: shift, as a fraction of the colour circle.
-        max_rotation_deg, max_shear_deg: boxes grow to what they hold then.
-        mosaic_probability: of four pictures in place of one.
-        mosaic_min_scale: pictures of a mosaic are shrunk to between this and their whole size, and
-            cut where they are too large; 0.5: to half, and whole.
-        mixup_probability: of the mean of two pictures, with the objects of both.
-        alone_epochs: at the end, without mosaics and mixtures.
-        min_visible: an object of which less than this fraction is left is to be ignored.
+        flip_probability: the probability of a mirror image.
+        max_scale: the largest factor of scaling, up or down; parts outside the canvas are cropped.
+        max_shift: the largest shift in either direction, as a fraction of the side.
+        brightness, contrast, saturation: a factor of 1 +- at most this.
+        hue: the largest shift of hue, as a fraction of the colour circle.
+        max_rotation_deg, max_shear_deg: the largest angles; boxes grow to enclose their corners.
+        mosaic_probability: the probability of a mosaic: four pictures in place of one.
+        mosaic_min_scale: the pictures of a mosaic are shrunk to between this and their whole size,
+            and cropped where they are too large; 0.5: to half, without cropping.
+        mixup_probability: the probability of the mean of two pictures, with the objects of both.
+        alone_epochs: the number of epochs at the end without mosaics and mixtures.
+        min_visible: an object is ignored if less than this fraction of it is left after cropping.
     """
 
     flip_probability: Fraction
@@ -257,19 +260,19 @@ class TrainDetector(Section):
     """How the detector is trained.
 
     Attributes:
-        seed: of weights, order, augmentation and k-means.
+        seed: the seed of initial weights, order of pictures, augmentation and k-means.
         architecture: `grid`, `anchor`, `yolox_nano`, `yolox_tiny`, `yolox_s`, an RF-DETR or D-FINE
-            of transformers, or a detector of torchvision's by its name; `auto`: one of the first by
-            the sizes of the training boxes, its maps too.
-        weights: `none`; `imagenet` (the trunk's); `coco` (of the `yolox` networks and of
-            torchvision's own); or a file: of the same network, of the trunk alone, or, of a `yolox`
-            network, as its authors publish it or as ONNX.
-        weights_classes: the name that published weights know a class by, where it is another one.
-        input_size_wh: of the canvas that pictures are fitted to; `auto`: by the sizes of the
-            training boxes.
-        num_frozen_blocks: of the trunk, from its start, that do not learn.
-        monitor: what tells the best epoch.
-        ema_decay: of the averaged weights that are kept; 0: none.
+            of transformers, or the name of a torchvision detector; `auto`: one of the first five
+            and its maps, by the sizes of the training boxes.
+        weights: `none` (random); `imagenet` (pretrained trunk); `coco` (pretrained `yolox` network
+            or torchvision detector); or a file: of the same network, of the trunk alone, or, of a
+            `yolox` network, as its authors publish it or as ONNX.
+        weights_classes: the names of classes in published weights, where they differ.
+        input_size_wh: width and height of the canvas that pictures are fitted to; `auto`: by the
+            sizes of the training boxes.
+        num_frozen_blocks: the number of trunk blocks, counted from the input, that do not learn.
+        monitor: the value that picks the best epoch.
+        ema_decay: the decay of the moving average of weights, which is what is kept; 0: no average.
     """
 
     section: ClassVar[str] = "train_detector"
@@ -293,7 +296,7 @@ class TrainDetector(Section):
 
     @property
     def is_own(self) -> bool:
-        """Whether the network is one of this project's, and not torchvision's."""
+        """Whether the network is from this project, not from torchvision or transformers."""
         return self.architecture in (*get_args(OwnArchitecture), "auto")
 
     @property
@@ -305,16 +308,16 @@ class TrainDetector(Section):
 
     @property
     def mode(self) -> Literal["min", "max"]:
-        """Whether less of what is monitored is better, or more."""
+        """Whether a smaller (`min`) or a larger (`max`) monitored value is better."""
         return "max" if self.monitor == "val_map" else "min"
 
     @property
     def weights_file(self) -> Path | None:
-        """The file that the weights come from; None where they are named or random."""
+        """The file of the weights; None if the weights are published or random."""
         return None if self.weights in get_args(Pretrained) else Path(self.weights)
 
     def used(self) -> dict[str, Any]:
-        """All that the training depends on, without what other architectures are told."""
+        """All parameters that the training depends on, without those of other architectures."""
         unused = {"grid", "anchor"} - {self.architecture}
         if self.architecture not in get_args(TrunkArchitecture):
             unused |= {"features"}
@@ -328,15 +331,15 @@ class TrainDetector(Section):
     def _check_pairs(self) -> "TrainDetector":
         if self.monitor == "val_loss" and not self.is_own:
             raise ValueError(
-                f"expected monitor to be val_map for {self.architecture}, which has no loss in "
-                "validation, got val_loss"
+                f"expected monitor to be val_map for {self.architecture}, which has no validation "
+                "loss, got val_loss"
             )
         is_yolox = self.architecture in get_args(YoloxArchitecture)
         has_coco = is_yolox or self.architecture == "auto"
         if self.weights == "coco" and self.is_own and not has_coco:
             raise ValueError(
                 f"expected weights to be none, imagenet or a file for {self.architecture}, got "
-                "coco, which the yolox networks and torchvision's own detectors have"
+                "coco, which only the yolox networks and torchvision's detectors have"
             )
         if self.weights == "imagenet" and is_yolox:
             raise ValueError(
@@ -355,12 +358,12 @@ class TrainDetector(Section):
             )
         if self.num_frozen_blocks and self.weights == "none":
             raise ValueError(
-                "expected num_frozen_blocks to be 0 where weights start at random, "
+                "expected num_frozen_blocks to be 0 if the initial weights are random, "
                 f"got {self.num_frozen_blocks}"
             )
         if self.num_frozen_blocks and self.weights_file and not self.is_own:
             raise ValueError(
-                "expected num_frozen_blocks to be 0 for a detector of torchvision's that starts "
+                "expected num_frozen_blocks to be 0 for a torchvision detector that starts "
                 f"from a file, got {self.num_frozen_blocks}"
             )
         if self.architecture.startswith("ssdlite") and self.fitting.batch_size == 1:
@@ -391,7 +394,7 @@ class TrainDetector(Section):
             )
 
     def check_against(self, sections: Mapping[str, Any]) -> None:
-        """A file of weights must be there before the night's work is."""
+        """A file of weights must exist before the first stage runs."""
         if self.weights_file and not self.weights_file.is_file():
             raise FieldError(
                 "weights",

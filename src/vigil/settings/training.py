@@ -1,4 +1,4 @@
-"""How a network is trained: the blocks that every training has."""
+"""The blocks of parameters that every training has."""
 
 from typing import Annotated, Literal
 
@@ -6,20 +6,24 @@ from pydantic import Field
 
 from vigil.plumbing.params import Count, Fraction, Rate, Section, Weight
 
+TRAININGS = ("train_classifier", "train_detector", "fit_autoencoder")
+"""The stages that train a network."""
+
 Precision = Literal["auto", "32-true", "bf16-mixed", "16-mixed"]
 
 
 class Fitting(Section):
-    """How long a network is trained, in what steps, and with which arithmetic.
+    """How long a network is trained, and with which batch size and precision.
 
     Attributes:
-        max_epochs: epochs at most.
-        patience_epochs: epochs without a better value of what is monitored, after which to stop.
-        min_delta: by how much an epoch must be better for the patience to start anew.
-        batch_size: samples a step.
-        gradient_clip: largest norm of the gradient; 0 for none.
-        precision: of the arithmetic; weights are always kept in 32 bits. `auto` is `bf16-mixed`
-            where the device has units for it, else `32-true`; `16-mixed` needs a GPU.
+        max_epochs: the largest number of epochs.
+        patience_epochs: the training stops after this number of epochs without a better monitored
+            value.
+        min_delta: the least improvement of the monitored value that restarts the patience.
+        batch_size: samples in a training step.
+        gradient_clip: the largest norm of the gradient; 0: no limit.
+        precision: the precision of the arithmetic; weights are always kept in 32 bits. `auto` is
+            `bf16-mixed` where the device has units for it, else `32-true`; `16-mixed` needs a GPU.
     """
 
     max_epochs: Count
@@ -31,18 +35,19 @@ class Fitting(Section):
 
 
 class Optimisation(Section):
-    """How weights are moved.
+    """The optimiser and its schedule of learning rates.
 
     Attributes:
         optimiser: `adam`, `adamw` or `sgd` (with Nesterov's momentum of 0.9).
-        learning_rate: at its highest.
-        weight_decay: of matrices and kernels; biases and norms have none.
-        schedule: `constant`; `cosine`: down to zero at the last step; `step`: multiplied by
-            `schedule_factor` every `schedule_epochs` epochs; `plateau`: multiplied by it once the
-            monitored value has not been better for more than `schedule_epochs` epochs.
-        schedule_epochs: of `step` and `plateau`.
-        schedule_factor: of `step` and `plateau`.
-        warmup_fraction: share of all steps in which the rate rises from zero.
+        learning_rate: the highest learning rate.
+        weight_decay: the decay of matrices and kernels; biases and norms have none.
+        schedule: `constant`; `cosine`: the rate falls to zero at the last step; `step`: the rate is
+            multiplied by `schedule_factor` every `schedule_epochs` epochs; `plateau`: the rate is
+            multiplied by `schedule_factor` after more than `schedule_epochs` epochs without a
+            better monitored value.
+        schedule_epochs: epochs between two changes of `step`, and the patience of `plateau`.
+        schedule_factor: the factor of `step` and `plateau`.
+        warmup_fraction: the fraction of all steps in which the learning rate rises from zero.
     """
 
     optimiser: Literal["adam", "adamw", "sgd"]

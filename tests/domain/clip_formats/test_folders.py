@@ -26,7 +26,7 @@ def test_clips_are_listed_by_class(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("pattern", "names", "sources"),
-    [  # the first two stand in the README
+    [  # the first two are in the README
         (
             r"v_(\w+_g\d+)_c",
             ["v_Diving_g01_c02.avi", "v_Diving_g12_c01.avi"],

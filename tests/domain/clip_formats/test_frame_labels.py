@@ -73,7 +73,7 @@ def test_any_order_of_rows_gives_the_same(
         ("video,start_frame\na,1\n", "expected the columns video, start_frame, stop_frame and"),
         (f"{HEADER},colour\na,1,2,red\n", "got colour, start_frame, stop_frame, video"),
         ("a,1,2\n", "expected the columns"),
-        (f"{HEADER}\na,1,2,fall\n", "expected as many cells in each row as names, got more"),
+        (f"{HEADER}\na,1,2,fall\n", "expected as many cells in each row as column names, got more"),
         (f"{HEADER}\na,1,2\nb,1,2,3\n", "expected CSV, got"),
         (f"{HEADER}\na,1,2\na,x,2\n", "line 3: expected a whole number as start_frame, got 'x'"),
         (f"{HEADER}\na,-1,2\n", "line 2: expected a whole number as start_frame, got '-1'"),
@@ -87,6 +87,8 @@ def test_any_order_of_rows_gives_the_same(
         (f"{HEADER}\na,0,9\na,3,4\n", "a: expected ranges that do not overlap"),
         (f"{HEADER},label\na,0,9,fall\na,0,9,fall\n", "a: expected ranges that do not overlap"),
         (f"{HEADER},label\na,0,9,normal\n", "line 2: expected a label of an anomaly, got 'normal'"),
+        (f"{HEADER},label\na,0,9, Normal \n", "expected a label of an anomaly, got 'Normal'"),
+        (f"{HEADER},label\na,0,9,NORMAL\n", "expected a label of an anomaly, got 'NORMAL'"),
     ],
 )
 def test_what_is_wrong_is_said(tmp_path: Path, text: str, expected: str) -> None:

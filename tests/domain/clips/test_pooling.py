@@ -1,4 +1,4 @@
-"""Scores of windows and of the clips they are parts of."""
+"""Scores of windows, and of the clips to which the windows belong."""
 
 import numpy as np
 import pandas as pd

@@ -42,7 +42,7 @@ NAMES = st.sampled_from(["walk/a.avi", "NA", "0012", "run/=b", "é 東", "-c"])
 def test_what_is_written_is_read_to_the_last_bit(
     tmp_path_factory: pytest.TempPathFactory, rows
 ) -> None:
-    """Tables are joined by the start of a window: a bit that is lost would part them."""
+    """Tables are joined by the start of a window: a lost bit would prevent the match."""
     table = table_of(rows)
     folder = tmp_path_factory.mktemp("windows")
     write_windows(table, folder)
@@ -52,7 +52,7 @@ def test_what_is_written_is_read_to_the_last_bit(
 
 
 def test_windows_know_nothing_of_labels(tmp_path: Path) -> None:
-    """Another choice of anomalous classes must leave `windows.csv` as it is."""
+    """Another choice of anomalous classes must not change `windows.csv`."""
     table = table_of([("walk/a", 0, np.inf), ("run/b", 0, np.inf)])
     write_windows(table, tmp_path)
     before = (tmp_path / WINDOWS_NAME).read_bytes()

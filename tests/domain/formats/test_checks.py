@@ -1,4 +1,4 @@
-"""Nothing wrong stays, nothing right goes, and nothing goes in silence."""
+"""Wrong annotations are left out, right ones are kept, and each that is left out is noted."""
 
 import math
 from typing import Any
@@ -170,7 +170,7 @@ class TestSizes:
 
     def test_another_size_is_an_error_or_left_out_or_kept(self) -> None:
         pictures, sizes = annotations_of().pictures, self.sizes((40, 30), (30, 40), (40, 30))
-        message = r"^file of b: 'b': 40x30 told, 30x40 found \(1 of 3 pictures"
+        message = r"^file of b: 'b': 40x30 annotated, 30x40 found \(1 of 3 pictures"
         with pytest.raises(InputError, match=message):
             check_sizes(pictures, sizes, "error", Findings())
         findings = Findings()

@@ -1,4 +1,4 @@
-"""COCO instances JSON of others."""
+"""COCO instances JSON from other programs."""
 
 import contextlib
 import io
@@ -16,12 +16,20 @@ from tiny_detections import BOXES, SIZE_WH, coco_of, write_coco
 
 from vigil.domain.formats.annotations import Annotations
 from vigil.domain.formats.coco import read_coco
-from vigil.domain.formats.findings import MALFORMED, NO_SIZE, OTHERWISE, ROOT, SPACES, Findings
+from vigil.domain.formats.findings import (
+    MALFORMED,
+    NO_SIZE,
+    OTHERWISE,
+    ROOT,
+    SPACES,
+    TURNED,
+    Findings,
+)
 from vigil.plumbing.errors import InputError
 
 
 def read(file: Path) -> Annotations:
-    """What is read of a file in which there is nothing to tell of."""
+    """The annotations of a file in which nothing is left out or corrected."""
     findings = Findings()
     found = read_coco(file, "error", findings)
     assert findings.counts == {}
@@ -135,7 +143,7 @@ BAD: dict[str, tuple[Any, str]] = {
     "an image twice": (edit(lambda c: c["images"].append(c["images"][0])), "got 'a.jpg' again"),
     "a class twice": (
         edit(lambda c: c["categories"].append({"id": 1, "name": "dog"})),
-        "categories 4: expected ids and names once, got 'dog' again",
+        "categories 4: expected each id and name once, got 'dog' again",
     ),
     "an unknown image": (
         edit(lambda c: c["annotations"][2].update(image_id=5)),
@@ -190,7 +198,7 @@ def test_what_is_not_of_the_form_is_told_with_its_file(case: str, tmp_path: Path
 
 
 def test_numbers_that_are_none_are_read(tmp_path: Path) -> None:
-    """They are told later, with the boxes that are none."""
+    """They are noted later, with other invalid boxes."""
     content = edit(lambda c: c["annotations"][0].update(bbox=[1, float("inf"), 3, float("-inf")]))
     content["annotations"][1].update(bbox=[1e308, 0, 1e308, 1])
     box = read(write_coco(tmp_path / "a.json", content)).boxes.loc[0]
@@ -283,6 +291,73 @@ def test_the_root_of_roboflow_is_no_class(tmp_path: Path) -> None:
     assert findings[ROOT] == [f"{tmp_path / 'a.json'}: animals"]
 
 
+@pytest.mark.parametrize("is_annotated", [True, False])
+def test_the_root_of_roboflow_may_have_the_name_of_a_class(
+    tmp_path: Path, is_annotated: bool
+) -> None:
+    content = coco_of()
+    for one in content["categories"]:
+        one["supercategory"] = "dog"
+    content["categories"].insert(0, {"id": 0, "name": "dog", "supercategory": "none"})
+    if not is_annotated:
+        dog = next(c["id"] for c in content["categories"][1:] if c["name"] == "dog")
+        others = [one for one in content["annotations"] if one["category_id"] != dog]
+        content["annotations"] = others
+    found, findings = read_with(tmp_path, content)
+    assert found.classes == ("bird", "cat", "dog")
+    assert findings[ROOT] == [f"{tmp_path / 'a.json'}: dog"]
+    assert len(found.boxes) == (6 if is_annotated else 2)
+
+
+def test_a_name_twice_of_which_both_have_boxes_is_refused(tmp_path: Path) -> None:
+    content = coco_of()
+    content["categories"].append({"id": 0, "name": "dog", "supercategory": "none"})
+    for one in content["categories"][:3]:
+        one["supercategory"] = "dog"
+    content["annotations"].append({**content["annotations"][0], "id": 5, "category_id": 0})
+    with pytest.raises(InputError, match="categories 4: expected each id and name once, got 'dog'"):
+        read_with(tmp_path, content)
+
+
+@pytest.mark.parametrize("degrees", [90, 270.0, "90.0", -90])
+def test_a_box_that_cvat_turned_is_the_box_around_it(tmp_path: Path, degrees: Any) -> None:
+    content = coco_of()
+    attributes = {"occluded": False, "rotation": 0.0}
+    for one in content["annotations"]:
+        one["attributes"] = attributes
+    turned = {"bbox": [20, 15, 30, 4], "attributes": {**attributes, "rotation": degrees}}
+    content["annotations"][1].update(turned)
+    found, findings = read_with(tmp_path, content)
+    assert found.boxes.loc[1, ["x1", "y1", "x2", "y2"]].tolist() == [33, 2, 37, 32]
+    assert findings[TURNED] == [f"{tmp_path / 'a.json'}: annotations 2"]
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ({"attributes": {"rotation": "left"}}, r"degrees as attributes\.rotation, got 'left'"),
+        ({"rotation": 0.3}, r"a box that is not turned, got rotation 0\.3"),
+        ({"angle": "30"}, "a box that is not turned, got angle '30'"),
+    ],
+)
+def test_a_turn_that_is_not_understood_is_malformed(
+    tmp_path: Path, change: dict[str, Any], problem: str
+) -> None:
+    content = coco_of()
+    content["annotations"][0].update(change)
+    with pytest.raises(InputError, match=f"annotations 1: expected .*{problem}"):
+        read_with(tmp_path, content)
+    found, findings = read_with(tmp_path, content, "drop")
+    assert (len(found.boxes), findings.counts) == (5, {MALFORMED: 1})
+
+
+def test_a_list_of_annotations_twice_is_refused(tmp_path: Path) -> None:
+    text = json.dumps(coco_of())[:-1] + ', "annotations": []}'
+    (tmp_path / "a.json").write_text(text)
+    with pytest.raises(InputError, match="the key 'annotations' twice"):
+        read(tmp_path / "a.json")
+
+
 def test_a_category_above_itself_or_with_annotations_is_a_class(tmp_path: Path) -> None:
     content = coco_of()
     content["categories"].append({"id": 0, "name": "person", "supercategory": "person"})
@@ -304,7 +379,7 @@ def test_spaces_around_a_class_are_no_part_of_it(tmp_path: Path) -> None:
 
 def test_classes_that_differ_by_spaces_are_one_twice(tmp_path: Path) -> None:
     content = edit(lambda c: c["categories"][0].update(name="dog "))
-    with pytest.raises(InputError, match="expected ids and names once, got 'dog' again"):
+    with pytest.raises(InputError, match="expected each id and name once, got 'dog' again"):
         read_with(tmp_path, content)
 
 

@@ -1,4 +1,4 @@
-"""Which file is meant by a name that no file has, and where nobody can say."""
+"""Finding the file for a name that does not exist as a file, and ambiguous names."""
 
 import unicodedata
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tiny_detections import BOXES, write_rtsd
 
 from vigil.domain.formats.annotations import Annotations
-from vigil.domain.formats.findings import MALFORMED, SPACES, Findings
+from vigil.domain.formats.findings import MALFORMED, SPACES, Findings, Policy
 from vigil.domain.formats.rtsd import read_rtsd
 from vigil.plumbing.errors import InputError
 
@@ -18,7 +18,7 @@ HEADER = "filename,x_from,y_from,width,height,sign_class\n"
 
 
 def read(file: Path) -> Annotations:
-    """What is read of a file in which there is nothing to tell of."""
+    """The annotations of a file in which nothing is left out or corrected."""
     findings = Findings()
     found = read_rtsd(file, "error", findings)
     assert findings.counts == {}
@@ -64,7 +64,7 @@ def test_names_that_look_like_gaps_or_numbers_are_names(tmp_path: Path) -> None:
 
 
 def test_what_is_not_told_is_not_a_number(tmp_path: Path) -> None:
-    (tmp_path / "gt.csv").write_text(HEADER + "a,,2,3,4,x\na,nan,2,3,4,x\na,1, 2 ,inf,4,x\n")
+    (tmp_path / "gt.csv").write_text(HEADER + "a,,2,3,4,x\na,nan,2,3,4,x\na,1,2,inf,4,x\n")
     boxes = read(tmp_path / "gt.csv").boxes
     assert boxes["x1"].isna().tolist() == [True, True, False]
     assert boxes["x2"].tolist()[2] == float("inf")
@@ -103,9 +103,46 @@ def test_no_file(tmp_path: Path) -> None:
 def test_spaces_after_commas_are_no_part_of_what_follows(tmp_path: Path) -> None:
     text = HEADER.replace(",", ", ") + "a.jpg, 5, 6, 20, 20, 2_1\na.jpg,30,6,20,20,2_1\n"
     (tmp_path / "gt.csv").write_text(text)
-    found = read(tmp_path / "gt.csv")
+    findings = Findings()
+    found = read_rtsd(tmp_path / "gt.csv", "error", findings)
     assert found.classes == ("2_1",)
     assert found.boxes["x1"].tolist() == [5, 30]
+    assert findings.counts == {SPACES: 1}
+
+
+@pytest.mark.parametrize(
+    ("row", "is_told"),
+    [
+        ('"a.jpg","5","6","20","20","2 1, 3"', False),
+        ('"a.jpg", "5","6","20","20","2 1, 3"', True),
+        ('a.jpg,5,6 ,20,20,"2 1, 3"', True),
+        ('"a.jpg ",5,6,20,20,"2 1, 3"', True),
+        (' a.jpg,5,6,20,20,"2 1, 3"', True),
+    ],
+)
+def test_spaces_around_values_are_told(tmp_path: Path, row: str, is_told: bool) -> None:
+    (tmp_path / "gt.csv").write_text(f"{HEADER}{row}\n")
+    findings = Findings()
+    found = read_rtsd(tmp_path / "gt.csv", "error", findings)
+    assert found.boxes[["image", "label"]].to_numpy().tolist() == [["a.jpg", "2 1, 3"]]
+    assert findings.counts == ({SPACES: 1} if is_told else {})
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        'a.jpg,1,1,9,9,"2_1\nb.jpg,1,1,9,9,2_2\n',  # to the end of the file
+        'a.jpg,1,1,9,9,"2_1\nb.jpg,1,1,9,9,2_2"\nc.jpg,1,1,9,9,2_3\n',
+        'a.jpg,1,1,9,9,"2_1\nb.jpg,1,1,9,9,"2_2"\nc.jpg,1,1,9,9,2_3\n',
+    ],
+)
+@pytest.mark.parametrize("malformed", ["error", "drop"])
+def test_a_quote_that_is_not_closed_swallows_no_rows(
+    tmp_path: Path, rows: str, malformed: Policy
+) -> None:
+    (tmp_path / "gt.csv").write_text(HEADER + rows)
+    with pytest.raises(InputError, match="row 1: expected a row in one line, with each quote clos"):
+        read_rtsd(tmp_path / "gt.csv", malformed, Findings())
 
 
 def test_spaces_before_commas_are_told(tmp_path: Path) -> None:
@@ -133,6 +170,7 @@ BAD_ROWS = {
     "a number that Python alone takes for one": "a.jpg,1_0,2,3,4,x",
     "a cell more": "a.jpg,1,2,3,4,x,7",
     "a cell less": "a.jpg,1,2,3,4",
+    "text after a quote": 'a.jpg,1,2,3,4,"2_2"x',
 }
 
 

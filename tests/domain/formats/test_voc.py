@@ -1,4 +1,4 @@
-"""Pascal VOC: what is written is read, corner for corner; what is not of the form is told."""
+"""Pascal VOC: all corners are read back exactly, and malformed files are noted."""
 
 import re
 import tempfile
@@ -15,11 +15,13 @@ from torchvision.datasets import VOCDetection
 
 from vigil.domain.formats.annotations import Annotations
 from vigil.domain.formats.findings import (
+    ENCODING,
     HIDDEN,
     MALFORMED,
     NO_SIZE,
     OTHERWISE,
     SEVERAL_BOXES,
+    TURNED,
     Findings,
     Policy,
 )
@@ -57,7 +59,7 @@ def read_strictly(folder: Path) -> Annotations:
 @settings(max_examples=50)
 @given(st.lists(st.lists(st.tuples(labels, corners, st.booleans()), max_size=3), max_size=4))
 def test_corners_become_0_based_and_exclusive(pictures: list) -> None:
-    """Against torchvision's reading of the same files."""
+    """Compares with torchvision's reader on the same files."""
     pictures = [*pictures, []]
     expected = []
     with tempfile.TemporaryDirectory() as name:
@@ -111,13 +113,22 @@ def test_parts_are_not_objects_and_numbers_may_have_fractions(tmp_path: Path) ->
     assert len(found.boxes) == 1
     x1, y1, x2, y2 = found.boxes.loc[0, ["x1", "y1", "x2", "y2"]]
     assert (x1, y1, y2) == (0.5, 1, 1000)
-    assert x2 != x2  # not a number: told later, with the boxes that are none
+    assert x2 != x2  # not a number: noted later, with other invalid boxes
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "iso-8859-1"])
 def test_encodings_that_the_file_declares(encoding: str, tmp_path: Path) -> None:
     text = f'<?xml version="1.0" encoding="{encoding}"?>' + voc_xml("ä.jpg", [])
     assert read(tmp_path, text.encode(encoding)).pictures["file_name"].tolist() == ["ä.jpg"]
+
+
+def rotation(degrees: object) -> str:
+    """As CVAT writes it, beside attributes of the user."""
+    pairs = {"colour": "red", "rotation": degrees}
+    inner = "".join(
+        f"<attribute><name>{k}</name><value>{v}</value></attribute>" for k, v in pairs.items()
+    )
+    return f"<attributes>{inner}</attributes>"
 
 
 BOMB = (
@@ -165,6 +176,54 @@ BAD_FILES: dict[str, tuple[str | bytes, str]] = {
         voc_xml("a.jpg", [voc_object("x", 1, "two", 9, 9)]),
         "object 1: expected a number as bndbox/ymin, got 'two'",
     ),
+    "objects in another element": (
+        voc_xml("a.jpg", [GOOD, f"<objects>{GOOD}{GOOD}</objects>"]),
+        "expected each <object> directly in the <annotation>, found 2 elsewhere",
+    ),
+    "an object in an object": (
+        voc_xml("a.jpg", [GOOD.replace("</object>", f"{GOOD}</object>")]),
+        "expected each <object> directly in the <annotation>, found 1 elsewhere",
+    ),
+    "an object of another namespace": (
+        voc_xml("a.jpg", [GOOD.replace("<object>", '<object xmlns="urn:x">')]),
+        "expected <object>, got <{urn:x}object>",
+    ),
+    "an object in capitals": (
+        voc_xml("a.jpg", [GOOD.replace("object>", "Object>")]),
+        "expected <object>, got <Object>",
+    ),
+    "difficult in capitals": (
+        voc_xml("a.jpg", [voc_object("x", 1, 1, 9, 9, further="<Difficult>1</Difficult>")]),
+        "expected <difficult>, got <Difficult>",
+    ),
+    "two names of a file": (
+        voc_xml("a.jpg", ["<filename>b.jpg</filename>"]),
+        "expected one filename, found ['a.jpg', 'b.jpg']",
+    ),
+    "two widths": (
+        voc_xml("a.jpg", ["<size><width>9</width></size>"]),
+        "expected one size/width, found ['60', '9']",
+    ),
+    "two classes": (
+        voc_xml("a.jpg", [voc_object("x", 1, 1, 9, 9, further="<name>y</name>")]),
+        "object 1: expected one name, found ['x', 'y']",
+    ),
+    "two corners": (
+        voc_xml("a.jpg", [GOOD.replace("<xmin>", "<xmin>5</xmin><xmin>")]),
+        "object 1: expected one xmin, found ['5', '1']",
+    ),
+    "a box of roLabelImg": (
+        voc_xml("a.jpg", [GOOD.replace("</object>", "<robndbox><cx>9</cx></robndbox></object>")]),
+        "object 1: expected bndbox, found robndbox",
+    ),
+    "an angle of unknown meaning": (
+        voc_xml("a.jpg", [voc_object("x", 1, 1, 9, 9, further="<angle>0.4</angle>")]),
+        "object 1: expected a box that is not turned, got angle '0.4'",
+    ),
+    "a rotation in words": (
+        voc_xml("a.jpg", [voc_object("x", 1, 1, 9, 9, further=rotation("left"))]),
+        "object 1: expected a number of degrees as rotation, got 'left'",
+    ),
     "difficult in words": (
         voc_xml("a.jpg", [voc_object("x", 1, 1, 9, 9, further="<difficult>perhaps</difficult>")]),
         "expected 0 or 1 as difficult, got 'perhaps'",
@@ -198,7 +257,7 @@ def test_no_folder_and_no_files(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not (REAL / "raccoon").is_dir(), reason="no real data beside the project")
 def test_real_photographs() -> None:
-    """Against the files' text, without an XML parser."""
+    """Compares with the text of the files, without an XML parser."""
     folder = REAL / "raccoon" / "annotations"
     found = read_strictly(folder)
     assert (len(found.pictures), len(found.boxes), found.classes) == (200, 217, ("raccoon",))
@@ -223,6 +282,25 @@ class TestObjects:
             *[("car", 19, 0, 30, 10)] * 2,
         ]
         assert findings[SEVERAL_BOXES] == [f"{tmp_path / '0.xml'}: object 2: 3 of car"]
+
+    def test_what_stands_twice_alike_stands_once(self, tmp_path: Path) -> None:
+        twice = GOOD.replace("<xmin>", "<xmin> 1 </xmin><xmin>").replace(
+            "<name>", "<name>dog</name><name>"
+        )
+        found = read(tmp_path, voc_xml("a.jpg", [twice, "<filename>a.jpg</filename>"]))
+        assert rows(found) == [("a.jpg", "dog", 0, 0, 9, 9, False, False)]
+
+    def test_a_turned_box_is_the_box_around_it(self, tmp_path: Path) -> None:
+        """CVAT writes the box before it was turned: 30 px wide, and 30 px high when turned."""
+        boxes = [
+            voc_object("car", 21, 16, 50, 19, further=rotation(degrees))
+            for degrees in ("90.0", "0.0", "360", "")
+        ]
+        findings = Findings()
+        found = read(tmp_path, voc_xml("a.jpg", boxes), findings=findings)
+        upright = (20, 15, 50, 19)
+        assert [row[2:6] for row in rows(found)] == [(33, 2, 37, 32), upright, upright, upright]
+        assert findings[TURNED] == [f"{tmp_path / '0.xml'}: object 1"]
 
     @pytest.mark.parametrize(
         ("word", "is_difficult", "is_told"),
@@ -259,7 +337,31 @@ class TestObjects:
 
 
 class TestFiles:
-    @pytest.mark.parametrize("case", [c for c in BAD_FILES if "object" not in BAD_FILES[c][1]])
+    def test_endings_in_capitals_are_endings(self, tmp_path: Path) -> None:
+        for name in ("a.xml", "b.XML", "c.Xml"):
+            (tmp_path / name).write_text(voc_xml(f"{name[0]}.jpg", [GOOD]))
+        found = read_strictly(tmp_path)
+        assert [row[0] for row in rows(found)] == ["a.jpg", "b.jpg", "c.jpg"]
+
+    def test_two_whose_endings_differ_in_capitals_are_two(self, tmp_path: Path) -> None:
+        for name in ("a.xml", "a.XML"):
+            (tmp_path / name).write_text(voc_xml("a.jpg", [GOOD]))
+        with pytest.raises(InputError, match="expected one file for each picture"):
+            read_strictly(tmp_path)
+
+    def test_bytes_that_are_not_as_declared_are_told(self, tmp_path: Path) -> None:
+        text = '<?xml version="1.0" encoding="utf-16"?>' + voc_xml("车.jpg", [GOOD])
+        findings = Findings()
+        found = read(tmp_path, text, findings=findings)
+        assert found.pictures["file_name"].tolist() == ["车.jpg"]
+        assert findings[ENCODING] == [str(tmp_path / "0.xml")]
+
+    def test_bytes_with_two_meanings_are_malformed(self, tmp_path: Path) -> None:
+        text = '<?xml version="1.0" encoding="gb2312"?>' + voc_xml("汽车.jpg", [GOOD])
+        with pytest.raises(InputError, match=r"0\.xml: expected VOC's XML, got: .*or UTF-8"):
+            read(tmp_path, text)
+
+    @pytest.mark.parametrize("case", [c for c in BAD_FILES if "object " not in BAD_FILES[c][1]])
     def test_one_malformed_does_not_stop_the_others(self, tmp_path: Path, case: str) -> None:
         findings = Findings()
         good = voc_xml("good.jpg", [GOOD])
@@ -313,7 +415,7 @@ class TestFiles:
         assert found.pictures["file_name"].tolist() == [f"{name}.jpg"]
 
     def test_gb2312_that_is_more(self, tmp_path: Path) -> None:
-        """As browsers take it: GB2312 itself lacks the second character."""
+        """As browsers decode it: GB2312 does not have the second character."""
         text = '<?xml version="1.0" encoding="GB2312"?>' + voc_xml("中鎔.jpg", [])
         found = read(tmp_path, text.encode("gbk"))
         assert found.pictures["file_name"].tolist() == ["中鎔.jpg"]

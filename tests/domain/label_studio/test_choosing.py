@@ -1,4 +1,4 @@
-"""Which of a task's annotations counts."""
+"""Which of a task's annotations are used."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ def parse(export: Any, **options: Any) -> list[Task]:
 
 
 def named(name: str, **further: Any) -> Json:
-    """An annotation of one region, which is elsewhere than that of another name."""
+    """An annotation of one region, whose position depends on its name."""
     place = float(sum(name.encode()) % 97)
     return annotation([region(name, [keyframe(1, x=place)])], **further)
 
@@ -28,6 +28,23 @@ def chosen(annotations: list[Json], annotators: str, **options: Any) -> Task:
 def chosen_region(annotations: list[Json], annotators: str = "newest", **options: Any) -> str:
     (only,) = chosen(annotations, annotators, **options).regions
     return only.id
+
+
+class TestWhatDiffers:
+    @pytest.mark.parametrize("key", ["labels", "rectanglelabels"])
+    def test_labels_under_any_key(self, key: str) -> None:
+        annotations = [named("a"), named("a")]
+        for one, label in zip(annotations, ("human", "dog"), strict=True):
+            del one["result"][0]["value"]["labels"]
+            one["result"][0]["value"][key] = [label]
+        with pytest.raises(InputError, match="expected one annotation, or several that are alike"):
+            chosen(annotations, "error")
+
+    def test_the_video_that_a_box_lies_on(self) -> None:
+        annotations = [named("a"), named("b")]
+        annotations[1]["result"] = [{**annotations[0]["result"][0], "id": "b", "to_name": "video2"}]
+        with pytest.raises(InputError, match="expected one annotation, or several that are alike"):
+            chosen(annotations, "error")
 
 
 class TestTheNewest:
@@ -143,7 +160,7 @@ EMPTY = annotation([], id=10, completed_by=3, created_at="2025-05-03T10:00:00Z")
 
 class TestOfSeveralThatDiffer:
     def test_none_is_picked_in_silence(self) -> None:
-        named_both = r"8 by 1 \(1 box track\), 9 by 2 \(1 box track\).*annotators can choose"
+        named_both = r"8 by 1 \(1 box track\), 9 by 2 \(1 box track\).*annotators to choose"
         with pytest.raises(InputError, match=named_both):
             chosen([BY_ANN, BY_BEN], "error")
 
@@ -195,7 +212,9 @@ class TestOfSeveralThatDiffer:
 
     def test_one_region_in_two_versions_cannot_be_merged(self) -> None:
         moved = annotation([region("a", [keyframe(1, x=77.0)])], id=11)
-        with pytest.raises(InputError, match="region 'a': expected annotations that do not differ"):
+        with pytest.raises(
+            InputError, match="region 'a': expected the same box in all annotations"
+        ):
             chosen([BY_ANN, moved], "merge")
 
     @pytest.mark.parametrize("annotator", ["2", "Ben@home.example"])
@@ -233,7 +252,7 @@ def test_drafts_are_counted_and_told() -> None:
 
 def test_predictions_that_are_ids_alone_are_refused_where_they_would_count() -> None:
     content = {**task(), "annotations": [], "predictions": [2, 3]}
-    with pytest.raises(InputError, match=r"task 1: .*ids alone \(2, 3\).*only_id: false"):
+    with pytest.raises(InputError, match=r"task 1: .*only their ids \(2, 3\).*only_id: false"):
         parse([content], use_predictions=True)
     with pytest.raises(InputError, match="task 1: expected an annotation, found none"):
         parse([content])

@@ -1,4 +1,4 @@
-"""Which decoded frame is a frame number, held against what a real Label Studio put on screen."""
+"""The decoded frame of a frame number, compared with what a real Label Studio showed on screen."""
 
 import json
 import math
@@ -42,7 +42,7 @@ def test_what_was_on_screen(tag_and_video: str) -> None:
 
 
 def shown_by_the_rule(frame: int, tag_fps: float, stamps_us: list[int]) -> int:
-    """In plain words of the player's code, one number at a time."""
+    """As the player's code computes it, one number at a time."""
     return max(bisect_right(stamps_us, seek_us(frame, tag_fps)) - 1, 0)
 
 
@@ -62,7 +62,7 @@ def test_any_stamps_follow_the_rule(first_us: int, steps: list[int], tag_fps: fl
     frames = list(range(1, 300))
     expected = [shown_by_the_rule(frame, tag_fps, stamps) for frame in frames]
     assert clock.indices(frames).tolist() == expected
-    # And back: a number's time is that of its frame, less what the player adds.
+    # In reverse: the time of a number is that of its frame, without what the player adds.
     seconds = (clock.numbers - 1) / tag_fps
     np.testing.assert_allclose(seconds, np.array(stamps) / 1e6, rtol=0, atol=0.001 + 1e-9)
 
@@ -84,7 +84,7 @@ def test_milliseconds_of_webm_do_not_shift_a_frame() -> None:
 
 
 def test_rates_that_are_nearly_one_are_two() -> None:
-    """30 in the tag on 29.97: a frame is lost in 33 s, and 17 in ten minutes."""
+    """A tag rate of 30 on a video of 29.97 loses one frame in 33 s, and 17 in ten minutes."""
     facts = VideoFacts((64, 48), 18_000, Fraction(30_000, 1001))
     assert Clock(30.0, facts).indices([100, 17_000, 17_950]).tolist() == [98, 16_982, 17_931]
 

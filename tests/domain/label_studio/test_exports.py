@@ -1,4 +1,4 @@
-"""Exports that a real Label Studio wrote; how they came about stands in exports/README.md."""
+"""Exports that a real Label Studio wrote; exports/README.md says how each was made."""
 
 import json
 from fractions import Fraction
@@ -75,7 +75,7 @@ def test_all_kinds_of_export_mean_the_same(kind: str) -> None:
     assert car.frames.tolist() == [*range(9, 30), *range(49, 60)]
     assert man.frames.tolist() == list(range(99, 150))
     assert car.frames_past_last_keyframe == 0
-    assert man.frames_past_last_keyframe == 50  # the ghost, which the server fills in too
+    assert man.frames_past_last_keyframe == 50  # filled in by the server too
     by_frame = dict(zip(car.frames.tolist(), car.boxes_xyxy[:, 0].tolist(), strict=True))
     assert by_frame[9] == pytest.approx(10.15625)
     assert by_frame[19] == pytest.approx(30.15625)

@@ -1,4 +1,4 @@
-"""Frames that the server fills in, held against the server's own code for it."""
+"""Keyframes that the server fills in, compared with the server's own code."""
 
 from typing import Any
 
@@ -55,7 +55,7 @@ def test_without_them_the_keyframes_are_those_of_the_plain_export(
 
 
 def test_those_towards_an_end_without_geometry_are_taken_out() -> None:
-    """The server draws the box towards nothing."""
+    """The server shrinks the box towards zero."""
     sequence = [keyframe(3, x=13.0), {**terminator(8), "time": 0.8}]
     dense = filled(sequence, 20)
     assert len(dense) == 6
@@ -76,7 +76,7 @@ def test_one_that_was_moved_since_counts_and_is_told() -> None:
 
 
 def test_marked_ones_alone_are_keyframes() -> None:
-    """Nothing says where they come from: what drew them is not there."""
+    """Their source is unknown: the keyframes between which they were filled in are missing."""
     found = parse(region("a", [{**keyframe(n), "auto": True} for n in (2, 3)]))
     assert [one.frame for one in found.regions[0].keyframes] == [2, 3]
     assert len(found.warnings) == 1

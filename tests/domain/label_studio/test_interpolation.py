@@ -38,7 +38,7 @@ def tracks_of(
     stamps: Stamps | None = None,
     **options: Any,
 ) -> list[Track]:
-    """Tracks in a video whose px are per cent of its size, if not told otherwise."""
+    """Tracks in a video of 100 by 100 px, unless another size is given."""
     regions = [region(f"r{n}", list(sequence)) for n, sequence in enumerate(sequences)]
     (parsed,) = parse_export([task(results=regions)], "export.json", labels=["human"])
     return filled(parsed, VideoFacts(size_wh, num_frames, fps, stamps=stamps), **options)
@@ -104,7 +104,7 @@ class TestPastTheEnd:
             frames_of(keyframe(29), off(last + 1), **options)
 
     def test_a_track_wholly_past_the_end_is_on_the_last_frame(self) -> None:
-        """Which is what stays on screen, as where the sound is longer than the picture."""
+        """The last frame stays on screen, as where the sound is longer than the picture."""
         track = track_of(keyframe(32, x=1.0), off(35, x=4.0), num_frames=30)
         assert x_by_frame(track) == pytest.approx({29: 1.0})
         assert track.frames_past_last_keyframe == 0
@@ -301,7 +301,7 @@ class TestWhere:
 
 
 class TestAnnotatorRate:
-    """Frames are numbered by the rate of the annotator's tag, whatever the video's."""
+    """Frames are numbered by the rate of the annotator's tag, not by that of the video."""
 
     def test_a_number_is_a_time(self) -> None:
         # 24 in the tag, 30 in the file: annotated frame 25 is after one second, so index 30.
@@ -393,7 +393,7 @@ class TestVideosOfNoConstantRate:
         options: Any = {"num_frames": 100, "fps": Fraction(25), "stamps": stamps}
         found = x_by_frame(track_of(*sequence, **options))
         assert list(found) == list(range(99))
-        # The frames lie half a number off the tag's grid; those of keyframes have their own boxes.
+        # Frames have numbers ending in .5; frames of keyframes have the boxes of the keyframes.
         own = {0: 5.0, 46: 28.0, 98: 54.0}
         between = {index: 4.75 + index / 2 for index in range(99)}
         assert found == pytest.approx(between | own)
@@ -455,7 +455,7 @@ def test_agrees_with_label_studio_itself(drawn: tuple[list[Json], int]) -> None:
 
 
 def visible_by_the_rules(sequence: list[Json], num_frames: int) -> set[int]:
-    """Frame by frame, in words of the export's meaning, at the video's rate."""
+    """The same frame by frame, by the definition of an export, at the video's rate."""
     ordered = {item["frame"]: item for item in sequence}
     visible = set()
     if any(number > num_frames and "x" in item for number, item in ordered.items()):
@@ -490,7 +490,7 @@ def test_the_rules_hold_for_any_sequence_cut_anywhere(
     drawn: tuple[list[Json], int], cut: int
 ) -> None:
     sequence, num_frames = drawn
-    num_decoded = max(1, num_frames + cut)  # at most ten keyframes' worth past the end
+    num_decoded = max(1, num_frames + cut)  # at most ten keyframes past the end
     track = track_of(*sequence, num_frames=num_decoded)
     assert set(track.frames.tolist()) == visible_by_the_rules(sequence, num_decoded)
     assert (np.diff(track.frames) > 0).all()
@@ -521,7 +521,7 @@ def fill_in(sequence: list[Json], num_frames: int, duration_s: float) -> list[Js
 
 @pytest.mark.parametrize("duration_s", [0, 3])
 def test_nor_does_it_where_the_duration_is_missing_or_rounded_up(duration_s: float) -> None:
-    """Label Studio reckons the times of the frames it fills in from the duration."""
+    """Label Studio calculates the times of filled-in keyframes from the duration."""
     sequence = [keyframe(1, x=0.0), keyframe(2, x=10.0)]
     dense = fill_in(sequence, 26, duration_s)
     found = x_by_frame(track_of(*dense, num_frames=26))
@@ -533,7 +533,7 @@ needs_pets = pytest.mark.skipif(not PETS.is_dir(), reason=f"{PETS.name} is not b
 
 
 def hold_to_dense_boxes(facts: dict[str, VideoFacts]) -> int:
-    """Holds the boxes of pets09's videos, given what is known of each, to its dense ground truth.
+    """Compares the boxes of each video of pets09 with its dense ground truth.
 
     Returns:
         The number of boxes.

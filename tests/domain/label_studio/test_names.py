@@ -1,4 +1,4 @@
-"""Names of files, as a real server stores them, against the names of the listed videos."""
+"""Matching of file names, as a real server stores them, with the names of listed videos."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vigil.domain.label_studio.names import match_videos, stored_name
+from vigil.domain.label_studio.names import match_videos, stored_name, unmatched
 from vigil.domain.label_studio.tasks import Task
 from vigil.plumbing.errors import FieldError, InputError
 
@@ -53,6 +53,17 @@ class TestFileNames:
             ("/data/upload/1/0a1b2c3d-5ad17d38-door.mp4", "5ad17d38-door.mp4"),
             ("100%.mp4", "100%.mp4"),
             ("two.dots.mp4", "two.dots.mp4"),
+            ("/data/upload/5ad17d38-door.mp4", "door.mp4"),  # of an old version
+            ("s3://bucket/upload/7/5ad17d38-door.mp4", "door.mp4"),  # uploads kept in a cloud
+            ("/data/upload/1/5ad17d38-door.mp4", "5ad17d38-door.mp4"),  # as it was downloaded
+            ("/data/local-files/?d=v/20240131-gate.mp4", "20240131-gate.mp4"),
+            ("s3://bucket/cam#1.mp4", "cam#1.mp4"),
+            ("gs://bucket/100%25.mp4", "100%25.mp4"),
+            ("/data/local-files/?d=v/a&b.mp4", "a&b.mp4"),
+            ("/data/local-files/?d=v/a#1.mp4&x=2", "a#1.mp4"),
+            ("/data/local-files/?d=v/a+b.mp4", "a b.mp4"),
+            ("https://example.org/a/door.mp4?token=x#t=2", "door.mp4"),
+            ("cam.10.mp4", "cam.10"),  # a folder of pictures
         ],
     )
     def test_a_video_is_found_by_its_file_name(self, source: str, video: str) -> None:
@@ -72,6 +83,21 @@ class TestFileNames:
             ("/data/upload/4/4af68a72-Tör.mp4", "Tür.mp4"),
             ("/data/upload/4/4af68a72-Door.mp4", "door.mp4"),
             ("gate_1.mp4", "gate (1).mp4"),  # no upload: no server changed it
+            ("20240131-gate.mp4", "gate.mp4"),  # no upload: a date of its own
+            ("/data/local-files/?d=v/20240131-gate.mp4", "gate.mp4"),
+            ("https://example.org/deadbeef-gate.mp4", "gate.mp4"),
+            ("s3://bucket/cam#1.mp4", "cam.mp4"),
+            ("s3://bucket/cam.mp4?v=2", "cam.mp4"),
+            ("s3://bucket/a%20b.mp4", "a b.mp4"),
+            ("a%20b.mp4", "a b.mp4"),
+            ("/data/local-files/?d=v/a&b.mp4", "a.mp4"),
+            ("/data/local-files/?d=v/a+b.mp4", "a+b.mp4"),  # the server reads a space there
+            ("cam.mp4", "cam.10"),
+            ("cam.10", "cam.mp4"),
+            ("gate.mp4.zip", "gate.mp4"),
+            ("gate.mp4.mp4", "gate.mp4"),
+            ("gate.v2", "gate.mp4"),
+            ("gate.jpg", "gate.mp4"),
         ],
     )
     def test_no_match_is_an_error_that_names_both(self, source: str, video: str) -> None:
@@ -102,7 +128,7 @@ class TestFileNames:
             assert match([quoted], [video]) == {video: quoted}
 
     def test_an_upload_may_have_lost_its_accents(self) -> None:
-        """What macOS sends in NFD loses them; what others send in NFC keeps them."""
+        """Names in NFD, from macOS, lose their accents; names in NFC keep them."""
         for video in (normalize("NFC", "café.mp4"), normalize("NFD", "café.mp4")):
             for stored in ("cafe.mp4", quote(normalize("NFC", "café.mp4"))):
                 source = f"/data/upload/1/5ad17d38-{stored}"
@@ -122,7 +148,7 @@ class TestFileNames:
         sources = [normalize("NFD", "é.mp4"), normalize("NFD", "è.mp4")]
         assert match(sources, ["è.mp4", "é.mp4"]) == {"è.mp4": sources[1], "é.mp4": sources[0]}
         with pytest.raises(InputError, match=r"matches è\.mp4, é\.mp4"):
-            match(["0a1b2c3d-e.mp4"], ["è.mp4", "é.mp4"])
+            match(["/data/upload/1/0a1b2c3d-e.mp4"], ["è.mp4", "é.mp4"])
 
     def test_tasks_are_given_in_the_order_of_the_videos(self) -> None:
         found = match(["b.mp4", "a.mp4"], ["a.mp4", "b.mp4"])
@@ -149,7 +175,7 @@ class TestFileNames:
 
     def test_two_tasks_of_one_video_are_an_error_that_names_both(self) -> None:
         with pytest.raises(InputError, match=r"tasks 1 and 2 both belong to a\.mp4"):
-            match(["0a1b2c3d-a.mp4", "1a1b2c3d-a.mp4"], ["a.mp4"])
+            match([f"/data/upload/1/{n}a1b2c3d-a.mp4" for n in (0, 1)], ["a.mp4"])
 
     def test_a_video_without_a_task_is_an_error_that_names_it(self) -> None:
         with pytest.raises(InputError, match=r"found none for b\.mp4"):
@@ -162,6 +188,23 @@ class TestFileNames:
         except InputError:
             return
         assert found == {"door.mp4": source}
+
+    def test_an_upload_may_be_one_video_or_another_by_its_prefix(self) -> None:
+        source = "/data/upload/1/20240131-gate.mp4"
+        for video in ("gate.mp4", "20240131-gate.mp4"):
+            assert match([source], [video]) == {video: source}
+        with pytest.raises(InputError, match=r"matches 20240131-gate\.mp4, gate\.mp4"):
+            match([source], ["gate.mp4", "20240131-gate.mp4"])
+
+    def test_another_ending_is_told(self) -> None:
+        sources = ["/data/upload/1/0a1b2c3d-a.mp4", "b.mp4", "c.mp4"]
+        tasks = [Task(str(n), source, (), ()) for n, source in enumerate(sources)]
+        found = match_videos(tasks, ["a.avi", "b.mp4"], FILE)
+        assert found["b.mp4"] == tasks[1]
+        assert found["a.avi"].counts == {"videos_of_another_ending": 1}
+        (warning,) = found["a.avi"].warnings
+        assert "task 0 names '0a1b2c3d-a.mp4'; it was taken for a.avi" in warning
+        assert unmatched(tasks, found) == [tasks[2]]
 
     def test_another_ending_yields_to_the_same_one(self) -> None:
         assert match(["a.avi", "a.mp4"], ["a.mp4"]) == {"a.mp4": "a.mp4"}
@@ -192,12 +235,18 @@ STORED = {
     "हिन्दी.mp4": "हनद.mp4",
     "folder/of\\cam.mp4": "cam.mp4",
 }
-"""What Label Studio 1.23.2 stored behind its prefix for files of these names."""
+"""The names that Label Studio 1.23.2 stored after its prefix for files with these names."""
 
 
 @pytest.mark.parametrize("name", STORED)
 def test_what_a_real_server_stored(name: str) -> None:
     assert stored_name(name) == STORED[name]
+
+
+@pytest.mark.parametrize("name", [name for name in STORED if "/" not in name])
+def test_what_a_real_server_stored_is_found(name: str) -> None:
+    source = "/data/upload/4/4af68a72-" + quote(STORED[name])
+    assert match([source], [name]) == {name: source}
 
 
 def test_a_name_that_is_too_long_is_cut_before_it_is_stored() -> None:

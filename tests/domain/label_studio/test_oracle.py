@@ -1,7 +1,7 @@
-"""Changes that leave the meaning of an export as it is: the boxes stay, and the change is told.
+"""Changes that keep the meaning of an export: the boxes stay, and the change is reported.
 
-What real servers, programs and hands do to one export is drawn at random and done one after the
-other. Whatever is accepted must give the boxes of the export as it was.
+Changes that real servers, programs and people make to an export are drawn at random and applied
+one after the other. An export that is accepted must give the boxes of the original export.
 """
 
 import copy
@@ -92,7 +92,7 @@ def counted_from_zero(task: Json, draw: st.DrawFn) -> Told:
     for one in boxes_of(task):
         for item in one["value"]["sequence"]:
             item["time"] = (item["frame"] - 1) / FPS
-    return ["by (frame - 1) / time"]
+    return ["from (frame - 1) / time"]
 
 
 def rounded(task: Json, draw: st.DrawFn) -> Told:
@@ -128,7 +128,7 @@ TIMES: list[Change] = [counted_from_zero, rounded]
 
 @st.composite
 def exports(draw: st.DrawFn) -> tuple[Json, Json, Told]:
-    """A task, the same after some changes, and what must be told of them."""
+    """A task, the task after some changes, and what must be reported about them."""
     regions = []
     for number in range(draw(st.integers(1, 3))):
         frames = sorted(draw(st.sets(st.integers(1, NUM_FRAMES), min_size=3, max_size=6)))
@@ -143,14 +143,14 @@ def exports(draw: st.DrawFn) -> tuple[Json, Json, Told]:
     for change in draw(st.lists(st.sampled_from(TIMES), max_size=1)):
         told += change(changed, draw)
     chosen = draw(st.lists(st.sampled_from(CHANGES), unique=True, max_size=4))
-    # What is copied, is copied with its changes.
+    # A copy has all changes that its original has.
     for change in sorted(chosen, key=lambda change: change is with_a_copy_of_the_annotation):
         told += change(changed, draw)
     return original, changed, told
 
 
 def read(export: Any) -> tuple[list[Track], str]:
-    """The tracks of the one task, and all that is told of how it was read."""
+    """The tracks of the only task, and all reports on how it was read."""
     tasks = parse_export(export, "export.json", labels=["human"])
     found = match_videos(tasks, [VIDEO], "export.json")[VIDEO]
     rate = find_rate(found, FPS, "export.json")

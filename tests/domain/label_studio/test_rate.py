@@ -1,4 +1,4 @@
-"""Which frame rate numbers an annotator's frames, by what the export tells of it."""
+"""The frame rate by which an annotator's frames are numbered, from the parts of an export."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -14,7 +14,7 @@ from vigil.domain.label_studio.rate import (
     BY_TIME,
     DECLARED,
     FROM_ZERO,
-    UNTOLD,
+    UNKNOWN,
     Rate,
     find_rate,
 )
@@ -69,7 +69,7 @@ class TestOtherPrograms:
         found = rate_of(at(lambda n: (n - 1) / 25, range(1, 21)))
         assert (found.fps, found.source) == (25.0, FROM_ZERO)
         (warning,) = found.warnings
-        assert "25 frames a second was taken, by (frame - 1) / time" in warning
+        assert "25 frames a second was used, from (frame - 1) / time" in warning
 
     def test_rounded_times_from_zero(self) -> None:
         found = rate_of(at(lambda n: round((n - 1) / 29.97, 2), range(1, 100)), video_fps=29.97)
@@ -80,10 +80,38 @@ class TestOtherPrograms:
         assert rate_of(sequence, length=(100, 4.0)).fps == 25.0
         assert rate_of(sequence, length=(100, 4.0)).source == FROM_ZERO
         assert rate_of(sequence, fps="25").fps == 25.0
-        assert rate_of(sequence).fps == 27.5
+        assert rate_of(sequence, video_fps=11.0).fps == 25.0  # a usual rate; 27.5 is not
+
+    @pytest.mark.parametrize("num_regions", [1, 3])
+    def test_keyframes_on_one_frame_give_the_video_s_rate_or_a_usual_one(
+        self, num_regions: int
+    ) -> None:
+        """51 / 2 s is 25.5, 50 / 2 s is 25: a program that counts times from 0 wrote them."""
+        found = rate_of(*[at(lambda n: (n - 1) / 25, [51])] * num_regions)
+        assert (found.fps, found.source) == (25.0, FROM_ZERO)
+        assert "frame / time gives 25.5" in found.warnings[-1]
+        found = rate_of(*[at(lambda n: (n - 1) / 7, [8])] * num_regions, video_fps=7.0)
+        assert (found.fps, found.source) == (7.0, FROM_ZERO)
+
+    @pytest.mark.parametrize("fps", [24.0, 25.0, 29.97, 30.0])
+    def test_one_keyframe_of_the_page_is_no_riddle(self, fps: float) -> None:
+        found = rate_of([keyframe(51, fps=fps)])
+        assert found.fps == pytest.approx(fps)
+        assert (found.source, found.warnings) == (BY_TIME, ())
+
+    def test_one_keyframe_that_means_two_usual_rates_is_told(self) -> None:
+        found = rate_of([keyframe(6, fps=30)])  # 5 / 0.2 s is 25
+        assert (found.fps, found.source) == (30.0, BY_TIME)
+        (warning,) = found.warnings
+        assert "30 frames a second was used, from frame / time; (frame - 1) / time gives" in warning
+
+    def test_one_keyframe_that_means_no_usual_rate_is_told(self) -> None:
+        found = rate_of([keyframe(51, fps=17.3)])
+        assert found.fps == pytest.approx(17.3)
+        assert "can be read in several ways" in found.warnings[0]
 
     def test_an_exact_reading_goes_before_one_within_the_rounding(self) -> None:
-        """6 / 0.2, 7 / 0.24 and 8 / 0.28 are one rate too, if times are rounded to 0.01 s."""
+        """6 / 0.2, 7 / 0.24 and 8 / 0.28 agree on one rate too, if times are rounded to 0.01 s."""
         found = rate_of(at(lambda n: (n - 1) / 25, [7, 8, 9]))
         assert (found.fps, found.source) == (25.0, FROM_ZERO)
 
@@ -121,13 +149,13 @@ class TestWitnesses:
         found = rate_of([keyframe(1, fps=30), keyframe(61, fps=30)], length=(100, 4.0))
         assert (found.fps, found.source) == (30.0, BY_TIME)
         (warning,) = found.warnings
-        assert "100 / 4, as of 25 frames a second; 30 was taken" in warning
+        assert "100 / 4, which gives 25 frames a second; 30 was used" in warning
 
     def test_the_times_are_believed_against_the_task(self) -> None:
         found = rate_of([keyframe(1, fps=30), keyframe(61, fps=30)], fps=29.97)
         assert found.fps == 30.0
         assert found.warnings == (
-            "the task's data name 29.97 frames a second; 30 was taken, by frame / time",
+            "the task's data name 29.97 frames a second; 30 was used, from frame / time",
         )
 
     @pytest.mark.parametrize("length", [(1, 0), (None, None), ("100", "4"), (100, 0), (1, 4.0)])
@@ -135,11 +163,21 @@ class TestWitnesses:
         found = rate_of([keyframe(1, fps=30), keyframe(61, fps=30)], length=length)
         assert (found.fps, found.warnings) == (30.0, ())
 
+    @pytest.mark.parametrize("fps", [None, 25.0])
+    def test_lengths_that_differ_are_told(self, fps: float | None) -> None:
+        regions = [region(name, [keyframe(1, fps=fps), keyframe(51, fps=fps)]) for name in "abc"]
+        for one, length in zip(regions, [(96, 4.0), (100, 4.0), (100, 4.0)], strict=True):
+            one["value"].update(framesCount=length[0], duration=length[1])
+        (parsed,) = parse_export([task(results=regions)], "export.json", labels=["human"])
+        found = find_rate(parsed, 25.0, "export.json: task 1")
+        assert found.fps == 25.0
+        assert any("100 / 4 counts; others have 96 / 4" in one for one in found.warnings)
+
     def test_without_times_the_length_tells(self) -> None:
         found = rate_of([keyframe(9, fps=None)], length=(144, 6))
         assert (found.fps, found.source) == (24.0, BY_LENGTH)
         (warning,) = found.warnings
-        assert "24 was taken, by framesCount / duration" in warning
+        assert "24 was used, from framesCount / duration" in warning
 
     def test_without_a_length_the_task_tells(self) -> None:
         found = rate_of([keyframe(9, fps=None)], framerate="29.97")
@@ -152,23 +190,23 @@ class TestWitnesses:
 
     @pytest.mark.parametrize("told", [0, -1, "fast", None, True, "nan", "inf", [25]])
     def test_what_is_no_rate_tells_nothing(self, told: Any) -> None:
-        assert rate_of([keyframe(9, fps=None)], fps=told).source == UNTOLD
+        assert rate_of([keyframe(9, fps=None)], fps=told).source == UNKNOWN
 
     def test_where_nothing_tells_frames_are_counted_and_that_is_told(self) -> None:
         found = rate_of([keyframe(9, fps=None)])
-        assert (found.fps, found.source) == (None, UNTOLD)
+        assert (found.fps, found.source) == (None, UNKNOWN)
         (warning,) = found.warnings
-        assert "nothing in the export tells" in warning
+        assert "the export does not show" in warning
 
     def test_without_regions_there_is_nothing_to_tell(self) -> None:
-        assert rate_of() == Rate(None, UNTOLD, {}, ())
+        assert rate_of() == Rate(None, UNKNOWN, {}, ())
 
     def test_times_that_do_not_agree_are_told(self) -> None:
         frames = [(1, 3.0), (11, 20.0), (13, 20.0), (15, 20.0), (17, 90.0)]
         found = rate_of([keyframe(frame, fps=fps) for frame, fps in frames])
         assert (found.fps, found.source) == (20.0, BY_TIME)
         (warning,) = found.warnings
-        assert "20 was taken, by 3 of 5" in warning
+        assert "20 was used, from 3 of 5" in warning
 
     def test_times_that_mean_nothing_leave_the_length(self) -> None:
         sequence = at({1: 5.0, 7: 0.1, 9: 88.0}.get, [1, 7, 9])

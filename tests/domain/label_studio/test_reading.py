@@ -54,6 +54,28 @@ class TestRegions:
             parse_regions(found)
         assert parse_regions(found, unlabelled="human").regions[0].label == "human"
 
+    @pytest.mark.parametrize("key", ["rectanglelabels", "videorectanglelabels", "videolabels"])
+    def test_a_label_under_another_key_is_a_label(self, key: str) -> None:
+        """Not an unlabelled box, which would become a human."""
+        inside = region("a", [keyframe(1)], labels=None)
+        inside["value"][key] = ["dog"]
+        bare = region("a", [keyframe(1)], labels=None)
+        separate = {"id": "a", "type": key, "value": {key: ["dog"]}}
+        row = {"id": 1, "video": "a.mp4", "annotation_id": 3, "box": [inside["value"]]}
+        for found in (
+            parse_regions(inside, unlabelled="human"),
+            parse_regions(bare, separate, unlabelled="human"),
+            parse([row], unlabelled="human")[0],
+        ):
+            assert [one.label for one in found.regions] == ["dog"]
+            assert found.counts["labels_under_other_keys"] == 1
+            assert found.warnings == ()
+        inside["value"]["labels"] = ["human"]
+        with pytest.raises(InputError, match=r"expected one label, got \['human', 'dog'\]"):
+            parse_regions(inside)
+        inside["value"][key] = ["human"]
+        assert "labels_under_other_keys" not in parse_regions(inside).counts
+
     def test_one_unlabelled_region_does_not_change_the_others(self) -> None:
         results = [region("a", [keyframe(1)], None), region("b", [keyframe(1)], ("dog",))]
         found = parse_regions(*results, unlabelled="human")
@@ -121,7 +143,7 @@ class TestRegions:
         assert [one.label for one in found.regions] == ["human"]
 
     def test_a_label_of_the_timeline_is_none_of_the_box(self) -> None:
-        """label-studio#9744: drawn while a label of the timeline is chosen."""
+        """label-studio#9744: drawn while a timeline label is selected."""
         drawn = region("a", [keyframe(1)], ("Scene",))
         copied = {
             "id": "a",
@@ -261,7 +283,7 @@ class TestMinimalExport:
         assert len({one.id for one in merged.regions}) == 2
 
     def test_one_box_under_two_controls_is_one(self) -> None:
-        """label-studio#9744, where the copy tells no label of the timeline."""
+        """label-studio#9744, where the copy has no timeline label."""
         content = {**self.minimal(self.value()), "frame_range": [self.value()]}
         (found,) = parse([content], unlabelled="human")
         assert len(found.regions) == 1
@@ -313,7 +335,7 @@ class TestMinimalExport:
     def test_what_is_said_of_a_region_is_no_region(
         self, answer: Json, unlabelled: str, num_copied: int
     ) -> None:
-        """Its copy of the keyframes lacks those that the export filled in for the region."""
+        """The answer's copy lacks keyframes that the export filled in for the region."""
         first, second = self.value("human"), self.value("dog")
         copies = [{**first, "sequence": first["sequence"][:num_copied]}, second]
         for copy in copies:
@@ -386,7 +408,7 @@ def test_the_video_may_lie_under_another_key() -> None:
 def test_which_key_holds_the_video_must_be_plain() -> None:
     content = task()
     content["data"] = {"a": "one.mp4", "b": "two.mp4"}
-    with pytest.raises(InputError, match=r"under 'video', found the keys a, b"):
+    with pytest.raises(InputError, match=r"several videos or tags \(a, b\); set .*data_key_of_tag"):
         parse([content])
 
 
@@ -481,3 +503,93 @@ def test_real_predictions(number: int, num_tracks: int) -> None:
     assert len(found.regions) == num_tracks
     rate = find_rate(found, 30_000 / 1001, FILE)
     assert rate.fps == pytest.approx(29.97, rel=1e-3)
+
+
+def on(tag: str, region_id: str, frame: int = 1) -> Json:
+    return {**region(region_id, [keyframe(frame), terminator(frame + 9)]), "to_name": tag}
+
+
+class TestSeveralVideos:
+    """Two `<Video>` tags side by side: each box belongs to the video of its own tag."""
+
+    def two(self, *results: Json, **data: str) -> Json:
+        content = task("gate.mp4", results)
+        content["data"].update(data or {"video2": "yard.mp4"})
+        return content
+
+    def boxes(self, *tasks: Json, **options: Any) -> list[tuple[str, list[str]]]:
+        return [(t.source, [r.id for r in t.regions]) for t in parse(list(tasks), **options)]
+
+    def test_tags_that_are_named_like_the_keys_say_it(self) -> None:
+        content = self.two(on("video", "a"), on("video2", "b"), on("video2", "c"))
+        assert self.boxes(content) == [("gate.mp4", ["a"]), ("yard.mp4", ["b", "c"])]
+
+    def test_a_video_without_a_box_was_annotated_where_another_task_has_its_tag(self) -> None:
+        tasks = [self.two(on("video2", "b")), self.two(on("video", "a")), self.two()]
+        assert self.boxes(*tasks) == [
+            ("gate.mp4", []),
+            ("yard.mp4", ["b"]),
+            ("gate.mp4", ["a"]),
+            ("yard.mp4", []),
+            ("gate.mp4", []),
+            ("yard.mp4", []),
+        ]
+
+    @pytest.mark.parametrize("tags", [("left", "right"), ("video", "right"), ("left", "left"), ()])
+    def test_other_tags_are_refused(self, tags: tuple[str, ...]) -> None:
+        content = self.two(*(on(tag, f"r{n}") for n, tag in enumerate(tags)))
+        with pytest.raises(
+            InputError, match=r"task 1: expected to know the video .* set .*_of_tag"
+        ):
+            self.boxes(content)
+
+    def test_several_tags_on_one_known_video_are_refused(self) -> None:
+        content = task("gate.mp4", [on("left", "a"), on("right", "b")])
+        with pytest.raises(InputError, match="boxes of left, right, found several videos or tags"):
+            self.boxes(content)
+
+    def test_a_map_says_it(self) -> None:
+        content = self.two(on("left", "a"), on("right", "b"))
+        both = {"left": "video2", "right": "video"}
+        assert self.boxes(content, data_key_of_tag=both) == [
+            ("yard.mp4", ["a"]),
+            ("gate.mp4", ["b"]),
+        ]
+        same = {"left": "video2", "right": "video2"}
+        assert self.boxes(content, data_key_of_tag=same) == [("yard.mp4", ["a", "b"])]
+
+    @pytest.mark.parametrize("told", [{"left": "video"}, {"left": "video", "right": "none"}])
+    def test_a_map_must_name_every_tag_and_a_key(self, told: dict[str, str]) -> None:
+        with pytest.raises(
+            InputError, match=r"^data_key_of_tag: expected .* task 1 .* none for right"
+        ):
+            self.boxes(self.two(on("left", "a"), on("right", "b")), data_key_of_tag=told)
+
+    @pytest.mark.parametrize("tag", ["video", "box", "anything"])
+    @pytest.mark.parametrize(
+        "further", [{"poster": "gate.jpg"}, {"url": "https://h/gate.mp4?x=1"}, {"note": "v1.2"}]
+    )
+    def test_one_video_needs_no_tag(self, tag: str, further: dict[str, str]) -> None:
+        assert self.boxes(self.two(on(tag, "a"), **further)) == [("gate.mp4", ["a"])]
+
+    def test_the_usual_tag_and_key_go_together(self) -> None:
+        content = self.two(on("video", "a"), original="gate.mov")
+        assert self.boxes(content) == [("gate.mp4", ["a"])]
+
+    def test_json_min_names_no_tag(self) -> None:
+        box = {"sequence": [keyframe(1)], "labels": ["human"]}
+        row = {"id": 1, "annotation_id": 5, "video": "gate.mp4", "video2": "yard.mp4"}
+        row |= {"box": [box], "box2": [box | {"labels": ["dog"]}]}
+        with pytest.raises(InputError, match="several videos or tags"):
+            self.boxes(row)
+        found = parse([row], data_key_of_tag={"box": "video", "box2": "video2"})
+        assert [(t.source, [r.label for r in t.regions]) for t in found] == [
+            ("gate.mp4", ["human"]),
+            ("yard.mp4", ["dog"]),
+        ]
+
+    def test_tasks_of_other_videos_may_have_several(self) -> None:
+        tasks = [self.two(on("left", "a")), task("door.mp4", [on("video", "b")], id=2)]
+        assert self.boxes(*tasks, only_videos=["door.mp4"])[1] == ("door.mp4", ["b"])
+        with pytest.raises(InputError, match="several videos"):
+            self.boxes(*tasks, only_videos=["door.mp4", "yard.mp4"])

@@ -1,4 +1,4 @@
-"""What a real Label Studio does to names and exports, asked of a server that this test starts.
+"""How a real Label Studio changes names and exports. This test starts the server.
 
 python -m venv /tmp/ls && /tmp/ls/bin/pip install label-studio
 VIGIL_LABEL_STUDIO=/tmp/ls/bin/label-studio make test-slow
@@ -53,7 +53,7 @@ CONFIG = """<View>
 </View>"""
 FACTS = VideoFacts((100, 100), 150, Fraction(25))
 TINY = b"\0\0\0\x18ftypmp42"
-"""The server asks for no more of a video than its name's ending."""
+"""The server checks only the ending of a video's name."""
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ scores_of = st.lists(st.integers(-20, 900), min_size=1, max_size=15)
 
 @given(allowed=scores_of, anomalous=scores_of, threshold=st.integers(-25, 905))
 def test_numbers_are_what_they_say(allowed, anomalous, threshold) -> None:
-    """Scores far outside [0, 1], ties included, against counting by hand."""
+    """Scores far outside [0, 1], with ties, compared with simple counting."""
     scores = np.array([*allowed, *anomalous], float)
     kinds = np.arange(len(scores)) >= len(allowed)
     found = measure_alarm(kinds, scores, float(threshold))
@@ -55,7 +55,7 @@ def test_intervals_hold_the_number_and_are_the_same_each_time() -> None:
 
 
 def test_copies_of_a_clip_make_nothing_surer() -> None:
-    """Nine clips of each source that score alike are worth no more than the sources."""
+    """Nine equal clips of each source give no more certainty than one clip of each."""
     rng = np.random.default_rng(0)
     kinds = np.arange(80) < 40
     scores = rng.normal(size=80) + kinds

@@ -1,4 +1,4 @@
-"""COCO's numbers against COCO's own code, and what is built on the same matching."""
+"""Compares COCO's numbers with COCO's own code, and tests all that uses the same matching."""
 
 import contextlib
 import io

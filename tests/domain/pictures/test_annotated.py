@@ -1,4 +1,4 @@
-"""Sets of pictures and boxes: what is written is read back, by us and by others."""
+"""Sets of pictures and boxes are written and read back, by vigil and by other libraries."""
 
 import contextlib
 import io

@@ -153,7 +153,9 @@ class TestGiven:
         for seed in range(3):
             assert assign_clips(table, told, seed=seed, **FRACTIONS).to_dict() == told
         short = {name.removeprefix("run/"): side for name, side in told.items()}
-        with pytest.raises(FieldError, match="'0_0': expected a name of the data, got one that st"):
+        with pytest.raises(
+            FieldError, match="'0_0': expected a name of the data, got a name that fits"
+        ):
             assign_clips(table, short, **FRACTIONS)
 
     @pytest.mark.parametrize("missing", [(VAL,), (TEST,), (VAL, TEST)])
@@ -173,7 +175,7 @@ class TestGiven:
         assert assign_clips(self.TABLE, {"a/3_0": TRAIN}, **FRACTIONS).equals(drawn)
 
     def test_windows_of_a_given_video_go_with_it(self) -> None:
-        """Of long videos, windows are clips; normal and anomalous ones stand in one video."""
+        """Clips are windows of long videos; a video has normal and anomalous windows."""
         rows = [
             {
                 "clip": f"{video}.avi@{start}",
@@ -197,7 +199,7 @@ class TestGiven:
     def test_nothing_learns_from_anomalies_though_someone_says_so(self) -> None:
         told = dict.fromkeys(self.TABLE.index, TRAIN)
         told |= {"a/0_0": VAL, "a/1_0": TEST, "run/0_0": TEST, "run/1_0": TEST}
-        with pytest.raises(FieldError, match=r"^given.*: expected allowed clips .* run/2_0, "):
+        with pytest.raises(FieldError, match=r"^given.*: expected only allowed clips .* run/2_0, "):
             assign_clips(self.TABLE, told, **FRACTIONS)
 
     def test_an_anomaly_given_for_training_is_drawn_for_the_test_where_that_is_open(self) -> None:
@@ -205,7 +207,7 @@ class TestGiven:
         assert sides["run/1_0"] == TEST
 
     def test_the_parts_of_a_source_are_on_one_side_though_someone_says_otherwise(self) -> None:
-        half = {"b/0_0": TEST, "run/0_0": TEST}  # the draw has no test for the other half
+        half = {"b/0_0": TEST, "run/0_0": TEST}  # no clip of the other half is drawn for test
         others = dict.fromkeys(self.TABLE.index[~self.TABLE["is_anomalous"]], TRAIN)
         others |= dict.fromkeys(self.TABLE.index[self.TABLE["is_anomalous"]], TEST)
         for told in (half, others | half | {"b/0_1": VAL}):

@@ -1,4 +1,4 @@
-"""Tries to get something of one side onto another."""
+"""Tries to find content of one side on another side."""
 
 import json
 from collections.abc import Mapping
@@ -35,7 +35,7 @@ def index_of(rows: list[tuple[str, str, str, int, int]]) -> pd.DataFrame:
 
 
 def long_videos(num_videos: int, num_frames: int = 300) -> pd.DataFrame:
-    """Videos in which each second a person of ten samples' length and background begin."""
+    """Videos in which a person, for ten samples, and background begin each second."""
     rows = []
     for video in range(num_videos):
         for first in range(0, num_frames, 10):
@@ -208,7 +208,7 @@ def test_overlapping_samples_lie_a_gap_apart(gap_frames: int) -> None:
     sides = assign(index, gap_frames=gap_frames)
     assert_apart(index, sides, gap_frames)
     dropped = index.loc[sides == DROPPED_GAP, "first_frame"].nunique()
-    assert dropped == 2 * (gap_frames + 9)  # two gaps, and what reaches into them
+    assert dropped == 2 * (gap_frames + 9)  # two gaps, and samples that overlap them
 
 
 def test_a_track_through_the_whole_video_stays_on_one_side() -> None:
@@ -323,7 +323,7 @@ class TestGiven:
     ) -> None:
         index = long_videos(num_videos, num_frames=600)
         names = sorted(set(index["video"]))
-        told = dict.fromkeys(names[1::2], TRAIN)  # what is named nowhere trains too
+        told = dict.fromkeys(names[1::2], TRAIN)  # videos without a given side are for training too
         if held := {VAL, TEST} - set(missing):
             told[names[0]] = held.pop()
         for seed in range(5):
@@ -357,7 +357,9 @@ class TestGiven:
 
     def test_test_videos_and_a_given_test_contradict_each_other(self) -> None:
         index = long_videos(4)
-        with pytest.raises(FieldError, match=r"^test_videos: expected none, as the videos for"):
+        with pytest.raises(
+            FieldError, match=r"^test_videos: expected none, as the test videos are"
+        ):
             assign(index, {"v0": TEST}, test_videos=("v1",))
         sides = assign(index, {"v0": VAL}, test_videos=("v1",))
         assert sides_by_video(index, sides)["v1"] == {TEST}

@@ -1,4 +1,4 @@
-"""Tries to get a picture, its copy or its neighbour onto two sides."""
+"""Tries to find a picture, its copy or its neighbour on two sides."""
 
 import itertools
 import json
@@ -46,7 +46,7 @@ def assign(
 
 
 def pictures(num_pictures: int, seed: int = 0) -> AnnotatedPictures:
-    """Each shows classes by chance, the first often and the last seldom."""
+    """Each picture shows random classes, the first class often and the last class rarely."""
     rng = np.random.default_rng(seed)
     names = [f"{number}.jpg" for number in range(num_pictures)]
     shown = rng.random((num_pictures, 3)) < [0.7, 0.3, 0.1]
@@ -266,7 +266,9 @@ class TestFrames:
         assert_apart(both, sides, 10)
         assert sides[photographs.images.index].equals(assign(photographs))
         assert set(sides[both.images["video"] == "v0"]) == {TEST}
-        with pytest.raises(FieldError, match=r"^given: .* other pictures, got 300 and 60$"):
+        with pytest.raises(
+            FieldError, match=r"^given.detector: .* other pictures, got 300 and 60$"
+        ):
             assign(both, {"v0": TEST})
 
 
@@ -324,7 +326,7 @@ class TestGiven:
         names = list(known.images.index)
         held = {VAL: names[:50], TEST: names[50:120]}
         told = {name: side for side in held if side not in missing for name in held[side]}
-        told |= dict.fromkeys(names[200:300], TRAIN)  # what is named nowhere trains too
+        told |= dict.fromkeys(names[200:300], TRAIN)  # others train too
         sides = assign(known, told)
         rest = sides[[name for name in names if told.get(name, TRAIN) == TRAIN]]
         assert all(sides[name] == side for name, side in told.items() if side != TRAIN)
@@ -364,7 +366,10 @@ class TestGiven:
     @pytest.mark.parametrize(
         ("told", "expected"),
         [
-            ({"99.jpg": TEST}, "'99.jpg': expected a name of the data, got one that is not there"),
+            (
+                {"99.jpg": TEST},
+                "'99.jpg': expected a name of the data, got a name that is not there",
+            ),
             ({"1.jpg": TEST, "2.jpg": VAL, "3.jpg": TRAIN}, "expected a side for each name"),
         ],
     )

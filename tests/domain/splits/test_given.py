@@ -1,5 +1,6 @@
-"""Splits that someone gives, in every form, and what is drawn beside them."""
+"""Given splits in every form, and the sides that are drawn in addition."""
 
+import json
 from pathlib import Path
 
 import pandas as pd
@@ -8,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vigil.domain.sides import SIDES, TEST, TRAIN, VAL
-from vigil.domain.splits.given import hold_given, read_given
+from vigil.domain.splits.given import count_given, hold_given, read_given
 from vigil.plumbing.errors import FieldError, InputError
 
 SHIPPED = Path(__file__).parents[3] / "splits" / "drawn.csv"
@@ -101,6 +102,25 @@ class TestLists:
         write(tmp_path / "val.txt", f"{name}\n")
         assert read_given(tmp_path) == {name: VAL}
 
+    def test_a_folder_of_coco_files_gives_their_pictures(self, tmp_path: Path) -> None:
+        images = [{"id": 1, "file_name": "a/1.jpg"}, {"id": 2, "file_name": "2.jpg"}]
+        write(tmp_path / "train.json", json.dumps({"images": images, "annotations": []}))
+        write(tmp_path / "val.txt", "3.jpg\n")
+        given_sides = read_given(tmp_path)
+        assert given_sides == {"a/1.jpg": TRAIN, "2.jpg": TRAIN, "3.jpg": VAL}
+        assert count_given(given_sides) == {"given": {TRAIN: 2, VAL: 1}}
+        assert count_given({}) == {}
+
+    @pytest.mark.parametrize("content", [[], {}, {"images": 1}, {"images": [{"id": 1}]}])
+    def test_json_without_pictures_is_refused(self, tmp_path: Path, content: object) -> None:
+        write(tmp_path / "test.json", json.dumps(content))
+        assert "test.json: expected COCO's images" in refused(tmp_path)
+
+    def test_two_files_for_one_side_are_refused(self, tmp_path: Path) -> None:
+        write(tmp_path / "test.json", '{"images": []}')
+        write(tmp_path / "test.txt", "a.jpg\n")
+        assert "expected one file for test" in refused(tmp_path)
+
     def test_lists_may_be_empty(self, tmp_path: Path) -> None:
         write(tmp_path / "val.txt", "\n \n")
         assert read_given(tmp_path) == {}
@@ -114,7 +134,7 @@ class TestLists:
     def test_a_folder_without_a_list_is_refused(self, tmp_path: Path, name: str) -> None:
         if name:
             write(tmp_path / name, "a")
-        assert "expected one of train.txt, val.txt, test.txt, found none" in refused(tmp_path)
+        assert "expected one of train.txt, val.txt, test.txt, or .json of COCO" in refused(tmp_path)
 
     def test_another_encoding_is_refused(self, tmp_path: Path) -> None:
         write(tmp_path / "test.txt", "Дверь\n", "cp1251")
@@ -125,7 +145,7 @@ NAMES = ("walk/a.avi", "walk/b.avi", "run/b.avi", "c.mp4", "d", "deep/er/e.tar.g
 
 
 def hold(names: tuple[str, ...], told: dict[str, str]) -> tuple[list[str], tuple[str, ...]]:
-    sides, open_sides = hold_given(pd.Series(names), told)
+    sides, open_sides = hold_given(pd.Series(names), told, "alarm")
     return list(sides), open_sides
 
 
@@ -148,16 +168,16 @@ class TestHold:
 
     @pytest.mark.parametrize("alias", ["b", "b.avi"])
     def test_a_short_name_of_several_is_refused(self, alias: str) -> None:
-        with pytest.raises(FieldError, match=r"stands for run/b\.avi, walk/b\.avi$") as error:
+        with pytest.raises(FieldError, match=r"fits run/b\.avi, walk/b\.avi$") as error:
             hold(NAMES, {alias: TEST})
-        assert error.value.field == "given"
+        assert error.value.field == "given.alarm"
 
     def test_a_full_name_is_itself_also_where_it_is_a_short_one_of_another(self) -> None:
         assert hold(("a", "a.mp4", "x/a"), {"a": TEST})[0] == [TEST, "", ""]
 
     @pytest.mark.parametrize("name", ["", "er/e.tar.gz", "walk", "A.avi", "e", "z.mp4", ".avi"])
     def test_an_unknown_name_is_refused(self, name: str) -> None:
-        told = "expected a name of the data, got one that is not there"
+        told = "expected a name of the data, got a name that is not there"
         with pytest.raises(FieldError, match=told) as error:
             hold(NAMES, {"c": TRAIN, name: TRAIN})
         assert repr(name) in str(error.value)
@@ -172,7 +192,7 @@ class TestHold:
         told = dict(zip(NAMES, (TRAIN, VAL, TEST, TRAIN, VAL, TEST), strict=True))
         assert hold(NAMES, told) == (list(told.values()), (TRAIN,))
         told.pop("d")
-        with pytest.raises(FieldError, match=r"^given: .* found none for d$"):
+        with pytest.raises(FieldError, match=r"^given.alarm: .* found none for d$"):
             hold(NAMES, told)
 
     def test_validation_and_test_alone_leave_the_rest_for_training(self) -> None:
@@ -182,7 +202,7 @@ class TestHold:
 
     def test_several_rows_of_a_name_stay_together(self) -> None:
         names = pd.Series(["a", "b", "a"], index=["x", "y", "z"])
-        sides, _ = hold_given(names, {"a": VAL})
+        sides, _ = hold_given(names, {"a": VAL}, "alarm")
         assert sides.to_dict() == {"x": VAL, "y": "", "z": VAL}
 
 
@@ -193,7 +213,7 @@ class TestHold:
 def test_what_is_given_is_held_and_only_the_training_side_is_open(told, names) -> None:
     told = {name: side for name, side in told.items() if name in names}
     try:
-        sides, open_sides = hold_given(pd.Series(names), told)
+        sides, open_sides = hold_given(pd.Series(names), told, "alarm")
     except FieldError:
         assert set(SIDES) == set(told.values())
         assert set(names) - set(told)
@@ -203,5 +223,5 @@ def test_what_is_given_is_held_and_only_the_training_side_is_open(told, names) -
     for name, side in zip(names, sides, strict=True):
         if told.get(name, TRAIN) != TRAIN:
             assert side == told[name]
-        else:  # to be drawn, unless all is given
+        else:  # to be drawn, unless all sides are given
             assert side == (TRAIN if len(open_sides) == 1 else "")

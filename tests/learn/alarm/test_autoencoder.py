@@ -21,6 +21,7 @@ from vigil.learn.alarm.training.module import AutoencoderTraining
 from vigil.learn.networks.weights import save_model
 from vigil.learn.training.loop import Plan, fit
 from vigil.plumbing.errors import InputError
+from vigil.plumbing.records import write_json
 
 
 def make(**changes) -> Autoencoder:
@@ -119,8 +120,8 @@ def test_what_it_has_not_seen_has_larger_errors_and_files_keep_it(
     with torch.inference_mode():
         own = model.eval().errors(torch.from_numpy(vectors[75:])).double().numpy()
     assert np.array_equal(errors, own)
-    files[1].write_text('{"architecture": "autoencoder", "config": {"a": 1}}')
-    with pytest.raises(InputError, match=r"a\.json: expected a fitted autoencoder"):
+    write_json({**facts, "config": {"a": 1}}, files[1])
+    with pytest.raises(InputError, match=r"a\.json: config: expected the config of a network"):
         load_alarm(*files)
     files[1].write_text('{"architecture": "x", "config": {"a": 1}}')
     with pytest.raises(InputError, match=r"a\.json: expected the card of an autoencoder, got 'x'"):

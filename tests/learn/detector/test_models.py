@@ -9,7 +9,7 @@ import torch
 import torchvision
 from tiny_detectors import ARCHITECTURES, SIZE_WH, build, config_of, draw
 
-from vigil.learn.detector.network.registry import OWN, build_detector, load_detector
+from vigil.learn.detector.network.registry import VIGIL_DETECTORS, build_detector, load_detector
 from vigil.learn.detector.network.tensors import Objects, pad_objects
 from vigil.learn.detector.network.trunk import build_trunk, load_trunk
 from vigil.learn.detector.trained import fold_norms
@@ -73,7 +73,7 @@ def test_a_batch_equals_its_pictures_on_many_maps(architecture: str, assignment:
                 assert torch.allclose(one[number], other[0], atol=1e-4)
 
 
-@pytest.mark.parametrize("architecture", sorted(OWN))
+@pytest.mark.parametrize("architecture", sorted(VIGIL_DETECTORS))
 def test_ignored_objects_and_padding_change_no_box_or_class_loss(architecture: str):
     pictures, objects = draw(2)
     model = build(architecture).train()

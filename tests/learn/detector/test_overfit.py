@@ -10,7 +10,7 @@ import torch
 from tiny_detectors import ARCHITECTURES, SIZE_WH, build, draw
 from tiny_overfit import overfit
 
-from vigil.learn.detector.network.registry import OWN
+from vigil.learn.detector.network.registry import VIGIL_DETECTORS
 from vigil.learn.detector.network.tensors import Objects
 
 ENLARGED = 2
@@ -51,7 +51,7 @@ def test_it_overfits_eight_pictures(architecture: str, options: dict):
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "architecture",
-    [name for name in ARCHITECTURES if name not in OWN],
+    [name for name in ARCHITECTURES if name not in VIGIL_DETECTORS],
 )
 def test_torchvisions_overfit_eight_pictures(architecture: str):
     small, objects = draw(8)

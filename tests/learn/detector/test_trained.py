@@ -177,14 +177,17 @@ DAMAGE: dict[str, tuple[Callable[[Path, Path], object], str]] = {
     "a config of something else": (told(config={"num_classes": 2}), "c.json: "),
     "a config that is none": (told(config=[1]), "c.json: "),
     "a loss that does not exist": (told(config=with_loss("l7")), "c.json: "),
-    "no classes": (without("classes"), "c.json: expected a detector's card"),
-    "too few classes": (told(classes=["0"]), "c.json: expected a detector's card"),
-    "no size": (without("input_size_wh"), "c.json: expected a detector's card"),
-    "a size of texts": (told(input_size_wh=["a", "b"]), "c.json: expected a detector's card"),
-    "no precision": (without("precision"), "c.json: expected a detector's card"),
+    "no classes": (without("classes"), "c.json: classes: expected 2 names, got None"),
+    "too few classes": (told(classes=["0"]), "c.json: classes: expected 2 names"),
+    "no size": (without("input_size_wh"), "c.json: input_size_wh: expected a width and a height"),
+    "a size of texts": (
+        told(input_size_wh=["a", "b"]),
+        "c.json: input_size_wh: expected a width and a",
+    ),
+    "no precision": (without("precision"), "c.json: precision: expected one of"),
     "a precision that does not exist": (
         told(precision="8-true"),
-        "c.json: expected a detector's card",
+        "c.json: precision: expected one of .*, got '8-true'",
     ),
 }
 

@@ -155,7 +155,7 @@ def test_another_run_or_machine_starts_afresh(tmp_path: Path, monkeypatch, capsy
     if machine := changes.pop("machine", None):
         monkeypatch.setattr(training, "describe_machine", lambda: machine)
     run(tmp_path / "b", **changes)
-    assert "goes on after" not in capsys.readouterr().out
+    assert "resumes after" not in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("keep", [0, 100, 0.5])
@@ -191,7 +191,7 @@ def test_a_validation_that_comes_to_no_number_is_no_end(
             run(tmp_path, lost_from=lost_from, lost=lost)
         assert not (tmp_path / "curves").exists()
     told = capsys.readouterr().out
-    assert (f"goes on after epoch {lost_from} of" in told) == (lost_from > 0)
+    assert (f"resumes after epoch {lost_from} of" in told) == (lost_from > 0)
 
 
 def test_a_precision_that_a_cpu_has_not_is_refused(tmp_path: Path):

@@ -198,11 +198,17 @@ class TestFrameLabelled:
     @pytest.mark.parametrize(
         ("row", "expected"),
         [
-            ("Test/Test001,30,43,fall", r"labels\.csv: Test/Test001: .* its 42 frames, got one to"),
+            (
+                "Test/Test001,30,43,fall",
+                r"labels\.csv: Test/Test001: .* its 42 frames, got one that ends at",
+            ),
             ("Test/Test002,1,2,fall", r"labels\.csv: expected videos below .* got Test/Test002"),
             ("Test001,1,2,fall", r"labels\.csv: expected videos below .* got Test001"),
             ("Test/Test001_gt,1,2,fall", "got Test/Test001_gt"),
-            ("Test/Test001,0,1,fall", "expected windows of either kind, found no anomalous one"),
+            (
+                "Test/Test001,0,1,fall",
+                "expected both normal and anomalous windows, found no anomalous one",
+            ),
         ],
     )
     def test_labels_that_do_not_fit_are_refused(self, folder, tmp_path, row, expected) -> None:
@@ -215,7 +221,7 @@ class TestFrameLabelled:
 
     def test_nothing_normal_is_refused(self, tmp_path: Path) -> None:
         write_numbered(tmp_path / "a", 20)
-        with pytest.raises(InputError, match="either kind, found no normal one"):
+        with pytest.raises(InputError, match="normal and anomalous windows, found no normal one"):
             imported(tmp_path, write_labels(tmp_path, "a,0,20,"))
 
     def test_a_video_shorter_than_a_window_is_refused(self, folder: Path, tmp_path: Path) -> None:
@@ -244,8 +250,8 @@ class TestFrameLabelled:
 
     def test_a_file_that_is_no_video_is_told(self, tmp_path: Path) -> None:
         write_numbered(tmp_path / "a", 20)
-        (tmp_path / "README.txt").write_text("hello")
-        with pytest.raises(InputError, match=r"README\.txt: expected a video"):
+        (tmp_path / "broken.mp4").write_text("hello")
+        with pytest.raises(InputError, match=r"broken\.mp4: expected a video"):
             imported(tmp_path, write_labels(tmp_path, "a,0,5,"))
 
 

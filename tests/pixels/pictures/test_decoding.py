@@ -1,5 +1,6 @@
 """Pictures of a bounded size, whole or not at all, whatever the memory."""
 
+import struct
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 from conftest import no_longer_than
 from tiny_pictures import KINDS, encode
 
-from vigil.pixels.pictures.decoding import MOST_PIXELS, TooLargeError, decode_picture
+from vigil.pixels.pictures.decoding import MAX_PIXELS, TooLargeError, decode_picture
 
 HEADS = {
     "PNG": (16, b"\0\1\0\0\0\1\0\0"),
@@ -49,10 +50,10 @@ def test_others_are_decoded(kind: str) -> None:
 
 
 def test_the_largest_is_just_allowed() -> None:
-    side = int(MOST_PIXELS**0.5)
+    side = int(MAX_PIXELS**0.5)
     for height in (side, 2 * side):
         _, png = cv2.imencode(".png", np.zeros((height, side), np.uint8))
-        if height * side <= MOST_PIXELS:
+        if height * side <= MAX_PIXELS:
             assert decode_picture(png.tobytes(), cv2.IMREAD_GRAYSCALE) is not None
         else:
             with pytest.raises(TooLargeError):
@@ -92,6 +93,47 @@ def test_too_little_memory_is_no_verdict(kind: str, tmp_path: Path) -> None:
     outcomes = {decode_with(tmp_path / "a", limit_gb) for limit_gb in (0.4, 0.45, 0.5, 0.55, 0.6)}
     assert "memory" in outcomes
     assert outcomes <= {"memory", shape}
+
+
+@pytest.mark.parametrize("ending", [".jp2", ".avif", ".hdr", ".pfm", ".gif"])
+def test_nor_for_kinds_that_few_use(ending: str, tmp_path: Path) -> None:
+    """Most of their libraries do not tell a lack of memory from a file that is no picture."""
+    content = cv2.imencode(ending, np.zeros((4000, 6000, 3), np.uint8))[1].tobytes()
+    (tmp_path / "a").write_bytes(content)
+    assert decode_with(tmp_path / "a", 2.5) == "(4000, 6000, 3)"
+    limits_gb = (0.4, 0.5, 0.65)
+    outcomes = {decode_with(tmp_path / "a", limit_gb) for limit_gb in limits_gb}
+    assert "memory" in outcomes
+    assert outcomes <= {"memory", "(4000, 6000, 3)"}
+
+
+LARGE_HEADS = {
+    ".jp2": (b"\xff\x4f\xff\x51", 8, struct.pack(">II", 40_000, 40_000)),
+    ".avif": (b"ispe", 8, struct.pack(">II", 40_000, 40_000)),
+    ".hdr": (b"-Y 40 +X 60", 0, b"-Y 40000 +X 60000"),
+    ".ras": (b"\x59\xa6\x6a\x95", 4, struct.pack(">II", 40_000, 40_000)),
+    ".pfm": (b"60 40", 0, b"60000 40000"),
+    ".pam": (b"WIDTH 60\nHEIGHT 40", 0, b"WIDTH 60000\nHEIGHT 40000"),
+}
+"""By ending: what is before the size, where the size is, and one of gigabytes."""
+
+
+@pytest.mark.parametrize("ending", LARGE_HEADS)
+def test_no_kind_is_decoded_beyond_the_bound(ending: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    content = cv2.imencode(ending, np.zeros((40, 60, 3), np.uint8))[1].tobytes()
+    mark, offset, size = LARGE_HEADS[ending]
+    place = content.index(mark) + offset
+    num_replaced = len(size) if offset else len(mark)
+    monkeypatch.setattr(cv2, "imdecode", None)
+    with pytest.raises(TooLargeError, match=r"^\d{5}x\d{5}$"):
+        decode_picture(content[:place] + size + content[place + num_replaced :], 1)
+
+
+@pytest.mark.parametrize("content", [b"noise" * 99, b"\xff\xd8\xff\xd9", b"#?RADIANCE\n\n-Y x"])
+def test_without_a_size_nothing_is_decoded(content: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that memory has no say in what is a picture."""
+    monkeypatch.setattr(cv2, "imdecode", None)
+    assert decode_picture(content, cv2.IMREAD_COLOR) is None
 
 
 @pytest.mark.parametrize("kind", ["GIF", "JPEG"])

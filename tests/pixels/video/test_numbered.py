@@ -9,8 +9,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tiny_videos import coded_picture, read_code
+from PIL import Image
+from tiny_videos import coded_picture, noise, read_code
 
+from vigil.pixels.frames import extract_frames
+from vigil.pixels.video.damage import DamagedFrameError
 from vigil.pixels.video.numbered import NumberedPictures, list_numbered
 from vigil.plumbing.errors import InputError
 
@@ -136,3 +139,50 @@ def test_colours_are_bgr_and_grey_pictures_have_three(tmp_path: Path) -> None:
     assert np.array_equal(first.picture, blue)
     assert first.picture.flags["C_CONTIGUOUS"]
     assert np.array_equal(second.picture, np.full((4, 6, 3), 77))
+
+
+def make_hole(jpeg: Path) -> None:
+    content = bytearray(jpeg.read_bytes())
+    middle = len(content) // 2
+    content[middle : middle + 400] = b"\xa5" * 400
+    jpeg.write_bytes(content)
+
+
+def write_noise(folder: Path) -> Path:
+    folder.mkdir()
+    for number, picture in enumerate(noise(5, (320, 240))):
+        assert cv2.imwrite(str(folder / f"{number}.jpg"), picture)
+    return folder
+
+
+def test_damage_that_libjpeg_conceals_is_refused_or_kept(tmp_path: Path) -> None:
+    folder = write_noise(tmp_path / "a")
+    whole = [frame.picture for frame in NumberedPictures(folder, FPS)]
+    make_hole(folder / "2.jpg")
+    with pytest.raises(
+        DamagedFrameError, match=r"a: frame 2 \('2\.jpg'\) is damaged: Corrupt JPEG"
+    ):
+        list(NumberedPictures(folder, FPS))
+    pictures = NumberedPictures(folder, FPS, keeps_damaged=True)
+    kept = [frame.picture for frame in pictures]
+    assert list(pictures.damaged) == [2]
+    same = [np.array_equal(one, other) for one, other in zip(kept, whole, strict=True)]
+    assert same == [True, True, False, True, True]
+
+
+def test_an_archive_tells_which_were_damaged(tmp_path: Path) -> None:
+    folder = write_noise(tmp_path / "a")
+    make_hole(folder / "3.jpg")
+    with pytest.raises(InputError, match="damaged_frames: keep stores damaged frames"):
+        extract_frames(folder, tmp_path / "a.zip", jpeg_quality=90)
+    facts = extract_frames(folder, tmp_path / "a.zip", jpeg_quality=90, damaged_frames="keep")
+    assert facts.damaged_frames == (3,)
+
+
+@pytest.mark.parametrize("ending", ["tif", "png", "webp"])
+def test_a_file_of_several_pictures_is_refused(tmp_path: Path, ending: str) -> None:
+    (tmp_path / "a").mkdir()
+    first, *others = (Image.new("RGB", (60, 40), (50 * number,) * 3) for number in range(3))
+    first.save(tmp_path / "a" / f"1.{ending}", save_all=True, append_images=others)
+    with pytest.raises(InputError, match=rf"expected one picture in each file.*1\.{ending}"):
+        list(NumberedPictures(tmp_path / "a", FPS))

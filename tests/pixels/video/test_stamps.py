@@ -1,12 +1,14 @@
 """When each frame is shown, by the file: what a player goes by, and so an annotator."""
 
+import shutil
+import subprocess
 from fractions import Fraction
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
-from tiny_videos import coded_picture, read_code, write_coded_video
+from tiny_videos import read_code, write_coded_video, write_with_b_frames
 
 from vigil.pixels.video.reading import VideoReader, to_bgr
 
@@ -44,30 +46,36 @@ def test_the_stamps_of_an_avi_count_where_they_are_in_order(tmp_path: Path) -> N
     assert shown_s(reader) == pytest.approx(np.arange(20) / 10)
 
 
-def write_with_b_frames(path: Path, num_frames: int, shift: int = 0) -> Path:
-    """H.264 whose order of decoding is not that of presentation.
-
-    Args:
-        shift: frames that lie before 0 s, which an edit list hides.
-    """
-    with av.open(str(path), "w", options={"avoid_negative_ts": "disabled"}) as container:
-        stream = container.add_stream("libx264", rate=10, options={"bf": "2", "crf": "12"})
-        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
-        stream.codec_context.time_base = Fraction(1, 10)
-        stream.codec_context.thread_count = 1
-        for number in range(num_frames):
-            frame = av.VideoFrame.from_ndarray(coded_picture(number, (64, 48)), format="bgr24")
-            frame.pts, frame.time_base = number - shift, Fraction(1, 10)
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode(None))
-    return path
-
-
-def test_guessed_stamps_of_an_avi_are_none(tmp_path: Path) -> None:
-    """AVI tells the order of decoding alone, and FFmpeg guesses 1, 3, 4, 2."""
-    reader, codes = read(write_with_b_frames(tmp_path / "v.avi", 30))
+@pytest.mark.parametrize("name", ["v.avi", "v.asf"])
+@pytest.mark.parametrize("num_b_frames", [1, 2, 3])
+def test_frames_with_times_of_decoding_alone_are_evenly_spaced(
+    tmp_path: Path, name: str, num_b_frames: int
+) -> None:
+    """FFmpeg guesses that the frames are shown at 1, 4, 3, 5, 2."""
+    file = write_with_b_frames(tmp_path / name, 30, num_b_frames=num_b_frames)
+    reader, codes = read(file)
     assert codes == list(range(30))
-    assert reader.stamps is None
+    assert (reader.stamps, reader.is_variable_rate) == (None, False)
+    assert reader.fps == 10
+    if ffmpeg := shutil.which("ffmpeg"):
+        words = ["-v", "error", "-i", str(file), "-fps_mode", "passthrough", "-f", "rawvideo"]
+        raw = subprocess.run(
+            [ffmpeg, *words, "-pix_fmt", "gray", "-"], capture_output=True, check=True
+        ).stdout
+        played = np.frombuffer(raw, np.uint8).reshape(-1, 48, 64)
+        assert [read_code(picture) for picture in played] == codes
+
+
+def test_a_gap_between_times_of_decoding_is_kept(tmp_path: Path) -> None:
+    """The frames are in the right order, and the gap is where it is in the file."""
+    times_s = [Fraction(n + 5 * (n >= 12), 10) for n in range(24)]
+    file = write_with_b_frames(tmp_path / "v.asf", 24, times_s=times_s)
+    reader, codes = read(file)
+    assert codes == list(range(24))
+    assert reader.is_variable_rate
+    steps = np.diff(shown_s(reader))
+    assert (steps > 0).all()
+    assert np.sort(steps)[-2:] == pytest.approx([0.1, 0.6], abs=0.002)
 
 
 def test_the_same_in_an_mp4_has_its_stamps(tmp_path: Path) -> None:

@@ -1,1 +1,1 @@
-"""Clips and their labels in the forms that others have them."""
+"""Readers of clips and labels in the formats of other projects."""

@@ -1,4 +1,4 @@
-"""Clips in folders of classes: `<folder>/<class>/<clip>`; a clip may be a folder of pictures."""
+"""Clips in folders of classes: `<folder>/<class>/<clip>`. A folder of pictures is a clip too."""
 
 import re
 from collections.abc import Sequence
@@ -14,22 +14,22 @@ from vigil.plumbing.memo import tree_digest
 def list_clips(
     folder: Path, *, anomalous_classes: Sequence[str], group_pattern: str
 ) -> pd.DataFrame:
-    """Lists every clip below a folder; hidden files and those of systems do not count.
+    """Lists every clip below a folder, without hidden files and files of operating systems.
 
     Args:
-        anomalous_classes: classes that must raise the alarm; all others are allowed.
-        group_pattern: a regular expression over a clip's file name. Its first group, or the whole
-            match where it has none, names the source the clip was cut from. Empty: each clip is a
-            source of its own.
+        anomalous_classes: classes that must raise the alarm; all other classes are allowed.
+        group_pattern: a regular expression for a clip's file name. Its first group, or the whole
+            match if it has no group, is the source from which the clip was cut. If it is empty,
+            each clip is a separate source.
 
     Returns:
         `class`, `is_anomalous`, `source` and `digest` (SHA-256 of the file) by `clip`
         ("<class>/<file name>"), sorted.
 
     Raises:
-        InputError: no folder, no class, a class without clips, a file where a folder is expected or
-            the other way round, a name outside the pattern, an anomalous class that is not there,
-            or no class of either kind.
+        InputError: no folder, no class, a class without clips, a file where a folder is expected, a
+            name that does not match the pattern, an anomalous class that does not exist, no
+            anomalous class, or no allowed class.
     """
     if not folder.is_dir():
         raise InputError(f"{folder}: expected a folder for each class of clips, found none")
@@ -60,11 +60,11 @@ def list_clips(
 
 
 def _visible(folder: Path) -> list[Path]:
-    found = sorted(path for path in folder.iterdir() if not is_hidden(path.name))
-    for path in found:
-        if not path.name.isprintable():  # nor a name that is not UTF-8
+    paths = sorted(path for path in folder.iterdir() if not is_hidden(path.name))
+    for path in paths:
+        if not path.name.isprintable():  # names that are not UTF-8 are not printable
             raise InputError(f"{folder}: expected printable names, got {shorten(path.name)}")
-    return found
+    return paths
 
 
 def _check_classes(names: Sequence[str], anomalous_classes: Sequence[str]) -> None:
@@ -85,13 +85,13 @@ def _check_classes(names: Sequence[str], anomalous_classes: Sequence[str]) -> No
 
 
 def source_of(clip: str, group_pattern: str) -> str:
-    """The source that a clip ("<class>/<file name>") was cut from.
+    """The source from which a clip ("<class>/<file name>") was cut.
 
     Args:
-        group_pattern: as `list_clips` takes it.
+        group_pattern: see `list_clips`.
 
     Raises:
-        InputError: not a regular expression, or a name outside of it.
+        InputError: not a regular expression, or a name that does not match it.
     """
     if not group_pattern:
         return clip
@@ -102,8 +102,8 @@ def source_of(clip: str, group_pattern: str) -> str:
             "clip_group_pattern",
             f"expected a regular expression, got {shorten(group_pattern)}: {error}",
         ) from None
-    found = pattern.search(clip.split("/")[-1])
-    source = (found[1] if pattern.groups else found[0]) if found else None
+    match = pattern.search(clip.split("/")[-1])
+    source = (match[1] if pattern.groups else match[0]) if match else None
     if not source:
         raise InputError(
             f"{clip}: expected clip_group_pattern {shorten(group_pattern)} to find the "

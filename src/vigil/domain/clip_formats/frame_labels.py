@@ -1,6 +1,6 @@
-"""Anomalies labelled frame by frame: a CSV of ranges `video, start_frame, stop_frame[, label]`.
+"""Reads labels of anomalous frames: a CSV of ranges `video, start_frame, stop_frame[, label]`.
 
-Frames are counted from 0, and the stop is exclusive. A video without a row is normal throughout.
+Frames are counted from 0, and `stop_frame` is exclusive. A video without a row is entirely normal.
 """
 
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ LABEL = "label"
 
 @dataclass(frozen=True)
 class FrameRange:
-    """Frames in which something happens that is not allowed: [start_frame, stop_frame)."""
+    """Frames that show something that is not allowed: [start_frame, stop_frame)."""
 
     start_frame: int
     stop_frame: int
@@ -29,8 +29,9 @@ def read_frame_labels(file: Path) -> dict[str, list[FrameRange]]:
     """Reads the ranges of each video, in order.
 
     Raises:
-        InputError: no such file, a column that is missing, a number that is none, a range without
-            frames or labelled normal, or two of one video that overlap.
+        InputError: no such file, a missing column, a frame that is not a whole number, a range
+            without frames or with the label `normal` in any letter case, or two ranges of a video
+            that overlap.
     """
     try:
         table = pd.read_csv(
@@ -40,8 +41,8 @@ def read_frame_labels(file: Path) -> dict[str, list[FrameRange]]:
         raise InputError(f"{file}: expected a table of anomalous frames, found no file") from None
     except (ValueError, UnicodeDecodeError) as error:
         raise InputError(f"{file}: expected CSV, got: {shorten(str(error), 120)}") from None
-    if not isinstance(table.index, pd.RangeIndex):  # pandas made one of the first cells
-        raise InputError(f"{file}: expected as many cells in each row as names, got more")
+    if not isinstance(table.index, pd.RangeIndex):  # pandas took the first cells as an index
+        raise InputError(f"{file}: expected as many cells in each row as column names, got more")
     names = [str(name).strip() for name in table.columns]
     if not set(COLUMNS) <= set(names) <= {*COLUMNS, LABEL}:
         raise InputError(
@@ -49,10 +50,10 @@ def read_frame_labels(file: Path) -> dict[str, list[FrameRange]]:
             f"got {listed(names)}"
         )
     table.columns = pd.Index(names)
-    found: dict[str, list[FrameRange]] = {}
+    ranges_of: dict[str, list[FrameRange]] = {}
     for number, row in enumerate(table.to_dict("records"), start=2):
-        found.setdefault(row["video"].strip(), []).append(_parse(row, f"{file}: line {number}"))
-    for video, ranges in found.items():
+        ranges_of.setdefault(row["video"].strip(), []).append(_parse(row, f"{file}: line {number}"))
+    for video, ranges in ranges_of.items():
         ranges.sort(key=lambda one: one.start_frame)
         for before, after in pairwise(ranges):
             if after.start_frame < before.stop_frame:
@@ -61,7 +62,7 @@ def read_frame_labels(file: Path) -> dict[str, list[FrameRange]]:
                     f"{before.start_frame} to {before.stop_frame} and {after.start_frame} to "
                     f"{after.stop_frame}"
                 )
-    return found
+    return ranges_of
 
 
 def _parse(row: dict[str, str], place: str) -> FrameRange:
@@ -77,6 +78,6 @@ def _parse(row: dict[str, str], place: str) -> FrameRange:
             f"{place}: expected stop_frame (exclusive) after start_frame, got {start} and {stop}"
         )
     label = row.get(LABEL, "").strip() or ANOMALOUS
-    if label == NORMAL:
+    if label.casefold() == NORMAL:
         raise InputError(f"{place}: expected a label of an anomaly, got {shorten(label)}")
     return FrameRange(start, stop, label)

@@ -1,1 +1,1 @@
-"""Clips of behaviour: where they come from, their vectors, scores and thresholds."""
+"""Clips of behaviour: their sources, embeddings, scores and thresholds."""

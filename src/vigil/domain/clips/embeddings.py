@@ -18,7 +18,7 @@ Vectors = npt.NDArray[np.float32]
 def write_embeddings(
     index: pd.DataFrame, vectors: Vectors, facts: Mapping[str, Any], folder: Path
 ) -> None:
-    """Writes `index.csv`, `vectors.npy` (N, D) in its order, and `facts.json`: what made them."""
+    """Writes `index.csv`, `vectors.npy` (N, D) in its order, and `facts.json` about the encoder."""
     write_csv(index[list(INDEX_DTYPES)], folder / "index.csv")
     np.save(folder / "vectors.npy", np.ascontiguousarray(vectors, np.float32))
     write_json(facts, folder / "facts.json")
@@ -28,7 +28,7 @@ def read_embeddings(folder: Path) -> tuple[pd.DataFrame, Vectors, dict[str, Any]
     """Reads what `write_embeddings` wrote.
 
     Raises:
-        InputError: a file is missing or damaged, or they do not fit each other.
+        InputError: a file is missing or damaged, or the files do not belong together.
     """
     index = read_csv(folder / "index.csv", INDEX_DTYPES)
     path = folder / "vectors.npy"

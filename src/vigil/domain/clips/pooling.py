@@ -1,4 +1,4 @@
-"""From scores of windows to scores of clips."""
+"""Pools the scores of windows into scores of clips."""
 
 import pandas as pd
 
@@ -7,14 +7,15 @@ from vigil.settings.predict_alarm import ClipScore
 
 
 def score_clips(windows: pd.DataFrame, scores: pd.DataFrame, clip_score: ClipScore) -> pd.DataFrame:
-    """From scores of windows to a table of clips.
+    """Pools the scores of each clip's windows.
 
     Args:
-        windows: `clip`, `class`, `source`, `is_anomalous` and `split` of each.
-        scores: a column for each scorer, row by row.
+        windows: `clip`, `class`, `source`, `is_anomalous` and `split` of each window.
+        scores: a column for each scorer, with the same rows as `windows`.
 
     Returns:
-        The same columns and the scorers', to `NUM_DIGITS` that count, in the order of `windows`.
+        A table of clips with the same columns and the scorers' columns, in the order of `windows`.
+        Scores have `NUM_DIGITS` significant digits.
     """
     columns = list(CLIP_DTYPES)
     table = pd.concat([windows[columns], scores], axis=1)

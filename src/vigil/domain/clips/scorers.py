@@ -1,4 +1,4 @@
-"""Classical scores of how unusual a vector is, for an autoencoder to be held against."""
+"""Classical scores of how unusual a vector is, as baselines for an autoencoder."""
 
 import numpy as np
 import numpy.typing as npt
@@ -9,13 +9,13 @@ Floats = npt.NDArray[np.float64]
 
 
 def mahalanobis_distances(train: Floats, vectors: Floats) -> Floats:
-    """Distances from the mean of the training vectors, in terms of their covariance.
+    """Mahalanobis distances from the mean of the training vectors.
 
-    The covariance is shrunk, since there are often fewer vectors than dimensions (Ledoit and Wolf,
-    "A Well-Conditioned Estimator for Large-Dimensional Covariance Matrices", 2004).
+    The covariance is shrunk, because there are often fewer vectors than dimensions (Ledoit and
+    Wolf, "A Well-Conditioned Estimator for Large-Dimensional Covariance Matrices", 2004).
 
     Args:
-        train: (M, D), of allowed clips.
+        train: (M, D), the vectors of allowed training clips.
         vectors: (N, D).
 
     Returns:
@@ -31,9 +31,9 @@ def neighbour_distances(train: Floats, vectors: Floats, num_neighbours: int) -> 
     A vector that is itself among the training vectors has one neighbour at distance zero.
 
     Args:
-        train: (M, D), of allowed clips.
+        train: (M, D), the vectors of allowed training clips.
         vectors: (N, D).
-        num_neighbours: at most M count.
+        num_neighbours: the number of nearest training vectors; more than M are taken as M.
 
     Returns:
         (N,).

@@ -1,4 +1,4 @@
-"""Scores of clips, by every scorer: how unusual each is."""
+"""The table of clips and their scores: how unusual each clip is, by every scorer."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from vigil.plumbing.records import read_csv, read_json, write_csv
 AUTOENCODER = "autoencoder"
 SCORERS = (AUTOENCODER, "mahalanobis", "nearest_neighbours")
 NUM_DIGITS = 6
-"""Of scores and thresholds: the last ones depend on the order in which threads add up."""
+"""Significant digits of scores and thresholds. Later digits depend on how threads add up."""
 
 CLIP_DTYPES = {"clip": str, "class": str, "source": str, "is_anomalous": bool, "split": str}
 SCORE_DTYPES = {**CLIP_DTYPES, **dict.fromkeys(SCORERS, np.float64)}
@@ -30,8 +30,8 @@ def read_scores(file: Path) -> pd.DataFrame:
     """Reads what `write_scores` wrote.
 
     Raises:
-        InputError: no such file, not such a table, a side that is none, a score that is not
-            finite, or a clip twice.
+        InputError: no such file, not such a table, an unknown side, a score that is not finite, or
+            a clip that occurs twice.
     """
     table = read_csv(file, SCORE_DTYPES)
     if other := set(table["split"]) - set(SIDES):
@@ -46,7 +46,7 @@ def read_scores(file: Path) -> pd.DataFrame:
 
 
 def round_digits(numbers: npt.ArrayLike, num_digits: int = NUM_DIGITS) -> Floats:
-    """Rounds to so many digits that count: 1234.5678 to 6 is 1234.57."""
+    """Rounds to a number of significant digits: 1234.5678 to 6 digits is 1234.57."""
     return np.char.mod(f"%.{num_digits}g", np.asarray(numbers, np.float64)).astype(np.float64)
 
 
@@ -58,7 +58,7 @@ def read_thresholds(file: Path) -> dict[str, float]:
     """
     record = read_json(file)
     try:
-        thresholds = {str(name): float(own["value"]) for name, own in record["scorers"].items()}
+        thresholds = {str(name): float(entry["value"]) for name, entry in record["scorers"].items()}
     except (KeyError, TypeError, ValueError, AttributeError):
         raise InputError(f"{file}: expected picked thresholds, got {shorten(record)}") from None
     if not np.isfinite(list(thresholds.values())).all():

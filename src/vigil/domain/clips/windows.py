@@ -1,7 +1,7 @@
-"""Windows of videos: the parts that get a vector, and what is known of each.
+"""Windows: the parts of videos that are embedded, and their labels.
 
-Two tables of the same rows. `windows.csv` is all that an embedding needs; `labels.csv` joins after
-it, so that another choice of anomalous classes embeds nothing again.
+There are two tables with the same rows. `windows.csv` has all that an embedding needs. `labels.csv`
+is joined after the embedding, so that no window is embedded again if other classes are anomalous.
 """
 
 from pathlib import Path
@@ -14,8 +14,8 @@ from vigil.plumbing.errors import InputError, listed
 from vigil.plumbing.records import read_csv, write_csv
 
 WINDOW_DTYPES = {"video": str, "start_s": np.float64, "stop_s": np.float64, "digest": str}
-"""A video by its path below the folder of clips; times from its first frame on, the end exclusive;
-SHA-256 of the video."""
+"""`video` is the path below the folder of clips. Times count from the first frame, and `stop_s` is
+exclusive. `digest` is the SHA-256 of the video."""
 LABEL_DTYPES = {
     "video": str,
     "start_s": np.float64,
@@ -24,14 +24,14 @@ LABEL_DTYPES = {
     "is_anomalous": bool,
     "source": str,
 }
-"""`clip` is what gets a verdict: all windows of a short clip together, each window of a long video;
-`source` is what the video was cut from."""
+"""`clip` is the unit that gets a verdict: a short clip with all its windows, or one window of
+a long video. `source` is the recording from which the video was cut."""
 KEYS = ["video", "start_s"]
 WINDOWS_NAME, LABELS_NAME = "windows.csv", "labels.csv"
 
 
 def write_windows(windows: pd.DataFrame, folder: Path) -> None:
-    """Writes both tables; `windows` has the columns of either."""
+    """Writes both tables; `windows` has the columns of both."""
     write_csv(windows[list(WINDOW_DTYPES)], folder / WINDOWS_NAME)
     write_csv(windows[list(LABEL_DTYPES)], folder / LABELS_NAME)
 
@@ -55,10 +55,10 @@ def read_labels(file: Path) -> pd.DataFrame:
 
 
 def join_labels(windows: pd.DataFrame, labels: pd.DataFrame) -> pd.DataFrame:
-    """Windows with what is known of them, in their order.
+    """Joins windows with their labels, in the order of the windows.
 
     Raises:
-        InputError: a window that is there twice, or without labels.
+        InputError: a window that occurs twice, or has no labels.
     """
     for table in (windows, labels):
         if repeated := set(table.loc[table.duplicated(KEYS), "video"]):
@@ -72,11 +72,11 @@ def join_labels(windows: pd.DataFrame, labels: pd.DataFrame) -> pd.DataFrame:
 
 
 def label_windows(windows: pd.DataFrame, labels: pd.DataFrame, splits: Path) -> pd.DataFrame:
-    """Joins windows with what is known of them and with the side of their video.
+    """Joins windows with their labels and with the side of their video.
 
     Args:
         windows: `KEYS`, in the order of the result.
-        splits: the folder of the lists of videos on each side.
+        splits: the folder with the lists of the videos on each side.
 
     Returns:
         `KEYS`, `clip`, `class`, `source`, `is_anomalous` and `split`.

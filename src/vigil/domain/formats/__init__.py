@@ -1,1 +1,1 @@
-"""Annotations of pictures in the formats that others write, and what is checked of them."""
+"""Readers of annotated pictures in the formats of other programs, and checks of what they read."""

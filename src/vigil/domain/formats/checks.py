@@ -1,4 +1,4 @@
-"""Holds annotations against the pictures: what is wrong is mended, left out or an error."""
+"""Checks annotations against the pictures. Wrong ones are corrected, left out or an error."""
 
 from collections.abc import Collection
 
@@ -25,21 +25,24 @@ UNUSABLE = "picture missing or none"
 DAMAGED = "picture damaged"
 TOO_LARGE = "picture of too many pixels"
 WRONG_SIZE = "picture of another size than told"
+TURNED = "picture turned by EXIF"
+NOT_TURNED = "picture not turned though EXIF asks for it"
+SEVERAL = "picture of several pages or frames, the first taken"
 EMPTY = "picture left without a box"
 SAME_BYTES = "picture with the bytes of another"
 UNLISTED = "picture without annotations"
 
 MOVED_PX = 0.01
-"""A corner that clipping moves by less was at the edge, but for its rounding."""
+"""A corner that clipping moves by less than this was at the edge, before it was rounded."""
 
 
 def choose_classes(
     annotations: Annotations, classes: Collection[str], findings: Findings
 ) -> Annotations:
-    """Leaves out the boxes of other classes; no classes named, all stay.
+    """Leaves out the boxes of other classes. Without any classes, all boxes stay.
 
     Raises:
-        FieldError: a class that the annotations do not know, most likely misspelt.
+        FieldError: a class that is not in the annotations; most likely it is misspelt.
     """
     if not classes:
         return annotations
@@ -63,23 +66,23 @@ def check_sizes(
     policy: KeepingPolicy,
     findings: Findings,
 ) -> pd.DataFrame:
-    """Holds the sizes told against those of the pictures, and takes the latter.
+    """Compares the annotated sizes with those of the pictures, and takes the latter.
 
     Args:
-        pictures: of `Annotations`; a width or height of 0 is not told.
-        sizes: `width` and `height` as decoded, row by row.
-        policy: what becomes of pictures of another size: an error, left out, or kept with the boxes
-            as they are.
+        pictures: of `Annotations`; a width or height of 0 is unknown.
+        sizes: `width` and `height` as decoded, with the same rows.
+        policy: what to do with a picture of another size than annotated: an error, leave it out, or
+            keep it with its boxes unchanged.
 
     Raises:
-        InputError: sizes disagree, and `policy` is "error".
+        InputError: sizes differ, and `policy` is "error".
     """
-    told = pictures[["width", "height"]].to_numpy()
+    given = pictures[["width", "height"]].to_numpy()
     real = sizes[["width", "height"]].to_numpy()
-    wrong = ((told != real) & (told != 0)).any(axis=1)
+    wrong = ((given != real) & (given != 0)).any(axis=1)
     offenders = [
-        f"{row.place}: {shorten(row.file_name, 120)}: {a[0]}x{a[1]} told, {b[0]}x{b[1]} found"
-        for row, a, b in zip(pictures[wrong].itertuples(), told[wrong], real[wrong], strict=True)
+        f"{row.place}: {shorten(row.file_name, 120)}: {a[0]}x{a[1]} annotated, {b[0]}x{b[1]} found"
+        for row, a, b in zip(pictures[wrong].itertuples(), given[wrong], real[wrong], strict=True)
     ]
     findings.note(WRONG_SIZE, offenders)
     if offenders and policy == "error":
@@ -99,15 +102,16 @@ def check_boxes(
     min_side_px: float,
     findings: Findings,
 ) -> pd.DataFrame:
-    """Clips boxes to their pictures, and leaves out those that are none.
+    """Clips boxes to their pictures, and leaves out invalid, small and repeated boxes.
 
-    Left out are boxes that are not finite, reversed (x1 > x2 or y1 > y2), without area, wholly
-    outside, with a side below `min_side_px` once clipped, or that repeat another of the same
-    picture, class and corners. Where some of these are to be ignored and others not, the one that
-    stays is: nobody can say which of the two was meant, and it is neither learnt nor missed.
+    Left out are boxes that are not finite, reversed (x1 > x2 or y1 > y2), without area, completely
+    outside, or with a side below `min_side_px` after clipping, and boxes that repeat another box of
+    the same picture, class and corners. If only some of such repeated boxes are to be ignored, the
+    box that stays is ignored: nobody knows which was meant, and an ignored box does no harm in
+    training or evaluation.
 
     Args:
-        boxes: of `Annotations`, of the given pictures alone.
+        boxes: of `Annotations`, only those of the given pictures.
         pictures: of `Annotations`, with the true sizes.
 
     Raises:
@@ -123,10 +127,11 @@ def check_boxes(
         (NO_AREA, (x1 == x2) | (y1 == y2)),
         (OUTSIDE, (x1 >= width) | (y1 >= height) | (x2 <= 0) | (y2 <= 0)),
     )
+    # Each invalid box (N,) is noted under the first reason that applies.
     bad = np.zeros(len(boxes), dtype=bool)
-    for reason, found in tests:
-        findings.note(reason, _told(boxes[found & ~bad]))
-        bad |= found
+    for reason, is_bad in tests:
+        findings.note(reason, _described(boxes[is_bad & ~bad]))
+        bad |= is_bad
     if bad.any() and invalid == "error":
         reason = next(reason for reason in INVALID if findings[reason])
         raise InputError(
@@ -137,13 +142,14 @@ def check_boxes(
     before = boxes[CORNERS].to_numpy()
     after = np.clip(before, 0, np.concatenate([sizes, sizes], axis=1))
     moved = (np.abs(after - before) > MOVED_PX).any(axis=1)
-    findings.note(CLIPPED, _told(boxes[moved]))
+    findings.note(CLIPPED, _described(boxes[moved]))
     small = (after[:, 2:] - after[:, :2]).min(axis=1, initial=np.inf) < min_side_px
-    findings.note(TOO_SMALL, _told(boxes[small]))
+    findings.note(TOO_SMALL, _described(boxes[small]))
     return boxes.assign(**dict(zip(CORNERS, after.T, strict=True)))[~small]
 
 
 def _once(boxes: pd.DataFrame, findings: Findings) -> pd.DataFrame:
+    """Leaves out repeated boxes; the first one is ignored if any of them is."""
     key = ["image", "label", *CORNERS]
     repeated = boxes.duplicated(key)
     if not repeated.any():
@@ -156,13 +162,14 @@ def _once(boxes: pd.DataFrame, findings: Findings) -> pd.DataFrame:
     boxes = boxes.copy()
     boxes.loc[contradicted.index, "is_difficult"] = True
     boxes.loc[crowds.index, "is_crowd"] = True
-    both = contradicted.index.union(crowds.index)
-    findings.note(CONTRADICTED, _told(boxes[boxes.index.isin(both) & ~repeated]))
-    findings.note(REPEATED, _told(boxes[repeated]))
+    changed = contradicted.index.union(crowds.index)
+    findings.note(CONTRADICTED, _described(boxes[boxes.index.isin(changed) & ~repeated]))
+    findings.note(REPEATED, _described(boxes[repeated]))
     return boxes[~repeated]
 
 
-def _told(boxes: pd.DataFrame) -> list[str]:
+def _described(boxes: pd.DataFrame) -> list[str]:
+    """Each box with its place, label and corners, for messages."""
     return [
         f"{box.place}: {box.label} [{box.x1:.6g}, {box.y1:.6g}, {box.x2:.6g}, {box.y2:.6g}]"
         for box in boxes.itertuples()

@@ -1,14 +1,22 @@
-"""COCO instances JSON of any origin; `vigil.domain.pictures.coco_file` says what the format is.
+"""Reads COCO instances JSON from any program. `vigil.domain.pictures.coco_file` has its source.
 
-Beyond it, `ignore` of an annotation and `video` and `frame_index` of an image are understood.
+In addition to the format, `ignore` of an annotation is read, CVAT's `attributes.rotation`, and
+`video` and `frame_index` of an image.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from vigil.domain.formats.annotations import Annotations
-from vigil.domain.formats.findings import NO_SIZE, ROOT, SPACES, Entry, Findings
+from vigil.domain.formats.findings import NO_SIZE, ROOT, SPACES, TURNED, Entry, Findings
+from vigil.domain.formats.rotation import (
+    ROTATION,
+    UNKNOWN_KEYS,
+    check_upright,
+    degrees_of,
+    enclosing,
+)
 from vigil.domain.formats.values import Values
 from vigil.domain.pictures.annotated import CORNERS
 from vigil.plumbing.errors import InputError, shorten
@@ -16,25 +24,36 @@ from vigil.plumbing.records import read_json
 from vigil.settings.import_detections import Policy
 
 
-def read_coco(file: Path, malformed: Policy, findings: Findings) -> Annotations:
-    """Reads a file of instances; masks and keypoints in it are not looked at.
+class Category(NamedTuple):
+    """A category as in the file, with its `supercategory` as `parent`."""
 
-    A category without annotations that others name as their `supercategory` is none: Roboflow's
-    exports begin with such a one.
+    id: int
+    name: str
+    parent: Any
+    place: str
+
+
+def read_coco(file: Path, malformed: Policy, findings: Findings) -> Annotations:
+    """Reads a file of instances. Its masks and keypoints are ignored.
+
+    A category without annotations that is the `supercategory` of others is not a class: Roboflow's
+    exports begin with such a category. It may have the name of a class.
 
     Args:
-        malformed: what becomes of a category, image or annotation that is not of the form, or an
-            annotation of an image or a category that is not listed: an error, or left out.
+        malformed: what to do with a category, image or annotation that does not have the form, or
+            an annotation whose image or category is not listed: an error, or leave it out.
 
     Raises:
         InputError: no such file, not of the form, an id or name that occurs twice, or a malformed
-            entry and `malformed` is "error".
+            entry if `malformed` is "error".
     """
-    content = read_json(file)
+    content = read_json(file, is_foreign=True)
     if not isinstance(content, dict):
         raise InputError(f"{file}: expected COCO instances, got {shorten(content)}")
     entry_of, values = Entry(malformed, findings), Values(findings)
-    label_of, parent_of = _categories(content, file, entry_of, values, findings)
+    categories = _categories(content, file, entry_of, values, findings)
+    label_of = {one.id: one.name for one in categories}
+    used: set[int] = set()
     pictures: dict[str, list[Any]] = {
         key: [] for key in ("file_name", "width", "height", "video", "frame_index", "place")
     }
@@ -48,7 +67,7 @@ def read_coco(file: Path, malformed: Policy, findings: Findings) -> Annotations:
         if picture is None or number is None or name is None:
             continue
         if number in name_of or name in known:
-            raise InputError(f"{place}: expected ids and names once, got {shorten(name)} again")
+            raise InputError(f"{place}: expected each id and name once, got {shorten(name)} again")
         name_of[number] = name
         known.add(name)
         if not picture["width"] or not picture["height"]:
@@ -61,44 +80,54 @@ def read_coco(file: Path, malformed: Policy, findings: Findings) -> Annotations:
     for place, entry in _entries(content, "annotations", file):
         with entry_of:
             box = _box(entry, name_of, label_of, values, place)
+            is_turned = _turn(entry, box, place)
+            used.add(box.pop("category"))
             for key, value in box.items():
                 boxes[key].append(value)
-    roots = _roots(label_of, parent_of, set(boxes["label"]))
-    findings.note(ROOT, [f"{file}: {name}" for name in roots])
-    return Annotations.of(pictures, boxes, [n for n in label_of.values() if n not in roots])
+            if is_turned:
+                findings.note(TURNED, [place])
+    roots = _roots(categories, used)
+    findings.note(ROOT, [f"{file}: {one.name}" for one in roots])
+    classes: list[str] = []
+    for one in (one for one in categories if one not in roots):
+        if one.name in classes:
+            raise InputError(
+                f"{one.place}: expected each id and name once, got {shorten(one.name)} again"
+            )
+        classes.append(one.name)
+    return Annotations.of(pictures, boxes, classes)
 
 
 def _categories(
     content: Mapping[str, Any], file: Path, entry_of: Entry, values: Values, findings: Findings
-) -> tuple[dict[int, str], dict[str, Any]]:
-    """Names by id, and what each name's `supercategory` is."""
-    label_of: dict[int, str] = {}
-    parent_of: dict[str, Any] = {}
+) -> list[Category]:
+    """The categories in order, each id once."""
+    categories: dict[int, Category] = {}
     for place, entry in _entries(content, "categories", file):
         number, name = None, None
         with entry_of:
-            given = values.text(_of(entry, place).get("name"), "name", place)
-            number, name = values.whole(entry.get("id"), "id", place), given.strip()
+            text = values.text(_of(entry, place).get("name"), "name", place)
+            number, name = values.whole(entry.get("id"), "id", place), text.strip()
         if number is None or name is None:
             continue
-        if number in label_of or name in parent_of:
-            raise InputError(f"{place}: expected ids and names once, got {shorten(name)} again")
-        if name != given:
-            findings.note(SPACES, [f"{place}: {shorten(given)}"])
-        label_of[number], parent_of[name] = name, entry.get("supercategory")
-    return label_of, parent_of
+        if number in categories:
+            raise InputError(f"{place}: expected each id and name once, got {shorten(name)} again")
+        if name != text:
+            findings.note(SPACES, [f"{place}: {shorten(text)}"])
+        categories[number] = Category(number, name, entry.get("supercategory"), place)
+    return list(categories.values())
 
 
-def _roots(
-    label_of: Mapping[int, str], parent_of: Mapping[str, Any], labels: set[str]
-) -> list[str]:
-    """Categories of no annotation that another one lies below, but none that lies below itself."""
+def _roots(categories: Sequence[Category], used: set[int]) -> list[Category]:
+    """Categories without annotations that are the supercategory of another category.
+
+    A category that is its own supercategory is not a root.
+    """
+    parents = {one.parent for one in categories if isinstance(one.parent, str)}
     return [
-        name
-        for name in label_of.values()
-        if name not in labels
-        and parent_of[name] != name
-        and any(parent == name for parent in parent_of.values())
+        one
+        for one in categories
+        if one.id not in used and one.parent != one.name and one.name in parents
     ]
 
 
@@ -142,21 +171,40 @@ def _box(
     if not isinstance(bbox, list) or len(bbox) != 4:
         raise InputError(f"{place}: expected [x, y, width, height] as bbox, got {shorten(bbox)}")
     x, y, width, height = (values.number(value, "bbox", place) for value in bbox)
+    image = _known(entry, "image_id", name_of, values, place)
+    category = _known(entry, "category_id", label_of, values, place)
     return {
-        "image": _known(entry, "image_id", name_of, values, place),
-        "label": _known(entry, "category_id", label_of, values, place),
+        "image": name_of[image],
+        "category": category,
+        "label": label_of[category],
         "is_crowd": values.flag(entry.get("iscrowd", 0), "iscrowd", place),
         "is_difficult": values.flag(entry.get("ignore", 0), "ignore", place),
         "place": place,
-        # What is not finite is told later, beside what else is wrong.
+        # Corners that are not finite are noted later, with all other checks of boxes.
         **dict(zip(CORNERS, (x, y, x + width, y + height), strict=True)),
     }
 
 
+def _turn(entry: Mapping[str, Any], box: dict[str, Any], place: str) -> bool:
+    """Replaces a turned box by the upright box around it, and tells whether it was turned."""
+    for key in UNKNOWN_KEYS:
+        if key in entry:
+            check_upright(entry[key], key, place)
+    attributes = entry.get("attributes")
+    if not isinstance(attributes, dict):
+        return False
+    degrees = degrees_of(attributes.get(ROTATION), f"attributes.{ROTATION}", place)
+    if not degrees % 360:
+        return False
+    x1, y1, x2, y2 = (box[corner] for corner in CORNERS)
+    box.update(zip(CORNERS, enclosing((x1, y1, x2, y2), degrees), strict=True))
+    return True
+
+
 def _known(
     entry: Mapping[str, Any], key: str, names: Mapping[int, str], values: Values, place: str
-) -> str:
+) -> int:
     number = values.whole(entry.get(key), key, place)
     if number not in names:
         raise InputError(f"{place}: expected a {key} that the file lists, got {number}")
-    return names[number]
+    return number

@@ -1,6 +1,6 @@
-"""What was left out of a set of annotations, mended in it or understood of it, and why.
+"""Records what was left out of annotations, corrected or guessed in them, and why.
 
-Nothing is left out and nothing is guessed in silence: each offender is noted under a reason.
+Nothing is left out or guessed in silence: each offending entry is noted under a reason.
 """
 
 from collections.abc import Iterable
@@ -16,38 +16,40 @@ OTHER_NAME = "picture found under another name"
 OTHERWISE = "value written in another way"
 SPACES = "text with spaces around it"
 SEVERAL_BOXES = "object with several boxes"
+TURNED = "box turned: the box around it was taken"
+ENCODING = "text in another encoding than declared"
 ROOT = "category that is but the root of others"
 
 
 class Findings:
-    """Offenders by reason, in the order they were found."""
+    """Offending entries by reason, in the order in which they were noted."""
 
     def __init__(self) -> None:
         self._offenders: dict[str, list[str]] = {}
 
     def note(self, reason: str, offenders: Iterable[object]) -> None:
-        """Adds what was found; no offender, no reason."""
-        if found := [str(offender) for offender in offenders]:
-            self._offenders.setdefault(reason, []).extend(found)
+        """Adds offending entries. Without any, the reason is not added either."""
+        if texts := [str(offender) for offender in offenders]:
+            self._offenders.setdefault(reason, []).extend(texts)
 
     def __getitem__(self, reason: str) -> list[str]:
         return self._offenders.get(reason, [])
 
     @property
     def counts(self) -> dict[str, int]:
-        """How many there are, by reason."""
-        return {reason: len(found) for reason, found in self._offenders.items()}
+        """The number of offending entries by reason."""
+        return {reason: len(texts) for reason, texts in self._offenders.items()}
 
     def first(self, num_listed: int) -> dict[str, list[str]]:
-        """The first few, by reason."""
-        return {reason: found[:num_listed] for reason, found in self._offenders.items()}
+        """The first `num_listed` offending entries by reason."""
+        return {reason: texts[:num_listed] for reason, texts in self._offenders.items()}
 
 
 class Entry:
-    """A context manager around the reading of one entry, by what becomes of it if it is malformed.
+    """A context manager for reading one entry, which handles a malformed entry by a policy.
 
-    It may be entered again and again. What its body raises as an `InputError` is an error, or noted
-    with the entry left out: so the body stores what it read as its last step.
+    It can be used for many entries. If its body raises an `InputError`, the policy decides: this is
+    an error, or the entry is noted and left out. So the body must store its result in the end.
     """
 
     def __init__(self, policy: Policy, findings: Findings) -> None:

@@ -1,7 +1,7 @@
-"""Names of pictures as annotations tell them, and the files that were meant.
+"""Finds the files for the names of pictures in annotations.
 
-Annotations are made on another machine: its folders stand before names, its system wrote accents in
-another way (macOS keeps "é" as "e" and an accent), and some tools leave the ending away.
+Annotations often come from another machine. Names may start with its folders, its system may encode
+accents in another way (macOS stores "é" as "e" and an accent), and some tools omit the ending.
 """
 
 import re
@@ -16,50 +16,57 @@ DRIVE = re.compile(r"^[A-Za-z]:")
 Parts = tuple[str, ...]
 
 
-def match_names(told: Collection[str], present: Collection[str]) -> dict[str, str]:
-    """Which file is meant by each name that no file has.
+def match_names(annotated: Collection[str], present: Collection[str]) -> dict[str, str]:
+    """Finds the file for each name that does not exist as a file.
 
-    A file answers to a name that is the same but for its Unicode form and slashes, and that has
-    more folders in front, or fewer; where none does, to one that lacks its ending, or has one that
-    it lacks. A file with all of a name's folders but the first few counts more than one with fewer.
-    That counts where exactly one file answers that nobody names as it is, and to no other name.
+    A file fits a name if both are equal in Unicode form NFC and with forward slashes; one of them
+    may have more folders in front. If no file fits a name, files are tried where only the name or
+    only the file has an ending. Files that share more folders with the name are preferred. A file
+    whose exact name is annotated fits no other name.
+
+    A name gets a file only if exactly one file fits, and if this file fits no other name.
+
+    Args:
+        annotated: the names in annotations.
+        present: the names of the files.
 
     Returns:
-        The file by name: only what was found, and no name that a file has.
+        The file by name, without names that exist as files and names without a file.
     """
-    missing = sorted(set(told) - set(present))
+    missing = sorted(set(annotated) - set(present))
     if not missing:
         return {}
-    files = {file: _parts(file) for file in sorted(set(present) - set(told))}
+    files = {file: _parts(file) for file in sorted(set(present) - set(annotated))}
     names = {name: _parts(name) for name in missing}
-    found = _answers(names, files)
-    left = {name: parts for name, parts in names.items() if name not in found}
+    hits = _find(names, files)
+    rest = {name: parts for name, parts in names.items() if name not in hits}
     bare, whole = _split_by_ending(files)
-    bare_left, whole_left = _split_by_ending(left)
-    found |= _answers(bare_left, {file: _without_ending(parts) for file, parts in whole.items()})
-    found |= _answers({name: _without_ending(parts) for name, parts in whole_left.items()}, bare)
-    used = Counter(files[0] for files in found.values())
-    return {name: files[0] for name, files in found.items() if len(files) == 1 == used[files[0]]}
+    bare_rest, whole_rest = _split_by_ending(rest)
+    hits |= _find(bare_rest, {file: _without_ending(parts) for file, parts in whole.items()})
+    hits |= _find({name: _without_ending(parts) for name, parts in whole_rest.items()}, bare)
+    used = Counter(files[0] for files in hits.values())
+    return {name: files[0] for name, files in hits.items() if len(files) == 1 == used[files[0]]}
 
 
-def _answers(names: Mapping[str, Parts], files: Mapping[str, Parts]) -> dict[str, list[str]]:
-    """The files that answer to each name, of those that have the most of its folders."""
+def _find(names: Mapping[str, Parts], files: Mapping[str, Parts]) -> dict[str, list[str]]:
+    """The files that fit each name, and share the most folders with it."""
+    # Files by their complete path, and by each shorter path without the first folders.
     by_whole: dict[Parts, list[str]] = defaultdict(list)
     by_tail: dict[Parts, list[str]] = defaultdict(list)
     for file, parts in files.items():
         by_whole[parts].append(file)
         for start in range(1, len(parts)):
             by_tail[parts[start:]].append(file)
-    found = {}
+    hits = {}
     for name, parts in names.items():
         tails = (by_whole.get(parts[start:]) for start in range(len(parts)))
-        if answers := next(filter(None, tails), None) or by_tail.get(parts):
-            found[name] = answers
-    return found
+        if fitting := next(filter(None, tails), None) or by_tail.get(parts):
+            hits[name] = fitting
+    return hits
 
 
 def _parts(name: str) -> Parts:
-    """Of a path on any system, from below its root or its last ".." on, in one Unicode form."""
+    """The parts of a path of any system after its root or its last "..", in Unicode form NFC."""
     text = DRIVE.sub("", unicodedata.normalize("NFC", name).replace("\\", "/"))
     parts: list[str] = []
     for part in PurePosixPath(text.lstrip("/")).parts:
@@ -70,7 +77,7 @@ def _parts(name: str) -> Parts:
 def _split_by_ending(
     parts_of: Mapping[str, Parts],
 ) -> tuple[dict[str, Parts], dict[str, Parts]]:
-    """Those without the ending of a picture, and those with one."""
+    """The names without the ending of a picture, and the names with one."""
     bare: dict[str, Parts] = {}
     whole: dict[str, Parts] = {}
     for name, parts in parts_of.items():

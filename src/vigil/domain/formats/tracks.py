@@ -1,4 +1,4 @@
-"""Tracks as boxes on every n-th frame of their video."""
+"""Converts tracks to boxes on every n-th frame of their video."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -19,15 +19,15 @@ def annotate_frames(
     frame_stride: int,
     frame_name: str,
 ) -> Annotations:
-    """The boxes of tracks, frame by frame; frames without one are there too.
+    """The boxes of tracks, frame by frame. Frames without a box are included.
 
     Args:
-        videos: name, tracks and facts of each.
-        frame_stride: frames 0, n, 2n, … are taken.
+        videos: name, tracks and facts of each video.
+        frame_stride: n, where frames 0, n, 2n, … are taken.
         frame_name: a format string with `video` and `frame_index`.
 
     Raises:
-        InputError: a track goes on past the end of its video.
+        InputError: a track has frames past the end of its video.
     """
     pictures: dict[str, list[Any]] = defaultdict(list)
     boxes: dict[str, list[Any]] = defaultdict(list)
@@ -48,12 +48,12 @@ def annotate_frames(
                     f"got {track.frames[-1]}"
                 )
             kept = np.flatnonzero(track.frames % frame_stride == 0)
-            own = track.frames[kept].tolist()
-            boxes["image"] += [frame_name.format(video=video, frame_index=i) for i in own]
+            track_frames = track.frames[kept].tolist()
+            boxes["image"] += [frame_name.format(video=video, frame_index=i) for i in track_frames]
             for corner, values in zip(CORNERS, track.boxes_xyxy[kept].T, strict=True):
                 boxes[corner] += values.tolist()
-            boxes["label"] += [track.label] * len(own)
-            boxes["place"] += [f"{video}: track {track.id}, frame {i}" for i in own]
+            boxes["label"] += [track.label] * len(track_frames)
+            boxes["place"] += [f"{video}: track {track.id}, frame {i}" for i in track_frames]
     flags = [False] * len(boxes["label"])
     return Annotations.of(
         pictures, {**boxes, "is_crowd": flags, "is_difficult": flags}, sorted(labels)

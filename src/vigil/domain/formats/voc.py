@@ -1,77 +1,96 @@
-"""Pascal VOC: one XML file for each picture.
+"""Reads Pascal VOC annotations: one XML file for each picture.
 
-Corners are 1-based pixel numbers, both inclusive: (1, 1, w, h) is the whole picture. So says the
-development kit ("the top-left pixel in the image has coordinates (1,1)", and its `VOCevaldet.m`
-takes `xmax - xmin + 1` for a width): http://host.robots.ox.ac.uk/pascal/VOC/voc2012/htmldoc/.
-0-based and exclusive at the far end, that is x1 = xmin - 1, y1 = ymin - 1, x2 = xmax, y2 = ymax.
+Corners are 1-based pixel numbers, both inclusive: (1, 1, w, h) is the whole picture. The
+development kit defines it ("the top-left pixel in the image has coordinates (1,1)", and its
+`VOCevaldet.m` computes a width as `xmax - xmin + 1`):
+http://host.robots.ox.ac.uk/pascal/VOC/voc2012/htmldoc/. The 0-based corners, exclusive at the far
+end, are x1 = xmin - 1, y1 = ymin - 1, x2 = xmax, y2 = ymax.
 """
 
-import codecs
-import re
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 from typing import Any, NoReturn
 
 from vigil.domain.formats.annotations import BOX_DTYPES, PICTURE_DTYPES, Annotations
-from vigil.domain.formats.findings import HIDDEN, NO_SIZE, SEVERAL_BOXES, Entry, Findings
+from vigil.domain.formats.encodings import text_of_xml
+from vigil.domain.formats.findings import (
+    ENCODING,
+    HIDDEN,
+    NO_SIZE,
+    SEVERAL_BOXES,
+    TURNED,
+    Entry,
+    Findings,
+)
+from vigil.domain.formats.rotation import (
+    ROTATION,
+    UNKNOWN_KEYS,
+    Corners,
+    check_upright,
+    degrees_of,
+    enclosing,
+)
 from vigil.domain.formats.values import Values, number_of
 from vigil.plumbing.errors import InputError, shorten
-from vigil.plumbing.folders import is_hidden
+from vigil.plumbing.folders import is_hidden, with_ending
 from vigil.plumbing.progress import progress
 from vigil.settings.import_detections import Policy
 
-DECLARED = re.compile(rb"^\s*<\?xml[^>]*?encoding\s*=\s*[\"']([A-Za-z0-9._-]+)[\"'][^>]*\?>")
-OF_EXPAT = {"utf-8", "utf-16", "iso8859-1", "ascii"}
-"""What the parser decodes by itself, by Python's names; of others it takes those of one byte."""
-LARGER = {"gb2312": "gb18030", "gbk": "gb18030"}
-"""Files that declare the left have characters of the right, which takes all of the left alike."""
+KNOWN_TAGS = {
+    *("annotation", "filename", "size", "width", "height", "object", "name", "difficult"),
+    *("bndbox", "xmin", "ymin", "xmax", "ymax", "attributes", "attribute", "value", ROTATION),
+}
+"""The elements that are read. In other letters, `Object`, they would be overlooked."""
 
 
 class _WithoutDoctype(ElementTree.TreeBuilder):
-    """Entities, bombs among them, can be declared in a document type alone; VOC has none."""
+    """Refuses a document type: only it can declare entities, such as bombs. VOC has none."""
 
     def doctype(self, *_: object) -> NoReturn:
         raise ValueError("a document type")
 
 
 def read_voc(root: Path, malformed: Policy, findings: Findings) -> Annotations:
-    """Reads all XML files of a folder and its sub-folders, but for hidden ones.
+    """Reads all XML files of a folder and its sub-folders, except for hidden files.
 
-    A picture lies at the XML's place below `root`, under the name its `filename` says. `difficult`
-    is kept; parts of objects are not read. An object may have several boxes.
+    The name of a picture is the folder of the XML file below `root`, and its `filename`.
+    `difficult` is kept; parts of objects are not read. An object may have several boxes. CVAT's
+    attribute `rotation` is applied.
 
     Args:
-        malformed: what becomes of a file that is not of the form (malformed, with a document type,
-            without name, or one of several for a picture), or of an object (without class or
-            corner): an error, or left out.
+        malformed: what to do with a file that does not have the form (malformed, with a document
+            type, without `filename`, with an `object` elsewhere than in the `annotation`, or one of
+            several files for a picture), or with an object that does not (without class or corner,
+            or with two that differ): an error, or leave it out.
 
     Raises:
-        InputError: no such folder, no XML in it, or something malformed and `malformed` is "error".
+        InputError: no such folder, no XML in it, or a malformed file or object if `malformed` is
+            "error".
     """
     if not root.is_dir():
         raise InputError(f"{root}: expected a folder of VOC's XML files, found none")
-    found = sorted(root.rglob("*.xml"))
-    files = [file for file in found if not is_hidden(file.relative_to(root))]
-    findings.note(HIDDEN, sorted(set(found) - set(files)))
+    paths = with_ending(root.rglob("*"), ".xml")
+    files = [file for file in paths if not is_hidden(file.relative_to(root))]
+    findings.note(HIDDEN, sorted(set(paths) - set(files)))
     if not files:
         raise InputError(f"{root}: expected VOC's XML files, found none")
     entry, values = Entry(malformed, findings), Values(findings)
     pictures: dict[str, list[Any]] = {key: [] for key in PICTURE_DTYPES}
     boxes: dict[str, list[Any]] = {key: [] for key in BOX_DTYPES}
-    told: dict[str, Path] = {}
+    file_of: dict[str, Path] = {}
     several: set[str] = set()
     for file in progress(files, "read VOC", "file"):
         annotation = None
         with entry:
-            annotation = _parse(file)
+            annotation = _parse(file, findings)
             name = (file.relative_to(root).parent / _text(annotation, "filename", file)).as_posix()
             sides = [_side(annotation, f"size/{key}", file) for key in ("width", "height")]
-            if name in told:
+            if name in file_of:
                 several.add(name)
                 raise InputError(
-                    f"{file}: expected one file for each picture, {told[name]} has {name}"
+                    f"{file}: expected one file for each picture, {file_of[name]} has {name}"
                 )
-            told[name] = file
+            file_of[name] = file
             _append(pictures, name, *sides, "", -1, str(file))
             if not all(sides):
                 findings.note(NO_SIZE, [file])
@@ -80,12 +99,15 @@ def read_voc(root: Path, malformed: Policy, findings: Findings) -> Annotations:
             place = f"{file}: object {number}"
             with entry:
                 label = _text(element, "name", place)
-                is_difficult = values.flag(_difficult(element), "difficult", place)
+                is_difficult = values.flag(_difficult(element, place), "difficult", place)
                 corners = _corners(element, place)
+                if degrees := _degrees(element, place):
+                    corners = [enclosing(corner, degrees) for corner in corners]
+                    findings.note(TURNED, [place])
                 if len(corners) > 1:
                     findings.note(SEVERAL_BOXES, [f"{place}: {len(corners)} of {label}"])
-                for own in corners:
-                    _append(boxes, name, label, *own, False, is_difficult, place)
+                for corner in corners:
+                    _append(boxes, name, label, *corner, False, is_difficult, place)
     annotations = Annotations.of(pictures, boxes)
     return annotations.without(several) if several else annotations
 
@@ -95,57 +117,100 @@ def _append(columns: dict[str, list[Any]], *row: Any) -> None:
         column.append(value)
 
 
-def _parse(file: Path) -> ElementTree.Element:
+def _parse(file: Path, findings: Findings) -> ElementTree.Element:
     try:
+        text, is_otherwise = text_of_xml(file.read_bytes())
         parser = ElementTree.XMLParser(target=_WithoutDoctype())
-        annotation: ElementTree.Element = ElementTree.fromstring(_read(file), parser)
+        annotation: ElementTree.Element = ElementTree.fromstring(text, parser)
     except (ElementTree.ParseError, ValueError, LookupError, OSError) as error:
         raise InputError(f"{file}: expected VOC's XML, got: {shorten(str(error), 120)}") from None
     if annotation.tag != "annotation":
         raise InputError(f"{file}: expected an <annotation>, got <{annotation.tag[:40]}>")
+    _check_tags(annotation, file)
+    if is_otherwise:
+        findings.note(ENCODING, [file])
     return annotation
 
 
-def _read(file: Path) -> bytes | str:
-    """A file's bytes; its text where it declares an encoding of several bytes, such as GB2312."""
-    content = file.read_bytes()
-    declared = DECLARED.match(content)
-    if not declared:
-        return content
-    codec = codecs.lookup(declared[1].decode())
-    if codec.name in OF_EXPAT or not codec._is_text_encoding:
-        return content
-    return content[declared.end() :].decode(LARGER.get(codec.name, codec.name))
+def _check_tags(annotation: ElementTree.Element, file: Path) -> None:
+    """Refuses an `object` elsewhere than in the `annotation`, and known elements in other letters.
+
+    They would be overlooked, and their picture taken for one without objects.
+    """
+    num_objects = len(annotation.findall("object"))
+    for element in annotation.iter():
+        if element.tag in KNOWN_TAGS:
+            num_objects -= element.tag == "object"
+            continue
+        tag = str(element.tag).rpartition("}")[2].lower()  # without an XML namespace
+        if tag in KNOWN_TAGS:
+            raise InputError(f"{file}: expected <{tag}>, got <{str(element.tag)[:40]}>")
+    if num_objects:
+        raise InputError(
+            f"{file}: expected each <object> directly in the <annotation>, found "
+            f"{-num_objects} elsewhere"
+        )
 
 
-def _corners(element: ElementTree.Element, place: str) -> list[tuple[float, ...]]:
-    """x1, y1, x2, y2 of each `bndbox`, of which some tools write several into one object."""
-    found: list[tuple[float, ...]] = []
+def _corners(element: ElementTree.Element, place: str) -> list[Corners]:
+    """x1, y1, x2, y2 of each `bndbox`. Some tools write several of them into one object."""
+    if next(element.iter("robndbox"), None) is not None:
+        raise InputError(f"{place}: expected bndbox, found robndbox, a turned box of roLabelImg")
+    corners: list[Corners] = []
     for bndbox in element.findall("bndbox") or [ElementTree.Element("bndbox")]:
         xmin, ymin, xmax, ymax = (
             _number(bndbox, key, place) for key in ("xmin", "ymin", "xmax", "ymax")
         )
-        found.append((xmin - 1, ymin - 1, xmax, ymax))
-    return found
+        corners.append((xmin - 1, ymin - 1, xmax, ymax))
+    return corners
 
 
-def _difficult(element: ElementTree.Element) -> int | str:
-    """The number 0 or 1 where it is written as such; not told is 0, as is "Unspecified"."""
-    text = (element.findtext("difficult") or "").strip()
+def _degrees(element: ElementTree.Element, place: str) -> float:
+    """The angle by which CVAT says the box is turned; 0 where there is none."""
+    for one in (*element, *element.findall("bndbox/*")):
+        if one.tag in UNKNOWN_KEYS:
+            check_upright((one.text or "").strip(), one.tag, place)
+    found = {
+        degrees_of(_only(attribute, "value", place), ROTATION, place) % 360
+        for attribute in element.findall("attributes/attribute")
+        if _only(attribute, "name", place) == ROTATION
+    }
+    if len(found) > 1:
+        raise InputError(f"{place}: expected one {ROTATION}, found {sorted(found)}")
+    return found.pop() if found else 0.0
+
+
+def _difficult(element: ElementTree.Element, place: str) -> int | str:
+    """0 or 1 as a number, and any other text as it is. A missing value and "Unspecified" are 0."""
+    text = _only(element, "difficult", place)
     if text in ("", "0", "1", "Unspecified"):
         return 1 if text == "1" else 0
     return text
 
 
+def _only(element: ElementTree.Element, path: str, place: object) -> str:
+    """The text of the element under a path, without spaces around it; empty if there is none.
+
+    Raises:
+        InputError: there are several whose texts differ.
+    """
+    found = element.findall(path)
+    text = (found[0].text or "").strip() if found else ""
+    if len(found) > 1 and any((other.text or "").strip() != text for other in found):
+        texts = [(other.text or "").strip() for other in found]
+        raise InputError(f"{place}: expected one {path}, found {shorten(texts)}")
+    return text
+
+
 def _text(element: ElementTree.Element, path: str, place: object) -> str:
-    text = (element.findtext(path) or "").strip()
+    text = _only(element, path, place)
     if not text:
         raise InputError(f"{place}: expected {path}, found none")
     return text
 
 
 def _number(bndbox: ElementTree.Element, key: str, place: str) -> float:
-    text = (bndbox.findtext(key) or "").strip()
+    text = _only(bndbox, key, place)
     if not text:
         raise InputError(f"{place}: expected bndbox/{key}, found none")
     if (number := number_of(text)) is None:
@@ -154,8 +219,8 @@ def _number(bndbox: ElementTree.Element, key: str, place: str) -> float:
 
 
 def _side(annotation: ElementTree.Element, path: str, file: Path) -> int:
-    """A width or height in px, 0 where it is not told: none, empty, -1 or 0."""
-    text = (annotation.findtext(path) or "").strip()
+    """A width or height in px; 0 where it is unknown: missing, empty, -1 or 0."""
+    text = _only(annotation, path, file)
     number = number_of(text) if text else 0
     if number is None:
         raise InputError(f"{file}: expected a number as {path}, got {shorten(text)}")

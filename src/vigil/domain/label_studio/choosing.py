@@ -1,4 +1,4 @@
-"""Which of a task's annotations counts."""
+"""Chooses which of a task's annotations are used."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -6,23 +6,24 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from vigil.domain.label_studio.labels import own_labels, separate_labels
 from vigil.domain.label_studio.likeness import drawing_of
-from vigil.domain.label_studio.regions import GEOMETRY
+from vigil.domain.label_studio.regions import CONTROL, GEOMETRY
 from vigil.plumbing.errors import InputError, shorten
 
 Annotation = Mapping[str, Any]
 
-HINT = "interpolate_annotations.annotators can choose"
+HINT = "set interpolate_annotations.annotators to choose"
 
 
 @dataclass(frozen=True)
 class Chosen:
-    """What counts of a task.
+    """The annotations of a task that are used.
 
     Attributes:
-        results: of the annotations that count.
-        counted: the annotations that count, as messages call them.
-        num_left_out: finished annotations that do not count.
+        results: the results of these annotations.
+        counted: the names of these annotations in messages.
+        num_left_out: the number of finished annotations that are not used.
     """
 
     results: list[Any]
@@ -31,36 +32,37 @@ class Chosen:
 
 
 def choose(finished: Sequence[Annotation], annotators: str, where: str) -> Chosen:
-    """Chooses by a rule, and never one of several in silence.
+    """Chooses by a rule. Where the rule leaves several that differ, that is an error.
 
     Args:
-        finished: the annotations that were not cancelled, at least one. One without a box counts:
-            somebody found nothing.
-        annotators: `error`: where several differ in their boxes, that is an error. `newest`: by
-            when they were made. `ground_truth`: the one so marked. `merge`: all boxes of all of
-            them, one that several drew alike once. Else the e-mail or the number of an annotator,
-            whose annotation counts where there are several.
-        where: what messages call the task.
+        finished: the annotations that were not cancelled, at least one. An annotation without a
+            box is one too: its annotator saw no object.
+        annotators: the rule. `error`: annotations with different boxes are an error. `newest`: the
+            annotation that was created last. `ground_truth`: the annotation that is marked as
+            ground truth. `merge`: all boxes of all annotations, where equal boxes of several
+            annotators become one. Any other text: the e-mail address or number of an annotator,
+            whose annotation is used where there are several.
+        where: the name of the task in messages.
 
     Raises:
-        InputError: the rule does not choose one, or an annotation holds no results.
+        InputError: the rule does not choose one annotation, or an annotation has no results.
     """
     for annotation in finished:
         if not isinstance(annotation.get("result"), list):
-            got = shorten(annotation.get("result"))
-            raise InputError(f"{where}: expected a list 'result', got {got}")
+            value = shorten(annotation.get("result"))
+            raise InputError(f"{where}: expected a list 'result', got {value}")
     if len(finished) > 1 and annotators == "merge":
         return Chosen(_merged(finished, where), tuple(map(name_of, finished)), 0)
     candidates = list(finished)
     if len(finished) > 1 and annotators == "ground_truth":
-        candidates = [one for one in finished if one.get("ground_truth") is True]
+        candidates = [candidate for candidate in finished if candidate.get("ground_truth") is True]
         if not candidates and not _are_alike(finished):
             raise InputError(
                 f"{where}: expected one of its annotations marked as ground truth, found "
                 f"{_names(finished)}"
             )
     elif len(finished) > 1 and annotators not in {"newest", "error"}:
-        candidates = [one for one in finished if _is_by(one, annotators)]
+        candidates = [candidate for candidate in finished if _is_by(candidate, annotators)]
         if not candidates:
             raise InputError(
                 f"{where}: expected an annotation by {shorten(annotators)}, found "
@@ -72,21 +74,21 @@ def choose(finished: Sequence[Annotation], annotators: str, where: str) -> Chose
             f"{where}: expected one annotation, or several that are alike, found "
             f"{_names(candidates)}; {HINT}"
         )
-    counting = _newest(candidates, where)
-    return Chosen(counting["result"], (name_of(counting),), len(finished) - 1)
+    chosen = _newest(candidates, where)
+    return Chosen(chosen["result"], (name_of(chosen),), len(finished) - 1)
 
 
 def name_of(annotation: Annotation) -> str:
-    """What messages call an annotation: its number, its annotator and its boxes."""
+    """An annotation's name in messages: its number, its annotator and how many boxes it has."""
     annotator = annotation.get("completed_by")
     if isinstance(annotator, Mapping):
         annotator = annotator.get("email") or annotator.get("id")
-    by = "" if annotator is None else f" by {_plain(annotator)}"
+    author = "" if annotator is None else f" by {_plain(annotator)}"
     num_boxes = sum(_is_box(result) for result in _results(annotation))
-    told = f"{num_boxes} box track" + ("" if num_boxes == 1 else "s")
+    summary = f"{num_boxes} box track" + ("" if num_boxes == 1 else "s")
     if annotation.get("ground_truth") is True:
-        told += ", ground truth"
-    return f"{_plain(annotation.get('id'))}{by} ({told})"
+        summary += ", ground truth"
+    return f"{_plain(annotation.get('id'))}{author} ({summary})"
 
 
 def _plain(value: Any) -> str:
@@ -94,20 +96,23 @@ def _plain(value: Any) -> str:
 
 
 def _names(annotations: Sequence[Annotation]) -> str:
-    return ", ".join(name_of(one) for one in annotations[:8])
+    return ", ".join(name_of(annotation) for annotation in annotations[:8])
 
 
 def _is_by(annotation: Annotation, annotator: str) -> bool:
-    """`completed_by` is a number, or the person with number and e-mail; in JSON_MIN either."""
-    told = annotation.get("completed_by")
-    known = [told.get("id"), told.get("email")] if isinstance(told, Mapping) else [told]
-    return annotator.casefold() in {str(one).casefold() for one in known if one is not None}
+    """Whether an annotator made an annotation, by the annotator's number or e-mail address.
+
+    `completed_by` is a number, or an object with `id` and `email`. JSON_MIN has either form.
+    """
+    author = annotation.get("completed_by")
+    ids = [author.get("id"), author.get("email")] if isinstance(author, Mapping) else [author]
+    return annotator.casefold() in {str(one).casefold() for one in ids if one is not None}
 
 
 def _boxes(annotation: Annotation) -> list[str]:
-    """What is drawn, in an order of its own: keyframes and labels, without ids."""
+    """The keyframes, labels and tag of each box as a text, without ids, sorted."""
     results = _results(annotation)
-    return sorted(_drawn(result, results) for result in results if _is_box(result))
+    return sorted(_content(result, results) for result in results if _is_box(result))
 
 
 def _results(annotation: Annotation) -> list[Any]:
@@ -116,30 +121,20 @@ def _results(annotation: Annotation) -> list[Any]:
 
 
 def _is_box(result: Any) -> bool:
-    """Whether a result draws something: a box without keyframes does not."""
+    """Whether a result is a box with keyframes; one without keyframes draws nothing."""
     if not isinstance(result, Mapping) or result.get("type") != GEOMETRY:
         return False
     value = result.get("value")
     return not (isinstance(value, Mapping) and value.get("sequence") == [])
 
 
-def _drawn(box: Mapping[str, Any], results: Sequence[Any]) -> str:
+def _content(box: Mapping[str, Any], results: Sequence[Any]) -> str:
     value = box.get("value")
     if isinstance(value, Mapping):
         drawing = drawing_of(value.get("sequence"))
-        value = [drawing, value.get("labels") or _own_labels(results, box)]
+        labels = own_labels(value) or separate_labels(results, box.get("id"))
+        value = [drawing, labels, box.get("to_name") or box.get(CONTROL)]
     return json.dumps(value, sort_keys=True, default=repr)
-
-
-def _own_labels(results: Sequence[Any], box: Mapping[str, Any]) -> list[Any]:
-    """Labels in results of their own."""
-    return [
-        one.get("value")
-        for one in results
-        if isinstance(one, Mapping)
-        and one.get("type") == "labels"
-        and one.get("id") == box.get("id") is not None
-    ]
 
 
 def _are_alike(annotations: Sequence[Annotation]) -> bool:
@@ -147,50 +142,55 @@ def _are_alike(annotations: Sequence[Annotation]) -> bool:
 
 
 def _merged(annotations: Sequence[Annotation], where: str) -> list[Any]:
-    """The results of all, a box that an earlier annotation holds alike left out."""
+    """The results of all annotations, without boxes that an earlier annotation has too."""
     merged: list[Any] = []
-    seen: dict[str, str] = {}  # id of a region: what is drawn
-    drawn: set[str] = set()
+    content_of: dict[str, str] = {}  # region id: the content of its box
+    merged_contents: set[str] = set()
     for annotation in annotations:
-        own: set[str] = set()
+        contents: set[str] = set()
         for result in annotation["result"]:
             if _is_box(result):
-                content = _drawn(result, annotation["result"])
-                if content in drawn:
+                content = _content(result, annotation["result"])
+                if content in merged_contents:
                     continue
                 region_id = result.get("id")
-                known = (
-                    seen.setdefault(region_id, content) if isinstance(region_id, str) else content
+                first_content = (
+                    content_of.setdefault(region_id, content)
+                    if isinstance(region_id, str)
+                    else content
                 )
-                if known != content:
+                if first_content != content:
                     raise InputError(
-                        f"{where}, region {shorten(region_id)}: expected annotations that do not "
-                        f"differ in one region to merge, found {_names(annotations)}"
+                        f"{where}, region {shorten(region_id)}: expected the same box in all "
+                        f"annotations to merge, found {_names(annotations)}"
                     )
-                own.add(content)
+                contents.add(content)
             merged.append(result)
-        drawn |= own
+        merged_contents |= contents
     return merged
 
 
 def _newest(annotations: Sequence[Annotation], where: str) -> Annotation:
-    """Of equally new ones the last in the list; one without a date is older than any other."""
+    """The annotation that was created last; of several at the same time, the last in the list.
+
+    An annotation without a date is older than any other.
+    """
     if len(annotations) == 1:
         return annotations[0]
     return sorted(annotations, key=lambda annotation: _created(annotation, where))[-1]
 
 
 def _created(annotation: Annotation, where: str) -> datetime:
-    """When an annotation was made: ISO 8601, in UTC where it names no offset."""
-    told = annotation.get("created_at")
-    if told is None or told == "":
+    """The time of creation: ISO 8601, in UTC where it has no offset."""
+    created_at = annotation.get("created_at")
+    if created_at is None or created_at == "":
         return datetime.min.replace(tzinfo=UTC)
     try:
-        created = datetime.fromisoformat(told)
+        created = datetime.fromisoformat(created_at)
     except (TypeError, ValueError):
         name = _plain(annotation.get("id"))
         raise InputError(
-            f"{where}, annotation {name}: expected a date of ISO 8601 as 'created_at', "
-            f"got {shorten(told)}"
+            f"{where}, annotation {name}: expected an ISO 8601 date as 'created_at', "
+            f"got {shorten(created_at)}"
         ) from None
     return created if created.tzinfo else created.replace(tzinfo=UTC)

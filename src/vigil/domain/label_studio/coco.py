@@ -1,4 +1,4 @@
-"""Tracks as COCO instances JSON, the field's standard for boxes per picture."""
+"""Writes tracks as COCO instances JSON, the standard format for bounding boxes on pictures."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -13,7 +13,7 @@ from vigil.domain.video_facts import VideoFacts
 def write_coco(
     tracks: Sequence[Track], facts: VideoFacts, video: str, file_name: str, path: Path
 ) -> None:
-    """Writes the tracks of one video, frame by frame, an entry at a time.
+    """Writes the tracks of one video, frame by frame. One entry at a time is in memory.
 
     There is an `images` entry for every frame, with or without boxes (id = frame index + 1), an
     `annotations` entry for every box, and `categories` in alphabetical order.
@@ -48,16 +48,18 @@ def _annotations(tracks: Sequence[Track], labels: Sequence[str]) -> Iterator[Jso
     if not tracks:
         return
     ordered = sorted(tracks, key=lambda track: track.id)
+    # For each box of all tracks (N,): its frame, the position of its track, its row in the track.
     frames = np.concatenate([track.frames for track in ordered])
-    owners = np.repeat(np.arange(len(ordered)), [len(track.frames) for track in ordered])
+    track_numbers = np.repeat(np.arange(len(ordered)), [len(track.frames) for track in ordered])
     rows = np.concatenate([np.arange(len(track.frames)) for track in ordered])
-    for number, at in enumerate(np.lexsort((owners, frames)), start=1):
-        track = ordered[owners[at]]
-        x1, y1, x2, y2 = track.boxes_xyxy[rows[at]].tolist()
+    # In order of frame, then of track.
+    for number, box in enumerate(np.lexsort((track_numbers, frames)), start=1):
+        track = ordered[track_numbers[box]]
+        x1, y1, x2, y2 = track.boxes_xyxy[rows[box]].tolist()
         xywh = [round(v, COORDINATE_DECIMALS) for v in (x1, y1, x2 - x1, y2 - y1)]
         yield {
             "id": number,
-            "image_id": int(frames[at]) + 1,
+            "image_id": int(frames[box]) + 1,
             "category_id": labels.index(track.label) + 1,
             "bbox": xywh,
             "area": round(xywh[2] * xywh[3], COORDINATE_DECIMALS),

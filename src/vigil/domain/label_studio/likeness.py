@@ -1,27 +1,27 @@
-"""Whether boxes were drawn alike."""
+"""Compares boxes by how they were drawn."""
 
 import json
 from collections.abc import Mapping
 from typing import Any
 
 UNDRAWN = {"auto", "time"}
-"""What a keyframe holds beside what was drawn. The page writes times anew when it saves."""
+"""Keys of a keyframe that do not describe the drawing: the page writes times anew on saving."""
 
 
 def drawing_of(sequence: Any) -> str:
-    """The keyframes of a box, as a text that is equal for boxes that were drawn alike.
+    """The keyframes of a box as a text. It is equal for boxes that were drawn alike.
 
-    The order in the list does not count, nor what an export filled in.
+    The order of the keyframes is ignored, and so are keyframes that an export filled in.
     """
-    if not isinstance(sequence, list) or not all(isinstance(one, Mapping) for one in sequence):
+    if not isinstance(sequence, list) or not all(isinstance(item, Mapping) for item in sequence):
         return json.dumps(sequence, sort_keys=True, default=repr)
     keyframes = [
         json.dumps(
-            {key: value for key, value in one.items() if key not in UNDRAWN},
+            {key: value for key, value in item.items() if key not in UNDRAWN},
             sort_keys=True,
             default=repr,
         )
-        for one in sequence
-        if one.get("auto") is not True
+        for item in sequence
+        if item.get("auto") is not True
     ]
     return "\n".join(sorted(keyframes))

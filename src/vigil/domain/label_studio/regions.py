@@ -8,16 +8,25 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from vigil.domain.label_studio.filled import without_filled
+from vigil.domain.label_studio.labels import (
+    TIMELINE_LABELS,
+    as_list,
+    is_other_key,
+    is_usual,
+    own_labels,
+    separate_labels,
+)
 from vigil.domain.label_studio.tasks import Keyframe, Region
 from vigil.plumbing.errors import InputError, listed, shorten
 
 GEOMETRY = "videorectangle"
-TIMELINE_LABELS = "timelinelabels"
+CONTROL = "control"
+"""The key under which a box of JSON_MIN has the name of its control, once it is converted."""
 COPY = "copy_of_a_box"
-"""What a row of JSON_MIN holds twice, under two controls."""
+"""The type of a box that a row of JSON_MIN repeats under a second control."""
 GEOMETRY_KEYS = ("x", "y", "width", "height")
 REGION_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
-SAID_OF_REGIONS = {
+BOXLESS_TYPES = {
     *("chatmessage", "choices", "datetime", "labels", "number", "pairwise", "ranker", "rating"),
     *("reactcode", "relation", "taxonomy", "textarea", TIMELINE_LABELS),
 }
@@ -26,7 +35,7 @@ SAID_OF_REGIONS = {
 
 @dataclass
 class Findings:
-    """What was met on the way: warnings in order, and counts by their name in the report."""
+    """Notes on how an annotation was read: warnings, and counts by their name in the report."""
 
     warnings: list[str] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
@@ -47,30 +56,38 @@ class RegionReader:
     def read(
         self, results: Sequence[Any], task_id: str, where: str, findings: Findings
     ) -> tuple[Region, ...]:
-        """Reads the boxes of an annotation; what else it holds is left out and counted.
+        """Reads the boxes of an annotation. Other results are left out and counted.
 
-        Regions that programs made have no id: they get one from the task and their position.
+        Regions from other programs may have no id: the task and the region's position give one.
 
         Args:
-            where: what messages call the task.
+            where: the name of the task in messages.
 
         Raises:
-            InputError: anything that cannot be understood, named by region and keyframe.
+            InputError: anything that is not understood. The message names region and keyframe.
         """
         regions: dict[str, Region] = {}
         folded: set[str] = set()
         others: Counter[str] = Counter()
         timeline_labels = _timeline_labels(results)
+        box_ids = {
+            repr(result["id"])
+            for result in results
+            if isinstance(result, Mapping) and result.get("type") == GEOMETRY and "id" in result
+        }
         number = 0
         for result in results:
             if not isinstance(result, Mapping):
                 raise InputError(f"{where}: expected results as objects, got {shorten(result)}")
             if result.get("type") != GEOMETRY:
-                others[str(result.get("type"))] += 1
+                kind = str(result.get("type"))
+                # The labels of a box were read with it.
+                if not (is_other_key(kind) and repr(result.get("id")) in box_ids):
+                    others[kind] += 1
                 continue
             number += 1
             region_id = _region_id(result, task_id, number, where, findings)
-            if region_id.casefold() in folded:  # some file systems do not tell a.json from A.json
+            if region_id.casefold() in folded:  # some file systems take a.json and A.json as one
                 raise InputError(
                     f"{where}, region {region_id}: expected each id once, got it twice"
                 )
@@ -82,15 +99,17 @@ class RegionReader:
             if value.get("sequence") == []:
                 findings.counts["empty_regions"] += 1
                 findings.warnings.append(
-                    f"region {region_id}: no keyframes, as undoing or removing the only one leaves "
-                    "it; left out"
+                    f"region {region_id}: left out, as it has no keyframes; Label Studio leaves "
+                    "such a region where the only keyframe was removed or undone"
                 )
                 continue
             keyframes = self._keyframes(value.get("sequence"), region_id, place, findings)
-            meant = timeline_labels.get(region_id, set()) | _texts(result.get(TIMELINE_LABELS))
-            label = self._label(value, results, result.get("id"), meant, place)
+            box_labels = timeline_labels.get(region_id, set()) | _texts(result.get(TIMELINE_LABELS))
+            label = self._label(value, results, result.get("id"), box_labels, place)
+            if not is_usual(value, results, result.get("id")):
+                findings.counts["labels_under_other_keys"] += 1
             regions[region_id] = Region(region_id, label, keyframes, _length(value))
-        _tell_others(others, findings)
+        _note_others(others, findings)
         return tuple(regions.values())
 
     def _label(
@@ -101,30 +120,18 @@ class RegionReader:
         timeline_labels: set[str],
         place: str,
     ) -> str:
-        names = value.get("labels")
-        if not names and region_id is not None:  # they may stand in a result of their own
-            own = [
-                name
-                for result in results
-                if isinstance(result, Mapping)
-                and result.get("id") == region_id
-                and result.get("type") == "labels"
-                and isinstance(result.get("value"), Mapping)
-                for name in as_list(result["value"].get("labels"))
-            ]
-            names = [name for at, name in enumerate(own) if name not in own[:at]]
-        if isinstance(names, str):
-            names = [names]
-        if names is not None and not isinstance(names, list):
-            raise InputError(f"{place}: expected a list 'labels', got {shorten(names)}")
-        # The page gives a box the label that is chosen for the timeline (label-studio#9744).
-        meant = timeline_labels - set(self.labels)
-        names = [name for name in names or [] if not (isinstance(name, str) and name in meant)]
+        if not isinstance(value.get("labels"), list | str | None):
+            value_of_labels = shorten(value["labels"])
+            raise InputError(f"{place}: expected a list 'labels', got {value_of_labels}")
+        names = own_labels(value) or separate_labels(results, region_id)
+        # The page adds the label that is selected on the timeline to a box (label-studio#9744).
+        other_labels = timeline_labels - set(self.labels)
+        names = [name for name in names if not (isinstance(name, str) and name in other_labels)]
         if not names:
             if not self.unlabelled:
                 raise InputError(
                     f"{place}: expected a label (one of {listed(self.labels)}), found none; "
-                    "unlabelled can name one"
+                    "set unlabelled to use a default"
                 )
             return self.unlabelled
         if len(names) > 1:
@@ -151,7 +158,7 @@ class RegionReader:
         if num_moved:
             findings.warnings.append(
                 f"region {region_id}: {num_moved} keyframes are marked as filled in by the export, "
-                "and do not lie on the line between the annotator's; they count as the annotator's"
+                "but do not lie on the line between the annotator's; they count as the annotator's"
             )
         keyframes: dict[int, Keyframe] = {}
         for keyframe in kept:
@@ -182,8 +189,8 @@ def _region_id(
 
 
 def _timeline_labels(results: Sequence[Any]) -> dict[str, set[str]]:
-    """The labels of the timeline, by the id of the box that they were given to."""
-    found: dict[str, set[str]] = {}
+    """The timeline labels by the id of the box that they belong to."""
+    labels_of: dict[str, set[str]] = {}
     for result in results:
         if (
             isinstance(result, Mapping)
@@ -192,27 +199,27 @@ def _timeline_labels(results: Sequence[Any]) -> dict[str, set[str]]:
             and isinstance(result.get("value"), Mapping)
         ):
             names = _texts(result["value"].get(TIMELINE_LABELS))
-            found.setdefault(result["id"], set()).update(names)
-    return found
+            labels_of.setdefault(result["id"], set()).update(names)
+    return labels_of
 
 
 def _texts(names: Any) -> set[str]:
     return {name for name in as_list(names) if isinstance(name, str)}
 
 
-def _tell_others(others: Counter[str], findings: Findings) -> None:
-    """Counts what is no box; says so where it is a shape, which somebody may miss."""
+def _note_others(others: Counter[str], findings: Findings) -> None:
+    """Counts results that are not boxes, and warns of shapes, which an annotator may expect."""
     for kind, number in sorted(others.items()):
         name = re.sub(r"[^A-Za-z0-9_]", "_", kind)[:40]
         findings.counts[f"left_out_{name}"] += number
         if kind == COPY:
             findings.warnings.append(
-                f"{number} boxes lie under two controls, as Label Studio leaves them where a label "
-                "of the timeline was chosen; they count once"
+                f"{number} boxes lie under two controls, as Label Studio exports them where a "
+                "timeline label was selected; they count once"
             )
-        elif kind not in SAID_OF_REGIONS:
+        elif kind not in BOXLESS_TYPES:
             findings.warnings.append(
-                f"{number} results of type {shorten(kind)} left out: {GEOMETRY} alone is read"
+                f"{number} results of type {shorten(kind)} left out: only {GEOMETRY} is read"
             )
 
 
@@ -232,7 +239,7 @@ def _keyframe(item: Any, place: str) -> Keyframe:
     enabled = item.get("enabled", True)
     if not isinstance(enabled, bool):
         raise InputError(f"{place}: expected true or false as 'enabled', got {shorten(enabled)}")
-    # Label Studio reckons the times of frames it fills in (auto) from an unreliable duration.
+    # Label Studio calculates the times of filled-in keyframes (auto) from an unreliable duration.
     time_s = None if item.get("time") is None else _number(item, "time", place)
     if item.get("auto") is True:
         time_s = None
@@ -245,23 +252,16 @@ def _keyframe(item: Any, place: str) -> Keyframe:
     return Keyframe(int(frame), enabled, geometry, rotation, time_s)
 
 
-def as_list(value: Any) -> list[Any]:
-    """A list as it is, nothing as an empty one, anything else alone in one."""
-    if not value:
-        return []
-    return value if isinstance(value, list) else [value]
-
-
 def _number(item: Mapping[str, Any], key: str, place: str) -> float:
     value = item.get(key)
     if isinstance(value, bool) or not isinstance(value, int | float) or not _finite(value):
-        got = shorten(value) if key in item else "nothing"
-        raise InputError(f"{place}: expected a finite number as '{key}', got {got}")
+        shown = shorten(value) if key in item else "nothing"
+        raise InputError(f"{place}: expected a finite number as '{key}', got {shown}")
     return float(value)
 
 
 def _finite(value: float) -> bool:
     try:
         return math.isfinite(value) and abs(value) < 1e9
-    except OverflowError:  # an integer beyond every float
+    except OverflowError:  # an integer too large for a float
         return False

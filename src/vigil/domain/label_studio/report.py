@@ -1,4 +1,4 @@
-"""What is told of the tracks of one video."""
+"""The report on the tracks of one video."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -20,11 +20,13 @@ def report_tracks(
     clock: Clock,
     settings: InterpolateAnnotations,
 ) -> dict[str, Any]:
-    """What an annotator wants to check: boxes changed or left out, and tracks that never end.
+    """Facts for an annotator to check: boxes changed or left out, and tracks that never end.
 
     Args:
-        tracks: of the task, cut to the picture; `counts`: what cutting changed of each.
-        rate: by which the frames of the task are numbered; `clock`: made of it.
+        tracks: the tracks of the task, clipped to the picture.
+        counts: of each track, how many boxes were `clipped` and `dropped`.
+        rate: the frame rate by which the frames of the task are numbered.
+        clock: made with this rate.
     """
     ghosts = {
         track.id: track.frames_past_last_keyframe
@@ -34,7 +36,7 @@ def report_tracks(
     warnings = [
         *task.warnings,
         *rate.warnings,
-        *_of_stamps(facts),
+        *_stamp_warnings(facts),
         *(
             f"region {track.id}: keyframes up to frame {track.keyframes_past_end[-1]} "
             f"({len(track.keyframes_past_end)} past the end) mean the last frame, "
@@ -43,8 +45,8 @@ def report_tracks(
             if track.keyframes_past_end
         ),
         *(
-            f"region {ghost}: held still for {num_frames} frames after its last keyframe; "
-            "was its end forgotten?"
+            f"region {ghost}: its box stays for {num_frames} frames after its last keyframe; "
+            "did the annotator forget to end it?"
             for ghost, num_frames in ghosts.items()
         ),
         *(f"region {track.id}: on no frame" for track in tracks if len(track.frames) == 0),
@@ -70,32 +72,32 @@ def report_tracks(
     }
 
 
-def _of_stamps(facts: VideoFacts) -> list[str]:
-    """Where the video's time stamps leave room for doubt."""
+def _stamp_warnings(facts: VideoFacts) -> list[str]:
+    """Warnings about time stamps that make the frame numbers uncertain."""
     warnings = []
     shown_s = facts.shown_s()
     if facts.stamps is None:
         return ["the video has no time stamps: its frames are taken as evenly spaced"]
     if abs(shown_s[0]) > 0.0005:
         warnings.append(
-            f"the first frame is shown at {shown_s[0]:.3f} s: frame numbers were taken as counted "
-            "from 0 s, as Chrome and Edge do; Firefox counts from the first frame"
+            f"the first frame is shown at {shown_s[0]:.3f} s: frame numbers were counted from 0 s, "
+            "as in Chrome and Edge; Firefox counts from the first frame"
         )
     if facts.num_hidden:
         warnings.append(
-            f"the file hides {facts.num_hidden} frames from players: frame numbers were taken as "
-            "counted without them, as Chrome and Edge do; Firefox shows and counts them"
+            f"the file hides {facts.num_hidden} frames from players: frame numbers were counted "
+            "without them, as in Chrome and Edge; Firefox shows and counts them"
         )
     if num_back := int((shown_s[1:] < shown_s[:-1]).sum()):
         warnings.append(
-            f"the time stamps go back {num_back} times: frames that would be shown before an "
-            "earlier one are taken as shown with it"
+            f"the time stamps go back {num_back} times: a frame with a smaller time stamp than an "
+            "earlier frame is taken as shown together with it"
         )
     return warnings
 
 
 def summarise(video: str, report: dict[str, Any]) -> str:
-    """One line on a video, and one more for each warning."""
+    """A text with one line for the video and one for each warning."""
     line = (
         f"{video}: {report['num_tracks']} tracks, {report['num_boxes']} boxes on "
         f"{report['num_frames']} frames; {report['boxes_clipped']} clipped, "

@@ -1,4 +1,4 @@
-"""What an export holds: tasks of regions of keyframes."""
+"""The content of an export: tasks, which have regions, which have keyframes."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -6,16 +6,16 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Keyframe:
-    """What an annotator set on one frame.
+    """A box that an annotator set on one frame.
 
     Attributes:
         frame: the frame number as exported, at the annotator's frame rate.
         enabled: whether the object is visible after this keyframe.
-        geometry: x, y, width, height in per cent of the picture, turned about (x, y); None for a
-            keyframe that only ends a visible span.
+        geometry: x, y, width and height in per cent of the picture, rotated about (x, y); None for
+            a keyframe that only ends a visible span.
         rotation_deg: clockwise.
-        time_s: as exported; the page writes `frame` divided by the annotator's frame rate, other
-            programs what they like. None where it is not told.
+        time_s: the time as exported; None where it is missing. The page writes `frame` divided by
+            the annotator's frame rate; other programs may write other times.
     """
 
     frame: int
@@ -27,11 +27,11 @@ class Keyframe:
 
 @dataclass(frozen=True)
 class Region:
-    """One object through a video.
+    """One object in a video.
 
     Attributes:
         keyframes: in ascending order of frame, no frame twice.
-        length: `framesCount` and `duration` in seconds, as exported; None where they are not told.
+        length: `framesCount`, and `duration` in seconds, as exported; None where they are missing.
     """
 
     id: str
@@ -46,10 +46,10 @@ class Task:
 
     Attributes:
         source: the video as the export names it.
-        warnings: what the annotator may want to know of how the export was read.
-        declared_fps: the frame rate that the task's data name; None where they name none.
-        counted: the annotations that count, as messages call them.
-        counts: what was left out or mended, by its name in the report.
+        warnings: notes for the annotator on how the export was read.
+        declared_fps: the frame rate in the task's data; None where it is missing.
+        counted: the names in messages of the annotations that are used.
+        counts: how much was left out or corrected, by its name in the report.
     """
 
     id: str

@@ -1,6 +1,6 @@
-"""How well scores tell anomalous clips from allowed ones.
+"""Measures how well scores separate anomalous clips from allowed clips.
 
-Scores have no range; scikit-learn's curves take them as they are.
+Scores have no fixed range. scikit-learn's curves need none.
 """
 
 from collections.abc import Sequence
@@ -22,13 +22,13 @@ def measure_alarm(is_anomalous: Bools, scores: Floats, threshold: float) -> dict
     """The headline numbers, rounded.
 
     Args:
-        is_anomalous: (N,), with both kinds.
+        is_anomalous: (N,), with at least one clip of each kind.
         scores: (N,).
-        threshold: a higher score raises the alarm.
+        threshold: a score above it raises the alarm.
 
     Returns:
         `auroc`, `average_precision`, `anomaly_recall` (share of the anomalous clips that raise the
-        alarm) and `false_alarm_rate` (share of the allowed ones that do).
+        alarm) and `false_alarm_rate` (share of the allowed clips that do).
     """
     return {
         name: round(v, DECIMALS) for name, v in _measure(is_anomalous, scores, threshold).items()
@@ -54,53 +54,55 @@ def bootstrap_intervals(
     num_rounds: int,
     seed: int,
 ) -> dict[str, tuple[float, float]]:
-    """95 % intervals of what `measure_alarm` measures: percentiles over resampled sources.
+    """95 % intervals of the numbers of `measure_alarm`: percentiles over resampled sources.
 
-    Clips of one source are alike, so whole sources are drawn (Davison and Hinkley, "Bootstrap
-    Methods and their Application", 1997, section 3.8), those of either kind as many as there are.
-    For the two shares the exact intervals are given beside, which take clips to be independent:
-    resampling cannot see that 20 of 20 may have been luck.
+    Clips of one source are similar, so whole sources are drawn, with replacement (Davison and
+    Hinkley, "Bootstrap Methods and their Application", 1997, section 3.8). Each round draws as many
+    sources of anomalous clips, and as many of allowed clips, as there are. The two shares also get
+    exact intervals, which assume independent clips: resampling gives no width to 20 of 20 clips.
 
     Args:
-        sources: (N,), what each clip was cut from.
+        sources: (N,), the source from which each clip was cut.
 
     Returns:
-        Both ends for each number; `<name>_exact` for the shares.
+        Lower and upper end for each number, and `<name>_exact` for the shares.
     """
     rng = np.random.default_rng(seed)
     kinds = [np.flatnonzero(is_anomalous), np.flatnonzero(~is_anomalous)]
     names = np.asarray(sources, dtype=object)
+    # For the anomalous and for the allowed clips: the positions of the clips of each source.
     groups = [
-        [own.to_numpy() for _, own in pd.Series(kind).groupby(names[kind], sort=False)]
+        [clips.to_numpy() for _, clips in pd.Series(kind).groupby(names[kind], sort=False)]
         for kind in kinds
     ]
     rounds = []
     for _ in range(num_rounds):
-        drawn = [(own, rng.choice(len(own), len(own))) for own in groups]
-        chosen = np.concatenate([own[number] for own, numbers in drawn for number in numbers])
+        drawn = [(group, rng.choice(len(group), len(group))) for group in groups]
+        chosen = np.concatenate([group[number] for group, numbers in drawn for number in numbers])
         rounds.append(_measure(is_anomalous[chosen], scores[chosen], threshold))
     table = pd.DataFrame(rounds)
-    found = {
+    intervals = {
         name: (float(table[name].quantile(0.025)), float(table[name].quantile(0.975)))
         for name in table
     }
     alarms = scores > threshold
     for name, kind in zip(("anomaly_recall", "false_alarm_rate"), kinds, strict=True):
-        found[f"{name}_exact"] = proportion_interval(int(alarms[kind].sum()), len(kind))
+        intervals[f"{name}_exact"] = proportion_interval(int(alarms[kind].sum()), len(kind))
     return {
-        name: (round(low, DECIMALS), round(high, DECIMALS)) for name, (low, high) in found.items()
+        name: (round(low, DECIMALS), round(high, DECIMALS))
+        for name, (low, high) in intervals.items()
     }
 
 
 def accuracy_by_split(table: pd.DataFrame, threshold: float) -> dict[str, float]:
-    """The share of right verdicts on the allowed clips of each split and on the anomalous ones.
+    """The share of right verdicts on the allowed clips of each split and on the anomalous clips.
 
     Args:
         table: `split`, `is_anomalous` and `error` of each clip.
 
     Returns:
         Shares for `train`, `val`, `test` (allowed clips at or below the threshold), `anomaly`
-        (anomalous test clips above it) and, where there are such, `val_anomaly`.
+        (anomalous test clips above it) and, if there are anomalous validation clips, `val_anomaly`.
     """
     names = table["split"].where(
         ~table["is_anomalous"], table["split"].map({"test": "anomaly", "val": "val_anomaly"})
@@ -109,7 +111,11 @@ def accuracy_by_split(table: pd.DataFrame, threshold: float) -> dict[str, float]
 
 
 def accuracy_by_class(table: pd.DataFrame, threshold: float) -> pd.DataFrame:
-    """`class`, `num_clips` of it and `accuracy`, the share of right verdicts, as a table above."""
+    """A table of `class`, `num_clips` and `accuracy`, which is the share of right verdicts.
+
+    Args:
+        table: `class`, `is_anomalous` and `error` of each clip.
+    """
     right = _is_right(table, threshold).groupby(table["class"].to_numpy())
     shares = right.agg(["size", "mean"]).rename_axis("class").reset_index()
     shares.columns = pd.Index(["class", "num_clips", "accuracy"])
@@ -117,7 +123,7 @@ def accuracy_by_class(table: pd.DataFrame, threshold: float) -> pd.DataFrame:
 
 
 def roc_curve(is_anomalous: Bools, scores: Floats) -> pd.DataFrame:
-    """`false_alarm_rate`, `anomaly_recall` and `threshold`, corners only."""
+    """`false_alarm_rate`, `anomaly_recall` and `threshold` at the corners of the curve."""
     false_alarms, recall, thresholds = metrics.roc_curve(is_anomalous, scores)
     columns = {
         "false_alarm_rate": false_alarms.round(6),
@@ -128,13 +134,13 @@ def roc_curve(is_anomalous: Bools, scores: Floats) -> pd.DataFrame:
 
 
 def precision_recall_curve(is_anomalous: Bools, scores: Floats) -> pd.DataFrame:
-    """`anomaly_recall` and `precision` for each score as threshold, and the curve's end."""
+    """`anomaly_recall` and `precision` for each score as threshold, and at the curve's end."""
     precision, recall, _ = metrics.precision_recall_curve(is_anomalous, scores)
     return pd.DataFrame({"anomaly_recall": recall, "precision": precision}).round(6)
 
 
 def sweep_thresholds(is_anomalous: Bools, scores: Floats) -> pd.DataFrame:
-    """`threshold`, `anomaly_recall`, `false_alarm_rate` and `accuracy` for each score as one."""
+    """`anomaly_recall`, `false_alarm_rate` and `accuracy` for each score as `threshold`."""
     thresholds = np.unique(scores)
     alarms = scores > thresholds[:, None]  # (thresholds, N)
     columns = {

@@ -1,4 +1,4 @@
-"""How good the predictions of a two-class problem are."""
+"""Measures the predictions of a two-class problem."""
 
 from typing import Any
 
@@ -16,8 +16,8 @@ def measure_binary(targets: Bools, probabilities: Floats, threshold: float) -> d
     """The headline numbers, rounded.
 
     Args:
-        targets: (N,), with both classes.
-        probabilities: (N,) in [0, 1], of True.
+        targets: (N,), with at least one sample of each class.
+        probabilities: (N,) in [0, 1], of the class True.
         threshold: a probability of at least this is a prediction of True.
 
     Returns:
@@ -41,7 +41,7 @@ def measure_binary(targets: Bools, probabilities: Floats, threshold: float) -> d
 
 
 def roc_curve(targets: Bools, probabilities: Floats) -> pd.DataFrame:
-    """`false_positive_rate`, `true_positive_rate` and `threshold`, corners only."""
+    """`false_positive_rate`, `true_positive_rate` and `threshold` at the curve's corners."""
     false_positive_rate, true_positive_rate, thresholds = metrics.roc_curve(targets, probabilities)
     columns = {
         "false_positive_rate": false_positive_rate,
@@ -52,7 +52,11 @@ def roc_curve(targets: Bools, probabilities: Floats) -> pd.DataFrame:
 
 
 def calibration_curve(targets: Bools, probabilities: Floats, num_bins: int) -> pd.DataFrame:
-    """For each bin of equal width that is not empty: mean probability, share of True, samples."""
+    """Mean probability, share of True and number of samples in each bin that is not empty.
+
+    Args:
+        num_bins: the number of bins of equal width in [0, 1].
+    """
     bins = np.minimum((probabilities * num_bins).astype(int), num_bins - 1)
     table = pd.DataFrame({"bin": bins, "probability": probabilities, "share": targets})
     grouped = table.groupby("bin").agg(

@@ -1,8 +1,8 @@
-"""How good detections are: average precision as COCO defines it, precision and recall at a score.
+"""Measures detections: average precision as COCO defines it, precision and recall at a score.
 
 Definition: https://cocodataset.org/#detection-eval, computed by faster-coco-eval. A detection is
-right if its IoU with an object of its class, which no better-scored one has taken, reaches the
-threshold. What overlaps a crowd or a difficult object counts neither way.
+right if its IoU with an object of its class reaches the threshold, and no detection with a higher
+score has matched that object. A detection on a crowd or a difficult object is ignored.
 """
 
 from collections.abc import Sequence
@@ -19,10 +19,10 @@ from vigil.domain.pictures.annotated import CORNERS, AnnotatedPictures
 
 DECIMALS, CURVE_DECIMALS = 3, 4
 MATCH_IOU = 0.5
-SMALL_AREA_PX, MEDIUM_AREA_PX = 32**2, 96**2  # COCO's bounds
+SMALL_AREA_PX, MEDIUM_AREA_PX = 32**2, 96**2  # the bounds that COCO defines
 ALL_AREAS = (0.0, 1e10)
 MAX_DETECTIONS = 100
-CURVE_ROWS = 200  # of a table of a curve
+CURVE_ROWS = 200  # the most rows in the table of a curve
 
 
 def measure_detections(
@@ -31,12 +31,12 @@ def measure_detections(
     """The COCO numbers, rounded.
 
     Args:
-        truth: the pictures measured on, and what is in them.
+        truth: the evaluated pictures and the objects on them.
         detections: `DETECTION_COLUMNS`, boxes in px of the picture.
 
     Returns:
         `map` (mean over IoU 0.5 to 0.95), `map_50`, `map_75`, `map_small`, `map_medium`,
-        `map_large`, `mar_100`, and `ap_by_class`. None where there is no object to find.
+        `map_large`, `mar_100`, and `ap_by_class`. None where there is no object to detect.
     """
     areas = [ALL_AREAS, (0, SMALL_AREA_PX), (SMALL_AREA_PX, MEDIUM_AREA_PX), (MEDIUM_AREA_PX, 1e10)]
     curves = _Curves(truth, detections, areas, decimals)
@@ -58,9 +58,12 @@ def measure_detections(
 def average_precision_by_height(
     truth: AnnotatedPictures, detections: pd.DataFrame, step_px: int
 ) -> pd.DataFrame:
-    """`map`, `map_50` and `num_objects` of the objects of each band of heights.
+    """`map`, `map_50` and `num_objects` for the objects in each range of heights.
 
-    Detections that match no object count against the band of their own height.
+    A detection that matches no object is counted as wrong in the range of its height.
+
+    Args:
+        step_px: the size of each range.
     """
     heights = (truth.boxes["y2"] - truth.boxes["y1"]).to_numpy()
     is_object = ~truth.is_ignored.to_numpy()
@@ -84,10 +87,10 @@ def average_precision_by_height(
 
 
 def precision_recall(truth: AnnotatedPictures, detections: pd.DataFrame) -> pd.DataFrame:
-    """Precision, recall and F1 of all classes together at each score, best score first.
+    """Precision, recall and F1 of all classes together at each score, highest score first.
 
     Returns:
-        `score, precision, recall, f1`: keeping the detections of at least this score. Empty where
+        `score, precision, recall, f1`, for the detections with at least this score. Empty where
         nothing was detected.
     """
     outcome = match(truth, detections)
@@ -112,17 +115,17 @@ def precision_recall(truth: AnnotatedPictures, detections: pd.DataFrame) -> pd.D
 
 
 def precision_recall_by_class(truth: AnnotatedPictures, detections: pd.DataFrame) -> pd.DataFrame:
-    """The curves of `precision_recall` of each class, `label` in front, thinned for people."""
+    """The curve of `precision_recall` for each class, with `label` in front, thinned for plots."""
     curves = []
     for label in truth.classes:
-        own = replace(truth, boxes=truth.boxes[truth.boxes["label"] == label])
-        curve = precision_recall(own, detections[detections["label"] == label])
+        truth_of_class = replace(truth, boxes=truth.boxes[truth.boxes["label"] == label])
+        curve = precision_recall(truth_of_class, detections[detections["label"] == label])
         curves.append(thin(curve).assign(label=label))
     return pd.concat(curves, ignore_index=True)[["label", "score", "precision", "recall", "f1"]]
 
 
 def best_score(curve: pd.DataFrame) -> float:
-    """The score from which on F1 is best; 0.5 where nothing was detected."""
+    """The lowest score to keep for the best F1; 0.5 where nothing was detected."""
     if curve.empty:
         return 0.5
     return float(curve["score"].iloc[int(curve["f1"].to_numpy().argmax())])
@@ -131,7 +134,7 @@ def best_score(curve: pd.DataFrame) -> float:
 def measure_at_score(
     truth: AnnotatedPictures, detections: pd.DataFrame, score: float
 ) -> dict[str, float]:
-    """`precision`, `recall` and `f1` of the detections of at least a score, at IoU 0.5."""
+    """`precision`, `recall` and `f1` of the detections with at least this score, at IoU 0.5."""
     kept = detections[detections["score"] >= score]
     curve = precision_recall(truth, kept)
     last = {"precision": 0.0, "recall": 0.0, "f1": 0.0} if curve.empty else curve.iloc[-1]
@@ -139,11 +142,11 @@ def measure_at_score(
 
 
 def match(truth: AnnotatedPictures, detections: pd.DataFrame) -> pd.DataFrame:
-    """Tells for each detection whether it is right, at IoU 0.5, best scores choosing first.
+    """Matches detections with objects, at IoU 0.5, in descending order of score.
 
     Returns:
-        The detections with `outcome` (`right`, `wrong` or `ignored`) and `object`, the row of
-        `truth.boxes` that was found (-1: none), in the order given.
+        The detections in the given order, with `outcome` (`right`, `wrong` or `ignored`) and
+        `object`, the row in `truth.boxes` of the matched object (-1: none).
     """
     objects = truth.boxes.reset_index(drop=True)
     is_ignored = truth.is_ignored.to_numpy()
@@ -151,30 +154,35 @@ def match(truth: AnnotatedPictures, detections: pd.DataFrame) -> pd.DataFrame:
     corners = detections[CORNERS].to_numpy(float)
     scores = detections["score"].to_numpy(float)
     outcomes = np.full(len(detections), "wrong", dtype=object)
-    found = np.full(len(detections), -1)
+    matched_objects = np.full(len(detections), -1)
     keys = ["image", "label"]
-    own_objects = objects.groupby(keys, sort=False).indices
+    objects_by_key = objects.groupby(keys, sort=False).indices
     for key, rows in detections.reset_index(drop=True).groupby(keys, sort=False).indices.items():
-        candidates = own_objects.get(key)
+        candidates = objects_by_key.get(key)
         if candidates is None:
             continue
         real, ignored = candidates[~is_ignored[candidates]], candidates[is_ignored[candidates]]
+        # (rows, real) and (rows, ignored): detections of one class in one picture.
         overlap = pairwise_iou(corners[rows], true_corners[real])
         inside = pairwise_share(corners[rows], true_corners[ignored])
         free = np.ones(len(real), dtype=bool)
         for at in np.argsort(-scores[rows], kind="stable"):
-            open_overlap = np.where(free, overlap[at], 0.0)
-            best = int(open_overlap.argmax()) if len(real) else -1
-            if best >= 0 and open_overlap[best] >= MATCH_IOU:
+            free_overlap = np.where(free, overlap[at], 0.0)
+            best = int(free_overlap.argmax()) if len(real) else -1
+            if best >= 0 and free_overlap[best] >= MATCH_IOU:
                 free[best] = False
-                outcomes[rows[at]], found[rows[at]] = "right", real[best]
+                outcomes[rows[at]], matched_objects[rows[at]] = "right", real[best]
             elif (inside[at] >= MATCH_IOU).any():
                 outcomes[rows[at]] = "ignored"
-    return detections.assign(outcome=outcomes, object=found)
+    return detections.assign(outcome=outcomes, object=matched_objects)
 
 
 def f1_by_picture(truth: AnnotatedPictures, outcome: pd.DataFrame) -> "pd.Series[float]":
-    """F1 of each picture after `match`; NaN where nothing is to be found and nothing was."""
+    """F1 of each picture; NaN where there are no objects and no detections that count.
+
+    Args:
+        outcome: the table that `match` returns.
+    """
     pictures = truth.images.index
     objects = truth.boxes.loc[~truth.is_ignored, "image"].value_counts().reindex(pictures).fillna(0)
     counts = [
@@ -187,7 +195,7 @@ def f1_by_picture(truth: AnnotatedPictures, outcome: pd.DataFrame) -> "pd.Series
 
 
 def thin(curve: pd.DataFrame, num_rows: int = CURVE_ROWS) -> pd.DataFrame:
-    """At most so many rows of a curve, evenly spread over its recalls, rounded."""
+    """At most `num_rows` rows of a curve, evenly spread over its recall, rounded."""
     if len(curve) > num_rows:
         at = np.searchsorted(curve["recall"], np.linspace(0, curve["recall"].iloc[-1], num_rows))
         curve = curve.iloc[np.unique(at.clip(max=len(curve) - 1))]
@@ -195,7 +203,11 @@ def thin(curve: pd.DataFrame, num_rows: int = CURVE_ROWS) -> pd.DataFrame:
 
 
 class _Curves:
-    """What COCO's evaluation leaves, -1 for none: precision (T, R, K, A), recall (T, K, A, M)."""
+    """The result of COCO's evaluation: precision (T, R, K, A) and recall (T, K, A, M).
+
+    T are IoU thresholds, R recalls, K classes, A ranges of areas, M numbers of detections. -1 where
+    there is no object.
+    """
 
     def __init__(
         self,
@@ -207,8 +219,8 @@ class _Curves:
     ) -> None:
         self._decimals = decimals
         if detections.empty:  # the library refuses an empty list
-            some = _counts(truth, ranges, by_height) > 0  # (K, A)
-            nothing = np.where(some, 0.0, -1.0)
+            has_objects = _counts(truth, ranges, by_height) > 0  # (K, A)
+            nothing = np.where(has_objects, 0.0, -1.0)
             self.precision = nothing[None, None]
             self.recall = nothing[None, :, :, None]
             return
@@ -240,13 +252,13 @@ def _evaluate(
     ranges: Sequence[tuple[float, float]],
     by_height: bool,
 ) -> dict[str, npt.NDArray[np.float64]]:
-    found = COCO()
-    found.dataset = _as_coco(truth, detections, by_height)
-    found.createIndex()
-    real = COCO()
-    real.dataset = _as_coco(truth, truth.boxes, by_height)
-    real.createIndex()
-    run = COCOeval_faster(real, found, iouType="bbox", print_function=lambda *_: None)
+    predicted = COCO()
+    predicted.dataset = _as_coco(truth, detections, by_height)
+    predicted.createIndex()
+    annotated = COCO()
+    annotated.dataset = _as_coco(truth, truth.boxes, by_height)
+    annotated.createIndex()
+    run = COCOeval_faster(annotated, predicted, iouType="bbox", print_function=lambda *_: None)
     run.params.areaRng = [list(one) for one in ranges]
     run.params.areaRngLbl = [str(number) for number in range(len(ranges))]
     run.params.maxDets = [1, 10, MAX_DETECTIONS]
@@ -256,7 +268,7 @@ def _evaluate(
 
 
 def _as_coco(truth: AnnotatedPictures, boxes: pd.DataFrame, by_height: bool) -> dict[str, Any]:
-    """A table of boxes as COCO has it; the area, by which objects are told apart, or the height."""
+    """A table of boxes in COCO's form. With `by_height`, heights take the place of areas."""
     images = {name: number for number, name in enumerate(truth.images.index, start=1)}
     labels = {label: number for number, label in enumerate(truth.classes, start=1)}
     corners = boxes[CORNERS].to_numpy(float)
@@ -297,11 +309,12 @@ def _as_coco(truth: AnnotatedPictures, boxes: pd.DataFrame, by_height: bool) -> 
 def _counts(
     truth: AnnotatedPictures, ranges: Sequence[tuple[float, float]], by_height: bool
 ) -> npt.NDArray[np.int64]:
-    """(K, A): objects to be found, by class and range."""
+    """(K, A): the number of objects to detect, by class and range."""
     boxes = truth.boxes[~truth.is_ignored]
     size = boxes[["x2", "y2"]].to_numpy(float) - boxes[["x1", "y1"]].to_numpy(float)
     measure = size[:, 1] if by_height else size[:, 0] * size[:, 1]
     within = np.array([(measure >= low) & (measure <= high) for low, high in ranges])  # (A, N)
+    # (K, N), so that the product counts the boxes of each class in each range.
     is_class = np.array([(boxes["label"] == label).to_numpy() for label in truth.classes])
     counts: npt.NDArray[np.int64] = is_class.astype(int) @ within.T.astype(int)
     return counts

@@ -1,1 +1,1 @@
-"""Sets of annotated pictures, and COCO's form of them."""
+"""Sets of annotated pictures, and their COCO files."""

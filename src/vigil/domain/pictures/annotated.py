@@ -1,7 +1,7 @@
-"""Pictures and the boxes of objects on them, and their file: COCO instances JSON.
+"""Pictures, the boxes of objects on them, and their file: COCO instances JSON.
 
-Beside the format's own keys, an image there has `video`, `frame_index` and `sha256`, and an
-annotation has `ignore`.
+In addition to the keys of the format, an image in the file has `video`, `frame_index` and `sha256`,
+and an annotation has `ignore`.
 """
 
 import hashlib
@@ -43,13 +43,15 @@ class AnnotatedPictures:
     """Pictures with boxes.
 
     Attributes:
-        images: a row for each picture, with or without boxes; its index `id` and its `file_name`
-            are its path below the folder of pictures, in which an archive counts as a folder
-            ("door.mp4.zip/000012.jpg"). `width` and `height` in px as decoded; `video` and
-            `frame_index` ("" and -1 for what is no frame of a video); `sha256` of the file's bytes.
-        boxes: a row for each box: `image` (its id), `label`, `x1`, `y1`, `x2`, `y2` in px, (x2, y2)
-            exclusive, within the picture; `is_crowd` (one box around many objects) and
-            `is_difficult` (hard to see): neither is an object to learn, to find or to miss.
+        images: a row for each picture, with or without boxes. The index `id` and `file_name` are
+            both the path below the folder of pictures, where an archive is treated as a folder
+            ("door.mp4.zip/000012.jpg"). `width` and `height` are in px, as decoded. `video` and
+            `frame_index` are "" and -1 for a picture that is not a frame of a video. `sha256` is
+            that of the file's bytes.
+        boxes: a row for each box: `image` (the picture's id), `label`, and `x1`, `y1`, `x2`, `y2`
+            in px, within the picture, where (x2, y2) is exclusive. `is_crowd` marks one box around
+            many objects, `is_difficult` an object that is hard to see. Such boxes are ignored in
+            training, and as objects to detect.
         classes: names of the classes, sorted; some may have no box.
     """
 
@@ -61,41 +63,41 @@ class AnnotatedPictures:
     def of(
         cls, images: pd.DataFrame, boxes: pd.DataFrame, classes: tuple[str, ...]
     ) -> "AnnotatedPictures":
-        """Orders pictures by name, boxes by picture, and rounds to what the file holds.
+        """Sorts pictures by name and boxes by picture, and rounds corners as in the file.
 
         Args:
-            images: its columns, in any order, with any index.
-            boxes: likewise; boxes of one picture stay in their order.
+            images: the columns of `images` above, in any order, with any index.
+            boxes: the columns of `boxes`, likewise. The boxes of one picture keep their order.
         """
         images = images[list(IMAGE_DTYPES)].astype(IMAGE_DTYPES).sort_values("file_name")
         images = images.set_index(pd.Index(images["file_name"], name="id"))
         boxes = boxes[list(BOX_DTYPES)].astype(BOX_DTYPES)
-        boxes[CORNERS] = boxes[CORNERS].round(COORDINATE_DECIMALS) + 0.0  # and no minus zero
+        boxes[CORNERS] = boxes[CORNERS].round(COORDINATE_DECIMALS) + 0.0  # without minus zeros
         boxes = boxes.sort_values("image", kind="stable", ignore_index=True)
         return cls(images, boxes, tuple(sorted(classes)))
 
     def select(self, ids: Sequence[str]) -> "AnnotatedPictures":
-        """The pictures of some ids, in their order, and what is on them.
+        """The pictures with the given ids, in the order of the ids, and their boxes.
 
         Raises:
-            InputError: an id that is not among the pictures.
+            InputError: an id that no picture has.
         """
         if unknown := set(ids) - set(self.images.index):
             raise InputError(
-                "expected the pictures of the split among the imported ones, found no "
+                "expected the pictures of the split among the imported pictures, found no "
                 f"{listed(unknown)}"
             )
         boxes = self.boxes[self.boxes["image"].isin(set(ids))].reset_index(drop=True)
         return AnnotatedPictures(self.images.loc[list(ids)], boxes, self.classes)
 
     def digest(self) -> str:
-        """SHA-256 of the pictures' facts, of their boxes and of all classes, in hexadecimal."""
+        """SHA-256 of the tables of pictures and boxes and of all classes, in hexadecimal."""
         content = (self.images.to_csv(), self.boxes.to_csv(), *self.classes)
         return hashlib.sha256(repr(content).encode()).hexdigest()
 
     @property
     def is_ignored(self) -> "pd.Series[bool]":
-        """(boxes,): whether a box is neither to be learnt nor to be found."""
+        """(boxes,): whether a box is ignored in training, and as an object to detect."""
         return self.boxes["is_crowd"] | self.boxes["is_difficult"]
 
 
@@ -142,11 +144,11 @@ def write_annotated(detections: AnnotatedPictures, path: Path) -> None:
 
 
 def read_annotated(path: Path) -> AnnotatedPictures:
-    """Reads what `write_annotated` wrote, to the same tables.
+    """Reads a file of `write_annotated` into the same tables.
 
     Raises:
-        InputError: no such file, or not of that form: a key is missing or of a wrong type, a
-            reference leads nowhere, something occurs twice, or a box leaves its picture.
+        InputError: no such file, or not in that format: a key is missing or has a wrong type, an
+            id refers to nothing, an id or a name occurs twice, or a box leaves its picture.
     """
     content = read_json(path)
     try:
@@ -201,17 +203,17 @@ def _check(detections: AnnotatedPictures) -> None:
 def _boxes(values: list[Any]) -> Boxes:
     boxes: npt.NDArray[np.float64] = np.array(values, dtype=np.float64)
     if len(values) and boxes.shape != (len(values), 4):
-        raise ValueError("bbox of other than four numbers")
+        raise ValueError("a bbox that does not have four numbers")
     return boxes.reshape(-1, 4)
 
 
 def _whole(value: Any) -> int:
     if type(value) is not int:
-        raise TypeError(f"{value!r} for a whole number")
+        raise TypeError(f"{value!r} instead of a whole number")
     return value
 
 
 def _text(value: Any) -> str:
     if not isinstance(value, str):
-        raise TypeError(f"{value!r} for a text")
+        raise TypeError(f"{value!r} instead of a text")
     return value

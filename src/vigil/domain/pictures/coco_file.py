@@ -1,4 +1,4 @@
-"""The file form of COCO instances JSON: annotations, categories and images, an entry at a time.
+"""Writes COCO instances JSON: annotations, categories and images, one entry at a time.
 
 Source: https://cocodataset.org/#format-data. `bbox` is [x, y, width, height] in px, 0-based.
 """
@@ -20,7 +20,7 @@ def write_instances(
     categories: Iterable[Json],
     images: Iterable[Json],
 ) -> None:
-    """Writes a file; never more than one entry is in memory."""
+    """Writes a file with at most one entry in memory."""
     with whole(path) as partial, partial.open("w", encoding="utf-8", newline="\n") as file:
         file.write('{"annotations": ')
         _write_list(annotations, file)

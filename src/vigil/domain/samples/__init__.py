@@ -1,1 +1,1 @@
-"""Sequences of crops: how they are planned and listed."""
+"""Samples, which are sequences of crops: their index and predictions."""

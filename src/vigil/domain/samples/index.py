@@ -13,7 +13,7 @@ from vigil.plumbing.records import read_csv, write_csv
 PERSON = "person"
 BACKGROUND = "background"
 LABELS = (BACKGROUND, PERSON)
-"""The two classes; a sample's target is its position here."""
+"""The two classes; a sample's target is the position of its label here."""
 
 INDEX_NAME = "index.csv"
 INDEX_DTYPES = {
@@ -37,26 +37,26 @@ def read_index(folder: Path) -> pd.DataFrame:
     """Reads the index of the samples in a folder, with an `id` ("<video>/<row>") as its index.
 
     Raises:
-        InputError: no such file or not an index.
+        InputError: no such file, or not an index.
     """
     index = read_csv(folder / INDEX_NAME, INDEX_DTYPES)
     return index.set_index(index["video"] + "/" + index["row"].astype(str)).rename_axis("id")
 
 
 def array_path(folder: Path, video: str) -> Path:
-    """Where a video's samples lie: (N, T, S, S) uint8, in the order of `row`.
+    """The path of a video's samples: an array (N, T, S, S) uint8 in the order of `row`.
 
     Raises:
-        InputError: a name that leads out of the folder.
+        InputError: a name that points outside the folder.
     """
     return below(folder, [f"{video}.npy"])[0]
 
 
 def read_crops(folder: Path, video: str, row: int) -> npt.NDArray[np.uint8]:
-    """(T, S, S) grey: the crops of one sample.
+    """The crops of one sample: (T, S, S) uint8, grey.
 
     Raises:
-        InputError: a name that leads out of the folder, or no such sample in a file of samples.
+        InputError: a name that points outside the folder, or no such sample in a file of samples.
     """
     path = array_path(folder, video)
     try:

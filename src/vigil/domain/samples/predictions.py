@@ -1,4 +1,4 @@
-"""Predictions of samples: the probability of a person in each, beside what is known of it."""
+"""Predictions: the probability of a person in each sample, beside the sample's index."""
 
 from pathlib import Path
 
@@ -24,7 +24,7 @@ def read_predictions(folder: Path) -> pd.DataFrame:
     """Reads what `write_predictions` wrote.
 
     Raises:
-        InputError: no such file, not such a table, or values that no prediction has.
+        InputError: no such file, not such a table, or values that no prediction can have.
     """
     table = read_csv(folder / NAME, DTYPES)
     for column, is_right in (
@@ -35,7 +35,7 @@ def read_predictions(folder: Path) -> pd.DataFrame:
     ):
         if not is_right.all():
             value = table[column][~is_right].tolist()[0]
-            raise InputError(f"{folder / NAME}: expected another {column}, got {shorten(value)}")
+            raise InputError(f"{folder / NAME}: expected a valid {column}, got {shorten(value)}")
     if missing := set(LABELS) - set(table.loc[table["split"] == TEST, "label"]):
         raise InputError(
             f"{folder / NAME}: expected samples of each class in {TEST}, found no {listed(missing)}"

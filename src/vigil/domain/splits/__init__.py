@@ -1,1 +1,1 @@
-"""Sides for training, validation and testing, one module for each branch."""
+"""Splits into training, validation and test sets, with one module for each branch."""

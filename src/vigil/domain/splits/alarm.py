@@ -1,7 +1,7 @@
-"""Assigns clips to train, val and test, whole sources at a time, each class by its share.
+"""Assigns clips to training, validation and test: whole sources, and each class by its share.
 
-Allowed clips go to all three sides, anomalous ones to val (by choice) and test: nothing learns from
-them.
+Allowed clips go to all three sides. Anomalous clips go to test, and on request to validation, but
+never to training.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,24 +18,25 @@ from vigil.settings.split import Split
 def assign_clips(
     clips: pd.DataFrame, settings: Split, given: Mapping[str, str] = NOTHING_GIVEN
 ) -> "pd.Series[str]":
-    """A side for each clip.
+    """Assigns a side to each clip.
 
-    A source that holds anomalous clips is never trained on: its allowed clips go with them.
+    A source with anomalous clips never goes to training: its allowed clips go to the side of its
+    anomalous clips.
 
     Args:
-        clips: `video`, `class`, `is_anomalous`, `source` and `digest` of each.
-        given: sides of videos that are given.
+        clips: `video`, `class`, `is_anomalous`, `source` and `digest` of each clip.
+        given: the given sides, by the name of the video.
 
     Returns:
         `train`, `val` or `test`, with the index of `clips`.
 
     Raises:
-        InputError: two sources hold the same clip; a given video that is not there, an anomalous
-            one for training, or one whose source stands on another side too; or a side stays
-            without allowed clips, or the test without anomalous ones.
+        InputError: two sources hold the same clip; a given video does not exist, is anomalous and
+            given for training, or has a source that is on another side too; or a side gets no
+            allowed clips, or the test set no anomalous clips.
     """
     _check_different(clips)
-    sides, open_sides = hold_given(clips["video"], given)
+    sides, open_sides = hold_given(clips["video"], given, "alarm")
     rows = clips[sides == ""]
     if len(rows):
         sides[rows.index] = _draw(rows, settings, open_sides)
@@ -43,7 +44,7 @@ def assign_clips(
     if len(learnt):
         raise FieldError(
             "given.alarm",
-            "expected allowed clips alone to train on, got the anomalous "
+            "expected only allowed clips for training, got the anomalous "
             f"{listed(learnt['video'])}",
         )
     _check_sources(clips, sides)
@@ -78,18 +79,18 @@ def _shares(settings: Split) -> tuple[dict[str, float], dict[str, float]]:
 
 
 def _open(shares: Mapping[str, float], open_sides: Sequence[str]) -> dict[str, float]:
-    """Those of the sides that are drawn; where none is, all."""
+    """The shares of the sides that are open for drawing; if no side is, all shares."""
     return {side: share for side, share in shares.items() if side in open_sides} or dict(shares)
 
 
 def _check_sources(clips: pd.DataFrame, sides: "pd.Series[str]") -> None:
-    """What is drawn keeps sources together; what is given may part them."""
-    for source, own in sides.groupby(clips["source"]):
-        if own.nunique() > 1:
+    """Checks that no source is on two sides. Given sides may separate a source."""
+    for source, source_sides in sides.groupby(clips["source"]):
+        if source_sides.nunique() > 1:
             raise FieldError(
                 "given.alarm",
                 "expected the clips of a source (clip_group_pattern) on one side, got those of "
-                f"{source} in {' and '.join(own.unique())}",
+                f"{source} in {' and '.join(source_sides.unique())}",
             )
 
 
@@ -113,41 +114,47 @@ def _check_sides(clips: pd.DataFrame, sides: "pd.Series[str]", settings: Split) 
 def _assign_sources(
     rows: pd.DataFrame, shares: Mapping[str, float], rng: np.random.Generator
 ) -> "pd.Series[str]":
-    """Gives each source, the largest first, to the side where its classes lack most.
+    """Assigns each source, the largest first, to the side that lacks most clips of its classes.
 
-    What all classes lack together decides between equals. The last sources of a class go where it
-    has none yet, so that three sources are enough for three sides.
+    The lack of clips of all classes together decides between equal sides. The last sources of a
+    class go to sides that have none of this class yet, so that three sources are enough for three
+    sides.
     """
     counts = pd.crosstab(rows["source"], rows["class"])
     counts = counts.iloc[rng.permutation(len(counts))]
     counts = counts.iloc[np.argsort(-counts.sum(axis=1).to_numpy(), kind="stable")]
-    # The last column is that of all classes.
+    # (sources, classes + 1): the clips of each source. The last column is the sum of all classes.
     table = np.column_stack([counts.to_numpy(), counts.sum(axis=1).to_numpy()]).astype(float)
-    missing = np.array(list(shares.values()))[:, None] * table.sum(axis=0)  # (sides, classes + 1)
-    given = np.zeros(missing.shape, np.int64)  # sources
+    # (sides, classes + 1): the clips that each side still lacks, and the sources that it has.
+    missing = np.array(list(shares.values()))[:, None] * table.sum(axis=0)
+    num_sources = np.zeros(missing.shape, np.int64)
+    # (classes + 1,): the sources that are not assigned yet.
     waiting = (table > 0).sum(axis=0)
     chosen = []
-    for own in table:
-        has = own > 0
-        empty = given == 0
+    for num_clips in table:
+        has = num_clips > 0
+        empty = num_sources == 0
+        # Classes of this source that have no more sources left than sides without this class.
         urgent = has & (waiting <= empty.sum(axis=0)) & empty.any(axis=0)
-        if urgent[-1]:  # a side without any clip comes before one without some class
+        if urgent[-1]:  # a side without any clip comes before a side without a class
             urgent[:-1] = False
         open_sides = empty[:, urgent].any(axis=1) if urgent.any() else np.full(len(shares), True)
-        gain = missing**2 - (missing - own) ** 2
-        worth = np.round(np.stack([gain[:, :-1].sum(axis=1), gain[:, -1]]), 6)
-        worth[:, ~open_sides] = -np.inf
-        best = np.flatnonzero((worth == worth[:, np.lexsort(worth[::-1])[-1], None]).all(axis=0))
+        # How much the source reduces each side's squared lack: per class, and of all classes.
+        gain = missing**2 - (missing - num_clips) ** 2
+        score = np.round(np.stack([gain[:, :-1].sum(axis=1), gain[:, -1]]), 6)
+        score[:, ~open_sides] = -np.inf
+        # The sides with the best first row, then the best second row; one of them by chance.
+        best = np.flatnonzero((score == score[:, np.lexsort(score[::-1])[-1], None]).all(axis=0))
         side = int(rng.choice(best))
-        missing[side] -= own
-        given[side] += has
+        missing[side] -= num_clips
+        num_sources[side] += has
         waiting -= has
         chosen.append(list(shares)[side])
     return rows["source"].map(dict(zip(counts.index, chosen, strict=True)))
 
 
 def _check_different(clips: pd.DataFrame) -> None:
-    """Sources are what may part: the same clip in two of them would be seen on two sides."""
+    """Checks that no two sources hold the same clip, which could then be on two sides."""
     source = clips["source"]
     num_sources = source.groupby(clips["digest"], sort=False).nunique()
     for digest in num_sources.index[num_sources > 1]:
@@ -155,13 +162,13 @@ def _check_different(clips: pd.DataFrame) -> None:
         other = source[same].ne(source[same[0]]).idxmax()
         raise InputError(
             f"{same[0]} and {other}: expected different clips, found the same content, which "
-            "could stand on two sides of the split; remove one, or name their common source by "
+            "could be on two sides of the split; remove one, or give both the same source by "
             "clip_group_pattern"
         )
 
 
 def count_clips(clips: pd.DataFrame, sides: "pd.Series[str]") -> dict[str, dict[str, int]]:
-    """Clips of each class, for each side."""
+    """The number of clips of each class on each side."""
     counts = clips.groupby([sides, "class"]).size()
     return {
         side: {name: int(number) for name, number in counts[side].items()}

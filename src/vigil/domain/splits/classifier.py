@@ -1,7 +1,7 @@
-"""Assigns samples to train, val and test so that nothing of one side is seen on another.
+"""Assigns samples to training, validation and test, so that no side shows content of another.
 
-Whole videos go to a side where the parameters name them or there are enough. Otherwise a video's
-time is cut into one block for each side with a gap between blocks, and a track that reaches into
+Whole videos go to a side if the parameters name them, or if there are enough videos. Otherwise the
+time of each video is cut into one block for each side, with gaps between the blocks. A track in
 several blocks stays in one of them.
 """
 
@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from vigil.domain.sides import SIDES, TEST, TRAIN, VAL
-from vigil.domain.splits.given import NOTHING_GIVEN, hold_given
+from vigil.domain.splits.given import NOTHING_GIVEN, Branch, hold_given
 from vigil.plumbing.errors import FieldError, InputError, listed
 from vigil.settings.split import Split
 
@@ -24,17 +24,17 @@ DROPPED_TRACK = "dropped: track on another side"
 def assign_samples(
     index: pd.DataFrame, settings: Split, given: Mapping[str, str] = NOTHING_GIVEN
 ) -> "pd.Series[str]":
-    """A side for each sample of an index.
+    """Assigns a side to each sample of an index.
 
     Args:
-        index: samples with `label` and what `assign_videos` needs.
-        given: sides of videos that are given.
+        index: samples with `label` and the columns that `assign_videos` needs.
+        given: the given sides, by the name of the video.
 
     Returns:
         `train`, `val`, `test`, `DROPPED_GAP` or `DROPPED_TRACK`, with the index of `index`.
 
     Raises:
-        InputError: see `assign_videos`, or a side stays without a sample of some label.
+        InputError: see `assign_videos`, or a side has no sample of some label.
     """
     if index.empty:
         raise InputError("expected samples to split, found none")
@@ -48,25 +48,30 @@ def assign_videos(
     presence: pd.DataFrame,
     settings: Split,
     given: Mapping[str, str] = NOTHING_GIVEN,
+    branch: Branch = "classifier",
 ) -> "pd.Series[str]":
-    """A side for each of what was taken from videos, sequences or single frames.
+    """Assigns a side to each part of a video: a sequence of frames or a single frame.
 
     Args:
-        index: `video`, `track` ("" for none), `first_frame`, `num_frames`; at least one row.
-        presence: a column for each label, row by row whether it shows. Where time is cut, an order
-            of the sides is sought that gives each of them all labels of the video.
-        given: sides of videos that are given; the others are drawn for the sides that are not.
+        index: `video`, `track` ("" for none), `first_frame` and `num_frames` of each part; at least
+            one row.
+        presence: a column for each label, which says for each row of `index` whether it shows the
+            label. Where a video's time is cut, the order of the sides is chosen so that each side
+            gets all labels of the video, if possible.
+        given: the given sides, by the name of the video. Other videos are drawn for the sides that
+            are not given.
+        branch: the branch that the videos are split for, for messages.
 
     Returns:
         `train`, `val`, `test`, `DROPPED_GAP` or `DROPPED_TRACK`, with the index of `index`.
 
     Raises:
-        FieldError: a test video has no samples, or no other is left.
-        InputError: a given video that is not there.
+        FieldError: a test video has no samples, or no other video is left; a given video does not
+            exist.
     """
-    sides, open_sides = hold_given(index["video"], given)
+    sides, open_sides = hold_given(index["video"], given, branch)
     if settings.test_videos and TEST not in open_sides:
-        raise FieldError("test_videos", "expected none, as the videos for testing are given")
+        raise FieldError("test_videos", "expected none, as the test videos are given")
     rows = index[sides == ""]
     if len(rows):
         sides[rows.index] = _draw(rows, presence.loc[rows.index], settings, open_sides)
@@ -100,8 +105,8 @@ def _draw(
         elif len(shares) == 1:
             sides[rows.index] = TRAIN
         else:
-            own = presence.loc[rows.index]
-            sides[rows.index] = _assign_blocks(rows, own, shares, settings.gap_frames, rng)
+            shown = presence.loc[rows.index]
+            sides[rows.index] = _assign_blocks(rows, shown, shares, settings.gap_frames, rng)
     return sides
 
 
@@ -123,7 +128,7 @@ def _choose_test_videos(
 
 
 def _num_whole(fraction: float, num_videos: int) -> int:
-    """How many whole videos make up a fraction: the nearest number (of two, the lower)."""
+    """The number of whole videos nearest to a fraction of them; of two equally near, the lower."""
     return min(math.ceil(fraction * num_videos - 0.5), max(num_videos - 1, 0))
 
 
@@ -134,7 +139,11 @@ def _assign_blocks(
     gap_frames: int,
     rng: np.random.Generator,
 ) -> "pd.Series[str]":
-    """The order of the sides in time that loses the fewest samples; among equals, a random one."""
+    """Cuts a video's time into one block for each side, in the order of the sides that is best.
+
+    The best order gives all labels to the most sides, and then loses the fewest samples. Of equally
+    good orders, a random one is taken.
+    """
     orders = list(itertools.permutations(shares))
     candidates = [
         _cut(rows, [(side, shares[side]) for side in orders[i]], gap_frames)
@@ -142,37 +151,40 @@ def _assign_blocks(
     ]
     presence = presence.loc[:, presence.any()]
 
-    def worth(sides: "pd.Series[str]") -> tuple[int, int]:
+    def quality(sides: "pd.Series[str]") -> tuple[int, int]:
         kept = sides.isin(SIDES)
         complete = presence[kept].groupby(sides[kept]).any().all(axis=1)
         return int(complete.sum()), int(kept.sum())
 
-    return max(candidates, key=worth)
+    return max(candidates, key=quality)
 
 
 def _cut(
     rows: pd.DataFrame, blocks: Sequence[tuple[str, float]], gap_frames: int
 ) -> "pd.Series[str]":
-    """Cuts at the quantiles of the samples' times, so that the shares are shares of samples."""
-    first, past = rows["first_frame"], rows["first_frame"] + rows["num_frames"]
-    middle = (first + past) / 2
+    """Cuts at quantiles of the samples' middle frames, so that shares are shares of samples."""
+    first, end = rows["first_frame"], rows["first_frame"] + rows["num_frames"]
+    middle = (first + end) / 2
     sides = pd.Series(DROPPED_GAP, index=rows.index, dtype=str)
-    start, done = -math.inf, 0.0
+    start, total = -math.inf, 0.0
     for side, share in blocks:
-        done += share
+        total += share
         is_last = side == blocks[-1][0]
-        stop = math.inf if is_last else math.floor(middle.quantile(min(done, 1.0)) - gap_frames / 2)
-        sides[(first >= start) & (past <= stop)] = side
+        # Half of the gap is before the quantile, half after it.
+        stop = (
+            math.inf if is_last else math.floor(middle.quantile(min(total, 1.0)) - gap_frames / 2)
+        )
+        sides[(first >= start) & (end <= stop)] = side
         start = stop + gap_frames
     return _keep_tracks_together(rows, sides)
 
 
 def _keep_tracks_together(rows: pd.DataFrame, sides: "pd.Series[str]") -> "pd.Series[str]":
-    """Leaves a track on the side that has most of it, and drops it from the others."""
+    """Keeps each track on the side that has most of its samples, and drops its other samples."""
     on_track = (rows["track"] != "") & (sides != DROPPED_GAP)
-    for _, own in sides[on_track].groupby(rows.loc[on_track, "track"]):
-        home = own.value_counts(sort=False).reindex(SIDES, fill_value=0).idxmax()
-        sides[own.index[own != home]] = DROPPED_TRACK
+    for _, track_sides in sides[on_track].groupby(rows.loc[on_track, "track"]):
+        main_side = track_sides.value_counts(sort=False).reindex(SIDES, fill_value=0).idxmax()
+        sides[track_sides.index[track_sides != main_side]] = DROPPED_TRACK
     return sides
 
 
@@ -189,7 +201,7 @@ def _check_sides(index: pd.DataFrame, sides: "pd.Series[str]") -> None:
 
 
 def count_by_side(index: pd.DataFrame, sides: "pd.Series[str]") -> dict[str, dict[str, int]]:
-    """Samples of each label, for each side and each reason of leaving out."""
+    """The number of samples of each label on each side, and left out for each reason."""
     counts = index.groupby([sides, "label"]).size()
     return {
         side: {label: int(n) for label, n in counts[side].items()}

@@ -1,8 +1,9 @@
-"""Assigns pictures with boxes to train, val and test so that none is seen on two sides.
+"""Assigns pictures with boxes to training, validation and test, so that none is on two sides.
 
-Frames of videos follow `assign_videos`: whole videos, else blocks of time. Other pictures are
-spread by iterative stratification over the classes they show (Sechidis, Tsoumakas and Vlahavas, On
-the Stratification of Multi-Label Data, ECML PKDD 2011), copies staying together.
+Frames of videos are assigned by `assign_videos`: as whole videos, or else in blocks of time. Other
+pictures are spread by iterative stratification over the classes that they show (Sechidis, Tsoumakas
+and Vlahavas, On the Stratification of Multi-Label Data, ECML PKDD 2011). Copies of a picture stay
+together.
 """
 
 from collections.abc import Hashable, Mapping
@@ -26,27 +27,27 @@ DROPPED_COPY = "dropped: same bytes as on another side"
 def assign_pictures(
     known: AnnotatedPictures, settings: Split, given: Mapping[str, str] = NOTHING_GIVEN
 ) -> "pd.Series[str]":
-    """A side for each picture.
+    """Assigns a side to each picture.
 
-    Without any video, `test_videos` and `gap_frames` mean nothing.
+    `test_videos` and `gap_frames` have no effect if no picture is a frame of a video.
 
     Args:
-        given: sides that are given: of videos, where pictures are their frames, else of pictures.
+        given: sides that are given: of videos, if the pictures are their frames, else of pictures.
 
     Returns:
         By picture: `train`, `val`, `test`, `DROPPED_GAP` or `DROPPED_COPY`.
 
     Raises:
-        FieldError: see `assign_videos`, a given name that is not there, or sides that are given for
-            frames of videos and other pictures together.
-        InputError: a side stays without an object.
+        FieldError: see `assign_videos`; a given name does not exist; or sides are given for a set
+            of both frames of videos and other pictures.
+        InputError: a side has no object.
     """
     images = known.images
     presence = class_presence(known)
     is_frame = images["video"] != ""
     if given and is_frame.any() and not is_frame.all():
         raise FieldError(
-            "given",
+            "given.detector",
             "expected either frames of videos or other pictures, "
             f"got {is_frame.sum()} and {(~is_frame).sum()}",
         )
@@ -54,7 +55,7 @@ def assign_pictures(
     if is_frame.any():
         frames = images[is_frame].assign(track="", num_frames=1)
         frames["first_frame"] = frames["frame_index"]
-        sides[is_frame] = assign_videos(frames, presence[is_frame], settings, given)
+        sides[is_frame] = assign_videos(frames, presence[is_frame], settings, given, "detector")
     if not is_frame.all():
         pictures = images[~is_frame]
         sides[~is_frame] = _assign_stills(pictures, presence[~is_frame], settings, given)
@@ -71,21 +72,21 @@ def assign_pictures(
 def _assign_stills(
     images: pd.DataFrame, presence: pd.DataFrame, settings: Split, given: Mapping[str, str]
 ) -> "pd.Series[str]":
-    """Spreads pictures that are no frames of a video, copies of one another together."""
-    sides, open_sides = hold_given(images["file_name"], given)
-    own = images[sides == ""]
-    if len(own):
+    """Spreads pictures that are not frames of a video. Copies of a picture stay together."""
+    sides, open_sides = hold_given(images["file_name"], given, "detector")
+    rest = images[sides == ""]
+    if len(rest):
         test = settings.test_fraction if TEST in open_sides else 0.0
         val = (1 - test) * settings.val_fraction if VAL in open_sides else 0.0
         shares = {side: share for side, share in ((VAL, val), (TEST, test)) if share}
         shares[TRAIN] = 1 - sum(shares.values())
-        drawn = stratify(presence.loc[own.index], find_copies(own), shares, settings.seed)
-        sides[own.index] = drawn
+        drawn = stratify(presence.loc[rest.index], find_copies(rest), shares, settings.seed)
+        sides[rest.index] = drawn
     return sides
 
 
 def class_presence(known: AnnotatedPictures) -> pd.DataFrame:
-    """By picture and class: whether it shows an object of that class that is not to be ignored."""
+    """Whether each picture shows an object of each class, without objects that are ignored."""
     boxes = known.boxes[~known.is_ignored]
     shown = pd.crosstab(boxes["image"], boxes["label"]) > 0
     table = shown.reindex(index=known.images.index, columns=list(known.classes), fill_value=False)
@@ -93,12 +94,13 @@ def class_presence(known: AnnotatedPictures) -> pd.DataFrame:
 
 
 def find_copies(images: pd.DataFrame) -> "pd.Series[int]":
-    """A number for each picture, the same for those that may be one and the same.
+    """A group number for each picture. Pictures that may be copies have the same number.
 
-    That is those of the same bytes, and those whose file names are equal but for folder, ending and
-    case; also where a third picture is what links two.
+    Pictures may be copies if their bytes are equal, or if their file names differ only in folder,
+    ending and case. Two pictures also belong together if both may be copies of a third.
     """
     stems = [PurePosixPath(name).stem.casefold() for name in images["file_name"]]
+    # A forest of pictures (union-find): all pictures of a tree may be copies.
     group_of: dict[Hashable, int] = {}
     parents = list(range(len(images)))
 
@@ -121,12 +123,13 @@ def stratify(
     """Spreads groups of pictures so that each side has its share of the pictures of each class.
 
     Args:
-        presence: of `class_presence`.
-        groups: what stays together; a group shows what its pictures show.
-        shares: of the sides.
+        presence: the table that `class_presence` returns.
+        groups: the group number of each picture. A group stays together, and shows all classes that
+            its pictures show.
+        shares: the share of each side.
     """
     by_group = presence.groupby(groups, sort=True).any()
-    # Pictures of nothing are spread like a class of their own.
+    # Pictures without objects are spread like a separate class.
     labels = by_group.assign(nothing=~by_group.any(axis=1)).to_numpy()
     rng = np.random.RandomState(seed)
     order = rng.permutation(len(labels))
@@ -137,22 +140,22 @@ def stratify(
 
 
 def _drop_copies(images: pd.DataFrame, sides: "pd.Series[str]") -> "pd.Series[str]":
-    """Of frames of the same bytes on several sides, leaves those of one: test before val."""
+    """Keeps frames with the same bytes on one side only: on test, or else on validation."""
     sides = sides.copy()
     used = sides[sides.isin(SIDES)]
-    for _, own in used.groupby(images.loc[used.index, "sha256"]):
-        if own.nunique() > 1:
-            home = next(side for side in (TEST, VAL) if (own == side).any())
-            sides[own.index[own != home]] = DROPPED_COPY
+    for _, copy_sides in used.groupby(images.loc[used.index, "sha256"]):
+        if copy_sides.nunique() > 1:
+            kept_side = next(side for side in (TEST, VAL) if (copy_sides == side).any())
+            sides[copy_sides.index[copy_sides != kept_side]] = DROPPED_COPY
     return sides
 
 
 def tabulate_sides(known: AnnotatedPictures, sides: "pd.Series[str]") -> dict[str, Any]:
-    """What each side has of each class, to be looked at: numbers and shares of what is not dropped.
+    """Numbers and shares of each class on each side, for a person to check.
 
     Returns:
-        `pictures` and `pictures_without_object` by side and reason of dropping, and `by_class`, in
-        which each side has `pictures`, `boxes` and their shares of the class over all sides.
+        `pictures` and `pictures_without_object` by side and by reason for dropping, and `by_class`,
+        where each side has `pictures`, `boxes` and their shares of all sides' sum for the class.
     """
     presence = class_presence(known)
     objects = known.boxes[~known.is_ignored]
@@ -188,15 +191,16 @@ def tabulate_sides(known: AnnotatedPictures, sides: "pd.Series[str]") -> dict[st
 
 
 def summarise(table: dict[str, Any]) -> str:
-    """A line on the pictures, one for each class, and one for each side that lacks a class."""
+    """A text with a line for the pictures, for each class, and for each side without a class."""
     lines = [f"pictures: {table['pictures']}"]
     for label, by_side in table["by_class"].items():
         shares = ", ".join(
-            f"{side} {own['boxes']} ({own['share_of_boxes']:.0%})" for side, own in by_side.items()
+            f"{side} {counts['boxes']} ({counts['share_of_boxes']:.0%})"
+            for side, counts in by_side.items()
         )
         lines.append(f"  boxes of {listed([label])}: {shares}")
     for side in SIDES:
-        lacking = [name for name, own in table["by_class"].items() if not own[side]["boxes"]]
+        lacking = [name for name, counts in table["by_class"].items() if not counts[side]["boxes"]]
         if lacking:
             lines.append(f"  warning: no {listed(lacking)} in {side}")
     return "\n".join(lines)

@@ -1,30 +1,37 @@
-"""A split that someone gives: the side of each video, picture or clip by name.
+"""Reads a given split: the side of each video, picture or clip by name.
 
-Published data sets come with one, and numbers compare with others only on it. It is a CSV with the
-columns `name` and `side`, or a folder of lists `train.txt`, `val.txt`, `test.txt` (such as Pascal
-VOC's `ImageSets/Main`), a name on each line. A side that is not given is drawn from the training
-side; a table without rows gives none.
+Published data sets come with a split, and results on them can be compared only on the same split. A
+given split is a CSV with the columns `name` and `side`, or a folder with a file for each side. Such
+a file is a list with a name on each line (`train.txt`, `val.txt` and `test.txt`, as in Pascal VOC's
+`ImageSets/Main`), or a COCO file, whose pictures count (`train.json`, `val.json` and `test.json`).
+A side that is not given is drawn from the training side. A table without rows gives no side.
 """
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import pandas as pd
 
 from vigil.domain.sides import SIDES, TRAIN
 from vigil.plumbing.errors import FieldError, InputError, listed, shorten
+from vigil.plumbing.records import read_json
 
 COLUMNS = ["name", "side"]
 NOTHING_GIVEN: Mapping[str, str] = MappingProxyType({})
+SUFFIXES = (".txt", ".json")
+
+Branch = Literal["classifier", "detector", "alarm"]
 
 
 def read_given(path: Path) -> dict[str, str]:
-    """The side of each name that is given; empty where none is.
+    """The given side of each name; empty if no side is given.
 
     Raises:
-        InputError: no such file or folder, not of either form, an unknown side, or a name on two.
+        InputError: no such file or folder, neither of the two forms, an unknown side, or a name on
+            two sides.
     """
     pairs = list(_read_lists(path) if path.is_dir() else _read_table(path))
     sides: dict[str, str] = {}
@@ -42,89 +49,114 @@ def read_given(path: Path) -> dict[str, str]:
 
 
 class HeldSides(NamedTuple):
-    """What a given split leaves to be drawn.
+    """The sides after a given split was applied.
 
     Attributes:
-        sides: the side of each row, "" for one that is still to be drawn.
-        open_sides: the sides that are drawn, `train` the first of them.
+        sides: the side of each row; "" for a row whose side is not drawn yet.
+        open_sides: the sides that rows are drawn for; the first is `train`.
     """
 
     sides: "pd.Series[str]"
     open_sides: tuple[str, ...]
 
 
-def hold_given(names: "pd.Series[str]", given: Mapping[str, str]) -> HeldSides:
-    """Puts each name on its given side; what is left is drawn for the sides that are not given.
+def count_given(given: Mapping[str, str]) -> dict[str, dict[str, int]]:
+    """`given`: the number of names by their given side; nothing if no side is given."""
+    return {"given": dict(Counter(given.values()))} if given else {}
 
-    A validation or test side that is not given is drawn from the given training side and from the
-    names on no side. Where both are given and no training side is, the names on no side train.
+
+def hold_given(names: "pd.Series[str]", given: Mapping[str, str], branch: Branch) -> HeldSides:
+    """Puts each name on its given side. The other names are drawn for the sides that are not given.
+
+    A validation or test side that is not given is drawn from the names on the given training side
+    and from the names without a side. If validation and test are given and training is not, the
+    names without a side are used for training.
 
     Args:
-        names: as the project has them, paths with slashes.
-        given: a name may lack its ending or its folders, where it is unique without: lists of
-            Pascal VOC have no endings.
+        names: the names in the project, which are paths with slashes.
+        given: the side of each name. A name may lack its ending or its folders if it is unique
+            without them: lists of Pascal VOC have no endings.
+        branch: the branch whose parameter gave them, for messages.
 
     Raises:
-        FieldError: a given name that is not among them or stands for several, or a name that is
-            given two sides; where all three sides are given, a name that is on none.
+        FieldError: a given name that does not exist or fits several names, or a name with two given
+            sides; if all three sides are given, a name without a side.
     """
     known = [str(name) for name in names.unique()]
-    side_of = _match(known, given)
+    field = f"given.{branch}"
+    side_of = _match(known, given, field)
     open_sides = tuple(side for side in SIDES if side == TRAIN or side not in given.values())
     if len(open_sides) == 1:
-        left = set(known) - side_of.keys()
-        if left and TRAIN in given.values():
+        unassigned = set(known) - side_of.keys()
+        if unassigned and TRAIN in given.values():
             raise FieldError(
-                "given", f"expected a side for each name, found none for {listed(left)}"
+                field, f"expected a side for each name, found none for {listed(unassigned)}"
             )
         return HeldSides(names.map(lambda name: side_of.get(name, TRAIN)), open_sides)
     fixed = {name: side for name, side in side_of.items() if side != TRAIN}
     return HeldSides(names.map(lambda name: fixed.get(name, "")), open_sides)
 
 
-def _match(known: Collection[str], given: Mapping[str, str]) -> dict[str, str]:
-    """The given sides by the names as they are known."""
+def _match(known: Collection[str], given: Mapping[str, str], field: str) -> dict[str, str]:
+    """The given sides by the full names in the project."""
     by_alias: dict[str, set[str]] = {}
     for name in known:
         for alias in {name, *_aliases(name)}:
             by_alias.setdefault(alias, set()).add(name)
     side_of: dict[str, str] = {}
     for name, side in given.items():
-        found = {name} if name in known else by_alias.get(name, set())
-        if len(found) != 1:
-            got = f"one that stands for {listed(found)}" if found else "one that is not there"
-            raise FieldError("given", f"{shorten(name)}: expected a name of the data, got {got}")
-        known_name = found.pop()
-        if side_of.setdefault(known_name, side) != side:  # by its name and by a shorter one
+        hits = {name} if name in known else by_alias.get(name, set())
+        if len(hits) != 1:
+            shown = f"a name that fits {listed(hits)}" if hits else "a name that is not there"
+            raise FieldError(field, f"{shorten(name)}: expected a name of the data, got {shown}")
+        known_name = hits.pop()
+        if side_of.setdefault(known_name, side) != side:  # given by its name and by an alias
             raise FieldError(
-                "given",
+                field,
                 f"{shorten(known_name)}: expected one side, got {side_of[known_name]} and {side}",
             )
     return side_of
 
 
 def _aliases(name: str) -> Iterable[str]:
-    """What a list may call a name: without its ending, and without its folders."""
+    """Shorter forms of a name: without its ending, without its folders, and without both."""
     last = name.rsplit("/", 1)[-1]
     return {last, name.rsplit(".", 1)[0], last.rsplit(".", 1)[0]} - {name}
 
 
 def _read_lists(folder: Path) -> Iterable[tuple[str, str]]:
-    files = {side: folder / f"{side}.txt" for side in SIDES}
-    if not any(file.is_file() for file in files.values()):
-        expected = ", ".join(file.name for file in files.values())
-        raise InputError(f"{folder}: expected one of {expected}, found none")
-    for side, file in files.items():
-        if not file.is_file():
-            continue
-        try:
-            lines = file.read_text(encoding="utf-8-sig").splitlines()
-        except UnicodeDecodeError as error:
-            raise InputError(f"{file}: expected UTF-8, got: {shorten(str(error))}") from None
-        # Lists of one class have a second column: 1, 0 or -1. A name may hold spaces.
-        for line in filter(None, map(str.strip, lines)):
-            name, _, mark = line.rpartition(" ")
-            yield (name.strip() if name and mark in {"1", "0", "-1"} else line), side
+    files = {side: [folder / f"{side}{suffix}" for suffix in SUFFIXES] for side in SIDES}
+    existing = {side: [file for file in files[side] if file.is_file()] for side in SIDES}
+    if not any(existing.values()):
+        expected = ", ".join(f"{side}.txt" for side in SIDES)
+        raise InputError(f"{folder}: expected one of {expected}, or .json of COCO, found none")
+    for side, side_files in existing.items():
+        if len(side_files) > 1:
+            raise InputError(f"{folder}: expected one file for {side}, got {listed(side_files)}")
+        for file in side_files:
+            names = _read_coco(file) if file.suffix == ".json" else _read_list(file)
+            yield from ((name, side) for name in names)
+
+
+def _read_list(file: Path) -> Iterable[str]:
+    try:
+        lines = file.read_text(encoding="utf-8-sig").splitlines()
+    except UnicodeDecodeError as error:
+        raise InputError(f"{file}: expected UTF-8, got: {shorten(str(error))}") from None
+    # Lists of one class have a second column: 1, 0 or -1. A name may hold spaces.
+    for line in filter(None, map(str.strip, lines)):
+        name, _, mark = line.rpartition(" ")
+        yield name.strip() if name and mark in {"1", "0", "-1"} else line
+
+
+def _read_coco(file: Path) -> Iterable[str]:
+    content: Any = read_json(file)
+    images = content.get("images") if isinstance(content, dict) else None
+    for image in images if isinstance(images, list) else [None]:
+        name = image.get("file_name") if isinstance(image, dict) else None
+        if not isinstance(name, str) or not name:
+            raise InputError(f"{file}: expected COCO's images with a file_name each, got others")
+        yield name
 
 
 def _read_table(file: Path) -> Iterable[tuple[str, str]]:
@@ -138,8 +170,8 @@ def _read_table(file: Path) -> Iterable[tuple[str, str]]:
         ) from None
     except (ValueError, UnicodeDecodeError) as error:
         raise InputError(f"{file}: expected CSV, got: {shorten(str(error), 120)}") from None
-    if not isinstance(table.index, pd.RangeIndex):  # pandas made one of the first cells
-        raise InputError(f"{file}: expected as many cells in each row as names, got more")
+    if not isinstance(table.index, pd.RangeIndex):  # pandas took the first cells as an index
+        raise InputError(f"{file}: expected as many cells in each row as column names, got more")
     if list(table.columns) != COLUMNS:
         raise InputError(
             f"{file}: expected the columns {', '.join(COLUMNS)}, got {listed(table.columns)}"

@@ -1,4 +1,4 @@
-"""A trained classifier: which sequences of crops show a person."""
+"""A trained classifier: tells which sequences of crops show a person."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,7 +21,7 @@ Crops = npt.NDArray[np.uint8]
 
 
 class TrainedClassifier:
-    """A classifier from its files, ready to be shown sequences of crops.
+    """A trained classifier, ready to classify sequences of crops.
 
     >>> weights, card = "models/classifier.safetensors", "models/classifier.json"
     >>> classifier = TrainedClassifier.from_files(weights, card)
@@ -30,8 +30,8 @@ class TrainedClassifier:
     True
 
     Attributes:
-        input_shape: T, S, S of a sequence.
-        classes: what it tells apart; a probability is that of the last one.
+        input_shape: the shape (T, S, S) of a sequence.
+        classes: the names of the classes; a probability is that of the last class.
     """
 
     def __init__(
@@ -51,12 +51,12 @@ class TrainedClassifier:
         """Loads a classifier.
 
         Raises:
-            InputError: a file is missing, damaged, or the two do not fit.
+            InputError: a file is missing or damaged, or the two do not belong together.
         """
         model, facts = load_classifier(Path(weights), Path(card)), read_card(Path(card))
         try:
-            own = facts["config"]
-            shape = (int(own["num_frames"]), int(own["size_px"]), int(own["size_px"]))
+            config = facts["config"]
+            shape = (int(config["num_frames"]), int(config["size_px"]), int(config["size_px"]))
             return cls(model, shape, facts["classes"], device)
         except (KeyError, TypeError, ValueError):
             raise InputError(
@@ -68,11 +68,12 @@ class TrainedClassifier:
         """(N,): the probability of a person in each of N sequences.
 
         Args:
-            crops: (N, T, S, S) uint8 grey, as `fit_crop` makes them.
+            crops: (N, T, S, S) uint8 grey, as `fit_crop` returns them.
 
         Raises:
-            InputError: crops of another shape or type.
+            InputError: the crops have another shape or type.
         """
+        crops = np.asarray(crops)
         if crops.dtype != np.uint8 or crops.shape[1:] != self.input_shape:
             raise InputError(
                 f"expected crops (N, {', '.join(map(str, self.input_shape))}) uint8, got "
@@ -83,7 +84,7 @@ class TrainedClassifier:
 
     @torch.inference_mode()
     def predict_all(self, dataset: CropDataset, batch_size: int = BATCH_SIZE) -> Probabilities:
-        """(N,): as a call, of all samples of a dataset, in its order."""
+        """(N,): the probability of a person in each sample of a dataset, in its order."""
         loader = batches(dataset, batch_size, shuffle_seed=None)
         return self._join([self._predict(crops) for crops, _ in loader])
 

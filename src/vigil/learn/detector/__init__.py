@@ -1,1 +1,1 @@
-"""The detector of boxes."""
+"""The detector of objects, which it marks by bounding boxes."""

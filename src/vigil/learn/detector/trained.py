@@ -1,4 +1,4 @@
-"""A trained detector: boxes in pictures of any size."""
+"""A trained detector: finds bounding boxes in pictures of any size."""
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
@@ -34,7 +34,7 @@ CPU = torch.device("cpu")
 
 
 class TrainedDetector:
-    """A detector from its files, ready to be shown pictures of any size.
+    """A trained detector, ready for pictures of any size.
 
     >>> weights, card = "models/detector.safetensors", "models/detector.json"
     >>> detector = TrainedDetector.from_files(weights, card)
@@ -43,9 +43,9 @@ class TrainedDetector:
     True
 
     Attributes:
-        classes: what it tells apart.
-        input_size_wh: of the canvas that pictures are fitted to.
-        frames: what it sees of the time before a frame; None: nothing.
+        classes: the names of the classes.
+        input_size_wh: the size of the canvas that pictures are fitted to.
+        frames: the sequence of frames that the network sees; None: single pictures.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class TrainedDetector:
         """Loads a detector.
 
         Raises:
-            InputError: a file is missing, damaged, or the two do not fit.
+            InputError: a file is missing or damaged, or the two do not belong together.
         """
         facts = read_card(Path(card))
         model = load_detector(Path(weights), Path(card))
@@ -107,10 +107,10 @@ class TrainedDetector:
         return cls(network.eval(), classes, input_size_wh, "auto", device)
 
     def __call__(self, picture: Picture, suppression: Suppression = DEFAULT) -> Detections:
-        """Finds boxes in one (H, W, 3) RGB uint8 picture, best first.
+        """Finds boxes in one (H, W, 3) RGB uint8 picture, the highest score first.
 
         Raises:
-            InputError: an array that is no such picture.
+            InputError: the array is not such a picture.
         """
         return self.detect_batch([picture], suppression)[0]
 
@@ -118,7 +118,7 @@ class TrainedDetector:
     def detect_batch(
         self, pictures: Sequence[Picture], suppression: Suppression = DEFAULT
     ) -> list[Detections]:
-        """As a call, of several pictures of any sizes at once.
+        """Finds boxes in several pictures of any sizes at once.
 
         Args:
             pictures: for a detector that sees `frames`, sequences (num, H, W, 3) whose last frame's
@@ -126,18 +126,19 @@ class TrainedDetector:
                 of one frame.
 
         Raises:
-            InputError: an array that is no picture.
+            InputError: an array is not a (H, W, 3) RGB uint8 picture.
         """
+        pictures = [np.asarray(picture) for picture in pictures]
         for picture in pictures:
             self._check_picture(picture)
         fitted = [self._fit(picture) for picture in pictures]
         if not fitted:
             return []
         batch = torch.from_numpy(np.stack([canvas for canvas, _ in fitted])).movedim(-1, -3)
-        found = detect(self.model, batch, suppression, self.precision)
+        candidates = detect(self.model, batch, suppression, self.precision)
         return [
             place(one, scale, (picture.shape[-2], picture.shape[-3]), self.classes)
-            for one, (_, scale), picture in zip(found, fitted, pictures, strict=True)
+            for one, (_, scale), picture in zip(candidates, fitted, pictures, strict=True)
         ]
 
     def history(self) -> FrameHistory:
@@ -174,7 +175,11 @@ class TrainedDetector:
         suppression: Suppression = DEFAULT,
         batch_size: int = BATCH_SIZE,
     ) -> pd.DataFrame:
-        """Finds boxes in all pictures of a dataset: `DETECTION_COLUMNS`."""
+        """Finds boxes in all pictures of a dataset.
+
+        Returns:
+            The columns of `DETECTION_COLUMNS`.
+        """
         table = DetectionTable(dataset)
         loader = batches(dataset, batch_size, shuffle_seed=None)
         for pictures, _ in tqdm(loader, desc="detect", unit="batch", disable=None, leave=False):
@@ -183,21 +188,21 @@ class TrainedDetector:
 
 
 def _store_weights(network: nn.Module, dtype: torch.dtype) -> None:
-    """Keeps weights as autocast would turn them into in every call."""
+    """Stores weights in the type that autocast would convert them to in every call."""
     for module in network.modules():
         if isinstance(module, nn.Conv2d | nn.Linear):
             module.to(dtype)
 
 
 def fold_norms(network: nn.Module) -> None:
-    """Folds batch norms into the convolutions in front of them, in place, for detecting alone.
+    """Folds batch norms into the convolutions before them, in place. Only for inference.
 
-    In evaluation mode a norm is a factor and an offset for each channel, which the convolution's
-    own weights can hold (Jacob et al., "Quantization and Training of Neural Networks for Efficient
-    Integer-Arithmetic-Only Inference", 2018, section 3.2).
+    In evaluation mode, a norm is a factor and an offset for each channel. The weights of the
+    convolution can include both (Jacob et al., "Quantization and Training of Neural Networks for
+    Efficient Integer-Arithmetic-Only Inference", 2018, section 3.2).
 
-    A norm belongs to the convolution that is declared right in front of it in the same module, as
-    in all networks of torchvision. What is trained or saved must not be folded.
+    A norm belongs to the convolution that is declared directly before it in the same module, as in
+    all networks of torchvision. A network that is trained or saved later must not be folded.
     """
     for module in list(network.modules()):
         for (name, conv), (next_name, norm) in pairwise(list(module.named_children())):
@@ -211,7 +216,11 @@ def fold_norms(network: nn.Module) -> None:
 
 
 def _check_card(card: Mapping[str, Any], card_file: Path) -> None:
-    """Refuses a card without what a detector needs beside its network."""
+    """Checks the entries of a card that a detector needs besides its network.
+
+    Raises:
+        InputError: an entry is missing or invalid.
+    """
     classes, size_wh = card.get("classes"), card.get("input_size_wh")
     num_classes = card["config"]["num_classes"]
     if (

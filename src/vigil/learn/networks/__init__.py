@@ -1,1 +1,1 @@
-"""What all networks share: the machine, weights on disk, the order of samples."""
+"""Code for all networks: the machine, weights on disk, the order of samples."""

@@ -1,7 +1,7 @@
 """The machine a network runs on: device, threads, determinism.
 
-These are environment variables and never parameters, so that another machine reruns nothing:
-`VIGIL_DEVICE` (`auto`, `cpu`, `cuda`, `cuda:1`), `VIGIL_THREADS` and `VIGIL_WORKERS`.
+The settings are environment variables, not parameters, so that no stage runs again on another
+machine: `VIGIL_DEVICE` (`auto`, `cpu`, `cuda`, `cuda:1`), `VIGIL_THREADS` and `VIGIL_WORKERS`.
 """
 
 import ctypes
@@ -21,10 +21,10 @@ Arithmetic = Literal["32-true", "bf16-mixed", "16-mixed"]
 
 
 def choose_device() -> torch.device:
-    """The device named by `VIGIL_DEVICE`; `auto` (the default) is a GPU where there is one.
+    """The device that `VIGIL_DEVICE` names; `auto` (the default) is a GPU if there is one.
 
     Raises:
-        InputError: no such device, on this machine or at all.
+        InputError: the name is invalid, or this machine has no such device.
     """
     name = os.environ.get("VIGIL_DEVICE", "auto")
     if name == "auto":
@@ -37,16 +37,18 @@ def choose_device() -> torch.device:
         ) from None
     num_gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if device.type == "cuda" and (device.index or 0) >= num_gpus:
-        raise InputError(f"VIGIL_DEVICE: expected one of {num_gpus} GPUs here, got {name!r}")
+        raise InputError(
+            f"VIGIL_DEVICE: expected one of this machine's GPUs (it has {num_gpus}), got {name!r}"
+        )
     if device.type not in {"cpu", "cuda"}:
         raise InputError(f"VIGIL_DEVICE: expected a CPU or an NVIDIA GPU, got {name!r}")
     return device
 
 
 def has_bfloat16(device: torch.device) -> bool:
-    """Whether a device has units of its own that multiply bfloat16.
+    """Whether a device multiplies bfloat16 in hardware.
 
-    A CPU without them takes several times as long as for 32 bits (measured: docs/results.md).
+    A CPU that does not takes several times as long as with 32 bits (measured: docs/results.md).
     """
     if device.type == "cuda":
         return torch.cuda.get_device_capability(device) >= (8, 0)  # Ampere
@@ -56,23 +58,23 @@ def has_bfloat16(device: torch.device) -> bool:
     return bool(units["avx512_bf16"] or units["amx_bf16"])
 
 
-def choose_precision(asked: Precision, device: torch.device) -> Arithmetic:
-    """The arithmetic of a device; `auto` is bfloat16 where there are units for it, else 32 bits.
+def choose_precision(precision: Precision, device: torch.device) -> Arithmetic:
+    """The arithmetic of a device; `auto` is bfloat16 if the hardware supports it, else 32 bits.
 
-    What a GPU learnt in `16-mixed` a CPU uses in 32 bits.
+    A model that a GPU trained with `16-mixed` runs in 32 bits on a CPU.
     """
-    if asked == "auto":
+    if precision == "auto":
         return "bf16-mixed" if has_bfloat16(device) else "32-true"
-    if asked == "16-mixed" and device.type == "cpu":
+    if precision == "16-mixed" and device.type == "cpu":
         return "32-true"
-    return asked
+    return precision
 
 
 def read_count(variable: str, default: int, least: int = 0) -> int:
-    """A whole number from an environment variable.
+    """Reads a whole number from an environment variable.
 
     Raises:
-        InputError: it is not one, or less than `least`.
+        InputError: the value is not a whole number, or is less than `least`.
     """
     text = os.environ.get(variable, str(default))
     if not text.isdecimal() or int(text) < least:
@@ -81,24 +83,25 @@ def read_count(variable: str, default: int, least: int = 0) -> int:
 
 
 def num_workers() -> int:
-    """Processes that load data: `VIGIL_WORKERS`, else one for each core where a GPU computes.
+    """The number of processes that load data: `VIGIL_WORKERS`, else one for each core on a GPU.
 
-    Where the CPU computes, it has nothing to spare for them.
+    On a CPU the default is 0: there, loading would take time from the network.
     """
     on_gpu = choose_device().type == "cuda"
     return read_count("VIGIL_WORKERS", min(16, os.cpu_count() or 1) if on_gpu else 0)
 
 
 def prepare_torch() -> None:
-    """Makes every run on this kind of machine compute the same bytes.
+    """Makes computations deterministic: every run on this kind of machine gives the same bytes.
 
-    An operation that cannot is an error on a CPU. On a GPU torch warns of it and goes on: gradients
-    of some pools of videos have no other kernel there.
+    On a CPU, an operation without a deterministic kernel raises an error. On a GPU, torch warns and
+    continues: the gradients of some pooling layers for videos have no deterministic kernel there.
+
     Also sets the number of threads, and keeps freed memory for the next batch.
     """
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS asks for it
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS is deterministic with it
     torch.use_deterministic_algorithms(True, warn_only=choose_device().type == "cuda")
-    # Filling memory before each use costs time, and nothing here reads what it has not written.
+    # Filling uninitialised memory costs time, and no code here reads memory before it writes to it.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.backends.cudnn.benchmark = False
     if num_threads := read_count("VIGIL_THREADS", 0):
@@ -108,10 +111,11 @@ def prepare_torch() -> None:
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Computes on one thread, as a loader's processes do.
+    """Computes on one thread, as the worker processes of a data loader do.
 
-    A sum over a picture depends on the number of threads in its last bit, and a pixel's rounding on
-    that: with another number of workers, a network would else see other pictures.
+    The last bit of a sum over a picture depends on the number of threads, and the rounding of a
+    pixel depends on that bit. Without this, the pictures that a network sees would depend on the
+    number of workers.
     """
     num_threads = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -122,7 +126,7 @@ def one_thread() -> Iterator[None]:
 
 
 def describe_machine() -> dict[str, str | int]:
-    """What rounding depends on: the kind of device, and for a CPU its units and threads."""
+    """The facts that rounding depends on: the device, and the instructions and threads of a CPU."""
     device = choose_device()
     if device.type == "cuda":
         return {"device": torch.cuda.get_device_name(device)}
@@ -136,22 +140,23 @@ def describe_machine() -> dict[str, str | int]:
 
 
 def _keep_freed_memory() -> None:
-    """Tells glibc not to give memory back to the system, only to ask for it again in a moment.
+    """Tells glibc to keep freed memory instead of returning it to the system.
 
-    A fresh page costs a fault and zeros: a quarter of a detector's training step on a CPU.
-    Elsewhere than on Linux with glibc this does nothing.
+    Each new page of memory costs a page fault and is filled with zeros. That took a quarter of the
+    time of a detector's training step on a CPU. On systems other than Linux with glibc, this does
+    nothing.
     """
     if not sys.platform.startswith("linux"):
         return
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
-        trim_threshold, top_pad, max_mapped = -1, -2, -4  # of malloc.h
+        trim_threshold, top_pad, max_mapped = -1, -2, -4  # constants of malloc.h
         mallopt(max_mapped, 0)
         mallopt(trim_threshold, -1)
         mallopt(top_pad, 64 * 2**20)
 
 
 def seed_torch(seed: int, step: int = 0) -> None:
-    """Seeds all of torch's random numbers by a seed and a step, the same after any history."""
-    # An odd multiplier spreads steps and seeds apart, so that (1, 0) and (0, 1) do not meet.
+    """Seeds all of torch's random numbers by a seed and a step, whatever was drawn before."""
+    # The odd multiplier keeps pairs apart: (seed 1, step 0) and (seed 0, step 1) give other seeds.
     torch.manual_seed((seed * 0x9E3779B97F4A7C15 + step) & MAX_SEED)

@@ -7,7 +7,7 @@ from torch.utils.data import Sampler
 
 
 class EpochSampler(Sampler[int]):
-    """A permutation that depends on the seed and the epoch alone, so a resumed run repeats it."""
+    """A permutation that depends only on the seed and the epoch, so a resumed run repeats it."""
 
     def __init__(self, num_samples: int, seed: int) -> None:
         self._num_samples, self._seed, self._epoch = num_samples, seed, 0

@@ -1,4 +1,4 @@
-"""A trained model on disk: weights as safetensors, which hold no code, and a JSON card beside."""
+"""A trained model on disk: weights as safetensors, a format without code, and a JSON card."""
 
 import hashlib
 import math
@@ -21,7 +21,7 @@ from vigil.plumbing.records import read_json, write_json
 
 State = Mapping[str, Tensor]
 WRAPPINGS = ("model_state", "state_dict", "model")
-"""Keys under which checkpoints hold the weights themselves."""
+"""Keys under which checkpoints store the weights."""
 
 UNREADABLE = (
     SafetensorError,
@@ -32,30 +32,33 @@ UNREADABLE = (
     ValueError,
     KeyError,
 )
-"""What fetching and reading published weights raises."""
+"""The exceptions that downloading and reading published weights raises."""
 
 IMPOSSIBLE = (
     *(TypeError, ValueError, RuntimeError, KeyError, IndexError, AttributeError, AssertionError),
     *(ArithmeticError, NotImplementedError),
 )
-"""What building a network raises of a configuration that it does not take."""
+"""The exceptions that building a network raises if its configuration is invalid."""
 LARGEST_SIZE = 8192
-"""Of a picture, in px: a number of a card may be as large though no weight is."""
+"""The largest side of a picture in px.
+
+A number in a card may be as large as this even if no dimension of the weights is.
+"""
 
 M = TypeVar("M", bound=torch.nn.Module)
 
 
 def save_model(state: State, card: Mapping[str, Any], weights: Path, card_file: Path) -> None:
-    """Writes a model's weights and its card, to which the weights' SHA-256 is added.
+    """Writes a model's weights and its card, and adds the SHA-256 of the weights to the card.
 
     Raises:
-        InputError: there is no room, or no leave, to write.
+        InputError: the disk is full, or writing is not permitted.
     """
     with whole(weights) as partial:
         try:
             # Copies, since some networks have one weight by two names, which the format refuses.
             save_file({name: t.cpu().contiguous().clone() for name, t in state.items()}, partial)
-        except SafetensorError as error:  # which is no OSError
+        except SafetensorError as error:  # it is not an OSError
             raise InputError(f"{weights}: expected to write, got: {error}") from None
     write_json({**card, "weights_sha256": file_digest(weights)}, card_file)
 
@@ -64,19 +67,19 @@ def read_card(card_file: Path) -> dict[str, Any]:
     """Reads a model's card.
 
     Raises:
-        InputError: no such file, or not a card.
+        InputError: the file is missing, or is not a card.
     """
-    card = read_json(card_file)
+    card = read_json(card_file, is_foreign=True)
     if not isinstance(card, dict) or not {"architecture", "config"} <= card.keys():
         raise InputError(f"{card_file}: expected a model's card, got {shorten(card)}")
     return card
 
 
 def load_weights(module: torch.nn.Module, weights: Path) -> None:
-    """Loads weights into a module, each name and shape as the module has it.
+    """Loads weights into a module.
 
     Raises:
-        InputError: as `read_state`, or names or shapes that differ.
+        InputError: see `read_state`; or names or shapes differ from those of the module.
     """
     state = read_state(weights)
     check_state(module.state_dict(), state, str(weights))
@@ -86,27 +89,27 @@ def load_weights(module: torch.nn.Module, weights: Path) -> None:
 def read_state(path: Path) -> dict[str, Tensor]:
     """Reads weights by name from safetensors or from a file of `torch.save`.
 
-    A pickle is read by torch's own reader, which runs no code of it and makes nothing but tensors.
+    A pickle is read by torch's restricted reader, which runs no code of the file and creates only
+    tensors.
 
     Raises:
-        InputError: no such file, neither of the two, no weights by name, or numbers that are not
-            finite.
+        InputError: the file is missing, is in neither format, holds no weights by name, or holds
+            numbers that are not finite.
     """
     if not path.is_file():
         raise InputError(f"{path}: expected a network's weights, found no such file")
     try:
-        with warnings.catch_warnings(action="ignore"):  # of pickles that it refuses
+        with warnings.catch_warnings(action="ignore"):  # torch warns before it refuses a pickle
             content = (
                 load_file(path)
                 if path.suffix == ".safetensors"
                 else torch.load(path, map_location="cpu", weights_only=True)
             )
-    except Exception as error:  # damaged pickles raise anything
+    except Exception as error:  # damaged pickles raise exceptions of any type
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        if re.search(
-            "weights.only", reason, re.IGNORECASE
-        ):  # followed by the advice to let it run code
-            reason = "a pickle of more than weights, none of which was run"
+        # torch's message advises to run the code of the file.
+        if re.search("weights.only", reason, re.IGNORECASE):
+            reason = "a pickle that holds more than weights; no code of it was run"
         raise InputError(
             f"{path}: expected safetensors or a state dict, got: {shorten(reason, 100)}"
         ) from None
@@ -120,7 +123,7 @@ def read_state(path: Path) -> dict[str, Tensor]:
 
 
 def state_digest(model: torch.nn.Module) -> str:
-    """SHA-256 over a model's weights: names, shapes and values, in hexadecimal."""
+    """The SHA-256 of the names, shapes and values of a model's weights, in hexadecimal."""
     digest = hashlib.sha256()
     for name, tensor in sorted(model.state_dict().items()):
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
@@ -129,10 +132,10 @@ def state_digest(model: torch.nn.Module) -> str:
 
 
 def unwrap_state(content: Any, place: str) -> dict[str, Tensor]:
-    """Weights by name, out of a checkpoint that may hold more.
+    """Takes the weights by name out of a checkpoint, which may hold more than weights.
 
     Raises:
-        InputError: there are none; `place` names them in the message.
+        InputError: there are no weights; `place` names the checkpoint in the message.
     """
     for key in WRAPPINGS:
         if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
@@ -149,22 +152,26 @@ def unwrap_state(content: Any, place: str) -> dict[str, Tensor]:
     return dict(content)
 
 
-def check_state(own: State, given: State, place: str) -> None:
-    """Holds weights against those of a network.
+def check_state(expected: State, given: State, place: str) -> None:
+    """Compares the names and shapes of weights with those of a network.
+
+    Args:
+        expected: the weights of the network.
+        given: the weights to check.
 
     Raises:
-        InputError: names or shapes that differ; `place` names the weights in the message.
+        InputError: names or shapes differ; `place` names the weights in the message.
     """
-    if missing := own.keys() - given.keys():
+    if missing := expected.keys() - given.keys():
         raise InputError(
             f"{place}: expected weights for {listed(missing, 3)}, found none ({len(missing)} of "
-            f"{len(own)} missing)"
+            f"{len(expected)} missing)"
         )
-    if unknown := given.keys() - own.keys():
+    if unknown := given.keys() - expected.keys():
         raise InputError(
             f"{place}: expected no weights but the network's, got {listed(unknown, 3)}"
         )
-    for name, tensor in own.items():
+    for name, tensor in expected.items():
         if tensor.shape != given[name].shape:
             raise InputError(
                 f"{place}: {name}: expected the shape {tuple(tensor.shape)}, "
@@ -176,10 +183,10 @@ def load_model(build: Callable[[str, Mapping[str, Any]], M], weights: Path, card
     """Loads a trained network from its weights and card, ready for prediction.
 
     Args:
-        build: makes the network from the card's architecture and config.
+        build: builds the network from the card's architecture and config.
 
     Raises:
-        InputError: as `load_described`, or a file is missing or damaged.
+        InputError: see `load_described`; or a file is missing or damaged.
     """
     card = read_card(card_file)
     return load_described(
@@ -192,15 +199,15 @@ def load_described(
 ) -> M:
     """Loads the network that a card describes from its weights, ready for prediction.
 
-    Both may come from someone else. So the network is first built without memory for its weights,
-    and for good where it has those of the file.
+    Card and weights may be untrusted. So the network is first built without memory for its weights.
+    It is built with memory only if it has the same weights as the file.
 
     Args:
-        build: makes the network from the card; called twice.
+        build: builds the network from the card; called twice.
 
     Raises:
-        InputError: the weights are missing, damaged or not those of the card, or the card does not
-            describe a network that they fit.
+        InputError: the weights are missing or damaged, belong to another card, or do not fit the
+            network that the card describes.
     """
     state = read_state(weights)
     _check_numbers(
@@ -208,21 +215,21 @@ def load_described(
         max(LARGEST_SIZE, len(state), *(size for one in state.values() for size in one.shape)),
         card_file,
     )
-    # Warnings are of layers without a weight, which are refused then.
+    # torch warns of layers with weights of size 0; `check_state` refuses such networks.
     with torch.device("meta"), warnings.catch_warnings(action="ignore"):
-        outline = _built(build, card_file)
+        outline = _build_described(build, card_file)
     check_state(outline.state_dict(), state, str(weights))
     if card.get("weights_sha256") != file_digest(weights):
         raise InputError(
-            f"{card_file}: expected the card of {weights}, got one of other weights "
-            "(its weights_sha256 is not theirs)"
+            f"{card_file}: expected the card of {weights}, got the card of other weights "
+            "(weights_sha256 differs)"
         )
-    model = _built(build, card_file)
+    model = _build_described(build, card_file)
     model.load_state_dict(state)
     return model.eval()
 
 
-def _built(build: Callable[[], M], card_file: Path) -> M:
+def _build_described(build: Callable[[], M], card_file: Path) -> M:
     try:
         return build()
     except InputError as error:
@@ -230,23 +237,28 @@ def _built(build: Callable[[], M], card_file: Path) -> M:
     except IMPOSSIBLE as error:
         reason = shorten(str(error), 200)
         raise InputError(
-            f"{card_file}: config: expected that of a network, got: {reason}"
+            f"{card_file}: config: expected the config of a network, got: {reason}"
         ) from None
 
 
 def _check_numbers(content: Any, most: int, card_file: Path) -> None:
-    """Refuses sizes and lists that no weight explains: a network would be built by them."""
-    waiting = [content]
-    while waiting:
-        value = waiting.pop()
+    """Refuses sizes and lists larger than the weights allow, before a network is built from them.
+
+    Args:
+        content: a part of a card.
+        most: the largest number allowed.
+    """
+    unchecked = [content]
+    while unchecked:
+        value = unchecked.pop()
         if isinstance(value, Mapping):
-            waiting += value.values()
+            unchecked += value.values()
         elif isinstance(value, list) and len(value) <= most:
-            waiting += value
+            unchecked += value
         elif isinstance(value, list) or (isinstance(value, int) and abs(value) > most):
             size = len(value) if isinstance(value, list) else value
             raise InputError(
-                f"{card_file}: config: expected no size over {most}, which its weights explain, "
+                f"{card_file}: config: expected sizes of at most {most}, as its weights allow, "
                 f"got {shorten(size)}"
             )
         elif isinstance(value, float) and not math.isfinite(value):

@@ -1,1 +1,1 @@
-"""What all trainings share: the loop, optimisers, schedules, the search for a rate."""
+"""Code for all trainings: the loop, optimisers and learning-rate schedules."""

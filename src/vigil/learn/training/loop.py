@@ -1,8 +1,8 @@
-"""The training loop: early stopping, best weights, curves, and going on after a kill.
+"""The training loop: early stopping, best weights, learning curves, and resuming after a kill.
 
-Lightning runs the epochs. What is added makes a run that is killed and started again end in the
-same bytes as an unbroken one: random numbers depend on the seed and the step alone, and one
-checkpoint, replaced by a rename after each epoch, holds everything, the best weights included.
+Lightning runs the epochs. A run that is killed and started again ends with the same bytes as an
+uninterrupted run, for two reasons. Random numbers depend only on the seed and the step. One
+checkpoint, replaced by a rename after each epoch, holds the whole state, with the best weights.
 """
 
 import errno
@@ -43,16 +43,17 @@ REMEDY = "a lower learning rate or another precision may help"
 
 @dataclass(frozen=True)
 class Plan:
-    """All that a training takes, put together but not begun.
+    """A training that is set up but not started.
 
     Attributes:
-        module: its `model` is what is kept; it logs `monitor` in validation.
-        train, val: batches to learn from, and to tell the best epoch by.
-        fitting: how long, and with which arithmetic.
-        monitor: the logged value that tells the best epoch.
-        mode: whether less of it is better, or more.
-        seed: of all random numbers.
-        first_epoch: the first epoch that may be the best, counted from 1; patience runs from there.
+        module: it logs `monitor` in validation; the weights of its attribute `model` are kept.
+        train, val: the batches for training, and those for validation.
+        fitting: the settings for the number of epochs and the precision.
+        monitor: the logged value that selects the best epoch.
+        mode: whether a small (`min`) or a large (`max`) value of `monitor` is better.
+        seed: the seed of all random numbers.
+        first_epoch: the first epoch that can be the best, counted from 1. Early stopping counts its
+            patience from there.
     """
 
     module: LightningModule
@@ -67,10 +68,12 @@ class Plan:
 
 @dataclass(frozen=True)
 class Fitted:
-    """What a training came to: the best epoch's weights and values, epochs counted from 1.
+    """The result of a training. Epochs are counted from 1.
 
     Attributes:
-        precision: what the precision asked for is on the device that trained.
+        state: the weights of the best epoch.
+        values: the values logged in the best epoch.
+        precision: the arithmetic of the training; `auto` is resolved for the device.
     """
 
     state: dict[str, Tensor]
@@ -81,7 +84,7 @@ class Fitted:
     precision: Arithmetic
 
     def facts(self) -> dict[str, Any]:
-        """All but the weights, as a model's card tells it."""
+        """The entries of a model's card: everything but the weights."""
         return {
             "num_epochs": self.num_epochs,
             "best_epoch": self.best_epoch,
@@ -92,16 +95,16 @@ class Fitted:
 
 
 def fit(plan: Plan, *, branch: str, fingerprint: str, curves: Path) -> Fitted:
-    """Trains a module, going on from the last finished epoch of a killed run.
+    """Trains a module. A run that was killed is resumed after its last finished epoch.
 
     Args:
-        branch: whose checkpoints these are.
-        fingerprint: of everything the result depends on; another one never resumes this run.
-        curves: folder for DVCLive's curves, which must not exist.
+        branch: the branch that the checkpoints belong to.
+        fingerprint: the fingerprint of everything the result depends on. A run is resumed only
+            with the same fingerprint.
+        curves: the folder for DVCLive's curves, which must not exist.
 
     Raises:
-        InputError: a loss that is not finite, a device that is not there, or a precision that it
-            has not.
+        InputError: the loss is not finite, the device is missing, or it lacks the precision.
     """
     prepare_torch()
     checkpoints = checkpoint_folder(branch, fingerprint, describe_machine())
@@ -125,9 +128,9 @@ def fit(plan: Plan, *, branch: str, fingerprint: str, curves: Path) -> Fitted:
         trainer = build_trainer(plan.fitting, callbacks, default_root_dir=checkpoints)
         last = checkpoints / EpochCheckpoint.NAME
         if num_epochs := _num_epochs(last):
-            print(f"training goes on after epoch {num_epochs} of a run that was stopped")
+            print(f"training resumes after epoch {num_epochs} of an interrupted run")
         trainer.fit(plan.module, plan.train, plan.val, ckpt_path=last if num_epochs else None)
-    if not trainer.state.finished:  # else what was interrupted would count as done
+    if not trainer.state.finished:  # Lightning returns normally after an interruption
         raise KeyboardInterrupt
     curve.write()
     state = {name: tensor.cpu() for name, tensor in best.state.items()}
@@ -143,15 +146,15 @@ def fit(plan: Plan, *, branch: str, fingerprint: str, curves: Path) -> Fitted:
 
 
 def build_trainer(fitting: Fitting, callbacks: list[Callback], **options: Any) -> Trainer:
-    """A deterministic trainer on the device of choice, which keeps nothing of its own accord.
+    """Builds a deterministic trainer without logs on the chosen device.
 
-    After `prepare_torch`.
+    Call `prepare_torch` first.
 
     Args:
-        options: further ones of Lightning's Trainer.
+        options: further options of Lightning's Trainer.
 
     Raises:
-        InputError: a device that is not there, or a precision that it has not.
+        InputError: the device is missing, or it lacks the precision.
     """
     device = choose_device()
     if fitting.precision == "16-mixed" and device.type == "cpu":
@@ -176,9 +179,10 @@ def build_trainer(fitting: Fitting, callbacks: list[Callback], **options: Any) -
 
 
 class SeedEachBatch(Callback):
-    """Seeds torch before each batch by the seed and the step.
+    """Seeds torch by the seed and the step before each batch.
 
-    Seeding each epoch is not enough: a resumed run draws random numbers before its first batch.
+    Seeding each epoch is not enough, since a resumed run draws random numbers before its first
+    batch.
     """
 
     def __init__(self, seed: int) -> None:
@@ -191,9 +195,9 @@ class SeedEachBatch(Callback):
 
 
 class StopOnNonFinite(Callback):
-    """Ends a run whose loss, or what is told of an epoch, is no number any more.
+    """Raises an error if the loss, or a value logged in validation, is not finite.
 
-    No later epoch would mend it, and Lightning's early stopping would take the run for done.
+    Later epochs would not recover, and Lightning's early stopping would count the run as finished.
     """
 
     def on_train_batch_end(
@@ -222,10 +226,10 @@ class StopOnNonFinite(Callback):
 
 
 class ResumableEarlyStopping(EarlyStopping):
-    """Early stopping that, resumed from its own last epoch, stays stopped."""
+    """Early stopping that stays stopped if a run is resumed after it was stopped."""
 
     def __init__(self, first_epoch: int, monitor: str, **options: Any) -> None:
-        """Args: first_epoch: that is looked at, counted from 1."""
+        """Args: first_epoch: the first epoch that is checked, counted from 1."""
         super().__init__(monitor, **options)
         self._first_epoch = first_epoch
 
@@ -242,7 +246,7 @@ class BestWeights(Callback):
     """Keeps a copy of the weights of the best epoch so far."""
 
     def __init__(self, monitor: str, mode: Literal["min", "max"], first_epoch: int) -> None:
-        """Args: first_epoch: that counts, counted from 1."""
+        """Args: first_epoch: the first epoch that can be the best, counted from 1."""
         self._monitor = monitor
         self._first_epoch = first_epoch
         self._sign = 1.0 if mode == "min" else -1.0
@@ -268,7 +272,7 @@ class BestWeights(Callback):
 
 
 class Curves(Callback):
-    """Collects each epoch's values and writes them with DVCLive, whole or not at all."""
+    """Collects the values of each epoch. `write` writes all of them with DVCLive, or nothing."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -278,11 +282,15 @@ class Curves(Callback):
         values = {name: round(float(v), 6) for name, v in sorted(trainer.callback_metrics.items())}
         self.rows.append(values)
         if not sys.stderr.isatty():
-            told = ", ".join(f"{name} {value:.4g}" for name, value in values.items())
-            print(f"epoch {len(self.rows)}/{trainer.max_epochs}: {told}", flush=True)
+            summary = ", ".join(f"{name} {value:.4g}" for name, value in values.items())
+            print(f"epoch {len(self.rows)}/{trainer.max_epochs}: {summary}", flush=True)
 
     def write(self) -> None:
-        """Writes one table for each value, `step` being the epoch, counted from 1."""
+        """Writes one table for each value. The column `step` is the epoch, counted from 1.
+
+        Raises:
+            InputError: the project is not in a git repository with a commit.
+        """
         with whole(self._folder) as partial, _quiet_dvclive():
             try:
                 live = Live(str(partial), dvcyaml=False, save_dvc_exp=False, report=None)
@@ -305,7 +313,7 @@ class Curves(Callback):
 
 
 class EpochCheckpoint(ModelCheckpoint):
-    """One checkpoint, replaced after each epoch once the new one is on disk whole."""
+    """Keeps one checkpoint. After each epoch, a completely written new one replaces it."""
 
     NAME = "last.ckpt"
 
@@ -326,7 +334,7 @@ class EpochCheckpoint(ModelCheckpoint):
 
 
 def _names_in(loader: Any, batch_idx: int) -> str:
-    """What an epoch's batch holds, where the data set can name it."""
+    """The names of the samples in a batch of the current epoch, if the data set can name them."""
     name = getattr(loader.dataset, "name", None)
     if name is None:
         return ""
@@ -335,7 +343,7 @@ def _names_in(loader: Any, batch_idx: int) -> str:
 
 
 def _num_epochs(checkpoint: Path) -> int:
-    """Of a checkpoint; 0 where there is none that can be read as a whole."""
+    """The number of finished epochs in a checkpoint; 0 if there is none that can be read."""
     if not checkpoint.exists():
         return 0
     try:
@@ -343,16 +351,16 @@ def _num_epochs(checkpoint: Path) -> int:
         return int(content["epoch"]) + 1
     except MemoryError:
         raise
-    except Exception as error:  # damaged pickles raise anything
+    except Exception as error:  # damaged pickles raise exceptions of any type
         if isinstance(error, OSError) and error.errno != errno.EINVAL:
-            raise  # which says nothing about the checkpoint
-        print(f"{checkpoint}: cannot be read ({shorten(str(error))}); training starts afresh")
+            raise  # a fault of the disk, not of the checkpoint
+        print(f"{checkpoint}: cannot be read ({shorten(str(error))}); training starts anew")
         return 0
 
 
 @contextmanager
 def quiet_lightning() -> Iterator[None]:
-    """Leaves out Lightning's advice on machines and its notes on what was chosen here anyway."""
+    """Silences Lightning's advice on machines, and its messages about settings chosen here."""
     loggers = [logging.getLogger(f"lightning.{name}") for name in ("pytorch", "fabric")]
     levels = [logger.level for logger in loggers]
     with warnings.catch_warnings():

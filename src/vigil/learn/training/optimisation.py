@@ -1,4 +1,4 @@
-"""Optimisers and learning-rate schedules, picked by name."""
+"""Optimisers and learning-rate schedules, selected by name."""
 
 import math
 from collections.abc import Iterable
@@ -24,14 +24,17 @@ def configure(
     others: Iterable[nn.Parameter] = (),
     others_rate: float = 0.0,
 ) -> LightningOptimisation:
-    """What a LightningModule's `configure_optimizers` returns.
+    """The optimiser and schedules that a LightningModule's `configure_optimizers` returns.
 
-    Biases and norms, which have fewer than two dimensions, do not decay.
+    Weight decay leaves out biases and the weights of norms, which have fewer than two dimensions.
 
     Args:
-        num_steps: batches of the whole training.
-        monitor: the logged value that tells a plateau; `mode`: whether less of it is better.
-        others: weights with a learning rate of their own, `others_rate` at its highest.
+        weights: the weights that learn at the learning rate of `optimisation`.
+        num_steps: the number of batches in the whole training.
+        monitor: the logged value in which a plateau is detected.
+        mode: whether a small (`min`) or a large (`max`) value of `monitor` is better.
+        others: weights that learn at another learning rate, with the same schedule.
+        others_rate: the highest learning rate of `others`.
     """
     groups = [
         *_group(optimisation, weights),
@@ -40,30 +43,31 @@ def configure(
     optimiser = _build_optimiser(optimisation, groups)
     num_warmup = round(optimisation.warmup_fraction * num_steps)
     if optimisation.schedule in {"constant", "cosine"}:
-        whole = _schedule_steps(optimisation, optimiser, num_warmup, num_steps)
-        return [optimiser], [{"scheduler": whole, "interval": "step"}]
+        schedule = _schedule_steps(optimisation, optimiser, num_warmup, num_steps)
+        return [optimiser], [{"scheduler": schedule, "interval": "step"}]
     schedules: list[dict[str, Any]] = []
     if num_warmup > 1:
         warmup = LinearLR(optimiser, 1 / num_warmup, total_iters=num_warmup - 1)
         schedules.append({"scheduler": warmup, "interval": "step"})
-    fall: LRScheduler | ReduceLROnPlateau
+    decay: LRScheduler | ReduceLROnPlateau
     if optimisation.schedule == "step":
-        fall = StepLR(optimiser, optimisation.schedule_epochs, optimisation.schedule_factor)
+        decay = StepLR(optimiser, optimisation.schedule_epochs, optimisation.schedule_factor)
     else:
-        fall = ReduceLROnPlateau(
+        decay = ReduceLROnPlateau(
             optimiser, mode, optimisation.schedule_factor, optimisation.schedule_epochs
         )
-    schedules.append({"scheduler": fall, "interval": "epoch", "monitor": monitor})
+    schedules.append({"scheduler": decay, "interval": "epoch", "monitor": monitor})
     return [optimiser], schedules
 
 
 def _group(optimisation: Optimisation, weights: Iterable[nn.Parameter]) -> list[dict[str, Any]]:
+    """Parameter groups with and without weight decay; empty groups are left out."""
     matrices: list[nn.Parameter] = []
     vectors: list[nn.Parameter] = []
     for weight in weights:
         (matrices if weight.dim() > 1 else vectors).append(weight)
     groups = [(matrices, optimisation.weight_decay), (vectors, 0.0)]
-    return [{"params": own, "weight_decay": decay} for own, decay in groups if own]
+    return [{"params": members, "weight_decay": decay} for members, decay in groups if members]
 
 
 def _build_optimiser(optimisation: Optimisation, groups: list[dict[str, Any]]) -> Optimizer:
@@ -77,6 +81,8 @@ def _build_optimiser(optimisation: Optimisation, groups: list[dict[str, Any]]) -
 def _schedule_steps(
     optimisation: Optimisation, optimiser: Optimizer, num_warmup: int, num_steps: int
 ) -> LambdaLR:
+    """A schedule by steps: a linear warm-up, then a constant learning rate or half a cosine."""
+
     def factor(step: int) -> float:
         if step < num_warmup:
             return (step + 1) / num_warmup

@@ -1,1 +1,1 @@
-"""Boxes and captions on pictures, and figures."""
+"""Draws boxes and captions on pictures, and figures."""

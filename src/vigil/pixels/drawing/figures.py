@@ -1,4 +1,4 @@
-"""Figures for people: the same bytes for the same data."""
+"""Draws figures. The same data give the same bytes."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +17,7 @@ PALETTE = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#56b4e9", "#f
 
 
 def as_label(name: str, num_characters: int = 32) -> str:
-    """A name as matplotlib is to write it: cut where it is too long, and no formula between $."""
+    """A name as a label for matplotlib: shortened if it is too long, with $ escaped."""
     short = name if len(name) <= num_characters else f"{name[: num_characters - 1]}…"
     return printable(short).replace("$", r"\$")
 
@@ -26,14 +26,14 @@ def as_label(name: str, num_characters: int = 32) -> str:
 def figure(
     path: Path, *, title: str, x_label: str, y_label: str, size_inch: tuple[float, float] = (5, 3.6)
 ) -> Iterator[Axes]:
-    """Gives axes to draw on and writes them to a PNG file."""
+    """Yields axes to draw on, then writes the figure to a PNG file."""
     canvas, axes = plt.subplots(figsize=size_inch, layout="constrained")
     axes.set_prop_cycle(color=PALETTE)
     axes.set(title=title, xlabel=x_label, ylabel=y_label)
     axes.spines[["top", "right"]].set_visible(False)
     try:
         yield axes
-        # Without metadata the file does not change with the version of matplotlib.
+        # Without this metadata, the file does not depend on the version of matplotlib.
         canvas.savefig(path, dpi=110, metadata={"Software": None})
     finally:
         plt.close(canvas)

@@ -1,4 +1,4 @@
-"""Boxes on pictures, and sheets of pictures with titles, captions and a legend."""
+"""Draws boxes on pictures, and sheets of pictures with titles, captions and a legend."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -19,7 +19,7 @@ from vigil.pixels.drawing.text import (
 )
 from vigil.pixels.pictures.picture import Picture
 
-# Okabe and Ito's palette, told apart by colour-blind eyes too (https://jfly.uni-koeln.de/color/).
+# Okabe and Ito's palette, which colour-blind people can distinguish (https://jfly.uni-koeln.de/color/).
 PALETTE_BGR = (
     (0, 159, 230),
     (233, 180, 86),
@@ -41,10 +41,11 @@ def draw_boxes(
     captions: Sequence[str],
     colours: Sequence[Colour] | None = None,
 ) -> Picture:
-    """A copy of a (H, W, 3) picture with (N, 4) boxes; captions do not cover each other.
+    """Draws (N, 4) boxes on a copy of a (H, W, 3) picture. Captions do not cover each other.
 
     Args:
-        colours: BGR, of each box; without them, equal captions share a colour.
+        captions: the caption of each box.
+        colours: the BGR colour of each box; without them, equal captions have the same colour.
     """
     drawn = picture.copy()
     if colours is None:
@@ -55,6 +56,7 @@ def draw_boxes(
         x1, y1, x2, y2 = (int(value) for value in box)
         cv2.rectangle(drawn, (x1, y1), (x2 - 1, y2 - 1), colour, 1)
         width, height = measure_text(caption)
+        # A caption may stand above the box (left or right), below it, or on either side of it.
         corners = [(x1, y1 - height), (x1, y2), (x2 - width, y1 - height), (x2 + 1, y1)]
         labels.append(Label(caption, colour, [*corners, (x1 - width - 1, y1)]))
     return write_labels(drawn, labels)
@@ -69,12 +71,12 @@ def tile(
     title: str = "",
     legend: Mapping[str, Colour] | None = None,
 ) -> Picture:
-    """Puts pictures of one size into rows, each with a caption below it.
+    """Arranges pictures of one size in rows, each with a caption below it.
 
     Args:
         pictures: (H, W) or (H, W, 3) each; at least one.
-        title: stands above them all.
-        legend: what colours mean, below the title.
+        title: written above all pictures.
+        legend: the colour of each meaning, drawn below the title.
     """
     height, width = pictures[0].shape[:2]
     num_columns = min(num_columns, len(pictures))
@@ -87,7 +89,7 @@ def tile(
         x = position % num_columns * cell_width
         colour = cv2.cvtColor(picture, cv2.COLOR_GRAY2BGR) if picture.ndim == 2 else picture
         sheet[y : y + height, x : x + width] = colour
-        # A caption may go on over the columns to its right that have none.
+        # A caption may extend over the following columns of its row that have no caption.
         stop = next((n for n in range(position + 1, len(captions)) if captions[n]), len(captions))
         stop = min(stop, (position // num_columns + 1) * num_columns)
         room = max(stop - position, 1) * cell_width - gap_px
@@ -97,7 +99,7 @@ def tile(
 
 
 def _head(sheet: Picture, title: str, legend: Mapping[str, Colour]) -> Picture:
-    """A sheet with a title and a legend above it, wide enough for both."""
+    """Adds a title and a legend above a sheet, and widens the sheet to fit both."""
     if not title and not legend:
         return sheet
     rows = [(title, TITLE_SIZE_PX)] if title else []
@@ -112,8 +114,8 @@ def _head(sheet: Picture, title: str, legend: Mapping[str, Colour]) -> Picture:
     head_height = title_height + (measure_text("x")[1] + 2 * MARGIN_PX if legend else 0)
     head: Picture = np.full((head_height, width, 3), 255, np.uint8)
     if title:
-        own = [Label(title, BLACK, [(MARGIN_PX, MARGIN_PX)])]
-        head = write_labels(head, own, size_px=TITLE_SIZE_PX, has_plate=False)
+        title_label = [Label(title, BLACK, [(MARGIN_PX, MARGIN_PX)])]
+        head = write_labels(head, title_label, size_px=TITLE_SIZE_PX, has_plate=False)
     x, labels = MARGIN_PX, []
     for text, colour, text_width in entries:
         y = title_height + MARGIN_PX
@@ -127,6 +129,6 @@ def _head(sheet: Picture, title: str, legend: Mapping[str, Colour]) -> Picture:
 
 
 def write_picture(picture: Picture, path: Path) -> None:
-    """Writes a picture in the format of the path's ending."""
+    """Writes a picture in the format that the path's suffix names."""
     _, content = cv2.imencode(path.suffix, picture)
     path.write_bytes(content.tobytes())

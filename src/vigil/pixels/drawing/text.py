@@ -1,4 +1,4 @@
-"""Text on pictures, in a real font, where it covers no other text."""
+"""Writes text on pictures in a TrueType font, where it covers no other text."""
 
 from collections.abc import Sequence
 from functools import cache
@@ -19,11 +19,11 @@ SIZE_PX = 11
 BLACK, WHITE = (0, 0, 0), (255, 255, 255)
 GAP_PX = 1
 PLATE = (32, 32, 32)
-LIGHTER = 0.4  # how far the colour of a text on a plate goes towards white
+LIGHTER = 0.4  # how much the colour of a text on a plate is mixed with white, in [0, 1]
 
 
 class Place(NamedTuple):
-    """Where a text lies: [x1, x2) by [y1, y2) px."""
+    """The rectangle of a text: [x1, x2) by [y1, y2) px."""
 
     x1: int
     y1: int
@@ -32,7 +32,7 @@ class Place(NamedTuple):
 
 
 class Label(NamedTuple):
-    """A text, its colour, and the upper left corners it may have, the best one first."""
+    """A text, its colour, and the possible upper left corners, the best one first."""
 
     text: str
     colour: Colour
@@ -41,9 +41,9 @@ class Label(NamedTuple):
 
 @cache
 def font(size_px: int = SIZE_PX) -> ImageFont.FreeTypeFont:
-    """DejaVu Sans, which comes with matplotlib: Latin, Greek, Cyrillic and more."""
+    """DejaVu Sans, which matplotlib includes: Latin, Greek, Cyrillic and other scripts."""
     file = Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf"
-    # The plain layout does not depend on which libraries a system has.
+    # The basic layout engine does not depend on the libraries of the system.
     return ImageFont.truetype(str(file), size_px, layout_engine=ImageFont.Layout.BASIC)
 
 
@@ -54,7 +54,7 @@ def measure_text(text: str, size_px: int = SIZE_PX) -> tuple[int, int]:
 
 
 def shorten_text(text: str, width_px: int, size_px: int = SIZE_PX) -> str:
-    """A text that fits a width: without what a terminal would obey, its middle left out."""
+    """Fits a text to a width: escapes unprintable characters, and replaces the middle by "…"."""
     text = printable(text)
     if measure_text(text, size_px)[0] <= width_px:
         return text
@@ -73,17 +73,17 @@ def write_text(
     colour: Colour = BLACK,
     size_px: int = SIZE_PX,
 ) -> Picture:
-    """A copy of a (H, W, 3) BGR picture with a text; `corner` is the text's upper left one."""
+    """Writes a text on a copy of a (H, W, 3) BGR picture, with its upper left at `corner`."""
     return write_labels(picture, [Label(text, colour, [corner])], size_px=size_px, has_plate=False)
 
 
 def write_labels(
     picture: Picture, labels: Sequence[Label], *, size_px: int = SIZE_PX, has_plate: bool = True
 ) -> Picture:
-    """A copy of a (H, W, 3) BGR picture with texts, each where it covers the least of others.
+    """Writes texts on a copy of a (H, W, 3) BGR picture, each where it covers others the least.
 
     Args:
-        has_plate: whether a text stands on a dark ground of its own, lighter than its colour.
+        has_plate: whether each text has a dark background; its colour is then made lighter.
     """
     if not any(label.text for label in labels):
         return picture.copy()
@@ -105,11 +105,11 @@ def write_labels(
 
 
 def _choose(label: Label, size_wh: tuple[int, int], taken: Sequence[Place], size_px: int) -> Place:
-    """The first place, within the picture, that covers the least of what is taken."""
+    """The first place within the picture that covers the smallest area of the places taken."""
     text_wh = measure_text(label.text, size_px)
     candidates = [_within(corner, text_wh, size_wh) for corner in label.corners]
     first = candidates[0]
-    # Where all are taken, further down and further up, a line at a time.
+    # If all corners are taken: places further down and further up, one line at a time.
     line = text_wh[1] + GAP_PX
     for step in range(1, size_wh[1] // line + 1):
         for y in (first.y1 + step * line, first.y1 - step * line):
@@ -118,13 +118,14 @@ def _choose(label: Label, size_wh: tuple[int, int], taken: Sequence[Place], size
 
 
 def _within(corner: tuple[int, int], text_wh: tuple[int, int], size_wh: tuple[int, int]) -> Place:
+    """The place of a text at a corner, moved so that it lies within the picture."""
     x = max(0, min(corner[0], size_wh[0] - text_wh[0]))
     y = max(0, min(corner[1], size_wh[1] - text_wh[1]))
     return Place(x, y, x + text_wh[0], y + text_wh[1])
 
 
 def _shared(a: Place, b: Place) -> int:
-    """Px that two places share."""
+    """The area in px that two places share."""
     width = min(a.x2, b.x2) - max(a.x1, b.x1)
     height = min(a.y2, b.y2) - max(a.y1, b.y1)
     return max(width, 0) * max(height, 0)

@@ -1,1 +1,1 @@
-"""Data of others, taken in: exports, annotated pictures, clips."""
+"""Imports data sets: exports of Label Studio, annotated pictures, clips."""

@@ -1,4 +1,4 @@
-"""Annotations of pictures in any known format."""
+"""Reads annotations of pictures in all supported formats."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -13,7 +13,7 @@ from vigil.domain.tracks import Track, read_tracks
 from vigil.domain.video_facts import VideoFacts
 from vigil.pixels.frames import FRAME_NAME, FrameArchive
 from vigil.plumbing.errors import InputError, listed
-from vigil.plumbing.folders import is_hidden
+from vigil.plumbing.folders import is_hidden, with_ending
 from vigil.settings.dataset import DetectionFormat
 from vigil.settings.import_detections import ImportDetections
 
@@ -25,34 +25,39 @@ def read_annotations(
     settings: ImportDetections,
     findings: Findings,
 ) -> Annotations:
-    """Reads annotations of the format named.
+    """Reads annotations in a given format.
 
     Args:
         annotations: a file, or a folder.
-        images: the folder of the pictures; of tracks: of archives of frames.
-        settings: of tracks: `frame_stride`; of the others: `malformed_entries`.
-        findings: gets what is left out, or taken for something that is not written.
+        images: the folder of the pictures; for `tracks`, the folder of the archives of frames.
+        settings: `tracks` uses `frame_stride`, the other formats use `malformed_entries`.
+        findings: receives the entries that are left out, and those that are read with a correction.
 
     Raises:
-        InputError: a file is missing, or not of that format.
+        InputError: a file is missing, or is not in that format.
     """
     malformed = settings.malformed_entries
     readers: dict[DetectionFormat, Callable[[], Annotations]] = {
         "tracks": lambda: read_frames(annotations, images, settings.frame_stride),
         "voc": lambda: read_voc(annotations, malformed, findings),
-        "coco": lambda: read_coco(only_file(annotations, ".json", findings), malformed, findings),
+        "coco": lambda: Annotations.joined(
+            [
+                read_coco(file, malformed, findings)
+                for file in files_of(annotations, ".json", findings)
+            ]
+        ),
         "rtsd": lambda: read_rtsd(only_file(annotations, ".csv", findings), malformed, findings),
     }
     return readers[annotation_format]()
 
 
 def only_file(path: Path, suffix: str, findings: Findings) -> Path:
-    """The file itself, or the only one of its kind in a folder, but for hidden ones."""
-    if not path.is_dir():
-        return path
-    found = sorted(path.glob(f"*{suffix}"))
-    files = [file for file in found if not is_hidden(file.name)]
-    findings.note(HIDDEN, sorted(set(found) - set(files)))
+    """As `files_of`, where only one file makes sense.
+
+    Raises:
+        InputError: the folder has no such file, or several.
+    """
+    files = files_of(path, suffix, findings)
     if len(files) != 1:
         raise InputError(
             f"{path}: expected one file *{suffix} in the folder, "
@@ -61,8 +66,30 @@ def only_file(path: Path, suffix: str, findings: Findings) -> Path:
     return files[0]
 
 
+def files_of(path: Path, suffix: str, findings: Findings) -> list[Path]:
+    """The path itself if it is a file, else the files with the suffix in the folder, sorted.
+
+    The suffix may be in any letter case. Hidden files are ignored and noted in `findings`.
+
+    Raises:
+        InputError: the folder has no such file.
+    """
+    if not path.is_dir():
+        return [path]
+    matches = with_ending(path.iterdir(), suffix)
+    files = sorted(file for file in matches if not is_hidden(file.name))
+    findings.note(HIDDEN, sorted(set(matches) - set(files)))
+    if not files:
+        raise InputError(f"{path}: expected one file *{suffix} in the folder, found none")
+    return files
+
+
 def read_frames(annotations: Path, images: Path, frame_stride: int) -> Annotations:
-    """Reads the tracks of all videos of a folder."""
+    """Reads the tracks of all videos in a folder.
+
+    Raises:
+        InputError: there are no tracks, or a file or an archive of frames is missing or damaged.
+    """
     folders = sorted(annotations.glob("*/ieos_vid_labels"))
     if not folders:
         raise InputError(

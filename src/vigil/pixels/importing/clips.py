@@ -1,4 +1,4 @@
-"""Clips in folders of classes, and frame-labelled videos, as one table of windows."""
+"""Reads clips in folders of classes, and videos with labelled frames, as one table of windows."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -23,7 +23,14 @@ from vigil.settings.import_clips import ImportClips
 
 TIME_DECIMALS = 6
 MASKS = "_gt"
-"""How the folder of a video's masks of anomalies is named, behind the video's own name."""
+NO_VIDEOS = {
+    ".csv", ".htm", ".html", ".json", ".m", ".mat", ".md", ".npy", ".pdf", ".srt", ".txt", ".xml",
+    ".yaml", ".yml",
+}  # fmt: skip
+"""Endings of files that data sets keep beside their videos."""
+NOTES = {"readme", "license", "licence"}
+"""The same of names without an ending."""
+"""The suffix of the folder with a video's masks of anomalies, after the name of the video."""
 
 
 def import_class_folders(
@@ -34,13 +41,13 @@ def import_class_folders(
     group_pattern: str,
     picture_fps: Fraction,
 ) -> pd.DataFrame:
-    """Windows of the clips of `<clips>/<class>/<clip>`: each whole, or cut into equal parts.
+    """Windows of the clips `<clips>/<class>/<clip>`: each clip as a whole, or cut in equal parts.
 
     Returns:
         The columns of `WINDOW_DTYPES` and `LABEL_DTYPES`.
 
     Raises:
-        InputError: see `list_clips`, and `read_times` for a clip that is to be cut.
+        InputError: see `list_clips`, and, for a clip to cut, `read_times`.
     """
     table = list_clips(clips, anomalous_classes=anomalous_classes, group_pattern=group_pattern)
     rows = []
@@ -61,14 +68,14 @@ def import_class_folders(
 def import_frame_labelled(
     clips: Path, labels: Path, settings: ImportClips, *, group_pattern: str, picture_fps: Fraction
 ) -> pd.DataFrame:
-    """Windows of long videos whose anomalous frames a CSV tells, one every `stride_s`.
+    """Windows of long videos, one every `stride_s`. A CSV file labels the anomalous frames.
 
     Returns:
         The columns of `WINDOW_DTYPES` and `LABEL_DTYPES`.
 
     Raises:
-        InputError: no video, a label of a video that is not there or past its end, or a video that
-            is shorter than a window.
+        InputError: there is no video, a label belongs to no video or to frames past the end of its
+            video, a video is shorter than a window, or all windows are normal or all anomalous.
     """
     ranges = read_frame_labels(labels)
     videos = list(list_videos(clips, labels))
@@ -79,11 +86,11 @@ def import_frame_labelled(
     rows = []
     for video in progress(videos, "import videos", "video"):
         times = read_times(clips / video, picture_fps)
-        own = ranges.get(video, [])
-        if own and own[-1].stop_frame > len(times.seconds):
+        video_ranges = ranges.get(video, [])
+        if video_ranges and video_ranges[-1].stop_frame > len(times.seconds):
             raise InputError(
                 f"{labels}: {video}: expected ranges within its {len(times.seconds)} frames, got "
-                f"one to {own[-1].stop_frame}"
+                f"one that ends at {video_ranges[-1].stop_frame}"
             )
         common = {
             "video": video,
@@ -91,11 +98,11 @@ def import_frame_labelled(
             "source": source_of(video, group_pattern),
         }
         for window in _slide(times, settings, clips / video):
-            label = _label(times.frames_of(window), own, settings.min_anomalous_fraction)
+            label = _label(times.frames_of(window), video_ranges, settings.min_anomalous_fraction)
             rows.append(
                 {
                     **common,
-                    "clip": f"{video}@{_tell(window.start_s)}",
+                    "clip": f"{video}@{_format_start(window.start_s)}",
                     "start_s": window.start_s,
                     "stop_s": window.stop_s,
                     "class": label,
@@ -105,33 +112,53 @@ def import_frame_labelled(
     table = _as_table(rows)
     if not table["is_anomalous"].any() or table["is_anomalous"].all():
         kind = "anomalous" if not table["is_anomalous"].any() else "normal"
-        raise InputError(f"{labels}: expected windows of either kind, found no {kind} one")
+        raise InputError(
+            f"{labels}: expected both normal and anomalous windows, found no {kind} one"
+        )
     return table
 
 
 def list_videos(folder: Path, labels: Path) -> Iterator[str]:
     """Videos at any depth below a folder, sorted: files, and folders of numbered pictures.
 
-    Hidden files, the file of labels and folders of masks (`<video>_gt`) are left out.
+    Hidden files, the file of labels, folders of masks (`<video>_gt`) and what `is_note` recognises
+    are left out.
 
     Raises:
-        InputError: no video.
+        InputError: there is no video.
     """
-    found: list[str] = []
-    waiting = [folder]
-    while waiting:
-        for path in sorted(waiting.pop().iterdir()):
+    videos: list[str] = []
+    folders = [folder]
+    while folders:
+        for path in sorted(folders.pop().iterdir()):
             if is_hidden(path.name) or path.samefile(labels):
                 continue
             is_masks = path.name.endswith(MASKS)
+            if path.is_file() and is_note(path):
+                continue
             if path.is_file() or (not is_masks and _holds_pictures(path)):
-                found.append(path.relative_to(folder).as_posix())
+                videos.append(path.relative_to(folder).as_posix())
             elif not is_masks:
-                waiting.append(path)
-    if not found:
+                folders.append(path)
+    if not videos:
         raise InputError(f"{folder}: expected videos or folders of numbered pictures, found none")
-    below(folder, found)
-    yield from sorted(found)
+    below(folder, videos)
+    yield from sorted(videos)
+
+
+def list_notes(folder: Path, labels: Path) -> list[str]:
+    """The files below a folder that `list_videos` leaves out as no videos, but for the labels."""
+    files = (path for path in folder.rglob("*") if path.is_file() and is_note(path))
+    return sorted(
+        file.relative_to(folder).as_posix()
+        for file in files
+        if not is_hidden(file.name) and not file.samefile(labels)
+    )
+
+
+def is_note(file: Path) -> bool:
+    """Whether a file is a table, a text or a document by its name, and so not a video."""
+    return file.suffix.lower() in NO_VIDEOS or file.name.lower() in NOTES
 
 
 def _holds_pictures(folder: Path) -> bool:
@@ -140,7 +167,7 @@ def _holds_pictures(folder: Path) -> bool:
 
 
 def _cut(path: Path, num_windows: int, picture_fps: Fraction) -> list[Window]:
-    """A clip as equal parts; one part alone ends where the clip does, whatever its length."""
+    """Cuts a clip into equal windows. A single window has no end, so that it fits any clip."""
     if num_windows == 1:
         return [Window(0.0, float("inf"))]
     duration_s = read_times(path, picture_fps).duration_s
@@ -149,11 +176,15 @@ def _cut(path: Path, num_windows: int, picture_fps: Fraction) -> list[Window]:
 
 
 def _slide(times: FrameTimes, settings: ImportClips, path: Path) -> Iterator[Window]:
-    """Windows of one length, the last one up to the end of the video."""
+    """Yields windows of one length. The last one ends at the end of the video.
+
+    Raises:
+        FieldError: the video is shorter than a window.
+    """
     if times.duration_s < settings.window_s:
         raise FieldError(
             "window_s",
-            f"expected at most the length of each video, got {settings.window_s} s, and {path} of "
+            f"expected at most the length of each video, got {settings.window_s} s for {path} of "
             f"{times.duration_s:.2f} s",
         )
     last_s = times.duration_s - settings.window_s
@@ -162,23 +193,25 @@ def _slide(times: FrameTimes, settings: ImportClips, path: Path) -> Iterator[Win
         yield Window(start, round(start + settings.window_s, TIME_DECIMALS))
 
 
-def _tell(start_s: float) -> str:
-    """Two decimals, and more where a window may begin less than that after another."""
+def _format_start(start_s: float) -> str:
+    """A start time with two decimals, or with all its decimals if two change the value."""
     text = f"{start_s:.2f}"
     return text if float(text) == start_s else str(start_s)
 
 
 def _label(frames: range, ranges: Sequence[FrameRange], min_fraction: float) -> str:
-    """The label that most of a window's labelled frames have, where they are enough."""
+    """The commonest label of a window's frames; `NORMAL` if too few of them are labelled."""
     counts = Counter[str]()
-    for one in ranges:
-        shared = range(max(frames.start, one.start_frame), min(frames.stop, one.stop_frame))
-        counts[one.label] += len(shared)
+    for labelled in ranges:
+        shared = range(
+            max(frames.start, labelled.start_frame), min(frames.stop, labelled.stop_frame)
+        )
+        counts[labelled.label] += len(shared)
     if counts.total() < min_fraction * len(frames) or not counts.total():
         return NORMAL
     return max(counts, key=lambda label: counts[label])
 
 
 def _as_table(rows: list[dict[str, Any]]) -> pd.DataFrame:
-    kinds = {**WINDOW_DTYPES, **LABEL_DTYPES}
-    return pd.DataFrame(rows)[list(kinds)].astype(kinds)
+    dtypes = {**WINDOW_DTYPES, **LABEL_DTYPES}
+    return pd.DataFrame(rows)[list(dtypes)].astype(dtypes)

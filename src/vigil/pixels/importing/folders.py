@@ -1,4 +1,4 @@
-"""What a folder of pictures holds, and which of its files annotations mean."""
+"""Lists the files of a folder of pictures, and matches them with the names in annotations."""
 
 import os
 import zipfile
@@ -18,10 +18,12 @@ PICTURE_SUFFIXES = {".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".t
 
 
 def find_pictures(read: Annotations, images: Path, findings: Findings) -> Annotations:
-    """Gives pictures the names of their files, and notes files that no annotation speaks of.
+    """Renames annotated pictures to the names of their files, and notes files without annotation.
 
     Args:
+        read: annotations as they were read.
         images: the folder of the pictures.
+        findings: receives renamed pictures, hidden files and files without annotation.
     """
     files, hidden = files_below(images)
     names = set(read.pictures["file_name"])
@@ -32,13 +34,13 @@ def find_pictures(read: Annotations, images: Path, findings: Findings) -> Annota
         read = read.renamed(file_of)
         names = set(read.pictures["file_name"])
     findings.note(HIDDEN, [name for name in hidden if name not in names and is_picture(name)])
-    # Without objects, or forgotten?
+    # A file without annotation holds no objects, or was forgotten by the annotators.
     findings.note(UNLISTED, [name for name in files if name not in names and is_picture(name)])
     return read
 
 
 def files_below(root: Path) -> tuple[list[str], list[str]]:
-    """Names of a folder's files, and of the hidden ones apart; sorted, and by slashes."""
+    """The names of all visible files below a folder, and of all hidden ones, each sorted."""
     shown: list[str] = []
     hidden: list[str] = []
     for folder, _, names in os.walk(root):
@@ -49,18 +51,22 @@ def files_below(root: Path) -> tuple[list[str], list[str]]:
 
 
 def entries_below(root: Path, files: Iterable[str]) -> list[str]:
-    """Names of what lies in the archives among a folder's files, as in folders; sorted.
+    """The names of the entries of all archives among a folder's files; sorted.
 
-    Archives that cannot be opened have nothing in them here: who asks for what is in them is told.
+    An archive that cannot be opened counts as empty here. Reading a picture from it raises an
+    error later.
+
+    Args:
+        files: names of files below `root`.
     """
-    found: list[str] = []
+    entries: list[str] = []
     for archive in files:
         if archive.lower().endswith(ARCHIVE_SUFFIX):
             with suppress(*DAMAGED), zipfile.ZipFile(root / archive) as opened:
-                found += [f"{archive}/{name}" for name in opened.namelist()]
-    return sorted(name for name in found if ".." not in PurePosixPath(name).parts)
+                entries += [f"{archive}/{name}" for name in opened.namelist()]
+    return sorted(name for name in entries if ".." not in PurePosixPath(name).parts)
 
 
 def is_picture(name: str) -> bool:
-    """Whether a file is one by the ending of its name."""
+    """Whether the suffix of a file's name is that of a picture."""
     return PurePosixPath(name).suffix.lower() in PICTURE_SUFFIXES

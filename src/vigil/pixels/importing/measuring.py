@@ -1,23 +1,25 @@
-"""Pictures as they really are: size, channels and digest; and those that are none, or damaged."""
+"""Measures pictures: size, channels and digest; finds those that are unusable or damaged."""
 
 import hashlib
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
-from pathlib import Path
+from functools import lru_cache, partial
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import cv2
 import pandas as pd
 
-from vigil.domain.formats.checks import DAMAGED, TOO_LARGE, UNUSABLE
+from vigil.domain.formats.checks import DAMAGED, NOT_TURNED, SEVERAL, TOO_LARGE, TURNED, UNUSABLE
 from vigil.domain.formats.findings import Findings
 from vigil.pixels.frames import NUM_THREADS
-from vigil.pixels.importing.library_output import damage_in, library_output
+from vigil.pixels.importing.exif import is_turned, turns_when_decoded
 from vigil.pixels.pictures.decoding import TooLargeError
 from vigil.pixels.pictures.images import ImageSource
+from vigil.pixels.pictures.library_output import damage_in, library_output
+from vigil.pixels.pictures.pages import holds_several
 from vigil.pixels.sheets.pictures import CHANNELS
-from vigil.plumbing.errors import InputError
+from vigil.plumbing.errors import InputError, listed
 from vigil.plumbing.fingerprints import code_fingerprint
 from vigil.plumbing.memo import Memo, file_digest
 from vigil.plumbing.progress import progress
@@ -36,26 +38,27 @@ def measure_pictures(
     damaged: KeepingPolicy,
     findings: Findings,
 ) -> pd.DataFrame:
-    """Decodes each picture once; an archive's are remembered, so that a new video costs itself.
+    """Decodes each picture once. The results of archives are cached: only new videos are decoded.
 
     Args:
-        pictures: of `Annotations`.
-        unusable: what becomes of a picture that is missing, none or too large.
-        damaged: what becomes of a picture that its library mended.
-        findings: gets those pictures, kept or left out.
+        pictures: the table of `Annotations`.
+        unusable: what to do with a picture that is missing, not a picture, or too large.
+        damaged: what to do with a picture in which the decoder concealed damage.
+        findings: receives unusable and damaged pictures, whether they are kept or left out.
 
     Returns:
-        By file name: `width`, `height`, `sha256`, and `MEASURES`, the means of the channels and of
-        their squares; without pictures that are left out.
+        By file name: `width`, `height`, `sha256`, `turned` (`TURNED`, `NOT_TURNED` or empty), and
+        `MEASURES`, the means of the channels and of their squares. Pictures that are left out have
+        no row.
 
     Raises:
-        InputError: there is such a picture, and it is an error.
+        InputError: a picture is unusable or damaged, and its policy is `error`.
     """
     memo, code = Memo("measured_pictures"), code_fingerprint(measure_each)
     archives = pictures["file_name"].map(source.archive_of)
     measured: list[dict[str, Any]] = []
-    for archive, own in pictures["file_name"].groupby(archives):
-        names = own.tolist()
+    for archive, archive_names in pictures["file_name"].groupby(archives):
+        names = archive_names.tolist()
         if not archive:
             measured += measure_each(source, names, unusable, damaged)
             continue
@@ -77,18 +80,19 @@ def measure_pictures(
             reason, [entry["problem"] for entry in measured if entry.get("reason") == reason]
         )
     usable = [entry for entry in measured if "sha256" in entry]
-    columns = ["file_name", "width", "height", "sha256", *MEASURES]
+    findings.note(SEVERAL, [entry["file_name"] for entry in usable if entry["is_several"]])
+    columns = ["file_name", "width", "height", "sha256", "turned", *MEASURES]
     return pd.DataFrame(usable, columns=columns).set_index("file_name")
 
 
 def measure_each(
     source: ImageSource, file_names: Sequence[str], unusable: Policy, damaged: KeepingPolicy
 ) -> list[dict[str, Any]]:
-    """What `measure` tells of each picture, in their order, over a few threads.
+    """The results of `measure` for each picture, in order, computed on several threads.
 
-    Where a library says that one of a few pictures is damaged, each is decoded once more.
+    If a library reports damage in a batch, each picture of the batch is decoded again on its own.
     """
-    found: list[dict[str, Any]] = []
+    measured: list[dict[str, Any]] = []
     starts = range(0, len(file_names), PICTURES_AT_ONCE)
     with ThreadPoolExecutor(NUM_THREADS) as pool:
         for start in progress(starts, "measure pictures", "batch"):
@@ -99,30 +103,30 @@ def measure_each(
                 entries = [
                     mark_damage(source, damaged, *one) for one in zip(names, entries, strict=True)
                 ]
-            found += entries
-    return found
+            measured += entries
+    return measured
 
 
 def mark_damage(
     source: ImageSource, damaged: KeepingPolicy, file_name: str, entry: dict[str, Any]
 ) -> dict[str, Any]:
-    """Adds to a picture's entry what is damaged of it, or leaves nothing but that.
+    """Adds the damage of a picture to its entry. With `drop`, nothing else is left in the entry.
 
     Raises:
-        InputError: it is damaged, and that is an error.
+        InputError: the picture is damaged, and the policy is `error`.
     """
-    told = damage_of(source, file_name) if "sha256" in entry else ""
-    if not told:
+    damage = damage_of(source, file_name) if "sha256" in entry else ""
+    if not damage:
         return entry
-    problem = f"{source.root / file_name}: expected a picture without damage, got: {told}"
+    problem = f"{source.root / file_name}: expected a picture without damage, got: {damage}"
     if damaged == "error":
-        raise InputError(f"{problem}; damaged_pictures: drop or keep goes on")
+        raise InputError(f"{problem}; damaged_pictures: drop or keep continues")
     kept = entry if damaged == "keep" else {}
     return {**kept, "problem": problem, "reason": DAMAGED}
 
 
 def damage_of(source: ImageSource, file_name: str) -> str:
-    """What libjpeg says of damage that it went on after; empty where it says nothing.
+    """libjpeg's message about damage that it concealed; empty if there is none.
 
     Raises:
         InputError: see `ImageSource.rgb`.
@@ -133,20 +137,63 @@ def damage_of(source: ImageSource, file_name: str) -> str:
 
 
 def measure(source: ImageSource, unusable: Policy, file_name: str) -> dict[str, Any]:
-    """A picture's size, digest and channels, or the `problem` with it where that is no error."""
+    """A picture's size, digest and channels; for an unusable picture, its `problem` and `reason`.
+
+    Raises:
+        InputError: the picture is unusable, and the policy is `error`.
+    """
     try:
         content = source.content(file_name)
         picture = source.decode(content, file_name)
     except InputError as error:
+        problem = f"{error}{_hint(source.root, file_name)}"
         if unusable == "error":
-            raise InputError(f"{error}; unusable_pictures: drop leaves such out") from None
+            raise InputError(
+                f"{problem}; unusable_pictures: drop leaves such pictures out"
+            ) from None
         reason = TOO_LARGE if isinstance(error, TooLargeError) else UNUSABLE
-        return {"problem": str(error), "reason": reason}
+        return {"problem": problem, "reason": reason}
+    # (3,) each. The mean of the squares is deviation² + mean²; means of squares can be averaged
+    # over pictures, deviations cannot.
     mean, deviation = (values.ravel() for values in cv2.meanStdDev(picture))
     return {
         "file_name": file_name,
         "width": picture.shape[1],
         "height": picture.shape[0],
         "sha256": hashlib.sha256(content).hexdigest(),
+        "is_several": holds_several(content),
+        "turned": _turned(content),
         **dict(zip(MEASURES, [*mean.tolist(), *(deviation**2 + mean**2).tolist()], strict=True)),
     }
+
+
+def _hint(root: Path, file_name: str) -> str:
+    """Names a file that differs from a missing one by its letter case alone, if there is one."""
+    path = PurePosixPath(file_name)
+    folder = root / path.parent
+    if path.is_absolute() or ".." in path.parts or "\0" in file_name or not folder.is_dir():
+        return ""
+    names = _names_in(folder, folder.stat().st_mtime_ns).get(path.name.casefold(), ())
+    if not names or path.name in names:
+        return ""
+    return f"; there is {listed(names)}, whose name differs in capital letters"
+
+
+@lru_cache(maxsize=16)
+def _names_in(folder: Path, changed_ns: int) -> dict[str, tuple[str, ...]]:
+    """The names in a folder by their form in lower case.
+
+    Args:
+        changed_ns: the time of the folder's last change, so that a changed folder is read again.
+    """
+    names: dict[str, tuple[str, ...]] = {}
+    for name in sorted(path.name for path in folder.iterdir()):
+        names[name.casefold()] = (*names.get(name.casefold(), ()), name)
+    return names
+
+
+def _turned(content: bytes) -> str:
+    """Whether boxes on a picture may have been drawn on it in another orientation."""
+    if not is_turned(content):
+        return ""
+    return TURNED if turns_when_decoded(content) else NOT_TURNED

@@ -1,4 +1,4 @@
-"""Annotations of pictures, held against the pictures and checked."""
+"""Reads annotations of pictures and checks them against the pictures."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +8,9 @@ import pandas as pd
 from vigil.domain.formats.annotations import Annotations
 from vigil.domain.formats.checks import (
     EMPTY,
+    NOT_TURNED,
     SAME_BYTES,
+    TURNED,
     check_boxes,
     check_sizes,
     choose_classes,
@@ -29,8 +31,9 @@ class ImportedPictures:
     """Annotated pictures that passed all checks.
 
     Attributes:
-        measures: size, channels and digest of each, by picture.
-        findings: what was left out, changed or understood otherwise than it is written, by reason.
+        known: the pictures and their boxes.
+        measures: size, channels and digest of each picture, by the picture's name.
+        findings: what was left out, changed, or read with a correction, by reason.
     """
 
     known: AnnotatedPictures
@@ -41,14 +44,14 @@ class ImportedPictures:
 def import_pictures(
     annotations: Path, images: Path, detection: Detection, settings: ImportDetections
 ) -> ImportedPictures:
-    """Reads annotations, and holds each box and picture against the rules.
+    """Reads annotations, and checks each box and each picture.
 
     Args:
-        annotations: a file or a folder of the format that `detection` names.
+        annotations: a file or a folder in the format that `detection` names.
         images: the folder of the pictures.
 
     Raises:
-        InputError: what the settings make an error, or nothing to learn from.
+        InputError: a problem that the settings make an error, or no box to learn from.
     """
     findings = Findings()
     source = ImageSource(images)
@@ -66,8 +69,8 @@ def import_pictures(
     pictures, boxes = _check(read, measures, settings, findings)
     if (boxes["is_crowd"] | boxes["is_difficult"]).all():
         raise InputError(
-            f"{annotations}: expected pictures with boxes, found none but {len(boxes)} to be "
-            f"ignored ({findings.counts or 'nothing was left out'})"
+            f"{annotations}: expected pictures with boxes, found none besides {len(boxes)} boxes "
+            f"to be ignored (left out: {findings.counts or 'nothing'})"
         )
     digests = measures.loc[pictures["file_name"], "sha256"].to_numpy()
     known = AnnotatedPictures.of(pictures.assign(sha256=digests), boxes, read.classes)
@@ -79,7 +82,7 @@ def import_pictures(
 def _check(
     read: Annotations, measures: pd.DataFrame, settings: ImportDetections, findings: Findings
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The pictures that are usable, and the boxes on them that are right."""
+    """The usable pictures, and the valid boxes on them."""
     pictures = read.pictures[read.pictures["file_name"].isin(measures.index)]
     sizes = measures.loc[pictures["file_name"]]
     pictures = check_sizes(pictures, sizes, settings.wrong_sizes, findings)
@@ -90,6 +93,9 @@ def _check(
         min_side_px=settings.min_side_px,
         findings=findings,
     )
+    turned = measures.loc[boxes["image"].unique(), "turned"].sort_index()
+    for reason in (TURNED, NOT_TURNED):
+        findings.note(reason, turned[turned == reason].index)
     if settings.empty_pictures == "drop":
         empty = ~pictures["file_name"].isin(boxes["image"])
         findings.note(EMPTY, pictures.loc[empty, "file_name"])

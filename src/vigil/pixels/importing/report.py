@@ -1,4 +1,4 @@
-"""What was found in a set of annotated pictures, what was left out and why."""
+"""Reports the contents of a set of annotated pictures, and what was left out and why."""
 
 from typing import Any
 
@@ -15,11 +15,17 @@ from vigil.plumbing.errors import listed
 def describe(
     known: AnnotatedPictures, measures: pd.DataFrame, findings: Findings, num_listed: int
 ) -> dict[str, Any]:
-    """What was found, what was left out and why, in numbers."""
+    """The content of `report.json`: counts of pictures and boxes, sizes, channels and findings.
+
+    Args:
+        num_listed: how many examples of each finding are listed.
+    """
     boxes, is_ignored = known.boxes, known.is_ignored
     objects = boxes[~is_ignored]
     areas = measures["width"] * measures["height"]
     weights = (areas / areas.sum()).to_numpy()
+    # Averages over all pixels: (pictures,) @ (pictures, 6) gives the means of 3 channels and of
+    # their squares. Rounding must not make the variance negative.
     mean, square = (weights @ measures[MEASURES].to_numpy()).reshape(2, -1)
     deviation = np.sqrt(np.maximum(square - mean**2, 0))
     sizes = pd.DataFrame(
@@ -38,13 +44,13 @@ def describe(
         "num_boxes_to_ignore": int(is_ignored.sum()),
         "by_class": {
             label: {
-                "boxes": len(own),
-                "pictures": own["image"].nunique(),
+                "boxes": len(rows),
+                "pictures": rows["image"].nunique(),
                 "min_quartiles_max": {
                     side: quartiles.loc[label, side].tolist() for side in quartiles.columns
                 },
             }
-            for label, own in objects.groupby("label")
+            for label, rows in objects.groupby("label")
         },
         "classes_without_box": sorted(set(known.classes) - set(objects["label"])),
         "channels": {
@@ -57,7 +63,7 @@ def describe(
 
 
 def summarise(content: dict[str, Any]) -> str:
-    """A line on the set, and one on what is worth a look."""
+    """Text for the terminal: counts of pictures and boxes, then the findings and a warning."""
     counts = {label: values["boxes"] for label, values in content["by_class"].items()}
     shown = dict(sorted(counts.items(), key=lambda item: -item[1])[:8])
     lines = [

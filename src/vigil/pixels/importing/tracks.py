@@ -1,4 +1,4 @@
-"""Tracks of one video from a task of Label Studio, in all the forms they are written in."""
+"""Makes the tracks of a video from a task of Label Studio, and writes them in all formats."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -20,24 +20,25 @@ from vigil.settings.interpolate_annotations import InterpolateAnnotations
 
 
 class Annotator:
-    """Writes what is known of the objects of videos, remembering each video."""
+    """Writes the annotations of videos. The results of each video are cached."""
 
     def __init__(self, export: Path, settings: InterpolateAnnotations) -> None:
-        """Args: export: names the file in errors."""
+        """Args: export: the export's file, to name it in errors."""
         self._export, self._settings = export, settings
         self._memo, self._code = Memo("annotations"), code_fingerprint(Annotator)
 
     def annotate(self, video: str, task: Task, frames: Path, folder: Path) -> dict[str, Any]:
-        """Writes everything known of one video's objects into a new folder.
+        """Writes the tracks of one video, a report and pictures into a new folder.
 
         Args:
             frames: the archive of the video's frames.
+            folder: the new folder.
 
         Returns:
             The report on the video.
 
         Raises:
-            InputError: a keyframe far past the end of the video, or a damaged archive.
+            InputError: a keyframe is far past the end of the video, or the archive is damaged.
         """
         facts = {
             "code": self._code,
@@ -47,16 +48,16 @@ class Annotator:
             "params": self._settings.model_dump(),
         }
 
-        def make(target: Path) -> None:
+        def write_outputs(target: Path) -> None:
             with FrameArchive(frames) as archive:
                 self._write(video, task, archive, target)
 
-        self._memo.fetch(facts, make, folder)
+        self._memo.fetch(facts, write_outputs, folder)
         report: dict[str, Any] = read_json(folder / "report.json")
         return report
 
     def prune(self) -> None:
-        """Forgets what was used longest ago, where it takes too much room."""
+        """Deletes the least recently used results if the cache is too large."""
         self._memo.prune()
 
     def _write(self, video: str, task: Task, archive: FrameArchive, folder: Path) -> None:

@@ -1,1 +1,1 @@
-"""Single pictures, from a folder or an archive."""
+"""Reads single pictures from a folder or an archive."""

@@ -1,4 +1,4 @@
-"""Reading single entries of zip archives that may be damaged, or made to do harm."""
+"""Reads single entries of zip archives, which may be damaged or malicious."""
 
 import lzma
 import zipfile
@@ -7,21 +7,25 @@ import zlib
 from vigil.plumbing.errors import InputError
 
 DAMAGED = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, RuntimeError)
-"""What reading a damaged archive raises; RuntimeError also where it is locked."""
-MOST_BYTES = 2**29
-"""Of one picture. An entry never unpacks to more than it tells, so that a bomb is seen before."""
+"""What reading a damaged archive raises. An encrypted archive raises RuntimeError, too."""
+MAX_BYTES = 2**29
+"""The largest size of one picture's file.
+
+An entry never unpacks to more bytes than its header declares, so a zip bomb is refused before it
+is unpacked.
+"""
 
 
 def read_entry(archive: zipfile.ZipFile, name: str) -> bytes:
     """The content of one entry.
 
     Raises:
-        InputError: it is of more than `MOST_BYTES`.
-        KeyError: there is none of this name.
+        InputError: the entry has more than `MAX_BYTES`.
+        KeyError: the archive has no entry of this name.
     """
     size = archive.getinfo(name).file_size
-    if size > MOST_BYTES:
+    if size > MAX_BYTES:
         raise InputError(
-            f"{archive.filename}: {name}: expected at most {MOST_BYTES} bytes, got {size}"
+            f"{archive.filename}: {name}: expected at most {MAX_BYTES} bytes, got {size}"
         )
     return archive.read(name)

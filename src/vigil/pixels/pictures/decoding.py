@@ -1,52 +1,60 @@
-"""Pictures out of their files' bytes: of a bounded size, whole or not at all.
+"""Decodes pictures from the bytes of their files: of a limited size, and complete or not at all.
 
-What a picture is held to be never depends on how much memory there is: where there is too little,
-that is a `MemoryError`, not a picture that is none.
+Whether a file counts as a picture never depends on the free memory. A lack of memory is a
+`MemoryError`, never a file that is not a picture.
 """
 
 import cv2
 import numpy as np
 
 from vigil.pixels.pictures.picture import Picture
-from vigil.pixels.pictures.picture_size import PNG, size_told
+from vigil.pixels.pictures.picture_size import PNG, declared_size
 from vigil.plumbing.errors import InputError
 
-MOST_PIXELS = 2**27
-"""Of one picture or frame: 134 million, as of 16,384 x 8,192; in colours, 0.4 GB."""
+MAX_PIXELS = 2**27
+"""The largest picture or frame: 134 million pixels, as in 16,384 x 8,192; 0.4 GB in colour."""
 PNG_END = b"IEND\xaeB`\x82"
-BYTES_PER_PIXEL = 16
-"""That decoders need at most beside the file, the picture itself among them."""
+BYTES_PER_PIXEL = 64
+"""More than any decoder needs besides the file, the decoded picture included.
 
-cv2.setLogLevel(0)  # what OpenCV would print of a damaged picture stands in the error raised of it
+AVIF with transparency needs the most of what was measured, 37 bytes. The rest is for other threads.
+"""
+
+cv2.setLogLevel(0)  # OpenCV prints nothing about damaged pictures: the errors below report them
 
 
 class TooLargeError(InputError):
-    """A picture of more than `MOST_PIXELS`."""
+    """A picture of more than `MAX_PIXELS`."""
 
 
 def decode_picture(content: bytes, flags: int) -> Picture | None:
-    """A picture as OpenCV decodes it, or None for what is none or not a whole one.
+    """Decodes a picture with OpenCV; None if the bytes are not a picture, or not a complete one.
 
     Args:
-        content: a file's bytes.
-        flags: of `cv2.imdecode`.
+        content: the bytes of a file.
+        flags: those of `cv2.imdecode`.
 
     Raises:
-        TooLargeError: it says that it is larger than any may be.
-        MemoryError: there is not enough memory to say what it is.
+        TooLargeError: the picture's header declares more than `MAX_PIXELS`.
+        MemoryError: there is not enough memory to decode the picture.
     """
     if not content:
         return None
-    size_wh = size_told(content)
-    if size_wh and size_wh[0] * size_wh[1] > MOST_PIXELS:
+    size_wh = declared_size(content)
+    if size_wh is None:
+        return None  # of no kind that OpenCV reads, or with a damaged header
+    if size_wh[0] * size_wh[1] > MAX_PIXELS:
         raise TooLargeError(f"{size_wh[0]}x{size_wh[1]}")
-    # OpenCV fills what is missing of a PNG, and libpng prints to the terminal.
+    # A PNG that is cut off is refused here: OpenCV would fill the missing part, and libpng would
+    # print to the terminal.
     if content.startswith(PNG) and PNG_END not in content[-4096:]:
         return None
     picture = _decode(content, flags)
-    if picture is None and size_wh:
-        # The libraries in OpenCV do not tell a lack of memory from damage. Where there is room, it
-        # was damage, or another thread had the room a moment ago.
+    if picture is None:
+        # OpenCV's libraries do not distinguish a lack of memory from damage. So twice the memory
+        # that a decoder needs is allocated once, which raises MemoryError if it is not there. If it
+        # is there, the picture is damaged, or another thread held the memory a moment ago: the
+        # second attempt decides.
         np.empty(size_wh[0] * size_wh[1] * BYTES_PER_PIXEL, np.uint8)
         picture = _decode(content, flags)
     return None if picture is None else picture.astype(np.uint8, copy=False)

@@ -1,4 +1,4 @@
-"""Pictures by name, from a folder or from archives in it, always as three colours of 8 bits."""
+"""Reads pictures by name from a folder or from archives in it, as 8-bit RGB."""
 
 import os
 import zipfile
@@ -7,8 +7,8 @@ from typing import Any
 
 import cv2
 
-from vigil.pixels.pictures.archives import DAMAGED, MOST_BYTES, read_entry
-from vigil.pixels.pictures.decoding import MOST_PIXELS, TooLargeError, decode_picture
+from vigil.pixels.pictures.archives import DAMAGED, MAX_BYTES, read_entry
+from vigil.pixels.pictures.decoding import MAX_PIXELS, TooLargeError, decode_picture
 from vigil.pixels.pictures.picture import Picture
 from vigil.plumbing.errors import InputError, shorten
 from vigil.plumbing.folders import DVC_OBJECT
@@ -17,18 +17,19 @@ ARCHIVE_SUFFIX = ".zip"
 
 
 class ImageSource:
-    """Pictures below a folder, in which a zip counts as a folder too.
+    """The pictures below a folder; a zip archive in the folder counts as a folder, too.
 
-    A name is a relative path with slashes: "a.jpg", "day 1/a.png", "door.mp4.zip/000012.jpg". It
-    may come from a file that is not trusted: it never leads out of the folder, whether by "..",
-    from the root, or by a link (but for DVC's own links into its cache).
+    A name is a relative path with slashes: "a.jpg", "day 1/a.png", "door.mp4.zip/000012.jpg". Names
+    may come from an untrusted file. So a name that leads out of the folder is refused, whether it
+    leads out by "..", as an absolute path, or by a link. Only DVC's links into its cache are
+    allowed.
 
-    Archives open when first asked, once in each process, so that an object can be shared by threads
-    and handed to the worker processes of a loader, forked or spawned.
+    An archive is opened at its first use, once in each process. So threads can share an object, and
+    the worker processes of a data loader can receive one, whether they are forked or spawned.
     """
 
     def __init__(self, root: Path) -> None:
-        """Raises InputError where there is no such folder."""
+        """Raises InputError if the folder does not exist."""
         if not root.is_dir():
             raise InputError(f"{root}: expected a folder of pictures, found none")
         self.root = root
@@ -38,51 +39,53 @@ class ImageSource:
         return {**self.__dict__, "_archives": {}}
 
     def rgb(self, file_name: str) -> Picture:
-        """(H, W, 3) uint8 RGB, upright as the EXIF orientation of JPEG, PNG or TIFF asks.
+        """(H, W, 3) uint8 RGB, turned upright by the EXIF orientation of JPEG, PNG or TIFF.
 
-        Grey becomes three equal colours and a palette its colours; 16 bits are scaled to 8;
-        CMYK is converted without a colour profile; transparency is left out, so that the stored
-        colours count (OpenCV darkens those of TIFF with 8 bits by it).
+        Grey values become three equal colours, and indices of a palette become its colours. 16
+        bits are scaled to 8. CMYK is converted without a colour profile. Transparency is ignored,
+        so that the stored colours count; only with TIFF of 8 bits, OpenCV darkens the colours by
+        it.
 
         Raises:
-            InputError: no such picture, a name that leads out of the folder, or what is no picture
-                that can be decoded as a whole.
+            InputError: there is no such picture, the name leads out of the folder, or the file
+                cannot be decoded as a complete picture.
         """
         return self.decode(self.content(file_name), file_name)
 
     def decode(self, content: bytes, file_name: str) -> Picture:
-        """As `rgb`, of the bytes that `content` gave.
+        """As `rgb`, from the bytes that `content` returned.
 
         Raises:
-            TooLargeError: of more pixels than any picture may have; an `InputError`, too.
+            TooLargeError: the picture has more than `MAX_PIXELS`; this is an `InputError`, too.
+            InputError: the bytes cannot be decoded as a complete picture.
         """
         try:
             picture = decode_picture(content, cv2.IMREAD_COLOR_RGB)
         except TooLargeError as error:
             raise TooLargeError(
-                f"{self.root / file_name}: expected a picture of at most {MOST_PIXELS} px, "
+                f"{self.root / file_name}: expected a picture of at most {MAX_PIXELS} px, "
                 f"got {error}"
             ) from None
         if picture is None:
             raise InputError(
                 f"{self.root / file_name}: expected a picture, got {len(content)} bytes that are "
-                "none, or not a whole one"
+                "not a complete picture"
             )
         return picture
 
     def content(self, file_name: str) -> bytes:
-        """A picture's file as it is.
+        """The bytes of a picture's file.
 
         Raises:
-            InputError: no such picture, or a name that leads out of the folder.
+            InputError: there is no such picture, or the name leads out of the folder.
         """
         archive, entry = self._find(file_name)
         try:
             if archive:
                 return read_entry(self._open(archive), entry)
-            if (size := (self.root / entry).stat().st_size) > MOST_BYTES:
+            if (size := (self.root / entry).stat().st_size) > MAX_BYTES:
                 raise InputError(
-                    f"{self.root / entry}: expected at most {MOST_BYTES} bytes, got {size}"
+                    f"{self.root / entry}: expected at most {MAX_BYTES} bytes, got {size}"
                 )
             return (self.root / entry).read_bytes()
         except (KeyError, FileNotFoundError, IsADirectoryError, NotADirectoryError):
@@ -96,15 +99,15 @@ class ImageSource:
             ) from None
 
     def archive_of(self, file_name: str) -> str:
-        """The archive a picture lies in, by its path below the folder; "" for none.
+        """The path, below the folder, of the archive that holds a picture; "" if there is none.
 
         Raises:
-            InputError: a name that leads out of the folder.
+            InputError: the name leads out of the folder.
         """
         return self._find(file_name)[0]
 
     def _find(self, file_name: str) -> tuple[str, str]:
-        """The archive ("" for none) and the path in it, or below the folder."""
+        """The archive ("" if there is none), and the path in the archive or below the folder."""
         path = PurePosixPath(file_name)
         if not file_name or path.is_absolute() or ".." in path.parts or "\0" in file_name:
             raise InputError(
@@ -119,7 +122,7 @@ class ImageSource:
                     archive, entry = str(candidate), "/".join(path.parts[depth:])
                     break
             target = (self.root / (archive or entry)).resolve()
-        except (OSError, RuntimeError, ValueError) as error:  # too long, a circle of links, no text
+        except (OSError, RuntimeError, ValueError) as error:  # too long, looped links, not text
             raise InputError(
                 f"{self.root}: expected names of pictures below it, got {shorten(file_name)} "
                 f"({shorten(str(error))})"
@@ -133,7 +136,7 @@ class ImageSource:
         return archive, entry
 
     def _open(self, archive: str) -> zipfile.ZipFile:
-        key = (os.getpid(), archive)  # a forked process must not share the place in an open file
+        key = (os.getpid(), archive)  # forked processes would share the position in an open file
         if key not in self._archives:
             try:
                 self._archives[key] = zipfile.ZipFile(self.root / archive)

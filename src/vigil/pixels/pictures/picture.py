@@ -1,4 +1,4 @@
-"""What a picture is."""
+"""The type of a picture."""
 
 from typing import TypeAlias
 
@@ -6,4 +6,4 @@ import numpy as np
 import numpy.typing as npt
 
 Picture: TypeAlias = npt.NDArray[np.uint8]
-"""(H, W, 3) BGR, as OpenCV has it, or (H, W) grey."""
+"""(H, W, 3) BGR, OpenCV's order of channels, or (H, W) grey."""

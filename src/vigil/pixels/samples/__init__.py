@@ -1,1 +1,1 @@
-"""Samples of crops: cut, stored, counted and shown."""
+"""Cuts, stores, counts and draws samples: sequences of crops."""

@@ -1,4 +1,4 @@
-"""Samples of one video: planned by its tracks, and cut out of its frames."""
+"""Plans the samples of one video from its tracks, and cuts them out of its frames."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ from vigil.settings.generate_samples import GenerateSamples
 
 @dataclass(frozen=True)
 class Plan:
-    """One video's samples, and how many others were left out, by reason."""
+    """The samples of one video, and the number of samples left out by reason."""
 
     samples: list[Sample]
     left_out: Counter[str]
@@ -35,10 +35,13 @@ class Plan:
 def plan_video(
     video: str, tracks: Sequence[Track], archive: FrameArchive, settings: GenerateSamples
 ) -> Plan:
-    """Plans one video's samples; its random numbers do not depend on the other videos."""
+    """Plans the samples of one video: people on their tracks, and background beside them.
+
+    The random numbers of a video depend on its name and the seed, not on the other videos.
+    """
     people = [track for track in tracks if track.label == settings.person_label]
     facts, background = archive.facts, settings.background
-    every, left_out = clean(
+    people_samples, left_out = clean(
         plan_people(
             people,
             facts.size_wh,
@@ -48,16 +51,16 @@ def plan_video(
         min_side_px=settings.min_side_px,
         max_aspect_ratio=settings.max_aspect_ratio,
     )
-    if not every:
+    if not people_samples:
         return Plan([], left_out)
     if background.sides == "like_people":
-        sides_px = people_sides(every)
+        sides_px = people_sides(people_samples)
     else:
         longest_px = min(background.max_side_px, max(facts.size_wh))
         sides_px = uniform_sides(background.min_side_px, longest_px)
     rng = np.random.default_rng([settings.seed, *video.encode()])
-    places = plan_background(
-        len(every),
+    background_samples = plan_background(
+        len(people_samples),
         people,
         facts,
         rng,
@@ -66,24 +69,25 @@ def plan_video(
         max_tries=background.max_tries,
         place=video,
     )
-    return Plan([*every, *places], left_out)
+    return Plan([*people_samples, *background_samples], left_out)
 
 
 class SampleCutter:
-    """Cuts samples out of frames, remembering those of each video."""
+    """Cuts samples out of frames. The crops of each video are cached."""
 
     def __init__(self, size_px: int) -> None:
-        """Args: size_px: of the square that a crop is fitted to."""
+        """Args: size_px: the side of the square that a crop is fitted to."""
         self._size_px = size_px
         self._memo, self._code = Memo("samples"), code_fingerprint(store_crops)
 
     def cut(self, samples: Sequence[Sample], frames: Path, array: Path) -> None:
-        """Writes one video's crops, as `store_crops` does.
+        """Writes the crops of one video with `store_crops`, or takes them from the cache.
 
         Args:
             frames: the archive of the video's frames.
+            array: the file of the crops.
         """
-        boxes = [[one.first_frame, *one.boxes_px.ravel().tolist()] for one in samples]
+        boxes = [[sample.first_frame, *sample.boxes_px.ravel().tolist()] for sample in samples]
         facts = {
             "code": self._code,
             "frames": file_digest(frames),
@@ -91,12 +95,12 @@ class SampleCutter:
             "size_px": self._size_px,
         }
 
-        def make(file: Path) -> None:
+        def write_crops(file: Path) -> None:
             with FrameArchive(frames) as archive:
                 store_crops(samples, archive, file, self._size_px)
 
-        self._memo.fetch(facts, make, array)
+        self._memo.fetch(facts, write_crops, array)
 
     def prune(self) -> None:
-        """Forgets what was used longest ago, where it takes too much room."""
+        """Deletes the least recently used crops if the cache is too large."""
         self._memo.prune()

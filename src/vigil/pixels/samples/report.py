@@ -1,4 +1,4 @@
-"""What was generated: counts, sizes and pictures of the samples."""
+"""Reports the generated samples: counts, sizes and pictures."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -21,9 +21,10 @@ def write_report(
     """Writes `report.json` beside the samples, and draws sizes and samples of each class.
 
     Args:
-        index: of all samples.
-        left_out: how many samples were, by reason.
+        index: the index of all samples.
+        left_out: the number of samples left out, by reason.
         samples: the folder of the crops.
+        folder: the folder of the figures.
     """
     sizes = index.groupby("label")[list(SIDES)].describe().round(1)
     content = {
@@ -51,7 +52,7 @@ def write_report(
 
 
 def sum_left_out(counts: Mapping[str, Counter[str]]) -> Counter[str]:
-    """Samples left out of all videos, by reason; `counts` are those of each."""
+    """The number of samples left out of all videos by reason; `counts` holds it for each video."""
     return sum(counts.values(), Counter[str]())
 
 

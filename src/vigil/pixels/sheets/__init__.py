@@ -1,1 +1,1 @@
-"""Sheets of pictures and figures that explain a data set or a model."""
+"""Draws contact sheets and figures that show a data set or the results of a model."""

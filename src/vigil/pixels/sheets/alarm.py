@@ -1,4 +1,4 @@
-"""How far clips lie from the usual, as box plots, and contact sheets of those judged wrongly."""
+"""Draws box plots of the scores of clips, and contact sheets of wrongly classified clips."""
 
 from collections.abc import Mapping
 from fractions import Fraction
@@ -30,18 +30,19 @@ def draw_clip_sheet(
     picture_fps: Fraction,
     title: str,
 ) -> None:
-    """Writes a picture of one row for each clip: frames spread over it, fitted to one size.
+    """Writes a contact sheet with one row for each clip: frames spread evenly over the clip.
 
-    Without clips it is an empty sheet that says so.
+    Without clips, the sheet is empty and says so.
 
     Args:
-        shown: `clip` and `ratio`, of the score to its threshold.
+        shown: `clip`, and `ratio` of the score to the threshold.
         clips: the folder of the videos.
         windows: `clip`, `video`, `start_s` and `stop_s` of every window.
-        picture_fps: of folders of numbered pictures.
+        file: the sheet's file.
+        picture_fps: the frame rate of folders of numbered pictures.
 
     Raises:
-        InputError: a clip without windows, or a video that cannot be read.
+        InputError: a clip has no windows, or a video cannot be read.
     """
     pictures: list[Picture] = []
     captions: list[str] = []
@@ -66,19 +67,19 @@ def draw_clip_sheet(
 
 
 def _choose(num_frames: int, fps: Fraction) -> Positions:
-    places: Positions = np.linspace(0, num_frames - 1, NUM_FRAMES).astype(np.int64)
-    return places
+    indices: Positions = np.linspace(0, num_frames - 1, NUM_FRAMES).astype(np.int64)
+    return indices
 
 
 def draw_error_boxes(
     errors: Mapping[str, npt.NDArray[np.float64]], threshold: float, path: Path, title: str
 ) -> None:
-    """A box and a dot for each error of each group, over the threshold as a line.
+    """Draws a box plot and a dot for each error of each group, and the threshold as a line.
 
-    Boxes are quartiles, whiskers reach to 1.5 times the box (Tukey).
+    Boxes show the quartiles. Whiskers reach to 1.5 times the length of the box (Tukey).
     """
-    every = np.concatenate(list(errors.values()))
-    positive = every[every > 0]
+    all_errors = np.concatenate(list(errors.values()))
+    positive = all_errors[all_errors > 0]
     height_inch = max(2.6, 1.4 + 0.4 * len(errors))
     with figure(
         path, title=title, x_label="reconstruction error", y_label="", size_inch=(6, height_inch)
@@ -86,9 +87,10 @@ def draw_error_boxes(
         values = list(errors.values())
         names = [as_label(name) for name in errors]
         axes.boxplot(values, orientation="horizontal", tick_labels=names, showfliers=False)
-        for place, own in enumerate(values, start=1):
-            spread = np.linspace(-0.15, 0.15, len(own)) if len(own) > 1 else np.zeros(1)
-            axes.plot(own, place + spread, ".", alpha=0.5, markersize=4)
+        for row, group in enumerate(values, start=1):
+            # Small vertical offsets keep equal errors apart.
+            spread = np.linspace(-0.15, 0.15, len(group)) if len(group) > 1 else np.zeros(1)
+            axes.plot(group, row + spread, ".", alpha=0.5, markersize=4)
         axes.axvline(threshold, color="black", linestyle="--", label="threshold")
         if len(positive) and positive.max() > 20 * np.median(positive):
             axes.set_xscale("log")

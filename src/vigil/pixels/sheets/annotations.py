@@ -1,4 +1,4 @@
-"""Boxes of tracks, drawn on frames of their video."""
+"""Draws the boxes of tracks on frames of their video."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,17 +15,20 @@ def draw_frames(
 ) -> None:
     """Draws the boxes on frames spread evenly over the video.
 
-    Objects are numbered by when they first show; `report_tracks` says which number is which id.
+    Objects are numbered in the order of their first frames. `report_tracks` lists the id of each
+    number.
     """
     folder.mkdir()
     names = number_tracks(tracks)
     num_pictures = min(num_pictures, len(archive))
     for frame_index in np.linspace(0, len(archive) - 1, num_pictures).round().astype(int):
-        shown = [
-            (track.boxes_xyxy[at], names[track.id])
+        captioned_boxes = [
+            (track.boxes_xyxy[row], names[track.id])
             for track in tracks
-            for at in np.flatnonzero(track.frames == frame_index)
+            for row in np.flatnonzero(track.frames == frame_index)
         ]
-        boxes = np.array([box for box, _ in shown]).reshape(-1, 4)
-        picture = draw_boxes(archive.bgr(frame_index), boxes, [caption for _, caption in shown])
+        boxes = np.array([box for box, _ in captioned_boxes]).reshape(-1, 4)
+        picture = draw_boxes(
+            archive.bgr(frame_index), boxes, [caption for _, caption in captioned_boxes]
+        )
         write_picture(picture, folder / FRAME_NAME.format(frame_index=frame_index))

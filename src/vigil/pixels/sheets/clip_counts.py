@@ -1,4 +1,4 @@
-"""How many clips there are."""
+"""Draws the number of clips of each class."""
 
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -11,7 +11,13 @@ from vigil.pixels.drawing.figures import as_label, figure
 def draw_clip_counts(
     counts: Mapping[str, Mapping[str, int]], anomalous_classes: Collection[str], path: Path
 ) -> None:
-    """A bar for each class, one colour for each side; anomalous classes below and marked."""
+    """Draws a bar for each class, with one colour each for training, validation and test.
+
+    Anomalous classes are marked and stand below the others.
+
+    Args:
+        counts: the number of clips by set, then by class.
+    """
     names = {name for by_class in counts.values() for name in by_class}
     ordered = sorted(names, key=lambda name: (name in anomalous_classes, name))
     marks = [" (!)" if name in anomalous_classes else "" for name in ordered]

@@ -1,4 +1,4 @@
-"""Sheets of pictures: what was found beside what is there."""
+"""Draws sheets of pictures with the annotated objects beside the detections."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,10 +19,10 @@ from vigil.pixels.fitting import fit_within
 from vigil.pixels.pictures.images import ImageSource
 from vigil.pixels.pictures.picture import Picture
 
-ORANGE, SKY, GREEN, _, _, RED, _ = PALETTE_BGR
-TRUE, RIGHT, WRONG, IGNORED, MISSED = SKY, GREEN, RED, (160, 160, 160), ORANGE
+_, SKY, GREEN, YELLOW, _, VERMILION, _ = PALETTE_BGR
+TRUE, RIGHT, WRONG, IGNORED, MISSED = SKY, GREEN, VERMILION, (160, 160, 160), YELLOW
 GAP_PX = 2
-PICTURE_WH = (320, 240)  # of each half of a compared picture
+PICTURE_WH = (320, 240)  # the size of each half of a comparison
 LEGEND = {
     "object, found": TRUE,
     "object, missed": MISSED,
@@ -38,31 +38,32 @@ def compare(
     true_boxes: Boxes,
     true_captions: Sequence[str],
     is_missed: Sequence[bool],
-    found_boxes: Boxes,
-    found_captions: Sequence[str],
+    detected_boxes: Boxes,
+    detected_captions: Sequence[str],
     outcomes: Sequence[str],
     *,
     cell_wh: tuple[int, int],
 ) -> Picture:
-    """The truth on the left (sky blue, orange if missed), what was found on the right.
+    """Draws the annotated objects on the left and the detections on the right.
 
-    Detections are green if right, red if wrong, grey if they count neither way.
+    Objects are sky blue, or yellow if they were missed. Detections are green if they are right,
+    vermilion if they are wrong, grey if they are ignored.
 
     Args:
         picture: (H, W, 3) BGR.
         true_boxes: (N, 4) in px of the picture.
-        found_boxes: (M, 4) likewise; `outcomes` are `right`, `wrong` or `ignored`.
-        cell_wh: each half is fitted to this size in px, which the result has whatever the picture.
+        detected_boxes: (M, 4) in px of the picture; `outcomes` are `right`, `wrong` or `ignored`.
+        cell_wh: the size in px that each half is fitted to; it does not depend on the picture.
     """
     small, scale = fit_within(picture, cell_wh)
     height, width = small.shape[:2]
     true_colours: list[Colour] = [MISSED if missed else TRUE for missed in is_missed]
-    found_colours = [COLOURS[outcome] for outcome in outcomes]
+    detected_colours = [COLOURS[outcome] for outcome in outcomes]
     truth = draw_boxes(small, true_boxes * scale, true_captions, true_colours)
-    found = draw_boxes(small, found_boxes * scale, found_captions, found_colours)
+    detections = draw_boxes(small, detected_boxes * scale, detected_captions, detected_colours)
     sheet = np.full((cell_wh[1], 2 * cell_wh[0] + GAP_PX, 3), 255, np.uint8)
     sheet[:height, :width] = truth
-    sheet[:height, cell_wh[0] + GAP_PX : cell_wh[0] + GAP_PX + width] = found
+    sheet[:height, cell_wh[0] + GAP_PX : cell_wh[0] + GAP_PX + width] = detections
     return sheet
 
 
@@ -74,34 +75,43 @@ def draw_comparisons(
     file: Path,
     title: str,
 ) -> None:
-    """Draws some pictures, truth on the left and detections on the right.
+    """Draws pictures with the annotated objects on the left and the detections on the right.
 
     Args:
-        known: the truth.
-        outcome: detections after `match`.
-        f1: of each picture to draw, in the order of the sheet.
+        known: the annotated pictures.
+        outcome: the detections, as `match` returns them.
+        f1: the F1 score of each picture to draw, in the order of the sheet.
     """
     is_missed = ~np.isin(np.arange(len(known.boxes)), outcome["object"]) & ~known.is_ignored
-    several = len(known.classes) > 1
+    has_many_classes = len(known.classes) > 1
     sheets, captions = [], []
     for picture, score in f1.items():
-        true = known.boxes["image"] == picture
-        own = outcome[outcome["image"] == picture]
-        labels = [f"{label} " if several else "" for label in own["label"]]
+        in_picture = known.boxes["image"] == picture
+        detected = outcome[outcome["image"] == picture]
+        labels = [f"{label} " if has_many_classes else "" for label in detected["label"]]
         sheets.append(
             compare(
                 source.rgb(str(picture))[..., ::-1],
-                known.boxes.loc[true, CORNERS].to_numpy(),
-                [label if several else "" for label in known.boxes.loc[true, "label"]],
-                is_missed[true.to_numpy()].tolist(),
-                own[CORNERS].to_numpy(),
-                [f"{label}{one:.2f}" for label, one in zip(labels, own["score"], strict=True)],
-                own["outcome"].tolist(),
+                known.boxes.loc[in_picture, CORNERS].to_numpy(),
+                [
+                    label if has_many_classes else ""
+                    for label in known.boxes.loc[in_picture, "label"]
+                ],
+                is_missed[in_picture.to_numpy()].tolist(),
+                detected[CORNERS].to_numpy(),
+                [f"{label}{one:.2f}" for label, one in zip(labels, detected["score"], strict=True)],
+                detected["outcome"].tolist(),
                 cell_wh=PICTURE_WH,
             )
         )
-        captions.append(f"F1 {score:.2f}   {picture}")
-    if not sheets:  # say so in place of an empty sheet
+        captions.append(f"F1 {score:.2f}   {_name(str(picture))}")
+    if not sheets:  # draw a note in place of an empty sheet
         sheets, captions = [np.full((60, 160), 255, np.uint8)], ["none to show"]
     title = f"{title}: truth on the left, detections with their scores on the right"
     write_picture(tile(sheets, captions, num_columns=2, title=title, legend=LEGEND), file)
+
+
+def _name(picture: str) -> str:
+    """`plaza_5.mkv, frame 110` for a frame in an archive; else the name of the picture."""
+    video, _, frame = picture.rpartition(".zip/")
+    return f"{video}, frame {int(Path(frame).stem)}" if video else picture

@@ -1,4 +1,4 @@
-"""What one looks at first in a set of pictures and boxes."""
+"""Draws an overview of a set of annotated pictures: counts, sizes, channels, examples."""
 
 import warnings
 from collections.abc import Mapping, Sequence
@@ -33,14 +33,15 @@ def draw_pictures(
     *,
     num_pictures: int,
 ) -> None:
-    """Draws the boxes' numbers and sizes by class, the channels, and pictures with boxes.
+    """Draws counts and sizes of boxes by class, channel means, and pictures with their boxes.
 
-    What is to be ignored is in the sheet and in the bars of the classes alone.
+    Boxes to be ignored appear only in the sheet and in the bars of the classes.
 
     Args:
-        channel_means: (pictures, 3) mean red, green and blue of each, in [0, 255].
+        channel_means: (pictures, 3) mean red, green and blue of each picture, in [0, 255].
+        folder: the folder of the figures.
     """
-    # Names of classes are no formulas, and a font may lack their letters.
+    # The names of classes are not parsed as formulas, and a font may lack some of their letters.
     with matplotlib.rc_context({"text.parse_math": False}), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing from font")
         draw_numbers(detections, channel_means, folder)
@@ -89,7 +90,7 @@ def draw_by_class(
     *,
     is_log: bool = False,
 ) -> None:
-    """A histogram for each class where there are few, else a box plot for each of the commonest."""
+    """Draws a histogram for each class if there are few, else box plots of the commonest ones."""
     counts = labels.value_counts().sort_index(kind="stable")
     order = counts.sort_values(ascending=False, kind="stable").index[:NUM_BARS]
     groups = {str(label): values[labels == label] for label in order}
@@ -98,8 +99,8 @@ def draw_by_class(
         draw_box_plots(groups, path, title=title, x_label=x_label, is_log=is_log)
         return
     lowest, highest = float(values.min()), float(values.max())
-    space = np.geomspace if is_log else np.linspace
-    bins = list(space(lowest, max(highest, lowest * 1.5), 31))
+    spacing = np.geomspace if is_log else np.linspace
+    bins = list(spacing(lowest, max(highest, lowest * 1.5), 31))
     draw_histogram(
         groups, path, title=title, x_label=x_label, y_label="boxes", bins=bins, is_log=is_log
     )
@@ -113,7 +114,7 @@ def draw_box_plots(
     x_label: str,
     is_log: bool = False,
 ) -> None:
-    """For each group, from above: smallest, quartiles and largest value."""
+    """Draws a box plot for each group: the quartiles, with whiskers to the extreme values."""
     size_inch = (5.0, 1.4 + 0.22 * len(groups))
     with figure(path, title=title, x_label=x_label, y_label="", size_inch=size_inch) as axes:
         axes.boxplot(
@@ -137,7 +138,7 @@ def draw_histogram(
     bins: Sequence[float],
     is_log: bool = False,
 ) -> None:
-    """One histogram for each group over common bins; a group called "" stands alone."""
+    """Draws one histogram for each group over common bins. A single group "" has no legend."""
     with figure(path, title=title, x_label=x_label, y_label=y_label) as axes:
         for label, values in groups.items():
             # A leading underscore would keep a name out of the legend.
@@ -146,7 +147,7 @@ def draw_histogram(
         if is_log:
             use_log_scale(axes)
         if any(groups):
-            axes.legend(loc="upper right")  # "best" takes long, and warns where it does
+            axes.legend(loc="upper right")  # "best" is slow, and warns about it
         else:
             axes.locator_params(axis="x", integer=True)
 
@@ -161,7 +162,7 @@ def use_log_scale(axes: Axes) -> None:
 
 
 def draw_class_counts(detections: AnnotatedPictures, path: Path) -> None:
-    """A bar for each class, the commonest above, and what of it is to be ignored."""
+    """Draws a bar for each class, the commonest on top; boxes to be ignored have another colour."""
     labels, ignored = detections.boxes["label"], detections.is_ignored
     counts = pd.DataFrame(
         {
@@ -172,8 +173,10 @@ def draw_class_counts(detections: AnnotatedPictures, path: Path) -> None:
     ).fillna(0)
     order = counts.sum(axis=1).sort_values(ascending=False, kind="stable").index[:NUM_BARS]
     shown = counts.loc[order[::-1]]
-    left_out = len(counts) - len(shown)
-    title = "Boxes by class" + (f" ({left_out} rarer classes not shown)" if left_out else "")
+    num_left_out = len(counts) - len(shown)
+    title = "Boxes by class" + (
+        f" ({num_left_out} rarer classes not shown)" if num_left_out else ""
+    )
     size_inch = (5.0, 1.4 + 0.22 * len(shown))
     with figure(path, title=title, x_label="boxes", y_label="", size_inch=size_inch) as axes:
         axes.margins(y=0.02)
@@ -186,7 +189,7 @@ def draw_class_counts(detections: AnnotatedPictures, path: Path) -> None:
 
 
 def draw_channels(channel_means: npt.NDArray[np.float64], path: Path) -> None:
-    """How bright pictures are in red, green and blue."""
+    """Draws histograms of the mean red, green and blue of pictures."""
     with figure(
         path, title="Channel means by picture", x_label="mean (0 to 255)", y_label="pictures"
     ) as axes:
@@ -199,9 +202,9 @@ def draw_channels(channel_means: npt.NDArray[np.float64], path: Path) -> None:
 def draw_sheet(
     detections: AnnotatedPictures, source: ImageSource, path: Path, num_pictures: int
 ) -> None:
-    """Pictures with boxes, spread evenly over those that have any, each fitted into a cell.
+    """Draws pictures with boxes, spread evenly over all pictures that have boxes.
 
-    Of one class alone, the name does not stand on the boxes.
+    If there is only one class, its name is left out of the captions.
     """
     if not num_pictures:
         write_picture(tile([np.full((60, 160), 255, np.uint8)], ["none asked for"]), path)
@@ -211,19 +214,21 @@ def draw_sheet(
     rows = np.linspace(0, len(names) - 1, min(num_pictures, len(names))).round().astype(int)
     pictures = []
     for name in names[rows]:
-        own = boxes[boxes["image"] == name]
+        picture_boxes = boxes[boxes["image"] == name]
         captions = [
             (label if len(detections.classes) > 1 else "") + (" (ignored)" if ignored else "")
-            for label, ignored in zip(own["label"], is_ignored[own.index], strict=True)
+            for label, ignored in zip(
+                picture_boxes["label"], is_ignored[picture_boxes.index], strict=True
+            )
         ]
-        pictures.append(fit_cell(source.rgb(name), own[CORNERS].to_numpy(), captions))
+        pictures.append(fit_cell(source.rgb(name), picture_boxes[CORNERS].to_numpy(), captions))
     title = f"{len(rows)} of {len(names)} pictures with boxes"
     sheet = tile(pictures, list(names[rows]), num_columns=NUM_COLUMNS, title=title)
     write_picture(sheet, path)
 
 
 def fit_cell(rgb: Picture, boxes_xyxy: npt.NDArray[np.float64], captions: list[str]) -> Picture:
-    """A BGR picture of CELL_WH that holds the given one, scaled to fit, with its boxes."""
+    """Fits an RGB picture into a BGR picture of size CELL_WH, and draws its boxes."""
     cell = np.full((CELL_WH[1], CELL_WH[0], 3), 255, np.uint8)
     fitted, scale = fit_within(rgb[..., ::-1], CELL_WH)
     cell[: fitted.shape[0], : fitted.shape[1]] = draw_boxes(fitted, boxes_xyxy * scale, captions)

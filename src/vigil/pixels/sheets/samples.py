@@ -1,4 +1,4 @@
-"""Sheets of crops: what was cut out."""
+"""Draws sheets of the crops of samples."""
 
 from pathlib import Path
 
@@ -13,7 +13,10 @@ NUM_SHOWN = 10
 
 
 def draw_samples(index: pd.DataFrame, samples: Path, folder: Path) -> None:
-    """A sheet for each class: samples spread over the index, one a row, time to the right."""
+    """Draws a sheet for each class: samples spread over the index, one in each row.
+
+    Time runs to the right.
+    """
     for label in (PERSON, BACKGROUND):
         rows = index[index["label"] == label]
         num_shown = min(NUM_SHOWN, len(rows))
@@ -23,8 +26,8 @@ def draw_samples(index: pd.DataFrame, samples: Path, folder: Path) -> None:
         for sample in chosen.itertuples():
             crops = read_crops(samples, str(sample.video), int(sample.row))
             pictures.extend(np.asarray(crops))
-            first = f"{sample.width_px:.0f}x{sample.height_px:.0f}"
-            captions.extend([first, *[""] * (len(crops) - 1)])
+            size = f"{sample.width_px:.0f}x{sample.height_px:.0f}"
+            captions.extend([size, *[""] * (len(crops) - 1)])
         title = f"Samples of {label}: a row each, time to the right, width x height in px"
         sheet = tile(pictures, captions, num_columns=len(crops), title=title)
         write_picture(sheet, folder / f"{label}.png")

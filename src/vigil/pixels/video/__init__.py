@@ -1,1 +1,1 @@
-"""Videos, clips and archives of frames."""
+"""Reads videos: files, and folders of numbered pictures."""

@@ -1,17 +1,19 @@
-"""A folder of numbered pictures as a video: surveillance data sets come so."""
+"""Reads a folder of numbered pictures as a video, a common form of surveillance data sets."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
-from types import MappingProxyType
 
 import numpy as np
 
 from vigil.pixels.pictures.images import ImageSource
+from vigil.pixels.pictures.library_output import damage_in, library_output
+from vigil.pixels.pictures.pages import holds_several
 from vigil.pixels.pictures.picture import Picture
+from vigil.pixels.video.damage import DamagedFrameError
 from vigil.plumbing.errors import InputError, listed, shorten
 from vigil.plumbing.folders import is_hidden
 
@@ -21,11 +23,11 @@ SUFFIXES = {".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"}
 
 @dataclass(frozen=True)
 class NumberedFrame:
-    """A picture of such a folder.
+    """One picture of a folder of numbered pictures.
 
     Attributes:
         picture: (H, W, 3) BGR.
-        time: when it is shown, in seconds from the first one.
+        time: in seconds from the first picture.
     """
 
     picture: Picture
@@ -37,16 +39,25 @@ class NumberedPictures:
 
     Attributes:
         path: the folder.
-        fps: frames a second, as they were recorded; the pictures do not tell.
+        fps: the frame rate of the recording, which the pictures do not hold.
+        damaged: libjpeg's message about each damaged picture by frame index, known after the
+            iteration; empty unless damaged pictures are kept.
     """
 
     is_variable_rate = False
     num_hidden = 0
-    damaged: Mapping[int, str] = MappingProxyType({})
+    container_damage: tuple[str, ...] = ()
 
-    def __init__(self, path: Path, fps: Fraction) -> None:
-        """Raises InputError where the folder holds anything but pictures of consecutive numbers."""
+    def __init__(self, path: Path, fps: Fraction, *, keeps_damaged: bool = False) -> None:
+        """Raises InputError if the folder holds anything but pictures with consecutive numbers.
+
+        Args:
+            keeps_damaged: whether pictures in which libjpeg concealed damage are returned and
+                listed in `damaged`; else the first one raises an error.
+        """
         self.path, self.fps = path, fps
+        self.damaged: dict[int, str] = {}
+        self._keeps_damaged = keeps_damaged
         self._names = list_numbered(path)
         self._source = ImageSource(path)
 
@@ -55,59 +66,80 @@ class NumberedPictures:
 
     @property
     def stamps(self) -> tuple[list[int], Fraction]:
-        """When each picture is shown, evenly from 0, and the seconds that a stamp counts."""
+        """The time stamp of each picture, 0, 1, 2, …, and the unit of a time stamp in seconds."""
         return list(range(len(self))), 1 / self.fps
 
     def __iter__(self) -> Iterator[NumberedFrame]:
         """Yields every picture.
 
         Raises:
-            InputError: a picture is damaged, or has another size than the first one.
+            InputError: a picture is damaged, its size differs from that of the first picture, or
+                its file holds several pictures.
         """
+        self.damaged = {}
         size_wh: tuple[int, int] | None = None
         for index, name in enumerate(self._names):
-            picture = np.ascontiguousarray(self._source.rgb(name)[..., ::-1])
-            own_wh = (picture.shape[1], picture.shape[0])
-            size_wh = size_wh or own_wh
-            if own_wh != size_wh:
+            picture = np.ascontiguousarray(self._decode(index, name)[..., ::-1])
+            picture_wh = (picture.shape[1], picture.shape[0])
+            size_wh = size_wh or picture_wh
+            if picture_wh != size_wh:
                 raise InputError(
                     f"{self.path}: expected pictures of {size_wh[0]}x{size_wh[1]}, got "
-                    f"{own_wh[0]}x{own_wh[1]} in {shorten(name)}"
+                    f"{picture_wh[0]}x{picture_wh[1]} in {shorten(name)}"
                 )
             yield NumberedFrame(picture, float(index / self.fps))
+
+    def _decode(self, index: int, name: str) -> Picture:
+        """(H, W, 3) RGB."""
+        content = self._source.content(name)
+        if holds_several(content):
+            raise InputError(
+                f"{self.path}: expected one picture in each file, got several in {shorten(name)}"
+            )
+        with library_output() as lines:
+            picture = self._source.decode(content, name)
+        if damage := damage_in(lines):
+            if not self._keeps_damaged:
+                raise DamagedFrameError(
+                    f"{self.path}: frame {index} ({shorten(name)}) is damaged: {damage}"
+                )
+            self.damaged[index] = damage
+        return picture
 
 
 def list_numbered(folder: Path) -> list[str]:
     """The names of the pictures of a folder, in the order of their numbers.
 
-    Hidden files and those that systems leave behind do not count.
+    Hidden files, and files that operating systems leave behind, are ignored.
 
     Raises:
-        InputError: another file, names that differ in more than their number, or a number that is
-            missing or there twice.
+        InputError: there is another file, names differ in more than their number, or a number is
+            missing or occurs twice.
     """
     names = sorted(path.name for path in folder.iterdir() if not is_hidden(path.name))
-    found = {name: NUMBERED.fullmatch(name) for name in names}
+    parts_by_name = {name: NUMBERED.fullmatch(name) for name in names}
     others = [
         name
-        for name, parts in found.items()
+        for name, parts in parts_by_name.items()
         if parts is None or parts["suffix"].lower() not in SUFFIXES
     ]
     if others or not names:
         raise InputError(
             f"{folder}: expected numbered pictures (000000.jpg, 000001.jpg …), got {listed(others)}"
         )
-    kinds = {(parts["prefix"], parts["suffix"].lower()) for parts in found.values() if parts}
+    kinds = {
+        (parts["prefix"], parts["suffix"].lower()) for parts in parts_by_name.values() if parts
+    }
     if len(kinds) > 1:
         kind_names = (f"{prefix}<number>{suffix}" for prefix, suffix in kinds)
         raise InputError(f"{folder}: expected names of one kind, got {listed(kind_names)}")
-    numbers = {int(parts["number"]): name for name, parts in found.items() if parts}
+    numbers = {int(parts["number"]): name for name, parts in parts_by_name.items() if parts}
     ordered = sorted(numbers)
     for before, after in pairwise(ordered):
         if after != before + 1:
             raise InputError(
-                f"{folder}: expected consecutive numbers, got {after} after {before}; a frame that "
-                "is missing shifts all that follow it"
+                f"{folder}: expected consecutive numbers, got {after} after {before}; a "
+                "missing frame would shift all later frames"
             )
     if len(ordered) < len(names):
         raise InputError(

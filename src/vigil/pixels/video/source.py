@@ -1,4 +1,4 @@
-"""Whatever counts as a video: a file, or a folder of numbered pictures."""
+"""Opens a video: a file, or a folder of numbered pictures."""
 
 from fractions import Fraction
 from pathlib import Path
@@ -11,10 +11,10 @@ from vigil.pixels.video.numbered import NumberedFrame, NumberedPictures
 from vigil.pixels.video.reading import VideoReader, to_bgr
 
 Source: TypeAlias = VideoReader | NumberedPictures
-"""Iterates over frames and, once done, knows `fps`, `is_variable_rate`, `stamps`,
-`num_hidden` and `damaged`."""
+"""Iterates over frames. After the iteration, `fps`, `is_variable_rate`, `stamps`, `num_hidden`,
+`damaged` and `container_damage` are known."""
 SourceFrame: TypeAlias = av.VideoFrame | NumberedFrame
-"""A frame; `time` is in seconds, None where the file does not tell."""
+"""A frame; its `time` is in seconds, or None if the file has no time stamp for it."""
 
 
 def open_source(
@@ -23,20 +23,20 @@ def open_source(
     """Opens a video.
 
     Args:
-        picture_fps: of a folder of numbered pictures; a video file tells its own rate.
-        num_threads: that decode a file; 0 for as many as there are cores.
-        keeps_damaged: whether frames of a file that its decoder mended are handed out and told, and
-            no error.
+        picture_fps: the frame rate of a folder of numbered pictures; a video file has its own.
+        num_threads: decoding threads for a file; 0 means one for each core.
+        keeps_damaged: whether frames in which the decoder concealed damage are returned and listed
+            in `damaged`; else the first one raises an error.
 
     Raises:
-        InputError: a folder of anything else than numbered pictures. What is wrong with a file, its
-            iteration tells.
+        InputError: the folder holds anything but numbered pictures. Errors in a video file are
+            raised by the iteration.
     """
     if path.is_dir():
-        return NumberedPictures(path, picture_fps)
+        return NumberedPictures(path, picture_fps, keeps_damaged=keeps_damaged)
     return VideoReader(path, num_threads, keeps_damaged=keeps_damaged)
 
 
 def frame_bgr(frame: SourceFrame) -> Picture:
-    """A frame's pixels, (H, W, 3) BGR, turned and mirrored as the file asks of players."""
+    """A frame's pixels, (H, W, 3) BGR, turned and mirrored by the display matrix of the file."""
     return frame.picture if isinstance(frame, NumberedFrame) else to_bgr(frame)

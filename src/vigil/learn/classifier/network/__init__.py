@@ -1,1 +1,1 @@
-"""The network, its registry and the data it takes."""
+"""The classifier's network, its registry, and its data sets."""

@@ -7,11 +7,12 @@ from vigil.plumbing.errors import FieldError
 
 
 class CropTransformer(nn.Module):
-    """A vision transformer over the T crops of a sample stacked as channels.
+    """A vision transformer over the T crops of a sample, which are stacked as channels.
 
-    Patches as tokens and a learned position embedding follow Dosovitskiy et al., "An Image is
-    Worth 16x16 Words", 2021; normalisation before attention Xiong et al., "On Layer Normalization
-    in the Transformer Architecture", 2020. Tokens are averaged, features are kept for the head.
+    Patches as tokens and the learned position embedding follow Dosovitskiy et al., "An Image is
+    Worth 16x16 Words", 2021. Normalisation before attention follows Xiong et al., "On Layer
+    Normalization in the Transformer Architecture", 2020. The mean of all tokens is the input of the
+    head.
     """
 
     def __init__(
@@ -26,7 +27,7 @@ class CropTransformer(nn.Module):
         mlp_width: int,
         dropout: float,
     ) -> None:
-        """Raises FieldError where patches do not tile a crop, or heads do not share the width."""
+        """Raises FieldError if patches do not tile a crop, or if heads do not divide the width."""
         super().__init__()
         if size_px % patch_px:
             raise FieldError(
@@ -55,14 +56,14 @@ class CropTransformer(nn.Module):
             block, depth, norm=nn.LayerNorm(width), enable_nested_tensor=False
         )
         self.head = nn.Sequential(nn.Linear(width, width), nn.GELU(), nn.Linear(width, 1))
-        # Copies of one block would start out alike.
+        # nn.TransformerEncoder copies one block. Without this, all blocks would start alike.
         for layer in self.blocks.layers:
             for parameter in layer.parameters():
                 if parameter.dim() > 1:
                     nn.init.xavier_uniform_(parameter)
 
     def forward(self, crops: Tensor) -> Tensor:
-        """Scores crops.
+        """Computes the logits of samples.
 
         Args:
             crops: (B, T, S, S) grey values in [0, 255], uint8 or float.

@@ -1,4 +1,4 @@
-"""Stored samples of crops as batches of tensors."""
+"""Reads stored samples of crops as batches of tensors."""
 
 import hashlib
 from collections.abc import Sequence
@@ -22,14 +22,14 @@ Batch = tuple[Tensor, Tensor]
 
 
 class CropDataset(Dataset[Batch]):
-    """Samples by their ids, read from memory-mapped arrays a whole batch at a time.
+    """Samples by their ids, read from memory-mapped arrays, a whole batch at a time.
 
-    Indexing by a list, as `DataLoader` does where it can, reads each video's share of the batch at
-    once; there is nothing left that worker processes would speed up.
+    `DataLoader` calls `__getitems__` with the positions of a whole batch. All samples of a video in
+    the batch are read at once, so worker processes would not make reading faster.
     """
 
     def __init__(self, folder: Path, ids: Sequence[str]) -> None:
-        """Raises InputError for an id that the index lacks, or an array that does not fit it."""
+        """Raises InputError if the index lacks an id, or if an array does not fit the index."""
         index = read_index(folder)
         unknown = pd.Index(ids).difference(index.index)
         if len(unknown):
@@ -46,30 +46,30 @@ class CropDataset(Dataset[Batch]):
             self.table["label"].map({label: i for i, label in enumerate(LABELS)}).to_numpy(),
             dtype=torch.float32,
         )
-        for video, array, own in zip(
+        for video, array, last_row in zip(
             videos, self._arrays, self.table.groupby("video")["row"].max(), strict=True
         ):
-            if own >= len(array) or array.shape[1:] != self._arrays[0].shape[1:]:
-                raise InputError(f"{array_path(folder, video)}: does not fit {folder}'s index")
+            if last_row >= len(array) or array.shape[1:] != self._arrays[0].shape[1:]:
+                raise InputError(f"{array_path(folder, video)}: does not fit the index of {folder}")
 
     @property
     def sample_shape(self) -> tuple[int, int, int]:
-        """T, S, S."""
+        """The shape (T, S, S) of a sample."""
         _, num_frames, height, width = self._arrays[0].shape
         return num_frames, height, width
 
     def digest(self) -> str:
-        """SHA-256 of all crops and targets, in order, in hexadecimal."""
-        found = hashlib.sha256(repr((len(self), self.sample_shape)).encode())
+        """The SHA-256 of all crops and targets, in order, in hexadecimal."""
+        digest = hashlib.sha256(repr((len(self), self.sample_shape)).encode())
         for start in range(0, len(self), DIGESTED_AT_ONCE):
-            some = range(start, min(start + DIGESTED_AT_ONCE, len(self)))
-            crops, targets = self.__getitems__(some)
-            found.update(crops.numpy().tobytes())
-            found.update(targets.numpy().tobytes())
-        return found.hexdigest()
+            positions = range(start, min(start + DIGESTED_AT_ONCE, len(self)))
+            crops, targets = self.__getitems__(positions)
+            digest.update(crops.numpy().tobytes())
+            digest.update(targets.numpy().tobytes())
+        return digest.hexdigest()
 
     def name(self, position: int) -> str:
-        """The sample at a position."""
+        """The id of the sample at a position."""
         return str(self.table.index[position])
 
     def __len__(self) -> int:
@@ -85,15 +85,16 @@ class CropDataset(Dataset[Batch]):
         crops = np.empty((len(chosen), *self.sample_shape), np.uint8)
         videos = self._videos[chosen]
         for video in np.unique(videos):
-            own = np.flatnonzero(videos == video)
-            crops[own] = self._arrays[video][self._rows[chosen[own]]]
+            # The places in the batch of this video's samples; one read takes all of their rows.
+            places = np.flatnonzero(videos == video)
+            crops[places] = self._arrays[video][self._rows[chosen[places]]]
         return torch.from_numpy(crops), self._targets[chosen]
 
 
 def batches(
     dataset: CropDataset, batch_size: int, *, shuffle_seed: int | None
 ) -> DataLoader[Batch]:
-    """Batches of a dataset, in order or shuffled anew in each epoch."""
+    """Batches of a dataset, in order, or shuffled anew in each epoch if there is a seed."""
     sampler = None if shuffle_seed is None else EpochSampler(len(dataset), shuffle_seed)
     return DataLoader(
         dataset,
@@ -105,6 +106,7 @@ def batches(
 
 
 def _as_is(batch: Any) -> Any:
+    """Does nothing: `__getitems__` has already made a batch."""
     return batch
 
 

@@ -1,4 +1,4 @@
-"""Networks that tell people from background in sequences of crops, picked by name."""
+"""Networks that distinguish people from background in sequences of crops, selected by name."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -17,10 +17,10 @@ ARCHITECTURES: dict[Architecture, Callable[..., nn.Module]] = {
 
 
 def build_classifier(architecture: str, config: Mapping[str, Any]) -> nn.Module:
-    """Builds a network by name, its weights random.
+    """Builds a network by name, with random weights.
 
     Raises:
-        FieldError: no such architecture, or a configuration it does not take.
+        FieldError: there is no such architecture, or the configuration is invalid for it.
     """
     if architecture not in ARCHITECTURES:
         raise FieldError(
@@ -33,6 +33,6 @@ def load_classifier(weights: Path, card_file: Path) -> nn.Module:
     """Loads a trained network from its weights and card, ready for prediction.
 
     Raises:
-        InputError: a file is missing, damaged, or the two do not fit.
+        InputError: a file is missing or damaged, or the two do not belong together.
     """
     return load_model(build_classifier, weights, card_file)

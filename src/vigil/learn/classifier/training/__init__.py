@@ -1,1 +1,1 @@
-"""What training it means."""
+"""The training of the classifier."""

@@ -1,4 +1,4 @@
-"""Trains a classifier on stored samples: data, network and loop put together."""
+"""Trains a classifier on stored samples: combines the data, the network and the training loop."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,26 +22,26 @@ INPUT = "grey crops in [0, 255]; sides over size_px resized, shorter zero-padded
 
 @dataclass(frozen=True)
 class Sides:
-    """The samples to learn from, and those to tell the best epoch by."""
+    """The samples of the training set and those of the validation set."""
 
     train: CropDataset
     val: CropDataset
 
     @classmethod
     def read(cls, samples: Path, train: Path, val: Path) -> "Sides":
-        """Opens a folder of samples, and the lists of their ids on either side.
+        """Opens a folder of samples with the lists of ids for training and validation.
 
         Raises:
-            InputError: a file is missing or damaged, or a list has a sample that the folder lacks.
+            InputError: a file is missing or damaged, or the folder lacks a sample of a list.
         """
         return cls(CropDataset(samples, read_side(train)), CropDataset(samples, read_side(val)))
 
 
 def plan_training(sides: Sides, settings: TrainClassifier) -> Plan:
-    """Puts a training together, its weights drawn by the seed.
+    """Sets up a training, with random weights from the seed.
 
     Raises:
-        FieldError: a network that does not fit the samples.
+        FieldError: the network does not fit the samples.
     """
     seed_torch(settings.seed)
     model = build_classifier(settings.architecture, _configure(sides, settings))
@@ -59,14 +59,14 @@ def plan_training(sides: Sides, settings: TrainClassifier) -> Plan:
 def train_classifier(
     sides: Sides, settings: TrainClassifier, *, weights: Path, card: Path, curves: Path
 ) -> None:
-    """Trains a classifier and writes it, or takes what the same training wrote before.
+    """Trains a classifier and writes its files, or takes the results of the same training before.
 
     Args:
         weights, card: the two files of the model.
-        curves: a folder of values by epoch, as DVCLive writes them.
+        curves: the folder of DVCLive's learning curves.
 
     Raises:
-        InputError: as `plan_training` and `fit`.
+        InputError: see `plan_training` and `fit`.
     """
 
     def train_and_save(run: str, results: Mapping[str, Path]) -> None:
@@ -89,7 +89,7 @@ def train_classifier(
 
 
 def _configure(sides: Sides, settings: TrainClassifier) -> dict[str, Any]:
-    """What a network is built from, but for its weights."""
+    """The configuration that a network is built from."""
     num_frames, size_px, _ = sides.train.sample_shape
     return {"num_frames": num_frames, "size_px": size_px, **settings.network.model_dump()}
 

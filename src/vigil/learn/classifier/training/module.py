@@ -1,4 +1,4 @@
-"""What training a classifier of people and background means: loss, augmentation, optimiser."""
+"""The training of a classifier of people and background: loss, augmentation, optimiser."""
 
 from typing import Any
 
@@ -15,10 +15,10 @@ MONITOR = "val_loss"
 
 
 class ClassifierTraining(LightningModule):
-    """Binary cross-entropy on logits (B,) and targets (B,).
+    """Trains by the binary cross-entropy of logits (B,) and targets (B,).
 
-    Smoothed targets (Szegedy et al., "Rethinking the Inception Architecture", 2016) keep a network
-    from growing ever surer of the few samples it gets wrong.
+    Label smoothing (Szegedy et al., "Rethinking the Inception Architecture", 2016) keeps the
+    network from becoming more and more confident on the few samples that it gets wrong.
     """
 
     def __init__(
@@ -45,7 +45,10 @@ class ClassifierTraining(LightningModule):
         self._log("val", logits, targets)
 
     def _log(self, side: str, logits: Tensor, targets: Tensor) -> None:
-        """Logs the loss of the plain targets on either side, so that the two can be compared."""
+        """Logs accuracy, and the loss without label smoothing.
+
+        So the losses of training and validation can be compared.
+        """
         logits = logits.detach().float()
         values = {
             f"{side}_loss": functional.binary_cross_entropy_with_logits(logits, targets),

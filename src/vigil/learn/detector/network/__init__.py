@@ -1,1 +1,1 @@
-"""The networks, their registry, the data they take, and trained ones."""
+"""The detectors' networks, their registry, and their data sets."""

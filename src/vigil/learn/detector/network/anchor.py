@@ -1,7 +1,7 @@
-"""Boxes as corrections of anchors, with class, box and objectness branches on each map.
+"""A detector that predicts boxes as corrections of anchors, with three branches on each map.
 
-After Ren et al., "Faster R-CNN", 2015 (anchors and their encoding), Lin et al., "Focal Loss for
-Dense Object Detection", 2017 (one stage, loss, initial objectness).
+Anchors and their encoding follow Ren et al., "Faster R-CNN", 2015. The single stage, the loss and
+the initial objectness follow Lin et al., "Focal Loss for Dense Object Detection", 2017.
 """
 
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from vigil.learn.detector.network.cells import cell_centres, is_covered
 from vigil.learn.detector.network.dense import Assigned, DenseDetector, Outputs, joint_scores
 from vigil.learn.detector.network.features import Features
-from vigil.learn.detector.network.interface import normalise, output_conv, start_rare
+from vigil.learn.detector.network.interface import normalise, output_conv, start_with_low_scores
 from vigil.learn.detector.network.matching import NEGATIVE, match_anchors
 from vigil.learn.detector.network.overlaps import pairwise_iou
 from vigil.learn.detector.network.simota import assign_simota
@@ -27,10 +27,10 @@ CANDIDATE_IOU = 0.1
 
 
 class AnchorDetector(DenseDetector):
-    """A trunk and a neck, and on each map three branches over its anchors.
+    """A trunk, a neck, and branches for boxes, objectness and classes on each map.
 
-    The sizes are shared out among the maps, the smallest for the finest; each cell of a map has its
-    sizes times the ratios.
+    The sizes are divided among the maps, the smallest for the finest map. Each cell of a map has an
+    anchor for each size of the map and each ratio.
     """
 
     def __init__(
@@ -47,7 +47,12 @@ class AnchorDetector(DenseDetector):
         negative_iou: float,
         assignment: Assignment,
     ) -> None:
-        """Args: sizes_px: of anchors, square roots of areas. ratios: height over width."""
+        """Builds the branches on top of the features.
+
+        Args:
+            sizes_px: the sizes of anchors, square roots of their areas.
+            ratios: the aspect ratios of anchors, height / width.
+        """
         super().__init__(loss)
         self.features = features
         self._num_classes, self._strides, self._assignment = num_classes, tuple(strides), assignment
@@ -119,7 +124,7 @@ class _Branches(nn.Module):
         self.box = _branch(num_in, width, 4 * per_cell)
         self.objectness = _branch(num_in, width, per_cell)
         self.classes = _branch(num_in, width, num_classes * per_cell)
-        start_rare(self.objectness[-1].bias)  # type: ignore[arg-type]
+        start_with_low_scores(self.objectness[-1].bias)  # type: ignore[arg-type]
         self._per_cell = per_cell
 
     def forward(self, features: Tensor) -> list[Tensor]:
@@ -133,27 +138,27 @@ class _Branches(nn.Module):
 
 
 def anchor_shapes(sizes_px: Sequence[float], ratios: Sequence[float]) -> Tensor:
-    """(sizes * ratios, 2): widths and heights in px, each with the area of its size squared."""
+    """(sizes * ratios, 2): widths and heights in px; the area of each anchor is size * size."""
     sizes = torch.tensor(sizes_px, dtype=torch.float32)[:, None]
     roots = torch.tensor(ratios, dtype=torch.float32).sqrt()[None]
     return torch.stack([sizes / roots, sizes * roots], dim=-1).reshape(-1, 2)
 
 
 def place_anchors(shapes_wh: Tensor, grid: tuple[int, int], stride: int) -> Tensor:
-    """(rows * columns * shapes, 4): each shape around each cell's middle, row by row, in px."""
+    """(rows * columns * shapes, 4): all shapes at each cell's centre, row by row, in px."""
     centres = cell_centres(grid, stride, shapes_wh.device)[:, None]
     return torch.cat([centres - shapes_wh / 2, centres + shapes_wh / 2], dim=-1).reshape(-1, 4)
 
 
 def encode(boxes: Tensor, anchors: Tensor) -> Tensor:
-    """(N, 4): centre offsets in anchor sizes, then logs of size ratios."""
+    """(N, 4): offsets of centres in units of the anchor's size, then logarithms of size ratios."""
     size, anchor_size = boxes[:, 2:] - boxes[:, :2], anchors[:, 2:] - anchors[:, :2]
     offset = (boxes[:, :2] + boxes[:, 2:] - anchors[:, :2] - anchors[:, 2:]) / 2
     return torch.cat([offset / anchor_size, (size / anchor_size).log()], dim=1)
 
 
 def decode(encoded: Tensor, anchors: Tensor) -> Tensor:
-    """(..., 4): the boxes in px that `encode` turns into `encoded`."""
+    """(..., 4): the inverse of `encode`, boxes in px."""
     anchor_size = anchors[..., 2:] - anchors[..., :2]
     middle = (anchors[..., :2] + anchors[..., 2:]) / 2 + encoded[..., :2] * anchor_size
     half = encoded[..., 2:].clamp(max=MAX_LOG_SIZE).exp() * anchor_size / 2

@@ -1,4 +1,4 @@
-"""Annotated pictures as batches of tensors."""
+"""Reads annotated pictures as batches of tensors."""
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
@@ -21,7 +21,7 @@ from vigil.pixels.pictures.picture import Picture
 from vigil.settings.train_detector import Frames
 
 Batch = tuple[Tensor, Truth]
-"""Pictures (B, 3, H, W) uint8, and what is in them."""
+"""Pictures (B, 3, H, W) uint8, and the objects in them."""
 
 Canvases = npt.NDArray[np.uint8]
 
@@ -29,15 +29,18 @@ MOST_STORED_BYTES = 400 * 2**20
 """Of sequences that are kept in memory, since each costs as many pictures to decode."""
 
 Key = tuple[int, int]
-"""Epoch and position of a picture: all that its random changes depend on, but for the seed."""
+"""Epoch and position of a picture. With the seed, they determine its augmentation."""
 
 Augmentation = Callable[[Callable[[int], Example], int, int, int], Example]
-"""Makes a changed copy of the example at a position, given a way to load any of so many, and the
-epoch."""
+"""Returns a changed copy of an example.
+
+Its arguments are a function that loads any example by its position, the position of the example,
+the number of examples, and the epoch.
+"""
 
 
 class PictureDataset(Dataset[Example]):
-    """Pictures on a canvas of one size, changed at random where an augmentation is given."""
+    """Pictures on a canvas of one size, changed at random if an augmentation is given."""
 
     def __init__(
         self,
@@ -76,33 +79,36 @@ class PictureDataset(Dataset[Example]):
         if self._augmentation is None:
             return self._load(position)
         with one_thread(), torch.random.fork_rng(devices=[]):
-            # The same changes in any worker, and after any history.
+            # The changes do not depend on the worker process, nor on earlier random numbers.
             draw = np.random.SeedSequence((self._seed, epoch, position)).generate_state(1, "u8")[0]
-            # Not torch.manual_seed, which formats a stack trace for each kind of GPU.
+            # torch.manual_seed would be slow: it formats a stack trace for each kind of GPU.
             torch.default_generator.manual_seed(int(draw) >> 1)
             return self._augmentation(self._load, position, len(self), epoch)
 
     def digest(self) -> str:
-        """SHA-256 of the bytes of all pictures and of the frames before, in order, hexadecimal."""
-        found = hashlib.sha256()
-        digests: dict[str, bytes] = {}
+        """The SHA-256 of the files of all pictures and of their earlier frames, in order.
+
+        It is in hexadecimal.
+        """
+        digest = hashlib.sha256()
+        file_digests: dict[str, bytes] = {}
         for name in (name for names in self._names for name in names):
-            if name not in digests:
-                digests[name] = hashlib.sha256(self._source.content(name)).digest()
-            found.update(digests[name])
-        return found.hexdigest()
+            if name not in file_digests:
+                file_digests[name] = hashlib.sha256(self._source.content(name)).digest()
+            digest.update(file_digests[name])
+        return digest.hexdigest()
 
     def name(self, key: Key) -> str:
-        """Which picture a key asks for."""
+        """The id of the picture that a key refers to."""
         return self.ids[key[1]]
 
     def scale(self, position: int) -> float:
-        """By which factor coordinates grow from the picture to the canvas."""
+        """The factor that turns coordinates in the picture into coordinates on the canvas."""
         width, height = self.sizes_wh[position]
         return min(self._size_wh[0] / width, self._size_wh[1] / height)
 
     def boxes_on_canvas(self) -> Tensor:
-        """(N, 4): all objects of all pictures, as the network sees them unchanged."""
+        """(N, 4): the boxes of all objects of all pictures on the canvas, without augmentation."""
         parts = [
             objects.boxes[~objects.is_ignored] * self.scale(position)
             for position, objects in enumerate(self._objects)
@@ -110,7 +116,7 @@ class PictureDataset(Dataset[Example]):
         return torch.cat(parts)
 
     def rgb(self, position: int) -> Picture:
-        """(H, W, 3): the picture as it is."""
+        """(H, W, 3): the original picture."""
         return self._source.rgb(self.ids[position])
 
     def _load(self, position: int) -> Example:
@@ -150,14 +156,15 @@ class PictureDataset(Dataset[Example]):
 def batches(
     dataset: PictureDataset, batch_size: int, *, shuffle_seed: int | None
 ) -> DataLoader[Batch]:
-    """Batches of a dataset, in order or shuffled anew in each epoch."""
+    """Batches of a dataset, in order, or shuffled anew in each epoch if there is a seed."""
     workers = num_workers()
     return DataLoader(
-        dataset,  # type: ignore[arg-type]  # what it gives once collated
+        dataset,  # type: ignore[arg-type]  # the type after `collate`
         batch_size,
         sampler=EpochKeys(len(dataset), shuffle_seed),
         collate_fn=collate,
-        # Norms cannot learn from one picture; another one is left out in the next epoch.
+        # Batch norms cannot learn from a single picture, so a last batch of one picture is left
+        # out. In the next epoch, it is another picture.
         drop_last=shuffle_seed is not None
         and len(dataset) > batch_size > 1 == len(dataset) % batch_size,
         num_workers=workers,
@@ -167,7 +174,7 @@ def batches(
 
 
 class EpochKeys(Sampler[Key]):
-    """Every position once an epoch, together with the epoch."""
+    """Yields each position once in an epoch, together with the epoch."""
 
     def __init__(self, num_samples: int, shuffle_seed: int | None) -> None:
         self._num_samples, self._epoch = num_samples, 0
@@ -188,7 +195,7 @@ class EpochKeys(Sampler[Key]):
 
 
 def collate(examples: Sequence[Example]) -> Batch:
-    """Stacks pictures and pads what is in them."""
+    """Stacks pictures and pads their objects."""
     pictures = torch.stack([picture for picture, _ in examples])
     return pictures, pad_objects([objects for _, objects in examples])
 
@@ -199,9 +206,9 @@ def _objects_by_picture(detections: AnnotatedPictures) -> list[Objects]:
     labels = torch.tensor(detections.boxes["label"].map(numbers).to_numpy(np.int64))
     is_ignored = torch.tensor(detections.is_ignored.to_numpy(bool))
     rows = detections.boxes.groupby("image").indices
-    nothing = np.empty(0, np.int64)
-    found = []
+    no_rows = np.empty(0, np.int64)
+    objects = []
     for name in detections.images.index:
-        own = torch.from_numpy(rows.get(name, nothing))
-        found.append(Objects(boxes[own], labels[own], is_ignored[own]))
-    return found
+        picture_rows = torch.from_numpy(rows.get(name, no_rows))
+        objects.append(Objects(boxes[picture_rows], labels[picture_rows], is_ignored[picture_rows]))
+    return objects

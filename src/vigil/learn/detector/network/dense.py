@@ -1,4 +1,4 @@
-"""Detectors that say at each of many places whether an object is there, which, and its box."""
+"""Dense detectors: at each of many places, they predict objectness, a class and a box."""
 
 from abc import abstractmethod
 from typing import NamedTuple
@@ -14,10 +14,10 @@ from vigil.settings.train_detector import Frames, Loss
 
 
 class Outputs(NamedTuple):
-    """What a network says at A places of each picture.
+    """The outputs of a network at A places of each picture.
 
     Attributes:
-        encoded: (B, A, 4): boxes, as the detector encodes them.
+        encoded: (B, A, 4) boxes in the detector's encoding.
         objectness: (B, A) logits.
         classes: (B, A, C) logits.
     """
@@ -42,10 +42,10 @@ class Assigned(NamedTuple):
 
 
 class DenseDetector(Detector):
-    """A detector whose places (A, ...) have a way to encode boxes and a way to be assigned."""
+    """A detector with places (A, ...): cells or anchors, which encode boxes and detect objects."""
 
     def __init__(self, loss: Loss) -> None:
-        """Args: loss: each part is a sum over places, divided by the number that find an object."""
+        """Args: loss: each part is a sum over places, divided by the number of positive places."""
         super().__init__()
         self._loss = loss
         self._frames: Frames | None = None
@@ -94,48 +94,54 @@ class DenseDetector(Detector):
 
     @abstractmethod
     def forward(self, pictures: Tensor) -> tuple[Outputs, Tensor]:
-        """What is said of pictures (B, 3, H, W), and the places (A, ...) it is said of."""
+        """The outputs for pictures (B, 3, H, W), and the places (A, ...) of the outputs."""
 
     @abstractmethod
     def encode(self, boxes: Tensor, places: Tensor) -> Tensor:
-        """(N, 4) in px to what a network should say of them at places (N, ...)."""
+        """Boxes (N, 4) in px to the outputs (N, 4) that the network should have at N places."""
 
     @abstractmethod
     def decode(self, encoded: Tensor, places: Tensor) -> Tensor:
-        """(..., 4) to the boxes in px that `encode` turns into it."""
+        """The inverse of `encode`: (..., 4) to boxes (..., 4) in px."""
 
     @abstractmethod
     def assign(self, outputs: Outputs, places: Tensor, truth: Truth) -> Assigned:
-        """Which object in `truth` each place is responsible for; `outputs` without gradients."""
+        """Assigns each place to the object in `truth` that it should detect.
+
+        Args:
+            outputs: of the network, without gradients.
+        """
 
     def losses(self, pictures: Tensor, truth: Truth) -> dict[str, Tensor]:
         outputs, places = self(pictures)
+        # Box and class losses use only positive places: (P,) indices of their pictures, places and
+        # objects.
         owner, counted, quality = self.assign(
             Outputs(*(part.detach() for part in outputs)), places, truth
         )
-        found = owner >= 0
-        picture, place = found.nonzero(as_tuple=True)
-        own = owner[picture, place]
-        boxes, labels = truth.boxes[picture, own], truth.labels[picture, own]
+        is_positive = owner >= 0
+        picture, place = is_positive.nonzero(as_tuple=True)
+        object_index = owner[picture, place]
+        boxes, labels = truth.boxes[picture, object_index], truth.labels[picture, object_index]
         encoded, classes = outputs.encoded[picture, place], outputs.classes[picture, place]
         decoded = self.decode(encoded, places[place])
-        is_object = found.to(torch.float32)
-        num_found = max(len(own), 1)
+        is_object = is_positive.to(torch.float32)
+        num_positive = max(len(object_index), 1)
         return {
             "box": box_loss(
                 self._loss.box, encoded, self.encode(boxes, places[place]), decoded, boxes
             )
-            * (self._loss.box_weight / num_found),
+            * (self._loss.box_weight / num_positive),
             "objectness": score_loss(
                 self._loss.objectness, outputs.objectness[counted], is_object[counted]
             )
-            * (self._loss.objectness_weight / num_found),
+            * (self._loss.objectness_weight / num_positive),
             "class": score_loss(
                 self._loss.classes,
                 classes,
                 one_hot(labels, classes.shape[1]) * quality[picture, place, None],
             )
-            * (self._loss.classes_weight / num_found),
+            * (self._loss.classes_weight / num_positive),
         }
 
     def candidates(self, pictures: Tensor) -> list[Candidates]:

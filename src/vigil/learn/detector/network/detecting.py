@@ -1,4 +1,4 @@
-"""From pictures to what a network finds in them, in px of the pictures."""
+"""Runs a network on pictures and converts its detections to px of the pictures."""
 
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
@@ -23,7 +23,7 @@ REDUCED = {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}
 def detect(
     model: Detector, pictures: Tensor, suppression: Suppression, precision: Precision
 ) -> list[Candidates]:
-    """Finds boxes in a batch (B, 3, H, W) uint8, on the CPU, in px of the batch."""
+    """Finds boxes in a batch (B, 3, H, W) uint8; the results are on the CPU, in px of the batch."""
     device = next(model.parameters()).device
     with _autocast(device, precision):
         candidates = model.eval().candidates(pictures.to(device, non_blocking=True))
@@ -31,43 +31,44 @@ def detect(
 
 
 def place(
-    found: Candidates, scale: float, size_wh: tuple[int, int], classes: Sequence[str]
+    candidates: Candidates, scale: float, size_wh: tuple[int, int], classes: Sequence[str]
 ) -> Detections:
-    """What was found on a canvas, in px of the picture that was put on it.
+    """Converts candidates on a canvas to detections in px of the picture on the canvas.
 
     Args:
-        scale: the factor by which coordinates grew from the picture to the canvas.
-        size_wh: of the picture.
+        scale: the factor that turned coordinates in the picture into coordinates on the canvas.
+        size_wh: the size of the picture.
+        classes: the names of the classes.
     """
     width, height = size_wh
-    boxes = np.clip(found.boxes.double().numpy() / scale, 0, [width, height, width, height])
-    scores = found.scores.double().numpy().round(SCORE_DECIMALS)
-    return Detections(boxes, scores, np.array(classes, dtype=object)[found.labels.numpy()])
+    boxes = np.clip(candidates.boxes.double().numpy() / scale, 0, [width, height, width, height])
+    scores = candidates.scores.double().numpy().round(SCORE_DECIMALS)
+    return Detections(boxes, scores, np.array(classes, dtype=object)[candidates.labels.numpy()])
 
 
 class DetectionTable:
-    """Collects what is found in the pictures of a dataset, batch by batch, in its order."""
+    """Collects the detections in the pictures of a dataset, batch by batch, in its order."""
 
     def __init__(self, dataset: PictureDataset) -> None:
         self._dataset = dataset
-        self._found: list[Detections] = []
+        self._detections: list[Detections] = []
 
-    def add(self, found: Iterable[Candidates]) -> None:
-        """Adds what was found in the next pictures."""
-        for one in found:
-            at = len(self._found)
-            self._found.append(
+    def add(self, candidates: Iterable[Candidates]) -> None:
+        """Adds the candidates of the next pictures."""
+        for one in candidates:
+            position = len(self._detections)
+            self._detections.append(
                 place(
                     one,
-                    self._dataset.scale(at),
-                    self._dataset.sizes_wh[at],
+                    self._dataset.scale(position),
+                    self._dataset.sizes_wh[position],
                     self._dataset.classes,
                 )
             )
 
     def frame(self) -> pd.DataFrame:
-        """`DETECTION_COLUMNS`, picture by picture, best first."""
-        return as_table(self._dataset.ids[: len(self._found)], self._found)
+        """A table of `DETECTION_COLUMNS`, picture by picture, the highest score first."""
+        return as_table(self._dataset.ids[: len(self._detections)], self._detections)
 
 
 def _autocast(device: torch.device, precision: Precision) -> AbstractContextManager[None]:
@@ -75,5 +76,7 @@ def _autocast(device: torch.device, precision: Precision) -> AbstractContextMana
     return torch.autocast(device.type, dtype, enabled=dtype is not None)
 
 
-def _to_cpu(found: Candidates) -> Candidates:
-    return Candidates(found.boxes.float().cpu(), found.scores.float().cpu(), found.labels.cpu())
+def _to_cpu(candidates: Candidates) -> Candidates:
+    return Candidates(
+        candidates.boxes.float().cpu(), candidates.scores.float().cpu(), candidates.labels.cpu()
+    )

@@ -1,15 +1,16 @@
-"""One box a cell: a 1x1 convolution on each map, after Redmon et al., "You Only Look Once", 2016.
+"""A detector with one box in each cell: one 1x1 convolution on each map.
 
-The cell in column i and row j of a map with stride s says
+It follows Redmon et al., "You Only Look Once", 2016. The cell in column i and row j of a map with
+stride s predicts an objectness, a score for each class, and a box of centre (xc, yc) and size w, h:
 
     xc = s (tanh tx + i + 0.5)    yc = s (tanh ty + j + 0.5)    w = s exp tw    h = s exp th
 
-an objectness and a score for each class. So a cell reaches one cell further than its own middle,
-and `reach_cells` of it is used: a cell is responsible for an object whose centre lies within that
-distance along x and along y. 0.5 is a cell's own area; more gives an object several cells.
+So a centre can lie up to one cell away from the centre of its cell. `reach_cells` limits that
+distance along x and along y: a cell can detect an object only if the object's centre is closer.
+With 0.5, the reach is the area of the cell. With more, several cells can detect one object.
 
-On several maps, an object belongs to the map that suits its size (`cells`), or to the cells of any
-map, within reach, that already describe it best (`simota`).
+On several maps, an object belongs to the map that suits its size (`cells`). With `simota`, it
+belongs to the cells of any map, within reach, whose predictions describe it best.
 """
 
 from collections.abc import Sequence
@@ -20,17 +21,20 @@ from torch import Tensor, nn
 from vigil.learn.detector.network import cells
 from vigil.learn.detector.network.dense import Assigned, DenseDetector, Outputs, joint_scores
 from vigil.learn.detector.network.features import Features
-from vigil.learn.detector.network.interface import normalise, output_conv, start_rare
+from vigil.learn.detector.network.interface import normalise, output_conv, start_with_low_scores
 from vigil.learn.detector.network.simota import assign_simota
 from vigil.learn.detector.network.tensors import Truth
 from vigil.settings.train_detector import Assignment, Loss
 
 MAX_LOG_SIZE = 8.0  # exp of more overflows in half precision
-REACH_MARGIN = 0.95  # of a cell: tanh needs endless logits for a whole one
+REACH_MARGIN = 0.95  # in cells; for a distance of 1, tanh would need infinite logits
 
 
 class GridDetector(DenseDetector):
-    """A trunk, and a 1x1 convolution with 4 + 1 + C channels a map. Places are cells (A, 3)."""
+    """A trunk, and on each map one 1x1 convolution with 4 + 1 + C channels.
+
+    Its places are cells (A, 3): the x and y of the centre, and the stride.
+    """
 
     def __init__(
         self,
@@ -42,7 +46,7 @@ class GridDetector(DenseDetector):
         reach_cells: float,
         assignment: Assignment,
     ) -> None:
-        """Args: reach_cells: from 0.5, a cell's own area, to REACH_MARGIN."""
+        """Args: reach_cells: from 0.5, the area of the cell, to REACH_MARGIN."""
         super().__init__(loss)
         if not 0.5 <= reach_cells <= REACH_MARGIN:
             raise ValueError(f"reach_cells must be in [0.5, {REACH_MARGIN}], but got {reach_cells}")
@@ -51,7 +55,7 @@ class GridDetector(DenseDetector):
             output_conv(features.num_channels, 4 + 1 + num_classes) for _ in strides
         )
         for head in self.heads:
-            start_rare(head.bias[4:5])  # type: ignore[index]
+            start_with_low_scores(head.bias[4:5])  # type: ignore[index]
         self._strides, self._reach, self._assignment = tuple(strides), reach_cells, assignment
 
     def forward(self, pictures: Tensor) -> tuple[Outputs, Tensor]:
@@ -98,14 +102,14 @@ class GridDetector(DenseDetector):
 
 
 def decode(encoded: Tensor, centres: Tensor, stride: int | Tensor) -> Tensor:
-    """(..., 4) numbers tx, ty, tw, th of cells at `centres` (..., 2) to boxes (..., 4) in px."""
+    """Outputs tx, ty, tw, th (..., 4) of cells at `centres` (..., 2) to boxes (..., 4) in px."""
     middle = centres + stride * encoded[..., :2].tanh()
     half = stride / 2 * encoded[..., 2:].clamp(max=MAX_LOG_SIZE).exp()
     return torch.cat([middle - half, middle + half], dim=-1)
 
 
 def encode(boxes: Tensor, centres: Tensor, stride: int | Tensor) -> Tensor:
-    """What `decode` turns into `boxes` (..., 4), whose centres are less than a cell away."""
+    """The inverse of `decode`, for boxes (..., 4) whose centres are less than a cell away."""
     middle = (boxes[..., :2] + boxes[..., 2:]) / 2
     size = boxes[..., 2:] - boxes[..., :2]
     return torch.cat([((middle - centres) / stride).atanh(), (size / stride).log()], dim=-1)
@@ -118,18 +122,19 @@ def assign_cells(
     truth: Truth,
     is_allowed: Tensor | None = None,
 ) -> Tensor:
-    """Which object each cell is responsible for.
+    """Assigns each cell to the object that it should detect.
 
-    Of several objects within reach, a cell takes the one it is nearest to relative to the object's
-    size; but an object always keeps the cell its centre is in, as long as no other centre is there.
+    Of several objects within reach, a cell gets the nearest one, with distances relative to the
+    object's size. But an object always keeps the cell that contains its centre, unless that cell
+    contains the centre of another object, too.
 
     Args:
-        centres: (A, 2) of the cells.
-        stride: of all, or (A, 1).
-        is_allowed: (B, M, A) which cells an object may have; None: any.
+        centres: (A, 2), of the cells.
+        stride: of all cells, or (A, 1).
+        is_allowed: (B, M, A) the cells that an object may be assigned to; None: all cells.
 
     Returns:
-        (B, A) position of the object, -1 for none.
+        (B, A) index of the object, -1 for none.
     """
     middle = (truth.boxes[..., :2] + truth.boxes[..., 2:]) / 2  # (B, M, 2)
     offset = (centres[None, None] - middle[:, :, None]).abs() / stride  # (B, M, A, 2)
@@ -140,7 +145,8 @@ def assign_cells(
     if not within.shape[1]:
         shape = (len(truth.boxes), len(centres))
         return torch.full(shape, -1, dtype=torch.int64, device=truth.boxes.device)
-    # A centre in the cell itself comes before all that are in the next one.
+    # The cost of an object for a cell. An object with its centre in the cell itself always comes
+    # before objects with their centres in other cells.
     size = (truth.boxes[..., 2:] - truth.boxes[..., :2]).clamp(min=1)  # (B, M, 2)
     cost = (offset * stride / size[:, :, None]).pow(2).sum(-1) + (distance > 0.5) * 1e4
     best, owner = cost.masked_fill(~within, torch.inf).min(dim=1)

@@ -1,4 +1,4 @@
-"""What every detector can do."""
+"""The interface of all detectors."""
 
 import math
 import typing
@@ -10,9 +10,9 @@ from torch import Tensor, nn
 from vigil.learn.detector.network.tensors import Candidates, Truth
 
 MAX_CANDIDATES = 1000
-"""Most boxes a picture that a detector hands to suppression."""
+"""The largest number of boxes in a picture that a detector passes on to suppression."""
 
-# ImageNet's, which pretrained trunks expect.
+# The mean and deviation of ImageNet, for which pretrained trunks were trained.
 MEAN_RGB = (0.485, 0.456, 0.406)
 STD_RGB = (0.229, 0.224, 0.225)
 
@@ -20,17 +20,16 @@ STD_RGB = (0.229, 0.224, 0.225)
 class Detector(nn.Module, ABC):
     """A network that finds boxes.
 
-    Pictures are (B, 3, H, W) uint8, whatever a network makes of them. Neither of the two ways to
-    call it changes what it is given.
+    All detectors take pictures (B, 3, H, W) uint8. Neither method changes its arguments.
     """
 
     @abstractmethod
     def losses(self, pictures: Tensor, truth: Truth) -> dict[str, Tensor]:
-        """Named scalars, weighted, whose sum is to be made small."""
+        """The weighted parts of the loss by name, scalars. Training minimises their sum."""
 
     @abstractmethod
     def candidates(self, pictures: Tensor) -> list[Candidates]:
-        """At most `MAX_CANDIDATES` for each picture."""
+        """The best boxes of each picture, at most `MAX_CANDIDATES`."""
 
 
 def normalise(pictures: Tensor) -> Tensor:
@@ -42,32 +41,33 @@ def normalise(pictures: Tensor) -> Tensor:
 
 
 def best_candidates(boxes: Tensor, scores: Tensor, size_hw: tuple[int, int]) -> list[Candidates]:
-    """Keeps the best (box, class) pairs of each picture.
+    """Keeps the (box, class) pairs with the highest scores in each picture.
 
     Args:
         boxes: (B, A, 4).
         scores: (B, A, C).
-        size_hw: of the pictures, to which boxes are cut.
+        size_hw: the size of the pictures; boxes are clipped to it.
     """
     num_classes = scores.shape[2]
+    # (B, A * C): the pair at position p has box p // C and class p % C.
     flat = scores.flatten(1)
-    kept, order = flat.topk(min(MAX_CANDIDATES, flat.shape[1]), dim=1)
+    top_scores, order = flat.topk(min(MAX_CANDIDATES, flat.shape[1]), dim=1)
     height, width = size_hw
     limit = torch.tensor([width, height, width, height], device=boxes.device, dtype=boxes.dtype)
-    found = []
-    for own_boxes, own_scores, own_order in zip(boxes, kept, order, strict=True):
-        chosen = own_boxes[own_order // num_classes]
-        cut = torch.minimum(chosen.clamp(min=0), limit)
-        has_area = (cut[:, 2] > cut[:, 0]) & (cut[:, 3] > cut[:, 1])
-        labels = own_order % num_classes
-        found.append(Candidates(cut[has_area], own_scores[has_area], labels[has_area]))
-    return found
+    candidates = []
+    for picture_boxes, picture_scores, picture_order in zip(boxes, top_scores, order, strict=True):
+        chosen = picture_boxes[picture_order // num_classes]
+        clipped = torch.minimum(chosen.clamp(min=0), limit)
+        has_area = (clipped[:, 2] > clipped[:, 0]) & (clipped[:, 3] > clipped[:, 1])
+        labels = picture_order % num_classes
+        candidates.append(Candidates(clipped[has_area], picture_scores[has_area], labels[has_area]))
+    return candidates
 
 
-def start_rare(bias: Tensor) -> None:
+def start_with_low_scores(bias: Tensor) -> None:
     """Sets a bias so that its logits start at a probability of 0.01 (Lin et al., 2017).
 
-    Else the mass of background drowns the first steps.
+    Without this, the many background places dominate the loss in the first steps.
     """
     nn.init.constant_(bias, math.log(0.01 / 0.99))
 

@@ -1,4 +1,4 @@
-"""Losses of detectors, summed over what they are given."""
+"""Losses of detectors, as sums over all boxes or logits."""
 
 import torch
 from torch import Tensor
@@ -18,13 +18,16 @@ SMOOTH_L1_BETA = 1 / 9  # Ren et al., "Faster R-CNN", 2015
 def box_loss(
     name: BoxLoss, encoded: Tensor, targets: Tensor, boxes: Tensor, truth: Tensor
 ) -> Tensor:
-    """How far N boxes are from the true ones, summed.
+    """The sum of the losses of N boxes.
+
+    SmoothL1 (Girshick, "Fast R-CNN", 2015) compares `encoded` with `targets`. GIoU (Rezatofighi et
+    al., 2019) and CIoU (Zheng et al., 2020) compare `boxes` with `truth`.
 
     Args:
-        encoded: (N, 4) as the network gives them, and `targets` what they should be: SmoothL1
-            (Girshick, "Fast R-CNN", 2015) compares these.
-        boxes: (N, 4) in px, and `truth` what they should be: 1 - IoU^2 (Ge et al., "YOLOX", 2021),
-            GIoU (Rezatofighi et al., 2019) and CIoU (Zheng et al., 2020) compare these.
+        encoded: (N, 4), the network's outputs.
+        targets: (N, 4), the true boxes in the same encoding.
+        boxes: (N, 4), the predicted boxes in px.
+        truth: (N, 4), the true boxes in px.
     """
     if name == "smooth_l1":
         return functional.smooth_l1_loss(encoded, targets, reduction="sum", beta=SMOOTH_L1_BETA)
@@ -36,7 +39,7 @@ def box_loss(
 
 
 def score_loss(name: ScoreLoss, logits: Tensor, targets: Tensor) -> Tensor:
-    """Binary cross-entropy of logits, plain or focal (Lin et al., 2017: alpha 0.25, gamma 2)."""
+    """The sum of binary cross-entropies, plain or focal (Lin et al., 2017: alpha 0.25, gamma 2)."""
     if name == "focal":
         total: Tensor = sigmoid_focal_loss(logits, targets, reduction="sum")
         return total

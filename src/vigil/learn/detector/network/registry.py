@@ -1,4 +1,4 @@
-"""Detectors, picked by name."""
+"""Detectors, selected by name."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -28,11 +28,12 @@ ON_TRUNKS: dict[TrunkArchitecture, Callable[..., DenseDetector]] = {
     "grid": GridDetector,
     "anchor": AnchorDetector,
 }
-OWN: dict[OwnArchitecture, type[Detector]] = {
+VIGIL_DETECTORS: dict[OwnArchitecture, type[Detector]] = {
     "grid": GridDetector,
     "anchor": AnchorDetector,
     **dict.fromkeys(SIZES, YoloxDetector),
 }
+"""The detectors of this package; all others are torchvision's or transformers'."""
 
 
 def build_detector(
@@ -45,15 +46,16 @@ def build_detector(
     """Builds a detector by name.
 
     Args:
-        config: for `grid` and `anchor`, `features` (of `Features`), `loss` (of `Loss`)
-            and the detector's own arguments; for the others, those of their classes; `frames`
-            (of `Frames`) where an own detector sees sequences.
-        pretrained: `none`, `imagenet`, or `coco` for torchvision's own.
-        num_frozen_blocks: of the trunk, from its start, that do not learn.
+        config: for `grid` and `anchor`, `features` (arguments of `Features`), `loss` (arguments of
+            `Loss`) and the other arguments of the detector; for the other detectors, the arguments
+            of their classes. `frames` (arguments of `Frames`) where a detector of this package sees
+            sequences.
+        pretrained: `none`, `imagenet`, or, for torchvision's detectors, `coco`.
+        num_frozen_blocks: the number of blocks at the start of the trunk that do not learn.
 
     Raises:
-        FieldError: no such architecture, a stride that is not that of its features, weights it
-            does not come with or that cannot be fetched.
+        FieldError: there is no such architecture, the stride differs from that of the features, or
+            the pretrained weights do not exist or cannot be downloaded.
     """
     if architecture in get_args(TorchvisionArchitecture):
         return TorchvisionDetector(
@@ -61,49 +63,55 @@ def build_detector(
         )
     if architecture in get_args(TransformerArchitecture):
         return TransformerDetector(cast(TransformerArchitecture, architecture), **config)
-    if architecture not in OWN:
-        known = (*OWN, *get_args(TorchvisionArchitecture), *get_args(TransformerArchitecture))
+    if architecture not in VIGIL_DETECTORS:
+        torchvision_names, transformers_names = (
+            get_args(TorchvisionArchitecture),
+            get_args(TransformerArchitecture),
+        )
+        known = (*VIGIL_DETECTORS, *torchvision_names, *transformers_names)
         raise FieldError(
             "architecture", f"expected one of {listed(known, 30)}, got {architecture!r}"
         )
     if pretrained == "coco":
         raise FieldError(
             "weights",
-            f"expected none, imagenet or a file for {architecture}, got coco, which torchvision's "
-            "own detectors have",
+            f"expected none, imagenet or a file for {architecture}, got coco, which only "
+            "torchvision's detectors have",
         )
-    own = dict(config)
-    frames = own.pop("frames", None)
-    network = _build_own(
-        architecture, own, pretrained == "imagenet", num_frozen_blocks=num_frozen_blocks
+    arguments = dict(config)
+    frames = arguments.pop("frames", None)
+    network = _build_vigil_detector(
+        architecture, arguments, pretrained == "imagenet", num_frozen_blocks=num_frozen_blocks
     )
     if frames is not None:
         network.see_frames(Frames(**frames))
     return network
 
 
-def _build_own(
-    architecture: str, own: dict[str, Any], is_pretrained: bool, *, num_frozen_blocks: int
+def _build_vigil_detector(
+    architecture: str, arguments: dict[str, Any], is_pretrained: bool, *, num_frozen_blocks: int
 ) -> DenseDetector:
-    loss = Loss(**own.pop("loss"))
+    loss = Loss(**arguments.pop("loss"))
     if architecture in SIZES:
-        return YoloxDetector(architecture, loss, **own)
+        return YoloxDetector(architecture, loss, **arguments)
     features = Features(
-        **own.pop("features"),
-        strides=own["strides"],
+        **arguments.pop("features"),
+        strides=arguments["strides"],
         pretrained=is_pretrained,
         num_frozen_blocks=num_frozen_blocks,
     )
     build = ON_TRUNKS[cast(TrunkArchitecture, architecture)]
-    return build(features, loss, **own)
+    return build(features, loss, **arguments)
 
 
 def imports_of_others(architecture: str) -> set[Import]:
-    """This module's imports that a detector has no use for."""
-    own: type[Detector] = OWN.get(cast(OwnArchitecture, architecture), TorchvisionDetector)
+    """The imports of this module that only other architectures use."""
+    detector_type: type[Detector] = VIGIL_DETECTORS.get(
+        cast(OwnArchitecture, architecture), TorchvisionDetector
+    )
     if architecture in get_args(TransformerArchitecture):
-        own = TransformerDetector
-    kinds = {TorchvisionDetector, TransformerDetector, *OWN.values()} - {own}
+        detector_type = TransformerDetector
+    kinds = {TorchvisionDetector, TransformerDetector, *VIGIL_DETECTORS.values()} - {detector_type}
     return imports_from(Path(__file__), *(kind.__module__ for kind in kinds))
 
 
@@ -111,6 +119,6 @@ def load_detector(weights: Path, card_file: Path) -> Detector:
     """Loads a trained detector from its weights and card, ready for prediction.
 
     Raises:
-        InputError: a file is missing, damaged, or the two do not fit.
+        InputError: a file is missing or damaged, or the two do not belong together.
     """
     return load_model(build_detector, weights, card_file)

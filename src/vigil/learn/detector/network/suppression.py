@@ -1,4 +1,4 @@
-"""Removing the boxes that say the same thing twice."""
+"""Non-maximum suppression: removes boxes that mark the same object as a better one."""
 
 import torch
 from torch import Tensor
@@ -8,10 +8,14 @@ from vigil.learn.detector.network.tensors import Candidates
 from vigil.settings.suppression import Suppression
 
 
-def suppress(found: Candidates, settings: Suppression) -> Candidates:
-    """The boxes that stay, best first."""
-    sure = found.scores >= settings.min_score
-    boxes, scores, labels = found.boxes[sure], found.scores[sure], found.labels[sure]
+def suppress(candidates: Candidates, settings: Suppression) -> Candidates:
+    """Returns the boxes that are kept, the highest score first."""
+    is_confident = candidates.scores >= settings.min_score
+    boxes, scores, labels = (
+        candidates.boxes[is_confident],
+        candidates.scores[is_confident],
+        candidates.labels[is_confident],
+    )
     if settings.method == "hard":
         kept = batched_nms(boxes.float(), scores.float(), labels, settings.iou)
     else:
@@ -23,13 +27,18 @@ def suppress(found: Candidates, settings: Suppression) -> Candidates:
 
 
 def soften(boxes: Tensor, scores: Tensor, labels: Tensor, sigma: float) -> Tensor:
-    """(N,) scores after Gaussian soft-NMS within each class."""
+    """(N,): the scores after Gaussian soft-NMS within each class.
+
+    Soft-NMS: Bodla et al., "Soft-NMS: Improving Object Detection With One Line of Code", 2017.
+    """
     softened = scores.clone().float()
-    same = labels[:, None] == labels[None]
-    decay = (-(box_iou(boxes, boxes) ** 2) / sigma).exp().masked_fill(~same, 1.0)
-    waiting = torch.ones_like(softened, dtype=torch.bool)
+    is_same_class = labels[:, None] == labels[None]
+    decay = (-(box_iou(boxes, boxes) ** 2) / sigma).exp().masked_fill(~is_same_class, 1.0)
+    # In each round, the best box of those left is kept, and the scores of the others decay with
+    # their overlap.
+    is_left = torch.ones_like(softened, dtype=torch.bool)
     for _ in range(len(softened)):
-        best = int(softened.masked_fill(~waiting, -1.0).argmax())
-        waiting[best] = False
-        softened = torch.where(waiting, softened * decay[best], softened)
+        best = int(softened.masked_fill(~is_left, -1.0).argmax())
+        is_left[best] = False
+        softened = torch.where(is_left, softened * decay[best], softened)
     return softened

@@ -1,7 +1,7 @@
-"""What detectors take and give, as tensors.
+"""The inputs and outputs of detectors, as tensors.
 
 Pictures are (B, 3, H, W) uint8 RGB, all of one size. Boxes are x1, y1, x2, y2 in px of that size.
-Classes are counted from 0, without a background.
+Classes are counted from 0; there is no class for background.
 """
 
 from collections.abc import Sequence
@@ -13,12 +13,13 @@ from torch import Tensor
 
 
 class Objects(NamedTuple):
-    """What is in one picture.
+    """The objects in one picture.
 
     Attributes:
         boxes: (N, 4).
         labels: (N,) int64.
-        is_ignored: (N,): crowds and difficult objects; what is found there counts neither way.
+        is_ignored: (N,): crowds and difficult objects; detections there are neither right nor
+            wrong.
     """
 
     boxes: Tensor
@@ -27,16 +28,16 @@ class Objects(NamedTuple):
 
 
 Example = tuple[Tensor, Objects]
-"""A picture (3, H, W) uint8 and what is in it."""
+"""A picture (3, H, W) uint8 and its objects."""
 
 
 class Truth(NamedTuple):
-    """What is in a batch of pictures, padded to the most objects of one of them.
+    """The objects in a batch of pictures, padded to the largest number of objects in a picture.
 
     Attributes:
         boxes: (B, M, 4).
         labels: (B, M) int64.
-        is_object: (B, M): real objects, neither padding nor to be ignored.
+        is_object: (B, M): false for padding and for objects to be ignored.
         is_ignored: (B, M): crowds and difficult objects.
     """
 
@@ -52,7 +53,7 @@ class Truth(NamedTuple):
 
 @dataclass(frozen=True)
 class Candidates:
-    """What a detector sees in one picture, best first.
+    """The boxes that a detector predicts in one picture, the highest score first.
 
     Attributes:
         boxes: (K, 4) within the picture.
@@ -67,17 +68,17 @@ class Candidates:
 
 def pad_objects(pictures: Sequence[Objects]) -> Truth:
     """Puts the objects of several pictures into one batch."""
-    most = max(len(one.boxes) for one in pictures)
+    max_objects = max(len(objects.boxes) for objects in pictures)
     truth = Truth(
-        torch.zeros(len(pictures), most, 4),
-        torch.zeros(len(pictures), most, dtype=torch.int64),
-        torch.zeros(len(pictures), most, dtype=torch.bool),
-        torch.zeros(len(pictures), most, dtype=torch.bool),
+        torch.zeros(len(pictures), max_objects, 4),
+        torch.zeros(len(pictures), max_objects, dtype=torch.int64),
+        torch.zeros(len(pictures), max_objects, dtype=torch.bool),
+        torch.zeros(len(pictures), max_objects, dtype=torch.bool),
     )
-    for number, one in enumerate(pictures):
-        own = slice(len(one.boxes))
-        truth.boxes[number, own] = one.boxes
-        truth.labels[number, own] = one.labels
-        truth.is_object[number, own] = ~one.is_ignored
-        truth.is_ignored[number, own] = one.is_ignored
+    for number, objects in enumerate(pictures):
+        columns = slice(len(objects.boxes))
+        truth.boxes[number, columns] = objects.boxes
+        truth.labels[number, columns] = objects.labels
+        truth.is_object[number, columns] = ~objects.is_ignored
+        truth.is_ignored[number, columns] = objects.is_ignored
     return truth

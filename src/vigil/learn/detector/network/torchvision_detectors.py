@@ -1,4 +1,4 @@
-"""Torchvision's own detectors, behind the common interface.
+"""Torchvision's detectors with the interface of all detectors.
 
 Sources: https://docs.pytorch.org/vision/stable/models.html#object-detection
 """
@@ -15,27 +15,28 @@ from vigil.learn.detector.network.tensors import Candidates, Truth
 from vigil.plumbing.errors import FieldError, listed
 
 FIXED_SIZE = ("ssd300_vgg16", "ssdlite320_mobilenet_v3_large")
-"""These resize every picture to the size in their name; the others take pictures as they come."""
+"""Detectors that resize every picture to the size in their name. The others keep its size."""
 
 WITHOUT_BACKGROUND = ("retinanet_resnet50_fpn_v2", "fcos_resnet50_fpn")
-"""These score every class by itself and need no class 0 for background."""
+"""Detectors that score each class independently and need no class 0 for background."""
 
 NUM_TRUNK_LAYERS = {
     "fasterrcnn_mobilenet_v3_large_320_fpn": 6,
     "ssdlite320_mobilenet_v3_large": 6,
 }
-"""How many parts of the trunk can be frozen, where it is not 5."""
+"""The number of parts of the trunk that can be frozen, if it is not 5."""
 
 TRUNK_WEIGHTS = {"ssd300_vgg16": VGG16_Weights.IMAGENET1K_FEATURES}
-"""ImageNet's, where the default ones are for colours of another scale."""
+"""Weights of ImageNet for trunks whose default weights expect another range of colours."""
 
 
 class TorchvisionDetector(Detector):
-    """Hides what differs: lists of pictures, a class for background, suppression inside.
+    """Adapts a torchvision detector: its lists of pictures, background class and suppression.
 
-    Torchvision builds other networks where weights are given: norms that cannot learn, or a wider
-    end of the trunk. Here a name is one network, so that what was trained from any weights can be
-    loaded again; pretrained weights are copied into it.
+    If weights are given, torchvision builds different networks, with norms that cannot learn or
+    with a wider end of the trunk. Here a name always means the same network, so that a trained
+    model can be loaded whatever weights its training started from. Pretrained weights are copied
+    into that network.
     """
 
     def __init__(
@@ -50,11 +51,11 @@ class TorchvisionDetector(Detector):
         """Builds a detector.
 
         Args:
-            pretrained: `none`, `imagenet` (the trunk alone) or `coco`.
-            num_frozen_blocks: of the trunk, counted from its start.
+            pretrained: `none`, `imagenet` (only the trunk) or `coco`.
+            num_frozen_blocks: the number of blocks at the start of the trunk that do not learn.
 
         Raises:
-            FieldError: weights that cannot be downloaded here.
+            FieldError: the trunk has fewer blocks, or the weights cannot be downloaded.
         """
         super().__init__()
         self._first_label = 0 if name in WITHOUT_BACKGROUND else 1
@@ -95,7 +96,7 @@ class TorchvisionDetector(Detector):
         _keep_all_candidates(self.network)
 
     def train(self, mode: bool = True) -> "TorchvisionDetector":
-        """Frozen parts keep their running statistics too."""
+        """Sets the mode. Norms in frozen parts stay in evaluation mode, so they do not learn."""
         super().train(mode)
         for norm in self._frozen_norms:
             norm.eval()
@@ -112,56 +113,57 @@ class TorchvisionDetector(Detector):
         return losses
 
     def candidates(self, pictures: Tensor) -> list[Candidates]:
-        found = self.network(list(pictures.float() / 255))
+        outputs = self.network(list(pictures.float() / 255))
         return [
             Candidates(one["boxes"], one["scores"], one["labels"] - self._first_label)
-            for one in found
+            for one in outputs
         ]
 
 
 def _keep_all_candidates(network: nn.Module) -> None:
-    """Switches off suppression inside, which is done behind every detector alike."""
-    place: Any = network.roi_heads if hasattr(network, "roi_heads") else network
-    place.nms_thresh = 1.0
-    place.score_thresh = 0.001
-    place.detections_per_img = MAX_CANDIDATES
+    """Switches off torchvision's suppression: vigil suppresses the boxes of all detectors alike."""
+    head: Any = network.roi_heads if hasattr(network, "roi_heads") else network
+    head.nms_thresh = 1.0
+    head.score_thresh = 0.001
+    head.detections_per_img = MAX_CANDIDATES
 
 
 @torch.no_grad()
 def _copy(donor: nn.Module, network: nn.Module, part: str) -> None:
-    """Copies every weight of the same name and shape, and tells what had to be left out.
+    """Copies every weight of the same name and shape, and prints the names of the others.
 
-    That is what depends on the number of classes, and the end of a trunk that is narrower here.
+    The others depend on the number of classes, or belong to the end of a trunk that is narrower
+    here.
 
     Args:
-        part: how the names start of the weights to copy.
+        part: the beginning of the names of the weights to copy.
     """
-    own, given = network.state_dict(), donor.state_dict()
-    wanted = [n for n in own if n.startswith(part) and not n.endswith("num_batches_tracked")]
-    fitting = [n for n in wanted if n in given and given[n].shape == own[n].shape]
-    network.load_state_dict({**own, **{name: given[name] for name in fitting}})
-    if left := sorted(set(wanted) - set(fitting)):
+    state, donor_state = network.state_dict(), donor.state_dict()
+    wanted = [n for n in state if n.startswith(part) and not n.endswith("num_batches_tracked")]
+    fitting = [n for n in wanted if n in donor_state and donor_state[n].shape == state[n].shape]
+    network.load_state_dict({**state, **{name: donor_state[name] for name in fitting}})
+    if left_out := sorted(set(wanted) - set(fitting)):
         print(
             f"pretrained weights: {len(fitting)} of {len(wanted)} tensors fit; the others start "
-            f"at random: {listed(left)}"
+            f"at random: {listed(left_out)}"
         )
 
 
 def _freeze_as(donor: nn.Module, network: nn.Module) -> list[nn.Module]:
-    """Freezes what is frozen of the trunk in `donor`; returns the norms among it.
+    """Freezes the parts of the trunk that are frozen in `donor`, and returns their norms.
 
-    A norm goes with the convolution in front of it: in the donor it may have no parameters.
+    A norm is frozen with the convolution before it, since it may have no parameters in the donor.
     """
     learning = {name for name, weight in donor.named_parameters() if weight.requires_grad}
     norms: list[nn.Module] = []
     is_frozen = False
     for name, module in network.named_modules():
-        own = [f"{name}.{key}" for key, _ in module.named_parameters(recurse=False)]
-        if not own or not name.startswith("backbone."):
+        parameter_names = [f"{name}.{key}" for key, _ in module.named_parameters(recurse=False)]
+        if not parameter_names or not name.startswith("backbone."):
             continue
         is_norm = isinstance(module, nn.BatchNorm2d)
         if not is_norm:
-            is_frozen = learning.isdisjoint(own)
+            is_frozen = learning.isdisjoint(parameter_names)
         if is_frozen:
             module.requires_grad_(False)
             if is_norm:

@@ -1,7 +1,7 @@
-"""Convolutional trunks with taps at several strides: torchvision's classification networks.
+"""Convolutional trunks that return maps of several strides: torchvision's classification networks.
 
-A trunk is cut into blocks, from the picture down. The map of a stride is that of the last block
-with this stride.
+A trunk is divided into blocks, in the order of computation. The map of a stride is the output of
+the last block with this stride.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -18,14 +18,14 @@ STRIDES = get_args(Stride)
 TRUNKS = get_args(TrunkName)
 PROBE_PX = 64
 ROUNDING_DOWN = ("convnext", "densenet", "vgg")
-"""Families that leave out what does not fill a stride at the right and at the bottom."""
+"""Families that ignore pixels at the right and at the bottom that do not fill a stride."""
 
 
 class Trunk(nn.Module):
-    """The blocks of a classification network down to a stride.
+    """The first blocks of a classification network, down to a given stride.
 
-    `blocks` go from the picture down; `taps` gives the block after which a map of a stride is
-    complete.
+    `blocks` are in the order of computation. `taps` holds, for each stride, the block whose output
+    is the map of that stride.
     """
 
     def __init__(
@@ -39,14 +39,14 @@ class Trunk(nn.Module):
             block.requires_grad_(False)
 
     def train(self, mode: bool = True) -> "Trunk":
-        """Frozen blocks keep their running statistics too."""
+        """Sets the mode. Frozen blocks stay in evaluation mode and keep their statistics."""
         super().train(mode)
         for block in self.blocks[: self._num_frozen_blocks]:
             block.eval()
         return self
 
     def forward(self, pictures: Tensor) -> dict[int, Tensor]:
-        """(B, C, H, W) to (B, channels, ceil(H / stride), ceil(W / stride)) by stride."""
+        """(B, C, H, W) to (B, channels, ceil(H / s), ceil(W / s)) for each stride s."""
         features, maps = pictures, {}
         for number, block in enumerate(self.blocks):
             features = block(features)
@@ -58,18 +58,18 @@ class Trunk(nn.Module):
 def build_trunk(
     name: str, *, deepest_stride: int, num_frozen_blocks: int, pretrained: bool
 ) -> Trunk:
-    """A trunk by torchvision's name.
+    """Builds a trunk by its name in torchvision.
 
     Raises:
-        FieldError: no such trunk, fewer blocks than are to be frozen, or no pretrained weights here
-            and no network to fetch them.
+        FieldError: there is no such trunk, it has fewer blocks than are to be frozen, or the
+            pretrained weights cannot be downloaded.
     """
     if name not in TRUNKS:
         raise FieldError("features.trunk", f"expected one of {listed(TRUNKS, 60)}, got {name!r}")
     weights = "DEFAULT" if pretrained else None
     try:
         network = _network(name, weights)
-    except OSError as error:  # no network: urllib's errors are OSErrors
+    except OSError as error:  # without a network, urllib raises OSErrors
         raise FieldError(
             "weights", f"expected to download the ImageNet weights of {name}, got: {error}"
         ) from None
@@ -172,7 +172,7 @@ def _without_classifier_width(blocks: list[nn.Module]) -> list[nn.Module]:
 
 @torch.no_grad()
 def _find_taps(blocks: Sequence[nn.Module]) -> dict[int, int]:
-    """The last block with each stride, by stride."""
+    """By stride: the last block with that stride, found by running the blocks on zeros."""
     taps, features = {}, torch.zeros(1, 3, PROBE_PX, PROBE_PX)
     for number, block in enumerate(blocks):
         was_training = block.training

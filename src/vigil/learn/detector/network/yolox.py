@@ -21,7 +21,7 @@ from vigil.learn.detector.network.csp_darknet import (
     widths_of,
 )
 from vigil.learn.detector.network.dense import Assigned, DenseDetector, Outputs, joint_scores
-from vigil.learn.detector.network.interface import output_conv, start_rare
+from vigil.learn.detector.network.interface import output_conv, start_with_low_scores
 from vigil.learn.detector.network.simota import assign_simota
 from vigil.learn.detector.network.tensors import Truth
 from vigil.settings.train_detector import Loss, YoloxArchitecture
@@ -114,7 +114,7 @@ class DecoupledHead(nn.Module):
         self.reg_preds = nn.ModuleList(output_conv(width, 4) for _ in STRIDES)
         self.obj_preds = nn.ModuleList(output_conv(width, 1) for _ in STRIDES)
         for head in self.obj_preds:
-            start_rare(head.bias)  # type: ignore[arg-type]
+            start_with_low_scores(head.bias)  # type: ignore[arg-type]
 
     def forward(self, maps: list[Tensor]) -> list[Tensor]:
         """(B, 4 + 1 + C, rows, columns) of each map."""

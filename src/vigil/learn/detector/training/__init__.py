@@ -1,1 +1,1 @@
-"""What training one means."""
+"""The training of the detector."""

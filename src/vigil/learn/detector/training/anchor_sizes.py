@@ -1,4 +1,4 @@
-"""Anchor sizes that suit the boxes at hand."""
+"""Chooses anchor sizes for the boxes of a training set."""
 
 import numpy as np
 import numpy.typing as npt
@@ -10,9 +10,10 @@ from vigil.plumbing.errors import FieldError
 def cluster_sizes(
     boxes_wh: npt.NDArray[np.float64], num_sizes: int, seed: int
 ) -> tuple[float, ...]:
-    """Sizes of which each box has one near: k-means (Lloyd, 1982) on the logs of sqrt(w h).
+    """Clusters box sizes by k-means (Lloyd, 1982) on the logarithms of sqrt(w h).
 
-    Logs, since an anchor fits by the ratio of sizes and not by their difference.
+    Logarithms are used since the fit of an anchor depends on the ratio of sizes, not on their
+    difference.
 
     Args:
         boxes_wh: (N, 2) in px.
@@ -21,7 +22,7 @@ def cluster_sizes(
         Ascending sizes in px, rounded to 0.01.
 
     Raises:
-        FieldError: fewer different sizes than are asked for.
+        FieldError: the boxes have fewer different sizes than `num_sizes`.
     """
     logs = 0.5 * np.log(boxes_wh.prod(axis=1))[:, None]
     num_different = len(np.unique(logs.round(6)))

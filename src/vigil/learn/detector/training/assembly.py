@@ -1,4 +1,4 @@
-"""Trains a detector on annotated pictures: data, network and loop put together."""
+"""Trains a detector on annotated pictures: combines the data, the network and the training loop."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -35,7 +35,7 @@ INPUT = "RGB in [0, 255], resized in proportion and padded to input_size_wh"
 
 @dataclass(frozen=True)
 class Sides:
-    """The pictures to learn from, and those to tell the best epoch by.
+    """The pictures of the training set and those of the validation set.
 
     Attributes:
         images: the folder of the pictures.
@@ -47,10 +47,10 @@ class Sides:
 
     @classmethod
     def read(cls, images: Path, detections: Path, train: Path, val: Path) -> "Sides":
-        """Reads annotations, and the lists of the pictures on either side.
+        """Reads annotations, and the lists of the pictures for training and validation.
 
         Raises:
-            InputError: a file is missing or damaged, or there is no object to train on.
+            InputError: a file is missing or damaged, or the training set has no object.
         """
         known = read_annotated(detections)
         sides = cls(images, known.select(read_side(train)), known.select(read_side(val)))
@@ -61,14 +61,14 @@ class Sides:
 
 @dataclass(frozen=True)
 class DetectorPlan:
-    """A training, and what its result depends on besides the settings.
+    """A training, and the facts that its result depends on besides the settings.
 
     Attributes:
-        settings: those used, without `auto`.
-        chosen: what was chosen for `auto`, and by what; empty for nothing.
-        config: what the network is built from, but for its weights.
-        start: digest of the weights that it starts from.
-        digests: of the pictures and objects on either side.
+        settings: the settings in use, without `auto`.
+        chosen: the values chosen for `auto`, and the numbers that they depend on; empty: none.
+        config: the configuration that the network is built from.
+        start: the digest of the weights that the training starts from.
+        digests: the digests of the objects and pictures, for training and validation.
     """
 
     training: Plan
@@ -80,11 +80,11 @@ class DetectorPlan:
 
 
 def plan_training(sides: Sides, settings: TrainDetector) -> DetectorPlan:
-    """Puts a training together, its weights drawn by the seed, or loaded.
+    """Sets up a training, with random weights from the seed or with loaded weights.
 
     Raises:
-        FieldError: weights that are not there, or do not fit the network.
-        InputError: a file of weights that is damaged.
+        FieldError: the weights are missing, or do not fit the network.
+        InputError: the file of weights is damaged.
     """
     choice = choose(settings, sides.train)
     for line in choice.told:
@@ -112,7 +112,7 @@ def plan_training(sides: Sides, settings: TrainDetector) -> DetectorPlan:
         network,
         settings,
         val_set=val_set,
-        measure=lambda found: measure_detections(sides.val, found, decimals=None)["map"] or 0.0,
+        measure=lambda table: measure_detections(sides.val, table, decimals=None)["map"] or 0.0,
     )
     training = Plan(
         module,
@@ -133,14 +133,14 @@ def plan_training(sides: Sides, settings: TrainDetector) -> DetectorPlan:
 def train_detector(
     sides: Sides, settings: TrainDetector, *, weights: Path, card: Path, curves: Path
 ) -> None:
-    """Trains a detector and writes it, or takes what the same training wrote before.
+    """Trains a detector and writes its files, or takes the results of the same training before.
 
     Args:
         weights, card: the two files of the model.
-        curves: a folder of values by epoch, as DVCLive writes them.
+        curves: the folder of DVCLive's learning curves.
 
     Raises:
-        InputError: as `plan_training` and `fit`.
+        InputError: see `plan_training` and `fit`.
     """
     plan = plan_training(sides, settings)
     settings = plan.settings
@@ -170,7 +170,7 @@ def train_detector(
 
 
 def _configure(train_set: PictureDataset, settings: TrainDetector) -> dict[str, Any]:
-    """What a detector is built from, but for its weights."""
+    """The configuration that a detector is built from."""
     num_classes = len(train_set.classes)
     if settings.architecture in get_args(TransformerArchitecture):
         return {"num_classes": num_classes}
@@ -190,7 +190,7 @@ def _configure(train_set: PictureDataset, settings: TrainDetector) -> dict[str, 
 
 
 def _cluster(train_set: PictureDataset, settings: TrainDetector) -> list[float]:
-    """Anchor sizes by k-means on the training boxes as the network sees them."""
+    """Anchor sizes by k-means on the training boxes, scaled to the canvas."""
     boxes = train_set.boxes_on_canvas()
     sizes = np.asarray(boxes[:, 2:] - boxes[:, :2], dtype=np.float64)
     num_sizes = settings.anchor.num_sizes * len(settings.features.strides)

@@ -1,8 +1,8 @@
-"""Random changes of pictures together with the boxes in them, by torchvision's transforms.
+"""Augments pictures together with their boxes, with torchvision's transforms.
 
 Mosaics: Bochkovskiy et al., "YOLOv4: Optimal Speed and Accuracy of Object Detection", 2020. Two
-pictures in one: Zhang et al., "mixup: Beyond Empirical Risk Minimization", 2018. Both end before
-the training does: Ge et al., "YOLOX: Exceeding YOLO Series in 2021", 2021.
+pictures in one: Zhang et al., "mixup: Beyond Empirical Risk Minimization", 2018. The last
+epochs use neither: Ge et al., "YOLOX: Exceeding YOLO Series in 2021", 2021.
 """
 
 from collections.abc import Callable, Sequence
@@ -19,20 +19,25 @@ from vigil.settings.train_detector import Augmentation
 
 
 class BoxAugmentation:
-    """Changes pictures as far as the settings allow. Draws from torch's global random numbers."""
+    """Changes pictures at random, within the limits of the settings.
+
+    The random numbers are torch's global ones.
+    """
 
     def __init__(self, settings: Augmentation, num_epochs: int) -> None:
-        """Args: num_epochs: of the whole training, in whose last ones pictures stay alone."""
+        """Args: num_epochs: of the whole training; its last epochs join no pictures."""
         self._settings = settings
         self._num_joining = num_epochs - settings.alone_epochs
 
     def __call__(
         self, load: Callable[[int], Example], position: int, num: int, epoch: int
     ) -> Example:
-        """A changed copy of an example, of the same size.
+        """Returns a changed copy of an example, of the same size.
 
         Args:
-            load: gives any of `num` examples by its position.
+            load: loads an example by its position.
+            position: the position of the example.
+            num: the number of examples, from which the others of a mosaic or mixture are drawn.
             epoch: counted from 0.
         """
         settings = self._settings
@@ -65,7 +70,7 @@ class BoxAugmentation:
             objects.boxes, format="XYXY", canvas_size=(height, width), clamping_mode=None
         )
         changed, moved = self._transform()(Image(picture), boxes)
-        return changed.as_subclass(Tensor), self._see(
+        return changed.as_subclass(Tensor), self._clip_boxes(
             moved.as_subclass(Tensor), objects, (width, height)
         )
 
@@ -74,7 +79,7 @@ class BoxAugmentation:
         steps: list[v2.Transform] = [v2.RandomHorizontalFlip(settings.flip_probability)]
         turns = settings.max_rotation_deg or settings.max_shear_deg
         if settings.max_scale > 1 or settings.max_shift or turns:
-            # Scales are drawn evenly on a logarithmic axis: as often half as double.
+            # Scales are uniform on a logarithmic axis: half and double are equally likely.
             scale = settings.max_scale ** float(torch.empty(()).uniform_(-1, 1))
             steps.append(
                 v2.RandomAffine(
@@ -93,10 +98,11 @@ class BoxAugmentation:
         )
         return v2.Compose(steps)
 
-    def _see(self, boxes: Tensor, objects: Objects, size_wh: tuple[int, int]) -> Objects:
+    def _clip_boxes(self, boxes: Tensor, objects: Objects, size_wh: tuple[int, int]) -> Objects:
+        """Clips boxes to the picture. Objects that are hardly visible are to be ignored."""
         moved = Objects(boxes, objects.labels, objects.is_ignored)
         limits = torch.tensor([0, 0, *size_wh], dtype=boxes.dtype)
-        return _cut(moved, limits, self._settings.min_visible)
+        return _clip(moved, limits, self._settings.min_visible)
 
 
 def mosaic(
@@ -106,12 +112,12 @@ def mosaic(
     places: Sequence[Sequence[float]] = ((0.0, 0.0),) * 4,
     min_visible: float = 0.0,
 ) -> Example:
-    """Four pictures of one size as one picture of that size.
+    """Combines four pictures of one size into one picture of that size.
 
     Args:
-        centre: where the four meet, as fractions of width and height.
-        scales: of each picture; what is too large for its quarter is cut.
-        places: of each picture, which part of it is seen, as fractions of what is too much.
+        centre: the point where the four pictures meet, as fractions of width and height.
+        scales: of each picture; parts outside its quarter are cropped.
+        places: of each picture, the part that is kept, as fractions of the surplus.
         min_visible: an object of which less than this fraction is left is to be ignored.
     """
     height, width = examples[0][0].shape[-2:]
@@ -126,7 +132,7 @@ def mosaic(
         (top, bottom), (left, right) = rows[number // 2], columns[number % 2]
         size_hw = (_scaled(height, scale, bottom - top), _scaled(width, scale, right - left))
         small = _shrunk(picture, size_hw)
-        # What of the shrunk picture falls into its quarter.
+        # The first row and column of the shrunk picture that are inside its quarter.
         y, x = (
             int(max(0, size - room) * share)
             for size, room, share in zip(
@@ -139,7 +145,7 @@ def mosaic(
         boxes = objects.boxes * shrink + torch.tensor([left - x, top - y] * 2)
         limits = torch.tensor([left, top, right, bottom], dtype=boxes.dtype)
         moved = Objects(boxes, objects.labels, objects.is_ignored)
-        parts.append(_cut(moved, limits, min_visible))
+        parts.append(_clip(moved, limits, min_visible))
     return canvas, Objects(*(torch.cat(pieces) for pieces in zip(*parts, strict=True)))
 
 
@@ -155,7 +161,7 @@ def _happens(probability: float) -> bool:
 
 
 def _scaled(side: int, scale: float, room: int) -> int:
-    """A side once it is shrunk; half of an odd one as its quarter is."""
+    """The length of a shrunk side. Half of an odd side is as long as its quarter."""
     return room if scale == 0.5 else max(1, round(side * scale))
 
 
@@ -167,14 +173,15 @@ def _shrunk(picture: Tensor, size_hw: tuple[int, int]) -> Tensor:
     return small.round().to(picture.dtype).reshape(*picture.shape[:-2], *size_hw)
 
 
-def _cut(objects: Objects, limits: Tensor, min_visible: float) -> Objects:
-    """Cuts boxes to x1, y1, x2, y2, and marks as to be ignored what hardly shows."""
+def _clip(objects: Objects, limits: Tensor, min_visible: float) -> Objects:
+    """Clips boxes to x1, y1, x2, y2. Objects that are hardly visible are to be ignored."""
     corners = torch.maximum(objects.boxes, limits[:2].repeat(2))
-    cut = torch.minimum(corners, limits[2:].repeat(2))
-    whole, left = _area(objects.boxes), _area(cut)
-    inside = (cut[:, 2] > cut[:, 0]) & (cut[:, 3] > cut[:, 1])
-    hardly = left < min_visible * whole
-    return Objects(cut[inside], objects.labels[inside], (objects.is_ignored | hardly)[inside])
+    clipped = torch.minimum(corners, limits[2:].repeat(2))
+    full_area, visible_area = _area(objects.boxes), _area(clipped)
+    inside = (clipped[:, 2] > clipped[:, 0]) & (clipped[:, 3] > clipped[:, 1])
+    is_hidden = visible_area < min_visible * full_area
+    is_ignored = (objects.is_ignored | is_hidden)[inside]
+    return Objects(clipped[inside], objects.labels[inside], is_ignored)
 
 
 def _area(boxes: Tensor) -> Tensor:

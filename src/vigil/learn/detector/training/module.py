@@ -1,4 +1,4 @@
-"""What training a detector means: losses, averaged weights, validation by average precision."""
+"""The training of a detector: losses, averaged weights, validation by average precision."""
 
 import copy
 from collections.abc import Callable
@@ -20,11 +20,11 @@ Measure = Callable[[pd.DataFrame], float]
 
 
 class DetectorTraining(LightningModule):
-    """Trains `network` on the sum of its losses; `model` is what is validated and kept.
+    """Trains `network` on the sum of its losses. `model` is validated, and its weights are kept.
 
     With `ema_decay`, `model` holds a moving average of the weights (Polyak and Juditsky,
     "Acceleration of Stochastic Approximation by Averaging", 1992). Its decay rises to the given
-    one, so that the first steps do not linger.
+    value, so that the weights of the first steps are soon forgotten.
     """
 
     def __init__(
@@ -35,11 +35,11 @@ class DetectorTraining(LightningModule):
         val_set: PictureDataset,
         measure: Measure,
     ) -> None:
-        """Sets a training up.
+        """Sets up a training.
 
         Args:
             val_set: the validation pictures, in the order of their batches.
-            measure: mean average precision of a table of detections in them.
+            measure: computes the mean average precision of a table of detections in them.
         """
         super().__init__()
         self.network = network.to(memory_format=torch.channels_last)
@@ -48,7 +48,7 @@ class DetectorTraining(LightningModule):
         self._settings = settings
         self._val_set = val_set
         self._measure = measure
-        self._found = DetectionTable(val_set)
+        self._detections = DetectionTable(val_set)
 
     @property
     def model(self) -> Detector:
@@ -74,18 +74,19 @@ class DetectorTraining(LightningModule):
             _move_towards(self.average, self.network, 1 - decay)
 
     def on_validation_epoch_start(self) -> None:
-        self._found = DetectionTable(self._val_set)
+        self._detections = DetectionTable(self._val_set)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         pictures, truth = batch
-        self._found.add(detect(self.model, pictures, DEFAULT, self._settings.fitting.precision))
-        if self._settings.is_own:  # others have no loss in validation
+        candidates = detect(self.model, pictures, DEFAULT, self._settings.fitting.precision)
+        self._detections.add(candidates)
+        if self._settings.is_own:  # torchvision's detectors return no loss in validation
             losses = self.model.losses(pictures, truth)
             total = torch.stack([loss.float() for loss in losses.values()]).sum()
             self._log("val", {"loss": total}, len(pictures))
 
     def on_validation_epoch_end(self) -> None:
-        self.log("val_map", self._measure(self._found.frame()))
+        self.log("val_map", self._measure(self._detections.frame()))
 
     def _log(self, side: str, values: dict[str, Tensor], num_pictures: int) -> None:
         named = {f"{side}_{name}": value.detach().float() for name, value in values.items()}
@@ -104,15 +105,20 @@ class DetectorTraining(LightningModule):
 
 @torch.no_grad()
 def _move_towards(average: nn.Module, network: nn.Module, share: float) -> None:
-    """Moves weights and running statistics by a share of the way; counters are copied.
+    """Moves the weights and running statistics of `average` towards those of `network`.
 
-    A weight that a network has by two names moves once.
+    Counters are copied. A weight with two names moves once.
+
+    Args:
+        share: the fraction of the way, in [0, 1].
     """
-    new = network.state_dict()
-    places = {tensor.data_ptr(): name for name, tensor in average.state_dict().items()}
-    kept = average.state_dict()
-    own = {name: kept[name] for name in places.values()}
-    floats = [name for name, tensor in own.items() if tensor.is_floating_point()]
-    torch._foreach_lerp_([own[name] for name in floats], [new[name] for name in floats], share)
-    for name in own.keys() - set(floats):
-        own[name].copy_(new[name])
+    latest, all_averages = network.state_dict(), average.state_dict()
+    # One name for each weight: names of the same memory replace one another.
+    names = {tensor.data_ptr(): name for name, tensor in all_averages.items()}
+    averages = {name: all_averages[name] for name in names.values()}
+    floats = [name for name, tensor in averages.items() if tensor.is_floating_point()]
+    torch._foreach_lerp_(
+        [averages[name] for name in floats], [latest[name] for name in floats], share
+    )
+    for name in averages.keys() - set(floats):
+        averages[name].copy_(latest[name])

@@ -75,7 +75,13 @@ def load_alarm(weights: Path, card_file: Path) -> tuple[StoredAlarm, dict[str, A
         )
 
     def build() -> StoredAlarm:
-        model = build_autoencoder(card["config"])
-        return StoredAlarm(model, card["tuned_shapes"], card["num_allowed_vectors"])
+        shapes, num_vectors = card.get("tuned_shapes"), card.get("num_allowed_vectors")
+        if not isinstance(shapes, Mapping):
+            raise InputError(f"tuned_shapes: expected shapes by name, got {shorten(shapes)}")
+        if not isinstance(num_vectors, int):
+            raise InputError(
+                f"num_allowed_vectors: expected a whole number, got {shorten(num_vectors)}"
+            )
+        return StoredAlarm(build_autoencoder(card["config"]), shapes, num_vectors)
 
     return load_described(build, card, weights, card_file), card

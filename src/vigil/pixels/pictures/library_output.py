@@ -1,7 +1,8 @@
-"""What libraries in C print to the terminal by themselves: caught, so that it is told of its file.
+"""Captures the lines that C libraries print to the terminal, so that errors can name the picture.
 
-libjpeg goes on after damage, fills what it could not read with grey or garbage, and says so in a
-line without a file's name. No binding of Python's hands that line over.
+libjpeg continues after damage and fills the unreadable part of a picture with grey or garbage. It
+reports the damage in a printed line that does not name the file. No Python binding gives access to
+that line.
 """
 
 import os
@@ -17,25 +18,26 @@ LIBRARIES = re.compile(
     r"libpng (warning|error): |Corrupt JPEG data: |Premature end of JPEG|Invalid SOS|Unsupported "
     r"|Warning: unknown JFIF revision|Inconsistent progression|Unknown Adobe color|Invalid JPEG "
 )
-"""How lines begin that libpng and libjpeg print."""
+"""The beginnings of lines that libpng and libjpeg print."""
 DAMAGE = ("Corrupt JPEG data: ", "Premature end of JPEG", "Inconsistent progression")
-"""How those of them begin after which pixels are not those that were stored."""
+"""The beginnings of those lines that report wrong pixels."""
 
 _one_at_a_time = threading.RLock()
 
 
 @contextmanager
 def library_output() -> Iterator[list[str]]:
-    """Gives a list that holds, at the end, the lines that libraries printed meanwhile.
+    """Captures the lines of libpng and libjpeg during a `with` block.
 
-    All threads of the process print to the same place: who wants to know which picture a line is
-    of decodes one at a time. Lines of others are printed at the end.
+    The list is filled at the end of the block. All threads of a process print to the same stream,
+    so a line can be assigned to a picture only if the block decodes one picture. Lines of other
+    origin are printed at the end of the block.
     """
     lines: list[str] = []
     with _one_at_a_time, _scratch_file() as file:
         try:
             terminal = os.dup(2)
-        except OSError:  # there is none
+        except OSError:  # standard error is closed
             yield lines
             return
         os.dup2(file.fileno(), 2)
@@ -47,18 +49,18 @@ def library_output() -> Iterator[list[str]]:
             os.close(terminal)
             file.seek(0)
             text = file.read().decode(errors="replace")
-            found = text.splitlines(keepends=True)
-            lines += [line.strip() for line in found if LIBRARIES.match(line)]
-            sys.stderr.write("".join(line for line in found if not LIBRARIES.match(line)))
+            printed = text.splitlines(keepends=True)
+            lines += [line.strip() for line in printed if LIBRARIES.match(line)]
+            sys.stderr.write("".join(line for line in printed if not LIBRARIES.match(line)))
 
 
 def _scratch_file() -> IO[bytes]:
-    """In memory where the system has such files, so that a full disk is in nobody's way."""
+    """A temporary file: in memory if the system supports it, so that a full disk does no harm."""
     if hasattr(os, "memfd_create"):
         return os.fdopen(os.memfd_create("library_output"), "w+b")
     return TemporaryFile()
 
 
 def damage_in(lines: list[str]) -> str:
-    """The first of some lines that tells of damage; empty where none does."""
+    """The first line that reports damage; empty if there is none."""
     return next((line for line in lines if line.startswith(DAMAGE)), "")
