@@ -32,7 +32,9 @@ def main(
         truth.select(ids),
         input_size_wh=detector.input_size_wh,
         frames=detector.frames,
+        allows_short=detector.allows_short,
     )
+    pictures.log_loose("annotated")
     predicted = detector.detect_all(pictures, settings.suppression, settings.batch_size)
     with whole(predictions) as folder:
         folder.mkdir()

@@ -29,7 +29,6 @@ SMALL = {
     "train_detector": {
         "input_size_wh": [96, 80],
         "features": {"deepest_stride": 8, "neck_width": 0},
-        "frames": {"num": 1},
         "fitting": {"max_epochs": 1, "precision": "32-true"},
     },
     "import_detections": {"frame_stride": 6},

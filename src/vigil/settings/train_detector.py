@@ -195,19 +195,21 @@ class Loss(Section):
 
 
 class Frames(Section):
-    """What a detector sees of the time before a frame; boxes are those of the last frame.
+    """The earlier frames that a detector sees; boxes are those of the last frame.
 
     Attributes:
-        num: frames of a sequence; 1: each picture by itself. Before a video's first frame there is
-            its first frame again.
-        step_s: from one frame to the next.
-        fusion: `stack`: all frames as channels; `difference`: the last one, and how far each other
-            one is from it; `background`: the last one, and how far it is from the median of the
-            others; `temporal`: each frame by itself, then attention over time in each cell.
+        num: the number of frames of a sequence; 1: single pictures; `auto`: 7 if the training
+            pictures are frames of videos that are long enough and have a fixed camera, else 1.
+            Before the first frame of a video, the first frame is repeated.
+        step_s: the time from one frame to the next.
+        fusion: `stack`: all frames as channels; `difference`: the last frame, and its difference
+            from each earlier one; `background`: the last frame, and its difference from the median
+            of the earlier ones; `temporal`: each frame alone, then attention over time in each
+            cell.
         control: shows copies of the last frame: the same network without time, to compare with.
     """
 
-    num: Annotated[int, Field(ge=1, le=32)]
+    num: Annotated[int, Field(ge=1, le=32)] | Literal["auto"]
     step_s: Annotated[float, Field(gt=0, le=3600)]
     fusion: Fusion
     control: bool
@@ -220,6 +222,18 @@ class Frames(Section):
                 "median of the others, got 2"
             )
         return self
+
+    @property
+    def length(self) -> int:
+        """The number of frames of a sequence, once it is chosen."""
+        if self.num == "auto":
+            raise ValueError("frames.num must be chosen, but is auto")
+        return self.num
+
+    @property
+    def span_s(self) -> float:
+        """The time from the first frame of a sequence to the last."""
+        return (self.length - 1) * self.step_s
 
 
 class Augmentation(Section):
@@ -352,7 +366,7 @@ class TrainDetector(Section):
             )
         if self.architecture in get_args(TransformerArchitecture):
             self._check_transformer()
-        if self.frames.num > 1 and not self.is_own:
+        if self.frames.num not in (1, "auto") and not self.is_own:
             raise ValueError(
                 f"expected frames.num to be 1 for {self.architecture}, got {self.frames.num}"
             )

@@ -46,6 +46,8 @@ class TrainedDetector:
         classes: the names of the classes.
         input_size_wh: the size of the canvas that pictures are fitted to.
         frames: the sequence of frames that the network sees; None: single pictures.
+        allows_short: whether `auto` chose sequences; then a picture that is not a frame of a video
+            is taken as a video of one frame.
     """
 
     def __init__(
@@ -56,9 +58,11 @@ class TrainedDetector:
         precision: Precision,
         device: torch.device = CPU,
         frames: Frames | None = None,
+        *,
+        allows_short: bool = False,
     ) -> None:
         self.model, self.classes, self.input_size_wh = model, tuple(classes), input_size_wh
-        self.frames = frames
+        self.frames, self.allows_short = frames, allows_short
         self.precision: Precision = precision
         fold_norms(model)
         model.to(device).to(memory_format=torch.channels_last)
@@ -78,9 +82,13 @@ class TrainedDetector:
         model = load_detector(Path(weights), Path(card))
         _check_card(facts, Path(card))
         width, height = facts["input_size_wh"]
-        told = facts["config"].get("frames")
-        frames = None if told is None else Frames(**told)
-        return cls(model, facts["classes"], (width, height), facts["precision"], device, frames)
+        frames_config = facts["config"].get("frames")
+        frames = None if frames_config is None else Frames(**frames_config)
+        chosen = facts.get("chosen")
+        return cls(
+            *(model, facts["classes"], (width, height), facts["precision"], device, frames),
+            allows_short=isinstance(chosen, dict) and "frames" in chosen,
+        )
 
     @classmethod
     def from_published(
@@ -147,7 +155,7 @@ class TrainedDetector:
         return FrameHistory(self.frames or alone)
 
     def _check_picture(self, picture: Picture) -> None:
-        num = self.frames.num if self.frames else 1
+        num = self.frames.length if self.frames else 1
         is_sequence = picture.ndim == 4 and len(picture) == num
         is_rgb = picture.ndim == 3 or is_sequence
         if not is_rgb or picture.shape[-1] != 3 or picture.dtype != np.uint8 or not picture.size:
@@ -164,8 +172,8 @@ class TrainedDetector:
         if self.frames is None:
             return fitted[-1][0], scale
         canvases = np.stack([canvas for canvas, _ in fitted])
-        if len(canvases) < self.frames.num:
-            canvases = np.repeat(canvases, self.frames.num, axis=0)
+        if len(canvases) < self.frames.length:
+            canvases = np.repeat(canvases, self.frames.length, axis=0)
         return reduce_frames(canvases, self.frames), scale
 
     @torch.inference_mode()

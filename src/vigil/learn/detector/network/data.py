@@ -40,7 +40,11 @@ the number of examples, and the epoch.
 
 
 class PictureDataset(Dataset[Example]):
-    """Pictures on a canvas of one size, changed at random if an augmentation is given."""
+    """Pictures on a canvas of one size, changed at random if an augmentation is given.
+
+    Attributes:
+        num_loose: the number of pictures that are taken as videos of one frame.
+    """
 
     def __init__(
         self,
@@ -51,12 +55,17 @@ class PictureDataset(Dataset[Example]):
         augmentation: Augmentation | None = None,
         seed: int = 0,
         frames: Frames | None = None,
+        allows_short: bool = False,
     ) -> None:
-        """Args: frames: makes each picture a sequence, where it has more than one.
+        """Reads no picture yet.
+
+        Args:
+            frames: each picture becomes a sequence, if it has more than one frame.
+            allows_short: see `FrameNames`.
 
         Raises:
-            FieldError: sequences are asked for, of pictures that are no frames of a video or of a
-                video that has too few.
+            FieldError: pictures of sequences are not frames of a video, or of one with too few
+                frames, and that is not allowed.
         """
         self.ids: list[str] = detections.images.index.tolist()
         self.classes = detections.classes
@@ -67,8 +76,10 @@ class PictureDataset(Dataset[Example]):
         self._size_wh = input_size_wh
         self._augmentation = augmentation
         self._seed = seed
-        self._frames = frames if frames is not None and frames.num > 1 else None
-        self._names = self._name_frames(detections.images["frame_index"].tolist())
+        self._frames = frames if frames is not None and frames.length > 1 else None
+        frame_indices = detections.images["frame_index"].tolist()
+        self._names = self._name_frames(frame_indices, allows_short)
+        self.num_loose = sum(index < 0 for index in frame_indices) if self._frames else 0
         self._stored: dict[int, Canvases] = {}
 
     def __len__(self) -> int:
@@ -97,6 +108,18 @@ class PictureDataset(Dataset[Example]):
                 file_digests[name] = hashlib.sha256(self._source.content(name)).digest()
             digest.update(file_digests[name])
         return digest.hexdigest()
+
+    def log_loose(self, side: str) -> None:
+        """Prints how many pictures are taken as videos of one frame, if there are any.
+
+        Args:
+            side: "validation", or another word before "pictures".
+        """
+        if self.num_loose:
+            print(
+                f"frames.num: {self.num_loose} of {len(self)} {side} pictures are not frames of a "
+                "video; each is taken as a video of one frame"
+            )
 
     def name(self, key: Key) -> str:
         """The id of the picture that a key refers to."""
@@ -144,10 +167,10 @@ class PictureDataset(Dataset[Example]):
             self._stored[position] = made
         return self._stored[position]
 
-    def _name_frames(self, frame_indices: Sequence[int]) -> list[list[str]]:
+    def _name_frames(self, frame_indices: Sequence[int], allows_short: bool) -> list[list[str]]:
         if self._frames is None:
             return [[name] for name in self.ids]
-        names = FrameNames(self._source, self._frames)
+        names = FrameNames(self._source, self._frames, allows_short=allows_short)
         return [
             names.before(name, index) for name, index in zip(self.ids, frame_indices, strict=True)
         ]

@@ -75,9 +75,9 @@ class DenseDetector(Detector):
         self._frames = frames
         if frames.fusion == "temporal":
             widths = self.map_widths
-            self.attention = nn.ModuleList(TimeAttention(width, frames.num) for width in widths)
+            self.attention = nn.ModuleList(TimeAttention(width, frames.length) for width in widths)
         else:
-            widen_input(self, frames.fusion, frames.num)
+            widen_input(self, frames.fusion, frames.length)
 
     def look(self, pictures: Tensor) -> list[Tensor]:
         """(B, 3, H, W) uint8, or (B, T, 3, H, W), to maps of features (B, width, h, w)."""

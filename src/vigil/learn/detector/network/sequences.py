@@ -20,32 +20,47 @@ TOLERANCE_S = 1e-6  # of a step that is no exact binary number
 class FrameNames:
     """Names of the frames of a sequence, for frames that lie in archives of whole videos."""
 
-    def __init__(self, source: ImageSource, frames: Frames) -> None:
-        self._source, self._frames = source, frames
+    def __init__(self, source: ImageSource, frames: Frames, *, allows_short: bool = False) -> None:
+        """Args: allows_short: a video may have fewer frames than a sequence; a picture that is not
+        a frame of a video is a video of one frame."""
+        self._source, self._frames, self._allows_short = source, frames, allows_short
         self._shown_s = cache(self._read_times)
 
-    def before(self, name: str, frame_index: int) -> list[str]:
-        """`num` names, the oldest first, `name` last; where the video begins later, its first.
+    def times_s(self, archive: str) -> Times:
+        """The time at which each frame of a video is shown, ascending.
 
         Raises:
-            InputError: a picture that is no frame of a video, or a video of fewer frames than are
-                asked for.
+            InputError: the archive is missing or damaged.
         """
-        archive = self._source.archive_of(name)
-        if not archive or frame_index < 0:
+        return self._shown_s(archive)
+
+    def before(self, name: str, frame_index: int) -> list[str]:
+        """The names of a sequence, the oldest first, `name` last.
+
+        Before the first frame of the video, the first frame is repeated.
+
+        Raises:
+            InputError: the picture is not a frame of a video, or the video has fewer frames than
+                the sequence, and neither is allowed.
+        """
+        archive, num = self._source.archive_of(name), self._frames.length
+        is_loose = not archive or frame_index < 0
+        if is_loose and self._allows_short:
+            return [name] * num
+        if is_loose:
             raise FieldError(
                 "frames.num",
                 f"expected 1 for pictures that are no frames of a video, as {shorten(name)}, got "
-                f"{self._frames.num}",
+                f"{num}",
             )
-        times = self._shown_s(archive)
-        if len(times) < self._frames.num:
+        times = self.times_s(archive)
+        if len(times) < num and not self._allows_short:
             raise FieldError(
                 "frames.num",
-                f"expected at most the {len(times)} frames of {archive}, got {self._frames.num}",
+                f"expected at most the {len(times)} frames of {archive}, got {num}",
             )
         if self._frames.control:
-            return [name] * self._frames.num
+            return [name] * num
         chosen = choose_frames(times[: frame_index + 1], self._frames)
         folder, stem = name.rsplit("/", 1)
         digits, suffix = stem.split(".", 1)
@@ -69,7 +84,7 @@ def choose_frames(times_s: Sequence[float] | Times, frames: Frames) -> list[int]
     Args:
         times_s: when each frame so far was shown, ascending; of at least one.
     """
-    lags = np.arange(frames.num - 1, -1, -1) * frames.step_s
+    lags = np.arange(frames.length - 1, -1, -1) * frames.step_s
     wanted = float(times_s[-1]) - lags + TOLERANCE_S
     found: list[int] = (np.searchsorted(times_s, wanted, side="right") - 1).clip(min=0).tolist()
     return [*found[:-1], len(times_s) - 1]
@@ -89,14 +104,14 @@ class FrameHistory:
             picture: (H, W, 3), of the size of those before.
             time_s: when it is shown, later than those before.
         """
-        if self._frames.num == 1:
+        if self._frames.length == 1:
             return picture
         self._kept.append((time_s, picture))
-        span_s = (self._frames.num - 1) * self._frames.step_s + TOLERANCE_S
+        span_s = self._frames.span_s + TOLERANCE_S
         while len(self._kept) > 1 and self._kept[1][0] <= time_s - span_s:
             self._kept.popleft()
         if self._frames.control:
-            return np.stack([picture] * self._frames.num)
+            return np.stack([picture] * self._frames.length)
         chosen = choose_frames([time for time, _ in self._kept], self._frames)
         return np.stack([self._kept[index][1] for index in chosen])
 

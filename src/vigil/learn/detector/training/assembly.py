@@ -86,9 +86,10 @@ def plan_training(sides: Sides, settings: TrainDetector) -> DetectorPlan:
         FieldError: the weights are missing, or do not fit the network.
         InputError: the file of weights is damaged.
     """
-    choice = choose(settings, sides.train)
-    for line in choice.told:
+    choice = choose(settings, sides.train, sides.images)
+    for line in choice.lines:
         print(f"auto: {line}")
+    allows_short = settings.frames.num == "auto"
     settings = choice.settings
     train_set = PictureDataset(
         sides.images,
@@ -97,13 +98,16 @@ def plan_training(sides: Sides, settings: TrainDetector) -> DetectorPlan:
         augmentation=BoxAugmentation(settings.augmentation, settings.fitting.max_epochs),
         seed=settings.seed,
         frames=settings.frames,
+        allows_short=allows_short,
     )
     val_set = PictureDataset(
         sides.images,
         sides.val,
         input_size_wh=settings.canvas_wh,
         frames=settings.frames,
+        allows_short=allows_short,
     )
+    val_set.log_loose("validation")
     seed_torch(settings.seed)
     config = _configure(train_set, settings)
     plain = PictureDataset(sides.images, sides.train, input_size_wh=settings.canvas_wh)
@@ -177,7 +181,7 @@ def _configure(train_set: PictureDataset, settings: TrainDetector) -> dict[str, 
     if not settings.is_own:
         return {"num_classes": num_classes, "input_size_wh": list(settings.canvas_wh)}
     config: dict[str, Any] = {"loss": settings.loss.model_dump(), "num_classes": num_classes}
-    if settings.frames.num > 1:
+    if settings.frames.length > 1:
         config["frames"] = settings.frames.model_dump()
     if settings.architecture not in get_args(TrunkArchitecture):
         return config

@@ -1,10 +1,11 @@
-"""What `auto` stands for: chosen by the boxes of the training pictures, and by nothing else.
+"""Replaces each `auto` by a value that suits the training pictures and their boxes alone.
 
-The bounds are those of what was measured on small people (PETS 2009, the demo) and on large animals
-(raccoons); see docs/results.md.
+The bounds come from measurements on small people (PETS 2009, the demo) and on large animals
+(raccoons); see docs/results.md. `choosing_frames` chooses between sequences and single pictures.
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ import numpy.typing as npt
 
 from vigil.domain.pictures.annotated import AnnotatedPictures
 from vigil.learn.detector.network.trunk import STRIDES
+from vigil.learn.detector.training.choosing_frames import choose_frames_num
 from vigil.learn.networks.machine import choose_device
 from vigil.plumbing.errors import FieldError
 from vigil.settings.train_detector import TrainDetector
@@ -33,36 +35,54 @@ MANY_PICTURES = 2000
 
 @dataclass(frozen=True)
 class Choice:
-    """What was chosen.
+    """The chosen values.
 
     Attributes:
-        settings: without `auto`.
-        facts: what was chosen and the numbers it was chosen by, for the model's card; empty where
-            there was nothing to choose.
-        told: a line each.
+        settings: the settings without `auto`.
+        facts: the chosen values, and under `by` the numbers that they depend on, for the model's
+            card; empty if there was nothing to choose.
+        lines: for each choice, a line that gives the reason.
     """
 
     settings: TrainDetector
     facts: dict[str, Any]
-    told: tuple[str, ...]
+    lines: tuple[str, ...]
 
 
-def choose(settings: TrainDetector, train: AnnotatedPictures) -> Choice:
-    """Puts something in the place of each `auto`.
+def choose(settings: TrainDetector, train: AnnotatedPictures, images: Path) -> Choice:
+    """Replaces each `auto` by a value.
 
     Args:
-        train: with at least one object.
+        train: the training pictures, with at least one object.
+        images: the folder of the pictures.
 
     Raises:
-        FieldError: weights that no network to be chosen could have.
-        ValueError: what was chosen does not go with the other settings.
+        FieldError: the weights are a file, and it is not known of which network.
+        InputError: the archive of a video is missing or damaged.
+        ValueError: the chosen values do not fit the other settings.
     """
+    values, lines = settings.model_dump(), list[str]()
+    chosen = _choose_network(settings, train, values, lines)
+    if settings.frames.num == "auto":
+        with_network = settings.model_copy(update={"architecture": values["architecture"]})
+        frames = choose_frames_num(with_network, train, images)
+        values["frames"]["num"] = frames.num
+        lines.append(f"frames.num: {frames.num}, since {frames.reason}")
+        measured = chosen.pop("by", {}) | frames.measured
+        chosen |= {"frames": {"num": frames.num}, "by": measured}
+    if not chosen:
+        return Choice(settings, {}, ())
+    return Choice(TrainDetector.model_validate(values), chosen, tuple(lines))
+
+
+def _choose_network(
+    settings: TrainDetector, train: AnnotatedPictures, values: dict[str, Any], lines: list[str]
+) -> dict[str, Any]:
+    """Chooses canvas, architecture and maps in `values`, and returns the facts of the choices."""
     sizes = _Sizes.of(train)
-    values = settings.model_dump()
-    told: list[str] = []
     chosen: dict[str, Any] = {}
     if settings.input_size_wh == "auto":
-        values["input_size_wh"] = chosen["input_size_wh"] = _choose_canvas(sizes, told)
+        values["input_size_wh"] = chosen["input_size_wh"] = _choose_canvas(sizes, lines)
     scale = sizes.scales(values["input_size_wh"])
     small_px = float(np.percentile(sizes.roots * scale, SMALL))
     large_px = float(np.percentile(sizes.longest * scale, LARGE))
@@ -73,23 +93,21 @@ def choose(settings: TrainDetector, train: AnnotatedPictures) -> Choice:
         "large_px": round(large_px, 1),
     }
     if settings.architecture == "auto":
-        values["architecture"] = _choose_architecture(settings, len(train.images), told)
+        values["architecture"] = _choose_architecture(settings, len(train.images), lines)
         chosen["architecture"] = values["architecture"]
     if settings.features.strides == "auto" or settings.architecture == "auto":
         if values["architecture"] in {"grid", "anchor"}:
-            told.append(_choose_maps(values, small_px, large_px))
+            lines.append(_choose_maps(values, small_px, large_px))
             chosen["features"] = {k: v for k, v in values["features"].items() if k != "trunk"}
             chosen["assignment"] = values[values["architecture"]]["assignment"]
         elif settings.features.strides == "auto":
             values["features"]["strides"] = (8,)  # which this architecture does not read
-    if not chosen:
-        return Choice(settings, {}, ())
-    return Choice(TrainDetector.model_validate(values), chosen | {"by": measured}, tuple(told))
+    return chosen | {"by": measured} if chosen else {}
 
 
 @dataclass(frozen=True)
 class _Sizes:
-    """Of the objects, in px of their pictures, and of these pictures.
+    """Sizes of the objects, in px of their pictures, and of the pictures.
 
     Attributes:
         roots: (N,) square roots of areas; `longest`: (N,) longer sides.
@@ -102,20 +120,20 @@ class _Sizes:
     all_wh: Floats
 
     @classmethod
-    def of(cls, known: AnnotatedPictures) -> "_Sizes":
-        boxes = known.boxes[~known.is_ignored]
+    def of(cls, train: AnnotatedPictures) -> "_Sizes":
+        boxes = train.boxes[~train.is_ignored]
         sides = boxes[["x2", "y2"]].to_numpy(np.float64) - boxes[["x1", "y1"]].to_numpy(np.float64)
-        pictures = known.images[["width", "height"]].astype(np.float64)
-        own = pictures.loc[boxes["image"]].to_numpy()
-        return cls(np.sqrt(sides.prod(axis=1)), sides.max(axis=1), own, pictures.to_numpy())
+        pictures = train.images[["width", "height"]].astype(np.float64)
+        by_object = pictures.loc[boxes["image"]].to_numpy()
+        return cls(np.sqrt(sides.prod(axis=1)), sides.max(axis=1), by_object, pictures.to_numpy())
 
     def scales(self, canvas_wh: tuple[int, int]) -> Floats:
-        """(N,): by which factor each object's picture is resized to fit a canvas."""
-        found: Floats = (np.array(canvas_wh) / self.pictures_wh).min(axis=1)
-        return found
+        """(N,): the factor by which each object's picture is resized to fit a canvas."""
+        factors: Floats = (np.array(canvas_wh) / self.pictures_wh).min(axis=1)
+        return factors
 
 
-def _choose_canvas(sizes: _Sizes, told: list[str]) -> tuple[int, int]:
+def _choose_canvas(sizes: _Sizes, lines: list[str]) -> tuple[int, int]:
     """As small as small objects allow, of the usual picture's proportions, never enlarging it."""
     width, height = np.median(sizes.all_wh, axis=0)
     longer = max(width, height)
@@ -126,7 +144,7 @@ def _choose_canvas(sizes: _Sizes, told: list[str]) -> tuple[int, int]:
     wanted = min(max(WANTED_PX / small, least), most, max(longer, 32.0))
     scale = wanted / longer
     canvas = (_rounded(width * scale), _rounded(height * scale))
-    told.append(
+    lines.append(
         f"input_size_wh: {list(canvas)}, since small objects (percentile {SMALL}) take {small:.1%} "
         f"of a picture's longer side, and pictures are {width:.0f}x{height:.0f} px"
     )
@@ -137,7 +155,7 @@ def _rounded(side: float) -> int:
     return max(32, round(side / MULTIPLE_PX) * MULTIPLE_PX)
 
 
-def _choose_architecture(settings: TrainDetector, num_pictures: int, told: list[str]) -> str:
+def _choose_architecture(settings: TrainDetector, num_pictures: int, lines: list[str]) -> str:
     if settings.weights_file:
         raise FieldError(
             "architecture",
@@ -155,7 +173,7 @@ def _choose_architecture(settings: TrainDetector, num_pictures: int, told: list[
         name, why = "yolox_s", f"{num_pictures} pictures and a GPU"
     else:
         name, why = "grid", f"{num_pictures} training pictures and weights: {settings.weights}"
-    told.append(
+    lines.append(
         f"architecture: {name}, since there are {why}"
         if name == "grid"
         else f"architecture: {name}, for {why}"
@@ -170,7 +188,7 @@ def _choose_maps(values: dict[str, Any], small_px: float, large_px: float) -> st
     strides = tuple(s for s in STRIDES if finest <= s <= max(finest, coarsest))
     features = values["features"]
     features["strides"] = strides
-    # One stride more than the maps need: a cell's surroundings tell what is in it.
+    # One stride more than the maps need: the surroundings of a cell help to classify it.
     features["deepest_stride"] = min(2 * strides[-1], STRIDES[-1])
     features["neck"] = "concat" if len(strides) == 1 else "pafpn"
     features["neck_width"] = features["neck_width"] or 96
