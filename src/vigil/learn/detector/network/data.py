@@ -77,9 +77,8 @@ class PictureDataset(Dataset[Example]):
         self._augmentation = augmentation
         self._seed = seed
         self._frames = frames if frames is not None and frames.length > 1 else None
-        frame_indices = detections.images["frame_index"].tolist()
-        self._names = self._name_frames(frame_indices, allows_short)
-        self.num_loose = sum(index < 0 for index in frame_indices) if self._frames else 0
+        self.num_loose = 0
+        self._names = self._name_frames(detections.images["frame_index"].tolist(), allows_short)
         self._stored: dict[int, Canvases] = {}
 
     def __len__(self) -> int:
@@ -171,9 +170,9 @@ class PictureDataset(Dataset[Example]):
         if self._frames is None:
             return [[name] for name in self.ids]
         names = FrameNames(self._source, self._frames, allows_short=allows_short)
-        return [
-            names.before(name, index) for name, index in zip(self.ids, frame_indices, strict=True)
-        ]
+        places = list(zip(self.ids, frame_indices, strict=True))
+        self.num_loose = sum(names.is_loose(*place) for place in places)
+        return [names.before(*place) for place in places]
 
 
 def batches(

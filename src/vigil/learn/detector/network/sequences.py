@@ -26,6 +26,10 @@ class FrameNames:
         self._source, self._frames, self._allows_short = source, frames, allows_short
         self._shown_s = cache(self._read_times)
 
+    def is_loose(self, name: str, frame_index: int) -> bool:
+        """Whether a picture is not a frame in the archive of a video."""
+        return frame_index < 0 or not self._source.archive_of(name)
+
     def times_s(self, archive: str) -> Times:
         """The time at which each frame of a video is shown, ascending.
 
@@ -44,10 +48,9 @@ class FrameNames:
                 the sequence, and neither is allowed.
         """
         archive, num = self._source.archive_of(name), self._frames.length
-        is_loose = not archive or frame_index < 0
-        if is_loose and self._allows_short:
-            return [name] * num
-        if is_loose:
+        if self.is_loose(name, frame_index):
+            if self._allows_short:
+                return [name] * num
             raise FieldError(
                 "frames.num",
                 f"expected 1 for pictures that are no frames of a video, as {shorten(name)}, got "

@@ -27,6 +27,8 @@ from vigil.settings.train_detector import Frames, TrainDetector
 
 Gradients = npt.NDArray[np.float32]
 T = TypeVar("T")
+Place = tuple[str, int]
+"""The name of a picture, and its index in its video."""
 
 AUTO_NUM = 7
 """Frames of a sequence that `auto` chooses."""
@@ -80,15 +82,16 @@ def choose_frames_num(
     """
     if not settings.is_own:
         return FramesChoice(1, f"{settings.architecture} sees single pictures", {})
-    frame_indices = train.images["frame_index"]
-    num_loose = int((frame_indices < 0).sum())
+    source, frames = ImageSource(images), settings.frames.model_copy(update={"num": AUTO_NUM})
+    names = FrameNames(source, frames, allows_short=True)
+    indices = train.images["frame_index"].sort_index()
+    places: list[Place] = list(zip(indices.index.tolist(), indices.tolist(), strict=True))
+    num_loose = sum(names.is_loose(name, index) for name, index in places)
     measured: dict[str, Any] = {"num_loose_pictures": num_loose}
     if num_loose:
         reason = f"{num_loose} of {len(train.images)} training pictures are not frames of a video"
         return FramesChoice(1, reason, measured)
-    frames = settings.frames.model_copy(update={"num": AUTO_NUM})
-    source = ImageSource(images)
-    pairs = _pairs_by_video(source, train, frames)
+    pairs = _pairs_by_video(source, names, places, frames)
     fraction = sum(map(len, pairs.values())) / len(train.images)
     measured["history_fraction"] = round(fraction, 3)
     history = (
@@ -112,16 +115,15 @@ def choose_frames_num(
 
 
 def _pairs_by_video(
-    source: ImageSource, train: AnnotatedPictures, frames: Frames
+    source: ImageSource, names: FrameNames, places: Sequence[Place], frames: Frames
 ) -> dict[str, list[_Pair]]:
     """For each video, by the name of its archive: the pictures that have enough time before."""
-    names = FrameNames(source, frames)
     pairs: dict[str, list[_Pair]] = {}
-    for name, frame_index in train.images["frame_index"].sort_index().items():
-        archive = source.archive_of(str(name))
+    for name, frame_index in places:
+        archive = source.archive_of(name)
         video = pairs.setdefault(archive, [])
-        if _has_history(names.times_s(archive), int(frame_index), frames):
-            video.append(_Pair(names.before(str(name), int(frame_index))[0], str(name)))
+        if _has_history(names.times_s(archive), frame_index, frames):
+            video.append(_Pair(names.before(name, frame_index)[0], name))
     return pairs
 
 
