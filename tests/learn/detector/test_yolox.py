@@ -225,7 +225,7 @@ def test_a_training_starts_from_an_onnx_file(tmp_path: Path, capsys: pytest.Capt
     expected, found = said_by(lively(), pictures), said_by(model, pictures)
     assert torch.allclose(found[..., :5], expected[..., :5], atol=5e-3)
     assert torch.allclose(found[..., 6], expected[..., 5 + COCO_CLASSES.index("dog")], atol=5e-3)
-    assert "no score for 0, which starts at random" in capsys.readouterr().out
+    assert "no score for 0; its weights are random" in capsys.readouterr().out
 
 
 def test_a_training_starts_from_what_another_one_wrote(tmp_path: Path):

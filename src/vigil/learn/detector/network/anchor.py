@@ -74,19 +74,23 @@ class AnchorDetector(DenseDetector):
     def forward(self, pictures: Tensor) -> tuple[Outputs, Tensor]:
         maps = self.look(pictures)
         shapes: Tensor = self.shapes_wh  # type: ignore[assignment]
-        said, anchors = [], []
-        for head, own, one, stride in zip(self.heads, shapes, maps, self._strides, strict=True):
-            said.append(head(one))
-            anchors.append(place_anchors(own, (one.shape[2], one.shape[3]), stride))
-        boxes, objectness, classes = (torch.cat(parts, dim=1) for parts in zip(*said, strict=True))
+        outputs, anchors = [], []
+        for head, shapes_of_map, one, stride in zip(
+            self.heads, shapes, maps, self._strides, strict=True
+        ):
+            outputs.append(head(one))
+            anchors.append(place_anchors(shapes_of_map, (one.shape[2], one.shape[3]), stride))
+        boxes, objectness, classes = (
+            torch.cat(parts, dim=1) for parts in zip(*outputs, strict=True)
+        )
         return Outputs(boxes, objectness.squeeze(-1), classes), torch.cat(anchors)
 
     def colours(self, pictures: Tensor) -> Tensor:
         return normalise(pictures)
 
     def maps(self, pictures: Tensor) -> list[Tensor]:
-        found: list[Tensor] = self.features(pictures)
-        return found
+        features: list[Tensor] = self.features(pictures)
+        return features
 
     @property
     def map_widths(self) -> list[int]:
@@ -129,12 +133,12 @@ class _Branches(nn.Module):
 
     def forward(self, features: Tensor) -> list[Tensor]:
         """(B, rows * columns * anchors a cell, numbers) of each branch."""
-        found = []
+        flat_maps = []
         for branch in (self.box, self.objectness, self.classes):
             maps = branch(features).float()  # (B, anchors a cell * numbers, rows, columns)
             split = maps.unflatten(1, (self._per_cell, -1)).permute(0, 3, 4, 1, 2)
-            found.append(split.reshape(len(maps), -1, split.shape[-1]))
-        return found
+            flat_maps.append(split.reshape(len(maps), -1, split.shape[-1]))
+        return flat_maps
 
 
 def anchor_shapes(sizes_px: Sequence[float], ratios: Sequence[float]) -> Tensor:

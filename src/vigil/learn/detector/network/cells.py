@@ -1,4 +1,4 @@
-"""The cells of one map or of several, as places that boxes are told from."""
+"""The cells of one map or several maps, which are the places of dense detectors."""
 
 from collections.abc import Sequence
 
@@ -8,8 +8,8 @@ from torch import Tensor
 from vigil.learn.detector.network.tensors import Truth
 
 LARGEST_IN_STRIDES = 8
-"""Longest side, in cells, of an object that is found on a map which is not the coarsest (after
-Tian et al., "FCOS", 2019)."""
+"""The longest side, in cells, of an object on a map that is not the coarsest (after Tian et al.,
+"FCOS", 2019)."""
 
 
 def cell_centres(grid: tuple[int, int], stride: int, device: torch.device) -> Tensor:
@@ -32,7 +32,7 @@ def cells_of(
 
 
 def distances(cells: Tensor, truth: Truth) -> Tensor:
-    """(B, M, A): from an object's middle to a cell's, along the axis where it is more, in cells."""
+    """(B, M, A): the larger of the distances of centres along x and y, in cells."""
     middle = (truth.boxes[..., :2] + truth.boxes[..., 2:]) / 2  # (B, M, 2)
     offset = (cells[:, :2] - middle[:, :, None]).abs() / cells[:, 2:]  # (B, M, A, 2)
     return offset.amax(dim=-1)
@@ -52,10 +52,10 @@ def is_covered(centres: Tensor, truth: Truth) -> Tensor:
 
 
 def is_of_level(strides: Tensor, truth: Truth) -> Tensor:
-    """(B, M, A): whether objects are of a size to be found on the map that a cell belongs to.
+    """(B, M, A): whether the map of a cell is the one that suits the size of an object.
 
-    That is the finest one on which the object's longer side is at most `LARGEST_IN_STRIDES` cells,
-    else the coarsest.
+    It is the finest map on which the object's longer side is at most `LARGEST_IN_STRIDES` cells. If
+    there is none, it is the coarsest map.
 
     Args:
         strides: (A,).
@@ -63,5 +63,5 @@ def is_of_level(strides: Tensor, truth: Truth) -> Tensor:
     longest = (truth.boxes[..., 2:] - truth.boxes[..., :2]).amax(dim=-1)  # (B, M)
     levels = strides.unique()  # ascending
     number = torch.bucketize(longest, LARGEST_IN_STRIDES * levels[:-1])  # (B, M)
-    own: Tensor = levels[number]
-    return own[..., None] == strides
+    object_strides: Tensor = levels[number]
+    return object_strides[..., None] == strides

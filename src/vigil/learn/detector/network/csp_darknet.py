@@ -15,12 +15,12 @@ NORM_EPS, NORM_MOMENTUM = 1e-3, 0.03
 
 
 class Size(NamedTuple):
-    """How much of the largest network is left.
+    """The size of a network, as fractions of the largest.
 
     Attributes:
         depth: of the blocks that are repeated.
         width: of the channels.
-        is_depthwise: whether 3x3 convolutions are split into one a channel and one of 1x1.
+        is_depthwise: whether 3x3 convolutions are split into one for each channel and one of 1x1.
     """
 
     depth: float
@@ -54,8 +54,8 @@ class DepthwiseConv(nn.Module):
         self.pconv = BaseConv(num_in, num_out, 1)
 
     def forward(self, features: Tensor) -> Tensor:
-        found: Tensor = self.pconv(self.dconv(features))
-        return found
+        outputs: Tensor = self.pconv(self.dconv(features))
+        return outputs
 
 
 def conv3x3(num_in: int, num_out: int, stride: int, is_depthwise: bool) -> nn.Module:
@@ -65,7 +65,7 @@ def conv3x3(num_in: int, num_out: int, stride: int, is_depthwise: bool) -> nn.Mo
 
 
 class Bottleneck(nn.Module):
-    """1x1 and 3x3, and, if asked for, the input added."""
+    """A 1x1 and a 3x3 convolution; the input is added if `adds_input`."""
 
     def __init__(self, width: int, adds_input: bool, is_depthwise: bool) -> None:
         super().__init__()
@@ -74,12 +74,12 @@ class Bottleneck(nn.Module):
         self._adds_input = adds_input
 
     def forward(self, features: Tensor) -> Tensor:
-        found: Tensor = self.conv2(self.conv1(features))
-        return found + features if self._adds_input else found
+        outputs: Tensor = self.conv2(self.conv1(features))
+        return outputs + features if self._adds_input else outputs
 
 
 class CSPLayer(nn.Module):
-    """Half of the channels through bottlenecks, half past them."""
+    """Half of the channels goes through bottlenecks, the other half goes past them."""
 
     def __init__(
         self, num_in: int, num_out: int, num: int, adds_input: bool, is_depthwise: bool
@@ -92,12 +92,12 @@ class CSPLayer(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         through, past = self.conv1(features), self.conv2(features)
-        found: Tensor = self.conv3(torch.cat([self.m(through), past], dim=1))
-        return found
+        outputs: Tensor = self.conv3(torch.cat([self.m(through), past], dim=1))
+        return outputs
 
 
 class PyramidPooling(nn.Module):
-    """The strongest of 5, 9 and 13 px around, beside each pixel itself."""
+    """Concatenates each pixel and the maxima of 5, 9 and 13 px around it."""
 
     def __init__(self, num_in: int, num_out: int) -> None:
         super().__init__()
@@ -107,8 +107,8 @@ class PyramidPooling(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         narrow = self.conv1(features)
-        found: Tensor = self.conv2(torch.cat([narrow, *(pool(narrow) for pool in self.m)], dim=1))
-        return found
+        outputs: Tensor = self.conv2(torch.cat([narrow, *(pool(narrow) for pool in self.m)], dim=1))
+        return outputs
 
 
 class Focus(nn.Module):
@@ -122,8 +122,8 @@ class Focus(nn.Module):
         """(B, num_in, H, W) to (B, num_out, H / 2, W / 2), H and W even."""
         even, odd = pictures[..., ::2, :], pictures[..., 1::2, :]
         corners = [even[..., ::2], odd[..., ::2], even[..., 1::2], odd[..., 1::2]]
-        found: Tensor = self.conv(torch.cat(corners, dim=1))
-        return found
+        outputs: Tensor = self.conv(torch.cat(corners, dim=1))
+        return outputs
 
 
 class CSPDarknet(nn.Module):

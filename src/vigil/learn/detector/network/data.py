@@ -160,10 +160,10 @@ class PictureDataset(Dataset[Example]):
                 letterbox(self._source.rgb(name), self._size_wh)[0]
                 for name in self._names[position]
             ]
-            made = reduce_frames(np.stack(canvases), frames)
-            if (len(self._stored) + 1) * made.nbytes > MOST_STORED_BYTES:
-                return made
-            self._stored[position] = made
+            sequence = reduce_frames(np.stack(canvases), frames)
+            if (len(self._stored) + 1) * sequence.nbytes > MOST_STORED_BYTES:
+                return sequence
+            self._stored[position] = sequence
         return self._stored[position]
 
     def _name_frames(self, frame_indices: Sequence[int], allows_short: bool) -> list[list[str]]:

@@ -28,12 +28,12 @@ class Outputs(NamedTuple):
 
 
 class Assigned(NamedTuple):
-    """What places are responsible for.
+    """The objects that places should detect.
 
     Attributes:
-        owner: (B, A) position of the object in the truth, negative for none.
-        counted: (B, A) whether the place counts at all.
-        quality: (B, A) in [0, 1]: the score that its class should have.
+        owner: (B, A) index of the object in the truth, negative for none.
+        counted: (B, A) whether the place counts in the objectness loss.
+        quality: (B, A) in [0, 1]: the target score of its class.
     """
 
     owner: Tensor
@@ -52,7 +52,7 @@ class DenseDetector(Detector):
 
     @abstractmethod
     def colours(self, pictures: Tensor) -> Tensor:
-        """(B, 3, H, W) uint8 to the floats that the network takes for one picture."""
+        """(B, 3, H, W) uint8 to the floats that the network expects of one picture."""
 
     @abstractmethod
     def maps(self, pictures: Tensor) -> list[Tensor]:
@@ -61,16 +61,16 @@ class DenseDetector(Detector):
     @property
     @abstractmethod
     def map_widths(self) -> list[int]:
-        """Channels of each of `maps`."""
+        """The number of channels of each of `maps`."""
 
     def padded(self, pictures: Tensor) -> Tensor:
-        """Pictures as large as the network needs them, filled up at the right and at the bottom."""
+        """Pictures padded at the right and at the bottom to a size that the network accepts."""
         return pictures
 
     def see_frames(self, frames: Frames) -> None:
-        """From now on, pictures are sequences (B, T, 3, H, W), as `reduce_frames` makes them.
+        """Changes the network, in place, for sequences (B, T, 3, H, W) of `reduce_frames`.
 
-        What the weights say of one frame they still say of copies of it.
+        For copies of one frame, its outputs are those of the frame before the change.
         """
         self._frames = frames
         if frames.fusion == "temporal":
@@ -152,5 +152,5 @@ class DenseDetector(Detector):
 
 
 def joint_scores(outputs: Outputs) -> Tensor:
-    """(B, A, C): that there is an object, and that it is of each class."""
+    """(B, A, C): the score of a class is its probability times the objectness."""
     return outputs.objectness.sigmoid()[..., None] * outputs.classes.sigmoid()

@@ -1,4 +1,4 @@
-"""What `grid` and `anchor` look at: a trunk, and a neck where more than one map is asked for."""
+"""The feature maps that the heads of `grid` and `anchor` use: a trunk, and a neck."""
 
 from collections.abc import Sequence
 
@@ -25,7 +25,7 @@ class Features(nn.Module):
         num_frozen_blocks: int,
         pretrained: bool,
     ) -> None:
-        """Raises FieldError for a trunk, strides or a number of frozen blocks that it has not."""
+        """Raises FieldError for an unknown trunk, invalid strides, or too many frozen blocks."""
         super().__init__()
         _check(strides, deepest_stride, neck, neck_width)
         self.trunk = build_trunk(
@@ -50,8 +50,8 @@ class Features(nn.Module):
         height, width = pictures.shape[-2:]
         missing = (0, -width % self._multiple_px, 0, -height % self._multiple_px)
         maps = self.trunk(functional.pad(pictures, missing))
-        found: list[Tensor] = self.neck(maps) if self.neck else [maps[self._stride]]
-        return found
+        merged: list[Tensor] = self.neck(maps) if self.neck else [maps[self._stride]]
+        return merged
 
 
 def _check(strides: Sequence[int], deepest_stride: int, neck: str, neck_width: int) -> None:
@@ -81,6 +81,7 @@ def _check(strides: Sequence[int], deepest_stride: int, neck: str, neck_width: i
 
 @torch.no_grad()
 def _count_channels(trunk: Trunk) -> dict[int, int]:
+    """The number of channels of each stride's map, found by running the trunk on zeros."""
     was_training = trunk.training
     maps = trunk.eval()(torch.zeros(1, 3, 64, 64))
     trunk.train(was_training)

@@ -1,9 +1,9 @@
-"""Several frames in: how time gets into a network that was made for one picture.
+"""Feeds several frames into a network that is designed for one picture.
 
-Early fusion makes channels of the frames, and widens the first convolution (as Carreira and
-Zisserman, "Quo Vadis, Action Recognition?", 2017, do for kernels over time). Late fusion looks at
-each frame by itself, and lets each cell of the last one attend to the same cell of the others
-(Vaswani et al., "Attention Is All You Need", 2017).
+Early fusion turns the frames into channels, and widens the first convolution (as Carreira and
+Zisserman, "Quo Vadis, Action Recognition?", 2017, do for kernels over time). Late fusion computes
+features of each frame alone; each cell of the last frame then attends to the same cell of the
+others (Vaswani et al., "Attention Is All You Need", 2017).
 """
 
 from collections.abc import Callable
@@ -14,14 +14,14 @@ from torch import Tensor, nn
 from vigil.settings.train_detector import Fusion
 
 DIFFERENCE_UNIT = 32.0
-"""Of colours in [0, 255]: what a difference of this much is as a channel is 1."""
+"""A difference of this many grey levels, of 255, is 1 in a channel."""
 
 Colours = Callable[[Tensor], Tensor]
 """Pictures (N, 3, H, W) uint8 to the floats that a network takes for one picture."""
 
 
 def num_channels(fusion: Fusion, num_frames: int) -> int:
-    """Of the picture that `fuse` makes of `num_frames` frames."""
+    """The number of channels of the picture that `fuse` returns for `num_frames` frames."""
     if fusion == "stack":
         return 3 * num_frames
     return {"difference": 2 + num_frames, "background": 4, "temporal": 3}[fusion]
@@ -44,10 +44,11 @@ def fuse(pictures: Tensor, fusion: Fusion, colours: Colours) -> Tensor:
 
 @torch.no_grad()
 def widen_input(network: nn.Module, fusion: Fusion, num_frames: int) -> None:
-    """Lets the first convolution of a network take what `fuse` makes, in place.
+    """Widens the first convolution of a network, in place, for pictures of `fuse`.
 
-    `stack`: each frame gets a share of the weights, so that copies of one frame give what that
-    frame gave. Else the further channels are looked at as the mean of the three colours is.
+    `stack`: each frame has an equal part of the weights, so that copies of one frame give the same
+    output as the frame alone. Otherwise, the weights of the added channels are the mean of the
+    three colours' weights.
     """
     width = num_channels(fusion, num_frames)
     for module in network.modules():
@@ -59,7 +60,7 @@ def widen_input(network: nn.Module, fusion: Fusion, num_frames: int) -> None:
 
 
 def _widened(conv: nn.Conv2d, fusion: Fusion, width: int) -> nn.Conv2d:
-    # A network may hand it several pixels at once: (out, pixels, 3, rows, columns).
+    # The input may be several pixels in one (as in YOLOX): (out, pixels, 3, rows, columns).
     old = conv.weight.unflatten(1, (-1, 3))
     num_pixels = old.shape[1]
     if fusion == "stack":
@@ -102,5 +103,5 @@ class TimeAttention(nn.Module):
         key = self.key(features).unflatten(0, (-1, num_frames)) + self.lag
         scores = (query * key).sum(dim=2, keepdim=True) / key.shape[2] ** 0.5
         value = self.value(features).unflatten(0, (-1, num_frames))
-        found: Tensor = last + (scores.softmax(dim=1) * value).sum(dim=1)
-        return found
+        attended: Tensor = last + (scores.softmax(dim=1) * value).sum(dim=1)
+        return attended

@@ -61,17 +61,17 @@ class GridDetector(DenseDetector):
     def forward(self, pictures: Tensor) -> tuple[Outputs, Tensor]:
         maps = self.look(pictures)
         raw = [head(one).float() for head, one in zip(self.heads, maps, strict=True)]
-        said = torch.cat([one.flatten(2) for one in raw], dim=2).transpose(1, 2)  # (B, A, 4+1+C)
+        outputs = torch.cat([one.flatten(2) for one in raw], dim=2).transpose(1, 2)  # (B, A, 4+1+C)
         grids = [(one.shape[2], one.shape[3]) for one in raw]
-        places = cells.cells_of(grids, self._strides, said.device)
-        return Outputs(said[..., :4], said[..., 4], said[..., 5:]), places
+        places = cells.cells_of(grids, self._strides, outputs.device)
+        return Outputs(outputs[..., :4], outputs[..., 4], outputs[..., 5:]), places
 
     def colours(self, pictures: Tensor) -> Tensor:
         return normalise(pictures)
 
     def maps(self, pictures: Tensor) -> list[Tensor]:
-        found: list[Tensor] = self.features(pictures)
-        return found
+        features: list[Tensor] = self.features(pictures)
+        return features
 
     @property
     def map_widths(self) -> list[int]:

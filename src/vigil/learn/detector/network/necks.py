@@ -1,4 +1,4 @@
-"""What joins maps of several strides."""
+"""Necks: they merge feature maps of several strides."""
 
 from collections.abc import Mapping, Sequence
 
@@ -9,14 +9,15 @@ from torchvision.ops import FeaturePyramidNetwork
 
 
 class ConcatNeck(nn.Module):
-    """Merges maps of several strides into one of the finest.
+    """Merges maps of several strides into one map of the smallest stride.
 
-    From the deepest map to the finest, each joined with the one above it, after Lin et al.,
-    "Feature Pyramid Networks for Object Detection", 2017, but by concatenation.
+    It goes from the deepest map to the finest and merges each map with the result so far. It
+    follows Lin et al., "Feature Pyramid Networks for Object Detection", 2017, but concatenates maps
+    instead of adding them.
     """
 
     def __init__(self, channels: Mapping[int, int], width: int) -> None:
-        """Args: channels: by stride. width: channels of the result."""
+        """Args: channels: number of channels by stride. width: number of channels of the result."""
         super().__init__()
         self._strides = sorted(channels, reverse=True)
         self.sides = nn.ModuleDict({str(s): _conv(channels[s], width, 1) for s in self._strides})
@@ -33,7 +34,7 @@ class ConcatNeck(nn.Module):
 
 
 class PyramidNeck(nn.Module):
-    """Brings what deep maps know to the fine ones, and, with a way back, the fine to the deep.
+    """Adds deep maps to the fine ones, and, with a way back, fine maps to the deep ones.
 
     FPN: Lin et al., 2017, by torchvision. PAFPN adds the second way: Liu et al., "Path Aggregation
     Network for Instance Segmentation", 2018.
@@ -42,7 +43,7 @@ class PyramidNeck(nn.Module):
     def __init__(
         self, channels: Mapping[int, int], width: int, kept: Sequence[int], *, has_way_back: bool
     ) -> None:
-        """Args: channels: by stride. width: of each result. kept: strides that are results."""
+        """Args: channels: by stride. width: of each result. kept: the strides of the results."""
         super().__init__()
         self._strides, self._kept = sorted(channels), tuple(sorted(kept))
         widths = [channels[stride] for stride in self._strides]
@@ -54,13 +55,13 @@ class PyramidNeck(nn.Module):
     def forward(self, maps: Mapping[int, Tensor]) -> list[Tensor]:
         """(B, width, h, w) of each kept stride, the finest first."""
         lowered = self.down({str(stride): maps[stride] for stride in self._strides})
-        found = [functional.silu(lowered[str(stride)]) for stride in self._kept]
+        merged = [functional.silu(lowered[str(stride)]) for stride in self._kept]
         for number, stride in enumerate(self._kept[1:] if self.steps else (), start=1):
-            own = found[number]
+            current = merged[number]
             # A map's side is rounded up, and so is that of a convolution with a step of 2.
-            raised = self.steps[str(stride)](found[number - 1])
-            found[number] = self.joins[str(stride)](torch.cat([raised, own], dim=1))
-        return found
+            raised = self.steps[str(stride)](merged[number - 1])
+            merged[number] = self.joins[str(stride)](torch.cat([raised, current], dim=1))
+        return merged
 
 
 def _conv(num_in: int, num_out: int, size: int, stride: int = 1) -> nn.Sequential:

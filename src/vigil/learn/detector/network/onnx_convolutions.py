@@ -1,4 +1,4 @@
-"""The convolutions of an ONNX file, in the order in which they are computed."""
+"""Reads the convolutions of an ONNX file, in the order of computation."""
 
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,7 +12,7 @@ Array = npt.NDArray[np.float32]
 
 
 class Convolution(NamedTuple):
-    """A convolution, a norm behind it folded in.
+    """A convolution, with the norm after it folded in.
 
     Attributes:
         weight: (channels out, channels in / groups, rows, columns).
@@ -30,8 +30,8 @@ def read_convolutions(path: Path) -> list[Convolution]:
     """Reads all convolutions with their weights.
 
     Raises:
-        InputError: no such file, no ONNX file, one without weights in it, or a convolution whose
-            weights are not in the file.
+        InputError: the file is missing, is not an ONNX file, or does not hold the weights of a
+            convolution.
     """
     import onnx  # takes a second
 
@@ -40,25 +40,25 @@ def read_convolutions(path: Path) -> list[Convolution]:
     try:
         graph = onnx.load(str(path), load_external_data=False).graph
         weights = {one.name: _array(one) for one in graph.initializer}
-    except Exception as error:  # protobuf and numpy raise of what is damaged
+    except Exception as error:  # protobuf and numpy raise many types for damaged files
         raise InputError(
             f"{path}: expected an ONNX file with its weights in it, got: {shorten(str(error), 100)}"
         ) from None
     norms = {node.input[0]: node for node in graph.node if node.op_type == "BatchNormalization"}
-    found = []
+    convolutions = []
     for node in graph.node:
         if node.op_type != "Conv":
             continue
         try:
-            own = _read(node, weights)
+            convolution = _read(node, weights)
             norm = norms.get(node.output[0])
-            found.append(own if norm is None else _fold(own, norm, weights))
+            convolutions.append(convolution if norm is None else _fold(convolution, norm, weights))
         except (KeyError, ValueError, IndexError):
             raise InputError(
                 f"{path}: {shorten(node.name)}: expected a convolution with its weights in the "
                 "file, found none"
             ) from None
-    return found
+    return convolutions
 
 
 def _array(initializer: Any) -> Array:

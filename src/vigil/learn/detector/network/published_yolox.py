@@ -1,8 +1,8 @@
-"""The weights of YOLOX that its authors publish, as files and for their 80 classes.
+"""Reads the weights of YOLOX that its authors publish, with their 80 classes.
 
 Ge et al., "YOLOX: Exceeding YOLO Series in 2021", 2021; Apache-2.0. A file of torch has the names
-of `YoloxDetector`. An ONNX file has names of its own, and norms that are folded into convolutions:
-its convolutions are those of the network, one by one, in the order in which they are computed.
+of `YoloxDetector`. An ONNX file has other names, and its norms are folded into its convolutions.
+Its convolutions are those of the network, in the order of computation.
 """
 
 import urllib.request
@@ -39,14 +39,14 @@ COCO_CLASSES: tuple[str, ...] = tuple(
     for name in FasterRCNN_ResNet50_FPN_V2_Weights.COCO_V1.meta["categories"]
     if name not in {"__background__", "N/A"}
 )
-"""In the order in which the published heads have them."""
+"""In the order of the published heads."""
 
 
 def download_published(name: YoloxArchitecture) -> Path:
-    """The authors' file, fetched once to where torch keeps weights.
+    """Downloads the authors' file once into torch's folder of weights.
 
     Raises:
-        FieldError: there is no network, and no file from before.
+        FieldError: the download fails, and there is no earlier download.
     """
     path = Path(torch.hub.get_dir(), "checkpoints", f"{name}.pth")
     if not path.is_file():
@@ -62,19 +62,19 @@ def download_published(name: YoloxArchitecture) -> Path:
 
 
 def read_published(path: Path, name: YoloxArchitecture) -> dict[str, Tensor]:
-    """The weights of a whole network by `YoloxDetector`'s names, for as many classes as they have.
+    """Reads the weights of a whole network, with `YoloxDetector`'s names and any number of classes.
 
-    Norms that a file has folded into its convolutions change nothing but add a bias.
+    Norms that are folded into the convolutions of a file become norms that only add a bias.
 
     Raises:
-        InputError: no such file, a damaged one, or one of another network.
+        InputError: the file is missing, damaged, or of another network.
     """
     if path.suffix == ".onnx":
         return _by_order(path, name)
     state = read_state(path)
     heads = [tensor for key, tensor in state.items() if key == f"head.{CLASS_PART}.0.bias"]
-    own = _outline(name, len(heads[0]) if heads else len(COCO_CLASSES)).state_dict()
-    check_state(own, state, str(path))
+    expected = _outline(name, len(heads[0]) if heads else len(COCO_CLASSES)).state_dict()
+    check_state(expected, state, str(path))
     return state
 
 
@@ -87,22 +87,23 @@ def load_published(
     needs_all: bool = False,
     place: str,
 ) -> list[str]:
-    """Loads published weights into a network of one's own classes.
+    """Loads published weights into a network with other classes.
 
-    A class takes the score of the published class of its name; one that has none starts at random.
+    A class takes the score of the published class with its name. If there is none, its score starts
+    with random weights.
 
     Args:
-        state: as `read_published` gives it.
-        classes: of the network.
-        called: the published name of a class, where it is another.
-        needs_all: whether a class without a published one is refused.
-        place: names the weights in a message.
+        state: the weights from `read_published`.
+        classes: the classes of the network.
+        called: the published names of classes, where they differ.
+        needs_all: whether a class without a published class is an error.
+        place: the name of the weights in messages.
 
     Returns:
-        The classes that start at random.
+        The classes whose scores start with random weights.
 
     Raises:
-        InputError: a class that the weights do not know.
+        InputError: the weights have no class of that name.
     """
     called = dict(called or {})
     num_given = len(state[f"head.{CLASS_PART}.0.bias"])
@@ -114,9 +115,9 @@ def load_published(
             f"{place}: expected classes that the weights have, found no {listed(unknown)}; "
             f"they have {listed(known, 100)}"
         )
-    own = network.state_dict()
+    initial = network.state_dict()
     merged = dict(state)
-    for key, tensor in own.items():
+    for key, tensor in initial.items():
         if CLASS_PART not in key:
             continue
         rows = tensor.clone()
@@ -165,24 +166,24 @@ def _outline(name: YoloxArchitecture, num_classes: int) -> YoloxDetector:
 
 @torch.no_grad()
 def _in_order(network: YoloxDetector) -> list[nn.Conv2d]:
-    """Its convolutions as they are computed."""
-    found: list[nn.Conv2d] = []
+    """The convolutions of a network, in the order of computation."""
+    convolutions: list[nn.Conv2d] = []
     hooks = [
-        module.register_forward_hook(lambda own, *_: found.append(own))
+        module.register_forward_hook(lambda module, *_: convolutions.append(module))
         for module in network.modules()
         if isinstance(module, nn.Conv2d)
     ]
     network.eval()(torch.zeros(1, 3, 32, 32, dtype=torch.uint8))
     for hook in hooks:
         hook.remove()
-    return found
+    return convolutions
 
 
 def _check(module: nn.Conv2d, conv: Convolution, place: str) -> None:
-    own = (tuple(module.weight.shape), module.groups, module.stride[0])
-    got = (conv.weight.shape, conv.groups, conv.stride)
-    if own != got:
+    expected = (tuple(module.weight.shape), module.groups, module.stride[0])
+    actual = (conv.weight.shape, conv.groups, conv.stride)
+    if expected != actual:
         raise InputError(
-            f"{place}: expected the shape {own[0]} in {own[1]} groups with stride {own[2]}, got "
-            f"{got[0]} in {got[1]} with stride {got[2]}"
+            f"{place}: expected the shape {expected[0]} in {expected[1]} groups with stride "
+            f"{expected[2]}, got {actual[0]} in {actual[1]} with stride {actual[2]}"
         )

@@ -14,7 +14,7 @@ from vigil.plumbing.errors import FieldError, InputError, shorten
 from vigil.settings.train_detector import Frames
 
 Times = npt.NDArray[np.float64]
-TOLERANCE_S = 1e-6  # of a step that is no exact binary number
+TOLERANCE_S = 1e-6  # a step may have no exact binary value
 
 
 class FrameNames:
@@ -80,21 +80,22 @@ class FrameNames:
 
 
 def choose_frames(times_s: Sequence[float] | Times, frames: Frames) -> list[int]:
-    """Which of the frames so far a sequence has: `num` indices, the last frame's last.
+    """The indices of the frames of a sequence, ascending; the last is that of the last frame.
 
-    Each is the last one that was shown by its time; before the first frame there is the first.
+    Each is the last frame that was shown at a time, `step_s` apart. Before the first frame, the
+    first frame is repeated.
 
     Args:
-        times_s: when each frame so far was shown, ascending; of at least one.
+        times_s: the time at which each frame so far was shown, ascending; at least one.
     """
     lags = np.arange(frames.length - 1, -1, -1) * frames.step_s
     wanted = float(times_s[-1]) - lags + TOLERANCE_S
-    found: list[int] = (np.searchsorted(times_s, wanted, side="right") - 1).clip(min=0).tolist()
-    return [*found[:-1], len(times_s) - 1]
+    indices: list[int] = (np.searchsorted(times_s, wanted, side="right") - 1).clip(min=0).tolist()
+    return [*indices[:-1], len(times_s) - 1]
 
 
 class FrameHistory:
-    """Keeps as many frames of a running video as sequences need."""
+    """Keeps the frames of a running video that sequences need."""
 
     def __init__(self, frames: Frames) -> None:
         self._frames = frames
@@ -104,8 +105,8 @@ class FrameHistory:
         """The sequence (num, H, W, 3) that ends in a frame; of one frame, the picture itself.
 
         Args:
-            picture: (H, W, 3), of the size of those before.
-            time_s: when it is shown, later than those before.
+            picture: (H, W, 3), of the same size as the pictures before.
+            time_s: the time at which it is shown, later than the times before.
         """
         if self._frames.length == 1:
             return picture
@@ -120,7 +121,7 @@ class FrameHistory:
 
 
 def reduce_frames(canvases: npt.NDArray[np.uint8], frames: Frames) -> npt.NDArray[np.uint8]:
-    """(num, H, W, 3) to what a network is shown: for `background`, that and the last frame."""
+    """(num, H, W, 3) to the input of a network: for `background`, background and last frame."""
     if frames.fusion != "background":
         return canvases
     return np.stack([median_picture(canvases[:-1]), canvases[-1]])
@@ -129,8 +130,8 @@ def reduce_frames(canvases: npt.NDArray[np.uint8], frames: Frames) -> npt.NDArra
 def median_picture(pictures: npt.NDArray[np.uint8]) -> Picture:
     """The median of N pictures at each pixel and colour; of an even number, the lower one.
 
-    Sorts all pixels at once by exchanging neighbours N times, which costs a hundredth of sorting
-    each by itself.
+    An odd-even sort exchanges neighbouring pictures N times, for all pixels at once. It takes a
+    hundredth of the time of sorting each pixel alone.
     """
     ordered = list(pictures)
     for round_ in range(len(ordered)):

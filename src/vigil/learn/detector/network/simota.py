@@ -1,8 +1,8 @@
-"""Which place is responsible for which object, by what the network says at the moment.
+"""Assigns places to objects by the current predictions of the network.
 
 SimOTA: Ge et al., "YOLOX: Exceeding YOLO Series in 2021", 2021, section 2.1, a short form of Ge et
 al., "OTA: Optimal Transport Assignment for Object Detection", 2021. Each object takes those places
-that already describe it best; how many is told by how well the best of them fit.
+whose predictions describe it best. Their number follows from the overlaps of the best of them.
 """
 
 import torch
@@ -16,19 +16,19 @@ IOU_WEIGHT = 3.0
 NUM_BEST = 10
 """Overlaps that are added up to the number of places of an object."""
 FAR_COST = 1e5
-"""Of a place that only stands in for those that are preferred."""
+"""The cost that is added to a place that is not preferred."""
 
 
 @torch.no_grad()
 def assign_simota(
     boxes: Tensor, scores: Tensor, is_candidate: Tensor, is_preferred: Tensor, truth: Truth
 ) -> tuple[Tensor, Tensor]:
-    """Gives places to objects.
+    """Assigns places to objects.
 
-    A place costs what its class loss and 3 times its box loss -log IoU would be.
+    The cost of a place is its class loss, plus 3 times its box loss -log IoU.
 
     Args:
-        boxes: (B, A, 4) that the network says.
+        boxes: (B, A, 4), the network's predictions.
         scores: (B, A, C) of each class, objectness included, in [0, 1].
         is_candidate: (B, M, A) whether an object may have a place.
         is_preferred: (B, M, A), or for all: other candidates only stand in for these.
@@ -54,8 +54,8 @@ def assign_simota(
     # A place that several objects want goes to the one that it costs least.
     best, owner = cost.masked_fill(~chosen, torch.inf).min(dim=1)
     owner = owner.masked_fill(best == torch.inf, -1)
-    own = iou.gather(1, owner.clamp(min=0)[:, None])[:, 0]
-    return owner, own.masked_fill(owner < 0, 0)
+    quality = iou.gather(1, owner.clamp(min=0)[:, None])[:, 0]
+    return owner, quality.masked_fill(owner < 0, 0)
 
 
 def _class_cost(scores: Tensor, labels: Tensor) -> Tensor:

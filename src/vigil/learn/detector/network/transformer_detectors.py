@@ -1,9 +1,9 @@
-"""Detectors that ask for a set of boxes: RF-DETR and D-FINE, by transformers' classes.
+"""Detectors that predict a set of boxes: RF-DETR and D-FINE, by transformers' classes.
 
 Robinson et al., "RF-DETR: Neural Architecture Search for Real-Time Detection Transformers", 2025;
 Peng et al., "D-FINE: Redefine Regression Task in DETRs as Fine-grained Distribution Refinement",
-2024. The sizes are written down here, and nothing is asked of a hub. Losses and matching are the
-models' own: the matching is exact, and noise depends on torch's seed alone.
+2024. The sizes are given here, so that no hub is needed. Losses and matching are those of
+transformers: the matching is exact, and noise depends on torch's seed alone.
 """
 
 from collections.abc import Mapping
@@ -26,7 +26,7 @@ CHANGEABLE = {
 CHANGEABLE_OF_BACKBONE = {
     *("hidden_size", "num_attention_heads", "num_hidden_layers", "out_indices", "num_windows"),
 }
-"""Sizes alone: a card may come from someone else, and other settings name files and hubs."""
+"""Only sizes: a card may be untrusted, and other settings name files and hubs."""
 
 _HGNET_B0 = {
     "stem_channels": [3, 16, 16],
@@ -106,10 +106,10 @@ class TransformerDetector(Detector):
         num_classes: int,
         changes: Mapping[str, Any] | None = None,
     ) -> None:
-        """Args: changes: to the model's sizes, of `CHANGEABLE`.
+        """Args: changes: changes of the model's sizes, of `CHANGEABLE`.
 
         Raises:
-            ValueError: a change of something else.
+            ValueError: another setting is changed.
         """
         super().__init__()
         _check_changes(changes or {})
@@ -118,16 +118,16 @@ class TransformerDetector(Detector):
         self.network: nn.Module = build(name, num_classes, dict(changes or {}))
 
     def named_as_here(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Published weights by the names and with the counters that this network has.
+        """Published weights with the names and counters of this network.
 
-        A score for other classes starts at random.
+        Scores of other classes keep this network's random weights.
         """
-        own = self.state_dict()
+        initial = self.state_dict()
         named = {
             key if key.startswith("network.") else f"network.{key}": tensor
             for key, tensor in state.items()
         }
-        for key, tensor in own.items():
+        for key, tensor in initial.items():
             is_counter = key.endswith("num_batches_tracked")
             is_score = "class_embed" in key or "enc_score_head" in key or "enc_out_class" in key
             differs = key in named and named[key].shape != tensor.shape
@@ -141,30 +141,30 @@ class TransformerDetector(Detector):
         size = torch.tensor([width, height, width, height], device=floats.device)
         labels = [
             {
-                "class_labels": own[is_object],
+                "class_labels": classes[is_object],
                 "boxes": box_convert(boxes[is_object], "xyxy", "cxcywh") / size,
             }
-            for boxes, own, is_object in zip(
+            for boxes, classes, is_object in zip(
                 truth.boxes, truth.labels, truth.is_object, strict=True
             )
         ]
-        # Sampling and matching lose too much in few bits.
+        # Sampling and matching need 32 bits.
         with torch.autocast(floats.device.type, enabled=False):
-            said = self.network(pixel_values=floats, labels=labels)
-        return {"set": said.loss}
+            outputs = self.network(pixel_values=floats, labels=labels)
+        return {"set": outputs.loss}
 
     def candidates(self, pictures: Tensor) -> list[Candidates]:
         floats = self._prepare(pictures)
         height, width = floats.shape[-2:]
         with torch.autocast(floats.device.type, enabled=False):
-            said = self.network(pixel_values=floats)
+            outputs = self.network(pixel_values=floats)
         size = torch.tensor([width, height, width, height], device=floats.device)
-        boxes = box_convert(said.pred_boxes.float(), "cxcywh", "xyxy") * size
+        boxes = box_convert(outputs.pred_boxes.float(), "cxcywh", "xyxy") * size
         rows, columns = pictures.shape[-2:]
-        return best_candidates(boxes, said.logits.float().sigmoid(), (rows, columns))
+        return best_candidates(boxes, outputs.logits.float().sigmoid(), (rows, columns))
 
     def _prepare(self, pictures: Tensor) -> Tensor:
-        """Floats as published weights know them, sides filled up to multiples of 32 px."""
+        """Floats as published weights expect them, padded to multiples of 32 px."""
         height, width = pictures.shape[-2:]
         floats = pictures.float() / 255 if self._is_dfine else normalise(pictures)
         return functional.pad(floats, (0, -width % MULTIPLE_PX, 0, -height % MULTIPLE_PX))
@@ -180,10 +180,10 @@ def _check_changes(changes: Mapping[str, Any]) -> None:
 def _build_dfine(name: str, num_classes: int, changes: dict[str, Any]) -> nn.Module:
     from transformers import DFineConfig, DFineForObjectDetection
 
-    told = {**D_FINE[name], **changes}
-    backbone = {"model_type": "hgnet_v2", **told.pop("backbone_config")}
-    told["num_labels"] = num_classes
-    config = DFineConfig(backbone_config=backbone, freeze_backbone_batch_norms=False, **told)
+    arguments = {**D_FINE[name], **changes}
+    backbone = {"model_type": "hgnet_v2", **arguments.pop("backbone_config")}
+    arguments["num_labels"] = num_classes
+    config = DFineConfig(backbone_config=backbone, freeze_backbone_batch_norms=False, **arguments)
     network: nn.Module = DFineForObjectDetection(config)
     return network
 
@@ -191,12 +191,15 @@ def _build_dfine(name: str, num_classes: int, changes: dict[str, Any]) -> nn.Mod
 def _build_rfdetr(name: str, num_classes: int, changes: dict[str, Any]) -> nn.Module:
     from transformers import RfDetrConfig, RfDetrForObjectDetection
 
-    told = {**RF_DETR[name], **changes}
-    image_px, backbone = told.pop("image_px"), {**_DINO_SMALL, **told.pop("backbone_config", {})}
-    told["num_labels"] = num_classes
+    arguments = {**RF_DETR[name], **changes}
+    image_px, backbone = (
+        arguments.pop("image_px"),
+        {**_DINO_SMALL, **arguments.pop("backbone_config", {})},
+    )
+    arguments["num_labels"] = num_classes
     config = RfDetrConfig(
         backbone_config={"model_type": "rf_detr_dinov2", "image_size": image_px, **backbone},
-        **told,
+        **arguments,
     )
     network: nn.Module = RfDetrForObjectDetection(config)
     return network

@@ -86,41 +86,44 @@ def build_trunk(
 
 
 def trunk_state(name: str, state: Mapping[str, Tensor]) -> dict[str, Tensor] | None:
-    """Weights by torchvision's names to those that `Trunk` has; None if they are not of it.
+    """Renames weights from torchvision's names to those of `Trunk`; None for another network.
 
     Args:
-        state: of the whole network, or without its classifier.
+        state: the weights of the whole network, or of it without its classifier.
     """
     with torch.device("meta"):
         network = _network(name, None)
     names = {id(tensor): key for key, tensor in _tensors(network)}
-    found = {}
+    renamed = {}
     for number, block in enumerate(_cut(network)):
         for key, tensor in _tensors(block):
             theirs = names[id(tensor)]
             if theirs not in state:
                 return None
-            found[f"blocks.{number}.{key}"] = state[theirs]
-    return found
+            renamed[f"blocks.{number}.{key}"] = state[theirs]
+    return renamed
 
 
 def load_trunk(trunk: Trunk, name: str, state: Mapping[str, Tensor], place: str) -> bool:
-    """Loads a classification network's weights into a trunk; False if they are not of it.
+    """Loads a classification network's weights into a trunk; False for another network.
+
+    Args:
+        place: the name of the weights in messages.
 
     Raises:
-        InputError: the names are its own and the shapes are not; `place` names the weights.
+        InputError: the names are those of the network, but the shapes differ.
     """
-    found = trunk_state(name, state)
-    if found is None:
+    renamed = trunk_state(name, state)
+    if renamed is None:
         return False
-    own = trunk.state_dict()
-    for key, tensor in own.items():
-        if found[key].shape != tensor.shape:
+    current = trunk.state_dict()
+    for key, tensor in current.items():
+        if renamed[key].shape != tensor.shape:
             raise InputError(
                 f"{place}: expected the weights of {name}, got other shapes "
-                f"({key}: {tuple(found[key].shape)} for {tuple(tensor.shape)})"
+                f"({key}: {tuple(renamed[key].shape)} for {tuple(tensor.shape)})"
             )
-    trunk.load_state_dict({key: found[key] for key in own})
+    trunk.load_state_dict({key: renamed[key] for key in current})
     return True
 
 
@@ -130,17 +133,17 @@ def _network(name: str, weights: str | None) -> nn.Module:
         network: nn.Module = torchvision.models.get_model(name, weights=weights)
         return network
     device = torch.get_default_device()
-    with torch.device("cpu"):  # its widths are computed with tensors, which must have values
+    with torch.device("cpu"):  # widths are computed with tensors, which need values
         return torchvision.models.get_model(name, weights=weights).to(device)  # type: ignore[no-any-return]
 
 
 def _tensors(module: nn.Module) -> list[tuple[str, Tensor]]:
-    """Parameters and buffers by name, as objects whose identity tells them apart."""
+    """Parameters and buffers with their names; the objects are those of the module."""
     return [*module.named_parameters(), *module.named_buffers()]
 
 
 def _cut(network: Any) -> list[nn.Module]:
-    """The blocks of one of torchvision's networks, from the picture down."""
+    """The blocks of one of torchvision's networks, in the order of computation."""
     for kind, blocks in _CUTS.items():
         if hasattr(network, kind):
             return blocks(network)
@@ -148,14 +151,16 @@ def _cut(network: Any) -> list[nn.Module]:
 
 
 _CUTS: dict[str, Callable[[Any], list[nn.Module]]] = {
-    # By a part that only this family has.
+    # By the name of a part that only this family has.
     # MobileNet, EfficientNet, ConvNeXt, VGG, DenseNet
     "features": lambda net: _without_classifier_width(list(net.features)),
     "trunk_output": lambda net: [net.stem, *net.trunk_output],  # RegNet
     "stage2": lambda net: [  # ShuffleNet
         *(nn.Sequential(net.conv1, net.maxpool), net.stage2, net.stage3, net.stage4)
     ],
-    "layers": lambda net: list(net.layers)[:-3],  # MNASNet, without what widens its vector
+    "layers": lambda net: list(net.layers)[
+        :-3
+    ],  # MNASNet, without the layers that widen its vector
     "layer1": lambda net: [  # ResNet, ResNeXt, Wide ResNet
         nn.Sequential(net.conv1, net.bn1, net.relu, net.maxpool),
         *(net.layer1, net.layer2, net.layer3, net.layer4),

@@ -1,7 +1,7 @@
 """YOLOX: an anchor-free detector with decoupled heads on strides 8, 16 and 32.
 
 Ge et al., "YOLOX: Exceeding YOLO Series in 2021", 2021. The cell in column i and row j of a map
-with stride s says
+with stride s predicts
 
     xc = s (tx + i)    yc = s (ty + j)    w = s exp tw    h = s exp th
 
@@ -33,10 +33,10 @@ SIZES: dict[YoloxArchitecture, Size] = {
 }
 STRIDES = (8, 16, 32)
 NEAR_CELLS = 2.5
-"""How far from an object's middle a cell may find it that does not lie in its box."""
+"""The largest distance of a cell outside an object's box from the object's centre."""
 MAX_LOG_SIZE = 8.0  # exp of more overflows in half precision
 PADDING = 114
-"""Of a side that is no multiple of 32, the grey of pictures that published weights know."""
+"""The grey of the padding to multiples of 32 px, as published weights expect it."""
 
 
 class YoloxDetector(DenseDetector):
@@ -51,22 +51,22 @@ class YoloxDetector(DenseDetector):
 
     def forward(self, pictures: Tensor) -> tuple[Outputs, Tensor]:
         raw = [one.float() for one in self.head(self.look(pictures))]
-        said = torch.cat([one.flatten(2) for one in raw], dim=2).transpose(1, 2)
+        outputs = torch.cat([one.flatten(2) for one in raw], dim=2).transpose(1, 2)
         grids = [(one.shape[2], one.shape[3]) for one in raw]
-        places = cells.cells_of(grids, STRIDES, said.device)
-        return Outputs(said[..., :4], said[..., 4], said[..., 5:]), places
+        places = cells.cells_of(grids, STRIDES, outputs.device)
+        return Outputs(outputs[..., :4], outputs[..., 4], outputs[..., 5:]), places
 
     def padded(self, pictures: Tensor) -> Tensor:
         height, width = pictures.shape[-2:]
         return functional.pad(pictures, (0, -width % 32, 0, -height % 32), value=PADDING)
 
     def colours(self, pictures: Tensor) -> Tensor:
-        """As published weights know them: BGR in [0, 255]."""
+        """As published weights expect them: BGR in [0, 255]."""
         return pictures.flip(-3).to(torch.float32, memory_format=torch.channels_last)
 
     def maps(self, pictures: Tensor) -> list[Tensor]:
-        found: list[Tensor] = self.backbone(pictures)
-        return found
+        features: list[Tensor] = self.backbone(pictures)
+        return features
 
     @property
     def map_widths(self) -> list[int]:
@@ -118,14 +118,14 @@ class DecoupledHead(nn.Module):
 
     def forward(self, maps: list[Tensor]) -> list[Tensor]:
         """(B, 4 + 1 + C, rows, columns) of each map."""
-        found = []
+        outputs = []
         for number, features in enumerate(maps):
             stem = self.stems[number](features)
             classes = self.cls_preds[number](self.cls_convs[number](stem))
             boxes = self.reg_convs[number](stem)
-            found.append(
+            outputs.append(
                 torch.cat(
                     [self.reg_preds[number](boxes), self.obj_preds[number](boxes), classes], 1
                 )
             )
-        return found
+        return outputs

@@ -1,4 +1,4 @@
-"""The network that a training starts from: built, and its weights drawn, fetched or loaded."""
+"""Builds the network that a training starts from, with random, downloaded or loaded weights."""
 
 from collections.abc import Mapping
 from itertools import islice
@@ -28,20 +28,20 @@ from vigil.plumbing.errors import FieldError, listed
 from vigil.settings.train_detector import TrainDetector, YoloxArchitecture
 
 NUM_BATCHES = 8
-"""From which the statistics of folded norms are restored."""
+"""The number of batches that restore the statistics of folded norms."""
 
 
 def build_start(
     config: Mapping[str, Any], settings: TrainDetector, train_set: PictureDataset
 ) -> Detector:
-    """Builds a network and gives it the weights it starts from.
+    """Builds a network with its initial weights.
 
     Args:
-        config: what it is built from, but for its weights.
-        train_set: pictures as they are, not changed at random.
+        config: the configuration that the network is built from.
+        train_set: the training pictures, without augmentation.
 
     Raises:
-        FieldError, InputError: weights that are not there, damaged, or not of this network.
+        FieldError, InputError: the weights are missing, damaged, or of another network.
     """
     name: Any = settings.architecture
     fetched = name in get_args(YoloxArchitecture) and settings.weights == "coco"
@@ -78,12 +78,12 @@ def _load(
         and state.keys() != network.state_dict().keys()
         and load_trunk(features.trunk, settings.features.trunk, state, str(file))
     ):
-        print(f"{file}: the weights of the trunk; what is behind it starts at random")
+        print(f"{file}: the weights of the trunk; the other weights are random")
         return
-    own = network.state_dict()
+    current = network.state_dict()
     if isinstance(network, TransformerDetector):
         state = network.named_as_here(state)
-    check_state(own, state, str(file))
+    check_state(current, state, str(file))
     network.load_state_dict(state)
 
 
@@ -105,13 +105,13 @@ def _start_yolox(
         )
     new = load_published(network, state, train_set.classes, called=called, place=str(file))
     if new:
-        print(f"{file}: no score for {listed(new)}, which starts at random")
+        print(f"{file}: no score for {listed(new)}; its weights are random")
     if file.suffix == ".onnx":
         restore_norms(network, train_set, settings.fitting.batch_size)
 
 
 def imports_of_other_starts(architecture: str) -> set[Import]:
-    """This module's imports that the start of a detector has no use for."""
+    """The imports of this module that the start of a detector does not use."""
     if architecture in get_args(YoloxArchitecture):
         return imports_from(Path(__file__), load_trunk.__module__, Features.__module__)
     return imports_from(Path(__file__), load_published.__module__, YoloxDetector.__module__)
@@ -119,18 +119,18 @@ def imports_of_other_starts(architecture: str) -> set[Import]:
 
 @torch.no_grad()
 def restore_norms(network: Detector, train_set: PictureDataset, batch_size: int) -> None:
-    """Gives norms that were folded into convolutions back what they had to normalise.
+    """Restores the statistics of norms that were folded into convolutions.
 
-    A folded norm has forgotten the mean and the deviation of what comes in. They are measured on
-    pictures; then factor and offset are set so that the network computes what it did. Without
-    this, the first step of a training would normalise what never was.
+    A folded norm has lost the mean and the deviation of its input. They are measured on pictures.
+    Then factor and offset are set so that the network computes the same as before. Without this,
+    the norms would not fit their inputs in the first step of a training.
     """
-    found: dict[nn.BatchNorm2d, list[Tensor]] = {}
+    sums_by_norm: dict[nn.BatchNorm2d, list[Tensor]] = {}
 
     def measure(norm: nn.BatchNorm2d, given: tuple[Tensor]) -> None:
         numbers = given[0].double()
         sums = torch.stack([numbers.mean((0, 2, 3)), numbers.square().mean((0, 2, 3))])
-        found.setdefault(norm, []).append(sums)
+        sums_by_norm.setdefault(norm, []).append(sums)
 
     norms = [one for one in network.modules() if isinstance(one, nn.BatchNorm2d)]
     hooks = [norm.register_forward_pre_hook(measure) for norm in norms]
@@ -139,7 +139,7 @@ def restore_norms(network: Detector, train_set: PictureDataset, batch_size: int)
         network.candidates(pictures)
     for hook in hooks:
         hook.remove()
-    for norm, sums in found.items():
+    for norm, sums in sums_by_norm.items():
         mean, square = torch.stack(sums).mean(dim=0)
         variance = (square - mean.square()).clamp(min=1e-6)
         # (x - mean) / deviation * factor + offset is to stay x * old factor + old offset.
