@@ -92,6 +92,7 @@ def test_whatever_the_sizes_a_network_can_be_built(side: float, picture_wh: tupl
 
 def test_what_is_told_is_kept():
     told = {"architecture": "anchor", "input_size_wh": [320, 240], "features.strides": "auto"}
+    told |= {"frames.num": 1}
     choice = choose(shipped(TrainDetector, **told), known(*[(200, 150)] * 5), NO_FOLDER)
     assert choice.settings.architecture == "anchor"
     assert choice.settings.input_size_wh == (320, 240)
