@@ -33,8 +33,9 @@ import torch
 import yaml
 from measure import PROJECT, WORK, Row, log, median_ratio, shipped, side_by_side
 
-from vigil.domain.clips.embeddings import Vectors
+from vigil.domain.clips.evidence import Vectors
 from vigil.domain.clips.windows import WINDOW_DTYPES, WINDOWS_NAME
+from vigil.learn.alarm.appearance import AppearanceEmbedder
 from vigil.learn.alarm.network.embedding.backbone import Backbone
 from vigil.learn.alarm.network.embedding.embedder import NetworkEmbedder
 from vigil.learn.alarm.network.embedding.registry import BACKBONES
@@ -47,8 +48,8 @@ from vigil.pixels.windows import WHOLE
 from vigil.plumbing.memo import file_digest
 from vigil.plumbing.records import write_csv
 from vigil.plumbing.trainings import forget_checkpoints
-from vigil.settings.embed_clips import EmbedClips, NetworkName
-from vigil.settings.fit_autoencoder import FitAutoencoder
+from vigil.settings.embed_clips import APPEARANCE, EmbedClips, NetworkName
+from vigil.settings.fit_alarm import FitAlarm
 
 NUM_FRAMES, SIZE_WH = 40, (320, 240)
 NUM_ROUNDS = 5
@@ -90,12 +91,23 @@ def make_clips(folder: Path, num: int) -> list[Path]:
 
 
 def _embedder(name: NetworkName, *, plain: bool) -> NetworkEmbedder:
-    settings = shipped(EmbedClips)
+    settings = shipped(EmbedClips).appearance
     fast = {"precision": "bf16-true", "channels_last": True}
     slow = {"precision": "32-true", "channels_last": False, "batch_size": 1}
     network = settings.network.model_copy(update=slow if plain else fast)
     changes = {"backbone": name, "weights": "none", "network": network}
-    return NetworkEmbedder(settings.model_copy(update=changes), Fraction(25))
+    return NetworkEmbedder(settings.model_copy(update=changes), "repeat_last", Fraction(25))
+
+
+def _whole_embedder(name: NetworkName) -> AppearanceEmbedder:
+    settings = shipped(EmbedClips)
+    network = settings.appearance.network.model_copy(
+        update={"precision": "bf16-true", "channels_last": True}
+    )
+    appearance = settings.appearance.model_copy(
+        update={"backbone": name, "weights": "none", "network": network}
+    )
+    return AppearanceEmbedder(settings.model_copy(update={APPEARANCE: appearance}), Fraction(25))
 
 
 def _plainly(model: Backbone, paths: list[Path]) -> None:
@@ -115,12 +127,13 @@ def _clips_a_second(embed: Callable[[], object], num_clips: int) -> float:
     return num_clips / (time.perf_counter() - start)
 
 
-def _in_stage(embedder: NetworkEmbedder, paths: list[Path]) -> int:
+def _in_stage(embedder: AppearanceEmbedder, paths: list[Path]) -> int:
     """Does the work of the stage without its imports and its table; returns the vectors' width."""
     state = WORK / "embed_state"
     shutil.rmtree(state, ignore_errors=True)
     os.environ["VIGIL_STATE_DIR"] = str(state)
-    return int(embed_windows(_windows(paths), paths[0].parent, embedder, "code").shape[1])
+    found = embed_windows(_windows(paths), paths[0].parent, embedder, {APPEARANCE: "code"})
+    return int(found[APPEARANCE].pieces.vectors.shape[1])
 
 
 def _windows(paths: list[Path]) -> pd.DataFrame:
@@ -132,17 +145,17 @@ def _windows(paths: list[Path]) -> pd.DataFrame:
 
 def _speed(name: NetworkName, paths: list[Path], num_rounds: int) -> Row:
     log(f"embed: {num_rounds} rounds of {len(paths)} clips with {name}")
-    ours, plain = _embedder(name, plain=False), _embedder(name, plain=True)
+    within, plain = _whole_embedder(name), _embedder(name, plain=True)
     speeds, reference = side_by_side(
         [
-            partial(_clips_a_second, lambda: _in_stage(ours, paths), len(paths)),
+            partial(_clips_a_second, lambda: _in_stage(within, paths), len(paths)),
             partial(_clips_a_second, lambda: _plainly(plain.model, paths), len(paths)),
         ],
         num_rounds,
     )
     ratio = median_ratio(speeds, reference)
     target = TARGETS.get(name)
-    width = _in_stage(ours, paths[:1])
+    width = _in_stage(within, paths[:1])
     if width != BACKBONES[name].width:
         raise SystemExit(f"{name}: expected {BACKBONES[name].width} numbers, got {width}")
     return Row(
@@ -156,11 +169,11 @@ def _speed(name: NetworkName, paths: list[Path], num_rounds: int) -> Row:
 
 
 def _fit_epochs(vectors: Vectors) -> None:
-    """Runs 30 epochs as `fit_autoencoder` does, with validation, checkpoints and curves."""
+    """Runs 30 epochs as `fit_alarm` does, with validation, checkpoints and curves."""
     curves = WORK / "fit_curves"
     shutil.rmtree(curves, ignore_errors=True)
     model = Autoencoder(width=vectors.shape[1], hidden=[128, 32], dropout=0.1, error="sum")
-    rows, settings = np.arange(len(vectors)), shipped(FitAutoencoder)
+    rows, settings = np.arange(len(vectors)), shipped(FitAlarm)
     enough = {"max_epochs": NUM_EPOCHS, "patience_epochs": NUM_EPOCHS, "precision": "32-true"}
     plan = Plan(
         AutoencoderTraining(model, settings.optimisation),

@@ -64,7 +64,12 @@ SMALL: dict[str, dict[str, Any]] = {
         "fitting": {"max_epochs": 1},
     },
     "train_detector": {"input_size_wh": [96, 96], "fitting": {"max_epochs": 1}},
-    "fit_autoencoder": {"network": {"hidden": [8, 4]}, "fitting": {"max_epochs": 2}},
+    "embed_clips": {"channels": ["motion_histogram"]},
+    "fit_alarm": {
+        "scorers": {"motion_histogram": ["autoencoder"]},
+        "network": {"hidden": [8, 4]},
+        "fitting": {"max_epochs": 2},
+    },
 }
 
 

@@ -1,40 +1,54 @@
-"""Turns every window into a vector, by its optical flow or by a video network."""
+"""Measures the evidence in every window, by optical flow or by a video network."""
 
 from fractions import Fraction
 from pathlib import Path
 
-from vigil.domain.clips.embeddings import write_embeddings
+from vigil.domain.clips.embeddings import Embedding, write_embeddings
 from vigil.domain.clips.windows import read_windows
 from vigil.pixels.embedding import Embedder, embed_windows
 from vigil.plumbing.fingerprints import code_fingerprint
 from vigil.plumbing.outputs import whole
 from vigil.plumbing.runner import run_stage
-from vigil.settings.embed_clips import FLOW_HISTOGRAM, EmbedClips
+from vigil.settings.embed_clips import APPEARANCE, EmbedClips
 
 
 def main(
     *, clips: Path, windows: Path, embeddings: Path, picture_fps: float, settings: EmbedClips
 ) -> None:
-    embedder, code = open_embedder(settings, Fraction(str(picture_fps)))
     table = read_windows(windows)
-    vectors = embed_windows(table, clips, embedder, code)
+    embedded: dict[str, Embedding] = {}
+    for embedder, codes in open_embedders(settings, Fraction(str(picture_fps))):
+        embedded |= embed_windows(table, clips, embedder, codes)
     with whole(embeddings) as folder:
         folder.mkdir()
-        write_embeddings(table, vectors, embedder.facts, folder)
-    print(f"{len(vectors)} vectors of {vectors.shape[1]} numbers")
+        write_embeddings(embedded, folder)
+    for name, channel in embedded.items():
+        num, width = channel.pieces.vectors.shape
+        print(f"{name}: {num} vectors of {width} numbers in {len(table)} windows")
 
 
-def open_embedder(settings: EmbedClips, picture_fps: Fraction) -> tuple[Embedder, str]:
-    """The embedder, and the fingerprint of its code; only a network imports torch."""
-    if settings.backbone == FLOW_HISTOGRAM:
-        from vigil.pixels.flow.embedder import FlowEmbedder
+def open_embedders(
+    settings: EmbedClips, picture_fps: Fraction
+) -> list[tuple[Embedder, dict[str, str]]]:
+    """The embedders with the fingerprints of their code; only a network imports torch."""
+    embedders: list[tuple[Embedder, dict[str, str]]] = []
+    if settings.motion_channels:
+        from vigil.pixels.channels import registry as motion
+        from vigil.pixels.motion_embedding import MotionEmbedder
 
-        return FlowEmbedder(settings, picture_fps), code_fingerprint(FlowEmbedder)
-    from vigil.learn.alarm.network.embedding.embedder import NetworkEmbedder
-    from vigil.learn.alarm.network.embedding.registry import imports_of_others
+        codes: dict[str, str] = {
+            name: code_fingerprint(MotionEmbedder, motion.imports_of_others(name))
+            for name in settings.motion_channels
+        }
+        embedders.append((MotionEmbedder(settings, picture_fps), codes))
+    if APPEARANCE in settings.channels:
+        from vigil.learn.alarm.appearance import AppearanceEmbedder
+        from vigil.learn.alarm.network.embedding.registry import imports_of_others
 
-    code = code_fingerprint(NetworkEmbedder, imports_of_others(settings.backbone))
-    return NetworkEmbedder(settings, picture_fps), code
+        unused = imports_of_others(settings.appearance.backbone)
+        code = code_fingerprint(AppearanceEmbedder, unused)
+        embedders.append((AppearanceEmbedder(settings, picture_fps), {APPEARANCE: code}))
+    return embedders
 
 
 if __name__ == "__main__":

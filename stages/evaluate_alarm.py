@@ -3,9 +3,12 @@
 from fractions import Fraction
 from pathlib import Path
 
+from vigil.domain.clips.found import add_ratios, read_found
 from vigil.domain.clips.scores import read_scores, read_thresholds
+from vigil.domain.clips.truth import read_frames, read_regions
 from vigil.domain.clips.windows import join_labels, read_labels, read_windows
 from vigil.evaluation.alarm import AlarmEvaluation
+from vigil.evaluation.frames import FrameEvaluation
 from vigil.evaluation.output import PICTURES, print_headline
 from vigil.plumbing.outputs import whole
 from vigil.plumbing.records import write_csv, write_json
@@ -18,6 +21,8 @@ def main(
     clips: Path,
     windows: Path,
     labels: Path,
+    frames: Path,
+    regions: Path,
     predictions: Path,
     threshold: Path,
     metrics: Path,
@@ -26,14 +31,21 @@ def main(
     settings: EvaluateAlarm,
 ) -> None:
     scores = read_scores(predictions / "scores.csv")
-    evaluation = AlarmEvaluation(scores, read_thresholds(threshold), settings)
+    thresholds = read_thresholds(threshold)
+    evaluation = AlarmEvaluation(scores, thresholds, settings)
     numbers = evaluation.numbers()
     parts = join_labels(read_windows(windows), read_labels(labels))
+    evidence = add_ratios(read_found(predictions / "found.csv"), thresholds)
+    truth = read_frames(frames)
+    if len(truth):  # only long videos have labelled frames
+        long = FrameEvaluation(truth, read_regions(regions), evidence, parts, settings)
+        numbers |= long.numbers()
+    fps = Fraction(str(picture_fps))
     with whole(plots) as folder:
         (folder / PICTURES).mkdir(parents=True)
         write_csv(evaluation.verdicts(), folder / "verdicts.csv")
         evaluation.write_curves(folder)
-        evaluation.draw_sheets(clips, parts, folder / PICTURES, Fraction(str(picture_fps)))
+        evaluation.draw_sheets(clips, parts, evidence, folder / PICTURES, fps)
     write_json(numbers, metrics)  # last, so that this file means that all others are complete
     print_headline(numbers)
 

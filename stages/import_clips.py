@@ -3,8 +3,9 @@
 from fractions import Fraction
 from pathlib import Path
 
+from vigil.domain.clips.truth import write_truth
 from vigil.domain.clips.windows import write_windows
-from vigil.pixels.importing.clips import import_class_folders, import_frame_labelled, list_notes
+from vigil.pixels.importing.clips import import_class_folders, import_frame_labelled, list_videos
 from vigil.plumbing.errors import listed
 from vigil.plumbing.folders import below
 from vigil.plumbing.outputs import whole
@@ -26,13 +27,14 @@ def main(
     fps = Fraction(str(picture_fps))
     if clip_labels:
         (labels,) = below(clips, [clip_labels])
-        table = import_frame_labelled(
-            clips, labels, settings, group_pattern=clip_group_pattern, picture_fps=fps
-        )
-        if notes := list_notes(clips, labels):
+        videos, notes = list_videos(clips, labels)
+        if notes:
             print(f"left out, as no video by name: {listed(notes)}")
+        imported = import_frame_labelled(
+            clips, labels, videos, settings, group_pattern=clip_group_pattern, picture_fps=fps
+        )
     else:
-        table = import_class_folders(
+        imported = import_class_folders(
             clips,
             settings,
             anomalous_classes=anomalous_classes,
@@ -41,7 +43,9 @@ def main(
         )
     with whole(windows) as folder:
         folder.mkdir()
-        write_windows(table, folder)
+        write_windows(imported.windows, folder)
+        write_truth(imported.frames, imported.regions, folder)
+    table = imported.windows
     counts = table["class"].value_counts().to_dict()
     print(f"{table['video'].nunique()} videos, {len(table)} windows: {counts}")
 

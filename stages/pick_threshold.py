@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from vigil.domain.clips.scores import SCORERS, read_scores
+from vigil.domain.clips.scores import read_scores, scorers_of
 from vigil.domain.sides import VAL
 from vigil.domain.thresholds import write_thresholds
 from vigil.plumbing.runner import run_stage
@@ -11,7 +11,7 @@ from vigil.settings.pick_threshold import PickThreshold
 
 def main(*, scores: Path, threshold: Path, settings: PickThreshold) -> None:
     clips = read_scores(scores)
-    picked = write_thresholds(settings, clips[clips["split"] == VAL], SCORERS, threshold)
+    picked = write_thresholds(settings, clips[clips["split"] == VAL], scorers_of(clips), threshold)
     for name, picked_threshold in picked.items():
         low, high = picked_threshold.false_alarm_rate_low, picked_threshold.false_alarm_rate_high
         print(

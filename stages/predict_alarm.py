@@ -1,11 +1,15 @@
-"""Scores every clip with every scorer: the autoencoder and the two classical scorers."""
+"""Scores every clip by every scorer of every channel, and lists the evidence in the test set."""
 
 from pathlib import Path
 
+import pandas as pd
+
 from vigil.domain.clips.embeddings import read_embeddings
+from vigil.domain.clips.found import gather_found, strongest_in_windows, write_found
 from vigil.domain.clips.pooling import score_clips
 from vigil.domain.clips.scores import write_scores
 from vigil.domain.clips.windows import label_windows, read_labels
+from vigil.domain.sides import TEST
 from vigil.learn.alarm.trained import TrainedAlarm
 from vigil.learn.networks.machine import choose_device, prepare_torch
 from vigil.plumbing.outputs import whole
@@ -25,15 +29,23 @@ def main(
     settings: PredictAlarm,
 ) -> None:
     prepare_torch()
-    windows, vectors, _ = read_embeddings(embeddings)
+    channels = read_embeddings(embeddings)
+    windows = next(iter(channels.values())).index
     labelled = label_windows(windows, read_labels(labels), splits)
-    alarm = TrainedAlarm.from_files(
-        weights, card, num_neighbours=settings.num_neighbours, device=choose_device()
-    )
-    scores = alarm.score_windows(windows, vectors, clips)
+    alarm = TrainedAlarm.from_files(weights, card, device=choose_device())
+    scores = alarm.score_pieces(channels, clips)
+    columns = {
+        scorer: strongest_in_windows(channels[name], of_pieces)
+        for name, by_scorer in scores.items()
+        for scorer, of_pieces in by_scorer.items()
+    }
+    raising = {name: next(iter(by_scorer.values())) for name, by_scorer in scores.items()}
+    is_test = (labelled["split"] == TEST).to_numpy()
     with whole(predictions) as folder:
         folder.mkdir()
-        write_scores(score_clips(labelled, scores, settings.clip_score), folder / "scores.csv")
+        table = score_clips(labelled, pd.DataFrame(columns), settings.clip_score)
+        write_scores(table, folder / "scores.csv")
+        write_found(gather_found(channels, raising, is_test), folder / "found.csv")
 
 
 if __name__ == "__main__":

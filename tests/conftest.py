@@ -113,6 +113,7 @@ def alarm_words(clips: str = "scene/clips") -> dict[str, tuple[str, ...]]:
         ("--labels", "data/clips/labels.csv"),
     )
     splits, model = ("--splits", "data/splits/alarm"), model_files("alarm")
+    truth = ("--frames", "data/clips/frames.csv", "--regions", "data/clips/regions.csv")
     embedded = ("--clips", clips, "--embeddings", "data/embeddings")
     threshold = ("--threshold", "models/threshold.json")
     return {
@@ -122,14 +123,14 @@ def alarm_words(clips: str = "scene/clips") -> dict[str, tuple[str, ...]]:
             *("--metrics", "metrics/split_alarm.json"),
         ),
         "embed_clips": (*embedded, *windows),
-        "fit_autoencoder": (*embedded, *labels, *splits, *model, "--curves", "models/alarm_curves"),
+        "fit_alarm": (*embedded, *labels, *splits, *model, "--curves", "models/alarm_curves"),
         "predict_alarm": (
             *(*embedded, *labels, *splits, *model),
             *("--predictions", "data/predictions/alarm"),
         ),
         "pick_threshold": ("--scores", "data/predictions/alarm/scores.csv", *threshold),
         "evaluate_alarm": (
-            "--clips", clips, *windows, *labels, *threshold, *measures("alarm"),
+            "--clips", clips, *windows, *labels, *truth, *threshold, *measures("alarm"),
         ),
     }  # fmt: skip
 
@@ -153,7 +154,7 @@ OUTPUTS = {
         for stage, branch in (
             ("train_classifier", "classifier"),
             ("train_detector", "detector"),
-            ("fit_autoencoder", "alarm"),
+            ("fit_alarm", "alarm"),
         )
     },
     **{

@@ -27,7 +27,7 @@ the cache depends on the versions of libraries. Without an upgrade, even `dvc re
 nothing again. `make clean-state` deletes this cache.
 
 """
-TRAININGS = ("train_classifier", "train_detector", "fit_autoencoder")
+TRAININGS = ("train_classifier", "train_detector", "fit_alarm")
 
 Change = Callable[[Project], object]
 
@@ -129,8 +129,8 @@ CHANGES: dict[str, Change] = {
     "`train_classifier`": set_param("train_classifier", "network", "depth", value=2),
     "`train_detector`": set_param("train_detector", "architecture", value="anchor"),
     "`import_clips`": set_param("import_clips", "num_windows", value=2),
-    "`embed_clips`": set_param("embed_clips", "flow_histogram", "num_bins", value=4),
-    "`fit_autoencoder`": set_param("fit_autoencoder", "network", "dropout", value=0.0),
+    "`embed_clips`": set_param("embed_clips", "motion_cells", "size", value=0.2),
+    "`fit_alarm`": set_param("fit_alarm", "network", "dropout", value=0.0),
     "`predict.classifier`": set_param("predict", "classifier", "batch_size", value=8),
     "`predict.detector`": set_param("predict", "detector", "suppression", "iou", value=0.5),
     "`predict.alarm`": set_param("predict", "alarm", "num_neighbours", value=3),

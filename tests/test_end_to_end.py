@@ -190,10 +190,10 @@ def test_another_backbone_leaves_the_other_branches_alone(project: Project):
     path = project.folder / "params.yaml"
     before = path.read_text()
     content = yaml.safe_load(before)
-    content["embed_clips"]["flow_histogram"]["num_bins"] = 4
+    content["embed_clips"]["motion_histogram"]["histogram"]["num_bins"] = 4
     path.write_text(yaml.safe_dump(content))
     assert project.repro() == [
-        "embed_clips", "fit_autoencoder", "predict@alarm", "pick_threshold", "evaluate@alarm",
+        "embed_clips", "fit_alarm", "predict@alarm", "pick_threshold", "evaluate@alarm",
     ]  # fmt: skip
     path.write_text(before)
     project.repro()
@@ -271,9 +271,9 @@ def test_an_experiment_in_a_folder_of_its_own_runs_its_own_code(project: Project
 def test_the_sweep_of_learning_rates_changes_no_result(project: Project):
     project.repro()
     before = project.content()
-    told = project.run(sys.executable, "-m", "vigil", "find-lr", "fit_autoencoder")
-    assert "fit_autoencoder.optimisation.learning_rate: " in told
-    drawn = project.folder / "lr_finder" / "fit_autoencoder"
+    told = project.run(sys.executable, "-m", "vigil", "find-lr", "fit_alarm")
+    assert "fit_alarm.optimisation.learning_rate: " in told
+    drawn = project.folder / "lr_finder" / "fit_alarm"
     assert {file.name for file in drawn.iterdir()} == {"curve.png", "losses.csv"}
     assert project.content() == before
     assert project.repro() == []

@@ -15,16 +15,15 @@ from reference_page import ROOT
 from tiny_settings import shipped
 
 from vigil import alarm, classifier, detector
-from vigil.domain.clips.scores import SCORERS
+from vigil.domain.clips.scorers import SCORERS, FitOptions
 from vigil.learn.alarm import trained as trained_alarm
-from vigil.learn.alarm.network.scoring.autoencoder import build_autoencoder
-from vigil.learn.alarm.network.scoring.stored import stored_facts, stored_state
+from vigil.learn.alarm.network.scoring.stored import channel_config, channel_state
 from vigil.learn.classifier import trained as trained_classifier
 from vigil.learn.classifier.network.registry import build_classifier
 from vigil.learn.detector import trained as trained_detector
 from vigil.learn.detector.network.registry import build_detector
 from vigil.learn.networks.weights import save_model
-from vigil.pixels.flow.embedder import FlowEmbedder
+from vigil.pixels.motion_embedding import MotionEmbedder
 from vigil.settings.embed_clips import EmbedClips
 
 NAMES: dict[str, Any] = {
@@ -75,18 +74,20 @@ def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         input_size_wh=[96, 72],
         precision="32-true",
     )
-    embeddings = FlowEmbedder(shipped(EmbedClips), Fraction(25)).facts
-    config = {"width": embeddings["width"], "hidden": [4], "dropout": 0.0, "error": "sum"}
-    allowed = torch.rand(6, embeddings["width"])
-    save(
-        "alarm",
-        stored_state(build_autoencoder(config).state_dict(), {}, allowed),
-        architecture="autoencoder",
-        config=config,
-        **stored_facts({}, allowed),
-        embeddings=embeddings,
-    )
-    told = {"scorers": {name: {"value": 1.0} for name in SCORERS}}
+    facts = MotionEmbedder(shipped(EmbedClips), Fraction(25)).facts
+    options = FitOptions(seed=0, num_neighbours=2, num_components=2)
+    scorers = {"local_speed": "largest", "motion_cells": "gaussian_mixture"}
+    state, config = {}, {}
+    for channel, scorer in scorers.items():
+        allowed = np.random.default_rng(0).random((20, facts[channel]["width"]))
+        learnt = {scorer: SCORERS[scorer].fit(allowed, options)}
+        config[channel] = channel_config([scorer], allowed.shape[1], None, {}, learnt)
+        for name, tensor in channel_state({}, {}, learnt).items():
+            state[f"channels.{channel}.{name}"] = tensor
+    state["widths"] = torch.tensor([facts[name]["width"] for name in scorers], dtype=torch.float64)
+    save("alarm", state, architecture="alarm", config=config, embeddings=facts)
+    names = [f"{channel}.{scorer}" for channel, scorer in scorers.items()]
+    told = {"scorers": {name: {"value": 1.0} for name in names}, "raising": names}
     (folder / "threshold.json").write_text(json.dumps(told))
     return tmp_path
 
@@ -112,7 +113,8 @@ def test_examples_of_the_documents_run(page: str, models: Path) -> None:
 def test_what_a_user_imports_is_named_and_nothing_else() -> None:
     assert set(classifier.__all__) == {"TrainedClassifier", "fit_crop"}
     assert set(detector.__all__) == {"Detections", "Suppression", "TrainedDetector"}
-    assert set(alarm.__all__) == {"TrainedAlarm", "Verdict"}
+    streamed = {"AlarmStream", "Evidence", "WindowVerdict"}
+    assert set(alarm.__all__) == {"TrainedAlarm", "Verdict", *streamed}
     for module in (classifier, detector, alarm):
         for name in module.__all__:
             assert getattr(module, name).__doc__

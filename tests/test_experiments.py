@@ -23,7 +23,7 @@ GRID = {
     "grid-4": (0.2, "quantile"),
 }
 ALARM = [
-    "import_clips", "embed_clips", "split@alarm", "fit_autoencoder", "predict@alarm",
+    "import_clips", "embed_clips", "split@alarm", "fit_alarm", "predict@alarm",
     "pick_threshold", "evaluate@alarm",
 ]  # fmt: skip
 QUEUE_DEADLINE_S = 600
@@ -146,7 +146,7 @@ def stages_run(told: str) -> list[str]:
 
 def params_of(reader: Reader, revision: str) -> tuple[float, str]:
     params = yaml.safe_load(reader.run(f"git show {revision}:params.yaml"))
-    return params["fit_autoencoder"]["network"]["dropout"], params["pick_threshold"]["method"]
+    return params["fit_alarm"]["network"]["dropout"], params["pick_threshold"]["method"]
 
 
 @pytest.mark.slow
@@ -170,7 +170,7 @@ def test_the_worked_examples(reader: Reader) -> None:
     names = reader.experiments()
     assert {name: params_of(reader, names[name]) for name in GRID} == GRID
     assert all(name in told["dvc exp show --only-changed"] for name in ["median", *GRID])
-    assert stages_run(told["dvc queue logs grid-1"])[0] == "fit_autoencoder"
+    assert stages_run(told["dvc queue logs grid-1"])[0] == "fit_alarm"
     logs = reader.told_by_workers()
     assert "epoch 1/2" in logs
     assert "of an interrupted run" not in logs  # two train the same at a time

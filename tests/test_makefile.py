@@ -42,8 +42,10 @@ def install(folder: Path, **scripts: str) -> None:
 def make(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     program = shutil.which("make")
     assert program
-    env = {**os.environ, "PATH": str(folder / "bin")}
-    env.pop("MAKEFLAGS", None)
+    # Run by `make test`, the inner make would take itself for a part of the outer one.
+    outer = {"MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES"}
+    env = {name: value for name, value in os.environ.items() if name not in outer}
+    env["PATH"] = str(folder / "bin")
     return subprocess.run(
         [program, *words], cwd=folder, env=env, capture_output=True, text=True, check=False
     )

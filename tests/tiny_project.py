@@ -34,7 +34,12 @@ SMALL = {
     "import_detections": {"frame_stride": 6},
     "interpolate_annotations": {"num_pictures": 2},
     "split": {"val_fraction": 0.34, "test_fraction": 0.34},
-    "fit_autoencoder": {"network": {"hidden": [8, 4]}, "fitting": {"max_epochs": 2}},
+    "embed_clips": {"channels": ["motion_histogram"]},
+    "fit_alarm": {
+        "scorers": {"motion_histogram": ["autoencoder", "mahalanobis"]},
+        "network": {"hidden": [8, 4]},
+        "fitting": {"max_epochs": 2},
+    },
 }
 
 
@@ -105,7 +110,7 @@ MEMOS = {
     "embed_clips": "embeddings",
     "train_classifier": "classifier_training",
     "train_detector": "detector_training",
-    "fit_autoencoder": "alarm_training",
+    "fit_alarm": "alarm_training",
 }
 """What a stage made is remembered under this name."""
 

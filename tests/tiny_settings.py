@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from vigil.plumbing.params import Section, parse_section, read_params
-from vigil.settings.fit_autoencoder import FitAutoencoder
+from vigil.settings.fit_alarm import FitAlarm
 from vigil.settings.training import Fitting, Optimisation
 
 S = TypeVar("S", bound=Section)
@@ -37,13 +37,13 @@ def _read() -> dict[str, Any]:
 def fitting(**changes: Any) -> Fitting:
     """Few epochs in 32 bits, without clipping; what `changes` names is otherwise."""
     least = {"max_epochs": 1, "patience_epochs": 1, "batch_size": 16, "gradient_clip": 0.0}
-    return shipped(FitAutoencoder, fitting={**least, "precision": "32-true", **changes}).fitting
+    return shipped(FitAlarm, fitting={**least, "precision": "32-true", **changes}).fitting
 
 
 def optimisation(**changes: Any) -> Optimisation:
     """A constant rate without decay; what `changes` names is otherwise."""
     plain = {"schedule": "constant", "weight_decay": 0.0, "warmup_fraction": 0.0}
-    return shipped(FitAutoencoder, optimisation={**plain, **changes}).optimisation
+    return shipped(FitAlarm, optimisation={**plain, **changes}).optimisation
 
 
 def _change(values: dict[str, Any], changes: Mapping[str, Any]) -> None:

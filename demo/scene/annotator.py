@@ -23,7 +23,7 @@ import numpy as np
 
 from scene.camera import FloatArray
 from scene.scene import Track
-from vigil.domain.label_studio.writing import keyframe, video_region
+from vigil.domain.label_studio_writing import keyframe, video_region
 
 FIT_TOLERANCE_PX = 1.8
 """The largest distance of a box edge from the line between keyframes, before jitter."""

@@ -1,5 +1,11 @@
 """The trained alarm for unusual behaviour, to use in your own programs."""
 
-from vigil.learn.alarm.trained import TrainedAlarm, Verdict
+from vigil.learn.alarm.trained import (
+    AlarmStream,
+    Evidence,
+    TrainedAlarm,
+    Verdict,
+    WindowVerdict,
+)
 
-__all__ = ["TrainedAlarm", "Verdict"]
+__all__ = ["AlarmStream", "Evidence", "TrainedAlarm", "Verdict", "WindowVerdict"]

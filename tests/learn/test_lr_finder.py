@@ -142,6 +142,6 @@ def test_a_plan_asks_for_what_the_stage_is_given(stage: str):
 
 
 def test_another_stage_is_refused(tmp_path: Path):
-    with pytest.raises(InputError, match="expected one of fit_autoencoder, train_classifier, tr"):
+    with pytest.raises(InputError, match="expected one of fit_alarm, train_classifier, tr"):
         find_learning_rate("split_detector", tmp_path / "found")
     assert not list(tmp_path.iterdir())

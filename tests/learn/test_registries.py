@@ -6,13 +6,15 @@ from typing import Any, get_args
 import pytest
 import torchvision
 
+from vigil.domain.clips.scorers import SCORERS
 from vigil.learn.alarm.network.embedding import registry as alarm
 from vigil.learn.classifier.network import registry as classifier
 from vigil.learn.detector.network import registry as detector
 from vigil.learn.detector.network.transformer_detectors import D_FINE, RF_DETR
 from vigil.learn.detector.network.trunk import STRIDES, TRUNKS
 from vigil.plumbing.params import Section
-from vigil.settings.embed_clips import EmbedClips, FlowHistogramName
+from vigil.settings.embed_clips import CHANNELS, Appearance
+from vigil.settings.fit_alarm import Scorers
 from vigil.settings.train_classifier import TrainClassifier
 from vigil.settings.train_detector import Features, TorchvisionArchitecture, TrainDetector
 
@@ -37,7 +39,7 @@ def names_of(kind: Any) -> set[object]:
                 "auto",
             ],
         ),
-        (EmbedClips, "backbone", [*alarm.BACKBONES, *get_args(FlowHistogramName)]),
+        (Appearance, "backbone", alarm.BACKBONES),
         (Features, "trunk", TRUNKS),
         (Features, "deepest_stride", STRIDES),
     ],
@@ -52,3 +54,10 @@ def test_what_comes_from_torchvision_is_named_as_there():
     assert set(TRUNKS) <= trunks
     known = set(torchvision.models.list_models(module=torchvision.models.detection))
     assert set(get_args(TorchvisionArchitecture)) <= known
+
+
+def test_every_channel_has_scorers_that_can_be_built() -> None:
+    assert set(Scorers.model_fields) == set(CHANNELS)
+    for field in Scorers.model_fields.values():
+        known = {name for name in names_of(field.annotation) if isinstance(name, str)}
+        assert known == {*SCORERS, "autoencoder"}

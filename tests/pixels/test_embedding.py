@@ -1,6 +1,6 @@
 """Vectors are made once: what is asked of an embedder, and what it is not asked again."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from vigil.pixels.embedding import embed_windows
+from vigil.domain.clips.evidence import Pieces
+from vigil.pixels.embedding import VideoRequest, embed_windows
 from vigil.pixels.windows import Window
 from vigil.plumbing.errors import InputError
 
@@ -16,20 +17,33 @@ INF = float("inf")
 
 
 class Recorder:
-    """Embeds a video's name and its windows, and notes which it was asked for."""
+    """Measures a video's name and its windows in two channels, and notes what it was asked for."""
 
     def __init__(self, failing: str = "", **facts: Any) -> None:
         self.machine = facts.pop("machine", "cpu")
-        self.facts = {"backbone": "recorder", **facts}
+        own = {name: facts.pop(name, 0) for name in ("one", "other")}
+        self.facts = {name: {"channel": name, "told": told, **facts} for name, told in own.items()}
         self.failing = failing
-        self.asked: list[tuple[str, tuple[Window, ...]]] = []
+        self.asked: list[VideoRequest] = []
 
-    def embed(self, videos: Iterable[tuple[Path, Sequence[Window]]]) -> Iterator[np.ndarray]:
-        for path, windows in videos:
-            if path.name == self.failing:
-                raise InputError(f"{path}: broken")
-            self.asked.append((path.name, tuple(windows)))
-            yield np.array([vector_of(path.name, window) for window in windows], np.float32)
+    def embed(self, videos: Iterable[VideoRequest]) -> Iterator[dict[str, list[Pieces]]]:
+        for asked in videos:
+            if asked.path.name == self.failing:
+                raise InputError(f"{asked.path}: broken")
+            self.asked.append(asked)
+            yield {
+                name: [pieces_of(asked.path.name, window) for window in asked.windows]
+                for name in asked.channels
+            }
+
+
+def pieces_of(name: str, window: Window) -> Pieces:
+    """One piece in a window, two in one that begins later."""
+    num = 1 if window.start_s == 0 else 2
+    vectors = np.array([vector_of(name, window)] * num, np.float32)
+    return Pieces(
+        vectors, np.zeros((num, 4)), np.tile([window.start_s, window.start_s + 1], (num, 1))
+    )
 
 
 def vector_of(name: str, window: Window) -> list[float]:
@@ -49,21 +63,26 @@ def _own_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VIGIL_STATE_DIR", str(tmp_path / "state"))
 
 
-def run(table: pd.DataFrame, embedder: Recorder, code: str = "1") -> list[str]:
+def run(table: pd.DataFrame, embedder: Recorder, code: str = "1", other: str = "1") -> list[str]:
     """Checks every vector, and gives the videos that the embedder was asked for."""
-    vectors = embed_windows(table, Path("clips"), embedder, code)
-    assert vectors.dtype == np.float32
-    rows = table[["video", "start_s", "stop_s"]].itertuples(index=False)
-    expected = [vector_of(video, Window(start, stop)) for video, start, stop in rows]
-    assert np.array_equal(vectors, np.array(expected, np.float32))
-    return [name for name, _ in embedder.asked]
+    found = embed_windows(table, Path("clips"), embedder, {"one": code, "other": other})
+    assert list(found) == ["one", "other"]
+    for own in found.values():
+        pd.testing.assert_frame_equal(
+            own.index[["video", "start_s", "stop_s"]],
+            table[["video", "start_s", "stop_s"]].reset_index(drop=True),
+        )
+        rows = own.index[["video", "start_s", "stop_s"]].itertuples(index=False)
+        expected = [vector_of(video, Window(start, stop)) for video, start, stop in rows]
+        assert np.array_equal(own.pieces.vectors, np.array(expected, np.float32)[own.windows])
+    return [asked.path.name for asked in embedder.asked]
 
 
 def test_each_video_is_embedded_once_with_all_its_windows() -> None:
     first = Recorder()
     assert run(TABLE, first) == ["b", "a", "c"]
-    assert first.asked[0] == ("b", (Window(0, 1), Window(0.5, 1.5)))
-    assert first.asked[1] == ("a", (Window(0, INF),))
+    windows = [asked.windows for asked in first.asked]
+    assert windows[:2] == [[Window(0, 1), Window(0.5, 1.5)], [Window(0, INF)]]
     assert run(TABLE, Recorder()) == []
 
 
@@ -112,14 +131,25 @@ def test_what_was_done_before_a_failure_is_not_done_again() -> None:
 def test_a_video_outside_of_the_folder_is_refused(name: str) -> None:
     embedder = Recorder()
     with pytest.raises(InputError, match="clips: expected names below it"):
-        embed_windows(table_of((name, 0, 1)), Path("clips"), embedder, "1")
+        embed_windows(table_of((name, 0, 1)), Path("clips"), embedder, {"one": "1", "other": "1"})
     assert not embedder.asked
 
 
 def test_too_few_vectors_of_an_embedder_are_no_vectors() -> None:
     class Lazy(Recorder):
-        def embed(self, videos: Iterable[tuple[Path, Sequence[Window]]]) -> Iterator[np.ndarray]:
+        def embed(self, videos: Iterable[VideoRequest]) -> Iterator[dict[str, list[Pieces]]]:
             yield from list(super().embed(videos))[:-1]
 
     with pytest.raises(ValueError, match="shorter"):
-        embed_windows(TABLE, Path("clips"), Lazy(), "1")
+        embed_windows(TABLE, Path("clips"), Lazy(), {"one": "1", "other": "1"})
+
+
+@pytest.mark.parametrize(
+    ("embedder", "codes"), [(Recorder(other=1), ("1", "1")), (Recorder(), ("1", "2"))]
+)
+def test_what_changes_one_channel_measures_that_one_alone(
+    embedder: Recorder, codes: tuple[str, str]
+) -> None:
+    run(TABLE, Recorder())
+    assert run(TABLE, embedder, *codes) == ["b", "a", "c"]
+    assert all(asked.channels == ["other"] for asked in embedder.asked)

@@ -279,10 +279,11 @@ def test_the_stage_of_a_family_has_dvcs_name(folder: Path) -> None:
 
 
 def test_parameters_of_every_section_are_checked_first(folder: Path) -> None:
-    (folder / "params.yaml").write_text(PARAMS.replace("num_bins: 8", "num_bins: many"))
+    (folder / "params.yaml").write_text(PARAMS.replace("num_bins: 8", "num_bins: many", 1))
     done = count(folder)
     assert done.returncode == 1
-    assert done.stderr.startswith("count: params.yaml: embed_clips.flow_histogram.num_bins: exp")
+    expected = "count: params.yaml: embed_clips.motion_histogram.histogram.num_bins: exp"
+    assert done.stderr.startswith(expected)
     assert not (folder / "out.txt").exists()
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 import yaml
 from conftest import (
     COMMANDS,
@@ -24,17 +25,24 @@ from conftest import (
     write_drawn,
 )
 from damage import ROUNDS, SEED, scramble
+from safetensors.torch import save_file
 from tiny_clips import write_clip, write_clips
 from tiny_videos import cut_off, write_coded_video
 
 from vigil.domain.clips.embeddings import read_embeddings
-from vigil.domain.clips.scores import SCORERS, read_scores
+from vigil.domain.clips.scores import read_scores
 from vigil.domain.clips.windows import read_labels
+from vigil.learn.alarm.network.embedding.registry import BACKBONES, Options
 
 Run = Callable[..., Outcome]
 SIDES = ("train", "val", "test")
+AUTOENCODER, MAHALANOBIS, NEIGHBOURS = SCORERS = (
+    "motion_histogram.autoencoder",
+    "motion_histogram.mahalanobis",
+    "motion_histogram.nearest_neighbours",
+)
 STAGES = list(alarm_words())
-LIGHT = [stage for stage in STAGES if stage not in {"fit_autoencoder", "predict_alarm"}]
+LIGHT = [stage for stage in STAGES if stage not in {"fit_alarm", "predict_alarm"}]
 
 
 @pytest.fixture(scope="session")
@@ -48,9 +56,10 @@ def untouched_clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
         anomalous_classes=["dash"],
         clip_group_pattern=r"(\w+_g\d+)_",
     )
-    params["embed_clips"]["flow_histogram"].update(num_pairs=8, short_side_px=72)
-    params["fit_autoencoder"]["network"].update(hidden=[16, 4])
-    params["fit_autoencoder"]["fitting"].update(max_epochs=6, batch_size=8)
+    params["embed_clips"]["channels"] = ["motion_histogram"]
+    params["fit_alarm"]["scorers"]["motion_histogram"] = [name.split(".")[1] for name in SCORERS]
+    params["fit_alarm"]["network"].update(hidden=[16, 4])
+    params["fit_alarm"]["fitting"].update(max_epochs=6, batch_size=8)
     params["evaluate"]["alarm"].update(num_bootstrap=20, num_pictures=2)
     (folder / "params.yaml").write_text(yaml.safe_dump(params), encoding="utf-8")
     write_drawn(Project(folder))
@@ -97,18 +106,18 @@ def test_from_clips_to_metrics_twice_the_same(project: Project, run_stage: Run) 
     assert (outcome.code, outcome.stderr) == (0, "")
     metrics = json_of(project, "metrics/alarm.json")
     assert metrics.keys() >= {
-        "auroc", "average_precision", "threshold", "anomaly_recall", "false_alarm_rate",
-        "accuracy", "accuracy_by_class", "intervals_95", "baselines",
+        "auroc", "average_precision", "anomaly_recall", "false_alarm_rate",
+        "accuracy", "accuracy_by_class", "intervals_95", "scorers", "channels",
     }  # fmt: skip
     assert metrics["accuracy"].keys() == {"train", "val", "test", "anomaly"}
-    scorers = [row["scorer"] for row in metrics["baselines"]]
-    assert scorers == ["mahalanobis", "nearest_neighbours"]
-    assert metrics["auroc"] >= 0.9
+    assert [row["scorer"] for row in metrics["scorers"]] == list(SCORERS)
+    assert [row["raises_the_alarm"] for row in metrics["scorers"]] == [True, False, False]
+    assert metrics["auroc"] == metrics["scorers"][0]["auroc"] >= 0.9
     threshold = json_of(project, "models/threshold.json")
     picked = {name: own["value"] for name, own in threshold["scorers"].items()}
-    assert picked.keys() == {"autoencoder", *scorers}
-    assert metrics["threshold"] == pytest.approx(picked["autoencoder"], rel=5e-3)
-    for row in metrics["baselines"]:
+    assert picked.keys() == set(SCORERS)
+    assert threshold["raising"] == [AUTOENCODER]
+    for row in metrics["scorers"]:
         assert row["threshold"] == pytest.approx(picked[row["scorer"]], rel=5e-3)
     assert threshold["picked_on"] == {
         "allowed_validation_clips": 3, "anomalous_validation_clips": 0,
@@ -121,12 +130,15 @@ def test_from_clips_to_metrics_twice_the_same(project: Project, run_stage: Run) 
         assert value == allowed[name].max()
     verdicts = pd.read_csv(project.folder / "metrics/plots/alarm/verdicts.csv")
     assert verdicts["clip"].tolist() == scores["clip"].tolist()
-    assert verdicts["error"].tolist() == scores["autoencoder"].tolist()
-    alarm = (scores["autoencoder"] > picked["autoencoder"]).tolist()
+    ratios = scores[AUTOENCODER] / picked[AUTOENCODER]
+    assert verdicts["ratio"].tolist() == pytest.approx(ratios.tolist(), rel=1e-5)
+    assert (verdicts["channel"] == "motion_histogram").all()
+    alarm = (scores[AUTOENCODER] > picked[AUTOENCODER]).tolist()
     assert verdicts["alarm"].tolist() == alarm
     assert verdicts["is_right"].tolist() == (scores["is_anomalous"] == alarm).tolist()
-    fitted = json_of(project, "models/alarm.json")["training"]["values_at_best_epoch"]
-    assert allowed["autoencoder"].mean() == pytest.approx(fitted["val_loss"], rel=1e-4)
+    card = json_of(project, "models/alarm.json")
+    fitted = card["training"]["motion_histogram"]["values_at_best_epoch"]
+    assert allowed[AUTOENCODER].mean() == pytest.approx(fitted["val_loss"], rel=1e-4)
     pictures = {path.name for path in (project.folder / "metrics/plots/alarm/pictures").iterdir()}
     assert pictures == {
         "errors_by_split.png", "errors_by_class.png", "misses.jpg", "false_alarms.jpg",
@@ -143,17 +155,11 @@ def test_predictions_hold_every_side_and_every_scorer(project: Project, run_stag
     for side in ("train", "val", "test"):
         own = json_of(project, f"data/splits/alarm/{side}.json")
         assert sorted(scores.loc[scores["split"] == side, "clip"]) == sorted(own)
-    assert (scores[["autoencoder", "mahalanobis", "nearest_neighbours"]] >= 0).all(axis=None)
+    assert (scores[list(SCORERS)] >= 0).all(axis=None)
     file = project.folder / "data/predictions/alarm/scores.csv"
     first = file.read_bytes()
     assert run_stage(project, "predict_alarm").code == 0
     assert file.read_bytes() == first
-    project.set_params("predict.alarm", num_neighbours=1)
-    assert run_stage(project, "predict_alarm").code == 0
-    other = scores_of(project)
-    assert other["autoencoder"].equals(scores["autoencoder"])
-    assert (other["nearest_neighbours"] <= scores["nearest_neighbours"]).all()
-    assert not other["nearest_neighbours"].equals(scores["nearest_neighbours"])
 
 
 def test_the_score_of_a_clip_is_the_mean_or_the_highest_of_its_windows(
@@ -168,7 +174,7 @@ def test_the_score_of_a_clip_is_the_mean_or_the_highest_of_its_windows(
     highest = scores_of(project)
     assert len(mean) == len(highest) == 24
     assert mean["clip"].equals(highest["clip"])
-    for name in ("autoencoder", "mahalanobis", "nearest_neighbours"):
+    for name in SCORERS:
         assert (highest[name] > mean[name]).all()
         assert (highest[name] <= 3.001 * mean[name]).all()
 
@@ -212,11 +218,13 @@ def test_one_more_clip_costs_one_clip(project: Project, run_stage: Run) -> None:
     assert run_until(project, run_stage, "embed_clips").code == 0
     memo = project.folder / ".vigil/memo/embeddings"
     before = {entry.name for entry in memo.iterdir()}
-    index, vectors, _ = read_embeddings(project.folder / "data/embeddings")
+    own = read_embeddings(project.folder / "data/embeddings")["motion_histogram"]
+    index, vectors = own.index, own.pieces.vectors
     write_clip(project.folder / "scene/clips/creep/creep_g99_c1.avi", "creep", 999)
     assert run_until(project, run_stage, "embed_clips").code == 0
     assert len({entry.name for entry in memo.iterdir()} - before) == 1
-    more, other, _ = read_embeddings(project.folder / "data/embeddings")
+    new = read_embeddings(project.folder / "data/embeddings")["motion_histogram"]
+    more, other = new.index, new.pieces.vectors
     kept = (more["video"] != "creep/creep_g99_c1.avi").to_numpy()
     assert kept.sum() == len(kept) - 1
     assert list(more.loc[kept, "video"]) == list(index["video"])
@@ -226,12 +234,13 @@ def test_one_more_clip_costs_one_clip(project: Project, run_stage: Run) -> None:
 def test_windows_become_rows(project: Project, run_stage: Run) -> None:
     project.set_params("import_clips", num_windows=2)
     assert run_until(project, run_stage, "embed_clips").code == 0
-    index, vectors, facts = read_embeddings(project.folder / "data/embeddings")
+    own = read_embeddings(project.folder / "data/embeddings")["motion_histogram"]
+    index, vectors, facts = own.index, own.pieces.vectors, own.facts
     assert list(index["start_s"][:4]) == [0.0, 0.8, 0.0, 0.8]
     assert list(index["stop_s"][:4]) == [0.8, 1.6, 0.8, 1.6]
     assert index["video"].value_counts().eq(2).all()
     assert len(vectors) == 48
-    assert facts["backbone"] == "flow_histogram"
+    assert facts["channel"] == "motion_histogram"
     labels = read_labels(project.folder / "data/clips/labels.csv")
     assert labels["clip"].equals(index["video"])
     assert labels["start_s"].equals(index["start_s"])
@@ -260,20 +269,30 @@ def test_a_network_is_tuned_and_used(project: Project, run_stage: Run) -> None:
     for kind in ("creep", "stroll", "rise", "dash"):  # few, since a network takes its time
         for path in sorted((project.folder / "scene/clips" / kind).iterdir())[3:]:
             path.unlink()
-    project.set_params("embed_clips", backbone="x3d_xs")
-    project.set_params("embed_clips.network", precision="32-true")
-    project.set_params("fit_autoencoder.fitting", max_epochs=2, batch_size=4)
-    project.set_params("fit_autoencoder.fine_tuning", from_epoch=2, learning_rate=0.01)
+    appear(project, backbone="x3d_xs", weights=str(random_weights(project.folder)))
+    project.set_params("embed_clips.appearance.network", precision="32-true")
+    project.set_params("fit_alarm.scorers", appearance=["autoencoder"])
+    project.set_params("fit_alarm.fitting", max_epochs=2, batch_size=4)
+    project.set_params("fit_alarm.fine_tuning", from_epoch=2, learning_rate=0.01)
     outcome = run_until(project, run_stage, "evaluate_alarm")
     assert (outcome.code, outcome.stderr) == (0, "")
     card = json_of(project, "models/alarm.json")
-    assert len(card["tuned_shapes"]) == 12
-    assert len(card["embeddings"]["weights_sha256"]) == 64
+    assert len(card["config"]["appearance"]["tuned_shapes"]) == 12
+    assert len(card["embeddings"]["appearance"]["weights_sha256"]) == 64
     # What the training measured of the network that it kept is what the prediction makes of it.
     scores = scores_of(project)
-    val = scores.loc[(scores["split"] == "val") & ~scores["is_anomalous"], "autoencoder"]
-    fitted = card["training"]["values_at_best_epoch"]
+    chosen = (scores["split"] == "val") & ~scores["is_anomalous"]
+    val = scores.loc[chosen, "appearance.autoencoder"]
+    fitted = card["training"]["appearance"]["values_at_best_epoch"]
     assert val.mean() == pytest.approx(fitted["val_error"], rel=1e-3)
+
+
+def random_weights(folder: Path) -> Path:
+    """A file of weights that nobody trained, which the channel takes since it is a file."""
+    torch.manual_seed(0)
+    network = BACKBONES["x3d_xs"].build(Options(4, 4))
+    save_file(network.state_dict(), folder / "x3d_xs.safetensors")
+    return folder / "x3d_xs.safetensors"
 
 
 def test_what_needs_no_network_needs_no_torch(project: Project, run_stage: Run) -> None:
@@ -411,6 +430,11 @@ def leave_one(project: Project) -> None:
     shutil.rmtree(project.folder / "scene/clips/stroll")
 
 
+def appear(project: Project, **changes: Any) -> None:
+    project.set_params("embed_clips", channels=["appearance"])
+    project.set_params("embed_clips.appearance", **changes)
+
+
 BAD: dict[str, tuple[str, Callable[[Project], object], str]] = {
     "no clips": ("import_clips", lambda p: shutil.rmtree(p.folder / "scene/clips"), "scene/clips"),
     "an empty class": (
@@ -474,65 +498,96 @@ BAD: dict[str, tuple[str, Callable[[Project], object], str]] = {
             write_coded_video(clip_of(p), 5),
             p.set_params("embed_clips", short_clips="error"),
         ),
-        "params.yaml: embed_clips.short_clips: expected windows of at least 9 frames, got one of "
-        "5; repeat_last takes it (scene/clips/creep/creep_g00_c1.mp4)",
+        "params.yaml: embed_clips.short_clips: expected windows of at least 8 pairs of frames for "
+        "motion_histogram, got one of 4; repeat_last takes it (scene/clips/creep/creep_g00_c1.mp4)",
+    ),
+    "no channel": (
+        "import_clips",
+        lambda p: p.set_params("embed_clips", channels=[]),
+        "params.yaml: embed_clips.channels: ",
+    ),
+    "a channel twice": (
+        "import_clips",
+        lambda p: p.set_params("embed_clips", channels=["local_speed"] * 2),
+        "params.yaml: embed_clips: expected each channel once, got more of local_speed",
+    ),
+    "an unknown channel": (
+        "import_clips",
+        lambda p: p.set_params("embed_clips", channels=["smell"]),
+        "params.yaml: embed_clips.channels.0: expected 'local_speed', 'motion_histogram'",
+    ),
+    "random weights": (
+        "import_clips",
+        lambda p: appear(p, weights="none"),
+        "params.yaml: embed_clips.appearance.weights: expected kinetics400 or a file, since "
+        "vectors of random weights are no evidence, got 'none'",
+    ),
+    "a scorer of one number for many": (
+        "import_clips",
+        lambda p: p.set_params("fit_alarm.scorers", motion_histogram=["largest"]),
+        "params.yaml: fit_alarm.scorers: expected largest only for local_speed, got it for "
+        "motion_histogram",
+    ),
+    "more components than vectors": (
+        "fit_alarm",
+        lambda p: (
+            p.set_params("fit_alarm", num_components=99),
+            p.set_params("fit_alarm.scorers", motion_histogram=["gaussian_mixture"]),
+        ),
+        "params.yaml: fit_alarm.num_components: expected at most the ",
     ),
     "an unknown backbone": (
         "import_clips",
-        lambda p: p.set_params("embed_clips", backbone="c3d"),
-        "params.yaml: embed_clips.backbone: expected 'flow_histogram', 'r2plus1d_18'",
-    ),
-    "weights for what has none": (
-        "import_clips",
-        lambda p: p.set_params("embed_clips", weights="kinetics400"),
-        "params.yaml: embed_clips.weights: expected none, since flow_histogram has no weights, "
-        "got 'kinetics400'",
+        lambda p: p.set_params("embed_clips.appearance", backbone="c3d"),
+        "params.yaml: embed_clips.appearance.backbone: expected 'r2plus1d_18'",
     ),
     "a clip gone": ("embed_clips", lambda p: None, "clips/creep/creep_g00_c1.mp4"),
     "a backbone without weights to tune": (
         "import_clips",
-        lambda p: p.set_params("fit_autoencoder.fine_tuning", from_epoch=1),
-        "params.yaml: fit_autoencoder.fine_tuning.from_epoch: expected 0 for embed_clips.backbone "
-        "flow_histogram, which cannot learn",
+        lambda p: p.set_params("fit_alarm.fine_tuning", from_epoch=1),
+        "params.yaml: fit_alarm.fine_tuning.from_epoch: expected 0 without appearance among "
+        "embed_clips.channels, since no other channel has a network, got 1",
     ),
     "tuning that never begins": (
         "import_clips",
-        lambda p: p.set_params("fit_autoencoder.fine_tuning", from_epoch=7),
-        "params.yaml: fit_autoencoder: expected fine_tuning.from_epoch to be at most "
+        lambda p: p.set_params("fit_alarm.fine_tuning", from_epoch=7),
+        "params.yaml: fit_alarm: expected fine_tuning.from_epoch to be at most "
         "fitting.max_epochs (6), got 7",
     ),
     "one vector a batch for a norm": (
         "import_clips",
-        lambda p: p.set_params("fit_autoencoder.fitting", batch_size=1),
-        "params.yaml: fit_autoencoder: expected fitting.batch_size to be at least 2",
+        lambda p: p.set_params("fit_alarm.fitting", batch_size=1),
+        "params.yaml: fit_alarm: expected fitting.batch_size to be at least 2",
     ),
     "frames that a network does not take": (
         "embed_clips",
         lambda p: (
-            p.set_params("embed_clips", backbone="mvit_v2_s"),
-            p.set_params("embed_clips.network", num_frames=5),
+            appear(p, backbone="mvit_v2_s", weights="kinetics400"),
+            p.set_params("embed_clips.appearance.network", num_frames=5),
         ),
-        "params.yaml: embed_clips.network.num_frames: expected 16 (0: 16) for mvit_v2_s, got 5",
+        "params.yaml: embed_clips.appearance.network.num_frames: expected 16 (0: 16) for "
+        "mvit_v2_s, got 5",
     ),
     "frames that the slow path cannot take": (
         "embed_clips",
         lambda p: (
-            p.set_params("embed_clips", backbone="slowfast_r50"),
-            p.set_params("embed_clips.network", slowfast_alpha=5),
+            appear(p, backbone="slowfast_r50", weights="kinetics400"),
+            p.set_params("embed_clips.appearance.network", slowfast_alpha=5),
         ),
-        "params.yaml: embed_clips.network.slowfast_alpha: expected a divisor of the 32 frames, "
-        "got 5",
+        "params.yaml: embed_clips.appearance.network.slowfast_alpha: expected a divisor of the "
+        "32 frames, got 5",
     ),
     "precision for a GPU": (
-        "fit_autoencoder",
-        lambda p: p.set_params("fit_autoencoder.fitting", precision="16-mixed"),
-        "params.yaml: fit_autoencoder.fitting.precision: expected auto, 32-true or bf16-mixed on a "
+        "fit_alarm",
+        lambda p: p.set_params("fit_alarm.fitting", precision="16-mixed"),
+        "params.yaml: fit_alarm.fitting.precision: expected auto, 32-true or bf16-mixed on a "
         "CPU, got 16-mixed",
     ),
     "weights that are not there": (
         "import_clips",
-        lambda p: p.set_params("embed_clips", backbone="x3d_xs", weights="none.pth"),
-        "params.yaml: embed_clips.weights: expected none, kinetics400 or a file, got 'none.pth'",
+        lambda p: appear(p, backbone="x3d_xs", weights="none.pth"),
+        "params.yaml: embed_clips.appearance.weights: expected kinetics400 or a file, got "
+        "'none.pth'",
     ),
     "no anomalous validation clips": (
         "pick_threshold",
@@ -543,7 +598,7 @@ BAD: dict[str, tuple[str, Callable[[Project], object], str]] = {
         "pick_threshold",
         lambda p: p.set_params("pick_threshold", method="conformal"),
         "params.yaml: pick_threshold.false_alarm_rate: expected at least 9 allowed clips in "
-        "validation for a rate of 0.1, got 3",
+        "validation for a rate of 0.1 a channel, got 3",
     ),
 }
 
@@ -573,13 +628,15 @@ def scramble_labels(project: Project) -> None:
 
 def another_model(project: Project) -> None:
     """Of vectors of another width."""
-    vectors = np.load(project.folder / "data/embeddings/vectors.npy")
-    np.save(project.folder / "data/embeddings/vectors.npy", vectors[:, :7])
+    file = project.folder / "data/embeddings/motion_histogram/vectors.npy"
+    np.save(file, np.load(file)[:, :7])
 
 
 def alarm_at_everything(project: Project) -> None:
     scorers = {name: {"value": 0.0} for name in SCORERS}
-    (project.folder / "models/threshold.json").write_text(json.dumps({"scorers": scorers}))
+    (project.folder / "models/threshold.json").write_text(
+        json.dumps({"scorers": scorers, "raising": [AUTOENCODER]})
+    )
 
 
 BAD_MADE: dict[str, tuple[str, Callable[[Project], object], str]] = {
@@ -609,14 +666,17 @@ BAD_MADE: dict[str, tuple[str, Callable[[Project], object], str]] = {
         lambda p: (p.folder / "data/predictions/alarm/scores.csv").unlink(),
         "data/predictions/alarm/scores.csv: expected a table, found no such file",
     ),
-    "scores of fewer scorers": (
-        "pick_threshold",
-        lambda p: (
-            scores_of(p)
-            .drop(columns="mahalanobis")
-            .to_csv(p.folder / "data/predictions/alarm/scores.csv", index=False)
+    "thresholds of fewer scorers": (
+        "evaluate_alarm",
+        lambda p: (p.folder / "models/threshold.json").write_text(
+            json.dumps({"scorers": {AUTOENCODER: {"value": 1}}, "raising": [AUTOENCODER]})
         ),
-        "data/predictions/alarm/scores.csv: expected the columns clip, class, source, ",
+        "expected a threshold of each scorer, got none of motion_histogram.mahalanobis, ",
+    ),
+    "no evidence": (
+        "evaluate_alarm",
+        lambda p: (p.folder / "data/predictions/alarm/found.csv").unlink(),
+        "data/predictions/alarm/found.csv: expected a table, found no such file",
     ),
     "no thresholds": (
         "evaluate_alarm",
@@ -674,7 +734,11 @@ def test_damage_to_what_stages_hand_on_is_one_line(
 
 
 DAMAGED = {
-    "predict_alarm": ("data/clips/labels.csv", "data/embeddings/index.csv", "models/alarm.json"),
+    "predict_alarm": (
+        "data/clips/labels.csv",
+        "data/embeddings/motion_histogram/index.csv",
+        "models/alarm.json",
+    ),
     "pick_threshold": ("data/predictions/alarm/scores.csv",),
     "evaluate_alarm": (
         "data/predictions/alarm/scores.csv",

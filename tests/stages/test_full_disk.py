@@ -141,9 +141,10 @@ def clips(untouched_project: Project, tmp_path: Path) -> Project:
     project.set_params(
         "dataset", clips="scene/clips", anomalous_classes=["dash"], clip_group_pattern=""
     )
-    project.set_params("embed_clips.flow_histogram", num_pairs=4, short_side_px=48)
-    project.set_params("fit_autoencoder.network", hidden=[16, 4])
-    project.set_params("fit_autoencoder.fitting", max_epochs=2)
+    project.set_params("embed_clips", channels=["motion_histogram"])
+    project.set_params("fit_alarm.scorers", motion_histogram=["autoencoder"])
+    project.set_params("fit_alarm.network", hidden=[16, 4])
+    project.set_params("fit_alarm.fitting", max_epochs=2)
     project.set_params("evaluate.alarm", num_bootstrap=20, num_pictures=2)
     init_git(project)
     return project
@@ -153,7 +154,7 @@ ALARM = {
     "import_clips": 100,
     "split_alarm": 40,
     "embed_clips": 100,
-    "fit_autoencoder": 3000,
+    "fit_alarm": 3000,
     "predict_alarm": 100,
     "pick_threshold": 10,
     "evaluate_alarm": 2000,

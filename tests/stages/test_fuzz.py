@@ -161,7 +161,7 @@ def clips_project(untouched_project: Project, tmp_path: Path, run_stage: Run) ->
     project.set_params(
         "dataset", clips="scene/clips", anomalous_classes=["dash"], clip_group_pattern=""
     )
-    project.set_params("embed_clips.flow_histogram", num_pairs=4, short_side_px=48)
+    project.set_params("embed_clips", channels=["motion_histogram"])
     assert run_stage(project, "import_clips").code == 0
     return project
 

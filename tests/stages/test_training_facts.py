@@ -12,7 +12,8 @@ import pytest
 import torch
 from conftest import REPOSITORY, Outcome, Project
 
-from vigil.domain.clips.embeddings import read_embeddings, write_embeddings
+from vigil.domain.clips.embeddings import Embedding, read_embeddings, write_embeddings
+from vigil.domain.clips.evidence import Pieces
 from vigil.domain.clips.windows import read_labels, read_windows, write_windows
 from vigil.domain.samples.index import array_path, read_index
 from vigil.domain.sides import read_side, write_sides
@@ -20,6 +21,7 @@ from vigil.learn.alarm.network.embedding.registry import imports_of_others
 from vigil.learn.alarm.training import assembly as alarm_assembly
 from vigil.learn.classifier.training import assembly as classifier_assembly
 from vigil.learn.detector.training import assembly as detector_assembly
+from vigil.learn.networks.weights import save_model
 from vigil.plumbing import fingerprints
 from vigil.plumbing.closure import closure_of, module_file
 from vigil.plumbing.state import fingerprint
@@ -35,8 +37,14 @@ def facts_of(
     """The facts that a training stage hands over; nothing trains."""
     monkeypatch.setenv("VIGIL_DEVICE", "cpu")
     told: list[Mapping[str, Any]] = []
+
+    def note(branch: str, facts: Mapping[str, Any], _: Any, results: Mapping[str, Path]) -> None:
+        told.append(facts)
+        if branch == "alarm":  # which puts together what its trainings wrote
+            save_model({"autoencoder.x": torch.zeros(1)}, {"training": {}}, *_files(results))
+
     for assembly in ASSEMBLIES:
-        monkeypatch.setattr(assembly, "train_once", lambda _, facts, *rest: told.append(facts))
+        monkeypatch.setattr(assembly, "train_once", note)
 
     def run(project: Project, stage: str) -> dict[str, Any]:
         outcome = run_stage(project, stage)
@@ -45,6 +53,10 @@ def facts_of(
         return dict(told[-1])
 
     return run
+
+
+def _files(results: Mapping[str, Path]) -> tuple[Path, Path]:
+    return results["weights"], results["card"]
 
 
 def differing(one: Mapping[str, Any], other: Mapping[str, Any]) -> set[str]:
@@ -261,9 +273,23 @@ def embeddings(untouched_project: Project, tmp_path: Path) -> Project:
     (project.folder / "data/splits").mkdir()
     write_sides(pd.Series(sides, index=clips), project.folder / "data/splits/alarm")
     vectors = np.random.default_rng(0).normal(size=(10, 8)).astype(np.float32)
-    folder = project.folder / "data/embeddings"
-    write_embeddings(index, vectors, {"backbone": "flow_histogram"}, folder)
+    project.set_params("fit_alarm.scorers", motion_histogram=["autoencoder"])
+    write_evidence(project, "motion_histogram", index, vectors)
     return project
+
+
+def write_evidence(
+    project: Project, channel: str, index: pd.DataFrame, vectors: np.ndarray, **facts: Any
+) -> None:
+    """One piece a window, of the whole picture."""
+    folder = project.folder / "data/embeddings"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    spans = np.tile([0.0, 1.0], (len(index), 1))
+    pieces = Pieces(vectors, np.zeros((len(index), 4)), spans)
+    told = {"channel": channel, **facts}
+    own = Embedding(index.assign(num_pieces=1).reset_index(drop=True), pieces, told)
+    write_embeddings({channel: own}, folder)
 
 
 def set_label(project: Project, row: int, **values: Any) -> None:
@@ -296,44 +322,43 @@ def test_vectors_that_are_learnt_from_count_and_others_do_not(
     change: str,
     expected: set[str],
 ) -> None:
-    before = facts_of(embeddings, "fit_autoencoder")
-    assert facts_of(embeddings, "fit_autoencoder") == before
+    before = facts_of(embeddings, "fit_alarm")
+    assert facts_of(embeddings, "fit_alarm") == before
     folder = embeddings.folder / "data/embeddings"
-    index, vectors, facts = read_embeddings(folder)
+    own = read_embeddings(folder)["motion_histogram"]
+    index, vectors, facts = own.index, own.pieces.vectors, {}
     if change == "vector":
         vectors[row, 3] += 1
     elif change == "facts":
-        facts["backbone"] = "r2plus1d_18"
+        facts["options"] = "others"
     elif change == "gone":
         index, vectors = index.drop(index=row), np.delete(vectors, row, axis=0)
     else:
         set_label(embeddings, row, **{change: True if change == "is_anomalous" else "other"})
-    shutil.rmtree(folder)
-    folder.mkdir()
-    write_embeddings(index, vectors, facts, folder)
-    assert differing(before, facts_of(embeddings, "fit_autoencoder")) == expected
+    write_evidence(embeddings, "motion_histogram", index, vectors, **facts)
+    assert differing(before, facts_of(embeddings, "fit_alarm")) == expected
 
 
 def test_sides_that_change_places_count(
     embeddings: Project, facts_of: Callable[[Project, str], dict[str, Any]]
 ) -> None:
-    before = facts_of(embeddings, "fit_autoencoder")
+    before = facts_of(embeddings, "fit_alarm")
     splits = embeddings.folder / "data/splits/alarm"
     train, val = (read_side(splits / f"{side}.json") for side in ("train", "val"))
     (splits / "train.json").write_text(json.dumps([*train[1:], val[0]]))
     (splits / "val.json").write_text(json.dumps([train[0], *val[1:]]))
-    assert differing(before, facts_of(embeddings, "fit_autoencoder")) == {"vectors"}
+    assert differing(before, facts_of(embeddings, "fit_alarm")) == {"vectors"}
 
 
 def test_how_to_tune_counts_only_where_it_tunes(
     embeddings: Project, facts_of: Callable[[Project, str], dict[str, Any]]
 ) -> None:
-    before = facts_of(embeddings, "fit_autoencoder")
-    embeddings.set_params("fit_autoencoder.fine_tuning", learning_rate=0.1)
-    assert facts_of(embeddings, "fit_autoencoder") == before
+    before = facts_of(embeddings, "fit_alarm")
+    embeddings.set_params("fit_alarm.fine_tuning", learning_rate=0.1)
+    assert facts_of(embeddings, "fit_alarm") == before
 
 
-@pytest.mark.parametrize("script", ["stages/embed_clips.py", "stages/fit_autoencoder.py"])
+@pytest.mark.parametrize("script", ["stages/embed_clips.py", "stages/fit_alarm.py"])
 @pytest.mark.parametrize(
     ("backbone", "own"),
     [
@@ -357,13 +382,14 @@ def test_code_that_tunes_counts_only_where_it_tunes(
     for number in range(10):
         (clips / f"{number}.mp4").write_bytes(b"frames")
     folder = embeddings.folder / "data/embeddings"
-    index, vectors, _ = read_embeddings(folder)
-    write_embeddings(index, vectors, {"backbone": "r2plus1d_18"}, folder)
-    embeddings.set_params("embed_clips", backbone="r2plus1d_18")
+    own = read_embeddings(folder)["motion_histogram"]
+    write_evidence(embeddings, "appearance", own.index, own.pieces.vectors, backbone="r2plus1d_18")
+    embeddings.set_params("embed_clips", channels=["appearance"])
+    embeddings.set_params("fit_alarm.scorers", appearance=["autoencoder"])
     digest = fingerprints.code_digest
     for from_epoch in (0, 1):
-        embeddings.set_params("fit_autoencoder.fine_tuning", from_epoch=from_epoch)
-        before = facts_of(embeddings, "fit_autoencoder")
+        embeddings.set_params("fit_alarm.fine_tuning", from_epoch=from_epoch)
+        before = facts_of(embeddings, "fit_alarm")
         for name in (
             "learn.alarm.training.fine_tuning",
             "learn.alarm.training.frames",
@@ -378,14 +404,14 @@ def test_code_that_tunes_counts_only_where_it_tunes(
                     "code_digest",
                     lambda file, own=edited: "x" if file == own else digest(file),
                 )
-                found = differing(before, facts_of(embeddings, "fit_autoencoder"))
+                found = differing(before, facts_of(embeddings, "fit_alarm"))
             assert found == ({"code"} if from_epoch else set()), name
     (clips / "0.mp4").write_bytes(b"other frames")
-    assert differing(before, facts_of(embeddings, "fit_autoencoder")) == {"clips"}
+    assert differing(before, facts_of(embeddings, "fit_alarm")) == {"clips"}
     (clips / "9.mp4").write_bytes(b"other frames")  # tests
-    again = facts_of(embeddings, "fit_autoencoder")
+    again = facts_of(embeddings, "fit_alarm")
     (clips / "0.mp4").write_bytes(b"frames")
-    assert differing(before, facts_of(embeddings, "fit_autoencoder")) == set()
+    assert differing(before, facts_of(embeddings, "fit_alarm")) == set()
     assert differing(before, again) == {"clips"}
 
 

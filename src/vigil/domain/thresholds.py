@@ -5,6 +5,12 @@ of the n validation scores of allowed clips, and let validation clips and later 
 draws from one distribution. Then, for any scorer, the false alarm rate varies between validation
 sets as Beta(n + 1 - k, k), with the mean (n + 1 - k) / (n + 1) (Vovk, "Conditional Validity of
 Inductive Conformal Predictors", 2012).
+
+Several channels raise the alarm, each by its own threshold. `conformal` gives each channel an equal
+part of the rate, so the channels together keep the rate whatever their dependence (Bonferroni). A
+conformal rank of the largest ratio needs scales that do not come from validation. Scaled by the
+validation scores themselves, it exceeded the rate where clips are few. Scaled by training scores,
+it caught fewer anomalies where clips are many (`campaigns/shared_rate.py` simulates this).
 """
 
 import math
@@ -17,6 +23,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.stats import beta
 
+from vigil.domain.clips.scores import raising_of
 from vigil.domain.measures.intervals import CONFIDENCE, proportion_interval
 from vigil.plumbing.errors import FieldError, InputError
 from vigil.plumbing.records import write_json
@@ -62,7 +69,7 @@ def pick(rule: PickThreshold, allowed: Floats, anomalous: Floats) -> Threshold:
             raise FieldError(
                 "false_alarm_rate",
                 f"expected at least {needed} allowed clips in validation for a rate of "
-                f"{rule.false_alarm_rate}, got {num}",
+                f"{rule.false_alarm_rate:g} a channel, got {num}",
             )
     value = float(np.sort(allowed)[rank - 1])
     # Of equal scores, the last rank is used: none of these clips is above the threshold.
@@ -107,14 +114,17 @@ def write_thresholds(
 
     Args:
         clips: the validation clips, with `is_anomalous` and a column for each scorer.
+        scorers: the names of the scorers; the first of each channel raises the alarm.
 
     Raises:
         InputError: as `pick`.
     """
     is_anomalous = clips["is_anomalous"].to_numpy()
+    raising = list(raising_of(scorers).values())
+    part = rule.share_of(len(raising))
     picked = {
         name: pick(
-            rule,
+            part,
             clips.loc[~is_anomalous, name].to_numpy(),
             clips.loc[is_anomalous, name].to_numpy(),
         )
@@ -122,6 +132,10 @@ def write_thresholds(
     }
     record = {
         "scorers": {name: asdict(threshold) for name, threshold in picked.items()},
+        "raising": raising,
+        "expected_false_alarm_rate_at_most": min(
+            1.0, sum(picked[name].expected_false_alarm_rate for name in raising)
+        ),
         "rule": rule.model_dump(),
         "confidence": CONFIDENCE,
         "picked_on": {

@@ -7,7 +7,8 @@ from typing import Any
 
 import pandas as pd
 
-from vigil.domain.clips.scores import AUTOENCODER, SCORERS, round_digits
+from vigil.domain.clips.scores import raising_of, round_digits, scorers_of
+from vigil.domain.clips.verdicts import LARGEST_RATIO, ratio_of
 from vigil.domain.measures.alarm import (
     accuracy_by_class,
     accuracy_by_split,
@@ -18,12 +19,14 @@ from vigil.domain.measures.alarm import (
     sweep_thresholds,
 )
 from vigil.domain.sides import TEST
-from vigil.pixels.sheets.alarm import draw_clip_sheet, draw_error_boxes
+from vigil.pixels.sheets.alarm import draw_alarm_sheet, draw_clip_sheet, draw_error_boxes
 from vigil.plumbing.errors import InputError, listed
 from vigil.plumbing.records import write_csv
 from vigil.settings.evaluate_alarm import EvaluateAlarm
 
 NUM_DIGITS = 3  # of a threshold that is shown; the threshold in use has more digits
+ALARM = 1.0
+"""A clip raises the alarm if the ratio of a channel's score to its threshold is above this."""
 
 
 class AlarmEvaluation:
@@ -37,12 +40,23 @@ class AlarmEvaluation:
         Raises:
             InputError: a scorer has no threshold, or the test set lacks allowed or anomalous clips.
         """
-        self._clips = clips.assign(error=clips[AUTOENCODER])
+        self._scorers = scorers_of(clips)
+        if missing := set(self._scorers) - thresholds.keys():
+            raise InputError(f"expected a threshold of each scorer, got none of {listed(missing)}")
+        self._raising = raising_of(self._scorers)
+        ratios = pd.DataFrame(
+            {
+                channel: [
+                    min(ratio_of(score, thresholds[name]), LARGEST_RATIO) for score in clips[name]
+                ]
+                for channel, name in self._raising.items()
+            },
+            index=clips.index,
+        )
+        self._ratios = ratios
+        self._clips = clips.assign(error=ratios.max(axis=1), channel=ratios.idxmax(axis=1))
         self._test = self._clips[clips["split"] == TEST]
         self._thresholds, self._settings = thresholds, settings
-        if missing := set(SCORERS) - thresholds.keys():
-            raise InputError(f"expected a threshold of each scorer, got none of {listed(missing)}")
-        self._threshold = thresholds[AUTOENCODER]
         if self._test["is_anomalous"].nunique() < 2:
             raise InputError(
                 "expected allowed and anomalous clips in the test set, got "
@@ -50,7 +64,7 @@ class AlarmEvaluation:
             )
 
     def numbers(self) -> dict[str, Any]:
-        """The metrics of the autoencoder, and under `baselines` those of the other scorers.
+        """The metrics of all channels together, and of each scorer and channel by itself.
 
         Tables are lists of rows, and intervals are lists. DVC shows only the single numbers, each
         in a column.
@@ -58,21 +72,21 @@ class AlarmEvaluation:
         is_anomalous = self._test["is_anomalous"].to_numpy()
         scores = self._test["error"].to_numpy()
         return {
-            **measure_alarm(is_anomalous, scores, self._threshold),
-            "threshold": float(round_digits(self._threshold, NUM_DIGITS)),
-            "accuracy": accuracy_by_split(self._clips, self._threshold),
-            "accuracy_by_class": accuracy_by_class(self._test, self._threshold).to_dict("records"),
+            **measure_alarm(is_anomalous, scores, ALARM),
+            "accuracy": accuracy_by_split(self._clips, ALARM),
+            "accuracy_by_class": accuracy_by_class(self._test, ALARM).to_dict("records"),
             "intervals_95": bootstrap_intervals(
                 is_anomalous,
                 scores,
                 self._test["source"].tolist(),
-                self._threshold,
+                ALARM,
                 num_rounds=self._settings.num_bootstrap,
                 seed=self._settings.seed,
             ),
             "num_allowed": int((~is_anomalous).sum()),
             "num_anomalous": int(is_anomalous.sum()),
-            "baselines": [self._measure(name) for name in SCORERS if name != AUTOENCODER],
+            "scorers": [self._measure(name) for name in self._scorers],
+            "channels": [self._measure_without(channel) for channel in self._raising],
         }
 
     def _measure(self, scorer: str) -> dict[str, Any]:
@@ -80,16 +94,41 @@ class AlarmEvaluation:
         scores = self._test[scorer].to_numpy()
         return {
             "scorer": scorer,
+            "raises_the_alarm": scorer in self._raising.values(),
             **measure_alarm(self._test["is_anomalous"].to_numpy(), scores, threshold),
             "threshold": float(round_digits(threshold, NUM_DIGITS)),
         }
 
+    def _measure_without(self, channel: str) -> dict[str, Any]:
+        """The alarms that a channel raised, and the metrics of the alarm without this channel."""
+        test = self._test
+        raised = test[(test["error"] > ALARM) & (test["channel"] == channel)]
+        numbers: dict[str, Any] = {
+            "channel": channel,
+            "right_alarms": int(raised["is_anomalous"].sum()),
+            "false_alarms": int((~raised["is_anomalous"]).sum()),
+        }
+        others = self._ratios.loc[test.index].drop(columns=channel)
+        if others.shape[1]:
+            left = measure_alarm(
+                test["is_anomalous"].to_numpy(), others.max(axis=1).to_numpy(), ALARM
+            )
+            numbers |= {f"{name}_without": value for name, value in left.items()}
+        return numbers
+
     def verdicts(self) -> pd.DataFrame:
-        """Each clip with the autoencoder's error, its verdict, and whether the verdict is right."""
-        columns = ["clip", "class", "source", "is_anomalous", "split", "error"]
-        alarm = self._clips["error"] > self._threshold
-        is_right = alarm == self._clips["is_anomalous"]
-        return self._clips[columns].assign(alarm=alarm, is_right=is_right)
+        """Each clip with its largest ratio, the channel of it, and whether the verdict is right.
+
+        `ratio` is the ratio of a score to its threshold: above 1, the clip raises the alarm.
+        """
+        columns = ["clip", "class", "source", "is_anomalous", "split"]
+        alarm = self._clips["error"] > ALARM
+        return self._clips[columns].assign(
+            ratio=round_digits(self._clips["error"].to_numpy()),
+            channel=self._clips["channel"],
+            alarm=alarm,
+            is_right=alarm == self._clips["is_anomalous"],
+        )
 
     def write_curves(self, folder: Path) -> None:
         """Writes the tables behind the plots."""
@@ -100,17 +139,24 @@ class AlarmEvaluation:
         write_csv(sweep_thresholds(is_anomalous, scores), folder / "thresholds.csv")
 
     def draw_sheets(
-        self, clips: Path, windows: pd.DataFrame, folder: Path, picture_fps: Fraction
+        self,
+        clips: Path,
+        windows: pd.DataFrame,
+        evidence: pd.DataFrame,
+        folder: Path,
+        picture_fps: Fraction,
     ) -> None:
-        """Draws the errors by split and by class, the worst misses and the worst false alarms.
+        """Draws ratios by split and class, alarms, the worst misses and the worst false alarms.
 
         Args:
             clips: the folder of the videos.
             windows: `clip`, `video`, `start_s` and `stop_s` of every window.
+            evidence: the evidence in the videos of the test set, with `ratio`.
             picture_fps: the frame rate of folders of numbered pictures.
         """
         self._draw_errors(folder)
-        alarm = self._test["error"] > self._threshold
+        self._draw_alarms(clips, windows, evidence, folder / "alarms.jpg", picture_fps)
+        alarm = self._test["error"] > ALARM
         is_anomalous = self._test["is_anomalous"]
         misses = self._test[~alarm & is_anomalous].sort_values("error", kind="stable")
         false_alarms = self._test[alarm & ~is_anomalous].sort_values(
@@ -121,16 +167,31 @@ class AlarmEvaluation:
             ("false_alarms", false_alarms, "Allowed clips that raise the alarm"),
         ):
             shown = rows.head(self._settings.num_pictures)
-            ratios = shown["error"] / self._threshold if self._threshold > 0 else shown["error"]
-            rated = shown.assign(ratio=ratios)
             draw_clip_sheet(
-                rated,
+                shown.assign(ratio=shown["error"]),
                 clips,
                 windows,
                 folder / f"{name}.jpg",
                 picture_fps=picture_fps,
                 title=title,
             )
+
+    def _draw_alarms(
+        self,
+        clips: Path,
+        windows: pd.DataFrame,
+        evidence: pd.DataFrame,
+        file: Path,
+        picture_fps: Fraction,
+    ) -> None:
+        """Draws false alarms first, then the strongest right alarms of each channel in turn."""
+        alarms = self._test[self._test["error"] > ALARM].sort_values(
+            ["is_anomalous", "error"], ascending=[True, False], kind="stable"
+        )
+        turn = alarms.groupby(["is_anomalous", "channel"], sort=False).cumcount()
+        order = alarms.assign(turn=turn).sort_values(["is_anomalous", "turn"], kind="stable")
+        shown = order.head(self._settings.num_pictures).assign(ratio=order["error"])
+        draw_alarm_sheet(shown, evidence, clips, windows, file, picture_fps=picture_fps)
 
     def _draw_errors(self, folder: Path) -> None:
         test = self._test
@@ -142,9 +203,7 @@ class AlarmEvaluation:
             for name in ("train", "val", "test", "val anomaly", "test anomaly")
             if (kinds == name).any()
         }
-        draw_error_boxes(
-            by_split, self._threshold, folder / "errors_by_split.png", "Error by split"
-        )
+        draw_error_boxes(by_split, ALARM, folder / "errors_by_split.png", "Evidence by split")
         classes = test[["class", "is_anomalous"]].drop_duplicates()
         by_class = {
             f"{name} (!)" if anomalous else name: test.loc[
@@ -156,7 +215,7 @@ class AlarmEvaluation:
         }
         draw_error_boxes(
             by_class,
-            self._threshold,
+            ALARM,
             folder / "errors_by_class.png",
-            "Error of test clips by class (!: must raise the alarm)",
+            "Evidence in test clips by class (!: must raise the alarm)",
         )

@@ -24,7 +24,7 @@ from vigil.plumbing.errors import InputError, listed
 from vigil.plumbing.outputs import whole
 from vigil.plumbing.params import read_params
 from vigil.plumbing.records import write_csv
-from vigil.settings.fit_autoencoder import FitAutoencoder
+from vigil.settings.fit_alarm import FitAlarm
 from vigil.settings.train_classifier import TrainClassifier
 from vigil.settings.train_detector import TrainDetector
 from vigil.settings.training import TRAININGS
@@ -52,12 +52,13 @@ def plan_detector(
 
 
 def plan_alarm(
-    *, clips: Path, embeddings: Path, labels: Path, splits: Path, settings: FitAutoencoder
+    *, clips: Path, embeddings: Path, labels: Path, splits: Path, settings: FitAlarm
 ) -> Plan:
-    """Sets up the training of the stage `fit_autoencoder`."""
-    from vigil.learn.alarm.training.assembly import Embedded, plan_training
+    """Sets up the training of the stage `fit_alarm`."""
+    from vigil.learn.alarm.training.assembly import Embedded, first_autoencoder, plan_training
 
-    return plan_training(Embedded.read(clips, embeddings, labels, splits), settings).training
+    data = Embedded.read(clips, embeddings, labels, splits)
+    return plan_training(data, first_autoencoder(data, settings), settings).training
 
 
 PLANS: dict[str, Callable[..., Plan]] = dict(

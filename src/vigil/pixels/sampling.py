@@ -1,4 +1,4 @@
-"""Which frames of a window are looked at."""
+"""Chooses the frames of a window that a network sees."""
 
 import numpy as np
 
@@ -8,27 +8,27 @@ from vigil.settings.embed_clips import ShortClips
 
 
 def sample_uniformly(num_frames: int, num_samples: int, short_clips: ShortClips) -> Positions:
-    """Frames spread evenly over a window.
+    """Chooses frames that are spread evenly over a window.
 
     ::
 
         |- - - - - - -|
         0 . 2 . 4 . 6       num_samples = 4, of 7 frames
 
-    The first and the last frame are always among them, as in pytorchvideo's
+    The first and the last frame are always chosen, as in pytorchvideo's
     UniformTemporalSubsample.
 
     Args:
-        num_frames: in the window.
-        num_samples: frames wanted.
-        short_clips: where there are fewer frames than are wanted: `error`, or `repeat_last`:
-            consecutive frames, and the last one again and again past the end.
+        num_frames: the number of frames in the window.
+        num_samples: the number of frames to choose.
+        short_clips: for a window with fewer frames than samples: `error` refuses it; `repeat_last`
+            chooses all frames, and then repeats the last frame.
 
     Returns:
         (num_samples,): frame indices.
 
     Raises:
-        FieldError: a window with too few frames.
+        FieldError: the window has too few frames.
     """
     if num_frames >= num_samples:
         places = np.linspace(0, num_frames - 1, num_samples) + 1e-9
@@ -40,10 +40,10 @@ def sample_uniformly(num_frames: int, num_samples: int, short_clips: ShortClips)
 
 
 def check_length(num_frames: int, num_needed: int, short_clips: ShortClips) -> None:
-    """Refuses a window of fewer frames than are needed, unless short ones are taken.
+    """Refuses a window with fewer frames than needed, unless `short_clips` accepts it.
 
     Raises:
-        FieldError: it is refused.
+        FieldError: the window is refused.
     """
     if num_frames < num_needed and short_clips == "error":
         raise FieldError(

@@ -1,4 +1,4 @@
-"""Frames sampled from windows of a video: decoded once, in order, and only what is used is kept."""
+"""Samples frames from windows of a video. It is decoded once, and only needed frames are kept."""
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -21,10 +21,10 @@ from vigil.plumbing.errors import FieldError, InputError
 
 Positions = npt.NDArray[np.int64]
 Choice = Callable[[int, Fraction], Positions]
-"""From the number of a window's frames and their rate to the frames wanted, in any shape."""
+"""Returns indices of frames, in any shape, from a window's number of frames and the frame rate."""
 Description = TypeVar("Description")
 EDGE_S = 1e-4
-"""By which a frame may lie before a window and still be its first: stamps are rounded."""
+"""A frame may be this much before a window and still be its first: time stamps are rounded."""
 
 
 MAX_REORDERED = 16
@@ -32,7 +32,7 @@ MAX_REORDERED = 16
 
 
 class Window(NamedTuple):
-    """A part of a video: the frames shown from `start_s` on and before `stop_s`.
+    """A part of a video: the frames with times in [start_s, stop_s).
 
     Times are in seconds from the video's first frame.
     """
@@ -45,11 +45,11 @@ WHOLE = Window(0.0, float("inf"))
 
 
 class FrameTimes(NamedTuple):
-    """When the frames of a video are shown.
+    """The times of the frames of a video.
 
     Attributes:
-        seconds: (N,) from the first frame on, ascending.
-        fps: frames per second, exactly.
+        seconds: (N,) times from the first frame, ascending.
+        fps: the frame rate, exactly.
     """
 
     seconds: npt.NDArray[np.float64]
@@ -57,7 +57,7 @@ class FrameTimes(NamedTuple):
 
     @property
     def duration_s(self) -> float:
-        """Until the end of the last frame."""
+        """The time from the start of the first frame to the end of the last."""
         return float(self.seconds[-1]) + float(1 / self.fps) if len(self.seconds) else 0.0
 
     def frames_of(self, window: Window) -> range:
@@ -75,10 +75,10 @@ def read_windows(
     picture_fps: Fraction,
     num_threads: int = 1,
 ) -> tuple[npt.NDArray[np.uint8], Fraction]:
-    """The frames that are chosen of each window, as `describe_windows` gives them one by one.
+    """The chosen frames of each window; `describe_windows` gives them window by window.
 
     Returns:
-        (W,) + S + F: the frames, and their rate in frames per second.
+        The frames, (W,) + S + F, and the frame rate.
 
     Raises:
         InputError: see `describe_windows`.
@@ -89,10 +89,10 @@ def read_windows(
         rates.append(fps)
         return frames
 
-    found = describe_windows(
+    frames = describe_windows(
         path, windows, choose, fit, keep, picture_fps=picture_fps, num_threads=num_threads
     )
-    return np.stack(found), rates[-1]
+    return np.stack(frames), rates[-1]
 
 
 def describe_windows(
@@ -105,70 +105,71 @@ def describe_windows(
     picture_fps: Fraction,
     num_threads: int = 1,
 ) -> list[Description]:
-    """Decodes a video once, in order, and describes each window as soon as its last frame is there.
+    """Decodes a video once, in order, and describes each window after its last frame.
 
-    The packets of the file tell when frames are shown, so that one pass does, and memory holds the
-    frames of windows that are open and no others. Where decoding tells other times, which then
-    count, all is described again.
+    The packets of the file give the times of frames before decoding. So one pass is enough, and the
+    memory holds only the frames of open windows. If decoding gives other times, these are right,
+    and all windows are described again.
 
     Args:
-        windows: at least one.
-        choose: gives indices of frames of a window, of any shape S.
-        fit: what to keep of a (H, W, 3) BGR frame, of one shape F for all.
-        describe: makes something of the frames S + F of a window, and their rate.
-        picture_fps: of a folder of numbered pictures.
-        num_threads: that decode.
+        windows: at least one window.
+        choose: returns indices of frames of a window, of any shape S.
+        fit: returns the stored form of a (H, W, 3) BGR frame, of the same shape F for all frames.
+        describe: computes the description from the frames S + F of a window and the frame rate.
+        picture_fps: the frame rate of a folder of numbered pictures.
+        num_threads: the number of threads that decode.
 
     Returns:
-        What `describe` made of each window, in their order.
+        The description of each window, in the order of the windows.
 
     Raises:
-        InputError: see `open_source` and `VideoReader`; a window of fewer than two frames, in which
-            nothing can move, or one that `choose` refuses.
+        InputError: see `open_source` and `VideoReader`; or a window has fewer than two frames, in
+            which nothing can move.
+        FieldError: `choose` refuses a window.
     """
     guess: FrameTimes | None = None
-    wanted: list[Positions] = []
-    with suppress(InputError):  # of a guess: whether a window is too short, decoding tells
+    guessed: list[Positions] = []
+    with suppress(InputError):  # only decoding is certain that a window is too short
         guess = guess_times(path, picture_fps)
-        wanted = _choose_all(path, guess, windows, choose) if guess else []
-    found = _Descriptions(wanted, guess.fps if guess else Fraction(1), fit, describe)
+        guessed = _choose_all(path, guess, windows, choose) if guess else []
+    descriptions = _Descriptions(guessed, guess.fps if guess else Fraction(1), fit, describe)
     source = open_source(path, picture_fps, num_threads)
     num_frames = 0
     for frame in source:
-        found.see(frame)
+        descriptions.see(frame)
         num_frames += 1
     times = _times_of(source, num_frames)
-    right = _choose_all(path, times, windows, choose)
-    is_same = len(wanted) == len(right) and all(map(np.array_equal, wanted, right))
+    chosen = _choose_all(path, times, windows, choose)
+    is_same = len(guessed) == len(chosen) and all(map(np.array_equal, guessed, chosen))
     if not (guess and is_same and guess.fps == times.fps):
-        found = _Descriptions(right, times.fps, fit, describe)
+        descriptions = _Descriptions(chosen, times.fps, fit, describe)
         for frame in open_source(path, picture_fps, num_threads):
-            found.see(frame)
-    return found.all()
+            descriptions.see(frame)
+    return descriptions.all()
 
 
 class _Descriptions(Generic[Description]):
-    """Describes windows while the frames of a video go by."""
+    """Describes windows, frame by frame."""
 
     def __init__(
         self,
-        wanted: Sequence[Positions],
+        chosen: Sequence[Positions],
         fps: Fraction,
         fit: Callable[[Picture], Picture],
         describe: Callable[[npt.NDArray[np.uint8], Fraction], Description],
     ) -> None:
-        self._wanted, self._fps, self._fit, self._describe = wanted, fps, fit, describe
+        self._chosen, self._fps, self._fit, self._describe = chosen, fps, fit, describe
         self._closing: dict[int, list[int]] = {}
-        """Windows by their last frame."""
+        """The windows that each frame completes."""
         self._last_use: dict[int, int] = {}
-        """By frame that is wanted: the last frame of the last window that wants it."""
-        for number, positions in enumerate(wanted):
+        """For each chosen frame: the last frame of the last window that needs it."""
+        for number, positions in enumerate(chosen):
             last = int(positions.max())
             self._closing.setdefault(last, []).append(number)
             for index in np.unique(positions).tolist():
                 self._last_use[index] = max(last, self._last_use.get(index, 0))
         self._kept: dict[int, Picture] = {}
-        self._made: dict[int, Description] = {}
+        self._descriptions: dict[int, Description] = {}
         self._index = 0
 
     def see(self, frame: SourceFrame) -> None:
@@ -178,23 +179,23 @@ class _Descriptions(Generic[Description]):
             return
         self._kept[index] = self._fit(frame_bgr(frame))
         for number in self._closing.get(index, ()):
-            positions = self._wanted[number]
+            positions = self._chosen[number]
             frames = np.stack([self._kept[at] for at in positions.ravel().tolist()])
             frames = frames.reshape(*positions.shape, *frames.shape[1:])
-            self._made[number] = self._describe(frames, self._fps)
+            self._descriptions[number] = self._describe(frames, self._fps)
         if index in self._closing:
             self._kept = {at: kept for at, kept in self._kept.items() if self._last_use[at] > index}
 
     def all(self) -> list[Description]:
-        """Of all windows, in their order."""
-        return [self._made[number] for number in range(len(self._wanted))]
+        """The descriptions of all windows, in order."""
+        return [self._descriptions[number] for number in range(len(self._chosen))]
 
 
 def guess_times(path: Path, picture_fps: Fraction) -> FrameTimes | None:
-    """When frames are shown, by the packets of a file; None where they tell nothing.
+    """The times of frames from the packets of a file; None if the packets do not give them.
 
     Raises:
-        InputError: a folder of anything else than numbered pictures.
+        InputError: a folder holds something other than numbered pictures.
     """
     if path.is_dir():
         num_frames = len(NumberedPictures(path, picture_fps))
@@ -209,7 +210,7 @@ def guess_times(path: Path, picture_fps: Fraction) -> FrameTimes | None:
             ]
             timing = Timing.of(container, stream, stamps)
     except (av.FFmpegError, OSError, ValueError):
-        return None  # reading the frames says what is wrong
+        return None  # reading the frames reports the problem
     if not stamps or None in stamps or _goes_back(stamps):
         return None
     ordered = replace(timing, read=sorted(stamp for stamp in stamps if stamp is not None))
@@ -220,9 +221,9 @@ def guess_times(path: Path, picture_fps: Fraction) -> FrameTimes | None:
 
 
 def _goes_back(stamps: Sequence[int | None]) -> bool:
-    """Whether a clock goes back, by the stamps in order of decoding.
+    """Whether the clock goes back, from the time stamps in the order of decoding.
 
-    Frames that are coded out of order are shown at different times, and close to each other.
+    Frames that are coded out of order have different times, which are close to each other.
     """
     known = np.array([stamp for stamp in stamps if stamp is not None], np.int64)
     latest = np.maximum.accumulate(known)
@@ -232,7 +233,7 @@ def _goes_back(stamps: Sequence[int | None]) -> bool:
 
 
 def read_times(path: Path, picture_fps: Fraction) -> FrameTimes:
-    """When frames are shown: by the packets of a file where they tell, else by decoding it.
+    """The times of frames: from the packets of a file if possible, else by decoding.
 
     Raises:
         InputError: see `open_source` and `VideoReader`.
@@ -247,7 +248,7 @@ def read_times(path: Path, picture_fps: Fraction) -> FrameTimes:
 def _choose_all(
     path: Path, times: FrameTimes, windows: Sequence[Window], choose: Choice
 ) -> list[Positions]:
-    """Frame indices of each window."""
+    """The chosen frame indices of each window."""
     chosen = []
     for window in windows:
         frames = times.frames_of(window)
@@ -264,7 +265,7 @@ def _choose_all(
 
 
 def _times_of(source: Source, num_frames: int) -> FrameTimes:
-    """The times by the stamps that decoding gave; evenly spaced where there are none.
+    """The times from the stamps of decoding; evenly spaced if there are no stamps.
 
     A frame whose time stamp goes back is taken as shown together with the frame before it.
     """

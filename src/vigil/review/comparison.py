@@ -9,7 +9,10 @@ Verdict = Literal["better", "worse", "other", "same"]
 LESS_IS_BETTER = ("brier", "false_alarm_rate")
 WITHOUT_DIRECTION = ("threshold", "score_threshold")
 COUNTS = "num_"
-DETAILS = ("intervals_95.", "baselines.", "by_class.", "by_video.", "_by_", "accuracy.")
+DETAILS = (
+    *("intervals_95.", "scorers.", "channels.", "frames.", "by_class.", "by_video.", "_by_"),
+    "accuracy.",
+)
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, get_args
 
-from pydantic import Field
+from pydantic import Field, field_validator, model_validator
 
 from vigil.plumbing.errors import FieldError, shorten
-from vigil.plumbing.params import Section, Seed, Weight
+from vigil.plumbing.params import Section, Seed
 
 NetworkName = Literal[
     "r2plus1d_18",
@@ -19,41 +19,116 @@ NetworkName = Literal[
     "mvit_v2_s",
     "swin3d_t",
 ]
-FlowHistogramName = Literal["flow_histogram"]
-FLOW_HISTOGRAM: FlowHistogramName = "flow_histogram"
+ChannelName = Literal["local_speed", "motion_histogram", "motion_cells", "appearance"]
+MotionChannelName = Literal["local_speed", "motion_histogram", "motion_cells"]
+APPEARANCE: ChannelName = "appearance"
+CHANNELS: tuple[ChannelName, ...] = get_args(ChannelName)
+MOTION_CHANNELS: tuple[MotionChannelName, ...] = get_args(MotionChannelName)
 Published = Literal["none", "kinetics400"]
 ShortClips = Literal["repeat_last", "error"]
 Precision = Literal["auto", "32-true", "bf16-true"]
+NoiseFloor = Literal["measured"]
+Seconds = Annotated[float, Field(ge=0, le=60)]
 
 
-class FlowHistogram(Section):
-    """How `flow_histogram` measures optical flow.
+class Flow(Section):
+    """How optical flow is measured between two frames.
 
     Attributes:
-        num_pairs: pairs of frames whose flow is measured, spread evenly over a window.
+        short_side_px: frames with a longer short side are resized to it; smaller frames are not
+            enlarged.
         gap_s: time between the two frames of a pair; at least one frame.
-        short_side_px: the short side that frames are resized to.
-        num_bins: bins of direction, which divide 360 degrees.
-        num_time_cells: equal parts of a window in time.
-        num_space_cells: equal parts of the picture along each side.
-        min_speed: the least speed of a pixel that counts, in short sides a second; slower motion is
-            noise.
+        num_cells: cells along the short side; velocities are averaged over each cell.
     """
 
-    num_pairs: Annotated[int, Field(ge=1, le=1000)]
-    gap_s: Annotated[float, Field(ge=0.001, le=10)]
     short_side_px: Annotated[int, Field(ge=32, le=1080)]
+    gap_s: Annotated[float, Field(ge=0.001, le=1)]
+    num_cells: Annotated[int, Field(ge=4, le=1080)]
+
+
+class LocalSpeed(Section):
+    """How `local_speed` measures the speed of the fastest bodies.
+
+    Attributes:
+        flow: how optical flow is measured.
+        mean_cells: side of the square of cells over which velocities are averaged.
+        past_s: past time over which a velocity is averaged along its straight path.
+        ahead_s: future time of the same average; evidence is known this much later.
+        num_peaks: the number of fastest places that are kept at each moment.
+    """
+
+    flow: Flow
+    mean_cells: Annotated[int, Field(ge=1, le=101)]
+    past_s: Seconds
+    ahead_s: Seconds
+    num_peaks: Annotated[int, Field(ge=1, le=100)]
+
+    @field_validator("mean_cells")
+    @classmethod
+    def _check_odd(cls, number: int) -> int:
+        if number % 2 == 0:
+            raise ValueError(
+                f"expected an odd number, since a square needs a middle cell, got {number}"
+            )
+        return number
+
+
+class Histogram(Section):
+    """Histograms of the direction of motion, weighted by speed.
+
+    Attributes:
+        num_bins: bins of direction, which divide 360 degrees.
+        num_time_cells: equal parts of the time that a vector describes.
+        min_speed: the least speed of a cell that counts, in short sides a second; slower motion is
+            noise. `measured`: three times the median speed at the moment, at most 0.05.
+        root: whether the square root of each sum is taken.
+    """
+
     num_bins: Annotated[int, Field(ge=2, le=64)]
     num_time_cells: Annotated[int, Field(ge=1, le=64)]
+    min_speed: NoiseFloor | Annotated[float, Field(ge=0, le=100)]
+    root: bool
+
+
+class MotionHistogram(Section):
+    """How `motion_histogram` measures the motion of the whole picture in a window.
+
+    Attributes:
+        flow: how optical flow is measured.
+        histogram: how its directions are counted.
+        num_pairs: pairs of frames, spread evenly over a window; 0: all pairs.
+        num_space_cells: equal parts of the picture along each side.
+    """
+
+    flow: Flow
+    histogram: Histogram
+    num_pairs: Annotated[int, Field(ge=0, le=1000)]
     num_space_cells: Annotated[int, Field(ge=1, le=16)]
-    min_speed: Weight
+
+
+class MotionCells(Section):
+    """How `motion_cells` measures the motion in each place of a person's size.
+
+    Attributes:
+        flow: how optical flow is measured.
+        histogram: how its directions are counted.
+        size: side of a place, as a fraction of the short side; places overlap by half.
+        past_s: the time that a vector describes.
+        step_s: the time from one vector of a place to the next.
+    """
+
+    flow: Flow
+    histogram: Histogram
+    size: Annotated[float, Field(ge=0.01, le=1)]
+    past_s: Annotated[float, Field(gt=0, le=60)]
+    step_s: Annotated[float, Field(gt=0, le=60)]
 
 
 class Network(Section):
     """How a network is used.
 
     Attributes:
-        seed: the seed of random weights.
+        seed: the seed of random weights, before the weights of a file replace them.
         num_frames: frames sampled from a window; 0: the number that the network was designed for.
         slowfast_alpha: the slow path of SlowFast takes every alpha-th frame.
         batch_size: windows in a batch; the last batch is padded to this size.
@@ -69,38 +144,70 @@ class Network(Section):
     channels_last: bool
 
 
-class EmbedClips(Section):
-    """How a window of a video becomes a vector.
+class Appearance(Section):
+    """How `appearance` measures: a network trained on other clips gives the vector of a window.
 
     Attributes:
-        backbone: `flow_histogram`, or the name of a network.
-        weights: the weights of a network: `none` (random), `kinetics400` (published by the
-            network's library) or a file.
-        short_clips: a window with fewer frames than are sampled repeats its last frame
-            (`repeat_last`), or is an error (`error`).
+        backbone: the name of a network.
+        weights: the weights of the network: `kinetics400` (published by the network's library), a
+            file, or `none` (random), which the channel refuses.
+        network: how the network is used.
     """
 
-    section: ClassVar[str] = "embed_clips"
-
-    backbone: Literal[FlowHistogramName, NetworkName]
+    backbone: NetworkName
     weights: Annotated[str, Field(min_length=1, max_length=4096)]
-    short_clips: ShortClips
     network: Network
-    flow_histogram: FlowHistogram
 
     @property
     def weights_file(self) -> Path | None:
         """The file of the weights; None if the weights are published or random."""
         return None if self.weights in get_args(Published) else Path(self.weights)
 
+
+class EmbedClips(Section):
+    """How the evidence in the windows of videos is measured.
+
+    Attributes:
+        channels: the kinds of evidence; the block of the same name has the parameters of each.
+        short_clips: a window that is shorter than a channel needs is measured over its frames
+            (`repeat_last`; a network sees the last frame repeated), or is an error (`error`).
+        local_speed, motion_histogram, motion_cells, appearance: the parameters of each channel.
+    """
+
+    section: ClassVar[str] = "embed_clips"
+
+    channels: Annotated[tuple[ChannelName, ...], Field(min_length=1)]
+    short_clips: ShortClips
+    local_speed: LocalSpeed
+    motion_histogram: MotionHistogram
+    motion_cells: MotionCells
+    appearance: Appearance
+
+    @model_validator(mode="after")
+    def _check_channels(self) -> "EmbedClips":
+        repeated = sorted({name for name in self.channels if self.channels.count(name) > 1})
+        if repeated:
+            raise ValueError(f"expected each channel once, got more of {', '.join(repeated)}")
+        return self
+
+    @property
+    def motion_channels(self) -> tuple[MotionChannelName, ...]:
+        """The channels in use that need no network."""
+        return tuple(name for name in MOTION_CHANNELS if name in self.channels)
+
     def check_against(self, sections: Mapping[str, Any]) -> None:
-        """A file of weights must exist before the first stage runs."""
-        if self.weights_file and not self.weights_file.is_file():
+        """Weights must be named and exist before the first stage runs."""
+        if APPEARANCE not in self.channels:
+            return
+        weights, file = self.appearance.weights, self.appearance.weights_file
+        if weights == "none":
             raise FieldError(
-                "weights", f"expected none, kinetics400 or a file, got {shorten(self.weights)}"
+                "appearance.weights",
+                "expected kinetics400 or a file, since vectors of random weights are no evidence, "
+                "got 'none'",
             )
-        if self.backbone == FLOW_HISTOGRAM and self.weights != "none":
+        if file and not file.is_file():
             raise FieldError(
-                "weights",
-                f"expected none, since {FLOW_HISTOGRAM} has no weights, got {self.weights!r}",
+                "appearance.weights",
+                f"expected kinetics400 or a file, got {shorten(weights)}",
             )

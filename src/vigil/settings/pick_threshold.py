@@ -22,7 +22,8 @@ class PickThreshold(Section):
             (Youden, "Index for Rating Diagnostic Tests", 1950). The last two need anomalous clips
             in the validation set.
         quantile: the quantile of the method `quantile`.
-        false_alarm_rate: the largest expected rate of false alarms, for the method `conformal`.
+        false_alarm_rate: the largest expected rate of false alarms of all channels together, for
+            the method `conformal`; each channel has an equal part of it.
     """
 
     section: ClassVar[str] = "pick_threshold"
@@ -35,3 +36,7 @@ class PickThreshold(Section):
     def needs_anomalous(self) -> bool:
         """Whether the method needs anomalous validation clips."""
         return self.method in {"best_f1", "youden"}
+
+    def share_of(self, num_channels: int) -> "PickThreshold":
+        """The rule for one of several channels that raise the alarm."""
+        return self.model_copy(update={"false_alarm_rate": self.false_alarm_rate / num_channels})

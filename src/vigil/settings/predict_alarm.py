@@ -2,7 +2,7 @@
 
 from typing import ClassVar, Literal
 
-from vigil.plumbing.params import Count, Section
+from vigil.plumbing.params import Section
 
 ClipScore = Literal["mean", "max"]
 
@@ -12,10 +12,8 @@ class PredictAlarm(Section):
 
     Attributes:
         clip_score: how the scores of a clip's windows become the score of the clip.
-        num_neighbours: neighbours that the nearest-neighbour distance is averaged over.
     """
 
     section: ClassVar[str] = "predict.alarm"
 
     clip_score: ClipScore
-    num_neighbours: Count

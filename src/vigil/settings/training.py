@@ -6,7 +6,7 @@ from pydantic import Field
 
 from vigil.plumbing.params import Count, Fraction, Rate, Section, Weight
 
-TRAININGS = ("train_classifier", "train_detector", "fit_autoencoder")
+TRAININGS = ("train_classifier", "train_detector", "fit_alarm")
 """The stages that train a network."""
 
 Precision = Literal["auto", "32-true", "bf16-mixed", "16-mixed"]

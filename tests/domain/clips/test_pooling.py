@@ -7,8 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vigil.domain.clips.pooling import score_clips
-from vigil.domain.clips.scores import CLIP_DTYPES, SCORERS, read_scores, round_digits, write_scores
+from vigil.domain.clips.scores import (
+    CLIP_DTYPES,
+    raising_of,
+    read_scores,
+    round_digits,
+    write_scores,
+)
 from vigil.plumbing.errors import InputError
+
+SCORERS = ("local_speed.largest", "motion_cells.gaussian_mixture", "motion_cells.autoencoder")
 
 
 def windows_of(clips: list[int]) -> pd.DataFrame:
@@ -82,6 +90,13 @@ def test_scores_are_read_as_they_were_written(tmp_path) -> None:
     write_scores(table, tmp_path / "scores.csv")
     read = read_scores(tmp_path / "scores.csv")
     pd.testing.assert_frame_equal(read, table.astype(read.dtypes), check_exact=True)
-    table.drop(columns="mahalanobis").to_csv(tmp_path / "other.csv", index=False)
+    table.drop(columns=list(SCORERS)).to_csv(tmp_path / "other.csv", index=False)
     with pytest.raises(InputError, match=r"other\.csv: expected the columns"):
         read_scores(tmp_path / "other.csv")
+
+
+def test_the_first_scorer_of_a_channel_raises_the_alarm() -> None:
+    assert raising_of(SCORERS) == {
+        "local_speed": "local_speed.largest",
+        "motion_cells": "motion_cells.gaussian_mixture",
+    }

@@ -116,6 +116,11 @@ class TestLists:
         write(tmp_path / "test.json", json.dumps(content))
         assert "test.json: expected COCO's images" in refused(tmp_path)
 
+    def test_json_with_a_key_twice_is_refused(self, tmp_path: Path) -> None:
+        """Python would forget the pictures of the first."""
+        write(tmp_path / "test.json", '{"images": [{"file_name": "a.jpg"}], "images": []}')
+        assert "images" in refused(tmp_path)
+
     def test_two_files_for_one_side_are_refused(self, tmp_path: Path) -> None:
         write(tmp_path / "test.json", '{"images": []}')
         write(tmp_path / "test.txt", "a.jpg\n")

@@ -12,9 +12,9 @@ from vigil.learn.alarm.network.scoring.autoencoder import Autoencoder
 from vigil.learn.alarm.network.scoring.data import batches
 from vigil.learn.alarm.network.scoring.stored import (
     StoredAlarm,
+    channel_config,
+    channel_state,
     load_alarm,
-    stored_facts,
-    stored_state,
 )
 from vigil.learn.alarm.trained import TrainedAlarm
 from vigil.learn.alarm.training.module import AutoencoderTraining
@@ -22,6 +22,9 @@ from vigil.learn.networks.weights import save_model
 from vigil.learn.training.loop import Plan, fit
 from vigil.plumbing.errors import InputError
 from vigil.plumbing.records import write_json
+from vigil.settings.embed_clips import APPEARANCE
+
+COLUMN = "appearance.autoencoder"
 
 
 def make(**changes) -> Autoencoder:
@@ -59,11 +62,13 @@ def test_another_width_is_refused() -> None:
 
 def test_a_batch_equals_its_vectors_one_by_one() -> None:
     vectors = np.random.default_rng(0).normal(size=(7, 12)).astype(np.float32)
-    stored = StoredAlarm(make(), {}, 3)
-    stored.allowed_vectors.copy_(torch.from_numpy(vectors[:3]))
-    alarm = TrainedAlarm(stored, {}, {})
-    one = [alarm.score(vector[None])["autoencoder"].item() for vector in vectors]
-    np.testing.assert_allclose(one, alarm.score(vectors)["autoencoder"], rtol=1e-5)
+    shape = {"width": 12, "hidden": [8, 3], "dropout": 0.2, "error": "sum"}
+    config = channel_config(["autoencoder"], 12, shape, {}, {})
+    stored = StoredAlarm({APPEARANCE: config})
+    stored.channel(APPEARANCE).load_state_dict(channel_state(make().state_dict(), {}, {}))
+    alarm = TrainedAlarm(stored, {APPEARANCE: {}}, {APPEARANCE: ["autoencoder"]}, {})
+    alone = [alarm.score(APPEARANCE, vector[None])[COLUMN].item() for vector in vectors]
+    np.testing.assert_allclose(alone, alarm.score(APPEARANCE, vectors)[COLUMN], rtol=1e-5)
 
 
 def test_no_batch_of_one_vector_meets_batch_norm() -> None:
@@ -98,23 +103,22 @@ def test_what_it_has_not_seen_has_larger_errors_and_files_keep_it(
         seed=0,
     )
     fitted = fit(plan, branch="alarm", fingerprint="f", curves=tmp_path / "curves")
-    config = {"width": 12, "hidden": [16, 6], "dropout": 0.0, "error": "sum"}
+    shape = {"width": 12, "hidden": [16, 6], "dropout": 0.0, "error": "sum"}
     files = tmp_path / "a.safetensors", tmp_path / "a.json"
-    learnt_from = torch.from_numpy(vectors[:60])
     facts = {
-        "architecture": "autoencoder",
-        "config": config,
-        "embeddings": {"backbone": "slowfast_r50"},
-        **stored_facts({}, learnt_from),
+        "architecture": "alarm",
+        "config": {APPEARANCE: channel_config(["autoencoder"], 12, shape, {}, {})},
+        "embeddings": {APPEARANCE: {"backbone": "slowfast_r50"}},
     }
-    save_model(stored_state(fitted.state, {}, learnt_from), facts, *files)
+    tensors = channel_state(fitted.state, {}, {})
+    state = {f"channels.{APPEARANCE}.{name}": tensor for name, tensor in tensors.items()}
+    save_model({**state, "widths": torch.tensor([12.0], dtype=torch.float64)}, facts, *files)
     loaded, card = load_alarm(*files)
-    assert loaded.tuned_state() == {}
+    assert loaded.channel(APPEARANCE).tuned_state() == {}
     assert card.items() >= facts.items()
-    assert torch.equal(loaded.allowed_vectors, learnt_from)
     alarm = TrainedAlarm.from_files(*files)
-    assert (alarm.width, alarm.is_tuned) == (12, False)
-    errors = alarm.score(vectors[75:])["autoencoder"].to_numpy()
+    assert not alarm.is_tuned
+    errors = alarm.score(APPEARANCE, vectors[75:])[COLUMN]
     assert np.median(errors[15:]) > 3 * np.median(errors[:15])
     model.load_state_dict(fitted.state)
     with torch.inference_mode():
@@ -124,5 +128,5 @@ def test_what_it_has_not_seen_has_larger_errors_and_files_keep_it(
     with pytest.raises(InputError, match=r"a\.json: config: expected the config of a network"):
         load_alarm(*files)
     files[1].write_text('{"architecture": "x", "config": {"a": 1}}')
-    with pytest.raises(InputError, match=r"a\.json: expected the card of an autoencoder, got 'x'"):
+    with pytest.raises(InputError, match=r"a\.json: expected the card of an alarm, got 'x'"):
         load_alarm(*files)

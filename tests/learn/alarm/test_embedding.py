@@ -18,7 +18,8 @@ FPS = Fraction(25)
 
 def embedder_of(**network: object) -> NetworkEmbedder:
     network = {"batch_size": 4, "precision": "32-true", **network}
-    return NetworkEmbedder(shipped(EmbedClips, backbone="x3d_xs", network=network), FPS)
+    own = {"backbone": "x3d_xs", "weights": "none", "network": network}
+    return NetworkEmbedder(shipped(EmbedClips, appearance=own).appearance, "repeat_last", FPS)
 
 
 @pytest.mark.parametrize("windows", [(WHOLE,), (Window(0.0, 0.4), Window(0.4, 9.0))])
@@ -46,17 +47,18 @@ def test_frames_in_memory_have_the_vector_of_their_window(tmp_path: Path) -> Non
     embedder = embedder_of()
     frames, _ = decode(path)
     ((vector,),) = embedder.embed([(path, [WHOLE])])
-    assert np.array_equal(embedder.embed_frames(frames), vector)
-    assert not np.array_equal(embedder.embed_frames(frames[::-1]), vector)
+    fitted = [embedder.fit(np.ascontiguousarray(frame[..., ::-1])) for frame in frames]
+    assert np.array_equal(embedder.embed_fitted(fitted), vector)
+    assert not np.array_equal(embedder.embed_fitted(fitted[::-1]), vector)
 
 
 def test_a_network_is_made_again_from_what_is_told_of_it(tmp_path: Path) -> None:
     path = write_clip(tmp_path / "dash.mp4", "dash", 3)
     first = embedder_of(num_frames=4, seed=5)
-    again = NetworkEmbedder.again(first.facts)
+    again = NetworkEmbedder.from_facts(first.facts)
     assert again.facts["weights_sha256"] == first.facts["weights_sha256"]
     assert np.array_equal(again.read(path, [WHOLE]), first.read(path, [WHOLE]))
     (one,), (other,) = (embedder.embed([(path, [WHOLE])]) for embedder in (first, again))
     np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6)  # in another memory layout
     with pytest.raises(InputError, match="none: expected the weights that embedded the clips"):
-        NetworkEmbedder.again({**first.facts, "weights_sha256": "0"})
+        NetworkEmbedder.from_facts({**first.facts, "weights_sha256": "0"})

@@ -16,7 +16,7 @@ from vigil.learn.training.loop import Fitted, Plan, fit
 from vigil.pixels.fitting import FrameSize
 from vigil.plumbing.errors import InputError
 from vigil.plumbing.trainings import forget_checkpoints
-from vigil.settings.fit_autoencoder import FineTuning
+from vigil.settings.fit_alarm import FineTuning
 
 NUM, SIDE_PX = 24, 4
 INPUTS = InputFacts(2, FrameSize(SIDE_PX, SIDE_PX), (0.5, 0.5, 0.5), (0.25, 0.25, 0.25))

@@ -7,14 +7,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from conftest import no_longer_than
 from safetensors.torch import load_file, save_file
 from tiny_detectors import config_of
 
-from vigil.learn.alarm.network.scoring.autoencoder import build_autoencoder
-from vigil.learn.alarm.network.scoring.stored import StoredAlarm, load_alarm
+from vigil.learn.alarm.network.scoring.stored import StoredAlarm, channel_config, load_alarm
 from vigil.learn.classifier.network.registry import build_classifier, load_classifier
 from vigil.learn.detector.network.registry import build_detector
 from vigil.learn.detector.trained import TrainedDetector
@@ -31,18 +31,28 @@ CONFIGS: dict[str, tuple[str, dict[str, Any]]] = {
         },
     ),
     "detector": ("grid", config_of("grid")),
-    "autoencoder": ("autoencoder", {"width": 12, "hidden": [6, 4], "dropout": 0.0, "error": "sum"}),
+    "alarm": (
+        "alarm",
+        {
+            "appearance": channel_config(
+                ["autoencoder", "mahalanobis"],
+                12,
+                {"width": 12, "hidden": [6, 4], "dropout": 0.0, "error": "sum"},
+                {},
+                {"mahalanobis": {"mean": np.zeros(12), "precision": np.zeros((12, 12))}},
+            )
+        },
+    ),
 }
-NUM_ALLOWED = 4
 BUILD: dict[str, Callable[..., torch.nn.Module]] = {
     "classifier": build_classifier,
     "detector": build_detector,
-    "autoencoder": lambda _, config: StoredAlarm(build_autoencoder(config), {}, NUM_ALLOWED),
+    "alarm": lambda _, config: StoredAlarm(config),
 }
 LOAD: dict[str, Callable[[Path, Path], object]] = {
     "classifier": load_classifier,
     "detector": TrainedDetector.from_files,
-    "autoencoder": load_alarm,
+    "alarm": load_alarm,
 }
 BRANCHES = pytest.mark.parametrize("branch", CONFIGS)
 
@@ -55,14 +65,12 @@ class Stored:
         self.branch = branch
         self.weights, self.card_file = folder / f"{branch}.safetensors", folder / f"{branch}.json"
         card: dict[str, Any] = {"architecture": architecture, "config": config}
-        if branch == "autoencoder":
-            card |= {"tuned_shapes": {}, "num_allowed_vectors": NUM_ALLOWED}
         if branch == "detector":
             card |= {"classes": ["0", "1"], "input_size_wh": [96, 64], "precision": "32-true"}
         model = BUILD[branch](architecture, config)
-        for tensor in model.buffers():  # those of the allowed vectors have no values yet
+        for name, tensor in model.named_buffers():  # those of the alarm have no values yet
             if tensor.is_floating_point():
-                tensor.fill_(1.0)
+                tensor.fill_(12.0 if name == "widths" else 1.0)
         save_model(model.state_dict(), card, self.weights, self.card_file)
 
     def change_card(self, *keys: str, value: Any) -> None:
@@ -154,6 +162,7 @@ def test_a_card_of_another_branch_is_refused(
     assert own.refused().startswith(f"{others.card_file}: ")
 
 
+CHANNEL = ("config", "appearance")
 ABSURD = [
     ("classifier", ("config", "width"), 10**9),
     ("classifier", ("config", "width"), 8192),
@@ -167,13 +176,15 @@ ABSURD = [
     ("detector", ("config", "features", "neck_width"), 10**9),
     ("detector", ("config", "features", "neck_width"), 8192),
     ("detector", ("input_size_wh",), [10**6, 10**6]),
-    ("autoencoder", ("config", "width"), 10**12),
-    ("autoencoder", ("config", "hidden"), [10**9, 10**9]),
-    ("autoencoder", ("config", "hidden"), [8192] * 3),
-    ("autoencoder", ("config", "hidden"), [1] * 10**6),
-    ("autoencoder", ("tuned_shapes",), {"a": [10**6, 10**6, 10**6]}),
-    ("autoencoder", ("tuned_shapes",), {"a": [8192, 8192, 8192]}),
-    ("autoencoder", ("num_allowed_vectors",), 10**12),
+    ("alarm", (*CHANNEL, "width"), 10**12),
+    ("alarm", (*CHANNEL, "autoencoder", "width"), 10**12),
+    ("alarm", (*CHANNEL, "autoencoder", "hidden"), [10**9, 10**9]),
+    ("alarm", (*CHANNEL, "autoencoder", "hidden"), [8192] * 3),
+    ("alarm", (*CHANNEL, "autoencoder", "hidden"), [1] * 10**6),
+    ("alarm", (*CHANNEL, "tuned_shapes"), {"a": [10**6, 10**6, 10**6]}),
+    ("alarm", (*CHANNEL, "tuned_shapes"), {"a": [8192, 8192, 8192]}),
+    ("alarm", (*CHANNEL, "learnt_shapes", "mahalanobis", "mean"), [10**12]),
+    ("alarm", (*CHANNEL, "learnt_shapes", "mahalanobis", "precision"), [8192] * 3),
 ]
 
 
@@ -212,18 +223,21 @@ SENSELESS: list[Any] = [-1, 0, "x", None, [], {}, 1.5, True, math.nan]
         ("detector", ("classes",)),
         ("detector", ("input_size_wh",)),
         ("detector", ("precision",)),
-        ("autoencoder", ("architecture",)),
-        ("autoencoder", ("config",)),
-        ("autoencoder", ("config", "width")),
-        ("autoencoder", ("tuned_shapes",)),
-        ("autoencoder", ("weights_sha256",)),
-        ("autoencoder", ("num_allowed_vectors",)),
+        ("alarm", ("architecture",)),
+        ("alarm", ("config",)),
+        ("alarm", CHANNEL),
+        ("alarm", (*CHANNEL, "width")),
+        ("alarm", (*CHANNEL, "autoencoder", "width")),
+        ("alarm", (*CHANNEL, "tuned_shapes")),
+        ("alarm", (*CHANNEL, "learnt_shapes")),
+        ("alarm", (*CHANNEL, "learnt_shapes", "mahalanobis", "mean")),
+        ("alarm", ("weights_sha256",)),
     ],
 )
 def test_senseless_values_are_one_line(
     stored: Callable[[str], Stored], branch: str, keys: tuple[str, ...], value: Any
 ) -> None:
-    if keys == ("tuned_shapes",) and value == {}:
+    if keys[-1] == "tuned_shapes" and value == {}:
         return  # none are tuned
     if keys == ("config", "num_heads") and value is True:
         return  # one, for Python

@@ -121,6 +121,7 @@ def imported(folder: Path, labels: Path, group_pattern: str = "", **changes: Any
     return import_frame_labelled(
         folder,
         labels,
+        list_videos(folder, labels).videos,
         shipped(ImportClips, **told),
         group_pattern=group_pattern,
         picture_fps=PICTURE_FPS,
@@ -169,14 +170,14 @@ class TestFrameLabelled:
     def test_masks_hidden_files_and_labels_are_no_videos(
         self, folder: Path, tmp_path: Path
     ) -> None:
-        found = list(list_videos(folder, write_labels(tmp_path, FALL)))
+        found = list_videos(folder, write_labels(tmp_path, FALL)).videos
         assert found == ["Test/Test001", "Train/cam1_a.mp4"]
 
     def test_masks_of_anomalies_may_hold_folders_too(self, tmp_path: Path) -> None:
         write_numbered(tmp_path / "a", 3)
         write_numbered(tmp_path / "all_gt" / "a", 3)
         labels = write_labels(tmp_path)
-        assert list(list_videos(tmp_path, labels)) == ["a"]
+        assert list_videos(tmp_path, labels).videos == ["a"]
 
     def test_videos_lie_at_any_depth_and_come_sorted(self, tmp_path: Path) -> None:
         for name in ("z.avi", "b/deep/er/a.mp4", "b/a.mp4", "b/c.webm", "a/10.avi", "a/9.avi"):
@@ -184,7 +185,7 @@ class TestFrameLabelled:
             (tmp_path / name).touch()
         write_numbered(tmp_path / "b" / "d", 2)
         labels = write_labels(tmp_path / "b")
-        assert list(list_videos(tmp_path, labels)) == [
+        assert list_videos(tmp_path, labels).videos == [
             *("a/10.avi", "a/9.avi", "b/a.mp4", "b/c.webm", "b/d", "b/deep/er/a.mp4", "z.avi"),
         ]
 
@@ -193,7 +194,7 @@ class TestFrameLabelled:
         (tmp_path / "empty" / "er").mkdir(parents=True)
         (tmp_path / ".hidden.avi").touch()
         with pytest.raises(InputError, match="expected videos or folders of numbered pictures"):
-            list(list_videos(tmp_path, labels))
+            list_videos(tmp_path, labels)
 
     @pytest.mark.parametrize(
         ("row", "expected"),
@@ -241,6 +242,7 @@ class TestFrameLabelled:
         table = import_frame_labelled(
             tmp_path,
             write_labels(tmp_path, "a,0,60,"),
+            ["a"],
             shipped(ImportClips, window_s=2.0, stride_s=0.5),
             group_pattern="",
             picture_fps=Fraction(30000, 1001),

@@ -150,7 +150,7 @@ def _read_list(file: Path) -> Iterable[str]:
 
 
 def _read_coco(file: Path) -> Iterable[str]:
-    content: Any = read_json(file)
+    content: Any = read_json(file, is_foreign=True)
     images = content.get("images") if isinstance(content, dict) else None
     for image in images if isinstance(images, list) else [None]:
         name = image.get("file_name") if isinstance(image, dict) else None

@@ -211,7 +211,7 @@ def load_described(
     """
     state = read_state(weights)
     _check_numbers(
-        {key: card.get(key) for key in ("config", "tuned_shapes", "num_allowed_vectors")},
+        {"config": card.get("config")},
         max(LARGEST_SIZE, len(state), *(size for one in state.values() for size in one.shape)),
         card_file,
     )

@@ -1,1 +1,1 @@
-"""Optical flow of windows of videos, and what is made of it."""
+"""Optical flow between frames, and histograms of its directions."""

@@ -5,14 +5,16 @@ from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from vigil.domain.clip_formats.folders import list_clips, source_of
 from vigil.domain.clip_formats.frame_labels import NORMAL, FrameRange, read_frame_labels
+from vigil.domain.clips.truth import as_frames, as_regions
 from vigil.domain.clips.windows import LABEL_DTYPES, WINDOW_DTYPES
+from vigil.pixels.importing.masks import MASKS, masks_of, read_masks
 from vigil.pixels.video.numbered import SUFFIXES
 from vigil.pixels.windows import FrameTimes, Window, read_times
 from vigil.plumbing.errors import FieldError, InputError, listed
@@ -22,15 +24,41 @@ from vigil.plumbing.progress import progress
 from vigil.settings.import_clips import ImportClips
 
 TIME_DECIMALS = 6
-MASKS = "_gt"
 NO_VIDEOS = {
     ".csv", ".htm", ".html", ".json", ".m", ".mat", ".md", ".npy", ".pdf", ".srt", ".txt", ".xml",
     ".yaml", ".yml",
 }  # fmt: skip
 """Endings of files that data sets keep beside their videos."""
 NOTES = {"readme", "license", "licence"}
-"""The same of names without an ending."""
-"""The suffix of the folder with a video's masks of anomalies, after the name of the video."""
+"""Names without an ending of such files, in lower case."""
+
+
+class Listing(NamedTuple):
+    """The files below a folder of videos, sorted.
+
+    Attributes:
+        videos: files, and folders of numbered pictures.
+        notes: files that are tables, texts or documents by their names, except the labels.
+    """
+
+    videos: list[str]
+    notes: list[str]
+
+
+class Imported(NamedTuple):
+    """The tables of an import.
+
+    Attributes:
+        windows: the columns of `WINDOW_DTYPES` and `LABEL_DTYPES`.
+        frames: the labels of the frames of long videos, the columns of `FRAME_DTYPES`; empty for
+            class folders.
+        regions: the regions of the masks of long videos, the columns of `REGION_DTYPES`; empty for
+            class folders.
+    """
+
+    windows: pd.DataFrame
+    frames: pd.DataFrame
+    regions: pd.DataFrame
 
 
 def import_class_folders(
@@ -40,11 +68,8 @@ def import_class_folders(
     anomalous_classes: Sequence[str],
     group_pattern: str,
     picture_fps: Fraction,
-) -> pd.DataFrame:
+) -> Imported:
     """Windows of the clips `<clips>/<class>/<clip>`: each clip as a whole, or cut in equal parts.
-
-    Returns:
-        The columns of `WINDOW_DTYPES` and `LABEL_DTYPES`.
 
     Raises:
         InputError: see `list_clips`, and, for a clip to cut, `read_times`.
@@ -62,28 +87,37 @@ def import_class_folders(
                     **clip[["class", "is_anomalous", "source", "digest"]],
                 }
             )
-    return _as_table(rows)
+    return Imported(_as_table(rows), as_frames([]), as_regions([]))
 
 
 def import_frame_labelled(
-    clips: Path, labels: Path, settings: ImportClips, *, group_pattern: str, picture_fps: Fraction
-) -> pd.DataFrame:
+    clips: Path,
+    labels: Path,
+    videos: Sequence[str],
+    settings: ImportClips,
+    *,
+    group_pattern: str,
+    picture_fps: Fraction,
+) -> Imported:
     """Windows of long videos, one every `stride_s`. A CSV file labels the anomalous frames.
 
-    Returns:
-        The columns of `WINDOW_DTYPES` and `LABEL_DTYPES`.
+    A folder `<video>_gt` of pictures beside a video holds masks of its anomalies, one a frame.
+
+    Args:
+        videos: the paths of the videos below `clips`; see `list_videos`.
 
     Raises:
-        InputError: there is no video, a label belongs to no video or to frames past the end of its
-            video, a video is shorter than a window, or all windows are normal or all anomalous.
+        InputError: a label belongs to no video or to frames past the end of its video, a video is
+            shorter than a window, all windows are normal or all anomalous, or masks do not fit
+            their video.
     """
     ranges = read_frame_labels(labels)
-    videos = list(list_videos(clips, labels))
     if unknown := ranges.keys() - set(videos):
         raise InputError(
             f"{labels}: expected videos below {clips} ({listed(videos, 4)}), got {listed(unknown)}"
         )
-    rows = []
+    rows: list[dict[str, Any]] = []
+    frames, regions = [], []
     for video in progress(videos, "import videos", "video"):
         times = read_times(clips / video, picture_fps)
         video_ranges = ranges.get(video, [])
@@ -92,6 +126,10 @@ def import_frame_labelled(
                 f"{labels}: {video}: expected ranges within its {len(times.seconds)} frames, got "
                 f"one that ends at {video_ranges[-1].stop_frame}"
             )
+        frames.append(_frame_labels(video, times, video_ranges))
+        if masks := masks_of(clips / video):
+            num = len(times.seconds)
+            regions.append(read_masks(masks, clips / video, video, num, picture_fps))
         common = {
             "video": video,
             "digest": tree_digest(clips / video),
@@ -115,49 +153,39 @@ def import_frame_labelled(
         raise InputError(
             f"{labels}: expected both normal and anomalous windows, found no {kind} one"
         )
-    return table
+    return Imported(table, as_frames(frames), as_regions(regions))
 
 
-def list_videos(folder: Path, labels: Path) -> Iterator[str]:
-    """Videos at any depth below a folder, sorted: files, and folders of numbered pictures.
+def list_videos(folder: Path, labels: Path) -> Listing:
+    """Lists videos at any depth below a folder, and the documents beside them.
 
-    Hidden files, the file of labels, folders of masks (`<video>_gt`) and what `is_note` recognises
-    are left out.
+    Hidden files, the file of labels and folders of masks (`<video>_gt`) are left out.
 
     Raises:
         InputError: there is no video.
     """
     videos: list[str] = []
+    notes: list[str] = []
     folders = [folder]
     while folders:
         for path in sorted(folders.pop().iterdir()):
-            if is_hidden(path.name) or path.samefile(labels):
+            if is_hidden(path.name) or path.resolve() == labels.resolve():
                 continue
             is_masks = path.name.endswith(MASKS)
-            if path.is_file() and is_note(path):
-                continue
-            if path.is_file() or (not is_masks and _holds_pictures(path)):
+            if path.is_file() and _is_note(path):
+                notes.append(path.relative_to(folder).as_posix())
+            # A link to nothing counts as a video, so that reading it raises the error.
+            elif not path.is_dir() or (not is_masks and _holds_pictures(path)):
                 videos.append(path.relative_to(folder).as_posix())
             elif not is_masks:
                 folders.append(path)
     if not videos:
         raise InputError(f"{folder}: expected videos or folders of numbered pictures, found none")
     below(folder, videos)
-    yield from sorted(videos)
+    return Listing(sorted(videos), sorted(notes))
 
 
-def list_notes(folder: Path, labels: Path) -> list[str]:
-    """The files below a folder that `list_videos` leaves out as no videos, but for the labels."""
-    files = (path for path in folder.rglob("*") if path.is_file() and is_note(path))
-    return sorted(
-        file.relative_to(folder).as_posix()
-        for file in files
-        if not is_hidden(file.name) and not file.samefile(labels)
-    )
-
-
-def is_note(file: Path) -> bool:
-    """Whether a file is a table, a text or a document by its name, and so not a video."""
+def _is_note(file: Path) -> bool:
     return file.suffix.lower() in NO_VIDEOS or file.name.lower() in NOTES
 
 
@@ -191,6 +219,21 @@ def _slide(times: FrameTimes, settings: ImportClips, path: Path) -> Iterator[Win
     starts = np.append(np.arange(0, last_s, settings.stride_s), last_s)
     for start in np.unique(starts.round(TIME_DECIMALS)).tolist():
         yield Window(start, round(start + settings.window_s, TIME_DECIMALS))
+
+
+def _frame_labels(video: str, times: FrameTimes, ranges: Sequence[FrameRange]) -> pd.DataFrame:
+    """The label of each frame of a video, with its time."""
+    is_anomalous = np.zeros(len(times.seconds), bool)
+    for anomaly in ranges:
+        is_anomalous[anomaly.start_frame : anomaly.stop_frame] = True
+    return pd.DataFrame(
+        {
+            "video": video,
+            "frame": np.arange(len(times.seconds)),
+            "time_s": times.seconds.round(TIME_DECIMALS),
+            "is_anomalous": is_anomalous,
+        }
+    )
 
 
 def _format_start(start_s: float) -> str:

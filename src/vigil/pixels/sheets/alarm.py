@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from vigil.pixels.drawing.figures import as_label, figure
-from vigil.pixels.drawing.on_pictures import tile, write_picture
+from vigil.pixels.drawing.on_pictures import draw_boxes, tile, write_picture
 from vigil.pixels.fitting import centre_on_black
 from vigil.pixels.pictures.picture import Picture
 from vigil.pixels.windows import Positions, Window, read_windows
@@ -18,7 +18,10 @@ from vigil.plumbing.errors import InputError, listed
 from vigil.plumbing.folders import below
 
 NUM_FRAMES = 6
-SIZE_WH = (144, 108)
+SIZE_WH, LARGE_WH = (144, 108), (216, 162)
+AROUND_S = (-0.4, -0.2, 0.0, 0.2, 0.4)
+NEAR_S, EDGE_S = 0.1, 1e-4
+NUM_BOXES = 2
 
 
 def draw_clip_sheet(
@@ -35,7 +38,7 @@ def draw_clip_sheet(
     Without clips, the sheet is empty and says so.
 
     Args:
-        shown: `clip`, and `ratio` of the score to the threshold.
+        shown: `clip`, `ratio` of the largest score to its threshold, and the `channel` of it.
         clips: the folder of the videos.
         windows: `clip`, `video`, `start_s` and `stop_s` of every window.
         file: the sheet's file.
@@ -52,14 +55,16 @@ def draw_clip_sheet(
             f"{clips}: expected windows of each clip that has a score, found none of "
             f"{listed(missing)}"
         )
-    for clip, ratio in shown[["clip", "ratio"]].itertuples(index=False):
+    for clip, ratio, channel in shown[["clip", "ratio", "channel"]].itertuples(index=False):
         video, start_s, stop_s = spans.loc[clip]
         (path,) = below(clips, [video])
         window = Window(float(start_s), float(stop_s))
         fit = partial(centre_on_black, size_wh=SIZE_WH)
         frames, _ = read_windows(path, [window], _choose, fit, picture_fps=picture_fps)
         pictures.extend(frames[0])
-        captions.extend([f"{ratio:.2f} of the threshold: {clip}", *[""] * (NUM_FRAMES - 1)])
+        captions.extend(
+            [f"{ratio:.2f} of the threshold by {channel}: {clip}", *[""] * (NUM_FRAMES - 1)]
+        )
     if not pictures:
         pictures, captions = [np.zeros((SIZE_WH[1], SIZE_WH[0]), np.uint8)], ["none"]
     title = f"{title}: a clip a row, time to the right"
@@ -69,6 +74,74 @@ def draw_clip_sheet(
 def _choose(num_frames: int, fps: Fraction) -> Positions:
     indices: Positions = np.linspace(0, num_frames - 1, NUM_FRAMES).astype(np.int64)
     return indices
+
+
+def draw_alarm_sheet(
+    alarms: pd.DataFrame,
+    evidence: pd.DataFrame,
+    clips: Path,
+    windows: pd.DataFrame,
+    file: Path,
+    *,
+    picture_fps: Fraction,
+) -> None:
+    """Writes a picture with one row for each alarm: frames around its peak, with its evidence.
+
+    A box with its ratio is drawn on the frames within `NEAR_S` of the time of its evidence.
+
+    Args:
+        alarms: `clip`, `ratio`, `channel` and `is_anomalous` of each alarm.
+        evidence: the evidence in the videos of the alarms, with `ratio`.
+        clips, windows, picture_fps: see `draw_clip_sheet`.
+
+    Raises:
+        InputError: a video cannot be read.
+    """
+    pictures: list[Picture] = []
+    captions: list[str] = []
+    spans = windows.groupby("clip").agg({"video": "first", "start_s": "min", "stop_s": "max"})
+    for clip, ratio, channel, is_right in alarms[
+        ["clip", "ratio", "channel", "is_anomalous"]
+    ].itertuples(index=False):
+        video, start_s, stop_s = spans.loc[clip]
+        rows = evidence[(evidence["video"] == video) & (evidence["channel"] == channel)]
+        rows = rows[(rows["from_s"] >= start_s - EDGE_S) & (rows["time_s"] < stop_s)]
+        if rows.empty:
+            continue  # the evidence of a tuned network is the window itself
+        peak_s = float(rows["time_s"].iloc[int(np.argmax(rows["ratio"]))])
+        times_s = peak_s + np.array(AROUND_S)
+        (path,) = below(clips, [video])
+        frames = _frames_at(path, times_s, Window(float(start_s), float(stop_s)), picture_fps)
+        for time_s, frame in zip(times_s, frames, strict=True):
+            is_near = (rows["time_s"] - time_s).abs() <= NEAR_S
+            near = (
+                rows[is_near].sort_values("ratio", ascending=False, kind="stable").head(NUM_BOXES)
+            )
+            labels = [f"{value:.2f}" for value in near["ratio"]]
+            drawn = draw_boxes(frame, near[["x1", "y1", "x2", "y2"]].to_numpy(), labels)
+            pictures.append(centre_on_black(drawn, LARGE_WH))
+        kind = "" if is_right else "FALSE: "
+        caption = f"{kind}{ratio:.2f} by {channel} at {peak_s:.2f} s: {clip}"
+        captions.extend([caption, *[""] * (len(AROUND_S) - 1)])
+    if not pictures:
+        pictures, captions = [np.zeros((LARGE_WH[1], LARGE_WH[0]), np.uint8)], ["none"]
+    title = "Alarms, one a row, around their strongest evidence: boxes with score over threshold"
+    write_picture(tile(pictures, captions, num_columns=len(AROUND_S), title=title), file)
+
+
+def _frames_at(
+    path: Path, times_s: npt.NDArray[np.float64], window: Window, picture_fps: Fraction
+) -> list[Picture]:
+    """The frames of a window that are shown nearest to some times."""
+
+    def choose(num_frames: int, fps: Fraction) -> Positions:
+        places = np.rint((times_s - window.start_s) * float(fps)).astype(np.int64)
+        return np.clip(places, 0, num_frames - 1)
+
+    found, _ = read_windows(
+        path, [window], choose, lambda picture: picture, picture_fps=picture_fps
+    )
+    return list(found[0])
 
 
 def draw_error_boxes(
@@ -82,7 +155,11 @@ def draw_error_boxes(
     positive = all_errors[all_errors > 0]
     height_inch = max(2.6, 1.4 + 0.4 * len(errors))
     with figure(
-        path, title=title, x_label="reconstruction error", y_label="", size_inch=(6, height_inch)
+        path,
+        title=title,
+        x_label="largest score of a channel, in terms of its threshold",
+        y_label="",
+        size_inch=(6, height_inch),
     ) as axes:
         values = list(errors.values())
         names = [as_label(name) for name in errors]

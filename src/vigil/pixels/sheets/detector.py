@@ -112,6 +112,10 @@ def draw_comparisons(
 
 
 def _name(picture: str) -> str:
-    """`plaza_5.mkv, frame 110` for a frame in an archive; else the name of the picture."""
+    """`plaza_5.mkv, frame 110` for a frame that `extract_frames` stored; else the picture's name.
+
+    Other archives hold pictures of any name.
+    """
     video, _, frame = picture.rpartition(".zip/")
-    return f"{video}, frame {int(Path(frame).stem)}" if video else picture
+    stem = Path(frame).stem
+    return f"{video}, frame {int(stem)}" if video and stem.isdecimal() else picture

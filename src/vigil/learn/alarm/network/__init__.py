@@ -1,1 +1,1 @@
-"""What embeds and what scores: all that a prediction needs."""
+"""The networks that embed and score: all that a prediction needs."""

@@ -1,1 +1,1 @@
-"""What fitting it means."""
+"""Fits the alarm."""

@@ -1,6 +1,7 @@
-"""Fits an autoencoder to vectors of allowed clips, and tunes by choice what embeds them."""
+"""Fits the scorers of an alarm to allowed clips; optionally fine-tunes a network."""
 
 import hashlib
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,29 +12,32 @@ import numpy.typing as npt
 import pandas as pd
 import torch
 
-from vigil.domain.clips.embeddings import Vectors, read_embeddings
+from vigil.domain.clips.embeddings import Embedding, read_embeddings
+from vigil.domain.clips.scorers import SCORERS, FitOptions
 from vigil.domain.clips.windows import label_windows, read_labels
 from vigil.domain.sides import TRAIN, VAL
 from vigil.learn.alarm.network.embedding.embedder import NetworkEmbedder
 from vigil.learn.alarm.network.embedding.registry import imports_of_others
 from vigil.learn.alarm.network.scoring.autoencoder import Autoencoder, build_autoencoder
 from vigil.learn.alarm.network.scoring.data import batches
-from vigil.learn.alarm.network.scoring.stored import ARCHITECTURE, stored_facts, stored_state
+from vigil.learn.alarm.network.scoring.stored import ARCHITECTURE, channel_config, channel_state
 from vigil.learn.alarm.network.scoring.tuned import TunedAutoencoder
 from vigil.learn.alarm.training.fine_tuning import FineTuningTraining
 from vigil.learn.alarm.training.frames import MEMO, WindowFrames
 from vigil.learn.alarm.training.module import MONITOR, AutoencoderTraining
-from vigil.learn.networks.machine import choose_device, seed_torch
-from vigil.learn.networks.weights import save_model
+from vigil.learn.networks.machine import seed_torch
+from vigil.learn.networks.weights import read_state, save_model
 from vigil.learn.training.loop import Fitted, Plan, fit
 from vigil.pixels.windows import Window
 from vigil.plumbing.closure import imports_from
-from vigil.plumbing.errors import InputError
+from vigil.plumbing.errors import FieldError, InputError, listed
 from vigil.plumbing.fingerprints import code_fingerprint
 from vigil.plumbing.folders import below
 from vigil.plumbing.memo import Memo, tree_digest
+from vigil.plumbing.outputs import whole
+from vigil.plumbing.records import read_json, write_json
 from vigil.plumbing.trainings import train_once
-from vigil.settings.fit_autoencoder import FitAutoencoder
+from vigil.settings.fit_alarm import AUTOENCODER, FitAlarm
 
 Rows = npt.NDArray[np.int64]
 
@@ -48,58 +52,74 @@ ONLY_TO_TUNE = (
 
 @dataclass(frozen=True)
 class Embedded:
-    """Vectors of windows, and which of them are learnt from.
+    """The evidence in windows, and the labels and sides of the windows.
 
     Attributes:
-        table: `video`, `start_s`, `stop_s`, `split`, `is_anomalous` and more, by window.
-        vectors: (N, D), in the order of the table.
-        facts: what embedded them.
+        table: `video`, `start_s`, `stop_s`, `split`, `is_anomalous` and more, for each window.
+        channels: the evidence of each channel in the windows of the table.
         clips: the folder of the videos.
     """
 
     table: pd.DataFrame
-    vectors: Vectors
-    facts: dict[str, Any]
+    channels: Mapping[str, Embedding]
     clips: Path
 
     @classmethod
     def read(cls, clips: Path, embeddings: Path, labels: Path, splits: Path) -> "Embedded":
-        """Reads embeddings, and joins labels and sides to them.
+        """Reads evidence, and joins it with the labels and sides of windows.
 
         Raises:
             InputError: a file is missing or damaged, or there are too few allowed windows.
         """
-        windows, vectors, facts = read_embeddings(embeddings)
+        channels = read_embeddings(embeddings)
+        windows = next(iter(channels.values())).index
         table = label_windows(windows, read_labels(labels), splits)
-        found = cls(table.assign(stop_s=windows["stop_s"]), vectors, facts, clips)
-        train, val = found.allowed(TRAIN), found.allowed(VAL)
+        data = cls(table.assign(stop_s=windows["stop_s"]), channels, clips)
+        train, val = data.allowed(TRAIN), data.allowed(VAL)
         if len(train) < 2 or len(val) < 1:
             raise InputError(
-                f"{embeddings}: expected vectors of at least 2 allowed windows to train on and 1 "
+                f"{embeddings}: expected evidence of at least 2 allowed windows to train on and 1 "
                 f"to validate, got {len(train)} and {len(val)}"
             )
-        return found
+        return data
 
     def allowed(self, side: str) -> Rows:
-        """Rows of a side's allowed windows."""
+        """The rows of the allowed windows of a side."""
         return np.flatnonzero(~self.table["is_anomalous"] & (self.table["split"] == side))
+
+    def pieces(self, channel: str, side: str, max_pieces: int) -> Rows:
+        """The rows of a channel's pieces in the allowed windows of a side.
+
+        Windows overlap. A piece that lies in several windows is taken once. If there are more than
+        `max_pieces` pieces, the rows are spread evenly over all of them.
+        """
+        embedding = self.channels[channel]
+        rows: Rows = np.flatnonzero(np.isin(embedding.windows, self.allowed(side)))
+        videos = self.table["video"].to_numpy()[embedding.windows[rows]]
+        places = [embedding.pieces.spans_s, embedding.pieces.boxes_xyxy]
+        keys = pd.DataFrame(np.concatenate(places, axis=1)[rows])
+        is_first: npt.NDArray[np.bool_] = ~keys.assign(video=videos).duplicated().to_numpy()
+        rows = rows[is_first]
+        if len(rows) > max_pieces:
+            rows = rows[np.linspace(0, len(rows) - 1, max_pieces).astype(np.int64)]
+        return rows
 
     def paths(self) -> list[Path]:
         """The video of each window."""
         return below(self.clips, self.table["video"])
 
     def windows(self, rows: Rows) -> list[Window]:
-        """Where windows lie in their videos."""
+        """The windows of these rows."""
         times = self.table.iloc[rows][["start_s", "stop_s"]]
         return [Window(*one) for one in times.itertuples(index=False)]
 
 
 @dataclass(frozen=True)
-class AlarmPlan:
-    """A training, and what is trained.
+class AutoencoderPlan:
+    """A training, and the networks that it trains.
 
     Attributes:
-        embedder: what is tuned, None where nothing is.
+        embedder: the network that is fine-tuned; None without fine-tuning.
     """
 
     training: Plan
@@ -107,112 +127,184 @@ class AlarmPlan:
     embedder: NetworkEmbedder | None
 
 
-def plan_training(data: Embedded, settings: FitAutoencoder) -> AlarmPlan:
-    """Puts a training together, its weights drawn by the seed.
+def plan_training(data: Embedded, channel: str, settings: FitAlarm) -> AutoencoderPlan:
+    """Sets up the training of a channel's autoencoder, with random weights from the seed.
 
     Raises:
-        FieldError: fine-tuning that the backbone cannot do.
-        InputError: weights of the backbone that are other ones now.
+        FieldError: the network cannot be fine-tuned in this way.
+        InputError: the weights of the network have changed.
     """
-    is_tuned = settings.fine_tuning.from_epoch > 0
-    embedder = NetworkEmbedder.again(data.facts) if is_tuned else None
+    embedding = data.channels[channel]
+    is_tuned = settings.tunes(channel)
+    embedder = NetworkEmbedder.from_facts(embedding.facts) if is_tuned else None
     seed_torch(settings.seed)
-    autoencoder = build_autoencoder(_configure(data, settings))
+    autoencoder = build_autoencoder(_configure(embedding, settings))
     module: Any = AutoencoderTraining(autoencoder, settings.optimisation)
     if embedder:
         model = TunedAutoencoder(autoencoder, embedder.model, settings.fine_tuning.num_tensors)
-        every = np.arange(len(data.table))
-        frames = WindowFrames(embedder, data.paths(), data.windows(every))
+        rows = np.arange(len(data.table))
+        frames = WindowFrames(embedder, data.paths(), data.windows(rows))
         module = FineTuningTraining(model, frames, settings.fine_tuning, settings.optimisation)
-    size, seed = settings.fitting.batch_size, settings.seed
+    size, seed, num = settings.fitting.batch_size, settings.seed, settings.num_vectors
+    vectors = embedding.pieces.vectors
     training = Plan(
         module,
-        batches(data.vectors, data.allowed(TRAIN), size, shuffle_seed=seed),
-        batches(data.vectors, data.allowed(VAL), size, shuffle_seed=None),
+        batches(vectors, data.pieces(channel, TRAIN, num), size, shuffle_seed=seed),
+        batches(vectors, data.pieces(channel, VAL, num), size, shuffle_seed=None),
         settings.fitting,
         monitor=MONITOR,
         mode="min",
         seed=seed,
-        first_epoch=max(1, settings.fine_tuning.from_epoch),
+        first_epoch=max(1, settings.fine_tuning.from_epoch) if is_tuned else 1,
     )
-    return AlarmPlan(training, autoencoder, embedder)
+    return AutoencoderPlan(training, autoencoder, embedder)
 
 
-def fit_autoencoder(
-    data: Embedded, settings: FitAutoencoder, *, weights: Path, card: Path, curves: Path
+def first_autoencoder(data: Embedded, settings: FitAlarm) -> str:
+    """The name of the first channel with an autoencoder.
+
+    Raises:
+        FieldError: no channel has an autoencoder.
+    """
+    for name in data.channels:
+        if AUTOENCODER in settings.scorers.of(name):
+            return name
+    raise FieldError(
+        "scorers",
+        f"expected an autoencoder for one of {listed(data.channels)}, found none to train",
+    )
+
+
+def fit_alarm(
+    data: Embedded, settings: FitAlarm, *, weights: Path, card: Path, curves: Path
 ) -> None:
-    """Fits an autoencoder and writes it, or takes what the same training wrote before.
+    """Fits every scorer of every channel, and writes the alarm.
 
     Args:
         weights, card: the two files of the alarm.
-        curves: a folder of values by epoch, as DVCLive writes them.
+        curves: a folder. For each autoencoder, it gets a folder of values by epoch, as DVCLive
+            writes them. `channels.json` lists the channels with an autoencoder.
 
     Raises:
-        InputError: as `plan_training` and `fit`.
+        FieldError: see `plan_training`; or a scorer needs more vectors.
+        InputError: see `plan_training` and `fit`.
     """
-    train, val = data.allowed(TRAIN), data.allowed(VAL)
+    options = FitOptions(settings.seed, settings.num_neighbours, settings.num_components)
+    state: dict[str, torch.Tensor] = {}
+    config: dict[str, Any] = {}
+    trainings: dict[str, Any] = {}
+    with whole(curves) as all_curves:
+        all_curves.mkdir()
+        for name, embedding in data.channels.items():
+            scorers = settings.scorers.of(name)
+            rows = data.pieces(name, TRAIN, settings.num_vectors)
+            allowed = embedding.pieces.vectors[rows].astype(np.float64)
+            learnt: dict[str, dict[str, npt.NDArray[np.float64]]] = {
+                scorer: SCORERS[scorer].fit(allowed, options)
+                for scorer in scorers
+                if scorer != AUTOENCODER
+            }
+            trained: dict[str, torch.Tensor] = {}
+            trainings[name] = {"num_vectors": len(rows)}
+            if AUTOENCODER in scorers:
+                trained, facts = _train(data, name, settings, all_curves / name)
+                trainings[name] |= facts
+            tuned = {
+                key.removeprefix("tuned.").replace("/", "."): tensor
+                for key, tensor in trained.items()
+                if key.startswith("tuned.")
+            }
+            autoencoder = {
+                key.removeprefix("autoencoder."): tensor
+                for key, tensor in trained.items()
+                if key.startswith("autoencoder.")
+            }
+            for key, tensor in channel_state(autoencoder, tuned, learnt).items():
+                state[f"channels.{name}.{key}"] = tensor
+            shape = _configure(embedding, settings) if autoencoder else None
+            width = embedding.pieces.vectors.shape[1]
+            config[name] = channel_config(scorers, width, shape, tuned, learnt)
+        with_curves = [name for name in data.channels if AUTOENCODER in settings.scorers.of(name)]
+        write_json({"autoencoders": with_curves}, all_curves / "channels.json")
+    widths = [data.channels[name].pieces.vectors.shape[1] for name in sorted(data.channels)]
+    state["widths"] = torch.tensor(widths, dtype=torch.float64)
+    described = {
+        "architecture": ARCHITECTURE,
+        "config": config,
+        "embeddings": {name: dict(each.facts) for name, each in data.channels.items()},
+        "training": trainings,
+    }
+    save_model(state, described, weights, card)
+
+
+def _train(
+    data: Embedded, channel: str, settings: FitAlarm, curves: Path
+) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+    """Trains a channel's autoencoder, or reads the results of the same earlier training.
+
+    Returns:
+        Its weights and the tuned weights, and facts of the training.
+    """
+    embedding, num = data.channels[channel], settings.num_vectors
+    sides = [data.pieces(channel, side, num) for side in (TRAIN, VAL)]
 
     def train_and_save(run: str, results: Mapping[str, Path]) -> None:
-        plan = plan_training(data, settings)
+        plan = plan_training(data, channel, settings)
         fitted = fit(plan.training, branch="alarm", fingerprint=run, curves=results["curves"])
-        _save(data, settings, plan, fitted, results["weights"], results["card"])
+        _save(settings, channel, plan, fitted, sides, results["weights"], results["card"])
 
-    untaken = imports_from(Path(__file__), *ONLY_TO_TUNE)
+    unused = imports_from(Path(__file__), *ONLY_TO_TUNE)
     clips: list[str] = []
-    if settings.fine_tuning.from_epoch:
-        untaken = imports_of_others(data.facts["backbone"])
+    if settings.tunes(channel):
+        unused = imports_of_others(embedding.facts["backbone"])
         paths = data.paths()
-        clips = [tree_digest(paths[row]) for row in (*train, *val)]
-    train_once(
-        "alarm",
-        {
-            "code": code_fingerprint(fit_autoencoder, untaken),
-            "params": settings.used(),
-            "embeddings": data.facts,
-            "vectors": [
-                hashlib.sha256(data.vectors[rows].tobytes()).hexdigest() for rows in (train, val)
-            ],
-            "clips": clips,
-        },
-        train_and_save,
-        {"weights": weights, "card": card, "curves": curves},
-    )
+        clips = [tree_digest(paths[row]) for rows in sides for row in embedding.windows[rows]]
+    with tempfile.TemporaryDirectory() as folder:
+        results = {"weights": Path(folder, "w.safetensors"), "card": Path(folder, "w.json")}
+        train_once(
+            "alarm",
+            {
+                "code": code_fingerprint(fit_alarm, unused),
+                "params": settings.used(channel),
+                "embeddings": dict(embedding.facts),
+                "vectors": [
+                    hashlib.sha256(embedding.pieces.vectors[rows].tobytes()).hexdigest()
+                    for rows in sides
+                ],
+                "clips": clips,
+            },
+            train_and_save,
+            {**results, "curves": curves},
+        )
+        return read_state(results["weights"]), read_json(results["card"])["training"]
 
 
-def _configure(data: Embedded, settings: FitAutoencoder) -> dict[str, Any]:
-    """What an autoencoder is built from, but for its weights."""
-    return {"width": data.vectors.shape[1], **settings.network.model_dump(mode="json")}
+def _configure(embedding: Embedding, settings: FitAlarm) -> dict[str, Any]:
+    """The config of an autoencoder."""
+    return {"width": embedding.pieces.vectors.shape[1], **settings.network.model_dump(mode="json")}
 
 
 def _save(
-    data: Embedded,
-    settings: FitAutoencoder,
-    plan: AlarmPlan,
+    settings: FitAlarm,
+    channel: str,
+    plan: AutoencoderPlan,
     fitted: Fitted,
+    sides: list[Rows],
     weights: Path,
     card: Path,
 ) -> None:
     model: torch.nn.Module = plan.training.module.model  # type: ignore[assignment]
     model.load_state_dict(fitted.state)
-    rows, tuned = data.allowed(TRAIN), {}
-    allowed = torch.from_numpy(data.vectors[rows])
+    tuned = {}
     if plan.embedder and isinstance(model, TunedAutoencoder):
         Memo(MEMO).prune()
         tuned = model.tuned_state()
-        plan.embedder.model.to(choose_device())
-        paths, windows = data.paths(), data.windows(rows)
-        videos = ((paths[row], [window]) for row, window in zip(rows, windows, strict=True))
-        allowed = torch.from_numpy(np.concatenate(list(plan.embedder.embed(videos))))
     facts = {
-        "architecture": ARCHITECTURE,
-        "config": _configure(data, settings),
-        **stored_facts(tuned, allowed),
-        "embeddings": data.facts,
         "training": {
-            "params": settings.used(),
-            "num_train": len(rows),
-            "num_val": len(data.allowed(VAL)),
+            "params": settings.used(channel),
+            "num_train": len(sides[0]),
+            "num_val": len(sides[1]),
             **fitted.facts(),
         },
     }
-    save_model(stored_state(plan.autoencoder.state_dict(), tuned, allowed), facts, weights, card)
+    save_model(channel_state(plan.autoencoder.state_dict(), tuned, {}), facts, weights, card)

@@ -1,13 +1,14 @@
-"""Training an autoencoder from clips, the last weights of the backbone along with it.
+"""Trains an autoencoder from clips, together with the last weights of the backbone.
 
-A backbone that is trained to give vectors that are easy to reconstruct could give the same vector
-for all clips. So the target of the reconstruction never follows the gradient: it is the vector
-itself, detached (Chen and He, "Exploring Simple Siamese Representation Learning", 2021), or the
-vector of a copy of the backbone that follows slowly (Grill et al., "Bootstrap Your Own Latent",
-2020). The variance of the vectors is logged, and a collapse stops the run.
+A backbone that learns to give vectors that are easy to reconstruct could give the same vector for
+all clips. So the target of the reconstruction has no gradient. It is the vector itself, detached
+(Chen and He, "Exploring Simple Siamese Representation Learning", 2021), or the vector from a copy
+of the backbone that follows slowly (Grill et al., "Bootstrap Your Own Latent", 2020). The variance
+of the vectors is logged, and a collapse stops the run.
 
-Vectors that draw together are reconstructed better without anything being learnt. So the validation
-loss is told in terms of the variance that is left, and the best epoch is one that tunes.
+If vectors contract, their reconstruction errors fall although nothing is learnt. So the validation
+loss is divided by the fraction of the variance that is left. The best epoch is always one with
+fine-tuning.
 """
 
 from collections.abc import Callable, Mapping
@@ -22,14 +23,14 @@ from vigil.learn.alarm.network.scoring.tuned import TunedAutoencoder
 from vigil.learn.alarm.training.module import MONITOR
 from vigil.learn.training.optimisation import configure
 from vigil.plumbing.errors import InputError
-from vigil.settings.fit_autoencoder import FineTuning
+from vigil.settings.fit_alarm import FineTuning
 from vigil.settings.training import Optimisation
 
-MIN_VARIANCE = 1e-12  # else a collapse that is allowed divides by zero
+MIN_VARIANCE = 1e-12  # a collapse that the settings permit must not divide by zero
 
 
 class FineTuningTraining(LightningModule):
-    """The mean reconstruction error, of stored vectors first, then of clips."""
+    """Minimises the mean reconstruction error: first of stored vectors, then of clips."""
 
     def __init__(
         self,
@@ -38,7 +39,7 @@ class FineTuningTraining(LightningModule):
         tuning: FineTuning,
         optimisation: Optimisation,
     ) -> None:
-        """Args: frames: gives the frames (B, T, S, S, 3) of rows (B,) of the embeddings' table."""
+        """Args: frames: returns the frames (B, T, S, S, 3) of windows by their rows (B,)."""
         super().__init__()
         self.model = model
         self._frames, self._tuning, self._optimisation = frames, tuning, optimisation
@@ -48,7 +49,7 @@ class FineTuningTraining(LightningModule):
                 for name, tensor in model.tuned.items()
             }
         )
-        self._spread = [0.0, 0.0]  # within this epoch's batches: of stored vectors, of their own
+        self._spread = [0.0, 0.0]  # within this epoch's batches: of stored vectors, of new vectors
         self._val_errors: list[Tensor] = []
 
     def on_train_epoch_start(self) -> None:
@@ -58,9 +59,10 @@ class FineTuningTraining(LightningModule):
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         vectors, target = self._vectors_of(batch)
-        for kind, own in enumerate((batch[0], vectors)):
-            # Over a whole epoch, weights that move would pass for vectors that differ.
-            self._spread[kind] += float((own.detach() - own.detach().mean(0)).square().sum())
+        # The spread is measured within batches. Over a whole epoch, the weights change, which would
+        # be counted as a difference between vectors.
+        for kind, values in enumerate((batch[0].detach(), vectors.detach())):
+            self._spread[kind] += float((values - values.mean(0)).square().sum())
         loss = self.model.autoencoder.errors(vectors, target).mean()
         self.log("train_loss", loss.detach(), on_step=False, on_epoch=True, batch_size=len(vectors))
         return loss
@@ -70,13 +72,13 @@ class FineTuningTraining(LightningModule):
             for name, copy in self.copies.items():
                 copy.lerp_(self.model.tuned[name].detach(), 1 - self._tuning.momentum)
 
-    def on_validation_epoch_end(self) -> None:  # comes after the epoch's last training batch
-        stored, own = self._spread
+    def on_validation_epoch_end(self) -> None:  # runs after the epoch's last training batch
+        stored, current = self._spread
         if not stored:
             raise InputError(
                 "expected vectors of training clips that differ, found them all the same"
             )
-        fraction = own / stored
+        fraction = current / stored
         self.log("train_variance", fraction)
         if fraction < self._tuning.min_variance_fraction:
             raise InputError(
@@ -110,7 +112,7 @@ class FineTuningTraining(LightningModule):
         return self.current_epoch + 1 >= self._tuning.from_epoch
 
     def _vectors_of(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Vectors and what is to be reconstructed from them, (B, D) both."""
+        """Vectors, and the targets of their reconstructions, (B, D) both."""
         vectors, rows = batch
         if not self._is_tuning:
             return vectors, vectors

@@ -1,4 +1,4 @@
-"""Frames of windows, for an embedder that learns: decoded once and remembered."""
+"""Frames of windows for fine-tuning: decoded once, and cached."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,24 +16,24 @@ MEMO = "window_frames"
 
 
 class WindowFrames:
-    """Windows by their rows in the table of embeddings, as the network sees them."""
+    """The input frames of the network for windows, by their rows in the table."""
 
     def __init__(
         self, embedder: NetworkEmbedder, paths: Sequence[Path], windows: Sequence[Window]
     ) -> None:
-        """Args: paths, windows: of each row."""
-        told = {name: embedder.facts[name] for name in ("backbone", "network", "short_clips")}
+        """Args: paths, windows: the video and the window of each row."""
+        facts = {name: embedder.facts[name] for name in ("backbone", "network", "short_clips")}
         digests = {path: tree_digest(path) for path in set(paths)}
         code = code_fingerprint(NetworkEmbedder)
         self._facts = [
-            {"code": code, "clip": digests[path], "window": list(map(str, window)), **told}
+            {"code": code, "clip": digests[path], "window": list(map(str, window)), **facts}
             for path, window in zip(paths, windows, strict=True)
         ]
         self._embedder, self._paths, self._windows = embedder, paths, windows
         self._memo = Memo(MEMO)
 
     def __call__(self, rows: Tensor) -> Tensor:
-        """(B, T, S, S, 3) of rows (B,)."""
+        """The frames (B, T, S, S, 3) of rows (B,)."""
         frames = []
         for row in rows.tolist():
 

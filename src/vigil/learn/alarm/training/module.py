@@ -1,4 +1,4 @@
-"""What training an autoencoder of embeddings means: loss, optimiser, schedule."""
+"""The training of an autoencoder of embeddings: loss, optimiser, schedule."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ MONITOR = "val_loss"
 
 
 class AutoencoderTraining(LightningModule):
-    """The mean over vectors of the reconstruction error."""
+    """Minimises the mean reconstruction error of vectors."""
 
     def __init__(self, model: Autoencoder, optimisation: Optimisation) -> None:
         super().__init__()

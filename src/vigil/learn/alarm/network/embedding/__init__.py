@@ -1,1 +1,1 @@
-"""Networks that make vectors of clips."""
+"""Networks that turn clips into vectors."""

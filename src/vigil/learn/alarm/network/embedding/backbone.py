@@ -1,4 +1,4 @@
-"""What all space-time networks have in common: frames go in, one vector comes out."""
+"""The common interface of all space-time networks: frames are the input, a vector the output."""
 
 from dataclasses import dataclass
 
@@ -12,13 +12,13 @@ Colour = tuple[float, float, float]
 
 @dataclass(frozen=True)
 class InputFacts:
-    """What a network was made for.
+    """The input that a network was designed for.
 
     Attributes:
-        num_frames: of a window, spread evenly over it.
-        size: how frames are fitted.
-        mean: of red, green and blue, taken off values in [0, 1].
-        std: that the rest is divided by.
+        num_frames: the number of frames, spread evenly over a window.
+        size: how frames are resized and cropped.
+        mean: the mean of red, green and blue, which is subtracted from values in [0, 1].
+        std: the standard deviation by which the difference is divided.
     """
 
     num_frames: int
@@ -28,9 +28,9 @@ class InputFacts:
 
 
 class Backbone(nn.Module):
-    """A library's network with its classifier cut off, on frames as they are decoded.
+    """A network from a library without its classifier. Its input is decoded frames.
 
-    Families say in `features` what the network makes of normalised frames.
+    A subclass defines in `features` how the network turns normalised frames into a vector.
     """
 
     mean: Tensor
@@ -44,14 +44,14 @@ class Backbone(nn.Module):
         self._dtype, self._format = torch.float32, torch.contiguous_format
 
     def use_channels_last(self) -> None:
-        """Keeps colours and features innermost in memory, which convolutions may be quicker on."""
+        """Stores channels last in memory, which makes convolutions faster on some devices."""
         self._format = torch.channels_last_3d
         for parameter in self.network.parameters():
             if parameter.dim() == 5:
                 parameter.data = parameter.data.to(memory_format=torch.channels_last_3d)
 
     def use_bf16(self) -> None:
-        """Computes in bfloat16 from here on, but for pooling, which torch lacks on CPUs."""
+        """Computes in bfloat16 from now on, except pooling, which torch does not have on CPUs."""
         self.network.to(torch.bfloat16)
         self._dtype = torch.bfloat16
         for module in list(self.network.modules()):
@@ -77,17 +77,17 @@ class Backbone(nn.Module):
         return self.features(clips.contiguous(memory_format=self._format)).float()
 
     def features(self, clips: Tensor) -> Tensor:
-        """(B, 3, T, S, S) normalised to (B, D)."""
+        """The vectors (B, D) of normalised frames (B, 3, T, S, S)."""
         return self.network(clips)  # type: ignore[no-any-return]
 
 
 class InFloat32(nn.Module):
-    """A module without weights that computes in 32 bits whatever it is given."""
+    """A module without weights that always computes in 32 bits."""
 
     def __init__(self, module: nn.Module) -> None:
         super().__init__()
         self.module = module
 
     def forward(self, values: Tensor) -> Tensor:
-        """What the module makes of the values, in their type."""
+        """The output of the module, in the type of the values."""
         return self.module(values.float()).to(values.dtype)  # type: ignore[no-any-return]

@@ -1,4 +1,4 @@
-"""Clips to vectors by a network: decoding ahead, in batches, in the arithmetic asked for."""
+"""Turns clips into vectors by a network: decodes ahead, and computes in batches."""
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -26,53 +26,55 @@ from vigil.pixels.sampling import sample_uniformly
 from vigil.pixels.windows import Positions, Window, read_windows
 from vigil.plumbing.errors import InputError, listed
 from vigil.plumbing.memo import file_digest
-from vigil.settings.embed_clips import EmbedClips, Network
+from vigil.settings.embed_clips import Appearance, Network, ShortClips
 
 Vectors = npt.NDArray[np.float32]
 Frames = npt.NDArray[np.uint8]
 LIBRARIES = ("torchvision", "pytorchvideo", "transformers")
 NUM_DECODERS = 2
-BATCH_SIZE_AGAIN = 8
+TUNING_BATCH_SIZE = 8
 
 
 class NetworkEmbedder:
     """A network by name, with its weights, on this machine's device.
 
     Attributes:
-        machine: what the last bits of its vectors depend on.
-        facts: all that its vectors depend on besides the clip, the code and the machine, the
-            SHA-256 of its weights among them.
+        machine: the facts of the machine on which the last bits of vectors depend.
+        facts: all other facts on which its vectors depend, except the clip and the code; with the
+            SHA-256 of the weights.
     """
 
-    def __init__(self, settings: EmbedClips, picture_fps: Fraction) -> None:
-        """Args: picture_fps: of folders of numbered pictures.
+    def __init__(
+        self, settings: Appearance, short_clips: ShortClips, picture_fps: Fraction
+    ) -> None:
+        """Args: picture_fps: the frame rate of folders of numbered pictures.
 
         Raises:
             FieldError: see `build_backbone`.
             InputError: see `choose_device`.
         """
         prepare_torch()
-        own = settings.network
+        options = settings.network
         self._device = choose_device()
         self.machine = describe_machine()
-        precision = own.precision
+        precision = options.precision
         if precision == "auto":
             precision = "bf16-true" if has_bfloat16(self._device) else "32-true"
-        seed_torch(own.seed)
+        seed_torch(options.seed)
         model = build_backbone(
             settings.backbone,
             weights=settings.weights,
-            num_frames=own.num_frames,
-            alpha=own.slowfast_alpha,
+            num_frames=options.num_frames,
+            alpha=options.slowfast_alpha,
         )
         self.facts: dict[str, Any] = {
             "backbone": settings.backbone,
             "weights": settings.weights,
             "weights_sha256": state_digest(model),
-            "short_clips": settings.short_clips,
+            "short_clips": short_clips,
             "picture_fps": str(picture_fps),
             "network": {
-                **own.model_dump(exclude={"batch_size"}),
+                **options.model_dump(exclude={"batch_size"}),
                 "precision": precision,
                 "num_frames": model.inputs.num_frames,
             },
@@ -82,18 +84,18 @@ class NetworkEmbedder:
             self.facts["weights_file_sha256"] = file_digest(settings.weights_file)
         if precision == "bf16-true":
             model.use_bf16()
-        if own.channels_last:
+        if options.channels_last:
             model.use_channels_last()
         self.model = model.to(self._device)
-        self._short_clips, self._picture_fps = settings.short_clips, picture_fps
-        self._batch_size = own.batch_size
+        self._short_clips, self._picture_fps = short_clips, picture_fps
+        self._batch_size = options.batch_size
 
     @classmethod
-    def again(cls, facts: Mapping[str, Any]) -> "NetworkEmbedder":
-        """The same network in 32 bits from what is told of it, to be tuned or to use tuned weights.
+    def from_facts(cls, facts: Mapping[str, Any]) -> "NetworkEmbedder":
+        """Builds the network again from its facts, in 32 bits, for tuning or for tuned weights.
 
         Raises:
-            InputError: its weights are other ones now, or not enough is told.
+            InputError: the weights have changed, or a fact is missing.
         """
         names = ("backbone", "weights", "short_clips")
         if missing := {*names, "network", "picture_fps", "weights_sha256"} - set(facts):
@@ -103,32 +105,31 @@ class NetworkEmbedder:
         network = Network(
             **{
                 **facts["network"],
-                "batch_size": BATCH_SIZE_AGAIN,
+                "batch_size": TUNING_BATCH_SIZE,
                 "precision": "32-true",
                 "channels_last": False,
             }
         )
-        # The descriptor of flow is none of a network's business.
-        settings = EmbedClips.model_construct(**{n: facts[n] for n in names}, network=network)
-        made = cls(settings, Fraction(facts["picture_fps"]))
-        if made.facts["weights_sha256"] != facts["weights_sha256"]:
+        settings = Appearance(backbone=facts["backbone"], weights=facts["weights"], network=network)
+        embedder = cls(settings, facts["short_clips"], Fraction(facts["picture_fps"]))
+        if embedder.facts["weights_sha256"] != facts["weights_sha256"]:
             raise InputError(
                 f"{facts['weights']}: expected the weights that embedded the clips, found other "
                 "ones"
             )
-        return made
+        return embedder
 
     def read(self, path: Path, windows: Sequence[Window]) -> Frames:
-        """(W, T, S, S, 3) RGB: what the network sees of windows of a video.
+        """The input frames (W, T, S, S, 3) of the network for windows of a video, RGB.
 
         Raises:
-            InputError: a video that cannot be read, or a window that is too short.
+            InputError: the video cannot be read, or a window is too short.
         """
         fps = self._picture_fps
-        return read_windows(path, windows, self._choose, self._fit, picture_fps=fps)[0]
+        return read_windows(path, windows, self._choose, self.fit, picture_fps=fps)[0]
 
     def embed(self, videos: Iterable[tuple[Path, Sequence[Window]]]) -> Iterator[Vectors]:
-        """Yields (W, D) for the W windows of each video, in order.
+        """Yields the vectors (W, D) of the W windows of each video, in order.
 
         Raises:
             InputError: see `read`.
@@ -143,42 +144,43 @@ class NetworkEmbedder:
 
             fill()
             while waiting:
-                own = [waiting.popleft().result()]
-                while waiting and sum(map(len, own)) < self._batch_size:
-                    own.append(waiting.popleft().result())
+                decoded = [waiting.popleft().result()]
+                while waiting and sum(map(len, decoded)) < self._batch_size:
+                    decoded.append(waiting.popleft().result())
                 fill()
-                vectors = self._embed_windows(np.concatenate(own))
-                yield from np.split(vectors, np.cumsum([len(frames) for frames in own])[:-1])
+                vectors = self._embed_windows(np.concatenate(decoded))
+                yield from np.split(vectors, np.cumsum([len(frames) for frames in decoded])[:-1])
 
-    def embed_frames(self, frames: Sequence[Picture]) -> Vectors:
-        """(D,) of the frames (H, W, 3) RGB of one window in memory.
+    def embed_fitted(self, fitted: Sequence[Picture]) -> Vectors:
+        """The vector (D,) of one window, from its frames in memory, which `fit` returned.
 
         Raises:
-            FieldError: too few frames.
+            FieldError: there are too few frames.
         """
-        chosen = self._choose(len(frames), Fraction(1))
-        fitted = [self._fit(np.ascontiguousarray(frames[at][..., ::-1])) for at in chosen.tolist()]
-        vectors: Vectors = self._embed_windows(np.stack(fitted)[None])[0]
+        chosen = self._choose(len(fitted), Fraction(1))
+        frames = np.stack([fitted[at] for at in chosen.tolist()])
+        vectors: Vectors = self._embed_windows(frames[None])[0]
         return vectors
+
+    def fit(self, picture: Picture) -> Picture:
+        """Fits a frame (H, W, 3) BGR to the input of the network, (S, S, 3) RGB."""
+        return self.model.inputs.size(picture)[..., ::-1]
 
     def _choose(self, num_frames: int, _: Fraction) -> Positions:
         return sample_uniformly(num_frames, self.model.inputs.num_frames, self._short_clips)
 
-    def _fit(self, picture: Picture) -> Picture:
-        return self.model.inputs.size(picture)[..., ::-1]
-
     @torch.inference_mode()
     def _embed_windows(self, frames: npt.NDArray[np.uint8]) -> Vectors:
-        """(B, T, S, S, 3) to (B, D)."""
+        """The vectors (B, D) of frames (B, T, S, S, 3)."""
         parts = torch.from_numpy(frames).split(self._batch_size)
         vectors = torch.cat([self._embed_batch(part) for part in parts])
         return np.asarray(vectors.numpy(), np.float32)
 
     def _embed_batch(self, frames: torch.Tensor) -> torch.Tensor:
-        """Embeds a batch, filled up with its last window to the size of all others.
+        """Embeds a batch, which is padded with its last window to the usual size.
 
-        For one of another size libraries pick other kernels, which round in another order: what is
-        embedded after a kill, or of one more clip, would end in other bytes.
+        For another batch size, libraries choose other kernels, which round in another order. Then
+        the vectors of a resumed run, or with one more clip, would have other bytes.
         """
         num_spare = self._batch_size - len(frames)
         full = torch.cat([frames, frames[-1:].expand(num_spare, *frames.shape[1:])])

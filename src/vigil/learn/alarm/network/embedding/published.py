@@ -1,4 +1,4 @@
-"""Weights in the layouts they are published in."""
+"""Loads published weights, in the layouts of their publishers."""
 
 from collections.abc import Mapping
 
@@ -9,11 +9,11 @@ from vigil.learn.networks.weights import check_state, unwrap_state
 
 
 def download_state(address: str, *, check_hash: bool = False) -> dict[str, Tensor]:
-    """Weights from torch hub's cache, or from an address on the network.
+    """Reads weights from the cache of torch hub, or downloads them from an address.
 
     Raises:
-        OSError, RuntimeError: they cannot be had, or are not what their name says.
-        InputError: they are no weights.
+        OSError, RuntimeError: the download fails, or its hash does not match its name.
+        InputError: the file holds no weights.
     """
     content = torch.hub.load_state_dict_from_url(
         address, map_location="cpu", progress=False, check_hash=check_hash, weights_only=True
@@ -22,27 +22,29 @@ def download_state(address: str, *, check_hash: bool = False) -> dict[str, Tenso
 
 
 def load_into(network: nn.Module, state: Mapping[str, Tensor], place: str, classifier: str) -> None:
-    """Loads weights into a network, each name and shape as the network has it.
+    """Loads weights into a network. Names and shapes must be those of the network.
 
-    The classifier, which is cut off, may be missing or of other classes.
+    The weights of the classifier, which is removed, may be missing or for other classes.
 
     Args:
         place: names the weights in errors.
-        classifier: how the names of the classifier's weights start.
+        classifier: the prefix of the names of the classifier's weights.
 
     Raises:
-        InputError: names or shapes that differ.
+        InputError: names or shapes differ.
     """
-    own = {k: v for k, v in network.state_dict().items() if not k.startswith(classifier)}
+    expected = {k: v for k, v in network.state_dict().items() if not k.startswith(classifier)}
     given = {k: v for k, v in state.items() if not k.startswith(classifier)}
-    for prefix in _prefixes(own):  # weights of the network without its classifier's frame
+    for prefix in _prefixes(
+        expected
+    ):  # the file may lack the prefix of the module with the classifier
         if not any(name.startswith(prefix) for name in given):
             given = {f"{prefix}{name}": tensor for name, tensor in given.items()}
-    check_state(own, given, place)
+    check_state(expected, given, place)
     network.load_state_dict(given, strict=False)
 
 
-def _prefixes(own: Mapping[str, Tensor]) -> set[str]:
-    """What all names start with, where that is one module: `timesformer.`."""
-    starts = {name.split(".")[0] for name in own}
+def _prefixes(state: Mapping[str, Tensor]) -> set[str]:
+    """The common first module of all names, if there is one: `timesformer.`."""
+    starts = {name.split(".")[0] for name in state}
     return {f"{starts.pop()}."} if len(starts) == 1 else set()

@@ -1,4 +1,4 @@
-"""Networks that turn a clip into a vector, picked by name, and the weights they get."""
+"""Builds networks that turn a clip into a vector, by name, with their weights."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -25,11 +25,11 @@ IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 @dataclass(frozen=True)
 class Options:
-    """What a network can be told.
+    """The options of a network.
 
     Attributes:
-        num_frames: of a window.
-        alpha: of SlowFast.
+        num_frames: the number of frames from a window.
+        alpha: the slow path of SlowFast takes every alpha-th frame.
     """
 
     num_frames: int
@@ -41,13 +41,13 @@ class Entry:
     """A network.
 
     Attributes:
-        inputs: what it was made for.
-        width: of its vectors.
-        build: the library's whole network, its weights random.
-        cut: takes its classifier off.
-        published: its weights trained on Kinetics-400.
-        classifier: how the names of its classifier's weights start.
-        frames: numbers of frames it takes besides its own; None: any.
+        inputs: the input that the network was designed for.
+        width: the dimensions of its vectors.
+        build: builds the library's whole network with random weights.
+        cut: removes its classifier.
+        published: reads its weights trained on Kinetics-400.
+        classifier: the prefix of the names of the classifier's weights.
+        frames: accepted numbers of frames besides `inputs.num_frames`; None: any.
     """
 
     inputs: InputFacts
@@ -107,8 +107,10 @@ BACKBONES: dict[NetworkName, Entry] = {
     "slowfast_r50": Entry(
         InputFacts(32, FrameSize(256, 256), HALF, QUARTER),
         2304,
-        build=lambda told: pytorchvideo_hub.build_slowfast(told.num_frames, told.alpha),
-        cut=lambda network, facts, told: pytorchvideo_hub.SlowFast(network, facts, told.alpha),
+        build=lambda options: pytorchvideo_hub.build_slowfast(options.num_frames, options.alpha),
+        cut=lambda network, facts, options: pytorchvideo_hub.SlowFast(
+            network, facts, options.alpha
+        ),
         published=lambda: download_state(pytorchvideo_hub.address("slowfast_r50")),
         classifier="blocks.6.proj.",
         frames=None,
@@ -118,7 +120,7 @@ BACKBONES: dict[NetworkName, Entry] = {
     "timesformer": Entry(
         InputFacts(8, FrameSize(224, 224), HALF, QUARTER),
         768,
-        build=lambda told: timesformer.build(told.num_frames),
+        build=lambda options: timesformer.build(options.num_frames),
         cut=lambda network, facts, _: timesformer.TimeSformer(network, facts),
         published=timesformer.published_state,
         classifier="classifier.",
@@ -128,12 +130,12 @@ BACKBONES: dict[NetworkName, Entry] = {
 
 
 def imports_of_others(name: str) -> set[Import]:
-    """This module's imports that a network has no use for."""
+    """The imports of this module that a network does not use."""
     if name in torchvision_video.CLASSIFIERS:
-        own: ModuleType = torchvision_video
+        library: ModuleType = torchvision_video
     else:
-        own = timesformer if name == "timesformer" else pytorchvideo_hub
-    others = {torchvision_video, timesformer, pytorchvideo_hub} - {own}
+        library = timesformer if name == "timesformer" else pytorchvideo_hub
+    others = {torchvision_video, timesformer, pytorchvideo_hub} - {library}
     return imports_from(Path(__file__), *(module.__name__ for module in others))
 
 
@@ -141,43 +143,45 @@ def build_backbone(name: str, *, weights: str, num_frames: int, alpha: int) -> B
     """Builds a network by name, ready to embed.
 
     Args:
-        weights: `none` (as random as torch is seeded), `kinetics400` (the library's own, from its
-            cache or the network), or a file.
-        num_frames: of a window; 0: the network's own number.
-        alpha: of SlowFast.
+        weights: `none` (random, from torch's seed), `kinetics400` (published by the library, from
+            its cache or downloaded), or a file.
+        num_frames: frames from a window; 0: the number that the network was designed for.
+        alpha: the slow path of SlowFast takes every alpha-th frame.
 
     Raises:
-        FieldError: no such network, a number of frames it does not take, or weights that are not
-            there.
-        InputError: weights that are not its own.
+        FieldError: the name, the number of frames or alpha is not valid, or published weights
+            cannot be read.
+        InputError: the weights are those of another network.
     """
     if name not in BACKBONES:
         raise FieldError("backbone", f"expected one of {listed(BACKBONES)}, got {name!r}")
     entry = BACKBONES[name]
-    told = Options(num_frames or entry.inputs.num_frames, alpha)
-    _check_frames(name, entry, told)
-    network = entry.build(told)
+    options = Options(num_frames or entry.inputs.num_frames, alpha)
+    _check_frames(name, entry, options)
+    network = entry.build(options)
     if weights == KINETICS:
         _load_published(name, network, entry)
     elif weights != NO_WEIGHTS:
         path = Path(weights)
         load_into(network, read_state(path), str(path), entry.classifier)
-    inputs = replace(entry.inputs, num_frames=told.num_frames)
-    return entry.cut(network, inputs, told).eval()
+    inputs = replace(entry.inputs, num_frames=options.num_frames)
+    return entry.cut(network, inputs, options).eval()
 
 
-def _check_frames(name: str, entry: Entry, told: Options) -> None:
+def _check_frames(name: str, entry: Entry, options: Options) -> None:
     known = None if entry.frames is None else {entry.inputs.num_frames, *entry.frames}
-    if known and told.num_frames not in known:
+    if known and options.num_frames not in known:
         raise FieldError(
             "network.num_frames",
             f"expected {listed(known)} (0: {entry.inputs.num_frames}) for {name}, "
-            f"got {told.num_frames}",
+            f"got {options.num_frames}",
         )
-    if name == "slowfast_r50" and (told.num_frames % told.alpha or told.num_frames < told.alpha):
+    if name == "slowfast_r50" and (
+        options.num_frames % options.alpha or options.num_frames < options.alpha
+    ):
         raise FieldError(
             "network.slowfast_alpha",
-            f"expected a divisor of the {told.num_frames} frames, got {told.alpha}",
+            f"expected a divisor of the {options.num_frames} frames, got {options.alpha}",
         )
 
 

@@ -1,4 +1,4 @@
-"""TimeSformer, from transformers.
+"""TimeSformer, from the library transformers.
 
 Bertasius et al., "Is Space-Time Attention All You Need for Video Understanding?", 2021.
 """
@@ -15,10 +15,10 @@ PUBLISHED = "facebook/timesformer-base-finetuned-k400"
 
 
 def build(num_frames: int, **config: Any) -> nn.Module:
-    """TimeSformer with divided attention and its classifier, its weights random.
+    """TimeSformer with divided attention, a classifier and random weights.
 
     Args:
-        config: of transformers' TimesformerConfig, where it is not to be the base model.
+        config: arguments of transformers' TimesformerConfig that differ from the base model.
     """
     from transformers import TimesformerConfig, TimesformerForVideoClassification
 
@@ -27,25 +27,25 @@ def build(num_frames: int, **config: Any) -> nn.Module:
 
 
 class TimeSformer(Backbone):
-    """The class token after the last block and its norm."""
+    """Its vector is the class token after the last block and its norm."""
 
     def __init__(self, network: nn.Module, inputs: InputFacts) -> None:
         super().__init__(network.timesformer, inputs)  # type: ignore[arg-type]
 
     def features(self, clips: Tensor) -> Tensor:
-        """(B, 3, T, S, S) normalised to (B, D)."""
+        """The vectors (B, D) of normalised frames (B, 3, T, S, S)."""
         frames = clips.transpose(1, 2)  # (B, T, 3, S, S)
         return self.network(pixel_values=frames).last_hidden_state[:, 0]  # type: ignore[no-any-return]
 
 
 def published_state() -> dict[str, Tensor]:
-    """The weights trained on Kinetics-400, from the cache or the network.
+    """The weights trained on Kinetics-400, from the cache or downloaded.
 
-    The network that transformers makes of them would fill in at random what a file lacks.
+    They are read as a file, since transformers would fill missing weights with random numbers.
 
     Raises:
-        OSError: they are neither in the cache nor to be had.
-        InputError: they are no weights.
+        OSError: they are not in the cache, and the download fails.
+        InputError: the file holds no weights.
     """
     from transformers.utils import SAFE_WEIGHTS_NAME, WEIGHTS_NAME
     from transformers.utils.hub import cached_file

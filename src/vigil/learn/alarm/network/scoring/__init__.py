@@ -1,1 +1,1 @@
-"""The autoencoder whose error scores a vector."""
+"""The fitted scorers, and the autoencoder whose error scores a vector."""

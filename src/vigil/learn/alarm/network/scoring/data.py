@@ -1,4 +1,4 @@
-"""Stored embeddings as batches of tensors."""
+"""Reads stored embeddings as batches of tensors."""
 
 from typing import Any
 
@@ -21,11 +21,11 @@ def batches(
     *,
     shuffle_seed: int | None,
 ) -> DataLoader[Batch]:
-    """Batches of some rows of a table of vectors, in order or shuffled anew in each epoch.
+    """Batches of some rows of a table of vectors, in order, or shuffled anew in each epoch.
 
-    A shuffled last batch of one vector is left out: batch norm can make nothing of it.
+    If vectors are shuffled, a last batch of one vector is left out, since batch norm needs two.
     """
     sampler = None if shuffle_seed is None else EpochSampler(len(rows), shuffle_seed)
-    alone = shuffle_seed is not None and len(rows) % batch_size == 1
+    is_single = shuffle_seed is not None and len(rows) % batch_size == 1
     dataset: Any = TensorDataset(torch.from_numpy(vectors[rows]), torch.from_numpy(rows))
-    return DataLoader(dataset, batch_size, sampler=sampler, drop_last=alone)
+    return DataLoader(dataset, batch_size, sampler=sampler, drop_last=is_single)

@@ -1,4 +1,4 @@
-"""An autoencoder together with the backbone that feeds it, whose last weights learn too."""
+"""An autoencoder and the backbone of its vectors. The last weights of the backbone learn, too."""
 
 from collections.abc import Mapping
 
@@ -12,16 +12,18 @@ from vigil.plumbing.errors import FieldError, InputError
 
 
 class TunedAutoencoder(nn.Module):
-    """Its weights are the autoencoder's and the tuned ones of the backbone, and no others.
+    """Its weights are those of the autoencoder, and the tuned weights of the backbone.
 
-    The backbone stays in evaluation mode: the statistics of its norms are those it came with.
+    The backbone stays in evaluation mode, so the statistics of its norms do not change.
     """
 
     def __init__(self, autoencoder: Autoencoder, backbone: Backbone, num_tensors: int) -> None:
-        """Args: num_tensors: how many of the backbone's last parameter tensors are tuned."""
+        """Args: num_tensors: the number of the backbone's last parameter tensors that are tuned."""
         super().__init__()
         self.autoencoder = autoencoder
-        self._backbone = (backbone.eval().requires_grad_(False),)  # in a tuple: no part of this
+        self._backbone = (
+            backbone.eval().requires_grad_(False),
+        )  # in a tuple, torch does not register it as a submodule
         parameters = list(backbone.named_parameters())
         if num_tensors > len(parameters):
             raise FieldError(
@@ -33,14 +35,14 @@ class TunedAutoencoder(nn.Module):
         )
 
     def unfreeze(self) -> None:
-        """Lets the backbone's last weights learn from here on."""
+        """Lets the last weights of the backbone learn from now on."""
         self.tuned.requires_grad_(True)
 
     def embed(self, frames: Tensor, weights: Mapping[str, Tensor] | None = None) -> Tensor:
-        """(B, T, S, S, 3) to (B, D).
+        """The vectors (B, D) of frames (B, T, S, S, 3).
 
         Args:
-            weights: take the place of the tuned ones, by their names in `tuned`.
+            weights: weights that replace the tuned weights, by their names in `tuned`.
         """
         backbone = self._backbone[0].to(frames.device)
         if weights is None:
@@ -49,15 +51,15 @@ class TunedAutoencoder(nn.Module):
         return functional_call(backbone, named, (frames,))  # type: ignore[no-any-return]
 
     def tuned_state(self) -> dict[str, Tensor]:
-        """The tuned weights by the backbone's names."""
+        """The tuned weights, by their names in the backbone."""
         return {name.replace("/", "."): tensor for name, tensor in self.tuned.items()}
 
 
 def put_into(backbone: Backbone, weights: Mapping[str, Tensor]) -> None:
-    """Gives a backbone tuned weights in place of its own."""
-    own = dict(backbone.named_parameters())
+    """Replaces weights of a backbone by tuned weights."""
+    parameters = dict(backbone.named_parameters())
     with torch.no_grad():
         for name, tensor in weights.items():
-            if name not in own or own[name].shape != tensor.shape:
+            if name not in parameters or parameters[name].shape != tensor.shape:
                 raise InputError(f"{name}: expected a tuned weight of the backbone, found another")
-            own[name].copy_(tensor)
+            parameters[name].copy_(tensor)

@@ -1,10 +1,10 @@
-"""Fits an autoencoder to the vectors of allowed clips; optionally fine-tunes the backbone."""
+"""Fits the scorers of each channel to allowed clips; optionally fine-tunes a network."""
 
 from pathlib import Path
 
-from vigil.learn.alarm.training.assembly import Embedded, fit_autoencoder
+from vigil.learn.alarm.training.assembly import Embedded, fit_alarm
 from vigil.plumbing.runner import run_stage
-from vigil.settings.fit_autoencoder import FitAutoencoder
+from vigil.settings.fit_alarm import FitAlarm
 
 
 def main(
@@ -16,10 +16,10 @@ def main(
     weights: Path,
     card: Path,
     curves: Path,
-    settings: FitAutoencoder,
+    settings: FitAlarm,
 ) -> None:
     data = Embedded.read(clips, embeddings, labels, splits)
-    fit_autoencoder(data, settings, weights=weights, card=card, curves=curves)
+    fit_alarm(data, settings, weights=weights, card=card, curves=curves)
 
 
 if __name__ == "__main__":

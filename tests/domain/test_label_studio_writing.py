@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vigil.domain.label_studio.writing import keyframe, video_region
+from vigil.domain.label_studio_writing import keyframe, video_region
 
 SIZE_WH = (320, 240)
 

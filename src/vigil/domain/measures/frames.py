@@ -1,0 +1,154 @@
+"""Metrics of how well an alarm separates anomalous from normal frames in long videos.
+
+Published metrics differ in how videos are joined. *Micro*: all frames of all videos together, so
+one threshold serves all videos. *Macro*: the mean over videos with both normal and anomalous
+frames. *Macro, padded*: as in much published code, each video gets a normal frame with the lowest
+score and an anomalous frame with the highest score, so every video has a value. It is higher, and
+must not be compared with the other metrics.
+
+Scores are causal: the score of a frame is the strongest evidence that is known when the frame is
+shown.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from sklearn import metrics
+
+DECIMALS = 4
+EDGE_S = 1e-4
+"""Times of frames and of evidence that differ by at most this are equal."""
+
+Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
+Ints = npt.NDArray[np.int64]
+
+
+def latest_moments(times_s: Floats, known_s: Floats) -> Ints:
+    """The index of the latest moment with evidence at each frame.
+
+    Frames before the first moment get the first moment.
+
+    Args:
+        times_s: (F,) the times of frames, ascending.
+        known_s: (M,) the moments with evidence, ascending; at least one.
+
+    Returns:
+        (F,) indices of moments.
+    """
+    at = np.searchsorted(known_s, times_s + EDGE_S, side="right") - 1
+    return np.maximum(at, 0)
+
+
+def score_frames(times_s: Floats, evidence: pd.DataFrame) -> dict[str, Floats]:
+    """The causal score of each frame of a video, by channel.
+
+    Args:
+        times_s: (F,) the times of the frames.
+        evidence: `channel`, `time_s` and `ratio` of each piece of evidence in the video.
+
+    Returns:
+        (F,) for each channel: the largest ratio at the latest moment with evidence.
+    """
+    scores = {}
+    for channel, rows in evidence.groupby("channel", sort=False):
+        best = rows.groupby("time_s")["ratio"].max()  # sorted by time
+        scores[str(channel)] = best.to_numpy()[latest_moments(times_s, best.index.to_numpy())]
+    return scores
+
+
+def measure_frames(
+    is_anomalous: Sequence[Bools], scores: Sequence[Floats], videos: Sequence[str]
+) -> dict[str, Any]:
+    """Micro and macro metrics of all videos.
+
+    Args:
+        is_anomalous, scores: (F,) the labels and scores of the frames of each video.
+        videos: the names of the videos.
+
+    Returns:
+        `auroc_micro`, `average_precision_micro`, `equal_error_rate_micro` (None if all frames
+        are of one kind), `auroc_macro`, `average_precision_macro` (None if no video has both
+        kinds), `auroc_macro_padded`, and `videos_of_one_kind`, which macro leaves out.
+    """
+    numbers: dict[str, Any] = _measure(
+        np.concatenate(is_anomalous), np.concatenate(scores), "micro"
+    )
+    by_video = [
+        _measure(labels, score, "macro")
+        for labels, score in zip(is_anomalous, scores, strict=True)
+        if labels.any() and not labels.all()
+    ]
+    for name in ("auroc_macro", "average_precision_macro"):
+        values = [value for video in by_video if (value := video[name]) is not None]
+        numbers[name] = round(float(np.mean(values)), DECIMALS) if values else None
+    padded = []
+    for labels, score in zip(is_anomalous, scores, strict=True):
+        padded_labels = np.append(labels, [False, True])
+        padded_scores = np.append(score, [min(0.0, score.min()), np.finfo(np.float64).max])
+        padded.append(metrics.roc_auc_score(padded_labels, padded_scores))
+    numbers["auroc_macro_padded"] = round(float(np.mean(padded)), DECIMALS)
+    numbers["videos_of_one_kind"] = [
+        name
+        for name, labels in zip(videos, is_anomalous, strict=True)
+        if not labels.any() or labels.all()
+    ]
+    return numbers
+
+
+def _measure(truth: Bools, scores: Floats, kind: str) -> dict[str, float | None]:
+    if not truth.any() or truth.all():
+        names = ("auroc", "average_precision", "equal_error_rate")
+        return {f"{name}_{kind}": None for name in names}
+    false_alarms, recall, _ = metrics.roc_curve(truth, scores, drop_intermediate=False)
+    # The equal error rate: the rate of misses equals the rate of false alarms. This point is
+    # interpolated between two corners of the curve.
+    misses = 1 - recall
+    at = int(np.argmax(false_alarms >= misses))
+    before = max(at - 1, 0)
+    gap, rise = misses[before] - false_alarms[before], false_alarms[at] - false_alarms[before]
+    fall = misses[before] - misses[at]
+    part = gap / (rise + fall) if rise + fall > 0 else 0.0
+    numbers = {
+        "auroc": float(metrics.roc_auc_score(truth, scores)),
+        "average_precision": float(metrics.average_precision_score(truth, scores)),
+        "equal_error_rate": float(false_alarms[before] + part * rise),
+    }
+    return {f"{name}_{kind}": round(value, DECIMALS) for name, value in numbers.items()}
+
+
+def frame_interval(
+    is_anomalous: Mapping[str, Bools],
+    scores: Mapping[str, Floats],
+    sources: Mapping[str, str],
+    *,
+    num_rounds: int,
+    seed: int,
+) -> tuple[float, float] | None:
+    """A 95 % interval of the micro AUROC: percentiles over resampled sources.
+
+    Args:
+        is_anomalous, scores: (F,) the labels and scores of the frames of each video.
+        sources: the source of each video.
+        num_rounds: the number of rounds of resampling.
+        seed: the seed of the resampling.
+
+    Returns:
+        Both ends; None if no round had both normal and anomalous frames.
+    """
+    groups = list(pd.Series(sources).groupby(pd.Series(sources), sort=False).groups.values())
+    rng = np.random.default_rng(seed)
+    rounds = []
+    for _ in range(num_rounds):
+        videos = [name for at in rng.choice(len(groups), len(groups)) for name in groups[at]]
+        truth = np.concatenate([is_anomalous[name] for name in videos])
+        if truth.any() and not truth.all():
+            every = np.concatenate([scores[name] for name in videos])
+            rounds.append(metrics.roc_auc_score(truth, every))
+    if not rounds:
+        return None
+    low, high = np.quantile(rounds, [0.025, 0.975])
+    return round(float(low), DECIMALS), round(float(high), DECIMALS)

@@ -1,0 +1,104 @@
+"""Metrics of the place of evidence: the region- and track-based detection criteria.
+
+Ramachandra and Jones, "Street Scene: A New Dataset and Evaluation Protocol for Video Anomaly
+Detection", WACV 2020. Regions with scores are predicted for each frame. A true region is detected
+if a predicted region in its frame overlaps it with an IoU of at least `beta`. A predicted region
+without such an overlap is false. A track of true regions is detected if at least the fraction
+`alpha` of its regions is. Over all thresholds, the detected fraction is a curve over the number of
+false regions in a frame, from 0 to 1. The criterion is the area under this curve. A curve that ends
+before 1 continues flat.
+"""
+
+import math
+from collections.abc import Hashable, Mapping
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from vigil.domain.boxes import pairwise_iou
+
+ALPHA, BETA = 0.1, 0.1
+DECIMALS = 4
+
+Floats = npt.NDArray[np.float64]
+
+
+class Predicted(NamedTuple):
+    """The predictions for a frame: (N, 4) boxes in px, x1 y1 x2 y2, and (N,) scores."""
+
+    boxes_xyxy: Floats
+    scores: Floats
+
+
+class Truth(NamedTuple):
+    """The ground truth of a frame: (M, 4) boxes, and the names of their M tracks."""
+
+    boxes_xyxy: Floats
+    tracks: tuple[Hashable, ...]
+
+
+def measure_regions(
+    predicted: Mapping[Hashable, Predicted],
+    true: Mapping[Hashable, Truth],
+    num_frames: int,
+    *,
+    alpha: float = ALPHA,
+    beta: float = BETA,
+) -> dict[str, float]:
+    """Both criteria.
+
+    Args:
+        predicted, true: by frame, of all videos; frames without regions may be missing.
+        num_frames: the number of frames of all videos.
+
+    Returns:
+        `rbdc` and `tbdc`, 0 to 1.
+
+    Raises:
+        ValueError: there is no true region.
+    """
+    best_of: dict[Hashable, list[float]] = {}
+    false: list[float] = []
+    for frame in {**true, **predicted}:
+        guess = predicted.get(frame, Predicted(np.empty((0, 4)), np.empty(0)))
+        truth = true.get(frame, Truth(np.empty((0, 4)), ()))
+        hits = pairwise_iou(truth.boxes_xyxy, guess.boxes_xyxy) >= beta  # (M, N)
+        for track, row in zip(truth.tracks, hits, strict=True):
+            best = float(guess.scores[row].max()) if row.any() else -math.inf
+            best_of.setdefault(track, []).append(best)
+        false += guess.scores[~hits.any(axis=0)].tolist()
+    if not best_of:
+        raise ValueError("expected true regions, got none")
+    regions = np.array([score for scores in best_of.values() for score in scores])
+    # The highest threshold at which enough regions of each track are detected.
+    tracks = np.array(
+        [sorted(scores, reverse=True)[max(1, math.ceil(alpha * len(scores))) - 1]
+         for scores in best_of.values()]
+    )  # fmt: skip
+    wrong = np.array(false)
+    return {
+        "rbdc": round(area_up_to_one(regions, wrong, num_frames), DECIMALS),
+        "tbdc": round(area_up_to_one(tracks, wrong, num_frames), DECIMALS),
+    }
+
+
+def area_up_to_one(right: Floats, wrong: Floats, num_frames: int) -> float:
+    """The area under the detected fraction, over false regions in a frame from 0 to 1.
+
+    Args:
+        right: (P,) the highest threshold at which each region or track is detected; minus infinity
+            if it never is.
+        wrong: (Q,) the scores of false regions.
+        num_frames: the number of frames.
+    """
+    thresholds = np.unique(np.concatenate([right[np.isfinite(right)], wrong]))[::-1]
+    detected = np.searchsorted(np.sort(-right), -thresholds, side="right") / len(right)
+    rate = np.searchsorted(np.sort(-wrong), -thresholds, side="right") / num_frames
+    rate, detected = np.append(0.0, rate), np.append(0.0, detected)
+    if rate[-1] < 1:
+        rate, detected = np.append(rate, 1.0), np.append(detected, detected[-1])
+    inside = rate <= 1
+    at_one = np.interp(1.0, rate, detected)
+    x, y = np.append(rate[inside], 1.0), np.append(detected[inside], at_one)
+    return float(np.sum((x[1:] - x[:-1]) * (y[1:] + y[:-1]) / 2))

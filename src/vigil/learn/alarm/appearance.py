@@ -1,0 +1,64 @@
+"""The channel `appearance`: the vector of a window by a network trained on other clips."""
+
+from collections.abc import Iterable, Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from vigil.domain.clips.evidence import Pieces, piece_of_window
+from vigil.learn.alarm.network.embedding.embedder import NetworkEmbedder
+from vigil.pixels.embedding import VideoRequest
+from vigil.pixels.video.source import SourceFrame, frame_bgr, open_source
+from vigil.pixels.windows import read_times
+from vigil.plumbing.errors import FieldError
+from vigil.settings.embed_clips import APPEARANCE, EmbedClips
+
+
+class AppearanceEmbedder:
+    """Measures one piece of evidence for each window: its place is the whole picture and window.
+
+    Attributes:
+        machine: the facts of the machine on which the last bits of vectors depend.
+        facts: by channel, all other facts on which its evidence depends, except the clip and the
+            code.
+    """
+
+    def __init__(self, settings: EmbedClips, picture_fps: Fraction) -> None:
+        """Args: picture_fps: the frame rate of folders of numbered pictures.
+
+        Raises:
+            FieldError: a parameter of the network is not valid.
+            InputError: the weights are those of another network, or there is no such device.
+        """
+        try:
+            self._network = NetworkEmbedder(settings.appearance, settings.short_clips, picture_fps)
+        except FieldError as error:
+            raise FieldError(f"{APPEARANCE}.{error.field}", error.problem) from None
+        self._picture_fps = picture_fps
+        self.machine: Any = self._network.machine
+        self.facts: dict[str, dict[str, Any]] = {
+            APPEARANCE: {"channel": APPEARANCE, **self._network.facts}
+        }
+
+    def embed(self, videos: Iterable[VideoRequest]) -> Iterator[dict[str, list[Pieces]]]:
+        """Yields the evidence in each video, by channel and window, in order.
+
+        Raises:
+            InputError: a video cannot be read, or a window is too short.
+        """
+        requests = list(videos)
+        embedded = self._network.embed((request.path, request.windows) for request in requests)
+        for request, vectors in zip(requests, embedded, strict=True):
+            width, height = _size_wh(request.path, self._picture_fps)
+            times = read_times(request.path, self._picture_fps)
+            windows = []
+            for window, vector in zip(request.windows, vectors, strict=True):
+                times_s = times.seconds[list(times.frames_of(window))]
+                windows.append(piece_of_window(vector, (width, height), times_s[0], times_s[-1]))
+            yield {APPEARANCE: windows}
+
+
+def _size_wh(path: Path, picture_fps: Fraction) -> tuple[int, int]:
+    frames: Iterator[SourceFrame] = iter(open_source(path, picture_fps, 1))
+    picture = frame_bgr(next(frames))
+    return picture.shape[1], picture.shape[0]

@@ -1,0 +1,1 @@
+"""The channels of motion: kinds of evidence with place and time, one module each."""

@@ -1,0 +1,31 @@
+"""Channels of motion by name. A new one needs a module, a block of settings, and a line here."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from vigil.pixels.channels.channel import Channel
+from vigil.pixels.channels.local_speed import local_speed
+from vigil.pixels.channels.motion_cells import motion_cells
+from vigil.pixels.channels.motion_histogram import motion_histogram
+from vigil.plumbing.closure import Import, imports_from
+from vigil.settings.embed_clips import MotionChannelName, ShortClips
+
+CHANNELS_PACKAGE = "vigil.pixels.channels"
+
+BUILDERS: dict[MotionChannelName, Callable[[Any, ShortClips], Channel]] = {
+    "local_speed": local_speed,
+    "motion_histogram": motion_histogram,
+    "motion_cells": motion_cells,
+}
+
+
+def build_channel(name: MotionChannelName, settings: Any, short_clips: ShortClips) -> Channel:
+    """Builds a channel from its name and its block of settings."""
+    return BUILDERS[name](settings, short_clips)
+
+
+def imports_of_others(name: MotionChannelName) -> set[Import]:
+    """The imports of this module that a channel does not use: those of the other channels."""
+    modules = (f"{CHANNELS_PACKAGE}.{other}" for other in BUILDERS if other != name)
+    return imports_from(Path(__file__), *modules)

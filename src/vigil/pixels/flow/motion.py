@@ -1,0 +1,100 @@
+"""The motion between frames: velocities of small cells, independent of a video's size and rate.
+
+The flow is dense inverse search: Kroeger et al., "Fast Optical Flow using Dense Inverse Search",
+2016. The medium preset is used, since the faster presets miss small and fast objects.
+"""
+
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from vigil.pixels.fitting import resize
+from vigil.pixels.pictures.picture import Picture
+from vigil.settings.embed_clips import Flow
+
+Velocities = npt.NDArray[np.float32]
+LONGEST_GAP_S = 1.0
+"""The longest gap between compared frames. After a longer gap, the measurement restarts."""
+LEAST_OF_GAP = 0.75
+"""The second frame of a pair is the first frame that is at least this fraction of `gap_s` later.
+This is every second frame at 25 frames a second, and every frame at 10. So the frame rate need not
+be known in advance."""
+
+
+class Motion(NamedTuple):
+    """The motion from one frame to another.
+
+    Attributes:
+        velocities: (R, C, 2) velocities of cells, to the right and down, in short sides a second.
+        from_s, time_s: the times of the two frames, in seconds from the video's first frame.
+        size_wh: width and height of the video's frames, in px.
+    """
+
+    velocities: Velocities
+    from_s: float
+    time_s: float
+    size_wh: tuple[int, int]
+
+    @property
+    def middle_s(self) -> float:
+        """The time halfway between the two frames, to which the velocities belong."""
+        return (self.from_s + self.time_s) / 2
+
+    @property
+    def cell_px(self) -> tuple[float, float]:
+        """Width and height of a cell, in px of the video's frames."""
+        rows, columns = self.velocities.shape[:2]
+        return self.size_wh[0] / columns, self.size_wh[1] / rows
+
+
+def describe_cpu() -> str:
+    """The CPU features that OpenCV uses: the last bits of its flow depend on them."""
+    return str(cv2.getCPUFeaturesLine())
+
+
+class MotionMeter:
+    """Measures the motion between the frames of one video, frame by frame."""
+
+    def __init__(self, settings: Flow) -> None:
+        # OpenCV gives each thread a stripe of the picture, and the result differs at the seams.
+        cv2.setNumThreads(1)
+        self._settings = settings
+        self._flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+        self._first: tuple[Picture, float] | None = None
+
+    def see(self, picture: Picture, time_s: float) -> Motion | None:
+        """Takes the next frame, (H, W, 3) BGR; returns the motion if the frame completes a pair."""
+        if self._first is None:
+            self._first = self._fit(picture), time_s
+            return None
+        before, from_s = self._first
+        duration_s = time_s - from_s
+        if duration_s < LEAST_OF_GAP * self._settings.gap_s:
+            return None
+        after = self._fit(picture)
+        self._first = after, time_s
+        if duration_s > LONGEST_GAP_S or before.shape != after.shape:
+            return None
+        size_wh = picture.shape[1], picture.shape[0]
+        return Motion(self._measure(before, after, duration_s), from_s, time_s, size_wh)
+
+    def _fit(self, picture: Picture) -> Picture:
+        height, width = picture.shape[:2]
+        scale = min(1.0, self._settings.short_side_px / min(height, width))
+        grey = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY) if picture.ndim == 3 else picture
+        size_wh = max(1, round(width * scale)), max(1, round(height * scale))
+        return resize(grey.astype(np.uint8, copy=False), size_wh)
+
+    def _measure(self, before: Picture, after: Picture, duration_s: float) -> Velocities:
+        """The velocities (R, C, 2) between two grey frames."""
+        height, width = before.shape
+        short_side = min(height, width)
+        flow = np.zeros((height, width, 2), np.float32)
+        self._flow.calc(before, after, flow)
+        # Cells are nearly square: their number along the longer side is rounded.
+        num = min(self._settings.num_cells, short_side)
+        cells_wh = round(num * width / short_side), round(num * height / short_side)
+        means = cv2.resize(flow, cells_wh, interpolation=cv2.INTER_AREA)
+        return np.asarray(means / (short_side * duration_s), np.float32)

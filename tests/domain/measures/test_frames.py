@@ -1,0 +1,104 @@
+"""Frame measures against numbers by hand and against scikit-learn."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.metrics import roc_auc_score
+
+from vigil.domain.measures.frames import (
+    frame_interval,
+    latest_moments,
+    measure_frames,
+    score_frames,
+)
+
+TRUTH = [np.array([0, 0, 1, 1], bool), np.array([0, 1, 0], bool), np.zeros(2, bool)]
+SCORES = [np.array([0.1, 0.4, 0.3, 0.9]), np.array([5.0, 6.0, 7.0]), np.array([0.0, 8.0])]
+
+
+def test_micro_joins_frames_macro_joins_videos() -> None:
+    found = measure_frames(TRUTH, SCORES, ["a", "b", "c"])
+    truth, scores = np.concatenate(TRUTH), np.concatenate(SCORES)
+    assert found["auroc_micro"] == pytest.approx(roc_auc_score(truth, scores), abs=1e-4)
+    assert found["auroc_macro"] == pytest.approx((0.75 + 0.5) / 2)
+    assert found["videos_of_one_kind"] == ["c"]
+
+
+def test_padding_raises_every_number_and_has_its_own_name() -> None:
+    found = measure_frames(TRUTH, SCORES, ["a", "b", "c"])
+    # Of the first video: one more normal frame below all, one more anomalous one above all.
+    first = roc_auc_score([0, 0, 1, 1, 0, 1], [0.1, 0.4, 0.3, 0.9, 0.0, 99])
+    second = roc_auc_score([0, 1, 0, 0, 1], [5, 6, 7, 0, 99])
+    assert found["auroc_macro_padded"] == pytest.approx((first + second + 1) / 3, abs=1e-4)
+    assert found["auroc_macro_padded"] > found["auroc_macro"]
+
+
+def test_one_kind_of_frames_has_no_micro_number_and_no_macro() -> None:
+    found = measure_frames([np.zeros(3, bool)], [np.arange(3.0)], ["a"])
+    assert found["auroc_micro"] is None
+    assert found["auroc_macro"] is None
+    assert found["auroc_macro_padded"] == 1.0
+
+
+@given(seed=st.integers(0, 50), num=st.integers(4, 60))
+def test_no_rising_function_changes_a_number(seed: int, num: int) -> None:
+    rng = np.random.default_rng(seed)
+    truth = rng.random(num) < 0.5
+    truth[:2] = [True, False]
+    scores = rng.integers(0, 9, num).astype(float)
+    one = measure_frames([truth], [scores], ["a"])
+    other = measure_frames([truth], [np.exp(scores / 3)], ["a"])
+    del one["auroc_macro_padded"], other["auroc_macro_padded"]  # 0 is among its scores
+    assert one == other
+    assert one["auroc_micro"] == one["auroc_macro"]
+    assert 0 <= one["equal_error_rate_micro"] <= 1
+
+
+@pytest.mark.parametrize(("shift", "rate"), [(0.0, 0.5), (1.0, 0.309), (2.0, 0.159)])
+def test_the_equal_error_rate_of_two_normal_distributions(shift: float, rate: float) -> None:
+    rng = np.random.default_rng(0)
+    truth = np.arange(40000) % 2 == 0
+    scores = rng.normal(size=40000) + shift * truth
+    assert measure_frames([truth], [scores], ["a"])["equal_error_rate_micro"] == pytest.approx(
+        rate, abs=0.01
+    )
+
+
+def test_a_frame_has_what_is_known_when_it_is_shown() -> None:
+    times = np.array([0.0, 0.1, 0.2, 0.3, 0.4])
+    assert latest_moments(times, np.array([0.2, 0.4])).tolist() == [0, 0, 0, 0, 1]
+    found = pd.DataFrame(
+        {
+            "channel": ["x", "x", "x", "y"],
+            "time_s": [0.4, 0.2, 0.2, 0.1],
+            "ratio": [9.0, 1.0, 2.0, 5.0],
+        }
+    )
+    scores = score_frames(times, found)
+    assert scores["x"].tolist() == [2, 2, 2, 2, 9]
+    assert scores["y"].tolist() == [5] * 5
+
+
+@given(seed=st.integers(0, 30), cut=st.integers(2, 19))
+def test_scores_are_causal(seed: int, cut: int) -> None:
+    """What comes later changes no score, but that of frames that wait for the first evidence."""
+    rng = np.random.default_rng(seed)
+    times = np.arange(20) / 10
+    found = pd.DataFrame({"channel": "x", "time_s": times[1:], "ratio": rng.random(19)})
+    every = score_frames(times, found)["x"]
+    until = score_frames(times[:cut], found[found["time_s"] < times[cut - 1] + 1e-6])["x"]
+    assert np.array_equal(every[:cut], until)
+
+
+def test_an_interval_holds_its_number() -> None:
+    rng = np.random.default_rng(0)
+    truth = {f"v{at}": rng.random(50) < 0.4 for at in range(6)}
+    scores = {name: rng.normal(size=50) + own for name, own in truth.items()}
+    sources = {name: f"s{int(name[1]) // 2}" for name in truth}
+    low, high = frame_interval(truth, scores, sources, num_rounds=200, seed=1)
+    number = measure_frames(list(truth.values()), list(scores.values()), list(truth))["auroc_micro"]
+    assert low < number < high
+    none = {"a": np.zeros(3, bool)}
+    assert frame_interval(none, {"a": np.arange(3.0)}, {"a": "a"}, num_rounds=3, seed=0) is None

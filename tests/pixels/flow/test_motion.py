@@ -1,0 +1,71 @@
+"""What the meter makes of frames whose motion is known."""
+
+import numpy as np
+import pytest
+
+from vigil.pixels.flow.motion import MotionMeter
+from vigil.settings.embed_clips import Flow
+
+FLOW = Flow(short_side_px=240, gap_s=0.08, num_cells=30)
+
+
+def ground(seed: int = 0, size_wh: tuple[int, int] = (180, 120)) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    small = rng.integers(40, 220, (size_wh[1] // 4, size_wh[0] // 4), dtype=np.uint8)
+    picture = small.repeat(4, 0).repeat(4, 1)
+    return np.repeat(picture[..., None], 3, axis=2)
+
+
+@pytest.mark.parametrize(("fps", "step"), [(5, 1), (10, 1), (12, 1), (25, 2), (30, 2), (50, 3)])
+def test_pairs_are_about_the_gap_apart_at_any_rate(fps: int, step: int) -> None:
+    meter = MotionMeter(FLOW)
+    picture = ground()
+    found = [meter.see(picture, at / fps) for at in range(13)]
+    motions = [one for one in found if one]
+    assert len(motions) == 12 // step
+    assert [one.time_s for one in motions] == [at / fps for at in range(step, 13, step)]
+    assert [one.from_s for one in motions] == [at / fps for at in range(0, 13 - step, step)]
+
+
+@pytest.mark.parametrize("fps", [10, 25])
+@pytest.mark.parametrize("scale", [1, 2])
+def test_velocities_are_in_short_sides_a_second_whatever_rate_and_size(
+    fps: int, scale: int
+) -> None:
+    """A picture that shifts by a tenth of its short side a second, to the right and up."""
+    wide = ground(size_wh=(240, 180)).repeat(scale, 0).repeat(scale, 1)
+    meter = MotionMeter(FLOW)
+    found = []
+    for at in range(fps + 1):
+        shift = at / fps * 12 * scale
+        row, column = round(20 * scale + shift), round(40 * scale - shift)
+        shown = wide[row : row + 120 * scale, column : column + 180 * scale]
+        found.append(meter.see(shown, at / fps))
+    motions = [one for one in found if one]
+    assert motions[0].velocities.shape == (30, 45, 2)
+    assert motions[0].size_wh == (180 * scale, 120 * scale)
+    assert motions[0].cell_px == (4 * scale, 4 * scale)
+    # Frames shift by whole px: the steps differ, their mean does not.
+    mean = np.mean([one.velocities[8:-8, 8:-8] for one in motions], axis=(0, 1, 2))
+    np.testing.assert_allclose(mean, [0.1, -0.1], atol=0.01)
+
+
+def test_a_small_picture_is_not_enlarged_and_grey_is_taken() -> None:
+    meter = MotionMeter(Flow(short_side_px=240, gap_s=0.08, num_cells=60))
+    picture = ground(size_wh=(60, 40))[..., 0]
+    meter.see(picture, 0.0)
+    motion = meter.see(picture, 0.1)
+    assert motion is not None
+    assert motion.velocities.shape == (40, 60, 2)
+    assert np.abs(motion.velocities).max() < 1e-3
+
+
+def test_after_a_gap_or_another_size_a_video_begins_anew() -> None:
+    meter = MotionMeter(FLOW)
+    picture = ground()
+    assert meter.see(picture, 0.0) is None
+    assert meter.see(picture, 1.5) is None
+    assert meter.see(picture[:-2], 1.6) is None
+    motion = meter.see(picture[:-2], 1.7)
+    assert motion is not None
+    assert (motion.from_s, motion.time_s) == (1.6, 1.7)
