@@ -63,7 +63,7 @@ from vigil.pixels.fitting import PADDING_RGB
 from vigil.settings.suppression import DEFAULT
 from vigil.settings.train_detector import TrainDetector
 
-NUM_PICTURES, SIZE_WH = 64, (480, 360)
+NUM_PICTURES, SIZE_WH, STRIDES = 64, (480, 360), (8,)
 NUM_ROUNDS = 7
 STEP_TARGET, ASSIGNMENT_TARGET, EVALUATION_TARGET = 1.05, 50.0, 3.0
 NUM_LOOPED = 200  # anchors that the reference loop is timed on; all of them would take minutes
@@ -180,7 +180,7 @@ def _dataset(settings: TrainDetector, truth: AnnotatedPictures) -> PictureDatase
         WORK / "pictures",
         truth,
         input_size_wh=SIZE_WH,
-        augmentation=BoxAugmentation(settings.augmentation, settings.fitting.max_epochs),
+        augmentation=BoxAugmentation(settings.augmentation, NUM_ROUNDS + 1),
     )
 
 
@@ -237,7 +237,7 @@ def _step(settings: TrainDetector, truth: AnnotatedPictures) -> Row:
         module,
         Stored(kept),
         batches(val_set, 1, shuffle_seed=None),
-        settings.fitting,
+        settings.fitting.chosen,
         monitor=settings.monitor,
         mode=settings.mode,
         seed=settings.seed,
@@ -260,7 +260,7 @@ def _bare_loop(
     settings: TrainDetector, bare: DetectorTraining, kept: list[Batch]
 ) -> Callable[[], None]:
     network, average = bare.network.train(), bare.average
-    num_steps = settings.fitting.max_epochs * len(kept)
+    num_steps = settings.fitting.chosen.max_epochs * len(kept)
     (optimiser,), (schedule,) = configure(
         settings.optimisation,
         network.parameters(),
@@ -308,7 +308,7 @@ def _configs(settings: TrainDetector) -> dict[str, dict[str, Any]]:
         "features": settings.features.model_dump(exclude={"strides"}),
         "loss": settings.loss.model_dump(),
         "num_classes": 1,
-        "strides": settings.features.strides,
+        "strides": STRIDES,
     }
     anchor = settings.anchor.model_dump(mode="json", exclude={"num_sizes"})
     of_torchvision: dict[str, Any] = {"num_classes": 1, "input_size_wh": SIZE_WH}

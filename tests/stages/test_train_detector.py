@@ -26,8 +26,8 @@ def project(
     """The scene with its boxes split, and parameters for a training of seconds."""
     monkeypatch.setenv("VIGIL_DEVICE", "cpu")
     project = project_before("split_detector")
-    project.set_params("train_detector", input_size_wh=[96, 96])
-    project.set_params("train_detector.features", deepest_stride=8, neck_width=0)
+    project.set_params("train_detector", architecture="grid", input_size_wh=[96, 96])
+    project.set_params("train_detector.features", strides=[8], deepest_stride=8, neck_width=0)
     project.set_params("train_detector.fitting", max_epochs=2, precision="32-true")
     init_git(project)
     assert run_stage(project, "split_detector").code == 0

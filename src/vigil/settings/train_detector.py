@@ -7,8 +7,8 @@ from typing import Annotated, Any, ClassVar, Literal, get_args
 from pydantic import Field, model_validator
 
 from vigil.plumbing.errors import FieldError, shorten
-from vigil.plumbing.params import CountOr0, Fraction, Section, Seed, Weight, Width
-from vigil.settings.training import Fitting, Optimisation
+from vigil.plumbing.params import Count, CountOr0, Fraction, Section, Seed, Weight, Width
+from vigil.settings.training import Fitting, FittingBase, Optimisation
 
 Side = Annotated[int, Field(ge=32, le=8192)]
 Stride = Literal[4, 8, 16, 32]
@@ -84,6 +84,12 @@ TrunkName = Literal[
 
 NUM_QUERIES = 300
 """Boxes that RF-DETR and D-FINE ask for."""
+
+
+def num_query_cells(canvas_wh: tuple[int, int]) -> int:
+    """The number of cells of 16 px from which RF-DETR and D-FINE choose their queries."""
+    width, height = canvas_wh
+    return -(-width // 32) * -(-height // 32) * 4
 
 
 class Features(Section):
@@ -270,6 +276,24 @@ class Augmentation(Section):
     min_visible: Fraction
 
 
+class DetectorFitting(FittingBase):
+    """How long the detector is trained, and with which batch size and precision.
+
+    Attributes:
+        max_epochs: the largest number of epochs; `auto`: by the number and kind of the training
+            pictures, the size of the canvas, and whether weights are pretrained.
+    """
+
+    max_epochs: Count | Literal["auto"]
+
+    @property
+    def chosen(self) -> Fitting:
+        """The same with a number of epochs, once it is chosen."""
+        if self.max_epochs == "auto":
+            raise ValueError("fitting.max_epochs must be chosen, but is auto")
+        return Fitting(**self.model_dump())
+
+
 class TrainDetector(Section):
     """How the detector is trained.
 
@@ -304,7 +328,7 @@ class TrainDetector(Section):
     frames: Frames
     monitor: Literal["val_map", "val_loss"]
     ema_decay: Annotated[float, Field(ge=0, lt=1)]
-    fitting: Fitting
+    fitting: DetectorFitting
     optimisation: Optimisation
     augmentation: Augmentation
 
@@ -401,7 +425,7 @@ class TrainDetector(Section):
             return
         # Queries start from the best cells, whose side is 16 px.
         width, height = self.input_size_wh
-        if -(-width // 32) * -(-height // 32) * 4 < NUM_QUERIES:
+        if num_query_cells((width, height)) < NUM_QUERIES:
             raise ValueError(
                 f"expected an input_size_wh with at least {NUM_QUERIES} cells of 16 px for "
                 f"{self.architecture}, got {width}x{height}"

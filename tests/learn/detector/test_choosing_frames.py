@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tiny_detectors import SIZE_WH, write_scene
-from tiny_settings import shipped
+from tiny_settings import GRID, shipped
 
 from vigil.domain.pictures.annotated import AnnotatedPictures
 from vigil.learn.detector.network.data import PictureDataset
@@ -91,7 +91,7 @@ def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def chosen(films: Path, *frames: tuple[str, int], **changes: object) -> FramesChoice:
-    return choose_frames_num(shipped(TrainDetector, **changes), annotated(*frames), films)
+    return choose_frames_num(shipped(TrainDetector, **GRID | changes), annotated(*frames), films)
 
 
 def test_frames_of_a_fixed_camera_become_sequences(films: Path):
@@ -167,7 +167,7 @@ def test_pictures_without_texture_do_not_count_as_fixed():
 def test_a_plan_prints_and_keeps_the_choice_and_takes_any_validation_picture(
     films: Path, capsys: pytest.CaptureFixture[str]
 ):
-    settings = shipped(TrainDetector, input_size_wh=list(SIZE_WH))
+    settings = shipped(TrainDetector, **GRID | {"input_size_wh": list(SIZE_WH)})
     assert settings.frames.num == "auto"
     train = annotated(*every("fixed.avi.zip"))
     val = annotated(("0.png", -1), ("short.avi.zip", 2), ("fixed.avi.zip", 33))
@@ -192,7 +192,7 @@ def test_a_plan_on_photographs_works_with_the_defaults(
     scene = write_scene(tmp_path)
     names = list(scene.images.index)
     sides = Sides(tmp_path, scene.select(names[:4]), scene.select(names[4:]))
-    plan = plan_training(sides, shipped(TrainDetector))
+    plan = plan_training(sides, shipped(TrainDetector, **GRID))
     assert capsys.readouterr().out == (
         "auto: frames.num: 1, since 4 of 4 training pictures are not frames of a video\n"
     )
@@ -201,7 +201,7 @@ def test_a_plan_on_photographs_works_with_the_defaults(
     with pytest.raises(
         InputError, match=r"^frames.num: expected 1 for pictures that are no frames"
     ):
-        plan_training(sides, shipped(TrainDetector, **{"frames.num": 7}))
+        plan_training(sides, shipped(TrainDetector, **GRID | {"frames.num": 7}))
 
 
 def test_a_short_video_repeats_its_first_frame_where_that_is_allowed(films: Path):

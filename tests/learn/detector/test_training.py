@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 from tiny_detectors import SIZE_WH, build, write_scene
-from tiny_settings import shipped
+from tiny_settings import GRID, shipped
 
 from vigil.domain.measures.detector import measure_detections
 from vigil.domain.pictures.annotated import AnnotatedPictures
@@ -52,6 +52,7 @@ def train(
     folder, known = scene
     settings = shipped(
         TrainDetector,
+        **{key: GRID[key] for key in ("architecture", "input_size_wh", "features.strides")},
         ema_decay=ema_decay,
         fitting={
             "max_epochs": num_epochs,
@@ -89,7 +90,7 @@ def train(
         module,
         batches(train_set, 2, shuffle_seed=1),
         batches(val_set, 4, shuffle_seed=None),
-        settings.fitting,
+        settings.fitting.chosen,
         settings.monitor,
         settings.mode,
         seed=0,

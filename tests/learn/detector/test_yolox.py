@@ -205,7 +205,7 @@ def settings_of(weights: Path | str, **changes: object) -> TrainDetector:
         architecture="yolox_nano",
         weights=str(weights),
         input_size_wh=list(SIZE_WH),
-        fitting={"batch_size": 2},
+        fitting={"batch_size": 2, "max_epochs": 2},
         **changes,
     )
 
@@ -261,7 +261,7 @@ BAD = {
     ),
     "code": (
         lambda folder: with_code(folder / "w.pth"),
-        r"w.pth: expected safetensors or a state dict, got: .*a pickle of more than weights",
+        r"w.pth: expected safetensors or a state dict, got: .*a pickle that holds more than weight",
     ),
     "no file": (
         lambda folder: folder / "w.onnx",

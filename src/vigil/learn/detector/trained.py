@@ -156,7 +156,7 @@ class TrainedDetector:
 
     def _check_picture(self, picture: Picture) -> None:
         num = self.frames.length if self.frames else 1
-        is_sequence = picture.ndim == 4 and len(picture) == num
+        is_sequence = num > 1 and picture.ndim == 4 and len(picture) == num
         is_rgb = picture.ndim == 3 or is_sequence
         if not is_rgb or picture.shape[-1] != 3 or picture.dtype != np.uint8 or not picture.size:
             also = f", or sequences ({num}, H, W, 3)" if num > 1 else ""

@@ -104,6 +104,24 @@ def trunk_state(name: str, state: Mapping[str, Tensor]) -> dict[str, Tensor] | N
     return renamed
 
 
+def is_whole_trunk(name: str, state: Mapping[str, Tensor]) -> bool:
+    """Whether weights are those of a network, with or without its classifier.
+
+    Args:
+        state: by torchvision's names.
+    """
+    if name.startswith("regnet") and not any(key.startswith("trunk_output.") for key in state):
+        return False  # only to save time: a RegNet is not built on the device `meta`
+    with torch.device("meta"):
+        network = _network(name, None)
+    needed = {id(tensor) for block in _cut(network) for _, tensor in _tensors(block)}
+    return all(
+        key in state and state[key].shape == tensor.shape
+        for key, tensor in _tensors(network)
+        if id(tensor) in needed
+    )
+
+
 def load_trunk(trunk: Trunk, name: str, state: Mapping[str, Tensor], place: str) -> bool:
     """Loads a classification network's weights into a trunk; False for another network.
 

@@ -14,7 +14,7 @@ from vigil.learn.detector.network.data import PictureDataset, batches
 from vigil.learn.detector.network.registry import imports_of_others
 from vigil.learn.detector.training.anchor_sizes import cluster_sizes
 from vigil.learn.detector.training.augmentation import BoxAugmentation
-from vigil.learn.detector.training.choosing import choose
+from vigil.learn.detector.training.choosing import choose, imports_of_recognition
 from vigil.learn.detector.training.module import DetectorTraining
 from vigil.learn.detector.training.start import build_start, imports_of_other_starts
 from vigil.learn.networks.machine import seed_torch
@@ -91,11 +91,12 @@ def plan_training(sides: Sides, settings: TrainDetector) -> DetectorPlan:
         print(f"auto: {line}")
     allows_short = settings.frames.num == "auto"
     settings = choice.settings
+    fitting = settings.fitting.chosen
     train_set = PictureDataset(
         sides.images,
         sides.train,
         input_size_wh=settings.canvas_wh,
-        augmentation=BoxAugmentation(settings.augmentation, settings.fitting.max_epochs),
+        augmentation=BoxAugmentation(settings.augmentation, fitting.max_epochs),
         seed=settings.seed,
         frames=settings.frames,
         allows_short=allows_short,
@@ -120,9 +121,9 @@ def plan_training(sides: Sides, settings: TrainDetector) -> DetectorPlan:
     )
     training = Plan(
         module,
-        batches(train_set, settings.fitting.batch_size, shuffle_seed=settings.seed),
-        batches(val_set, settings.fitting.batch_size, shuffle_seed=None),
-        settings.fitting,
+        batches(train_set, fitting.batch_size, shuffle_seed=settings.seed),
+        batches(val_set, fitting.batch_size, shuffle_seed=None),
+        fitting,
         monitor=settings.monitor,
         mode=settings.mode,
         seed=settings.seed,
@@ -161,7 +162,8 @@ def train_detector(
             "code": code_fingerprint(
                 train_detector,
                 imports_of_others(settings.architecture)
-                | imports_of_other_starts(settings.architecture),
+                | imports_of_other_starts(settings.architecture)
+                | imports_of_recognition(),
             ),
             "params": settings.used(),
             "weights": weights_digest,
