@@ -63,7 +63,7 @@ from vigil.pixels.fitting import PADDING_RGB
 from vigil.settings.suppression import DEFAULT
 from vigil.settings.train_detector import TrainDetector
 
-NUM_PICTURES, SIZE_WH = 64, (480, 360)
+NUM_PICTURES, SIZE_WH, STRIDES = 64, (480, 360), (8,)
 NUM_ROUNDS = 7
 STEP_TARGET, ASSIGNMENT_TARGET, EVALUATION_TARGET = 1.05, 50.0, 3.0
 NUM_LOOPED = 200  # anchors that the reference loop is timed on; all of them would take minutes
@@ -180,7 +180,7 @@ def _dataset(settings: TrainDetector, truth: AnnotatedPictures) -> PictureDatase
         WORK / "pictures",
         truth,
         input_size_wh=SIZE_WH,
-        augmentation=BoxAugmentation(settings.augmentation),
+        augmentation=BoxAugmentation(settings.augmentation, NUM_ROUNDS + 1),
     )
 
 
@@ -237,7 +237,7 @@ def _step(settings: TrainDetector, truth: AnnotatedPictures) -> Row:
         module,
         Stored(kept),
         batches(val_set, 1, shuffle_seed=None),
-        settings.fitting,
+        settings.fitting.chosen,
         monitor=settings.monitor,
         mode=settings.mode,
         seed=settings.seed,
@@ -260,7 +260,7 @@ def _bare_loop(
     settings: TrainDetector, bare: DetectorTraining, kept: list[Batch]
 ) -> Callable[[], None]:
     network, average = bare.network.train(), bare.average
-    num_steps = settings.fitting.max_epochs * len(kept)
+    num_steps = settings.fitting.chosen.max_epochs * len(kept)
     (optimiser,), (schedule,) = configure(
         settings.optimisation,
         network.parameters(),
@@ -305,16 +305,17 @@ def _build(settings: TrainDetector) -> Detector:
 def _configs(settings: TrainDetector) -> dict[str, dict[str, Any]]:
     """The configurations that detectors are built from, by architecture."""
     shared = {
-        "features": settings.features.model_dump(),
+        "features": settings.features.model_dump(exclude={"strides"}),
         "loss": settings.loss.model_dump(),
         "num_classes": 1,
-        "stride": settings.features.stride,
+        "strides": STRIDES,
     }
     anchor = settings.anchor.model_dump(mode="json", exclude={"num_sizes"})
     of_torchvision: dict[str, Any] = {"num_classes": 1, "input_size_wh": SIZE_WH}
     return {
         "grid": shared | settings.grid.model_dump(),
         "anchor": shared | anchor | {"sizes_px": [24.0, 48.0, 96.0]},
+        "yolox_nano": {"loss": settings.loss.model_dump(), "num_classes": 1},
         "ssdlite320_mobilenet_v3_large": of_torchvision,
         "fasterrcnn_mobilenet_v3_large_320_fpn": of_torchvision,
     }
@@ -323,7 +324,7 @@ def _configs(settings: TrainDetector) -> dict[str, dict[str, Any]]:
 def _detect(settings: TrainDetector) -> list[Row]:
     """Times pictures one by one through each architecture, with random weights."""
     prepare_torch()
-    log(f"detector: {NUM_DETECTED} pictures one by one through four architectures")
+    log(f"detector: {NUM_DETECTED} pictures one by one through five architectures")
     rng = np.random.default_rng(0)
     picture = rng.integers(0, 255, (SIZE_WH[1], SIZE_WH[0], 3), dtype=np.uint8)
     batch = torch.from_numpy(picture.transpose(2, 0, 1).copy())[None]

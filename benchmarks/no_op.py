@@ -63,7 +63,12 @@ SMALL: dict[str, dict[str, Any]] = {
         "network": {"width": 16, "mlp_width": 16, "num_heads": 2},
         "fitting": {"max_epochs": 1},
     },
-    "train_detector": {"input_size_wh": [96, 96], "fitting": {"max_epochs": 1}},
+    "train_detector": {
+        "architecture": "grid",
+        "input_size_wh": [96, 96],
+        "features": {"strides": [8]},
+        "fitting": {"max_epochs": 1},
+    },
     "embed_clips": {"channels": ["motion_histogram"]},
     "fit_alarm": {
         "scorers": {"motion_histogram": ["autoencoder"]},

@@ -27,8 +27,14 @@ def main(
     detector = TrainedDetector.from_files(weights, card, choose_device())
     truth = read_annotated(detections)
     ids = [name for side in SIDES for name in read_side(splits / f"{side}.json")]
-    size_wh = detector.input_size_wh
-    pictures = PictureDataset(images, truth.select(ids), input_size_wh=size_wh)
+    pictures = PictureDataset(
+        images,
+        truth.select(ids),
+        input_size_wh=detector.input_size_wh,
+        frames=detector.frames,
+        allows_short=detector.allows_short,
+    )
+    pictures.log_loose("annotated")
     predicted = detector.detect_all(pictures, settings.suppression, settings.batch_size)
     with whole(predictions) as folder:
         folder.mkdir()

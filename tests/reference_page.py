@@ -115,8 +115,17 @@ def _summary(kind: type[Section]) -> str:
 
 
 def _meanings(kind: type[Section]) -> dict[str, str]:
-    """What the class says of each of its fields."""
-    told = inspect.getdoc(kind).partition("Attributes:\n")[2]
+    """What the class, and the classes that it extends, say of each field."""
+    found: dict[str, str] = {}
+    for base in reversed(kind.__mro__):
+        if issubclass(base, Section):
+            found |= _meanings_of_one(inspect.getdoc(base))
+    return found
+
+
+def _meanings_of_one(text: str) -> dict[str, str]:
+    """What a docstring says of each attribute."""
+    told = text.partition("Attributes:\n")[2]
     found: dict[str, str] = {}
     for entry in re.split(r"\n(?=    \w)", f"\n{told}"):
         names, colon, meaning = entry.strip().partition(": ")

@@ -11,9 +11,9 @@ from torch import Tensor
 
 from vigil.domain.pictures.annotated import AnnotatedPictures
 from vigil.learn.detector.network.interface import Detector
-from vigil.learn.detector.network.registry import VIGIL_DETECTORS, build_detector
+from vigil.learn.detector.network.registry import ON_TRUNKS, VIGIL_DETECTORS, build_detector
 from vigil.learn.detector.network.tensors import Objects
-from vigil.settings.train_detector import TorchvisionArchitecture
+from vigil.settings.train_detector import TorchvisionArchitecture, TransformerArchitecture
 
 SIZE_WH = (96, 64)
 TORCHVISION = get_args(TorchvisionArchitecture)
@@ -28,28 +28,33 @@ LOSSES = {
 }
 
 
-def config_of(architecture: str, num_classes: int = 2, **features: object) -> dict:
+def config_of(
+    architecture: str, num_classes: int = 2, assignment: str = "fixed", **features: object
+) -> dict:
+    """Args: features: those of `features` that are to differ, `strides` among them."""
+    if architecture in get_args(TransformerArchitecture):
+        return {"num_classes": num_classes, **features}
     if architecture not in VIGIL_DETECTORS:
         return {
             "num_classes": num_classes,
             "input_size_wh": list(SIZE_WH),
         } | features
+    if architecture not in ON_TRUNKS:
+        return {"loss": LOSSES, "num_classes": num_classes}
+    maps = {"trunk": "resnet18", "deepest_stride": 16, "neck": "concat", "neck_width": 32}
+    strides = features.pop("strides", [8])
     common = {
-        "features": {
-            "trunk": "resnet18",
-            "stride": 8,
-            "deepest_stride": 16,
-            "neck_width": 32,
-        }
-        | features,
+        "features": maps | features,
         "num_classes": num_classes,
-        "stride": features.get("stride", 8),
+        "strides": strides,
         "loss": LOSSES,
+        "assignment": assignment,
     }
     if architecture == "grid":
         return common | {"reach_cells": 0.95}
+    sizes = {1: [16.0, 24.0], 2: [12.0, 16.0, 20.0, 24.0]}
     return common | {
-        "sizes_px": [16.0, 24.0],
+        "sizes_px": sizes[len(strides)],
         "ratios": [0.5, 1.0, 2.0],
         "head_width": 32,
         "positive_iou": 0.5,
@@ -110,8 +115,12 @@ def write_scene(folder: Path, num_pictures: int = 6) -> AnnotatedPictures:
 
 
 def build(
-    architecture: str, seed: int = 0, num_frozen_blocks: int = 0, **features: object
+    architecture: str,
+    seed: int = 0,
+    num_frozen_blocks: int = 0,
+    assignment: str = "fixed",
+    **features: object,
 ) -> Detector:
     torch.manual_seed(seed)
-    config = config_of(architecture, **features)
+    config = config_of(architecture, assignment=assignment, **features)
     return build_detector(architecture, config, num_frozen_blocks=num_frozen_blocks)

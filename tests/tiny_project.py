@@ -27,8 +27,9 @@ SMALL = {
         "fitting": {"max_epochs": 2, "precision": "32-true"},
     },
     "train_detector": {
+        "architecture": "grid",
         "input_size_wh": [96, 80],
-        "features": {"deepest_stride": 8, "neck_width": 0},
+        "features": {"strides": [8], "deepest_stride": 8, "neck_width": 0},
         "fitting": {"max_epochs": 1, "precision": "32-true"},
     },
     "import_detections": {"frame_stride": 6},

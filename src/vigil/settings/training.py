@@ -12,11 +12,10 @@ TRAININGS = ("train_classifier", "train_detector", "fit_alarm")
 Precision = Literal["auto", "32-true", "bf16-mixed", "16-mixed"]
 
 
-class Fitting(Section):
-    """How long a network is trained, and with which batch size and precision.
+class FittingBase(Section):
+    """How a network is trained, but for the number of epochs.
 
     Attributes:
-        max_epochs: the largest number of epochs.
         patience_epochs: the training stops after this number of epochs without a better monitored
             value.
         min_delta: the least improvement of the monitored value that restarts the patience.
@@ -26,12 +25,21 @@ class Fitting(Section):
             `bf16-mixed` where the device has units for it, else `32-true`; `16-mixed` needs a GPU.
     """
 
-    max_epochs: Count
     patience_epochs: Count
     min_delta: Weight
     batch_size: Count
     gradient_clip: Weight
     precision: Precision
+
+
+class Fitting(FittingBase):
+    """How long a network is trained, and with which batch size and precision.
+
+    Attributes:
+        max_epochs: the largest number of epochs.
+    """
+
+    max_epochs: Count
 
 
 class Optimisation(Section):

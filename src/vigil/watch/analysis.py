@@ -11,6 +11,7 @@ from collections import deque
 from dataclasses import dataclass, field
 
 import numpy as np
+import numpy.typing as npt
 
 from vigil.domain.clips.verdicts import WindowVerdict
 from vigil.domain.detections import COORDINATE_DECIMALS, SCORE_DECIMALS, Detections
@@ -51,7 +52,9 @@ class Analysis:
         self._memory_s = tracking.lost_s + tracking.confirm_s + 2 * settings.detect_every_s
         self._judge = TrackJudge(models.classifier, settings.judging, self._memory_s)
         self._alarm = models.alarm.stream(settings.window_s, settings.stride_s)
-        self._frames: deque[tuple[Frame, bool]] = deque()
+        self._history = models.detector.history()
+        self._frames: deque[tuple[Frame, npt.NDArray[np.uint8] | None]] = deque()
+        """The waiting frames, and what the detector gets of those that are due."""
         self._num_due = 0
         self._due_s = -np.inf
 
@@ -65,9 +68,10 @@ class Analysis:
         is_due = frame.time_s - self._due_s >= self._settings.detect_every_s - EDGE_S
         if is_due:
             self._due_s = frame.time_s
-        self._frames.append((frame, is_due))
+        rgb = np.ascontiguousarray(frame.picture[..., ::-1])
+        self._frames.append((frame, self._history.add(rgb, frame.time_s) if is_due else None))
         self._num_due += is_due
-        step = Step(verdicts=self._alarm.push(frame.picture[..., ::-1], frame.time_s))
+        step = Step(verdicts=self._alarm.push(rgb, frame.time_s))
         if self._num_due == self._batch_size:
             self._detect(step)
         return step
@@ -80,20 +84,16 @@ class Analysis:
 
     def _detect(self, step: Step) -> None:
         """Runs detector, tracker and classifier on the waiting frames."""
-        pictures = [
-            np.ascontiguousarray(frame.picture[..., ::-1])
-            for frame, is_due in self._frames
-            if is_due
-        ]
+        pictures = [picture for _, picture in self._frames if picture is not None]
         num_missing = self._batch_size - len(pictures)
         # The last batch is filled up, since rounding may depend on the batch size.
         batch = self._models.detector.detect_batch(
             [*pictures, *pictures[-1:] * num_missing], self._settings.suppression
         )
         results = iter(batch)
-        for frame, is_due in self._frames:
+        for frame, picture in self._frames:
             self._judge.add_frame(frame)
-            if is_due:
+            if picture is not None:
                 self._track(frame, _rounded(next(results)), step)
         self._judge.judge()
         self._frames.clear()

@@ -15,7 +15,7 @@ from torch import Tensor
 from vigil.domain.pictures.annotated import AnnotatedPictures
 from vigil.learn.detector.network.data import EpochKeys, PictureDataset, batches
 from vigil.learn.detector.network.tensors import Example, Objects, pad_objects
-from vigil.learn.detector.training.augmentation import BoxAugmentation, mosaic
+from vigil.learn.detector.training.augmentation import BoxAugmentation, mix, mosaic
 from vigil.pixels.fitting import letterbox
 from vigil.settings.train_detector import TrainDetector
 
@@ -27,17 +27,23 @@ STILL = {
     "contrast": 0.0,
     "saturation": 0.0,
     "hue": 0.0,
+    "max_rotation_deg": 0.0,
+    "max_shear_deg": 0.0,
     "mosaic_probability": 0.0,
+    "mosaic_min_scale": 0.5,
+    "mixup_probability": 0.0,
+    "alone_epochs": 0,
     "min_visible": 0.3,
 }
 
 
 def changed(**values: float) -> BoxAugmentation:
-    return BoxAugmentation(shipped(TrainDetector, augmentation=STILL | values).augmentation)
+    settings = shipped(TrainDetector, augmentation=STILL | values)
+    return BoxAugmentation(settings.augmentation, num_epochs=10)
 
 
 def change(augmentation: BoxAugmentation, example: Example) -> Example:
-    return augmentation(lambda _: example, 0, 1)
+    return augmentation(lambda _: example, 0, 1, 0)
 
 
 def marked(box: tuple[int, int, int, int], size_wh: tuple[int, int] = (80, 60)) -> np.ndarray:
@@ -150,6 +156,68 @@ def test_a_mosaic_shows_four_pictures_and_their_boxes():
     )
 
 
+@given(st.integers(0, 2**31))
+@settings(max_examples=30)
+def test_the_boxes_of_any_mosaic_lie_where_their_pictures_are(seed: int):
+    torch.manual_seed(seed)
+    box = (10, 6, 30, 50)
+    augmentation = changed(mosaic_probability=1.0, mosaic_min_scale=0.7, min_visible=0.0)
+    picture, objects = change(augmentation, (as_tensor(marked(box)), objects_of(box)))
+    assert picture.shape == (3, 60, 80)
+    assert (objects.boxes >= 0).all()
+    assert (objects.boxes[:, 2:] <= torch.tensor([80, 60])).all()
+    inner = torch.cat([objects.boxes[:, :2].ceil() + 1, objects.boxes[:, 2:].floor() - 1], 1).int()
+    for x1, y1, x2, y2 in inner.tolist():
+        if x2 > x1 and y2 > y1:
+            assert picture[:, y1:y2, x1:x2].float().mean() > 220
+    is_white = picture.float().mean(0) > 240
+    for x1, y1, x2, y2 in objects.boxes.tolist():
+        is_white[int(y1) : int(y2) + 1, int(x1) : int(x2) + 1] = False
+    assert not is_white.any()
+
+
+def test_what_a_mosaic_cuts_is_marked():
+    box = (0, 0, 80, 60)
+    examples = [(as_tensor(marked(box)), objects_of(box))] * 4
+    _, objects = mosaic(examples, (0.75, 0.5), (1.0,) * 4, ((0.0, 0.0),) * 4, min_visible=0.3)
+    assert objects.boxes.tolist() == [
+        [0, 0, 60, 30],
+        [60, 0, 80, 30],
+        [0, 30, 60, 60],
+        [60, 30, 80, 60],
+    ]
+    assert objects.is_ignored.tolist() == [False, True, False, True]
+
+
+def test_pictures_mixed_are_their_mean_with_the_objects_of_both():
+    one = as_tensor(marked((10, 5, 30, 50))), objects_of((10, 5, 30, 50))
+    other = torch.full_like(one[0], 101), objects_of((0, 0, 9, 9))
+    picture, objects = mix(one, other)
+    assert picture.dtype == torch.uint8
+    assert set(picture.unique().tolist()) == {61, 178}
+    assert objects.boxes.tolist() == [[10, 5, 30, 50], [0, 0, 9, 9]]
+
+
+def test_the_last_epochs_show_pictures_alone():
+    example = as_tensor(marked((10, 5, 30, 50))), objects_of((10, 5, 30, 50))
+    augmentation = changed(mosaic_probability=1.0, mixup_probability=1.0, alone_epochs=2)
+    assert len(augmentation(lambda _: example, 0, 1, 7)[1].boxes) == 5
+    for epoch in (8, 9):
+        picture, objects = augmentation(lambda _: example, 0, 1, epoch)
+        assert torch.equal(picture, example[0])
+        assert torch.equal(objects.boxes, example[1].boxes)
+
+
+def test_a_box_grows_to_what_it_holds_once_turned():
+    torch.manual_seed(1)
+    example = as_tensor(marked((30, 20, 50, 40))), objects_of((30, 20, 50, 40))
+    picture, objects = change(changed(max_rotation_deg=45.0, max_shear_deg=10.0), example)
+    x1, y1, x2, y2 = white_box(picture)
+    box = objects.boxes[0].tolist()
+    assert box == pytest.approx([x1, y1, x2, y2], abs=2.0)
+    assert (x2 - x1) * (y2 - y1) > 400
+
+
 @pytest.mark.parametrize("size_wh", [(80, 60), (160, 120), (40, 30), (100, 20), (20, 100)])
 def test_a_letterbox_keeps_proportions(size_wh: tuple[int, int]):
     width, height = size_wh
@@ -239,7 +307,7 @@ def test_pictures_are_changed_on_one_thread_as_in_a_process_of_a_loader(images: 
     another pixel for it, and a network other weights."""
     seen = []
 
-    def augmentation(load, position, num):
+    def augmentation(load, position, num, epoch):
         seen.append(torch.get_num_threads())
         return load(position)
 

@@ -9,6 +9,7 @@ from torch import Tensor
 from torchvision.ops import box_iou, nms
 
 from vigil.learn.detector.network import anchor, grid
+from vigil.learn.detector.network.cells import cell_centres, is_covered
 from vigil.learn.detector.network.interface import best_candidates
 from vigil.learn.detector.network.matching import NEGATIVE, UNCOUNTED, match_anchors
 from vigil.learn.detector.network.suppression import soften, suppress
@@ -60,7 +61,7 @@ def test_an_anchor_decodes_what_it_encodes(seed: int):
 
 
 def test_the_decoding_is_the_published_one():
-    centres = grid.cell_centres((2, 3), 16, torch.device("cpu"))
+    centres = cell_centres((2, 3), 16, torch.device("cpu"))
     assert centres.tolist()[0] == [8, 8]
     assert centres.tolist()[5] == [40, 24]  # third column, second row
     encoded = torch.tensor([0.3, -0.2, 0.5, 1.0])
@@ -147,9 +148,9 @@ def test_anchors_in_ignored_boxes_do_not_count():
 
 
 def test_a_cell_owns_the_object_whose_centre_is_in_it():
-    centres = grid.cell_centres((4, 4), 10, torch.device("cpu"))
+    centres = cell_centres((4, 4), 10, torch.device("cpu"))
     truth = truth_of(torch.tensor([[2.0, 2, 8, 8], [20, 20, 39, 39]]))
-    owner, ignored = grid.assign_cells(centres, 10, 0.5, truth)
+    owner, ignored = grid.assign_cells(centres, 10, 0.5, truth), is_covered(centres, truth)
     expected = torch.full((4, 4), -1)
     expected[0, 0] = 0
     expected[2, 2] = 1  # its centre, 29.5, lies in the third cell
@@ -160,11 +161,11 @@ def test_a_cell_owns_the_object_whose_centre_is_in_it():
 @given(seeds, st.integers(1, 6))
 @settings(deadline=None)
 def test_cells_further_away_never_take_an_objects_own_cell(seed: int, num_boxes: int):
-    centres = grid.cell_centres((10, 10), 10, torch.device("cpu"))
+    centres = cell_centres((10, 10), 10, torch.device("cpu"))
     boxes = random_boxes(num_boxes, seed)
     truth = truth_of(boxes)
-    wide, _ = grid.assign_cells(centres, 10, 0.95, truth)
-    own, _ = grid.assign_cells(centres, 10, 0.5, truth)
+    wide = grid.assign_cells(centres, 10, 0.95, truth)
+    own = grid.assign_cells(centres, 10, 0.5, truth)
     assert (wide[own >= 0] == own[own >= 0]).all()
     middle = (boxes[:, :2] + boxes[:, 2:]) / 2
     for cell in (wide[0] >= 0).nonzero().flatten():
@@ -173,17 +174,18 @@ def test_cells_further_away_never_take_an_objects_own_cell(seed: int, num_boxes:
 
 
 def test_cells_in_ignored_boxes_do_not_count():
-    centres = grid.cell_centres((4, 4), 10, torch.device("cpu"))
+    centres = cell_centres((4, 4), 10, torch.device("cpu"))
     truth = truth_of(torch.tensor([[0.0, 0, 20, 40]]), ignored=1)
-    owner, ignored = grid.assign_cells(centres, 10, 0.95, truth)
+    owner, ignored = grid.assign_cells(centres, 10, 0.95, truth), is_covered(centres, truth)
     assert (owner == -1).all()
     assert ignored.view(4, 4)[:, :2].all()
     assert not ignored.view(4, 4)[:, 2:].any()
 
 
 def test_cells_without_any_object():
-    centres = grid.cell_centres((4, 4), 10, torch.device("cpu"))
-    owner, ignored = grid.assign_cells(centres, 10, 0.95, truth_of(torch.zeros(0, 4)))
+    centres = cell_centres((4, 4), 10, torch.device("cpu"))
+    nothing = truth_of(torch.zeros(0, 4))
+    owner, ignored = grid.assign_cells(centres, 10, 0.95, nothing), is_covered(centres, nothing)
     assert (owner == -1).all()
     assert not ignored.any()
 

@@ -6,12 +6,14 @@ from urllib.error import URLError
 
 import pytest
 import torch
+import torchvision
 from tiny_detectors import ARCHITECTURES, SIZE_WH, build, config_of, draw
 
 from vigil.learn.detector.network.registry import VIGIL_DETECTORS, build_detector, load_detector
 from vigil.learn.detector.network.tensors import Objects, pad_objects
+from vigil.learn.detector.network.trunk import build_trunk, load_trunk
 from vigil.learn.detector.trained import fold_norms
-from vigil.learn.networks.weights import save_model
+from vigil.learn.networks.weights import read_state, save_model
 from vigil.plumbing.errors import InputError
 
 
@@ -48,6 +50,27 @@ def test_a_picture_without_objects_trains_and_detects(architecture: str):
         assert all(torch.isfinite(loss) for loss in losses.values())
         sum(losses.values()).backward()
     assert any(p.grad is not None and p.grad.abs().sum() > 0 for p in model.parameters())
+
+
+MANY_MAPS = {"strides": [8, 16], "neck": "pafpn"}
+
+
+@pytest.mark.parametrize("architecture", ["grid", "anchor"])
+@pytest.mark.parametrize("assignment", ["fixed", "simota"])
+def test_a_batch_equals_its_pictures_on_many_maps(architecture: str, assignment: str):
+    pictures, objects = draw(3)
+    model = build(architecture, assignment=assignment, **MANY_MAPS)
+    assert all(
+        torch.isfinite(v) for v in model.train().losses(pictures, pad_objects(objects)).values()
+    )
+    model.eval()
+    with torch.inference_mode():
+        together, _ = model(pictures)
+        for number in range(len(pictures)):
+            alone, places = model(pictures[number : number + 1])
+            assert len(places) == alone.objectness.shape[1]
+            for one, other in zip(together, alone, strict=True):
+                assert torch.allclose(one[number], other[0], atol=1e-4)
 
 
 @pytest.mark.parametrize("architecture", sorted(VIGIL_DETECTORS))
@@ -87,7 +110,7 @@ def test_a_file_of_another_shape_is_refused(tmp_path: Path):
     card = {"architecture": "grid", "config": config_of("grid", num_classes=3)}
     weights, card_file = tmp_path / "w.safetensors", tmp_path / "c.json"
     save_model(build("grid").state_dict(), card, weights, card_file)
-    with pytest.raises(InputError, match=r"head.weight: expected the shape \(8, .*got \(7, "):
+    with pytest.raises(InputError, match=r"heads.0.weight: expected the shape \(8, .*got \(7, "):
         load_detector(weights, card_file)
 
 
@@ -103,10 +126,64 @@ def test_a_file_of_another_shape_is_refused(tmp_path: Path):
 )
 def test_the_map_has_a_cell_for_each_stride(trunk: str, stride: int, deepest: int):
     width = 0 if stride == deepest else 16
-    model = build("grid", trunk=trunk, stride=stride, deepest_stride=deepest, neck_width=width)
-    features = model.features(torch.zeros(1, 3, 72, 100, dtype=torch.uint8))
+    model = build("grid", trunk=trunk, strides=[stride], deepest_stride=deepest, neck_width=width)
+    (features,) = model.features(torch.zeros(1, 3, 72, 100))
     assert features.shape[-2:] == (-(-72 // stride), -(-100 // stride))
     assert features.shape[1] == model.features.num_channels
+
+
+FAMILIES = (
+    *("resnet34", "efficientnet_b0", "mobilenet_v2", "mobilenet_v3_small", "regnet_x_400mf"),
+    *("shufflenet_v2_x0_5", "mnasnet0_5", "densenet121", "convnext_tiny"),
+)
+
+
+@pytest.mark.parametrize("trunk", FAMILIES)
+@pytest.mark.parametrize("neck", ["fpn", "pafpn"])
+def test_every_family_of_trunks_makes_maps_that_cover_the_picture(trunk: str, neck: str):
+    sizes = {"strides": [8, 16, 32], "deepest_stride": 32, "neck": neck, "neck_width": 16}
+    model = build("grid", trunk=trunk, **sizes).eval()
+    with torch.inference_mode():
+        maps = model.features(torch.zeros(1, 3, 72, 101))
+    for features, stride in zip(maps, (8, 16, 32), strict=True):
+        rows, columns = features.shape[-2:]
+        assert rows >= -(-72 // stride)
+        assert columns >= -(-101 // stride)
+        assert rows <= 96 // stride
+        assert columns <= 128 // stride
+
+
+def test_the_weights_of_a_classification_network_fit_its_trunk():
+    for name in ("mobilenet_v2", "resnet18", "regnet_x_400mf", "shufflenet_v2_x0_5"):
+        torch.manual_seed(1)
+        network = torchvision.models.get_model(name, weights=None)
+        model = build("grid", trunk=name, strides=[16], deepest_stride=16, neck_width=0)
+        trunk = model.features.trunk
+        assert load_trunk(trunk, name, network.state_dict(), "there")
+        own = build_trunk(name, deepest_stride=16, num_frozen_blocks=0, pretrained=False)
+        with torch.inference_mode():
+            pictures = torch.rand(1, 3, 64, 96)
+            found = trunk.eval()(pictures)[16]
+            other = own.eval()(pictures)[16]
+        assert found.shape == other.shape
+        assert not torch.equal(found, other)
+        assert not load_trunk(trunk, "mobilenet_v3_small", network.state_dict(), "there")
+
+
+def test_published_features_of_mobilenet_give_torchvisions_maps():
+    file = Path(__file__).parents[4] / "shared/weights/mobilenet_v2_imagenet_features.safetensors"
+    if not file.is_file():
+        pytest.skip(f"no {file}")
+    state = read_state(file)
+    network = torchvision.models.mobilenet_v2(weights=None)
+    network.features.load_state_dict({n.removeprefix("features."): t for n, t in state.items()})
+    trunk = build_trunk("mobilenet_v2", deepest_stride=32, num_frozen_blocks=0, pretrained=False)
+    assert load_trunk(trunk, "mobilenet_v2", state, str(file))
+    pictures = torch.rand(1, 3, 64, 96)
+    with torch.inference_mode():
+        maps = trunk.eval()(pictures)
+        assert torch.allclose(maps[32], network.eval().features[:18](pictures), atol=1e-6)
+        assert torch.allclose(maps[8], network.features[:7](pictures), atol=1e-6)
 
 
 @pytest.mark.parametrize("architecture", [*ARCHITECTURES, "resnet50", "efficientnet_b0"])
@@ -182,7 +259,7 @@ def test_weights_that_cannot_be_fetched_are_an_error(
         build_detector(architecture, config_of(architecture), pretrained=pretrained)
 
 
-def test_own_detectors_have_no_coco_weights():
+def test_detectors_on_trunks_have_no_coco_weights():
     expected = r"^weights: expected none, imagenet or a file for grid, got coco"
     with pytest.raises(InputError, match=expected):
         build_detector("grid", config_of("grid"), pretrained="coco")

@@ -27,7 +27,7 @@ def files_of(folder: Path, precision: str = "32-true") -> tuple[Path, Path]:
     config = config_of("grid")
     torch.manual_seed(0)
     model = build_detector("grid", config)
-    torch.nn.init.constant_(model.head.bias[4:], 5.0)  # sure of everything
+    torch.nn.init.constant_(model.heads[0].bias[4:], 5.0)  # sure of everything
     card = {
         "architecture": "grid",
         "config": config,
@@ -170,7 +170,7 @@ DAMAGE: dict[str, tuple[Callable[[Path, Path], object], str]] = {
     "a cut card": (lambda _, card: card.write_text(card.read_text()[:40]), "c.json: expected"),
     "weights of more classes": (
         told(config=config_of("grid", num_classes=3)),
-        r"head.weight: expected the shape",
+        r"heads.0.weight: expected the shape",
     ),
     "another architecture": (told(architecture="crop_transformer"), "expected one of anchor"),
     "the config of another architecture": (told(architecture="anchor"), "c.json: "),

@@ -5,13 +5,13 @@ from pathlib import Path
 import pytest
 import torch
 from tiny_detectors import SIZE_WH, build, write_scene
-from tiny_settings import shipped
+from tiny_settings import GRID, shipped
 
 from vigil.domain.measures.detector import measure_detections
 from vigil.domain.pictures.annotated import AnnotatedPictures
 from vigil.learn.detector.network.data import PictureDataset, batches
 from vigil.learn.detector.training.augmentation import BoxAugmentation
-from vigil.learn.detector.training.module import DetectorTraining
+from vigil.learn.detector.training.module import DetectorTraining, _move_towards
 from vigil.learn.training.loop import Fitted, Plan, fit
 from vigil.settings.train_detector import TrainDetector
 
@@ -52,6 +52,7 @@ def train(
     folder, known = scene
     settings = shipped(
         TrainDetector,
+        **{key: GRID[key] for key in ("architecture", "input_size_wh", "features.strides")},
         ema_decay=ema_decay,
         fitting={
             "max_epochs": num_epochs,
@@ -65,13 +66,16 @@ def train(
             "brightness": 0.2,
             "contrast": 0.2,
             "mosaic_probability": 0.3,
+            "mosaic_min_scale": 0.6,
+            "mixup_probability": 0.3,
+            "alone_epochs": 1,
         },
     )
     train_set = PictureDataset(
         folder,
         known,
         input_size_wh=SIZE_WH,
-        augmentation=BoxAugmentation(settings.augmentation),
+        augmentation=BoxAugmentation(settings.augmentation, num_epochs),
         seed=1,
     )
     val_set = PictureDataset(folder, known, input_size_wh=SIZE_WH)
@@ -86,7 +90,7 @@ def train(
         module,
         batches(train_set, 2, shuffle_seed=1),
         batches(val_set, 4, shuffle_seed=None),
-        settings.fitting,
+        settings.fitting.chosen,
         settings.monitor,
         settings.mode,
         seed=0,
@@ -119,7 +123,7 @@ def test_the_average_is_kept_and_follows_the_weights(
     assert module.average is not None
     kept = module.average.state_dict()
     trained = module.network.state_dict()
-    weight = "head.weight"
+    weight = "heads.0.weight"
     assert torch.equal(fitted.state[weight], kept[weight])
     assert not torch.equal(kept[weight], trained[weight])
     start = build("grid").state_dict()[weight]
@@ -132,4 +136,20 @@ def test_without_an_average_the_weights_themselves_are_kept(
 ):
     module, fitted = train(scene, tmp_path / "curves", ema_decay=0.0, num_epochs=1)
     assert module.average is None
-    assert torch.equal(fitted.state["head.weight"], module.network.state_dict()["head.weight"])
+    assert torch.equal(
+        fitted.state["heads.0.weight"], module.network.state_dict()["heads.0.weight"]
+    )
+
+
+def test_an_average_moves_a_weight_of_two_names_once():
+    network, average = (torch.nn.Module() for _ in range(2))
+    for module, value in ((network, 1.0), (average, 0.0)):
+        module.one = torch.nn.Linear(2, 2)
+        module.two = module.one
+        module.register_buffer("count", torch.tensor(int(value)))
+        torch.nn.init.constant_(module.one.weight, value)
+        torch.nn.init.constant_(module.one.bias, value)
+    _move_towards(average, network, 0.25)
+    assert (average.one.weight == 0.25).all()
+    assert (average.two.bias == 0.25).all()
+    assert int(average.count) == 1

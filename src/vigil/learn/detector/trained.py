@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import torch
 from torch import nn
@@ -16,13 +17,16 @@ from vigil.domain.detections import Detections
 from vigil.learn.detector.network.data import PictureDataset, batches
 from vigil.learn.detector.network.detecting import REDUCED, DetectionTable, detect, place
 from vigil.learn.detector.network.interface import Detector
-from vigil.learn.detector.network.registry import load_detector
+from vigil.learn.detector.network.published_yolox import PAPER, load_published, read_published
+from vigil.learn.detector.network.registry import build_detector, load_detector
+from vigil.learn.detector.network.sequences import FrameHistory, reduce_frames
 from vigil.learn.networks.machine import choose_precision
 from vigil.learn.networks.weights import LARGEST_SIZE, read_card
 from vigil.pixels.fitting import letterbox
 from vigil.pixels.pictures.picture import Picture
 from vigil.plumbing.errors import InputError, listed, shorten
 from vigil.settings.suppression import DEFAULT, Suppression
+from vigil.settings.train_detector import Frames, YoloxArchitecture
 from vigil.settings.training import Precision
 
 BATCH_SIZE = 8
@@ -41,6 +45,9 @@ class TrainedDetector:
     Attributes:
         classes: the names of the classes.
         input_size_wh: the size of the canvas that pictures are fitted to.
+        frames: the sequence of frames that the network sees; None: single pictures.
+        allows_short: whether `auto` chose sequences; then a picture that is not a frame of a video
+            is taken as a video of one frame.
     """
 
     def __init__(
@@ -50,8 +57,12 @@ class TrainedDetector:
         input_size_wh: tuple[int, int],
         precision: Precision,
         device: torch.device = CPU,
+        frames: Frames | None = None,
+        *,
+        allows_short: bool = False,
     ) -> None:
         self.model, self.classes, self.input_size_wh = model, tuple(classes), input_size_wh
+        self.frames, self.allows_short = frames, allows_short
         self.precision: Precision = precision
         fold_norms(model)
         model.to(device).to(memory_format=torch.channels_last)
@@ -71,7 +82,37 @@ class TrainedDetector:
         model = load_detector(Path(weights), Path(card))
         _check_card(facts, Path(card))
         width, height = facts["input_size_wh"]
-        return cls(model, facts["classes"], (width, height), facts["precision"], device)
+        frames_config = facts["config"].get("frames")
+        frames = None if frames_config is None else Frames(**frames_config)
+        chosen = facts.get("chosen")
+        return cls(
+            *(model, facts["classes"], (width, height), facts["precision"], device, frames),
+            allows_short=isinstance(chosen, dict) and "frames" in chosen,
+        )
+
+    @classmethod
+    def from_published(
+        cls,
+        architecture: YoloxArchitecture,
+        weights: Path | str,
+        classes: Sequence[str],
+        input_size_wh: tuple[int, int] = (416, 416),
+        device: torch.device = CPU,
+    ) -> "TrainedDetector":
+        """A detector with its authors' weights, for some of the 80 classes of COCO.
+
+        Args:
+            weights: as its authors publish it, or as ONNX.
+            classes: by COCO's names.
+
+        Raises:
+            InputError: the file is missing, damaged or of another network, or a class is not there.
+        """
+        state = read_published(Path(weights), architecture)
+        config = {"num_classes": len(classes), "loss": PAPER.model_dump()}
+        network = build_detector(architecture, config)
+        load_published(network, state, classes, needs_all=True, place=str(weights))
+        return cls(network.eval(), classes, input_size_wh, "auto", device)
 
     def __call__(self, picture: Picture, suppression: Suppression = DEFAULT) -> Detections:
         """Finds boxes in one (H, W, 3) RGB uint8 picture, the highest score first.
@@ -87,25 +128,53 @@ class TrainedDetector:
     ) -> list[Detections]:
         """Finds boxes in several pictures of any sizes at once.
 
+        Args:
+            pictures: for a detector that sees `frames`, sequences (num, H, W, 3) whose last frame's
+                boxes are to be found, as `history` gives them; a picture alone is taken as a video
+                of one frame.
+
         Raises:
             InputError: an array is not a (H, W, 3) RGB uint8 picture.
         """
         pictures = [np.asarray(picture) for picture in pictures]
         for picture in pictures:
-            is_rgb = picture.ndim == 3 and picture.shape[2] == 3 and picture.dtype == np.uint8
-            if not is_rgb or not picture.size:
-                raise InputError(
-                    f"expected pictures (H, W, 3) uint8, got {picture.shape} {picture.dtype}"
-                )
-        fitted = [letterbox(picture, self.input_size_wh) for picture in pictures]
+            self._check_picture(picture)
+        fitted = [self._fit(picture) for picture in pictures]
         if not fitted:
             return []
-        batch = torch.from_numpy(np.stack([canvas for canvas, _ in fitted])).permute(0, 3, 1, 2)
+        batch = torch.from_numpy(np.stack([canvas for canvas, _ in fitted])).movedim(-1, -3)
         candidates = detect(self.model, batch, suppression, self.precision)
         return [
-            place(one, scale, (picture.shape[1], picture.shape[0]), self.classes)
+            place(one, scale, (picture.shape[-2], picture.shape[-3]), self.classes)
             for one, (_, scale), picture in zip(candidates, fitted, pictures, strict=True)
         ]
+
+    def history(self) -> FrameHistory:
+        """Makes what `detect_batch` takes of the frames of one video, as they come."""
+        alone = Frames(num=1, step_s=1.0, fusion="stack", control=False)
+        return FrameHistory(self.frames or alone)
+
+    def _check_picture(self, picture: Picture) -> None:
+        num = self.frames.length if self.frames else 1
+        is_sequence = num > 1 and picture.ndim == 4 and len(picture) == num
+        is_rgb = picture.ndim == 3 or is_sequence
+        if not is_rgb or picture.shape[-1] != 3 or picture.dtype != np.uint8 or not picture.size:
+            also = f", or sequences ({num}, H, W, 3)" if num > 1 else ""
+            raise InputError(
+                f"expected pictures (H, W, 3) uint8{also}, got {picture.shape} {picture.dtype}"
+            )
+
+    def _fit(self, picture: Picture) -> tuple[npt.NDArray[np.uint8], float]:
+        """A picture or a sequence on the canvas, and the factor by which coordinates grew."""
+        frames = picture[None] if picture.ndim == 3 else picture
+        fitted = [letterbox(one, self.input_size_wh) for one in frames]
+        scale = fitted[-1][1]
+        if self.frames is None:
+            return fitted[-1][0], scale
+        canvases = np.stack([canvas for canvas, _ in fitted])
+        if len(canvases) < self.frames.length:
+            canvases = np.repeat(canvases, self.frames.length, axis=0)
+        return reduce_frames(canvases, self.frames), scale
 
     @torch.inference_mode()
     def detect_all(

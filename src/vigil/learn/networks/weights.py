@@ -3,6 +3,7 @@
 import hashlib
 import math
 import pickle
+import re
 import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -55,7 +56,8 @@ def save_model(state: State, card: Mapping[str, Any], weights: Path, card_file: 
     """
     with whole(weights) as partial:
         try:
-            save_file({name: tensor.contiguous().cpu() for name, tensor in state.items()}, partial)
+            # Copies, since some networks have one weight by two names, which the format refuses.
+            save_file({name: t.cpu().contiguous().clone() for name, t in state.items()}, partial)
         except SafetensorError as error:  # it is not an OSError
             raise InputError(f"{weights}: expected to write, got: {error}") from None
     write_json({**card, "weights_sha256": file_digest(weights)}, card_file)
@@ -105,7 +107,8 @@ def read_state(path: Path) -> dict[str, Tensor]:
             )
     except Exception as error:  # damaged pickles raise exceptions of any type
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        if "weights_only" in reason:  # torch's message advises to run the code of the file
+        # torch's message advises to run the code of the file.
+        if re.search("weights.only", reason, re.IGNORECASE):
             reason = "a pickle that holds more than weights; no code of it was run"
         raise InputError(
             f"{path}: expected safetensors or a state dict, got: {shorten(reason, 100)}"

@@ -5,34 +5,46 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from vigil.domain.pictures.annotated import CORNERS, AnnotatedPictures
+from vigil.learn.detector.network.sequences import FrameNames, reduce_frames
 from vigil.learn.detector.network.tensors import Example, Objects, Truth, pad_objects
 from vigil.learn.networks.machine import num_workers, one_thread
 from vigil.learn.networks.order import EpochSampler
 from vigil.pixels.fitting import letterbox
 from vigil.pixels.pictures.images import ImageSource
 from vigil.pixels.pictures.picture import Picture
+from vigil.settings.train_detector import Frames
 
 Batch = tuple[Tensor, Truth]
 """Pictures (B, 3, H, W) uint8, and the objects in them."""
 
+Canvases = npt.NDArray[np.uint8]
+
+MOST_STORED_BYTES = 400 * 2**20
+"""Of sequences that are kept in memory, since each costs as many pictures to decode."""
+
 Key = tuple[int, int]
 """Epoch and position of a picture. With the seed, they determine its augmentation."""
 
-Augmentation = Callable[[Callable[[int], Example], int, int], Example]
+Augmentation = Callable[[Callable[[int], Example], int, int, int], Example]
 """Returns a changed copy of an example.
 
 Its arguments are a function that loads any example by its position, the position of the example,
-and the number of examples.
+the number of examples, and the epoch.
 """
 
 
 class PictureDataset(Dataset[Example]):
-    """Pictures on a canvas of one size, changed at random if an augmentation is given."""
+    """Pictures on a canvas of one size, changed at random if an augmentation is given.
+
+    Attributes:
+        num_loose: the number of pictures that are taken as videos of one frame.
+    """
 
     def __init__(
         self,
@@ -42,7 +54,19 @@ class PictureDataset(Dataset[Example]):
         input_size_wh: tuple[int, int],
         augmentation: Augmentation | None = None,
         seed: int = 0,
+        frames: Frames | None = None,
+        allows_short: bool = False,
     ) -> None:
+        """Reads no picture yet.
+
+        Args:
+            frames: each picture becomes a sequence, if it has more than one frame.
+            allows_short: see `FrameNames`.
+
+        Raises:
+            FieldError: pictures of sequences are not frames of a video, or of one with too few
+                frames, and that is not allowed.
+        """
         self.ids: list[str] = detections.images.index.tolist()
         self.classes = detections.classes
         self._source = ImageSource(images)
@@ -52,6 +76,10 @@ class PictureDataset(Dataset[Example]):
         self._size_wh = input_size_wh
         self._augmentation = augmentation
         self._seed = seed
+        self._frames = frames if frames is not None and frames.length > 1 else None
+        self.num_loose = 0
+        self._names = self._name_frames(detections.images["frame_index"].tolist(), allows_short)
+        self._stored: dict[int, Canvases] = {}
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -65,14 +93,32 @@ class PictureDataset(Dataset[Example]):
             draw = np.random.SeedSequence((self._seed, epoch, position)).generate_state(1, "u8")[0]
             # torch.manual_seed would be slow: it formats a stack trace for each kind of GPU.
             torch.default_generator.manual_seed(int(draw) >> 1)
-            return self._augmentation(self._load, position, len(self))
+            return self._augmentation(self._load, position, len(self), epoch)
 
     def digest(self) -> str:
-        """The SHA-256 of the files of all pictures, in order, in hexadecimal."""
+        """The SHA-256 of the files of all pictures and of their earlier frames, in order.
+
+        It is in hexadecimal.
+        """
         digest = hashlib.sha256()
-        for name in self.ids:
-            digest.update(hashlib.sha256(self._source.content(name)).digest())
+        file_digests: dict[str, bytes] = {}
+        for name in (name for names in self._names for name in names):
+            if name not in file_digests:
+                file_digests[name] = hashlib.sha256(self._source.content(name)).digest()
+            digest.update(file_digests[name])
         return digest.hexdigest()
+
+    def log_loose(self, side: str) -> None:
+        """Prints how many pictures are taken as videos of one frame, if there are any.
+
+        Args:
+            side: "validation", or another word before "pictures".
+        """
+        if self.num_loose:
+            print(
+                f"frames.num: {self.num_loose} of {len(self)} {side} pictures are not frames of a "
+                "video; each is taken as a video of one frame"
+            )
 
     def name(self, key: Key) -> str:
         """The id of the picture that a key refers to."""
@@ -96,10 +142,37 @@ class PictureDataset(Dataset[Example]):
         return self._source.rgb(self.ids[position])
 
     def _load(self, position: int) -> Example:
-        canvas, scale = letterbox(self.rgb(position), self._size_wh)
         objects = self._objects[position]
-        picture = torch.from_numpy(np.ascontiguousarray(canvas.transpose(2, 0, 1)))
-        return picture, objects._replace(boxes=objects.boxes * scale)
+        boxes = objects.boxes * self.scale(position)
+        if self._frames is None:
+            canvas, _ = letterbox(self.rgb(position), self._size_wh)
+            picture = torch.from_numpy(np.ascontiguousarray(canvas.transpose(2, 0, 1)))
+            return picture, objects._replace(boxes=boxes)
+        sequence = np.ascontiguousarray(self._sequence(position).transpose(0, 3, 1, 2))
+        return torch.from_numpy(sequence), objects._replace(boxes=boxes)
+
+    def _sequence(self, position: int) -> Canvases:
+        """(T, H, W, 3), the oldest first, from memory where it was made before."""
+        frames = self._frames
+        assert frames is not None
+        if position not in self._stored:
+            canvases = [
+                letterbox(self._source.rgb(name), self._size_wh)[0]
+                for name in self._names[position]
+            ]
+            sequence = reduce_frames(np.stack(canvases), frames)
+            if (len(self._stored) + 1) * sequence.nbytes > MOST_STORED_BYTES:
+                return sequence
+            self._stored[position] = sequence
+        return self._stored[position]
+
+    def _name_frames(self, frame_indices: Sequence[int], allows_short: bool) -> list[list[str]]:
+        if self._frames is None:
+            return [[name] for name in self.ids]
+        names = FrameNames(self._source, self._frames, allows_short=allows_short)
+        places = list(zip(self.ids, frame_indices, strict=True))
+        self.num_loose = sum(names.is_loose(*place) for place in places)
+        return [names.before(*place) for place in places]
 
 
 def batches(

@@ -9,6 +9,7 @@ from torchvision.ops import (
     sigmoid_focal_loss,
 )
 
+from vigil.learn.detector.network.overlaps import matched_iou
 from vigil.settings.train_detector import BoxLoss, ScoreLoss
 
 SMOOTH_L1_BETA = 1 / 9  # Ren et al., "Faster R-CNN", 2015
@@ -30,6 +31,8 @@ def box_loss(
     """
     if name == "smooth_l1":
         return functional.smooth_l1_loss(encoded, targets, reduction="sum", beta=SMOOTH_L1_BETA)
+    if name == "iou":
+        return (1 - matched_iou(boxes, truth).square()).sum()
     loss = generalized_box_iou_loss if name == "giou" else complete_box_iou_loss
     total: Tensor = loss(boxes, truth, reduction="sum")
     return total

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from vigil.learn.detector.network.overlaps import areas, shared_areas
 from vigil.learn.detector.network.tensors import Truth
 
 NEGATIVE = -1
@@ -29,32 +30,20 @@ def match_anchors(
     num_pictures, num_objects = truth.boxes.shape[:2]
     if num_objects == 0:
         return torch.full((num_pictures, len(anchors)), NEGATIVE, device=anchors.device)
-    shared = _shared_area(truth.boxes, anchors)  # (B, M, A)
-    anchor_area = _area(anchors)
+    shared = shared_areas(truth.boxes, anchors)  # (B, M, A)
+    anchor_area = areas(anchors)
     covered = torch.zeros_like(shared[:, 0], dtype=torch.bool)
     if bool(truth.is_ignored.any()):
         ignored = shared.masked_fill(~truth.is_ignored[..., None], 0).amax(dim=1)
         covered = ignored >= 0.5 * anchor_area
     # The memory of the shared area is used again for the IoU; both are the largest tensors here.
-    iou = shared.div_(_area(truth.boxes)[..., None] + anchor_area - shared)
+    iou = shared.div_(areas(truth.boxes)[..., None] + anchor_area - shared)
     iou.masked_fill_(~truth.is_object[..., None], 0)
     best, owner = iou.max(dim=1)
     owner.masked_fill_(best < positive_iou, UNCOUNTED)
     owner.masked_fill_((best < negative_iou) & ~covered, NEGATIVE)
     _keep_best_anchors(iou, anchors, truth, owner)
     return owner
-
-
-def _area(boxes: Tensor) -> Tensor:
-    return (boxes[..., 2] - boxes[..., 0]) * (boxes[..., 3] - boxes[..., 1])
-
-
-def _shared_area(boxes: Tensor, anchors: Tensor) -> Tensor:
-    """The area of each intersection: (B, M, 4) and (A, 4) to (B, M, A)."""
-    x1, y1, x2, y2 = boxes[:, :, None].unbind(-1)
-    width = torch.minimum(x2, anchors[:, 2]).sub_(torch.maximum(x1, anchors[:, 0])).clamp_(min=0)
-    height = torch.minimum(y2, anchors[:, 3]).sub_(torch.maximum(y1, anchors[:, 1])).clamp_(min=0)
-    return width.mul_(height)
 
 
 def _keep_best_anchors(iou: Tensor, anchors: Tensor, truth: Truth, owner: Tensor) -> None:

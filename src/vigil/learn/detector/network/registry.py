@@ -5,20 +5,35 @@ from pathlib import Path
 from typing import Any, cast, get_args
 
 from vigil.learn.detector.network.anchor import AnchorDetector
+from vigil.learn.detector.network.dense import DenseDetector
+from vigil.learn.detector.network.features import Features
 from vigil.learn.detector.network.grid import GridDetector
 from vigil.learn.detector.network.interface import Detector
 from vigil.learn.detector.network.torchvision_detectors import TorchvisionDetector
-from vigil.learn.detector.network.trunk import Features
+from vigil.learn.detector.network.transformer_detectors import TransformerDetector
+from vigil.learn.detector.network.yolox import SIZES, YoloxDetector
 from vigil.learn.networks.weights import load_model
 from vigil.plumbing.closure import Import, imports_from
-from vigil.plumbing.errors import FieldError, listed, shorten
-from vigil.settings.train_detector import Loss, OwnArchitecture, TorchvisionArchitecture
+from vigil.plumbing.errors import FieldError, listed
+from vigil.settings.train_detector import (
+    Frames,
+    Loss,
+    OwnArchitecture,
+    TorchvisionArchitecture,
+    TransformerArchitecture,
+    TrunkArchitecture,
+)
 
-VIGIL_DETECTORS: dict[OwnArchitecture, Callable[..., Detector]] = {
+ON_TRUNKS: dict[TrunkArchitecture, Callable[..., DenseDetector]] = {
     "grid": GridDetector,
     "anchor": AnchorDetector,
 }
-"""The detectors of this package; all others are torchvision's."""
+VIGIL_DETECTORS: dict[OwnArchitecture, type[Detector]] = {
+    "grid": GridDetector,
+    "anchor": AnchorDetector,
+    **dict.fromkeys(SIZES, YoloxDetector),
+}
+"""The detectors of this package; all others are torchvision's or transformers'."""
 
 
 def build_detector(
@@ -32,8 +47,9 @@ def build_detector(
 
     Args:
         config: for `grid` and `anchor`, `features` (arguments of `Features`), `loss` (arguments of
-            `Loss`) and the other arguments of the detector; for torchvision's detectors, the
-            arguments of `TorchvisionDetector`.
+            `Loss`) and the other arguments of the detector; for the other detectors, the arguments
+            of their classes. `frames` (arguments of `Frames`) where a detector of this package sees
+            sequences.
         pretrained: `none`, `imagenet`, or, for torchvision's detectors, `coco`.
         num_frozen_blocks: the number of blocks at the start of the trunk that do not learn.
 
@@ -45,10 +61,16 @@ def build_detector(
         return TorchvisionDetector(
             architecture, pretrained=pretrained, num_frozen_blocks=num_frozen_blocks, **config
         )
+    if architecture in get_args(TransformerArchitecture):
+        return TransformerDetector(cast(TransformerArchitecture, architecture), **config)
     if architecture not in VIGIL_DETECTORS:
-        known = (*VIGIL_DETECTORS, *get_args(TorchvisionArchitecture))
+        torchvision_names, transformers_names = (
+            get_args(TorchvisionArchitecture),
+            get_args(TransformerArchitecture),
+        )
+        known = (*VIGIL_DETECTORS, *torchvision_names, *transformers_names)
         raise FieldError(
-            "architecture", f"expected one of {listed(known, 20)}, got {architecture!r}"
+            "architecture", f"expected one of {listed(known, 30)}, got {architecture!r}"
         )
     if pretrained == "coco":
         raise FieldError(
@@ -57,27 +79,39 @@ def build_detector(
             "torchvision's detectors have",
         )
     arguments = dict(config)
-    feature_config = arguments.pop("features")
-    if arguments["stride"] != feature_config["stride"]:
-        raise FieldError(
-            "stride",
-            f"expected the stride of the features, {feature_config['stride']}, "
-            f"got {shorten(arguments['stride'])}",
-        )
+    frames = arguments.pop("frames", None)
+    network = _build_vigil_detector(
+        architecture, arguments, pretrained == "imagenet", num_frozen_blocks=num_frozen_blocks
+    )
+    if frames is not None:
+        network.see_frames(Frames(**frames))
+    return network
+
+
+def _build_vigil_detector(
+    architecture: str, arguments: dict[str, Any], is_pretrained: bool, *, num_frozen_blocks: int
+) -> DenseDetector:
+    loss = Loss(**arguments.pop("loss"))
+    if architecture in SIZES:
+        return YoloxDetector(architecture, loss, **arguments)
     features = Features(
-        **feature_config,
-        pretrained=pretrained == "imagenet",
+        **arguments.pop("features"),
+        strides=arguments["strides"],
+        pretrained=is_pretrained,
         num_frozen_blocks=num_frozen_blocks,
     )
-    build = VIGIL_DETECTORS[architecture]
-    return build(features, Loss(**arguments.pop("loss")), **arguments)
+    build = ON_TRUNKS[cast(TrunkArchitecture, architecture)]
+    return build(features, loss, **arguments)
 
 
 def imports_of_others(architecture: str) -> set[Import]:
     """The imports of this module that only other architectures use."""
-    kinds = {TorchvisionDetector, *VIGIL_DETECTORS.values()} - {
-        VIGIL_DETECTORS.get(cast(OwnArchitecture, architecture), TorchvisionDetector)
-    }
+    detector_type: type[Detector] = VIGIL_DETECTORS.get(
+        cast(OwnArchitecture, architecture), TorchvisionDetector
+    )
+    if architecture in get_args(TransformerArchitecture):
+        detector_type = TransformerDetector
+    kinds = {TorchvisionDetector, TransformerDetector, *VIGIL_DETECTORS.values()} - {detector_type}
     return imports_from(Path(__file__), *(kind.__module__ for kind in kinds))
 
 

@@ -1,27 +1,24 @@
-"""Convolutional trunks that return maps of several strides, and a neck that merges the maps.
+"""Convolutional trunks that return maps of several strides: torchvision's classification networks.
 
-ResNets: He et al., "Deep Residual Learning for Image Recognition", 2016. EfficientNets: Tan and Le,
-"EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks", 2019. The neck goes from
-the deepest map to the finest and merges each map with the result so far. It follows Lin et al.,
-"Feature Pyramid Networks for Object Detection", 2017, but concatenates maps instead of adding them.
+A trunk is divided into blocks, in the order of computation. The map of a stride is the output of
+the last block with this stride.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import get_args
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, get_args
 
 import torch
 import torchvision
 from torch import Tensor, nn
-from torch.nn import functional
 
-from vigil.learn.detector.network.interface import normalise
-from vigil.plumbing.errors import FieldError, listed
+from vigil.plumbing.errors import FieldError, InputError, listed
 from vigil.settings.train_detector import Stride, TrunkName
 
 STRIDES = get_args(Stride)
 TRUNKS = get_args(TrunkName)
-EFFICIENTNET_TAPS = {4: 2, 8: 3, 16: 5, 32: 7}
-"""By stride: the last block of `features` with that stride."""
+PROBE_PX = 64
+ROUNDING_DOWN = ("convnext", "densenet", "vgg")
+"""Families that ignore pixels at the right and at the bottom that do not fill a stride."""
 
 
 class Trunk(nn.Module):
@@ -49,79 +46,13 @@ class Trunk(nn.Module):
         return self
 
     def forward(self, pictures: Tensor) -> dict[int, Tensor]:
-        """(B, 3, H, W) uint8 to (B, channels, ceil(H / s), ceil(W / s)) for each stride s."""
-        features, maps = normalise(pictures), {}
+        """(B, C, H, W) to (B, channels, ceil(H / s), ceil(W / s)) for each stride s."""
+        features, maps = pictures, {}
         for number, block in enumerate(self.blocks):
             features = block(features)
             if number in self._taps:
                 maps[self._taps[number]] = features
         return maps
-
-
-class Neck(nn.Module):
-    """Merges maps of several strides into one map of the smallest stride."""
-
-    def __init__(self, channels: Mapping[int, int], width: int) -> None:
-        """Args: channels: number of channels by stride. width: number of channels of the result."""
-        super().__init__()
-        self._strides = sorted(channels, reverse=True)
-        self.sides = nn.ModuleDict({str(s): _conv(channels[s], width, 1) for s in self._strides})
-        self.joins = nn.ModuleDict({str(s): _conv(2 * width, width, 3) for s in self._strides[1:]})
-
-    def forward(self, maps: Mapping[int, Tensor]) -> Tensor:
-        """(B, width, h, w), with the size of the map of the smallest stride."""
-        merged = self.sides[str(self._strides[0])](maps[self._strides[0]])
-        for stride in self._strides[1:]:
-            side = self.sides[str(stride)](maps[stride])
-            upsampled = functional.interpolate(merged, size=side.shape[-2:], mode="nearest")
-            merged = self.joins[str(stride)](torch.cat([upsampled, side], dim=1))
-        finest: Tensor = merged
-        return finest
-
-
-class Features(nn.Module):
-    """A trunk, and a neck if there is more than one stride: they compute one map of features."""
-
-    def __init__(
-        self,
-        trunk: str,
-        *,
-        stride: int,
-        deepest_stride: int,
-        neck_width: int,
-        num_frozen_blocks: int,
-        pretrained: bool,
-    ) -> None:
-        """Raises FieldError for an unknown trunk, invalid strides, or too many frozen blocks."""
-        super().__init__()
-        if deepest_stride < stride:
-            raise FieldError(
-                "features.deepest_stride",
-                f"expected at least the stride {stride}, got {deepest_stride}",
-            )
-        self.trunk = build_trunk(
-            trunk,
-            deepest_stride=deepest_stride,
-            num_frozen_blocks=num_frozen_blocks,
-            pretrained=pretrained,
-        )
-        strides = [s for s in STRIDES if stride <= s <= deepest_stride]
-        channels = _count_channels(self.trunk)
-        self._stride = stride
-        self.neck = Neck({s: channels[s] for s in strides}, neck_width) if neck_width else None
-        if self.neck is None and len(strides) > 1:
-            raise FieldError(
-                "features.neck_width",
-                f"expected more than 0 to merge the strides {stride} to {deepest_stride}, "
-                f"got {neck_width}",
-            )
-        self.num_channels = neck_width or channels[stride]
-
-    def forward(self, pictures: Tensor) -> Tensor:
-        """(B, 3, H, W) uint8 to (B, num_channels, ceil(H / stride), ceil(W / stride))."""
-        maps = self.trunk(pictures)
-        features: Tensor = self.neck(maps) if self.neck else maps[self._stride]
-        return features
 
 
 def build_trunk(
@@ -134,21 +65,16 @@ def build_trunk(
             pretrained weights cannot be downloaded.
     """
     if name not in TRUNKS:
-        raise FieldError("features.trunk", f"expected one of {listed(TRUNKS, 30)}, got {name!r}")
+        raise FieldError("features.trunk", f"expected one of {listed(TRUNKS, 60)}, got {name!r}")
     weights = "DEFAULT" if pretrained else None
     try:
-        network = torchvision.models.get_model(name, weights=weights)
+        network = _network(name, weights)
     except OSError as error:  # without a network, urllib raises OSErrors
         raise FieldError(
             "weights", f"expected to download the ImageNet weights of {name}, got: {error}"
         ) from None
-    if name.startswith("efficientnet"):
-        blocks, taps = list(network.features), dict(EFFICIENTNET_TAPS)
-    else:
-        stem = nn.Sequential(network.conv1, network.bn1, network.relu, network.maxpool)
-        blocks = [stem, network.layer1, network.layer2, network.layer3, network.layer4]
-        taps = {stride: number for number, stride in enumerate(STRIDES, start=1)}
-    taps = {stride: number for stride, number in taps.items() if stride <= deepest_stride}
+    blocks = _cut(network)
+    taps = {s: number for s, number in _find_taps(blocks).items() if s <= deepest_stride}
     blocks = blocks[: taps[deepest_stride] + 1]
     if num_frozen_blocks > len(blocks):
         raise FieldError(
@@ -159,18 +85,121 @@ def build_trunk(
     return Trunk(blocks, taps, num_frozen_blocks)
 
 
-def _conv(num_in: int, num_out: int, size: int) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Conv2d(num_in, num_out, size, padding=size // 2, bias=False),
-        nn.BatchNorm2d(num_out),
-        nn.SiLU(inplace=True),
+def trunk_state(name: str, state: Mapping[str, Tensor]) -> dict[str, Tensor] | None:
+    """Renames weights from torchvision's names to those of `Trunk`; None for another network.
+
+    Args:
+        state: the weights of the whole network, or of it without its classifier.
+    """
+    with torch.device("meta"):
+        network = _network(name, None)
+    names = {id(tensor): key for key, tensor in _tensors(network)}
+    renamed = {}
+    for number, block in enumerate(_cut(network)):
+        for key, tensor in _tensors(block):
+            theirs = names[id(tensor)]
+            if theirs not in state:
+                return None
+            renamed[f"blocks.{number}.{key}"] = state[theirs]
+    return renamed
+
+
+def is_whole_trunk(name: str, state: Mapping[str, Tensor]) -> bool:
+    """Whether weights are those of a network, with or without its classifier.
+
+    Args:
+        state: by torchvision's names.
+    """
+    if name.startswith("regnet") and not any(key.startswith("trunk_output.") for key in state):
+        return False  # only to save time: a RegNet is not built on the device `meta`
+    with torch.device("meta"):
+        network = _network(name, None)
+    needed = {id(tensor) for block in _cut(network) for _, tensor in _tensors(block)}
+    return all(
+        key in state and state[key].shape == tensor.shape
+        for key, tensor in _tensors(network)
+        if id(tensor) in needed
     )
 
 
+def load_trunk(trunk: Trunk, name: str, state: Mapping[str, Tensor], place: str) -> bool:
+    """Loads a classification network's weights into a trunk; False for another network.
+
+    Args:
+        place: the name of the weights in messages.
+
+    Raises:
+        InputError: the names are those of the network, but the shapes differ.
+    """
+    renamed = trunk_state(name, state)
+    if renamed is None:
+        return False
+    current = trunk.state_dict()
+    for key, tensor in current.items():
+        if renamed[key].shape != tensor.shape:
+            raise InputError(
+                f"{place}: expected the weights of {name}, got other shapes "
+                f"({key}: {tuple(renamed[key].shape)} for {tuple(tensor.shape)})"
+            )
+    trunk.load_state_dict({key: renamed[key] for key in current})
+    return True
+
+
+def _network(name: str, weights: str | None) -> nn.Module:
+    """Torchvision's network, on the default device."""
+    if not name.startswith("regnet"):
+        network: nn.Module = torchvision.models.get_model(name, weights=weights)
+        return network
+    device = torch.get_default_device()
+    with torch.device("cpu"):  # widths are computed with tensors, which need values
+        return torchvision.models.get_model(name, weights=weights).to(device)  # type: ignore[no-any-return]
+
+
+def _tensors(module: nn.Module) -> list[tuple[str, Tensor]]:
+    """Parameters and buffers with their names; the objects are those of the module."""
+    return [*module.named_parameters(), *module.named_buffers()]
+
+
+def _cut(network: Any) -> list[nn.Module]:
+    """The blocks of one of torchvision's networks, in the order of computation."""
+    for kind, blocks in _CUTS.items():
+        if hasattr(network, kind):
+            return blocks(network)
+    raise ValueError(f"no known part of {type(network).__name__} makes maps")
+
+
+_CUTS: dict[str, Callable[[Any], list[nn.Module]]] = {
+    # By the name of a part that only this family has.
+    # MobileNet, EfficientNet, ConvNeXt, VGG, DenseNet
+    "features": lambda net: _without_classifier_width(list(net.features)),
+    "trunk_output": lambda net: [net.stem, *net.trunk_output],  # RegNet
+    "stage2": lambda net: [  # ShuffleNet
+        *(nn.Sequential(net.conv1, net.maxpool), net.stage2, net.stage3, net.stage4)
+    ],
+    "layers": lambda net: list(net.layers)[
+        :-3
+    ],  # MNASNet, without the layers that widen its vector
+    "layer1": lambda net: [  # ResNet, ResNeXt, Wide ResNet
+        nn.Sequential(net.conv1, net.bn1, net.relu, net.maxpool),
+        *(net.layer1, net.layer2, net.layer3, net.layer4),
+    ],
+}
+
+
+def _without_classifier_width(blocks: list[nn.Module]) -> list[nn.Module]:
+    """Leaves out a 1x1 convolution at the end, which only widens the vector for a classifier."""
+    last = blocks[-1]
+    is_widening = isinstance(last, nn.Sequential) and getattr(last[0], "kernel_size", 0) == (1, 1)
+    return blocks[:-1] if is_widening else blocks
+
+
 @torch.no_grad()
-def _count_channels(trunk: Trunk) -> dict[int, int]:
-    """The number of channels of each stride's map, found by running the trunk on zeros."""
-    was_training = trunk.training
-    maps = trunk.eval()(torch.zeros(1, 3, 64, 64, dtype=torch.uint8))
-    trunk.train(was_training)
-    return {stride: features.shape[1] for stride, features in maps.items()}
+def _find_taps(blocks: Sequence[nn.Module]) -> dict[int, int]:
+    """By stride: the last block with that stride, found by running the blocks on zeros."""
+    taps, features = {}, torch.zeros(1, 3, PROBE_PX, PROBE_PX)
+    for number, block in enumerate(blocks):
+        was_training = block.training
+        features = block.eval()(features)
+        block.train(was_training)
+        taps[PROBE_PX // features.shape[-1]] = number
+    return {stride: number for stride, number in taps.items() if stride in STRIDES}

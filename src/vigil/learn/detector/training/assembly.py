@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
@@ -11,19 +11,24 @@ from vigil.domain.measures.detector import measure_detections
 from vigil.domain.pictures.annotated import AnnotatedPictures, read_annotated
 from vigil.domain.sides import read_side
 from vigil.learn.detector.network.data import PictureDataset, batches
-from vigil.learn.detector.network.interface import Detector
-from vigil.learn.detector.network.registry import build_detector, imports_of_others
+from vigil.learn.detector.network.registry import imports_of_others
 from vigil.learn.detector.training.anchor_sizes import cluster_sizes
 from vigil.learn.detector.training.augmentation import BoxAugmentation
+from vigil.learn.detector.training.choosing import choose, imports_of_recognition
 from vigil.learn.detector.training.module import DetectorTraining
+from vigil.learn.detector.training.start import build_start, imports_of_other_starts
 from vigil.learn.networks.machine import seed_torch
-from vigil.learn.networks.weights import load_weights, save_model, state_digest
+from vigil.learn.networks.weights import save_model, state_digest
 from vigil.learn.training.loop import Fitted, Plan, fit
 from vigil.plumbing.errors import InputError
 from vigil.plumbing.fingerprints import code_fingerprint
 from vigil.plumbing.memo import file_digest
 from vigil.plumbing.trainings import train_once
-from vigil.settings.train_detector import TrainDetector
+from vigil.settings.train_detector import (
+    TrainDetector,
+    TransformerArchitecture,
+    TrunkArchitecture,
+)
 
 INPUT = "RGB in [0, 255], resized in proportion and padded to input_size_wh"
 
@@ -59,12 +64,16 @@ class DetectorPlan:
     """A training, and the facts that its result depends on besides the settings.
 
     Attributes:
+        settings: the settings in use, without `auto`.
+        chosen: the values chosen for `auto`, and the numbers that they depend on; empty: none.
         config: the configuration that the network is built from.
         start: the digest of the weights that the training starts from.
         digests: the digests of the objects and pictures, for training and validation.
     """
 
     training: Plan
+    settings: TrainDetector
+    chosen: dict[str, Any]
     config: dict[str, Any]
     start: str
     digests: dict[str, list[str]]
@@ -77,17 +86,33 @@ def plan_training(sides: Sides, settings: TrainDetector) -> DetectorPlan:
         FieldError: the weights are missing, or do not fit the network.
         InputError: the file of weights is damaged.
     """
+    choice = choose(settings, sides.train, sides.images)
+    for line in choice.lines:
+        print(f"auto: {line}")
+    allows_short = settings.frames.num == "auto"
+    settings = choice.settings
+    fitting = settings.fitting.chosen
     train_set = PictureDataset(
         sides.images,
         sides.train,
-        input_size_wh=settings.input_size_wh,
-        augmentation=BoxAugmentation(settings.augmentation),
+        input_size_wh=settings.canvas_wh,
+        augmentation=BoxAugmentation(settings.augmentation, fitting.max_epochs),
         seed=settings.seed,
+        frames=settings.frames,
+        allows_short=allows_short,
     )
-    val_set = PictureDataset(sides.images, sides.val, input_size_wh=settings.input_size_wh)
+    val_set = PictureDataset(
+        sides.images,
+        sides.val,
+        input_size_wh=settings.canvas_wh,
+        frames=settings.frames,
+        allows_short=allows_short,
+    )
+    val_set.log_loose("validation")
     seed_torch(settings.seed)
     config = _configure(train_set, settings)
-    network = _build(config, settings)
+    plain = PictureDataset(sides.images, sides.train, input_size_wh=settings.canvas_wh)
+    network = build_start(config, settings, plain)
     module = DetectorTraining(
         network,
         settings,
@@ -96,9 +121,9 @@ def plan_training(sides: Sides, settings: TrainDetector) -> DetectorPlan:
     )
     training = Plan(
         module,
-        batches(train_set, settings.fitting.batch_size, shuffle_seed=settings.seed),
-        batches(val_set, settings.fitting.batch_size, shuffle_seed=None),
-        settings.fitting,
+        batches(train_set, fitting.batch_size, shuffle_seed=settings.seed),
+        batches(val_set, fitting.batch_size, shuffle_seed=None),
+        fitting,
         monitor=settings.monitor,
         mode=settings.mode,
         seed=settings.seed,
@@ -107,7 +132,7 @@ def plan_training(sides: Sides, settings: TrainDetector) -> DetectorPlan:
         "train": [sides.train.digest(), train_set.digest()],
         "val": [sides.val.digest(), val_set.digest()],
     }
-    return DetectorPlan(training, config, state_digest(network), digests)
+    return DetectorPlan(training, settings, choice.facts, config, state_digest(network), digests)
 
 
 def train_detector(
@@ -123,6 +148,7 @@ def train_detector(
         InputError: see `plan_training` and `fit`.
     """
     plan = plan_training(sides, settings)
+    settings = plan.settings
     weights_digest = file_digest(settings.weights_file) if settings.weights_file else None
 
     def train_and_save(run: str, results: Mapping[str, Path]) -> None:
@@ -133,7 +159,12 @@ def train_detector(
     train_once(
         "detector",
         {
-            "code": code_fingerprint(train_detector, imports_of_others(settings.architecture)),
+            "code": code_fingerprint(
+                train_detector,
+                imports_of_others(settings.architecture)
+                | imports_of_other_starts(settings.architecture)
+                | imports_of_recognition(),
+            ),
             "params": settings.used(),
             "weights": weights_digest,
             "start": plan.start,
@@ -147,14 +178,17 @@ def train_detector(
 def _configure(train_set: PictureDataset, settings: TrainDetector) -> dict[str, Any]:
     """The configuration that a detector is built from."""
     num_classes = len(train_set.classes)
+    if settings.architecture in get_args(TransformerArchitecture):
+        return {"num_classes": num_classes}
     if not settings.is_own:
-        return {"num_classes": num_classes, "input_size_wh": list(settings.input_size_wh)}
-    config = {
-        "features": settings.features.model_dump(),
-        "loss": settings.loss.model_dump(),
-        "num_classes": num_classes,
-        "stride": settings.features.stride,
-    }
+        return {"num_classes": num_classes, "input_size_wh": list(settings.canvas_wh)}
+    config: dict[str, Any] = {"loss": settings.loss.model_dump(), "num_classes": num_classes}
+    if settings.frames.length > 1:
+        config["frames"] = settings.frames.model_dump()
+    if settings.architecture not in get_args(TrunkArchitecture):
+        return config
+    features = settings.features.model_dump(mode="json")
+    config |= {"strides": features.pop("strides"), "features": features}
     if settings.architecture == "grid":
         return config | settings.grid.model_dump()
     anchor = settings.anchor.model_dump(mode="json", exclude={"num_sizes"})
@@ -165,19 +199,8 @@ def _cluster(train_set: PictureDataset, settings: TrainDetector) -> list[float]:
     """Anchor sizes by k-means on the training boxes, scaled to the canvas."""
     boxes = train_set.boxes_on_canvas()
     sizes = np.asarray(boxes[:, 2:] - boxes[:, :2], dtype=np.float64)
-    return list(cluster_sizes(sizes, settings.anchor.num_sizes, settings.seed))
-
-
-def _build(config: Mapping[str, Any], settings: TrainDetector) -> Detector:
-    network = build_detector(
-        settings.architecture,
-        config,
-        pretrained="none" if settings.weights_file else settings.weights,
-        num_frozen_blocks=settings.num_frozen_blocks,
-    )
-    if settings.weights_file:
-        load_weights(network, settings.weights_file)
-    return network
+    num_sizes = settings.anchor.num_sizes * len(settings.features.strides)
+    return list(cluster_sizes(sizes, num_sizes, settings.seed))
 
 
 def _describe(
@@ -192,9 +215,10 @@ def _describe(
         "architecture": settings.architecture,
         "config": plan.config,
         "classes": list(sides.train.classes),
-        "input_size_wh": list(settings.input_size_wh),
+        "input_size_wh": list(settings.canvas_wh),
         "input": INPUT,
         "precision": settings.fitting.precision,
+        **({"chosen": plan.chosen} if plan.chosen else {}),
         "training": {
             "params": settings.used(),
             "weights_sha256": weights_digest,

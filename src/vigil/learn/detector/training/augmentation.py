@@ -1,6 +1,8 @@
 """Augments pictures together with their boxes, with torchvision's transforms.
 
-Mosaics: Bochkovskiy et al., "YOLOv4: Optimal Speed and Accuracy of Object Detection", 2020.
+Mosaics: Bochkovskiy et al., "YOLOv4: Optimal Speed and Accuracy of Object Detection", 2020. Two
+pictures in one: Zhang et al., "mixup: Beyond Empirical Risk Minimization", 2018. The last
+epochs use neither: Ge et al., "YOLOX: Exceeding YOLO Series in 2021", 2021.
 """
 
 from collections.abc import Callable, Sequence
@@ -22,23 +24,44 @@ class BoxAugmentation:
     The random numbers are torch's global ones.
     """
 
-    def __init__(self, settings: Augmentation) -> None:
+    def __init__(self, settings: Augmentation, num_epochs: int) -> None:
+        """Args: num_epochs: of the whole training; its last epochs join no pictures."""
         self._settings = settings
+        self._num_joining = num_epochs - settings.alone_epochs
 
-    def __call__(self, load: Callable[[int], Example], position: int, num: int) -> Example:
+    def __call__(
+        self, load: Callable[[int], Example], position: int, num: int, epoch: int
+    ) -> Example:
         """Returns a changed copy of an example, of the same size.
 
         Args:
             load: loads an example by its position.
             position: the position of the example.
-            num: the number of examples, from which a mosaic's others are drawn.
+            num: the number of examples, from which the others of a mosaic or mixture are drawn.
+            epoch: counted from 0.
         """
         settings = self._settings
         example = load(position)
-        if settings.mosaic_probability and float(torch.rand(())) < settings.mosaic_probability:
+        if epoch >= self._num_joining:
+            return self._change(example)
+        if _happens(settings.mosaic_probability):
             others = torch.randint(num, (3,)).tolist()
-            example = mosaic([example, *(load(other) for other in others)])
-        return self._change(example)
+            example = self._mosaic([example, *(load(other) for other in others)])
+        example = self._change(example)
+        if _happens(settings.mixup_probability):
+            other = self._change(load(int(torch.randint(num, ()))))
+            example = mix(example, other)
+        return example
+
+    def _mosaic(self, examples: Sequence[Example]) -> Example:
+        least = self._settings.mosaic_min_scale
+        if least == 0.5:
+            return mosaic(examples)
+        centre = (torch.rand(2) / 2 + 0.25).tolist()
+        scales = (least ** torch.rand(4)).tolist()
+        places = torch.rand(4, 2).tolist()
+        visible = self._settings.min_visible
+        return mosaic(examples, (centre[0], centre[1]), scales, places, visible)
 
     def _change(self, example: Example) -> Example:
         picture, objects = example
@@ -54,12 +77,14 @@ class BoxAugmentation:
     def _transform(self) -> v2.Transform:
         settings = self._settings
         steps: list[v2.Transform] = [v2.RandomHorizontalFlip(settings.flip_probability)]
-        if settings.max_scale > 1 or settings.max_shift:
+        turns = settings.max_rotation_deg or settings.max_shear_deg
+        if settings.max_scale > 1 or settings.max_shift or turns:
             # Scales are uniform on a logarithmic axis: half and double are equally likely.
             scale = settings.max_scale ** float(torch.empty(()).uniform_(-1, 1))
             steps.append(
                 v2.RandomAffine(
-                    degrees=0,
+                    degrees=settings.max_rotation_deg,
+                    shear=settings.max_shear_deg or None,
                     translate=(settings.max_shift, settings.max_shift),
                     scale=(scale, scale),
                     interpolation=v2.InterpolationMode.BILINEAR,
@@ -75,31 +100,88 @@ class BoxAugmentation:
 
     def _clip_boxes(self, boxes: Tensor, objects: Objects, size_wh: tuple[int, int]) -> Objects:
         """Clips boxes to the picture. Objects that are hardly visible are to be ignored."""
-        limit = torch.tensor([*size_wh, *size_wh], dtype=boxes.dtype)
-        clipped = torch.minimum(boxes.clamp(min=0), limit)
-        full_area, visible_area = _area(boxes), _area(clipped)
-        inside = visible_area > 0
-        is_hidden = visible_area < self._settings.min_visible * full_area
-        is_ignored = (objects.is_ignored | is_hidden)[inside]
-        return Objects(clipped[inside], objects.labels[inside], is_ignored)
+        moved = Objects(boxes, objects.labels, objects.is_ignored)
+        limits = torch.tensor([0, 0, *size_wh], dtype=boxes.dtype)
+        return _clip(moved, limits, self._settings.min_visible)
 
 
-def mosaic(examples: Sequence[Example]) -> Example:
-    """Combines four pictures of one size, each at half its width and height, into one picture."""
+def mosaic(
+    examples: Sequence[Example],
+    centre: tuple[float, float] = (0.5, 0.5),
+    scales: Sequence[float] = (0.5,) * 4,
+    places: Sequence[Sequence[float]] = ((0.0, 0.0),) * 4,
+    min_visible: float = 0.0,
+) -> Example:
+    """Combines four pictures of one size into one picture of that size.
+
+    Args:
+        centre: the point where the four pictures meet, as fractions of width and height.
+        scales: of each picture; parts outside its quarter are cropped.
+        places: of each picture, the part that is kept, as fractions of the surplus.
+        min_visible: an object of which less than this fraction is left is to be ignored.
+    """
     height, width = examples[0][0].shape[-2:]
-    rows, columns = (height // 2, height - height // 2), (width // 2, width - width // 2)
+    middle_x, middle_y = int(width * centre[0]), int(height * centre[1])
+    rows, columns = ((0, middle_y), (middle_y, height)), ((0, middle_x), (middle_x, width))
     canvas = torch.empty_like(examples[0][0])
+    canvas[...] = torch.tensor(PADDING_RGB, dtype=canvas.dtype).view(3, 1, 1)
     parts = []
-    for number, (picture, objects) in enumerate(examples):
-        row, column = divmod(number, 2)
-        top, left = row * rows[0], column * columns[0]
-        size = (rows[row], columns[column])
-        small = functional.interpolate(picture[None].float(), size=size, mode="area")[0]
-        canvas[:, top : top + size[0], left : left + size[1]] = small.round().to(canvas.dtype)
-        shrink = torch.tensor([size[1] / width, size[0] / height] * 2)
-        boxes = objects.boxes * shrink + torch.tensor([left, top] * 2)
-        parts.append(Objects(boxes, objects.labels, objects.is_ignored))
+    for number, ((picture, objects), scale, place) in enumerate(
+        zip(examples, scales, places, strict=True)
+    ):
+        (top, bottom), (left, right) = rows[number // 2], columns[number % 2]
+        size_hw = (_scaled(height, scale, bottom - top), _scaled(width, scale, right - left))
+        small = _shrunk(picture, size_hw)
+        # The first row and column of the shrunk picture that are inside its quarter.
+        y, x = (
+            int(max(0, size - room) * share)
+            for size, room, share in zip(
+                size_hw, (bottom - top, right - left), (place[1], place[0]), strict=True
+            )
+        )
+        cut = small[..., y : y + bottom - top, x : x + right - left]
+        canvas[..., top : top + cut.shape[-2], left : left + cut.shape[-1]] = cut
+        shrink = torch.tensor([size_hw[1] / width, size_hw[0] / height] * 2)
+        boxes = objects.boxes * shrink + torch.tensor([left - x, top - y] * 2)
+        limits = torch.tensor([left, top, right, bottom], dtype=boxes.dtype)
+        moved = Objects(boxes, objects.labels, objects.is_ignored)
+        parts.append(_clip(moved, limits, min_visible))
     return canvas, Objects(*(torch.cat(pieces) for pieces in zip(*parts, strict=True)))
+
+
+def mix(one: Example, other: Example) -> Example:
+    """The mean of two pictures, with the objects of both."""
+    mean = (one[0].to(torch.int16) + other[0] + 1) // 2
+    objects = Objects(*(torch.cat(pair) for pair in zip(one[1], other[1], strict=True)))
+    return mean.to(one[0].dtype), objects
+
+
+def _happens(probability: float) -> bool:
+    return probability > 0 and float(torch.rand(())) < probability
+
+
+def _scaled(side: int, scale: float, room: int) -> int:
+    """The length of a shrunk side. Half of an odd side is as long as its quarter."""
+    return room if scale == 0.5 else max(1, round(side * scale))
+
+
+def _shrunk(picture: Tensor, size_hw: tuple[int, int]) -> Tensor:
+    if picture.shape[-2:] == size_hw:
+        return picture
+    flat = picture.reshape(1, -1, *picture.shape[-2:]).float()
+    small = functional.interpolate(flat, size=size_hw, mode="area")
+    return small.round().to(picture.dtype).reshape(*picture.shape[:-2], *size_hw)
+
+
+def _clip(objects: Objects, limits: Tensor, min_visible: float) -> Objects:
+    """Clips boxes to x1, y1, x2, y2. Objects that are hardly visible are to be ignored."""
+    corners = torch.maximum(objects.boxes, limits[:2].repeat(2))
+    clipped = torch.minimum(corners, limits[2:].repeat(2))
+    full_area, visible_area = _area(objects.boxes), _area(clipped)
+    inside = (clipped[:, 2] > clipped[:, 0]) & (clipped[:, 3] > clipped[:, 1])
+    is_hidden = visible_area < min_visible * full_area
+    is_ignored = (objects.is_ignored | is_hidden)[inside]
+    return Objects(clipped[inside], objects.labels[inside], is_ignored)
 
 
 def _area(boxes: Tensor) -> Tensor:

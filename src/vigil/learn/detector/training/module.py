@@ -107,12 +107,15 @@ class DetectorTraining(LightningModule):
 def _move_towards(average: nn.Module, network: nn.Module, share: float) -> None:
     """Moves the weights and running statistics of `average` towards those of `network`.
 
-    Counters are copied.
+    Counters are copied. A weight with two names moves once.
 
     Args:
         share: the fraction of the way, in [0, 1].
     """
-    averages, latest = average.state_dict(), network.state_dict()
+    latest, all_averages = network.state_dict(), average.state_dict()
+    # One name for each weight: names of the same memory replace one another.
+    names = {tensor.data_ptr(): name for name, tensor in all_averages.items()}
+    averages = {name: all_averages[name] for name in names.values()}
     floats = [name for name, tensor in averages.items() if tensor.is_floating_point()]
     torch._foreach_lerp_(
         [averages[name] for name in floats], [latest[name] for name in floats], share

@@ -1,0 +1,205 @@
+"""Detectors that predict a set of boxes: RF-DETR and D-FINE, by transformers' classes.
+
+Robinson et al., "RF-DETR: Neural Architecture Search for Real-Time Detection Transformers", 2025;
+Peng et al., "D-FINE: Redefine Regression Task in DETRs as Fine-grained Distribution Refinement",
+2024. The sizes are given here, so that no hub is needed. Losses and matching are those of
+transformers: the matching is exact, and noise depends on torch's seed alone.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torchvision.ops import box_convert
+
+from vigil.learn.detector.network.interface import Detector, best_candidates, normalise
+from vigil.learn.detector.network.tensors import Candidates, Truth
+from vigil.settings.train_detector import TransformerArchitecture
+
+MULTIPLE_PX = 32
+CHANGEABLE = {
+    *("num_queries", "decoder_layers", "num_denoising", "group_detr", "image_px"),
+    "backbone_config",
+}
+CHANGEABLE_OF_BACKBONE = {
+    *("hidden_size", "num_attention_heads", "num_hidden_layers", "out_indices", "num_windows"),
+}
+"""Only sizes: a card may be untrusted, and other settings name files and hubs."""
+
+_HGNET_B0 = {
+    "stem_channels": [3, 16, 16],
+    "stage_in_channels": [16, 64, 256, 512],
+    "stage_mid_channels": [16, 32, 64, 128],
+    "stage_out_channels": [64, 256, 512, 1024],
+    "stage_num_blocks": [1, 1, 2, 1],
+    "stage_numb_of_layers": [3, 3, 3, 3],
+    "hidden_sizes": [64, 256, 512, 1024],
+    "use_learnable_affine_block": True,
+}
+_HGNET_B2 = {
+    "stem_channels": [3, 24, 32],
+    "stage_in_channels": [32, 96, 384, 768],
+    "stage_mid_channels": [32, 64, 128, 256],
+    "stage_out_channels": [96, 384, 768, 1536],
+    "stage_num_blocks": [1, 1, 3, 1],
+    "stage_numb_of_layers": [4, 4, 4, 4],
+    "hidden_sizes": [96, 384, 768, 1536],
+    "use_learnable_affine_block": True,
+}
+_THREE_MAPS = {"out_features": ["stage2", "stage3", "stage4"]}
+D_FINE: dict[str, dict[str, Any]] = {
+    "dfine_n": {
+        "backbone_config": {**_HGNET_B0, "out_features": ["stage3", "stage4"]},
+        "encoder_in_channels": [512, 1024],
+        "feat_strides": [16, 32],
+        "encode_proj_layers": [1],
+        "encoder_hidden_dim": 128,
+        "encoder_ffn_dim": 512,
+        "hidden_expansion": 0.34,
+        "depth_mult": 0.5,
+        "d_model": 128,
+        "decoder_in_channels": [128, 128],
+        "num_feature_levels": 2,
+        "decoder_n_points": [6, 6],
+        "decoder_layers": 3,
+        "decoder_ffn_dim": 512,
+    },
+    "dfine_s": {
+        "backbone_config": {**_HGNET_B0, **_THREE_MAPS},
+        "encoder_in_channels": [256, 512, 1024],
+        "hidden_expansion": 0.5,
+        "depth_mult": 0.34,
+        "decoder_n_points": [3, 6, 3],
+        "decoder_layers": 3,
+    },
+    "dfine_m": {
+        "backbone_config": {**_HGNET_B2, **_THREE_MAPS},
+        "encoder_in_channels": [384, 768, 1536],
+        "depth_mult": 0.67,
+        "decoder_n_points": [3, 6, 3],
+        "decoder_layers": 4,
+    },
+}
+_DINO_SMALL = {
+    "hidden_size": 384,
+    "num_attention_heads": 6,
+    "patch_size": 16,
+    "num_windows": 2,
+    "out_indices": [3, 6, 9, 12],
+}
+RF_DETR: dict[str, dict[str, Any]] = {
+    "rfdetr_nano": {"image_px": 384, "decoder_layers": 2},
+    "rfdetr_small": {"image_px": 512, "decoder_layers": 3},
+    "rfdetr_medium": {"image_px": 576, "decoder_layers": 4},
+}
+
+
+class TransformerDetector(Detector):
+    """One of transformers' detectors behind the common interface."""
+
+    def __init__(
+        self,
+        name: TransformerArchitecture,
+        *,
+        num_classes: int,
+        changes: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Args: changes: changes of the model's sizes, of `CHANGEABLE`.
+
+        Raises:
+            ValueError: another setting is changed.
+        """
+        super().__init__()
+        _check_changes(changes or {})
+        self._is_dfine = name in D_FINE
+        build = _build_dfine if self._is_dfine else _build_rfdetr
+        self.network: nn.Module = build(name, num_classes, dict(changes or {}))
+
+    def named_as_here(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Published weights with the names and counters of this network.
+
+        Scores of other classes keep this network's random weights.
+        """
+        initial = self.state_dict()
+        named = {
+            key if key.startswith("network.") else f"network.{key}": tensor
+            for key, tensor in state.items()
+        }
+        for key, tensor in initial.items():
+            is_counter = key.endswith("num_batches_tracked")
+            is_score = "class_embed" in key or "enc_score_head" in key or "enc_out_class" in key
+            differs = key in named and named[key].shape != tensor.shape
+            if (is_counter and key not in named) or (is_score and differs):
+                named[key] = tensor
+        return named
+
+    def losses(self, pictures: Tensor, truth: Truth) -> dict[str, Tensor]:
+        floats = self._prepare(pictures)
+        height, width = floats.shape[-2:]
+        size = torch.tensor([width, height, width, height], device=floats.device)
+        labels = [
+            {
+                "class_labels": classes[is_object],
+                "boxes": box_convert(boxes[is_object], "xyxy", "cxcywh") / size,
+            }
+            for boxes, classes, is_object in zip(
+                truth.boxes, truth.labels, truth.is_object, strict=True
+            )
+        ]
+        # Sampling and matching need 32 bits.
+        with torch.autocast(floats.device.type, enabled=False):
+            outputs = self.network(pixel_values=floats, labels=labels)
+        return {"set": outputs.loss}
+
+    def candidates(self, pictures: Tensor) -> list[Candidates]:
+        floats = self._prepare(pictures)
+        height, width = floats.shape[-2:]
+        with torch.autocast(floats.device.type, enabled=False):
+            outputs = self.network(pixel_values=floats)
+        size = torch.tensor([width, height, width, height], device=floats.device)
+        boxes = box_convert(outputs.pred_boxes.float(), "cxcywh", "xyxy") * size
+        rows, columns = pictures.shape[-2:]
+        return best_candidates(boxes, outputs.logits.float().sigmoid(), (rows, columns))
+
+    def _prepare(self, pictures: Tensor) -> Tensor:
+        """Floats as published weights expect them, padded to multiples of 32 px."""
+        height, width = pictures.shape[-2:]
+        floats = pictures.float() / 255 if self._is_dfine else normalise(pictures)
+        return functional.pad(floats, (0, -width % MULTIPLE_PX, 0, -height % MULTIPLE_PX))
+
+
+def _check_changes(changes: Mapping[str, Any]) -> None:
+    unknown = changes.keys() - CHANGEABLE
+    unknown |= dict(changes.get("backbone_config", {})).keys() - CHANGEABLE_OF_BACKBONE
+    if unknown:
+        raise ValueError(f"only sizes may be changed, but got {sorted(unknown)}")
+
+
+def _build_dfine(name: str, num_classes: int, changes: dict[str, Any]) -> nn.Module:
+    from transformers import DFineConfig, DFineForObjectDetection
+
+    arguments = {**D_FINE[name], **changes}
+    backbone = {"model_type": "hgnet_v2", **arguments.pop("backbone_config")}
+    arguments["num_labels"] = num_classes
+    config = DFineConfig(backbone_config=backbone, freeze_backbone_batch_norms=False, **arguments)
+    network: nn.Module = DFineForObjectDetection(config)
+    return network
+
+
+def _build_rfdetr(name: str, num_classes: int, changes: dict[str, Any]) -> nn.Module:
+    from transformers import RfDetrConfig, RfDetrForObjectDetection
+
+    arguments = {**RF_DETR[name], **changes}
+    image_px, backbone = (
+        arguments.pop("image_px"),
+        {**_DINO_SMALL, **arguments.pop("backbone_config", {})},
+    )
+    arguments["num_labels"] = num_classes
+    config = RfDetrConfig(
+        backbone_config={"model_type": "rf_detr_dinov2", "image_size": image_px, **backbone},
+        **arguments,
+    )
+    network: nn.Module = RfDetrForObjectDetection(config)
+    return network

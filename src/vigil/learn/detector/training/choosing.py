@@ -1,0 +1,280 @@
+"""Replaces each `auto` by a value that suits the training pictures and their boxes alone.
+
+The bounds come from measurements on small people (PETS 2009, the demo) and on large animals
+(raccoons); see docs/results.md. `choosing_frames` chooses between sequences and single pictures.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import ValidationError
+
+from vigil.domain.pictures.annotated import AnnotatedPictures
+from vigil.learn.detector.network.trunk import STRIDES
+from vigil.learn.detector.training.choosing_frames import choose_frames_num
+from vigil.learn.detector.training.recognising import recognise
+from vigil.learn.networks.machine import choose_device
+from vigil.plumbing.closure import Import, imports_from
+from vigil.plumbing.errors import FieldError
+from vigil.settings.train_detector import (
+    NUM_QUERIES,
+    TrainDetector,
+    TransformerArchitecture,
+    num_query_cells,
+)
+
+Floats = npt.NDArray[np.float64]
+
+WANTED_PX = 48.0
+"""Of the square root of the area of small objects on the canvas; larger ones need no more."""
+LONGEST_PX = {"cpu": (256, 640), "cuda": (512, 1280)}
+"""Bounds of the canvas's longer side, by the kind of device."""
+PRETRAINED_PX = {"imagenet": 320, "coco": 416}
+"""Its least, with pretrained weights: these know objects of the size that they were trained on."""
+MULTIPLE_PX = 8
+FINEST_STRIDES = {4: 0.0, 8: 12.0, 16: 40.0}
+"""From which square root of a small object's area the finest map may have a stride."""
+MOST_CELLS = 12.0
+"""Across a large object's longer side."""
+SMALL, LARGE = 10, 95
+"""Percentiles of sizes: what small and large stand for."""
+MANY_PICTURES = 2000
+FRAMES_MPX, PHOTOGRAPHS_MPX = 600.0, 1000.0
+"""Megapixels of canvas in a training from random weights. Frames of a fixed camera are alike, so
+fewer of them are enough."""
+PRETRAINED_FRACTION = 0.4
+"""Of these megapixels, if the training starts from pretrained weights."""
+LEAST_EPOCHS, MOST_EPOCHS = 8, 80
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The chosen values.
+
+    Attributes:
+        settings: the settings without `auto`.
+        facts: the chosen values, and under `by` the numbers that they depend on, for the model's
+            card; empty if there was nothing to choose.
+        lines: for each choice, a line that gives the reason.
+    """
+
+    settings: TrainDetector
+    facts: dict[str, Any]
+    lines: tuple[str, ...]
+
+
+def choose(settings: TrainDetector, train: AnnotatedPictures, images: Path) -> Choice:
+    """Replaces each `auto` by a value.
+
+    Args:
+        train: the training pictures, with at least one object.
+        images: the folder of the pictures.
+
+    Raises:
+        FieldError: the weights are a file, and it is not known of which network; or the chosen
+            values do not fit the other settings.
+        InputError: the archive of a video is missing or damaged.
+    """
+    values, lines = settings.model_dump(), list[str]()
+    facts, measured = _choose_network(settings, train, values, lines)
+    if settings.frames.num == "auto":
+        with_network = settings.model_copy(update={"architecture": values["architecture"]})
+        frames = choose_frames_num(with_network, train, images)
+        values["frames"]["num"] = frames.num
+        lines.append(f"frames.num: {frames.num}, since {frames.reason}")
+        facts["frames"] = {"num": frames.num}
+        measured |= frames.measured
+    if settings.fitting.max_epochs == "auto":
+        facts["max_epochs"] = _choose_epochs(settings, len(train.images), values, lines)
+        measured["num_pictures"] = len(train.images)
+    if not facts:
+        return Choice(settings, {}, ())
+    try:
+        chosen = TrainDetector.model_validate(values)
+    except ValidationError as error:
+        message = error.errors(include_url=False)[0]["msg"].removeprefix("Value error, ")
+        raise FieldError(
+            "architecture", f"auto chose {values['architecture']}, but: {message}"
+        ) from None
+    return Choice(chosen, facts | {"by": measured}, tuple(lines))
+
+
+def _choose_network(
+    settings: TrainDetector, train: AnnotatedPictures, values: dict[str, Any], lines: list[str]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Chooses canvas, architecture and maps in `values`.
+
+    Returns:
+        The facts of the choices, and the numbers that they depend on.
+    """
+    sizes = _Sizes.of(train)
+    chosen: dict[str, Any] = {}
+    if settings.architecture == "auto":
+        values["architecture"] = _choose_architecture(settings, len(train.images), values, lines)
+        chosen["architecture"] = values["architecture"]
+    if settings.input_size_wh == "auto":
+        least = _least_px(settings, values["architecture"])
+        is_transformer = values["architecture"] in get_args(TransformerArchitecture)
+        values["input_size_wh"] = chosen["input_size_wh"] = _choose_canvas(
+            sizes, least, NUM_QUERIES if is_transformer else 0, lines
+        )
+    scale = sizes.scales(values["input_size_wh"])
+    small_px = float(np.percentile(sizes.roots * scale, SMALL))
+    large_px = float(np.percentile(sizes.longest * scale, LARGE))
+    measured = {
+        "num_pictures": len(train.images),
+        "num_objects": len(sizes.roots),
+        "small_px": round(small_px, 1),
+        "large_px": round(large_px, 1),
+    }
+    if settings.features.strides == "auto":
+        if values["architecture"] in {"grid", "anchor"}:
+            lines.append(_choose_maps(values, small_px, large_px))
+            chosen["features"] = values["features"]
+            chosen["assignment"] = values[values["architecture"]]["assignment"]
+        else:
+            values["features"]["strides"] = (8,)  # which this architecture does not read
+    return chosen, measured if chosen else {}
+
+
+def _choose_epochs(
+    settings: TrainDetector, num_pictures: int, values: dict[str, Any], lines: list[str]
+) -> int:
+    """As many as make up a fixed number of megapixels, within bounds."""
+    width, height = values["input_size_wh"]
+    are_frames = values["frames"]["num"] > 1
+    wanted = FRAMES_MPX if are_frames else PHOTOGRAPHS_MPX
+    is_pretrained = settings.weights != "none"
+    wanted *= PRETRAINED_FRACTION if is_pretrained else 1.0
+    epoch_px: int = num_pictures * width * height
+    num = min(max(round(wanted * 1e6 / epoch_px), LEAST_EPOCHS), MOST_EPOCHS)
+    values["fitting"]["max_epochs"] = num
+    kind = "sequences of frames" if are_frames else "pictures"
+    lines.append(
+        f"fitting.max_epochs: {num}, since there are {num_pictures} {kind} on {width}x{height} px, "
+        f"and {'pretrained' if is_pretrained else 'random'} weights"
+    )
+    return num
+
+
+def imports_of_recognition() -> set[Import]:
+    """The imports of this module that only name a network, which is among the settings then."""
+    return imports_from(Path(__file__), recognise.__module__)
+
+
+@dataclass(frozen=True)
+class _Sizes:
+    """Sizes of the objects, in px of their pictures, and of the pictures.
+
+    Attributes:
+        roots: (N,) square roots of areas; `longest`: (N,) longer sides.
+        pictures_wh: (N, 2), of the picture of each object; `all_wh`: (pictures, 2).
+    """
+
+    roots: Floats
+    longest: Floats
+    pictures_wh: Floats
+    all_wh: Floats
+
+    @classmethod
+    def of(cls, train: AnnotatedPictures) -> "_Sizes":
+        boxes = train.boxes[~train.is_ignored]
+        sides = boxes[["x2", "y2"]].to_numpy(np.float64) - boxes[["x1", "y1"]].to_numpy(np.float64)
+        pictures = train.images[["width", "height"]].astype(np.float64)
+        by_object = pictures.loc[boxes["image"]].to_numpy()
+        return cls(np.sqrt(sides.prod(axis=1)), sides.max(axis=1), by_object, pictures.to_numpy())
+
+    def scales(self, canvas_wh: tuple[int, int]) -> Floats:
+        """(N,): the factor by which each object's picture is resized to fit a canvas."""
+        factors: Floats = (np.array(canvas_wh) / self.pictures_wh).min(axis=1)
+        return factors
+
+
+def _least_px(settings: TrainDetector, architecture: str) -> int:
+    """The least of the canvas's longer side, if the pictures are that large."""
+    least = LONGEST_PX[choose_device().type][0]
+    if settings.weights == "none":
+        return least
+    return max(least, PRETRAINED_PX["imagenet" if architecture in {"grid", "anchor"} else "coco"])
+
+
+def _choose_canvas(sizes: _Sizes, least: int, num_cells: int, lines: list[str]) -> tuple[int, int]:
+    """As small as small objects allow, of the usual picture's proportions.
+
+    It is not larger than the usual picture, unless the network needs a number of cells.
+    """
+    width, height = np.median(sizes.all_wh, axis=0)
+    longer = max(width, height)
+    # Relative to their picture, since pictures of several sizes come onto one canvas.
+    shares = sizes.roots / sizes.pictures_wh.max(axis=1)
+    small = float(np.percentile(shares, SMALL))
+    most = LONGEST_PX[choose_device().type][1]
+    wanted = min(max(WANTED_PX / small, least), most, max(longer, 32.0))
+    scale = wanted / longer
+    canvas = (_rounded(width * scale), _rounded(height * scale))
+    while num_query_cells(canvas) < num_cells:
+        scale *= 1.1
+        canvas = (_rounded(width * scale), _rounded(height * scale))
+    lines.append(
+        f"input_size_wh: {list(canvas)}, since small objects (percentile {SMALL}) take {small:.1%} "
+        f"of a picture's longer side, and pictures are {width:.0f}x{height:.0f} px"
+    )
+    return canvas
+
+
+def _rounded(side: float) -> int:
+    return max(32, round(side / MULTIPLE_PX) * MULTIPLE_PX)
+
+
+def _choose_architecture(
+    settings: TrainDetector, num_pictures: int, values: dict[str, Any], lines: list[str]
+) -> str:
+    if settings.weights_file:
+        found = recognise(settings.weights_file, settings.features.trunk)
+        values["features"]["trunk"] = found.trunk or settings.features.trunk
+        held = f"the trunk {found.trunk}" if found.trunk else found.architecture
+        lines.append(
+            f"architecture: {found.architecture}, since {settings.weights} holds the weights of "
+            f"{held}"
+        )
+        return found.architecture
+    is_on_gpu = choose_device().type == "cuda"
+    if settings.weights == "coco":
+        name = "yolox_s" if is_on_gpu else "yolox_nano"
+        why = (
+            "the largest that comes with COCO's weights"
+            if is_on_gpu
+            else ("the smallest that comes with COCO's weights, on a CPU")
+        )
+    elif is_on_gpu and settings.weights == "none" and num_pictures >= MANY_PICTURES:
+        name, why = "yolox_s", f"{num_pictures} pictures and a GPU"
+    else:
+        name, why = "grid", f"{num_pictures} training pictures and weights: {settings.weights}"
+    lines.append(
+        f"architecture: {name}, since there are {why}"
+        if name == "grid"
+        else f"architecture: {name}, for {why}"
+    )
+    return name
+
+
+def _choose_maps(values: dict[str, Any], small_px: float, large_px: float) -> str:
+    """Sets strides, and what goes with them, in place; returns a line that says why."""
+    finest = max(stride for stride, least_px in FINEST_STRIDES.items() if least_px <= small_px)
+    coarsest = min([s for s in STRIDES if s * MOST_CELLS >= large_px], default=STRIDES[-1])
+    strides = tuple(s for s in STRIDES if finest <= s <= max(finest, coarsest))
+    features = values["features"]
+    features["strides"] = strides
+    # One stride more than the maps need: the surroundings of a cell help to classify it.
+    features["deepest_stride"] = min(2 * strides[-1], STRIDES[-1])
+    features["neck"] = "concat" if len(strides) == 1 else "pafpn"
+    features["neck_width"] = features["neck_width"] or 96
+    if len(strides) > 1:
+        values[values["architecture"]]["assignment"] = "simota"
+    return (
+        f"strides: {list(strides)}, since small objects (percentile {SMALL}) are {small_px:.0f} px "
+        f"and large ones (percentile {LARGE}) {large_px:.0f} px on the canvas"
+    )

@@ -1,0 +1,215 @@
+"""What `auto` stands for, and that it looks at training boxes alone."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+import torchvision
+from safetensors.torch import save_file
+from tiny_detectors import write_scene
+from tiny_settings import GRID, shipped
+
+from vigil.domain.pictures.annotated import AnnotatedPictures
+from vigil.learn.detector.network.published_yolox import PAPER
+from vigil.learn.detector.network.yolox import YoloxDetector
+from vigil.learn.detector.training.assembly import Sides, plan_training
+from vigil.learn.detector.training.choosing import LEAST_EPOCHS, MOST_EPOCHS, choose
+from vigil.learn.detector.training.recognising import recognise
+from vigil.plumbing.errors import FieldError
+from vigil.settings.train_detector import NUM_QUERIES, TrainDetector, num_query_cells
+
+AUTO = {
+    "architecture": "auto",
+    "input_size_wh": "auto",
+    "features.strides": "auto",
+    "frames.num": 1,
+    "fitting.max_epochs": 9,
+}
+NO_FOLDER = Path("no pictures are read")
+
+
+@pytest.fixture(autouse=True)
+def _on_a_cpu(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("VIGIL_DEVICE", "cpu")
+    monkeypatch.setenv("VIGIL_STATE_DIR", str(tmp_path / "state"))
+
+
+def known(
+    *sides_wh: tuple[float, float], picture_wh: tuple[int, int] = (480, 360)
+) -> AnnotatedPictures:
+    names = [f"{number}.png" for number in range(len(sides_wh))]
+    images = pd.DataFrame(
+        {"file_name": names, "width": picture_wh[0], "height": picture_wh[1], "video": "",
+         "frame_index": -1, "sha256": ""}
+    )  # fmt: skip
+    rows = [
+        (n, "0", 1.0, 2.0, 1 + w, 2 + h, False, False)
+        for n, (w, h) in zip(names, sides_wh, strict=True)
+    ]
+    columns = ["image", "label", "x1", "y1", "x2", "y2", "is_crowd", "is_difficult"]
+    return AnnotatedPictures.of(images, pd.DataFrame(rows, columns=columns), ("0",))
+
+
+def test_small_people_get_one_fine_map_and_their_pictures_size():
+    choice = choose(shipped(TrainDetector, **AUTO), known(*[(16, 45)] * 20), NO_FOLDER)
+    assert choice.settings.architecture == "grid"
+    assert choice.settings.input_size_wh == (480, 360)
+    assert choice.settings.features.strides == (8,)
+    assert choice.settings.features.neck == "concat"
+    assert choice.facts["by"] == {
+        "num_pictures": 20, "num_objects": 20, "small_px": 26.8, "large_px": 45.0,
+    }  # fmt: skip
+    assert len(choice.lines) == 3
+
+
+@pytest.mark.parametrize(("side", "stride"), [(8, 4), (16, 8), (36, 8), (60, 16)])
+def test_the_finest_map_suits_small_objects(side: float, stride: int):
+    settings = shipped(TrainDetector, **AUTO | {"input_size_wh": [480, 360]})
+    choice = choose(settings, known(*[(side, side)] * 5), NO_FOLDER)
+    assert choice.settings.features.strides[0] == stride
+
+
+def test_large_objects_get_a_small_canvas_and_coarse_maps():
+    choice = choose(
+        shipped(TrainDetector, **AUTO), known(*[(300, 250)] * 20, picture_wh=(800, 600)), NO_FOLDER
+    )
+    assert choice.settings.input_size_wh == (256, 192)
+    assert choice.settings.features.strides == (16,)
+    assert choice.settings.features.deepest_stride == 32
+
+
+def test_objects_of_all_sizes_get_many_maps():
+    sides = [(side, side) for side in np.geomspace(15, 350, 40)]
+    choice = choose(shipped(TrainDetector, **AUTO), known(*sides), NO_FOLDER)
+    features = choice.settings.features
+    assert features.strides == (8, 16, 32)
+    assert (features.neck, features.deepest_stride) == ("pafpn", 32)
+    assert choice.settings.grid.assignment == "simota"
+
+
+@pytest.mark.parametrize("side", [1.0, 2.5, 40.0, 300.0])
+@pytest.mark.parametrize(
+    "picture_wh", [(40, 30), (480, 360), (360, 480), (4000, 100), (3000, 2000)]
+)
+def test_whatever_the_sizes_a_network_can_be_built(side: float, picture_wh: tuple[int, int]):
+    side = min(side, *(0.9 * edge for edge in picture_wh))
+    choice = choose(
+        shipped(TrainDetector, **AUTO), known((side, side), picture_wh=picture_wh), NO_FOLDER
+    )
+    width, height = choice.settings.canvas_wh
+    assert min(width, height) >= 32
+    assert max(width, height) <= 640
+    assert choice.settings.features.strides != "auto"
+
+
+def test_what_is_told_is_kept():
+    told = {"architecture": "anchor", "input_size_wh": [320, 240], "features.strides": "auto"}
+    told |= {"frames.num": 1, "fitting.max_epochs": 9}
+    choice = choose(shipped(TrainDetector, **told), known(*[(200, 150)] * 5), NO_FOLDER)
+    assert choice.settings.architecture == "anchor"
+    assert choice.settings.input_size_wh == (320, 240)
+    assert choice.settings.features.strides == (16,)
+    settings = shipped(TrainDetector, **GRID | {"frames.num": 1})
+    assert choose(settings, known((20, 40)), NO_FOLDER).settings is settings
+    assert choose(settings, known((20, 40)), NO_FOLDER).facts == {}
+
+
+def test_what_is_to_be_ignored_does_not_count():
+    few = known((16, 45), (400, 300))
+    few.boxes.loc[1, "is_crowd"] = True
+    choice = choose(shipped(TrainDetector, **AUTO), few, NO_FOLDER)
+    assert choice.facts["by"]["num_objects"] == 1
+    assert choice.settings.features.strides == (8,)
+
+
+def test_pretrained_weights_choose_a_network_that_has_them():
+    choice = choose(shipped(TrainDetector, **AUTO, weights="coco"), known((16, 45)), NO_FOLDER)
+    assert choice.settings.architecture == "yolox_nano"
+    assert (
+        choose(
+            shipped(TrainDetector, **AUTO, weights="imagenet"), known((16, 45)), NO_FOLDER
+        ).settings.architecture
+        == "grid"
+    )
+
+
+def test_a_file_of_weights_tells_its_network(tmp_path: Path):
+    trunk = tmp_path / "trunk.safetensors"
+    network = torchvision.models.mobilenet_v2(weights=None)
+    save_file(network.features.state_dict(prefix="features."), trunk)
+    settings = shipped(TrainDetector, **AUTO, weights=str(trunk))
+    choice = choose(settings, known(*[(200, 150)] * 5), NO_FOLDER)
+    assert choice.settings.architecture == "grid"
+    assert choice.settings.features.trunk == "mobilenet_v2"
+    assert choice.settings.input_size_wh == (320, 240)
+    whole = tmp_path / "whole.pth"
+    torch.save(YoloxDetector("yolox_tiny", PAPER, num_classes=3).state_dict(), whole)
+    settings = shipped(TrainDetector, **AUTO, weights=str(whole))
+    choice = choose(settings, known(*[(200, 150)] * 5), NO_FOLDER)
+    assert choice.settings.architecture == "yolox_tiny"
+    assert choice.settings.input_size_wh == (416, 312)
+    other = tmp_path / "other.pth"
+    torch.save({"layer.weight": torch.zeros(2)}, other)
+    with pytest.raises(
+        FieldError, match=r"^architecture: expected the name of the network whose w"
+    ):
+        choose(shipped(TrainDetector, **AUTO, weights=str(other)), known((16, 45)), NO_FOLDER)
+
+
+def test_a_choice_that_does_not_fit_is_told_in_one_line():
+    settings = shipped(TrainDetector, **AUTO, weights="coco", num_frozen_blocks=1)
+    expected = r"^architecture: auto chose yolox_nano, but: expected num_frozen_blocks to be 0"
+    with pytest.raises(FieldError, match=expected):
+        choose(settings, known((16, 45)), NO_FOLDER)
+
+
+def test_a_network_of_the_same_names_and_other_shapes_is_another(tmp_path: Path):
+    """ResNet-50 and Wide ResNet-50 have weights of the same names."""
+    file = tmp_path / "wide.safetensors"
+    save_file(torchvision.models.wide_resnet50_2(weights=None).state_dict(), file)
+    assert recognise(file, "resnet50").trunk == "wide_resnet50_2"
+
+
+def epochs(train: AnnotatedPictures, **changes: object) -> int | str:
+    settings = shipped(TrainDetector, **AUTO | {"fitting.max_epochs": "auto"} | changes)
+    choice = choose(settings, train, NO_FOLDER)
+    assert choice.facts["max_epochs"] == choice.settings.fitting.chosen.max_epochs
+    return choice.settings.fitting.max_epochs
+
+
+def test_epochs_follow_the_number_of_pictures_and_their_size():
+    few, many = known(*[(16, 45)] * 100), known(*[(16, 45)] * 300)
+    assert epochs(few) == pytest.approx(3 * epochs(many), rel=0.05)
+    assert epochs(few, input_size_wh=[960, 360]) == pytest.approx(epochs(few) / 2, rel=0.05)
+    assert epochs(few) > epochs(few, weights="imagenet")
+    assert epochs(known((16, 45))) == MOST_EPOCHS
+    assert epochs(few, input_size_wh=[8000, 8000]) == LEAST_EPOCHS
+
+
+@pytest.mark.parametrize("picture_wh", [(300, 60), (480, 360), (20, 20)])
+def test_a_transformer_gets_as_many_cells_as_it_needs(picture_wh: tuple[int, int]):
+    settings = shipped(TrainDetector, **AUTO | {"architecture": "rfdetr_nano"})
+    choice = choose(settings, known((10, 10), picture_wh=picture_wh), NO_FOLDER)
+    assert num_query_cells(choice.settings.canvas_wh) >= NUM_QUERIES
+
+
+def test_a_plan_says_what_was_chosen_and_never_looks_at_validation(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    scene = write_scene(tmp_path)
+    names = list(scene.images.index)
+    train, val = scene.select(names[:4]), scene.select(names[4:])
+    plan = plan_training(Sides(tmp_path, train, val), shipped(TrainDetector, **AUTO))
+    out = capsys.readouterr().out.splitlines()
+    assert [line.split(":")[1].strip() for line in out] == [
+        "architecture",
+        "input_size_wh",
+        "strides",
+    ]
+    other = scene.select(names[4:])
+    other.boxes.loc[:, ["x1", "y1", "x2", "y2"]] = [0.0, 0.0, 2.0, 2.0]
+    again = plan_training(Sides(tmp_path, train, other), shipped(TrainDetector, **AUTO))
+    assert again.chosen == plan.chosen
+    assert again.start == plan.start
