@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from tiny_watch import FPS, models, scene_picture, watching, write_scene
 
+from vigil.pixels.video.reading import VideoReader, to_bgr
 from vigil.plumbing.errors import InputError
 from vigil.watch.frames import Frame
 from vigil.watch.live import EVENT_LINES, LiveWatch, follow
@@ -63,6 +64,40 @@ def test_people_are_told_when_it_is_raised_and_it_is_kept_when_it_is_over(tmp_pa
     assert event["start_s"] == pytest.approx(4.5, abs=0.01)
     assert message["raised_s"] == event["raised_s"] < 8 < event["end_s"]
     assert watch.status()["watched_s"] == pytest.approx(13.9)
+
+
+def test_an_event_has_a_video_from_before_it_to_after_it(tmp_path: Path):
+    watch = watch_of(tmp_path, Notes())
+    for index in range(75):
+        watch.add(frame_at(index))
+    assert not list((tmp_path / "events").glob("*[0-9a-f].mp4")), "it is not over"
+    for index in range(75, 140):
+        watch.add(frame_at(index))
+    watch.end()
+    (event,) = read_lines(tmp_path / EVENT_LINES)
+    frames = list(VideoReader(tmp_path / f"events/{event['id']}.mp4"))
+    # A second before the event and a second after it, by the settings of `watching`. Its end is
+    # known later: no score for 1 s, and no event within 2 s that is merged with it.
+    least_s = event["end_s"] - event["start_s"] + 2
+    assert least_s - 0.25 <= len(frames) / FPS <= least_s + 3
+    lamps = [to_bgr(frame)[8, 20].astype(int) for frame in frames]
+    first_s = event["start_s"] - 1
+    for index, lamp in enumerate(lamps):
+        at_s = first_s + index / FPS
+        if abs(at_s - 5) > 0.2 and abs(at_s - 8) > 0.2 and at_s < event["raised_s"]:
+            assert (lamp[2] - lamp[1] > 60) == (5 <= at_s < 8)
+    assert [path.suffixes for path in (tmp_path / "events").glob("*.mp4")] == [[".mp4"]]
+
+
+def test_a_long_event_is_filmed_up_to_its_longest(tmp_path: Path):
+    teller = Teller([], tmp_path)
+    settings = watching(**{"pictures.longest_s": 2.0})
+    watch = LiveWatch(models(), settings, tmp_path, "door", teller, "one")
+    for index in range(140):
+        watch.add(frame_at(index, lit=((5.0, 12.0),)))
+    watch.end()
+    (film,) = (tmp_path / "events").glob("*.mp4")
+    assert len(list(VideoReader(film))) / FPS == pytest.approx(1 + 2, abs=0.2)
 
 
 def test_a_loss_of_the_signal_is_told_at_once_and_counts_as_not_watched(tmp_path: Path):

@@ -137,10 +137,16 @@ def _bottom(picture: Picture) -> int:
 
 def with_strip(picture: Picture, strip: Picture, time_s: float, duration_s: float) -> Picture:
     """A drawn frame with the strip below it, and a line at its time. Both sides are even."""
-    height, width = picture.shape[:2]
-    even = cv2.copyMakeBorder(picture, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE)
+    even = with_even_sides(picture)
     below = strip.copy()
     column = int(_across(np.array([time_s]), duration_s, strip.shape[1])[0])
     below[:, max(column - 1, 0) : column + 1] = CURSOR
-    joined: Picture = np.concatenate([even.astype(np.uint8, copy=False), below])
+    joined: Picture = np.concatenate([even, below])
     return joined
+
+
+def with_even_sides(picture: Picture) -> Picture:
+    """The picture; an odd side grows by a pixel, since H.264 requires even sides."""
+    height, width = picture.shape[:2]
+    even = cv2.copyMakeBorder(picture, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE)
+    return even.astype(np.uint8, copy=False)

@@ -2,7 +2,7 @@
 
 events.jsonl   a line for each event that is over
 status.json    watched and lost time, alarms, dropped frames and more
-events/        a picture of each event, of the time when it was raised
+events/        a picture of each event, of the time when it was raised, and a video of the event
 """
 
 from collections.abc import Sequence
@@ -19,7 +19,8 @@ from vigil.domain.events.machine import EventMachine, Progress
 from vigil.domain.measures.events import rate_per_hour
 from vigil.domain.tracking.tracker import TrackedBox
 from vigil.pixels.drawing.on_pictures import write_picture
-from vigil.pixels.watched_frames import Banner, draw_watched
+from vigil.pixels.pictures.picture import Picture
+from vigil.pixels.watched_frames import Banner, draw_watched, with_even_sides
 from vigil.plumbing.errors import InputError, shorten
 from vigil.plumbing.records import write_json
 from vigil.settings.watch import Watch
@@ -27,6 +28,7 @@ from vigil.watch.analysis import Analysis
 from vigil.watch.filming import EVENTS, clock_text
 from vigil.watch.findings import finite_ratio
 from vigil.watch.frames import Frame
+from vigil.watch.live_films import LiveFilms
 from vigil.watch.models import Models
 from vigil.watch.reading_live import LiveReader, open_live
 from vigil.watch.sources import Camera
@@ -60,6 +62,9 @@ class LiveWatch:
         self._get_analysis = partial(Analysis, models, settings, batch_size=1)
         self._analysis = self._get_analysis()
         self._machine = EventMachine(settings.raising)
+        # An event that waits to be raised began this long ago at most.
+        delay_s = settings.window_s + settings.raising.num_windows * settings.stride_s
+        self._films = LiveFilms(folder / EVENTS, settings.pictures, delay_s)
         self._last_frame: Frame | None = None
         self._boxes: list[TrackedBox] = []
         self.watched_s = self.lost_s = 0.0
@@ -80,6 +85,7 @@ class LiveWatch:
         step = self._analysis.push(frame)
         boxes = [box for box in step.boxes if box.frame_index == frame.index]
         self._boxes = boxes or self._boxes
+        self._films.add(self._drawn(frame, self._machine.open_event), frame.time_s)
         for window in step.verdicts:
             self._push(_scored(window))
 
@@ -97,6 +103,7 @@ class LiveWatch:
         """Ends the source, and closes open events."""
         self._end_part()
         self._handle(self._machine.end())
+        self._films.close()
 
     def _end_part(self) -> None:
         """Ends tracks and windows before a gap or the end."""
@@ -111,11 +118,14 @@ class LiveWatch:
         self._handle(self._machine.push(window))
 
     def _handle(self, progress: Progress) -> None:
+        if (event := self._machine.open_event) is not None:
+            self._films.begin(self._id(event), event.start_s)
         for event in progress.to_notify:
             picture = f"{EVENTS}/{self._id(event)}.jpg"
             self._draw(event, self._folder / picture)
             self._teller.tell({**self._message(event), "picture": picture})
         for event in progress.closed:
+            self._films.end(self._id(event), event.end_s)
             self.num_alarms += event.kind != SIGNAL_LOST and not event.suppressed
             append_line(self._folder / EVENT_LINES, self._message(event))
 
@@ -140,18 +150,22 @@ class LiveWatch:
         if self._last_frame is None:
             return
         file.parent.mkdir(parents=True, exist_ok=True)
+        write_picture(self._drawn(self._last_frame, event), file)
+
+    def _drawn(self, frame: Frame, event: Event | None) -> Picture:
+        """A frame with the last known boxes, and the banner of an open event; BGR, even sides."""
         boxes = np.array([box.box_xyxy for box in self._boxes]).reshape(-1, 4)
         ids = [box.track_id for box in self._boxes]
-        text = f"unusual   {event.peak_score:.1f} x threshold"
-        annotated = draw_watched(
-            self._last_frame.picture,
+        text = "" if event is None else f"unusual   {event.peak_score:.1f} x threshold"
+        drawn = draw_watched(
+            frame.picture,
             boxes,
             ids,
             [np.empty((0, 2))] * len(ids),
-            clock=clock_text(self._last_frame.time_s),
-            banner=Banner(text),
+            clock=clock_text(frame.time_s),
+            banner=None if event is None else Banner(text),
         )
-        write_picture(annotated, file)
+        return with_even_sides(drawn)
 
     def status(self) -> dict[str, Any]:
         """Watched and lost time, and the number and rate of alarms."""

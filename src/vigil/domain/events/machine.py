@@ -63,6 +63,11 @@ class EventMachine:
         """A closed event that may still be merged with the next one."""
         self._stop_s = self._notified_s = -np.inf
 
+    @property
+    def open_event(self) -> Event | None:
+        """The event that was raised and is not over; None: there is none."""
+        return self._open
+
     def push(self, window: ScoredWindow) -> Progress:
         """Adds the next window.
 
