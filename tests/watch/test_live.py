@@ -1,6 +1,9 @@
 """A live source: the newest frame counts, breaks are events, and each event is sent once."""
 
 import json
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -155,6 +158,43 @@ def test_a_message_is_told_again_until_it_arrives_and_by_its_id_once(tmp_path: P
         teller.tell({"id": "a", "source": "door", "kind": "unusual"})
     teller.close()
     assert [message["id"] for message in notes.messages] == ["a"]
+
+
+FULL_DISK = """
+import resource, sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+from test_live import Notes, frame_at, watch_of
+notes = Notes()
+watch = watch_of(Path(), notes)
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), int(sys.argv[2])))
+try:
+    for index in range(140):
+        watch.add(frame_at(index))
+except OSError as error:
+    print(error)
+watch._teller.close()
+print([message["kind"] for message in notes.messages])
+"""
+
+
+@pytest.mark.parametrize("room", [0, 100, 3000])
+def test_a_full_disk_in_the_midst_of_an_event_stops_no_notification(tmp_path: Path, room: int):
+    """No room for anything, for the message, or for the video."""
+    done = subprocess.run(
+        [sys.executable, "-c", FULL_DISK, str(Path(__file__).parent), str(room)],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    problem, told = done.stdout.splitlines()
+    assert "File too large" in problem
+    assert told == "['unusual']"
+    films = [path.name for path in tmp_path.rglob("*.mp4")]
+    assert all(name.endswith(".part.mp4") for name in films), "none is left as whole"
 
 
 @pytest.mark.parametrize("address", ["nonsense://x:secret@y", "file:", "plain"])

@@ -6,6 +6,7 @@ events/        a picture of each event, of the time when it was raised, and a vi
 """
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -118,12 +119,14 @@ class LiveWatch:
         self._handle(self._machine.push(window))
 
     def _handle(self, progress: Progress) -> None:
-        if (event := self._machine.open_event) is not None:
-            self._films.begin(self._id(event), event.start_s)
         for event in progress.to_notify:
             picture = f"{EVENTS}/{self._id(event)}.jpg"
-            self._draw(event, self._folder / picture)
-            self._teller.tell({**self._message(event), "picture": picture})
+            try:
+                self._draw(event, self._folder / picture)
+            finally:  # a full disk stops no notification
+                self._teller.tell({**self._message(event), "picture": picture})
+        if (opened := self._machine.open_event) is not None:
+            self._films.begin(self._id(opened), opened.start_s)
         for event in progress.closed:
             self._films.end(self._id(event), event.end_s)
             self.num_alarms += event.kind != SIGNAL_LOST and not event.suppressed
@@ -192,6 +195,7 @@ def watch_live(
 
     Raises:
         InputError: the source never answers, or an address is of an unknown kind.
+        OSError: the disk is full; what was raised until then is sent.
     """
     sinks = open_sinks(tell)
     folder = out / source.name
@@ -200,14 +204,13 @@ def watch_live(
     run = datetime.now(UTC).isoformat(timespec="milliseconds")
     watch = LiveWatch(models, settings, folder, source.name, teller, run)
     reader = LiveReader(partial(open_live, source), num_tries=None)
-    reader.start()
-    try:
+    with ExitStack() as at_end:  # the last one is called first, and all are, whatever fails
+        at_end.callback(teller.close)
+        at_end.callback(_write_status, reader, watch, folder)
+        at_end.callback(watch.end)
+        at_end.callback(reader.stop)
+        reader.start()
         follow(reader, watch, folder)
-    finally:
-        reader.stop()
-        watch.end()
-        _write_status(reader, watch, folder)
-        teller.close()
 
 
 def follow(reader: LiveReader, watch: LiveWatch, folder: Path) -> None:

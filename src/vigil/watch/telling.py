@@ -9,6 +9,7 @@ import os
 import queue
 import threading
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -141,12 +142,17 @@ class Teller:
 
         Args:
             message: `id`, `source`, `kind` and more fields.
+
+        Raises:
+            OSError: the message cannot be stored, so that a kill would lose it; it is sent.
         """
         if not self._sinks or message["id"] in self._ids:
             return
         self._ids.add(message["id"])
-        append_line(self._folder / TO_TELL, message)
-        self._queue.put(dict(message))
+        try:
+            append_line(self._folder / TO_TELL, message)
+        finally:  # on a full disk, the message is sent all the same
+            self._queue.put(dict(message))
 
     def close(self, timeout_s: float = 10.0) -> None:
         """Waits for messages on their way. The next run sends those that do not arrive in time."""
@@ -165,4 +171,5 @@ class Teller:
                     self._stopped.wait(wait_s)
                     wait_s = min(2 * wait_s, LONGEST_WAIT_S)
             if not waiting:
-                append_line(self._folder / TOLD, {"id": message["id"]})
+                with suppress(OSError):  # a full disk: the next run sends it again
+                    append_line(self._folder / TOLD, {"id": message["id"]})
