@@ -73,6 +73,8 @@ METRICS = ("map", "map_50", "map_75", "map_small", "map_medium", "map_large", "m
 
 def run() -> list[Row]:
     settings = shipped(TrainDetector)
+    plain = settings.augmentation.model_copy(update={"mosaic_probability": 0.0})
+    settings = settings.model_copy(update={"augmentation": plain})
     truth = make_pictures(WORK / "pictures")
     return [
         _loader(settings, truth),

@@ -16,6 +16,7 @@ GRID = {
     "input_size_wh": [480, 360],
     "features.strides": [8],
     "fitting.max_epochs": 9,
+    "augmentation.mosaic_probability": 0.0,
 }
 """Values of `train_detector` in place of `auto`, for `shipped`."""
 SHIPPED = Path(__file__).parents[1] / "params.yaml"

@@ -252,11 +252,13 @@ class Augmentation(Section):
         brightness, contrast, saturation: a factor of 1 +- at most this.
         hue: the largest shift of hue, as a fraction of the colour circle.
         max_rotation_deg, max_shear_deg: the largest angles; boxes grow to enclose their corners.
-        mosaic_probability: the probability of a mosaic: four pictures in place of one.
+        mosaic_probability: the probability of a mosaic: four pictures in place of one; `auto`: 0.5
+            for single pictures and random weights, else 0.
         mosaic_min_scale: the pictures of a mosaic are shrunk to between this and their whole size,
             and cropped where they are too large; 0.5: to half, without cropping.
         mixup_probability: the probability of the mean of two pictures, with the objects of both.
-        alone_epochs: the number of epochs at the end without mosaics and mixtures.
+        alone_epochs: the number of epochs at the end without mosaics and mixtures; `auto`: a fifth
+            of all epochs.
         min_visible: an object is ignored if less than this fraction of it is left after cropping.
     """
 
@@ -269,11 +271,22 @@ class Augmentation(Section):
     hue: Annotated[float, Field(ge=0, le=0.5)]
     max_rotation_deg: Annotated[float, Field(ge=0, le=180)]
     max_shear_deg: Annotated[float, Field(ge=0, le=60)]
-    mosaic_probability: Fraction
+    mosaic_probability: Fraction | Literal["auto"]
     mosaic_min_scale: Annotated[float, Field(ge=0.5, le=1)]
     mixup_probability: Fraction
-    alone_epochs: CountOr0
+    alone_epochs: CountOr0 | Literal["auto"]
     min_visible: Fraction
+
+    @property
+    def mosaics(self) -> float:
+        """The probability of a mosaic, once it is chosen."""
+        if self.mosaic_probability == "auto":
+            raise ValueError("mosaic_probability must be chosen, but is auto")
+        return self.mosaic_probability
+
+    def num_alone(self, num_epochs: int) -> int:
+        """The number of epochs at the end without mosaics and mixtures, of so many in all."""
+        return num_epochs // 5 if self.alone_epochs == "auto" else self.alone_epochs
 
 
 class DetectorFitting(FittingBase):

@@ -26,6 +26,7 @@ AUTO = {
     "features.strides": "auto",
     "frames.num": 1,
     "fitting.max_epochs": 9,
+    "augmentation.mosaic_probability": 0.0,
 }
 NO_FOLDER = Path("no pictures are read")
 
@@ -107,6 +108,7 @@ def test_whatever_the_sizes_a_network_can_be_built(side: float, picture_wh: tupl
 def test_what_is_told_is_kept():
     told = {"architecture": "anchor", "input_size_wh": [320, 240], "features.strides": "auto"}
     told |= {"frames.num": 1, "fitting.max_epochs": 9}
+    told |= {"augmentation.mosaic_probability": 0.0}
     choice = choose(shipped(TrainDetector, **told), known(*[(200, 150)] * 5), NO_FOLDER)
     assert choice.settings.architecture == "anchor"
     assert choice.settings.input_size_wh == (320, 240)
@@ -186,6 +188,17 @@ def test_epochs_follow_the_number_of_pictures_and_their_size():
     assert epochs(few) > epochs(few, weights="imagenet")
     assert epochs(known((16, 45))) == MOST_EPOCHS
     assert epochs(few, input_size_wh=[8000, 8000]) == LEAST_EPOCHS
+
+
+def test_mosaics_are_for_photographs_and_random_weights():
+    wanted = AUTO | {"augmentation.mosaic_probability": "auto"}
+    train = known(*[(200, 150)] * 5)
+    for weights, expected in (("none", 0.5), ("imagenet", 0.0)):
+        choice = choose(shipped(TrainDetector, **wanted, weights=weights), train, NO_FOLDER)
+        assert choice.settings.augmentation.mosaics == expected
+    wanted |= {"frames.num": 7}
+    choice = choose(shipped(TrainDetector, **wanted), train, NO_FOLDER)
+    assert choice.settings.augmentation.mosaics == 0
 
 
 @pytest.mark.parametrize("picture_wh", [(300, 60), (480, 360), (20, 20)])

@@ -347,10 +347,10 @@ def test_losses_of_the_paper_are_finite_and_learn():
     pictures, objects = draw(4)
     optimiser = torch.optim.AdamW(model.parameters(), 1e-3)
     totals = []
-    for _ in range(12):
+    for _ in range(40):
         total = sum(model.losses(pictures, pad_objects(objects)).values())
         optimiser.zero_grad()
         total.backward()
         optimiser.step()
         totals.append(float(total.detach()))
-    assert totals[-1] < 0.7 * totals[0]
+    assert totals[-1] < 0.4 * totals[0]

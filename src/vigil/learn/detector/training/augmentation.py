@@ -27,7 +27,8 @@ class BoxAugmentation:
     def __init__(self, settings: Augmentation, num_epochs: int) -> None:
         """Args: num_epochs: of the whole training; its last epochs join no pictures."""
         self._settings = settings
-        self._num_joining = num_epochs - settings.alone_epochs
+        self._num_joining = num_epochs - settings.num_alone(num_epochs)
+        self._mosaics = settings.mosaics
 
     def __call__(
         self, load: Callable[[int], Example], position: int, num: int, epoch: int
@@ -44,7 +45,7 @@ class BoxAugmentation:
         example = load(position)
         if epoch >= self._num_joining:
             return self._change(example)
-        if _happens(settings.mosaic_probability):
+        if _happens(self._mosaics):
             others = torch.randint(num, (3,)).tolist()
             example = self._mosaic([example, *(load(other) for other in others)])
         example = self._change(example)

@@ -48,6 +48,8 @@ fewer of them are enough."""
 PRETRAINED_FRACTION = 0.4
 """Of these megapixels, if the training starts from pretrained weights."""
 LEAST_EPOCHS, MOST_EPOCHS = 8, 80
+MOSAICS = 0.5
+"""Their probability for single pictures and random weights."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +89,8 @@ def choose(settings: TrainDetector, train: AnnotatedPictures, images: Path) -> C
         lines.append(f"frames.num: {frames.num}, since {frames.reason}")
         facts["frames"] = {"num": frames.num}
         measured |= frames.measured
+    if settings.augmentation.mosaic_probability == "auto":
+        facts["mosaic_probability"] = _choose_mosaics(settings, values, lines)
     if settings.fitting.max_epochs == "auto":
         facts["max_epochs"] = _choose_epochs(settings, len(train.images), values, lines)
         measured["num_pictures"] = len(train.images)
@@ -138,6 +142,19 @@ def _choose_network(
         else:
             values["features"]["strides"] = (8,)  # which this architecture does not read
     return chosen, measured if chosen else {}
+
+
+def _choose_mosaics(settings: TrainDetector, values: dict[str, Any], lines: list[str]) -> float:
+    """None for frames of a fixed camera, which all show one place, nor for pretrained weights."""
+    are_frames, is_random = values["frames"]["num"] > 1, settings.weights == "none"
+    probability = MOSAICS if is_random and not are_frames else 0.0
+    values["augmentation"]["mosaic_probability"] = probability
+    lines.append(
+        f"augmentation.mosaic_probability: {probability}, for "
+        f"{'sequences of frames' if are_frames else 'single pictures'} and "
+        f"{'random' if is_random else 'pretrained'} weights"
+    )
+    return probability
 
 
 def _choose_epochs(
