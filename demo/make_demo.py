@@ -11,7 +11,7 @@ from typing import ClassVar
 import numpy as np
 from pydantic import Field
 from scene.annotator import AnnotatedVideo, annotate
-from scene.production import make_clips, make_gates, make_videos
+from scene.production import make_annotated_gate, make_clips, make_gates, make_videos
 from scene.programme import FILMS
 from scene.scene import Track
 
@@ -61,19 +61,20 @@ def write_videos(videos: Path, annotations: Path, exact_boxes: Path, settings: M
     with whole(videos) as folder:
         folder.mkdir()
         film_tracks = make_videos(folder, seed=settings.seed, num_frames=settings.num_frames)
-    for film_index, (film, tracks) in enumerate(zip(FILMS, film_tracks, strict=True)):
-        named = name_tracks(film_index, tracks, settings.seed)
-        video = AnnotatedVideo(
-            file_name=film.file_name,
-            size_wh=film.size_wh,
-            num_frames=settings.num_frames,
-            fps=film.fps,
-            annotator_fps=film.annotator_fps,
-            tracks=named,
-        )
-        rng = np.random.default_rng((settings.seed, film_index, _ANNOTATOR))
-        tasks.append(annotate(video, film_index + 1, rng))
-        exact[film.file_name] = exact_record(named)
+        gate = make_annotated_gate(folder, seed=settings.seed, num_frames=settings.num_frames)
+    gate_tracks = [Track("walking", boxes) for boxes in gate.tracks().values()]
+    videos_tracks = [
+        *((film.file_name, film.size_wh, settings.num_frames, film.fps, film.annotator_fps, tracks)
+          for film, tracks in zip(FILMS, film_tracks, strict=True)),
+        (gate.gate.file_name, gate.size_wh, gate.num_frames, gate.gate.fps, gate.gate.fps,
+         gate_tracks),
+    ]  # fmt: skip
+    for index, (name, size_wh, num_frames, fps, annotator_fps, tracks) in enumerate(videos_tracks):
+        named = name_tracks(index, tracks, settings.seed)
+        video = AnnotatedVideo(name, size_wh, num_frames, fps, annotator_fps, named)
+        rng = np.random.default_rng((settings.seed, index, _ANNOTATOR))
+        tasks.append(annotate(video, index + 1, rng))
+        exact[name] = exact_record(named)
     write_json(tasks, annotations, indent=None)
     write_json(exact, exact_boxes, indent=None)
 

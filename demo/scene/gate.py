@@ -50,13 +50,23 @@ _CAST, _ACT, _GRAIN = 7, 8, 9  # each use has its own random stream
 
 @dataclass(frozen=True)
 class Gate:
-    """A long video: its file, its frame rate, and its acts in order."""
+    """A video of a gate: its file, its frame rate, and its acts in order.
+
+    Videos with the same ``place_index`` are of one camera. ``first_act`` numbers their acts, so
+    that other people come in each.
+    """
 
     file_name: str
     fps: Fraction
     place_index: int
     acts: tuple[str, ...]
+    first_act: int = 0
 
+
+ANNOTATED_GATE = Gate(
+    "gate_0.mp4", Fraction(12), 0, ("walking", "meeting", "standing", "walking"), first_act=100
+)
+"""A day of the first long video's camera that an annotator has seen, with allowed behaviour."""
 
 GATES = (
     Gate(
@@ -95,7 +105,10 @@ class GateTruth:
 class GateScene:
     """A long video; the same seed always gives the same pictures, boxes and times."""
 
-    def __init__(self, gate: Gate, *, seed: int, num_acts: int = 100) -> None:
+    def __init__(
+        self, gate: Gate, *, seed: int, num_acts: int = 100, max_frames: int = 100_000
+    ) -> None:
+        """Args: max_frames: the video stops after this many frames, in the middle of an act."""
         self.gate = gate
         self._seed = (seed, gate.place_index, _CAST)
         rng = np.random.default_rng(self._seed)
@@ -104,10 +117,10 @@ class GateScene:
         self.events: list[Act] = []
         frame = 0
         for number, name in enumerate(gate.acts[:num_acts]):
-            act_rng = np.random.default_rng((*self._seed, _ACT, number))
+            act_rng = np.random.default_rng((*self._seed, _ACT, gate.first_act + number))
             cast = random_appearance(act_rng), random_appearance(act_rng)
             frame = self._add(act_rng, name, cast, frame)
-        self.num_frames = frame + self._frames(1.0)
+        self.num_frames = min(frame + self._frames(1.0), max_frames)
 
     @property
     def size_wh(self) -> tuple[int, int]:
@@ -261,7 +274,7 @@ class GateScene:
                 for visit in self._visits
                 if 0 <= index - visit.first_frame < len(visit.headings)
             ]
-            grain = np.random.default_rng((*self._seed, _GRAIN, index))
+            grain = np.random.default_rng((*self._seed, _GRAIN + self.gate.first_act, index))
             yield self.place.picture(people, index / float(self.gate.fps), grain)
 
 

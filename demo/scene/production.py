@@ -9,7 +9,7 @@ from pathlib import Path
 
 from scene.behaviours import BEHAVIOURS
 from scene.clips import ClipScene
-from scene.gate import GATES, GateScene, GateTruth
+from scene.gate import ANNOTATED_GATE, GATES, GateScene, GateTruth
 from scene.programme import FILMS, scene_spec
 from scene.scene import Scene, Track
 from vigil.pixels.video_writing import write_video
@@ -62,6 +62,19 @@ def make_clips(folder: Path, *, seed: int, num_scenes: int, num_clips: int) -> N
         ]
         for future in waiting:
             future.result()
+
+
+def make_annotated_gate(folder: Path, *, seed: int, num_frames: int) -> GateScene:
+    """Draw and encode the annotated video of a gate into ``folder``; returns its scene."""
+    scene = GateScene(ANNOTATED_GATE, seed=seed, max_frames=num_frames)
+    write_video(
+        folder / ANNOTATED_GATE.file_name,
+        scene.frames(),
+        codec="h264",
+        fps=ANNOTATED_GATE.fps,
+        size_wh=scene.size_wh,
+    )
+    return scene
 
 
 def make_gate(number: int, folder: Path, *, seed: int, num_acts: int) -> GateTruth:

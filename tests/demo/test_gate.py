@@ -5,7 +5,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from scene.gate import GATES, UNUSUAL, Gate, GateScene
+from scene.gate import ANNOTATED_GATE, GATES, UNUSUAL, Gate, GateScene
 
 SHORT = Gate("short.mp4", Fraction(8), 5, ("falling", "walking"))
 
@@ -63,3 +63,16 @@ def test_the_same_seed_is_the_same_video(scene: GateScene):
     again = GateScene(SHORT, seed=7)
     assert again.events == scene.events
     assert np.array_equal(next(iter(again.frames())), next(iter(scene.frames())))
+
+
+def test_the_annotated_video_shows_the_place_of_a_long_one_and_other_people():
+    few = {"seed": 7, "max_frames": 30}
+    annotated = GateScene(ANNOTATED_GATE, **few)
+    watched = GateScene(replace(GATES[0], fps=ANNOTATED_GATE.fps), **few)
+    assert not set(ANNOTATED_GATE.acts) & set(UNUSUAL)
+    assert annotated.num_frames == 30
+    assert max(max(boxes) for boxes in annotated.tracks().values()) <= 29
+    first = [next(iter(scene.frames())).astype(int) for scene in (annotated, watched)]
+    assert np.median(np.abs(first[0] - first[1])) <= 12, "the same place, with other noise"
+    looks = [scene._visits[0].looks for scene in (annotated, watched)]
+    assert looks[0] != looks[1]

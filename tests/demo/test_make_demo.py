@@ -14,6 +14,7 @@ import pytest
 import yaml
 from scene.behaviours import BEHAVIOURS
 from scene.clips import ClipScene
+from scene.gate import GATES
 
 ROOT = Path(__file__).parents[2]
 DEMO = ROOT / "demo"
@@ -24,6 +25,7 @@ PROMISED = {
     "plaza_3.avi": ("avi", "mpeg4", 400, 304, Fraction(12)),
     "plaza_4.mp4": ("mov", "h264", 480, 360, Fraction(15000, 1001)),
     "plaza_5.mkv": ("matroska", "h264", 480, 360, Fraction(25, 2)),
+    "gate_0.mp4": ("mov", "h264", 320, 240, Fraction(12)),
 }
 
 
@@ -71,7 +73,7 @@ def test_another_folder_gets_the_same_bytes(made, tmp_path):
     finished = run(tmp_path / "a" / "longer" / "way")
     assert finished.returncode == 0, finished.stderr
     first = digests(made)
-    assert len(first) == len(PROMISED) + 2 + 2 * len(BEHAVIOURS)
+    assert len(first) == len(PROMISED) + 2 + 2 * len(BEHAVIOURS) + len(GATES) + 1
     assert digests(tmp_path / "a" / "longer" / "way" / "out") == first
 
 
@@ -114,8 +116,10 @@ def test_annotations_and_exact_boxes_belong_together(made):
     tasks = json.loads((made / "annotations.json").read_text())
     exact = json.loads((made / "exact_boxes.json").read_text())
     assert exact.keys() == PROMISED.keys()
-    for task, (name, regions) in zip(tasks, exact.items(), strict=True):
-        assert task["data"]["video"].split("-", 1)[1] == name
+    names = [task["data"]["video"].split("-", 1)[1] for task in tasks]
+    assert names == list(PROMISED)
+    for task, name in zip(tasks, names, strict=True):
+        regions = exact[name]
         ids = {result["id"] for result in task["annotations"][0]["result"]}
         assert ids == regions.keys()
         assert ids
@@ -140,6 +144,7 @@ def test_stage_declares_its_code_and_its_files():
         "num_frames",
         "num_scenes_per_class",
         "num_clips_per_scene",
+        "num_acts",
     }
 
 
