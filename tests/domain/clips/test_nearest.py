@@ -35,7 +35,7 @@ def embedded(seed: int) -> tuple[Embedding, pd.DataFrame, np.ndarray]:
     spans = np.stack([np.arange(num), np.arange(num) + 0.5], axis=1)
     index = windows[["video", "start_s"]].assign(stop_s=9.0)
     counts = np.full(len(videos), 3)
-    embedding = Embedding.join(index, [Pieces(vectors, places, spans)], counts, {})
+    embedding = Embedding.join(index, [Pieces(vectors, places, spans, places[:, 2:])], counts, {})
     return embedding, windows, rng.normal(size=num)
 
 
