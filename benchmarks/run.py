@@ -1,7 +1,8 @@
 """Prints a table of speed and memory against references: `python benchmarks/run.py [section]`.
 
-Sections: extract, loader, epoch, busy, memory, embed, detector, no_op, many. The input files are
-made once, under `benchmarks/work/`. Ratios are medians over rounds that run both sides in turn.
+Sections: extract, loader, epoch, busy, memory, embed, alarm, detector, no_op, many, damage. The
+input files are made once, under `benchmarks/work/`. Ratios are medians over rounds that run both
+sides in turn.
 """
 
 import argparse
@@ -18,6 +19,7 @@ SECTIONS = (
     "busy",
     "memory",
     "embed",
+    "alarm",
     "detector",
     "no_op",
     "many",
