@@ -4,6 +4,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from vigil.domain.clips.found import add_ratios, read_found
+from vigil.domain.clips.nearest import read_nearest
 from vigil.domain.clips.scores import read_scores, read_thresholds
 from vigil.domain.clips.truth import read_frames, read_regions
 from vigil.domain.clips.windows import join_labels, read_labels, read_windows
@@ -36,6 +37,7 @@ def main(
     numbers = evaluation.numbers()
     parts = join_labels(read_windows(windows), read_labels(labels))
     evidence = add_ratios(read_found(predictions / "found.csv"), thresholds)
+    nearest = read_nearest(predictions / "nearest.csv")
     truth = read_frames(frames)
     if len(truth):  # only long videos have labelled frames
         long = FrameEvaluation(truth, read_regions(regions), evidence, parts, settings)
@@ -45,7 +47,7 @@ def main(
         (folder / PICTURES).mkdir(parents=True)
         write_csv(evaluation.verdicts(), folder / "verdicts.csv")
         evaluation.write_curves(folder)
-        evaluation.draw_sheets(clips, parts, evidence, folder / PICTURES, fps)
+        evaluation.draw_sheets(clips, parts, evidence, nearest, folder / PICTURES, fps)
     write_json(numbers, metrics)  # last, so that this file means that all others are complete
     print_headline(numbers)
 

@@ -6,6 +6,7 @@ import pandas as pd
 
 from vigil.domain.clips.embeddings import read_embeddings
 from vigil.domain.clips.found import gather_found, strongest_in_windows, write_found
+from vigil.domain.clips.nearest import find_nearest, write_nearest
 from vigil.domain.clips.pooling import score_clips
 from vigil.domain.clips.scores import write_scores
 from vigil.domain.clips.windows import label_windows, read_labels
@@ -46,6 +47,7 @@ def main(
         table = score_clips(labelled, pd.DataFrame(columns), settings.clip_score)
         write_scores(table, folder / "scores.csv")
         write_found(gather_found(channels, raising, is_test), folder / "found.csv")
+        write_nearest(find_nearest(channels, raising, labelled), folder / "nearest.csv")
 
 
 if __name__ == "__main__":

@@ -41,9 +41,8 @@ def pieces_of(name: str, window: Window) -> Pieces:
     """One piece in a window, two in one that begins later."""
     num = 1 if window.start_s == 0 else 2
     vectors = np.array([vector_of(name, window)] * num, np.float32)
-    return Pieces(
-        vectors, np.zeros((num, 4)), np.tile([window.start_s, window.start_s + 1], (num, 1))
-    )
+    spans = np.tile([window.start_s, window.start_s + 1], (num, 1))
+    return Pieces(vectors, np.zeros((num, 4)), spans, np.ones((num, 2)))
 
 
 def vector_of(name: str, window: Window) -> list[float]:

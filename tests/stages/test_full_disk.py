@@ -327,7 +327,7 @@ try:
 except InputError as error:
     print(error)
 try:
-    pieces = Pieces(np.zeros((9, 999), np.float32), np.zeros((9, 4)), np.zeros((9, 2)))
+    pieces = Pieces(np.zeros((9, 999), np.float32), *(np.zeros((9, num)) for num in (4, 2, 2)))
     index = pd.DataFrame(columns=list(INDEX_DTYPES))
     write_embeddings({"motion": Embedding(index, pieces, {})}, Path())
 except OSError as error:

@@ -286,7 +286,8 @@ def write_evidence(
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     spans = np.tile([0.0, 1.0], (len(index), 1))
-    pieces = Pieces(vectors, np.zeros((len(index), 4)), spans)
+    boxes, sizes = np.zeros((len(index), 4)), np.ones((len(index), 2))
+    pieces = Pieces(vectors, boxes, spans, sizes)
     told = {"channel": channel, **facts}
     own = Embedding(index.assign(num_pieces=1).reset_index(drop=True), pieces, told)
     write_embeddings({channel: own}, folder)

@@ -457,7 +457,7 @@ def test_deep_lists_of_a_split_and_deep_sets_are_one_line(
     windows = read_windows(clips_project.folder / "data/clips/windows.csv")
     (clips_project.folder / "data/embeddings").mkdir()
     num = len(windows)
-    pieces = Pieces(np.zeros((num, 3), np.float32), np.zeros((num, 4)), np.zeros((num, 2)))
+    pieces = Pieces(np.zeros((num, 3), np.float32), np.zeros((num, 4)), *[np.ones((num, 2))] * 2)
     measured = {"motion_histogram": Embedding(windows.assign(num_pieces=1), pieces, {})}
     write_embeddings(measured, clips_project.folder / "data/embeddings")
     splits = clips_project.folder / "data/splits/alarm"

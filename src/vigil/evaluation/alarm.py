@@ -143,6 +143,7 @@ class AlarmEvaluation:
         clips: Path,
         windows: pd.DataFrame,
         evidence: pd.DataFrame,
+        nearest: pd.DataFrame,
         folder: Path,
         picture_fps: Fraction,
     ) -> None:
@@ -152,10 +153,11 @@ class AlarmEvaluation:
             clips: the folder of the videos.
             windows: `clip`, `video`, `start_s` and `stop_s` of every window.
             evidence: the evidence in the videos of the test set, with `ratio`.
+            nearest: the allowed evidence nearest to that of each test clip.
             picture_fps: the frame rate of folders of numbered pictures.
         """
         self._draw_errors(folder)
-        self._draw_alarms(clips, windows, evidence, folder / "alarms.jpg", picture_fps)
+        self._draw_alarms(clips, windows, evidence, nearest, folder / "alarms.jpg", picture_fps)
         alarm = self._test["error"] > ALARM
         is_anomalous = self._test["is_anomalous"]
         misses = self._test[~alarm & is_anomalous].sort_values("error", kind="stable")
@@ -181,6 +183,7 @@ class AlarmEvaluation:
         clips: Path,
         windows: pd.DataFrame,
         evidence: pd.DataFrame,
+        nearest: pd.DataFrame,
         file: Path,
         picture_fps: Fraction,
     ) -> None:
@@ -192,7 +195,7 @@ class AlarmEvaluation:
         order = alarms.assign(turn=turn, ratio=alarms["error"])
         order = order.sort_values(["is_anomalous", "turn"], kind="stable")
         shown = order.head(self._settings.num_pictures)
-        draw_alarm_sheet(shown, evidence, clips, windows, file, picture_fps=picture_fps)
+        draw_alarm_sheet(shown, evidence, nearest, clips, windows, file, picture_fps=picture_fps)
 
     def _draw_errors(self, folder: Path) -> None:
         test = self._test

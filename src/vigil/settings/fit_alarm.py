@@ -15,6 +15,9 @@ ScorerName = Literal[
     "largest", "mahalanobis", "nearest_neighbours", "gaussian_mixture", "autoencoder"
 ]
 AUTOENCODER: ScorerName = "autoencoder"
+SPEED_MAP = "speed_map"
+MAPPED: tuple[ChannelName, ...] = ("local_speed", "motion_cells")
+"""The channels with places in which a speed is usual."""
 ScorerNames = Annotated[tuple[ScorerName, ...], Field(min_length=1)]
 
 
@@ -97,6 +100,8 @@ class FitAlarm(Section):
         seed: the seed of an autoencoder's initial weights and order of samples, and of a mixture's
             initial parameters.
         scorers: the scorers of each channel.
+        speed_map: whether the vectors of `local_speed` and `motion_cells` are divided by the usual
+            speed at their place; without effect if training sources do not agree on it.
         num_vectors: the largest number of vectors of allowed clips for each channel, spread evenly
             over all.
         num_neighbours: neighbours that the distance of `nearest_neighbours` is averaged over.
@@ -109,6 +114,7 @@ class FitAlarm(Section):
 
     seed: Seed
     scorers: Scorers
+    speed_map: bool
     num_vectors: Annotated[int, Field(ge=2, le=1_000_000)]
     num_neighbours: Count
     num_components: Annotated[int, Field(ge=1, le=1000)]
@@ -123,7 +129,7 @@ class FitAlarm(Section):
 
     def used(self, channel: str) -> dict[str, Any]:
         """All parameters that the training of a channel's autoencoder depends on."""
-        unused = {"scorers", "num_neighbours", "num_components"}
+        unused = {"scorers", "speed_map", "num_neighbours", "num_components"}
         if not self.tunes(channel):
             unused.add("fine_tuning")
         return self.model_dump(mode="json", exclude=unused)

@@ -14,8 +14,9 @@ from vigil.plumbing.errors import InputError, shorten
 from vigil.plumbing.records import read_csv, read_json, write_csv, write_json
 
 INDEX_DTYPES = {"video": str, "start_s": np.float64, "stop_s": np.float64, "num_pieces": np.int64}
-NUM_PLACES = 6
-"""Numbers of the place of a piece: its box, x1 y1 x2 y2, and the start and end of its span."""
+NUM_PLACES = 8
+"""Numbers of the place of a piece: its box, x1 y1 x2 y2, the start and end of its span, and the
+width and height of the frames."""
 Counts = npt.NDArray[np.int64]
 
 
@@ -103,7 +104,7 @@ def _read(folder: Path) -> Embedding:
 
 def _save(pieces: Pieces, folder: Path) -> None:
     np.save(folder / "vectors.npy", np.ascontiguousarray(pieces.vectors, np.float32))
-    places = np.concatenate([pieces.boxes_xyxy, pieces.spans_s], axis=1)
+    places = np.concatenate([pieces.boxes_xyxy, pieces.spans_s, pieces.sizes_wh], axis=1)
     np.save(folder / "places.npy", np.ascontiguousarray(places, np.float64))
 
 
@@ -125,4 +126,4 @@ def _load(folder: Path, num: int) -> Pieces:
             raise InputError(f"{path}: expected finite numbers, got others")
         arrays.append(array)
     vectors, places = arrays
-    return Pieces(vectors, places[:, :4], places[:, 4:])
+    return Pieces(vectors, places[:, :4], places[:, 4:6], places[:, 6:])

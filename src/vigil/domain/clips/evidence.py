@@ -24,17 +24,21 @@ class Pieces:
         boxes_xyxy: (N, 4) the places, in px of the video's frames.
         spans_s: (N, 2) the times of the first and the last frame of each piece, in seconds from the
             video's first frame. A piece is known from the time of its last frame on.
+        sizes_wh: (N, 2) width and height of the video's frames, in px.
     """
 
     vectors: Vectors
     boxes_xyxy: Floats
     spans_s: Floats
+    sizes_wh: Floats
 
     def __len__(self) -> int:
         return len(self.vectors)
 
     def __getitem__(self, rows: npt.NDArray[np.int64] | npt.NDArray[np.bool_]) -> "Pieces":
-        return Pieces(self.vectors[rows], self.boxes_xyxy[rows], self.spans_s[rows])
+        return Pieces(
+            self.vectors[rows], self.boxes_xyxy[rows], self.spans_s[rows], self.sizes_wh[rows]
+        )
 
     def within(self, start_s: float, stop_s: float) -> "Pieces":
         """The pieces with a first frame at or after `start_s` and a last frame before `stop_s`."""
@@ -47,7 +51,9 @@ class Pieces:
 
 def no_evidence(width: int) -> Pieces:
     """No pieces, for vectors with this number of dimensions."""
-    return Pieces(np.empty((0, width), np.float32), np.empty((0, 4)), np.empty((0, 2)))
+    return Pieces(
+        np.empty((0, width), np.float32), np.empty((0, 4)), np.empty((0, 2)), np.empty((0, 2))
+    )
 
 
 def join_evidence(parts: Iterable[Pieces]) -> Pieces:
@@ -57,6 +63,7 @@ def join_evidence(parts: Iterable[Pieces]) -> Pieces:
         np.concatenate([part.vectors for part in all_parts]),
         np.concatenate([part.boxes_xyxy for part in all_parts]),
         np.concatenate([part.spans_s for part in all_parts]),
+        np.concatenate([part.sizes_wh for part in all_parts]),
     )
 
 
@@ -65,4 +72,4 @@ def piece_of_window(
 ) -> Pieces:
     """One piece with the vector (D,) of a whole window; its box is the whole picture."""
     box = np.array([[0, 0, *size_wh]], np.float64)
-    return Pieces(vector[None], box, np.array([[from_s, time_s]], np.float64))
+    return Pieces(vector[None], box, np.array([[from_s, time_s]], np.float64), box[:, 2:])

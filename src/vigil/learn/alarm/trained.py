@@ -15,6 +15,7 @@ from vigil.domain.clips.embeddings import Embedding
 from vigil.domain.clips.evidence import Pieces, Vectors, piece_of_window
 from vigil.domain.clips.scorers import SCORERS
 from vigil.domain.clips.scores import column_of, raising_of, read_thresholds
+from vigil.domain.clips.speed_map import divide_by_map
 from vigil.domain.clips.verdicts import Evidence, Verdict, WindowVerdict, ratio_of
 from vigil.learn.alarm.network.embedding.embedder import NetworkEmbedder
 from vigil.learn.alarm.network.scoring.data import batches
@@ -29,7 +30,7 @@ from vigil.pixels.windows import WHOLE, Window
 from vigil.plumbing.errors import InputError, listed, shorten
 from vigil.plumbing.folders import below
 from vigil.settings.embed_clips import APPEARANCE, CHANNELS, MOTION_CHANNELS, EmbedClips
-from vigil.settings.fit_alarm import AUTOENCODER
+from vigil.settings.fit_alarm import AUTOENCODER, SPEED_MAP
 
 BATCH_SIZE = 1024
 CPU = torch.device("cpu")
@@ -200,7 +201,7 @@ class TrainedAlarm:
         scores: dict[str, float] = {}
         strongest: list[Evidence] = []
         for name, pieces in evidence.items():
-            by_scorer = self.score(name, pieces.vectors)
+            by_scorer = self.score(name, self.by_place(name, pieces))
             scores |= {scorer: float(each.max()) for scorer, each in by_scorer.items()}
             raising = next(iter(by_scorer))
             strongest += _strongest(name, pieces, by_scorer[raising], self.thresholds[raising])
@@ -208,8 +209,13 @@ class TrainedAlarm:
         shown = tuple(strongest[:MAX_EVIDENCE])
         return Verdict(scores, self.thresholds, raising_of(scores), shown)
 
+    def by_place(self, channel: str, pieces: Pieces) -> Vectors:
+        """The vectors of pieces, divided by the usual speed at their places if it was learnt."""
+        learnt = self._stored.channel(channel).arrays(SPEED_MAP)
+        return divide_by_map(pieces, learnt["ratios"]) if learnt else pieces.vectors
+
     def score(self, channel: str, vectors: Vectors) -> Scores:
-        """The scores of vectors (N, D) of a channel, by each of its scorers.
+        """The scores of vectors (N, D) of a channel by each of its scorers, after `by_place`.
 
         Raises:
             InputError: the vectors have another width.
@@ -251,7 +257,7 @@ class TrainedAlarm:
             )
         scores = {}
         for name in self.facts:
-            vectors = embeddings[name].pieces.vectors
+            vectors = self.by_place(name, embeddings[name].pieces)
             if name == APPEARANCE and self.is_tuned:
                 vectors = self._embed_anew(embeddings[name].index, clips)
             scores[name] = self.score(name, vectors)

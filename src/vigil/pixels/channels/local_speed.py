@@ -115,6 +115,7 @@ class LocalSpeedFollower:
             vectors=peaks[:, None],
             boxes_xyxy=boxes * np.array([width, height, width, height]),
             spans_s=np.tile(span_s, (len(peaks), 1)),
+            sizes_wh=np.tile(np.array(motions[at].size_wh, np.float64), (len(peaks), 1)),
         )
 
 

@@ -30,6 +30,7 @@ class _Moment(NamedTuple):
     boxes_xyxy: npt.NDArray[np.float64]  # (rows * columns, 4), in px of the video's frames
     from_s: float
     time_s: float
+    size_wh: tuple[int, int]
 
 
 def motion_cells(settings: MotionCells, short_clips: ShortClips) -> Channel:
@@ -111,7 +112,7 @@ class CellsFollower:
         half = np.array([side * width, side * height]) / 2
         corners = np.concatenate([middles - half, middles + half], axis=1)
         boxes = np.clip(corners, 0, np.tile(motion.size_wh, 2))
-        return _Moment(means, boxes, motion.from_s, motion.time_s)
+        return _Moment(means, boxes, motion.from_s, motion.time_s, motion.size_wh)
 
     def _measure(self, moments: list[_Moment]) -> Pieces:
         """The vectors of the places with motion within these moments."""
@@ -127,4 +128,5 @@ class CellsFollower:
             vectors[moves],
             moments[-1].boxes_xyxy[moves],
             np.tile(span_s, (int(moves.sum()), 1)),
+            np.tile(np.array(moments[-1].size_wh, np.float64), (int(moves.sum()), 1)),
         )

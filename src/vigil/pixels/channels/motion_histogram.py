@@ -82,6 +82,7 @@ class HistogramFollower:
             vector[None],
             np.array([[0, 0, width, height]], np.float64),
             np.array([[moments[0].from_s, moments[-1].time_s]]),
+            np.array([[width, height]], np.float64),
         )
 
     def forget(self, before_s: float) -> None:

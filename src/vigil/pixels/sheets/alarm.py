@@ -9,11 +9,13 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from vigil.domain.clips.found import BOX
+from vigil.domain.clips.nearest import NUM_NEAREST
 from vigil.pixels.drawing.figures import as_label, figure
 from vigil.pixels.drawing.on_pictures import draw_boxes, tile, write_picture
 from vigil.pixels.fitting import centre_on_black
 from vigil.pixels.pictures.picture import Picture
-from vigil.pixels.windows import Positions, Window, read_windows
+from vigil.pixels.windows import WHOLE, Positions, Window, read_windows
 from vigil.plumbing.errors import InputError, listed
 from vigil.plumbing.folders import below
 
@@ -49,7 +51,7 @@ def draw_clip_sheet(
     """
     pictures: list[Picture] = []
     captions: list[str] = []
-    spans = _spans_of(shown, windows, clips)
+    spans = _spans(windows, shown["clip"], clips)
     for clip, ratio, channel in shown[["clip", "ratio", "channel"]].itertuples(index=False):
         video, start_s, stop_s = spans.loc[clip]
         (path,) = below(clips, [video])
@@ -66,21 +68,6 @@ def draw_clip_sheet(
     write_picture(tile(pictures, captions, num_columns=NUM_FRAMES, title=title), file)
 
 
-def _spans_of(shown: pd.DataFrame, windows: pd.DataFrame, clips: Path) -> pd.DataFrame:
-    """`video`, `start_s` and `stop_s` of each clip.
-
-    Raises:
-        InputError: a clip has no windows.
-    """
-    spans = windows.groupby("clip").agg({"video": "first", "start_s": "min", "stop_s": "max"})
-    if missing := set(shown["clip"]) - set(spans.index):
-        raise InputError(
-            f"{clips}: expected windows of each clip that has a score, found none of "
-            f"{listed(missing)}"
-        )
-    return spans
-
-
 def _choose(num_frames: int, fps: Fraction) -> Positions:
     indices: Positions = np.linspace(0, num_frames - 1, NUM_FRAMES).astype(np.int64)
     return indices
@@ -89,6 +76,7 @@ def _choose(num_frames: int, fps: Fraction) -> Positions:
 def draw_alarm_sheet(
     alarms: pd.DataFrame,
     evidence: pd.DataFrame,
+    nearest: pd.DataFrame,
     clips: Path,
     windows: pd.DataFrame,
     file: Path,
@@ -97,11 +85,14 @@ def draw_alarm_sheet(
 ) -> None:
     """Writes a picture with one row for each alarm: frames around its peak, with its evidence.
 
-    A box with its ratio is drawn on the frames within `NEAR_S` of the time of its evidence.
+    A box with its ratio is drawn on the frames within `NEAR_S` of the time of its evidence. To the
+    right are the nearest allowed clips, each at the time of its evidence. An alarm without listed
+    evidence has a row that says so.
 
     Args:
         alarms: `clip`, `ratio`, `channel` and `is_anomalous` of each alarm.
         evidence: the evidence in the videos of the alarms, with `ratio`.
+        nearest: the allowed evidence nearest to that of each clip.
         clips, windows, picture_fps: see `draw_clip_sheet`.
 
     Raises:
@@ -109,34 +100,86 @@ def draw_alarm_sheet(
     """
     pictures: list[Picture] = []
     captions: list[str] = []
-    spans = _spans_of(alarms, windows, clips)
+    spans = _spans(windows, alarms["clip"], clips)
     for clip, ratio, channel, is_right in alarms[
         ["clip", "ratio", "channel", "is_anomalous"]
     ].itertuples(index=False):
         video, start_s, stop_s = spans.loc[clip]
         rows = evidence[(evidence["video"] == video) & (evidence["channel"] == channel)]
         rows = rows[(rows["from_s"] >= start_s - EDGE_S) & (rows["time_s"] < stop_s)]
-        if rows.empty:
-            continue  # the evidence of a tuned network is the window itself
-        peak_s = float(rows["time_s"].iloc[int(np.argmax(rows["ratio"]))])
-        times_s = peak_s + np.array(AROUND_S)
+        window = Window(float(start_s), float(stop_s))
         (path,) = below(clips, [video])
-        frames = _frames_at(path, times_s, Window(float(start_s), float(stop_s)), picture_fps)
-        for time_s, frame in zip(times_s, frames, strict=True):
-            is_near = (rows["time_s"] - time_s).abs() <= NEAR_S
-            near = (
-                rows[is_near].sort_values("ratio", ascending=False, kind="stable").head(NUM_BOXES)
-            )
-            labels = [f"{value:.2f}" for value in near["ratio"]]
-            drawn = draw_boxes(frame, near[["x1", "y1", "x2", "y2"]].to_numpy(), labels)
-            pictures.append(centre_on_black(drawn, LARGE_WH))
+        shown, where = _draw_peak(path, rows, window, picture_fps)
+        pictures += shown
         kind = "" if is_right else "FALSE: "
-        caption = f"{kind}{ratio:.2f} by {channel} at {peak_s:.2f} s: {clip}"
+        caption = f"{kind}{ratio:.2f} by {channel} {where}: {clip}"
         captions.extend([caption, *[""] * (len(AROUND_S) - 1)])
+        own = nearest[(nearest["clip"] == clip) & (nearest["channel"] == channel)]
+        for allowed, caption in _draw_nearest(clips, own, picture_fps):
+            pictures.append(allowed)
+            captions.append(caption)
     if not pictures:
         pictures, captions = [np.zeros((LARGE_WH[1], LARGE_WH[0]), np.uint8)], ["none"]
-    title = "Alarms, one a row, around their strongest evidence: boxes with score over threshold"
-    write_picture(tile(pictures, captions, num_columns=len(AROUND_S), title=title), file)
+    title = (
+        "Alarms, one a row, around their strongest evidence: boxes with score over threshold; to "
+        "the right, the nearest allowed clips"
+    )
+    num_columns = len(AROUND_S) + NUM_NEAREST
+    write_picture(tile(pictures, captions, num_columns=num_columns, title=title), file)
+
+
+def _draw_peak(
+    path: Path, rows: pd.DataFrame, window: Window, picture_fps: Fraction
+) -> tuple[list[Picture], str]:
+    """Frames around the strongest of these pieces of evidence, and where they are, in words."""
+    if rows.empty:  # frames from the start of the window, since no time is known
+        times_s = window.start_s + np.array(AROUND_S) - AROUND_S[0]
+        where = "without listed evidence"
+    else:
+        peak_s = float(rows["time_s"].iloc[int(np.argmax(rows["ratio"]))])
+        times_s, where = peak_s + np.array(AROUND_S), f"at {peak_s:.2f} s"
+    pictures = []
+    for time_s, frame in zip(times_s, _frames_at(path, times_s, window, picture_fps), strict=True):
+        is_near = (rows["time_s"] - time_s).abs() <= NEAR_S
+        near = rows[is_near].sort_values("ratio", ascending=False, kind="stable").head(NUM_BOXES)
+        labels = [f"{value:.2f}" for value in near["ratio"]]
+        drawn = draw_boxes(frame, near[BOX].to_numpy(), labels)
+        pictures.append(centre_on_black(drawn, LARGE_WH))
+    return pictures, where
+
+
+def _draw_nearest(
+    clips: Path, nearest: pd.DataFrame, picture_fps: Fraction
+) -> list[tuple[Picture, str]]:
+    """A frame of each of the nearest allowed clips, with its evidence, and a caption."""
+    drawn: list[tuple[Picture, str]] = []
+    for video, time_s, *box in (
+        nearest.sort_values("rank", kind="stable")
+        .head(NUM_NEAREST)[["video", "time_s", *BOX]]
+        .itertuples(index=False)
+    ):
+        (path,) = below(clips, [video])
+        (frame,) = _frames_at(path, np.array([time_s]), WHOLE, picture_fps)
+        picture = centre_on_black(draw_boxes(frame, np.array([box]), ["allowed"]), LARGE_WH)
+        drawn.append((picture, f"{time_s:.2f} s: {video}"))
+    nothing: Picture = np.zeros((LARGE_WH[1], LARGE_WH[0]), np.uint8)
+    missing = NUM_NEAREST - len(drawn)
+    return drawn + [(nothing, "no other allowed clip")] * missing
+
+
+def _spans(windows: pd.DataFrame, wanted: "pd.Series[str]", clips: Path) -> pd.DataFrame:
+    """The `video`, `start_s` and `stop_s` of each clip.
+
+    Raises:
+        InputError: a wanted clip has no windows.
+    """
+    spans = windows.groupby("clip").agg({"video": "first", "start_s": "min", "stop_s": "max"})
+    if missing := set(wanted) - set(spans.index):
+        raise InputError(
+            f"{clips}: expected windows of each clip that has a score, found none of "
+            f"{listed(missing)}"
+        )
+    return spans
 
 
 def _frames_at(

@@ -3,7 +3,7 @@
 import hashlib
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import torch
 
 from vigil.domain.clips.embeddings import Embedding, read_embeddings
 from vigil.domain.clips.scorers import SCORERS, FitOptions
+from vigil.domain.clips.speed_map import divide_by_map, fit_speed_map
 from vigil.domain.clips.windows import label_windows, read_labels
 from vigil.domain.sides import TRAIN, VAL
 from vigil.learn.alarm.network.embedding.embedder import NetworkEmbedder
@@ -37,9 +38,10 @@ from vigil.plumbing.memo import Memo, tree_digest
 from vigil.plumbing.outputs import whole
 from vigil.plumbing.records import read_json, write_json
 from vigil.plumbing.trainings import train_once
-from vigil.settings.fit_alarm import AUTOENCODER, FitAlarm
+from vigil.settings.fit_alarm import AUTOENCODER, MAPPED, SPEED_MAP, FitAlarm
 
 Rows = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
 
 ONLY_TO_TUNE = (
     "vigil.learn.alarm.network.embedding.embedder",
@@ -103,6 +105,22 @@ class Embedded:
         if len(rows) > max_pieces:
             rows = rows[np.linspace(0, len(rows) - 1, max_pieces).astype(np.int64)]
         return rows
+
+    def by_place(self, settings: FitAlarm) -> tuple["Embedded", dict[str, Floats]]:
+        """Divides vectors by the usual speed at their places, learnt from allowed training windows.
+
+        Returns:
+            The evidence with new vectors, and the map of each channel that has one.
+        """
+        channels, maps = dict(self.channels), {}
+        for name in channels.keys() & set(MAPPED) if settings.speed_map else ():
+            own = channels[name]
+            rows = self.pieces(name, TRAIN, settings.num_vectors)
+            sources = self.table["source"].to_numpy()[own.windows[rows]]
+            maps[name] = fit_speed_map(own.pieces[rows], sources)
+            vectors = divide_by_map(own.pieces, maps[name])
+            channels[name] = replace(own, pieces=replace(own.pieces, vectors=vectors))
+        return replace(self, channels=channels), maps
 
     def paths(self) -> list[Path]:
         """The video of each window."""
@@ -190,6 +208,7 @@ def fit_alarm(
         InputError: see `plan_training` and `fit`.
     """
     options = FitOptions(settings.seed, settings.num_neighbours, settings.num_components)
+    data, maps = data.by_place(settings)
     state: dict[str, torch.Tensor] = {}
     config: dict[str, Any] = {}
     trainings: dict[str, Any] = {}
@@ -204,6 +223,8 @@ def fit_alarm(
                 for scorer in scorers
                 if scorer != AUTOENCODER
             }
+            if name in maps:
+                learnt[SPEED_MAP] = {"ratios": maps[name]}
             trained: dict[str, torch.Tensor] = {}
             trainings[name] = {"num_vectors": len(rows)}
             if AUTOENCODER in scorers:

@@ -1,0 +1,122 @@
+"""What the default alarm is worth, frame by frame, on synthetic walkways with small walkers.
+
+Three views of a fixed camera. The training videos show normal walking, the test videos also faster
+bodies, carts, wheelchairs and people off the path. The videos go through the import, the drawn
+split, the channels, the scorers and the thresholds with the parameters of `params.yaml`.
+
+    python campaigns/walkway.py [view number ...]
+
+Prints for each view the AUROC of frames and of windows: of each channel and of the largest ratio,
+with and without the map of usual speeds.
+"""
+
+import sys
+import tempfile
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from sklearn.metrics import roc_auc_score
+from walkway_scene import FPS, VIEWS, write_walkway
+
+from vigil.domain.clips.found import gather_found, strongest_in_windows
+from vigil.domain.clips.scorers import SCORERS, FitOptions
+from vigil.domain.measures.frames import score_frames
+from vigil.domain.splits.alarm import assign_clips
+from vigil.learn.alarm.training.assembly import Embedded
+from vigil.pixels.embedding import embed_windows
+from vigil.pixels.importing.clips import Imported, import_frame_labelled, list_videos
+from vigil.pixels.motion_embedding import MotionEmbedder
+from vigil.plumbing.params import parse_section, read_params
+from vigil.settings.embed_clips import EmbedClips
+from vigil.settings.fit_alarm import FitAlarm
+from vigil.settings.import_clips import ImportClips
+from vigil.settings.split import Split
+
+NUM_TRAIN, NUM_TEST = 16, 12
+KINDS = (("biker",), ("skater",), ("biker", "biker"), ("cart",), ("off",), ("skater", "biker"),
+         ("runner",), ("chair", "skater"), ("biker", "off"), ("skater",))  # fmt: skip
+"""The anomalies of each test video, in turn; `off` walks off the path."""
+Floats = npt.NDArray[np.float64]
+
+
+def embed(folder: Path) -> tuple[Embedded, Imported]:
+    """Imports, splits and measures a folder of videos, as the stages do."""
+    params = read_params()
+    labels = folder / "anomalies.csv"
+    videos, _ = list_videos(folder, labels)
+    imported = import_frame_labelled(
+        folder,
+        labels,
+        videos,
+        parse_section(ImportClips, params, "import_clips"),
+        group_pattern="",
+        picture_fps=Fraction(FPS),
+    )
+    table = imported.windows
+    clips = table.drop_duplicates("clip").set_index("clip")
+    sides = assign_clips(clips, parse_section(Split, params, "split"))
+    embedder = MotionEmbedder(parse_section(EmbedClips, params, "embed_clips"), Fraction(FPS))
+    found = embed_windows(table, folder, embedder, dict.fromkeys(embedder.facts, "campaign"))
+    return Embedded(table.assign(split=sides[table["clip"]].to_numpy()), found, folder), imported
+
+
+def score(data: Embedded, fit: FitAlarm) -> dict[str, Floats]:
+    """The scores of the pieces of each channel by the scorer that raises the alarm."""
+    options = FitOptions(fit.seed, fit.num_neighbours, fit.num_components)
+    scores = {}
+    for name, embedding in data.channels.items():
+        vectors = embedding.pieces.vectors.astype(np.float64)
+        scorer = SCORERS[fit.scorers.of(name)[0]]
+        rows = data.pieces(name, "train", fit.num_vectors)
+        scores[name] = scorer.score(scorer.fit(vectors[rows], options), vectors)
+    return scores
+
+
+def tell(data: Embedded, imported: Imported, scores: dict[str, Floats], title: str) -> None:
+    """Prints the AUROC of frames and windows, of each channel and of the largest ratio."""
+    table, channels = data.table, data.channels
+    is_test = (table["split"] == "test").to_numpy()
+    is_val = ((table["split"] == "val") & ~table["is_anomalous"]).to_numpy()
+    windows = pd.DataFrame(
+        {name: strongest_in_windows(channels[name], scores[name]) for name in channels}
+    )
+    thresholds = windows[is_val].max()
+    found = gather_found(channels, scores, is_test)
+    found["ratio"] = found["score"] / thresholds[found["channel"]].to_numpy()
+    frames = imported.frames[imported.frames["video"].isin(found["video"])]
+    by_video = [
+        pd.DataFrame(score_frames(rows["time_s"].to_numpy(), found[found["video"] == video]))
+        for video, rows in frames.groupby("video", sort=False)
+    ]
+    ratios = pd.concat(by_video, ignore_index=True)
+    own = (windows / thresholds)[is_test]
+    for name, one, other in [
+        *((name, ratios[name], own[name]) for name in channels),
+        ("both", ratios.max(axis=1), own.max(axis=1)),
+    ]:
+        of_frames = roc_auc_score(frames["is_anomalous"], one)
+        of_windows = roc_auc_score(table["is_anomalous"][is_test], other)
+        print(f"{title}, {name}: frames {of_frames:.3f}, windows {of_windows:.3f}", flush=True)
+
+
+def main() -> None:
+    """Prints the numbers of the chosen views, or of all."""
+    fit = parse_section(FitAlarm, read_params(), "fit_alarm")
+    for number, (name, view) in enumerate(VIEWS.items()):
+        if len(sys.argv) > 1 and str(number) not in sys.argv[1:]:
+            continue
+        with tempfile.TemporaryDirectory() as folder:
+            write_walkway(
+                Path(folder), view, number + 1, num_train=NUM_TRAIN, num_test=NUM_TEST, kinds=KINDS
+            )
+            data, imported = embed(Path(folder))
+        tell(data, imported, score(data, fit), f"{name}, no map")
+        mapped, _ = data.by_place(fit)
+        tell(mapped, imported, score(mapped, fit), f"{name}, map")
+
+
+if __name__ == "__main__":
+    main()

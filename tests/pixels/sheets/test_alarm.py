@@ -1,0 +1,75 @@
+"""The sheet of alarms: every alarm has a row, with or without evidence."""
+
+from fractions import Fraction
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+import pytest
+from tiny_clips import write_clip
+
+from vigil.domain.clips.nearest import NEAREST_DTYPES
+from vigil.pixels.drawing import on_pictures
+from vigil.pixels.sheets import alarm
+from vigil.plumbing.errors import InputError
+
+BOX = {"x1": 10.0, "y1": 10.0, "x2": 40.0, "y2": 50.0}
+
+
+def draw(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, named: list[str]) -> list[str]:
+    """Draws two alarms, one without evidence; returns the captions."""
+    for seed, name in enumerate(("a.mp4", "b.mp4", "allowed.mp4")):
+        write_clip(tmp_path / name, "stroll", seed)
+    windows = pd.DataFrame(
+        {"clip": ["a", "b"], "video": ["a.mp4", "b.mp4"], "start_s": 0.0, "stop_s": np.inf}
+    )
+    alarms = pd.DataFrame(
+        {
+            "clip": named,
+            "ratio": [2.0, 1.5],
+            "channel": "local_speed",
+            "is_anomalous": [True, False],
+        }
+    )
+    evidence = pd.DataFrame(
+        [{"video": "a.mp4", "channel": "local_speed", "from_s": 0.0, "time_s": 0.3, **BOX,
+          "ratio": 2.0}]
+    )  # fmt: skip
+    nearest = pd.DataFrame(
+        [["a", "local_speed", 1, "allowed.mp4", 0.2, *BOX.values(), 0.1]],
+        columns=list(NEAREST_DTYPES),
+    )
+    found: list[str] = []
+    real = on_pictures.tile
+
+    def tile(pictures, captions, **options):
+        found.extend(captions)
+        return real(pictures, captions, **options)
+
+    monkeypatch.setattr(alarm, "tile", tile)
+    alarm.draw_alarm_sheet(
+        alarms, evidence, nearest, tmp_path, windows, tmp_path / "s.png", picture_fps=Fraction(25)
+    )
+    return found
+
+
+def test_an_alarm_without_evidence_has_a_row_that_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    captions = draw(tmp_path, monkeypatch, ["a", "b"])
+    width = len(alarm.AROUND_S) + alarm.NUM_NEAREST
+    assert len(captions) == 2 * width
+    assert captions[0] == "2.00 by local_speed at 0.30 s: a"
+    assert captions[width - 2 : width] == ["0.20 s: allowed.mp4", "no other allowed clip"]
+    assert captions[width] == "FALSE: 1.50 by local_speed without listed evidence: b"
+    sheet = cv2.imread(str(tmp_path / "s.png"))
+    assert sheet is not None
+    assert sheet.shape[1] >= width * alarm.LARGE_WH[0]
+
+
+def test_an_alarm_of_an_unknown_clip_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(InputError, match="found none of c"):
+        draw(tmp_path, monkeypatch, ["a", "c"])
