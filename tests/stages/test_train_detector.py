@@ -174,7 +174,7 @@ def test_a_loader_in_another_process_tells_the_same(
     assert "Traceback" not in outcome.stderr
 
 
-@pytest.mark.parametrize("architecture", ["grid", "ssdlite320_mobilenet_v3_large"])
+@pytest.mark.parametrize("architecture", ["auto", "grid", "ssdlite320_mobilenet_v3_large"])
 def test_photographs_of_many_sizes_go_from_voc_to_metrics(
     project: Project, run_stage: Run, architecture: str
 ) -> None:
@@ -198,6 +198,9 @@ def test_photographs_of_many_sizes_go_from_voc_to_metrics(
     project.set_params("split", val_fraction=0.2, test_fraction=0.3)
     project.set_params("train_detector", architecture=architecture, ema_decay=0.0)
     project.set_params("train_detector.fitting", max_epochs=1, batch_size=5)
+    if architecture == "auto":
+        project.set_params("train_detector", input_size_wh="auto")
+        project.set_params("train_detector.features", strides="auto", neck_width=96)
     for output in ("data/detection", "data/detection_report", "data/splits/detector"):
         shutil.rmtree(project.folder / output)
     (project.folder / "metrics/split_detector.json").unlink()
@@ -215,6 +218,8 @@ def test_photographs_of_many_sizes_go_from_voc_to_metrics(
         assert outcome.code == 0, outcome.stderr
     card = json.loads((project.folder / "models/detector.json").read_text())
     assert card["chosen"]["frames"] == {"num": 1}
+    assert ("features" in card["chosen"]) == (architecture == "auto")
+    assert card["training"]["params"]["augmentation"]["mosaic_probability"] == 0.5
     assert json.loads((project.folder / "metrics/detector.json").read_text())["num_pictures"] == 6
     for name in ("best", "worst", "random"):
         assert (project.folder / f"metrics/plots/detector/pictures/{name}.jpg").is_file()
