@@ -114,7 +114,7 @@ def main() -> None:
             )
             data, imported = embed(Path(folder))
         tell(data, imported, score(data, fit), f"{name}, no map")
-        mapped, _ = data.by_place(fit)
+        mapped, _ = data.by_place(fit.model_copy(update={"speed_map": True}))
         tell(mapped, imported, score(mapped, fit), f"{name}, map")
 
 

