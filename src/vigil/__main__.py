@@ -80,6 +80,18 @@ def replay(words: argparse.Namespace) -> None:
     print(format_diff(replay_source(words.folder, words.set)))
 
 
+def review(words: argparse.Namespace) -> None:
+    """Pulls corrected exports of Label Studio into the annotations of the project."""
+    from vigil.review.pulling import Request, carry_out, describe, plan_pull
+
+    request = Request(words.export, words.side, words.evaluation, words.watched)
+    plan = plan_pull(Path.cwd(), request)
+    print(describe(plan), flush=True)
+    if not words.dry_run:
+        carry_out(plan)
+        print(f"{plan.export} is written")
+
+
 def build_parser() -> argparse.ArgumentParser:
     """The commands and their options."""
     parser = argparse.ArgumentParser(prog="vigil", description=__doc__)
@@ -122,6 +134,24 @@ def build_parser() -> argparse.ArgumentParser:
     replaying.add_argument("folder", type=Path, help="the folder of one watched source")
     replaying.add_argument(
         "-S", "--set", action="append", default=[], help="a setting, as watch.raising.raise_at=2"
+    )
+    reviewing = add("review", review)
+    reviewing.add_argument("action", choices=("pull",))
+    reviewing.add_argument("export", type=Path, nargs="+", help="a corrected export, as JSON")
+    reviewing.add_argument(
+        "--side", choices=("train", "val", "test"), help="the side of videos that have none yet"
+    )
+    reviewing.add_argument(
+        "--evaluation", action="store_true", help="also correct annotations of the test side"
+    )
+    reviewing.add_argument(
+        "--watched",
+        type=Path,
+        default=Path("data/watch"),
+        help="the folder of watched sources, for exports without their predictions",
+    )
+    reviewing.add_argument(
+        "--dry-run", action="store_true", help="say what would change, and change nothing"
     )
     return parser
 
