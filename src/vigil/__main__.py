@@ -92,6 +92,13 @@ def review(words: argparse.Namespace) -> None:
         print(f"{plan.export} is written")
 
 
+def mine_hard_examples(words: argparse.Namespace) -> None:
+    """Lists training data that the trained models get wrong, for trainings that repeat it."""
+    from vigil.review.mining import mine
+
+    print(mine(words.out))
+
+
 def build_parser() -> argparse.ArgumentParser:
     """The commands and their options."""
     parser = argparse.ArgumentParser(prog="vigil", description=__doc__)
@@ -152,6 +159,9 @@ def build_parser() -> argparse.ArgumentParser:
     )
     reviewing.add_argument(
         "--dry-run", action="store_true", help="say what would change, and change nothing"
+    )
+    add("mine-hard-examples", mine_hard_examples).add_argument(
+        "--out", type=Path, default=Path("hard_examples"), help="the folder to write to"
     )
     return parser
 

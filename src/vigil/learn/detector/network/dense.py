@@ -9,6 +9,7 @@ from torch import Tensor
 from vigil.learn.detector.network.interface import Detector, best_candidates
 from vigil.learn.detector.network.losses import box_loss, one_hot, score_loss
 from vigil.learn.detector.network.tensors import Candidates, Truth
+from vigil.learn.networks.order import hardest
 from vigil.settings.train_detector import Loss
 
 
@@ -33,6 +34,9 @@ class DenseDetector(Detector):
         """Args: loss: each part is a sum over places, divided by the number of positive places."""
         super().__init__()
         self._loss = loss
+        self.ohem_fraction = 1.0
+        """The fraction of positive and of negative places that count in the loss of objectness in
+        training, those with the largest losses."""
 
     @abstractmethod
     def forward(self, pictures: Tensor) -> tuple[Outputs, Tensor]:
@@ -67,6 +71,11 @@ class DenseDetector(Detector):
         encoded, classes = outputs.encoded[picture, place], outputs.classes[picture, place]
         decoded = self.decode(encoded, places[place])
         is_object = is_positive.to(torch.float32)
+        if self.training and self.ohem_fraction < 1:
+            logits, is_chosen = outputs.objectness[counted], is_positive[counted]
+            counted = counted.masked_scatter(
+                counted, hardest(logits, is_chosen, self.ohem_fraction)
+            )
         num_positive = max(len(object_index), 1)
         return {
             "box": box_loss(
