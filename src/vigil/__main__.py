@@ -99,6 +99,13 @@ def mine_hard_examples(words: argparse.Namespace) -> None:
     print(mine(words.out))
 
 
+def serve(words: argparse.Namespace) -> None:
+    """Serves the trained models: an ML backend for Label Studio, and boxes for pictures."""
+    from vigil.watch.serving import serve as serve_models
+
+    serve_models(words.models, words.videos, words.host, words.port, words.token_file)
+
+
 def build_parser() -> argparse.ArgumentParser:
     """The commands and their options."""
     parser = argparse.ArgumentParser(prog="vigil", description=__doc__)
@@ -162,6 +169,20 @@ def build_parser() -> argparse.ArgumentParser:
     )
     add("mine-hard-examples", mine_hard_examples).add_argument(
         "--out", type=Path, default=Path("hard_examples"), help="the folder to write to"
+    )
+    serving = add("serve", serve)
+    serving.add_argument(
+        "--models", type=Path, default=Path("models"), help="the folder of the trained models"
+    )
+    serving.add_argument(
+        "--videos", type=Path, help="the folder of the videos of tasks; watch.root if not given"
+    )
+    serving.add_argument("--host", default="127.0.0.1", help="the address to listen on")
+    serving.add_argument("--port", type=int, default=9090)
+    serving.add_argument(
+        "--token-file",
+        type=Path,
+        help="a file with the token of all requests; needed if other machines reach the host",
     )
     return parser
 
