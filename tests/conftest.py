@@ -70,7 +70,10 @@ def model_files(branch: str) -> tuple[str, ...]:
 
 def sides_to_learn_from(branch: str) -> tuple[str, ...]:
     splits = f"data/splits/{branch}"
-    return ("--train", f"{splits}/train.json", "--val", f"{splits}/val.json")
+    return (
+        *("--train", f"{splits}/train.json", "--val", f"{splits}/val.json"),
+        *("--hard-examples", "splits/no_hard_examples.csv"),
+    )
 
 
 def measures(branch: str) -> tuple[str, ...]:
