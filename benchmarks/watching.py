@@ -93,7 +93,11 @@ def watch(video: Path) -> tuple[int, dict[str, float]]:
         collected.add(analysis.push(frame))
     duration_s = len(times_s) / float(FPS)
     facts = SourceFacts(
-        (frame.picture.shape[1], frame.picture.shape[0]), len(times_s), duration_s, float(FPS)
+        (frame.picture.shape[1], frame.picture.shape[0]),
+        len(times_s),
+        duration_s,
+        float(FPS),
+        ("human",),
     )
     collected.add(analysis.end(duration_s))
     with tempfile.TemporaryDirectory(dir=WORK) as name:

@@ -12,12 +12,13 @@ def main(
     samples: Path,
     train: Path,
     val: Path,
+    hard_examples: Path,
     weights: Path,
     card: Path,
     curves: Path,
     settings: TrainClassifier,
 ) -> None:
-    sides = Sides.read(samples, train, val)
+    sides = Sides.read(samples, train, val, hard_examples)
     train_classifier(sides, settings, weights=weights, card=card, curves=curves)
 
 

@@ -13,12 +13,13 @@ def main(
     detections: Path,
     train: Path,
     val: Path,
+    hard_examples: Path,
     weights: Path,
     card: Path,
     curves: Path,
     settings: TrainDetector,
 ) -> None:
-    sides = Sides.read(images, detections, train, val)
+    sides = Sides.read(images, detections, train, val, hard_examples)
     train_detector(sides, settings, weights=weights, card=card, curves=curves)
 
 

@@ -70,7 +70,10 @@ def model_files(branch: str) -> tuple[str, ...]:
 
 def sides_to_learn_from(branch: str) -> tuple[str, ...]:
     splits = f"data/splits/{branch}"
-    return ("--train", f"{splits}/train.json", "--val", f"{splits}/val.json")
+    return (
+        *("--train", f"{splits}/train.json", "--val", f"{splits}/val.json"),
+        *("--hard-examples", "splits/no_hard_examples.csv"),
+    )
 
 
 def measures(branch: str) -> tuple[str, ...]:
@@ -128,7 +131,9 @@ def alarm_words(clips: str = "scene/clips") -> dict[str, tuple[str, ...]]:
             *(*embedded, *labels, *splits, *model),
             *("--predictions", "data/predictions/alarm"),
         ),
-        "pick_threshold": ("--scores", "data/predictions/alarm/scores.csv", *threshold),
+        "pick_threshold": (
+            "--scores", "data/predictions/alarm/scores.csv", *windows, *labels, *threshold,
+        ),
         "evaluate_alarm": (
             "--clips", clips, *windows, *labels, *truth, *threshold, *measures("alarm"),
         ),

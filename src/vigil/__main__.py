@@ -80,6 +80,32 @@ def replay(words: argparse.Namespace) -> None:
     print(format_diff(replay_source(words.folder, words.set)))
 
 
+def review(words: argparse.Namespace) -> None:
+    """Pulls corrected exports of Label Studio into the annotations of the project."""
+    from vigil.review.pulling import Request, carry_out, describe, plan_pull
+
+    request = Request(words.export, words.side, words.evaluation, words.watched)
+    plan = plan_pull(Path.cwd(), request)
+    print(describe(plan), flush=True)
+    if not words.dry_run:
+        carry_out(plan)
+        print(f"{plan.export} is written")
+
+
+def mine_hard_examples(words: argparse.Namespace) -> None:
+    """Lists training data that the trained models get wrong, for trainings that repeat it."""
+    from vigil.review.mining import mine
+
+    print(mine(words.out))
+
+
+def serve(words: argparse.Namespace) -> None:
+    """Serves the trained models: an ML backend for Label Studio, and boxes for pictures."""
+    from vigil.watch.serving import serve as serve_models
+
+    serve_models(words.models, words.videos, words.host, words.port, words.token_file)
+
+
 def build_parser() -> argparse.ArgumentParser:
     """The commands and their options."""
     parser = argparse.ArgumentParser(prog="vigil", description=__doc__)
@@ -122,6 +148,41 @@ def build_parser() -> argparse.ArgumentParser:
     replaying.add_argument("folder", type=Path, help="the folder of one watched source")
     replaying.add_argument(
         "-S", "--set", action="append", default=[], help="a setting, as watch.raising.raise_at=2"
+    )
+    reviewing = add("review", review)
+    reviewing.add_argument("action", choices=("pull",))
+    reviewing.add_argument("export", type=Path, nargs="+", help="a corrected export, as JSON")
+    reviewing.add_argument(
+        "--side", choices=("train", "val", "test"), help="the side of videos that have none yet"
+    )
+    reviewing.add_argument(
+        "--evaluation", action="store_true", help="also correct annotations of the test side"
+    )
+    reviewing.add_argument(
+        "--watched",
+        type=Path,
+        default=Path("data/watch"),
+        help="the folder of watched sources, for exports without their predictions",
+    )
+    reviewing.add_argument(
+        "--dry-run", action="store_true", help="say what would change, and change nothing"
+    )
+    add("mine-hard-examples", mine_hard_examples).add_argument(
+        "--out", type=Path, default=Path("hard_examples"), help="the folder to write to"
+    )
+    serving = add("serve", serve)
+    serving.add_argument(
+        "--models", type=Path, default=Path("models"), help="the folder of the trained models"
+    )
+    serving.add_argument(
+        "--videos", type=Path, help="the folder of the videos of tasks; watch.root if not given"
+    )
+    serving.add_argument("--host", default="127.0.0.1", help="the address to listen on")
+    serving.add_argument("--port", type=int, default=9090)
+    serving.add_argument(
+        "--token-file",
+        type=Path,
+        help="a file with the token of all requests; needed if other machines reach the host",
     )
     return parser
 

@@ -29,6 +29,8 @@ from vigil.plumbing.errors import InputError
 from vigil.plumbing.records import write_json
 from vigil.settings.train_classifier import TrainClassifier
 
+NO_HARD = Path(__file__).parents[2] / "splits" / "no_hard_examples.csv"
+
 
 class Bowl(LightningModule):
     """A parabola of a given curvature: gradient descent diverges above a rate of 2 / curvature."""
@@ -123,7 +125,9 @@ def test_the_training_of_a_stage_is_swept_as_the_stage_plans_it(
         TrainClassifier, network=network, fitting={"batch_size": 8, "precision": "32-true"}
     )
     sides = {side: tmp_path / f"{side}.json" for side in ("train", "val")}
-    table = sweep(plan_classifier(samples=samples, **sides, settings=settings))
+    table = sweep(
+        plan_classifier(samples=samples, **sides, hard_examples=NO_HARD, settings=settings)
+    )
     assert list(table.columns) == ["learning_rate", "loss"]
     assert 10 < len(table) <= NUM_STEPS
     assert np.isfinite(table).all(axis=None)

@@ -103,8 +103,8 @@ def test_an_event_has_a_picture_and_a_video_of_before_and_after(scene: Path, wat
 def test_the_same_bytes_twice_and_at_any_size_of_a_batch(scene: Path, watch: Watched):
     first = contents(watch(scene, watching()))
     assert {"annotated.mp4", "detections.csv", "events.json", "evidence.csv", "index.html",
-            "judgements.csv", "run.json", "scores.csv", "source.json", "tracks.csv",
-            "tracks.txt"} < first.keys()  # fmt: skip
+            "judgements.csv", "label_config.xml", "label_studio.json", "run.json", "scores.csv",
+            "source.json", "tracks.csv", "tracks.txt"} < first.keys()  # fmt: skip
     assert contents(watch(scene, watching())) == first
     other = contents(watch(scene, watching(batch_size=7)))
     changed = {name for name in first if first[name] != other[name]}

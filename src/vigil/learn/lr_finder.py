@@ -35,20 +35,29 @@ NUM_SKIPPED = 10  # the first losses depend more on the smoothing than on the le
 DIVERGED = 4.0  # a loss of more than this multiple of the smallest loss so far ends the sweep
 
 
-def plan_classifier(*, samples: Path, train: Path, val: Path, settings: TrainClassifier) -> Plan:
+def plan_classifier(
+    *, samples: Path, train: Path, val: Path, hard_examples: Path, settings: TrainClassifier
+) -> Plan:
     """Sets up the training of the stage `train_classifier`."""
     from vigil.learn.classifier.training.assembly import Sides, plan_training
 
-    return plan_training(Sides.read(samples, train, val), settings)
+    return plan_training(Sides.read(samples, train, val, hard_examples), settings)
 
 
 def plan_detector(
-    *, images: Path, detections: Path, train: Path, val: Path, settings: TrainDetector
+    *,
+    images: Path,
+    detections: Path,
+    train: Path,
+    val: Path,
+    hard_examples: Path,
+    settings: TrainDetector,
 ) -> Plan:
     """Sets up the training of the stage `train_detector`."""
     from vigil.learn.detector.training.assembly import Sides, plan_training
 
-    return plan_training(Sides.read(images, detections, train, val), settings).training
+    sides = Sides.read(images, detections, train, val, hard_examples)
+    return plan_training(sides, settings).training
 
 
 def plan_alarm(

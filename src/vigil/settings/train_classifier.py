@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 
 from vigil.plumbing.errors import FieldError
 from vigil.plumbing.params import Count, Fraction, Section, Seed, Width
-from vigil.settings.training import Fitting, Optimisation
+from vigil.settings.training import Fitting, HardExamples, Optimisation
 
 Architecture = Literal["crop_transformer"]
 
@@ -67,6 +67,9 @@ class TrainClassifier(Section):
         seed: the seed of initial weights, order of samples and augmentation.
         architecture: the name of the network.
         label_smoothing: the fraction by which targets move from 0 or 1 towards one half.
+        hard_examples: samples that are repeated.
+        ohem_fraction: the fraction of the people and of the background in a batch that count: those
+            with the largest losses; 1: all.
     """
 
     section: ClassVar[str] = "train_classifier"
@@ -78,6 +81,14 @@ class TrainClassifier(Section):
     fitting: Fitting
     optimisation: Optimisation
     augmentation: Augmentation
+    hard_examples: HardExamples
+    ohem_fraction: Annotated[float, Field(gt=0, le=1)]
+
+    def used(self) -> dict[str, Any]:
+        """All parameters that the training depends on."""
+        unused = {"hard_examples"} if self.hard_examples.repeat == 1 else set()
+        unused |= {"ohem_fraction"} if self.ohem_fraction == 1 else set()
+        return self.model_dump(mode="json", exclude=unused)
 
     def check_against(self, sections: Mapping[str, Any]) -> None:
         """Patches must divide the crops without remainder."""

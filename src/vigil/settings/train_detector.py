@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from vigil.plumbing.errors import FieldError, shorten
 from vigil.plumbing.params import Count, CountOr0, Fraction, Section, Seed, Weight, Width
-from vigil.settings.training import Fitting, FittingBase, Optimisation
+from vigil.settings.training import Fitting, FittingBase, HardExamples, Optimisation
 
 Side = Annotated[int, Field(ge=32, le=8192)]
 Stride = Literal[4, 8, 16, 32]
@@ -324,6 +324,10 @@ class TrainDetector(Section):
         num_frozen_blocks: the number of trunk blocks, counted from the input, that do not learn.
         monitor: the value that picks the best epoch.
         ema_decay: the decay of the moving average of weights, which is what is kept; 0: no average.
+        hard_examples: pictures that are repeated, with or without objects.
+        ohem_fraction: for `grid` and `anchor`, the fraction of the positive and of the negative
+            places in a batch that count in the loss of objectness: those with the largest losses;
+            1: all.
     """
 
     section: ClassVar[str] = "train_detector"
@@ -344,6 +348,8 @@ class TrainDetector(Section):
     fitting: DetectorFitting
     optimisation: Optimisation
     augmentation: Augmentation
+    hard_examples: HardExamples
+    ohem_fraction: Annotated[float, Field(gt=0, le=1)]
 
     @property
     def is_own(self) -> bool:
@@ -376,6 +382,8 @@ class TrainDetector(Section):
             unused |= {"loss"}
         if self.frames.num == 1:
             unused |= {"frames"}
+        unused |= {"hard_examples"} if self.hard_examples.repeat == 1 else set()
+        unused |= {"ohem_fraction"} if self.ohem_fraction == 1 else set()
         return self.model_dump(mode="json", exclude=unused)
 
     @model_validator(mode="after")
@@ -384,6 +392,11 @@ class TrainDetector(Section):
             raise ValueError(
                 f"expected monitor to be val_map for {self.architecture}, which has no validation "
                 "loss, got val_loss"
+            )
+        if self.ohem_fraction < 1 and not self.is_own:
+            raise ValueError(
+                f"expected ohem_fraction to be 1 for {self.architecture}, whose losses a library "
+                f"computes, got {self.ohem_fraction:g}"
             )
         is_yolox = self.architecture in get_args(YoloxArchitecture)
         has_coco = is_yolox or self.architecture == "auto"

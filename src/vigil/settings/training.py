@@ -1,10 +1,10 @@
-"""The blocks of parameters that every training has."""
+"""The blocks of parameters that several trainings have."""
 
 from typing import Annotated, Literal
 
 from pydantic import Field
 
-from vigil.plumbing.params import Count, Fraction, Rate, Section, Weight
+from vigil.plumbing.params import Count, DataPath, Fraction, Rate, Section, Weight
 
 TRAININGS = ("train_classifier", "train_detector", "fit_alarm")
 """The stages that train a network."""
@@ -65,3 +65,18 @@ class Optimisation(Section):
     schedule_epochs: Count
     schedule_factor: Annotated[float, Field(gt=0, lt=1)]
     warmup_fraction: Fraction
+
+
+class HardExamples(Section):
+    """Training data that the model got wrong, as `vigil mine-hard-examples` lists it.
+
+    Attributes:
+        path: the list. All its names must be on the training side.
+        repeat: how often an epoch has each listed example; 1: as often as the others.
+        fraction: the largest fraction of an epoch that repeated examples may be. If the list has
+            more, its first examples are repeated.
+    """
+
+    path: DataPath
+    repeat: Annotated[int, Field(ge=1, le=1000)]
+    fraction: Fraction

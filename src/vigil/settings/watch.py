@@ -5,6 +5,7 @@ from typing import Annotated, ClassVar, Self
 from pydantic import Field, model_validator
 
 from vigil.plumbing.params import Count, DataPath, FileNames, Fraction, Section
+from vigil.settings.proposals import Proposals
 from vigil.settings.raising import Raising
 from vigil.settings.suppression import Suppression
 from vigil.settings.tracking import Seconds, Tracking
@@ -61,6 +62,7 @@ class Watch(Section):
         judging: which tracks show people.
         raising: when scores become events.
         pictures: which pictures and videos are written.
+        proposals: where Label Studio finds the videos.
     """
 
     section: ClassVar[str] = "watch"
@@ -76,6 +78,7 @@ class Watch(Section):
     judging: Judging
     raising: Raising
     pictures: Pictures
+    proposals: Proposals
 
     @model_validator(mode="after")
     def _check_stride(self) -> Self:

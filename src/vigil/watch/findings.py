@@ -58,12 +58,14 @@ class SourceFacts:
         num_frames: decoded frames.
         duration_s: time until the end of the last frame.
         fps: the mean number of frames per second.
+        classes: the classes of the detector.
     """
 
     size_wh: tuple[int, int]
     num_frames: int
     duration_s: float
     fps: float
+    classes: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -193,6 +195,7 @@ def write_findings(
         "num_frames": facts.num_frames,
         "duration_s": round(facts.duration_s, 6),
         "fps": round(facts.fps, 6),
+        "classes": list(facts.classes),
     }
     write_json(content, folder / "source.json")
 
@@ -216,6 +219,7 @@ def read_findings(folder: Path) -> Findings:
             int(content["num_frames"]),
             float(content["duration_s"]),
             float(content["fps"]),
+            tuple(map(str, content["classes"])),
         )
     except (KeyError, TypeError, ValueError):
         raise InputError(

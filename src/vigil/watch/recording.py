@@ -1,4 +1,4 @@
-"""Watches a recording: findings, then events, videos and a page.
+"""Watches a recording: findings, then events, videos, a page and a task for Label Studio.
 
 findings   results of the networks, cached by the video, the models and the settings of the networks
 events     computed from the findings and the rule alone
@@ -22,9 +22,10 @@ from vigil.watch.analysis import Analysis
 from vigil.watch.eventful import describe_events, events_of, read_events, write_events
 from vigil.watch.filming import FilmWriter
 from vigil.watch.findings import Collected, SourceFacts, read_findings, write_findings
-from vigil.watch.frames import Frame, read_frames
+from vigil.watch.frames import Frame, FrameReader, read_frames
 from vigil.watch.models import Models
 from vigil.watch.page import write_page
+from vigil.watch.proposing import version_of, write_proposals
 
 EVENTS_FILE, RUN_FILE = "events.json", "run.json"
 FINDING = ("detect_every_s", "batch_size", "suppression", "window_s", "stride_s", "tracking")
@@ -85,7 +86,8 @@ class Recorder:
 
     def _find(self, video: Path, folder: Path) -> None:
         folder.mkdir()
-        analysis, collected = Analysis(self._get_models(), self._settings), Collected()
+        models = self._get_models()
+        analysis, collected = Analysis(models, self._settings), Collected()
         times_s: list[float] = []
         size_wh = (0, 0)
         frames = progress(read_frames(video, self._picture_fps), f"watch {video.name}", "frame")
@@ -93,7 +95,8 @@ class Recorder:
             times_s.append(frame.time_s)
             size_wh = (frame.picture.shape[1], frame.picture.shape[0])
             collected.add(analysis.push(frame))
-        facts = _facts_of(video, times_s, size_wh, self._settings.window_s)
+        classes = tuple(models.detector.classes)
+        facts = _facts_of(video, times_s, size_wh, classes, self._settings.window_s)
         collected.add(analysis.end(facts.duration_s))
         write_findings(collected, analysis.judgements, facts, times_s, folder)
 
@@ -113,15 +116,20 @@ class Recorder:
             "settings": settings.model_dump(exclude={"root", "videos"}),
         }
         write_json(run, folder / RUN_FILE)
-        frames: Iterator[Frame] = progress(
-            read_frames(video, self._picture_fps), f"film {video.name}", "frame"
-        )
+        reader = FrameReader(video, self._picture_fps)
+        frames: Iterator[Frame] = progress(reader, f"film {video.name}", "frame")
         FilmWriter(findings, events, settings, folder).film(frames)
         write_page(folder, video.name, findings, content, settings)
+        version = version_of(self._digests)
+        write_proposals(video, source, reader.facts(), findings, events, version, settings, folder)
 
 
 def _facts_of(
-    video: Path, times_s: list[float], size_wh: tuple[int, int], window_s: float
+    video: Path,
+    times_s: list[float],
+    size_wh: tuple[int, int],
+    classes: tuple[str, ...],
+    window_s: float,
 ) -> SourceFacts:
     """Facts of a source with frames at these times.
 
@@ -137,7 +145,7 @@ def _facts_of(
             f"{video}: expected a video of at least one window ({window_s:g} s), got "
             f"{duration_s:.2f} s"
         )
-    return SourceFacts(size_wh, len(times_s), duration_s, 1 / step_s)
+    return SourceFacts(size_wh, len(times_s), duration_s, 1 / step_s, classes)
 
 
 def check_videos(folder: Path, names: Sequence[str]) -> list[Path]:

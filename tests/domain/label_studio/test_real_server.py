@@ -29,6 +29,9 @@ from vigil.domain.label_studio.names import file_name, match_videos, stored_name
 from vigil.domain.label_studio.rate import find_rate
 from vigil.domain.label_studio.reading import parse_export
 from vigil.domain.label_studio.tasks import Task
+from vigil.domain.proposals import label_config, propose
+from vigil.domain.tracking.table import track_table
+from vigil.domain.tracking.tracker import TrackedBox
 from vigil.domain.tracks import Track
 from vigil.domain.video_facts import VideoFacts
 from vigil.plumbing.errors import InputError
@@ -228,3 +231,37 @@ def test_a_project_without_annotations_is_refused(server: Server) -> None:
     for kind in ("JSON", "JSON_MIN"):
         with pytest.raises(InputError, match="expected an annotation, found none"):
             tracks_of(server.export(server.annotated(), kind))
+
+
+def proposal(facts: VideoFacts) -> tuple[Json, str, list[TrackedBox]]:
+    """A task of a watched video with a track and an alarm, its interface, and the track's boxes."""
+    boxes = [
+        TrackedBox(1, frame, frame / 25, (5 + frame / 2, 20, 25 + frame / 2, 70), 0.8, "Man")
+        for frame in range(10, 90)
+    ]
+    source = {"address": "/data/upload/1/0a1b2c3d-door.mp4", "source": "00"}
+    alarms = [("ab12", 1.0, 2.0)]
+    task = propose(track_table(boxes), alarms, facts, model_version="vigil-1", **source)
+    return task, label_config(["Car", "Man"]), boxes
+
+
+def test_a_watched_video_is_imported_and_corrected(server: Server) -> None:
+    task, config, boxes = proposal(FACTS)
+    project = server.ask("/api/projects", {"title": "watched", "label_config": config})["id"]
+    server.ask(f"/api/projects/{project}/import", [task])
+    (listed,) = server.ask(f"/api/tasks?project={project}&fields=all")["tasks"]
+    (shown,) = server.ask(f"/api/tasks/{listed['id']}")["predictions"]
+    assert shown["model_version"] == "vigil-1"
+    assert shown["score"] == task["predictions"][0]["score"]
+    assert shown["result"] == task["predictions"][0]["result"], "it shows what was written"
+    # As the page does when a person accepts a prediction.
+    accepted = {"result": shown["result"], "parent_prediction": shown["id"]}
+    server.ask(f"/api/tasks/{listed['id']}/annotations", accepted)
+    (exported,) = server.export(project, "JSON")
+    assert exported["data"] == task["data"]
+    assert [one["origin"] for one in exported["annotations"][0]["result"]] == ["prediction"] * 2
+    for kind in ("JSON", "JSON_MIN"):
+        (track,) = tracks_of(server.export(project, kind))
+        assert track.frames.tolist() == list(range(10, 90))
+        expected = np.array([box.box_xyxy for box in boxes])
+        np.testing.assert_allclose(track.boxes_xyxy, expected, atol=1e-6)

@@ -68,6 +68,11 @@ class CropDataset(Dataset[Batch]):
             digest.update(targets.numpy().tobytes())
         return digest.hexdigest()
 
+    @property
+    def ids(self) -> list[str]:
+        """The ids of the samples, in order."""
+        return list(self.table.index)
+
     def name(self, position: int) -> str:
         """The id of the sample at a position."""
         return str(self.table.index[position])
@@ -92,10 +97,18 @@ class CropDataset(Dataset[Batch]):
 
 
 def batches(
-    dataset: CropDataset, batch_size: int, *, shuffle_seed: int | None
+    dataset: CropDataset,
+    batch_size: int,
+    *,
+    shuffle_seed: int | None,
+    repeats: Sequence[int] = (),
 ) -> DataLoader[Batch]:
-    """Batches of a dataset, in order, or shuffled anew in each epoch if there is a seed."""
-    sampler = None if shuffle_seed is None else EpochSampler(len(dataset), shuffle_seed)
+    """Batches of a dataset, in order, or shuffled anew in each epoch if there is a seed.
+
+    Args:
+        repeats: positions that a shuffled epoch has in addition to each position once.
+    """
+    sampler = None if shuffle_seed is None else EpochSampler(len(dataset), shuffle_seed, repeats)
     return DataLoader(
         dataset,
         batch_size,

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from vigil.domain.hard_examples import read_hard_examples, repeated_positions
 from vigil.domain.samples.index import LABELS
 from vigil.domain.sides import read_side
 from vigil.learn.classifier.network.data import CropDataset, batches
@@ -22,19 +23,39 @@ INPUT = "grey crops in [0, 255]; sides over size_px resized, shorter zero-padded
 
 @dataclass(frozen=True)
 class Sides:
-    """The samples of the training set and those of the validation set."""
+    """The samples of the training set and those of the validation set.
+
+    Attributes:
+        hard: ids of hard training samples, the hardest first.
+    """
 
     train: CropDataset
     val: CropDataset
+    hard: tuple[str, ...] = ()
 
     @classmethod
-    def read(cls, samples: Path, train: Path, val: Path) -> "Sides":
+    def read(
+        cls, samples: Path, train: Path, val: Path, hard_examples: Path | None = None
+    ) -> "Sides":
         """Opens a folder of samples with the lists of ids for training and validation.
+
+        Args:
+            hard_examples: a list of hard training samples.
 
         Raises:
             InputError: a file is missing or damaged, or the folder lacks a sample of a list.
         """
-        return cls(CropDataset(samples, read_side(train)), CropDataset(samples, read_side(val)))
+        hard = () if hard_examples is None else read_hard_examples(hard_examples)
+        train_set = CropDataset(samples, read_side(train))
+        return cls(train_set, CropDataset(samples, read_side(val)), hard)
+
+    def repeats(self, settings: TrainClassifier) -> list[int]:
+        """Positions of training samples that an epoch has once more.
+
+        Raises:
+            InputError: a hard sample is not on the training side.
+        """
+        return repeated_positions(self.train.ids, self.hard, settings.hard_examples)
 
 
 def plan_training(sides: Sides, settings: TrainClassifier) -> Plan:
@@ -47,7 +68,12 @@ def plan_training(sides: Sides, settings: TrainClassifier) -> Plan:
     model = build_classifier(settings.architecture, _configure(sides, settings))
     return Plan(
         ClassifierTraining(model, settings),
-        batches(sides.train, settings.fitting.batch_size, shuffle_seed=settings.seed),
+        batches(
+            sides.train,
+            settings.fitting.batch_size,
+            shuffle_seed=settings.seed,
+            repeats=sides.repeats(settings),
+        ),
         batches(sides.val, settings.fitting.batch_size, shuffle_seed=None),
         settings.fitting,
         monitor=MONITOR,
@@ -69,6 +95,8 @@ def train_classifier(
         InputError: see `plan_training` and `fit`.
     """
 
+    repeats = sides.repeats(settings)
+
     def train_and_save(run: str, results: Mapping[str, Path]) -> None:
         plan = plan_training(sides, settings)
         fitted = fit(plan, branch="classifier", fingerprint=run, curves=results["curves"])
@@ -79,7 +107,8 @@ def train_classifier(
         "classifier",
         {
             "code": code_fingerprint(train_classifier),
-            "params": settings.model_dump(mode="json"),
+            "params": settings.used(),
+            **({"repeats": repeats} if repeats else {}),
             "train": sides.train.digest(),
             "val": sides.val.digest(),
         },
@@ -102,7 +131,7 @@ def _describe(sides: Sides, settings: TrainClassifier, fitted: Fitted) -> dict[s
         "classes": list(LABELS),
         "input": INPUT,
         "training": {
-            "params": settings.model_dump(mode="json"),
+            "params": settings.used(),
             "num_train": len(sides.train),
             "num_val": len(sides.val),
             **fitted.facts(),

@@ -8,6 +8,7 @@ from torch.nn import functional
 
 from vigil.learn.classifier.network.data import Batch
 from vigil.learn.classifier.training.augmentation import CropAugmentation
+from vigil.learn.networks.order import hardest
 from vigil.learn.training.optimisation import configure
 from vigil.settings.train_classifier import TrainClassifier
 
@@ -29,6 +30,7 @@ class ClassifierTraining(LightningModule):
         super().__init__()
         self.model = model
         self._label_smoothing = settings.label_smoothing
+        self._ohem_fraction = settings.ohem_fraction
         self._augmentation = CropAugmentation(settings.augmentation)
         self._optimisation = settings.optimisation
 
@@ -37,6 +39,9 @@ class ClassifierTraining(LightningModule):
         logits = self.model(self._augmentation(crops))
         smoothed = targets * (1 - self._label_smoothing) + self._label_smoothing / 2
         self._log("train", logits, targets)
+        if self._ohem_fraction < 1:
+            counts = hardest(logits, targets > 0.5, self._ohem_fraction)
+            logits, smoothed = logits[counts], smoothed[counts]
         return functional.binary_cross_entropy_with_logits(logits.float(), smoothed)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:

@@ -1,6 +1,7 @@
 """Reads annotated pictures as batches of tensors."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -30,6 +31,9 @@ MOST_STORED_BYTES = 400 * 2**20
 
 Key = tuple[int, int]
 """Epoch and position of a picture. With the seed, they determine its augmentation."""
+
+MOST_EPOCHS = 1_000_001
+"""More than any training has."""
 
 Augmentation = Callable[[Callable[[int], Example], int, int, int], Example]
 """Returns a changed copy of an example.
@@ -176,19 +180,27 @@ class PictureDataset(Dataset[Example]):
 
 
 def batches(
-    dataset: PictureDataset, batch_size: int, *, shuffle_seed: int | None
+    dataset: PictureDataset,
+    batch_size: int,
+    *,
+    shuffle_seed: int | None,
+    repeats: Sequence[int] = (),
 ) -> DataLoader[Batch]:
-    """Batches of a dataset, in order, or shuffled anew in each epoch if there is a seed."""
-    workers = num_workers()
+    """Batches of a dataset, in order, or shuffled anew in each epoch if there is a seed.
+
+    Args:
+        repeats: positions that a shuffled epoch has in addition to each position once.
+    """
+    workers, num_entries = num_workers(), len(dataset) + len(repeats)
     return DataLoader(
         dataset,  # type: ignore[arg-type]  # the type after `collate`
         batch_size,
-        sampler=EpochKeys(len(dataset), shuffle_seed),
+        sampler=EpochKeys(len(dataset), shuffle_seed, repeats),
         collate_fn=collate,
         # Batch norms cannot learn from a single picture, so a last batch of one picture is left
         # out. In the next epoch, it is another picture.
         drop_last=shuffle_seed is not None
-        and len(dataset) > batch_size > 1 == len(dataset) % batch_size,
+        and num_entries > batch_size > 1 == num_entries % batch_size,
         num_workers=workers,
         persistent_workers=workers > 0,
         pin_memory=torch.cuda.is_available(),
@@ -196,11 +208,19 @@ def batches(
 
 
 class EpochKeys(Sampler[Key]):
-    """Yields each position once in an epoch, together with the epoch."""
+    """Yields each position in an epoch, together with the epoch.
 
-    def __init__(self, num_samples: int, shuffle_seed: int | None) -> None:
+    A position that is repeated has a number of its own in place of the epoch, so that it is
+    augmented in another way.
+    """
+
+    def __init__(
+        self, num_samples: int, shuffle_seed: int | None, repeats: Sequence[int] = ()
+    ) -> None:
         self._num_samples, self._epoch = num_samples, 0
-        self._order = None if shuffle_seed is None else EpochSampler(num_samples, shuffle_seed)
+        self._order = (
+            None if shuffle_seed is None else EpochSampler(num_samples, shuffle_seed, repeats)
+        )
 
     def set_epoch(self, epoch: int) -> None:
         """Lightning calls this before each epoch."""
@@ -209,11 +229,13 @@ class EpochKeys(Sampler[Key]):
             self._order.set_epoch(epoch)
 
     def __len__(self) -> int:
-        return self._num_samples
+        return self._num_samples if self._order is None else len(self._order)
 
     def __iter__(self) -> Iterator[Key]:
-        order = range(self._num_samples) if self._order is None else self._order
-        return ((self._epoch, position) for position in order)
+        num_seen: Counter[int] = Counter()
+        for position in range(self._num_samples) if self._order is None else self._order:
+            yield self._epoch + num_seen[position] * MOST_EPOCHS, position
+            num_seen[position] += 1
 
 
 def collate(examples: Sequence[Example]) -> Batch:

@@ -10,6 +10,7 @@ from vigil.learn.detector.network.fusion import TimeAttention, fuse, widen_input
 from vigil.learn.detector.network.interface import Detector, best_candidates
 from vigil.learn.detector.network.losses import box_loss, one_hot, score_loss
 from vigil.learn.detector.network.tensors import Candidates, Truth
+from vigil.learn.networks.order import hardest
 from vigil.settings.train_detector import Frames, Loss
 
 
@@ -48,6 +49,9 @@ class DenseDetector(Detector):
         """Args: loss: each part is a sum over places, divided by the number of positive places."""
         super().__init__()
         self._loss = loss
+        self.ohem_fraction = 1.0
+        """The fraction of positive and of negative places that count in the loss of objectness in
+        training, those with the largest losses."""
         self._frames: Frames | None = None
 
     @abstractmethod
@@ -126,6 +130,11 @@ class DenseDetector(Detector):
         encoded, classes = outputs.encoded[picture, place], outputs.classes[picture, place]
         decoded = self.decode(encoded, places[place])
         is_object = is_positive.to(torch.float32)
+        if self.training and self.ohem_fraction < 1:
+            logits, is_chosen = outputs.objectness[counted], is_positive[counted]
+            counted = counted.masked_scatter(
+                counted, hardest(logits, is_chosen, self.ohem_fraction)
+            )
         num_positive = max(len(object_index), 1)
         return {
             "box": box_loss(

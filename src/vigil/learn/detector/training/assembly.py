@@ -7,6 +7,7 @@ from typing import Any, get_args
 
 import numpy as np
 
+from vigil.domain.hard_examples import read_hard_examples, repeated_positions
 from vigil.domain.measures.detector import measure_detections
 from vigil.domain.pictures.annotated import AnnotatedPictures, read_annotated
 from vigil.domain.sides import read_side
@@ -39,21 +40,34 @@ class Sides:
 
     Attributes:
         images: the folder of the pictures.
+        hard: names of hard training pictures, the hardest first.
     """
 
     images: Path
     train: AnnotatedPictures
     val: AnnotatedPictures
+    hard: tuple[str, ...] = ()
 
     @classmethod
-    def read(cls, images: Path, detections: Path, train: Path, val: Path) -> "Sides":
+    def read(
+        cls,
+        images: Path,
+        detections: Path,
+        train: Path,
+        val: Path,
+        hard_examples: Path | None = None,
+    ) -> "Sides":
         """Reads annotations, and the lists of the pictures for training and validation.
+
+        Args:
+            hard_examples: a list of hard training pictures.
 
         Raises:
             InputError: a file is missing or damaged, or the training set has no object.
         """
         known = read_annotated(detections)
-        sides = cls(images, known.select(read_side(train)), known.select(read_side(val)))
+        hard = () if hard_examples is None else read_hard_examples(hard_examples)
+        sides = cls(images, known.select(read_side(train)), known.select(read_side(val)), hard)
         if sides.train.is_ignored.all():
             raise InputError(f"{train}: expected pictures with objects to train on, found none")
         return sides
@@ -69,6 +83,7 @@ class DetectorPlan:
         config: the configuration that the network is built from.
         start: the digest of the weights that the training starts from.
         digests: the digests of the objects and pictures, for training and validation.
+        repeats: positions of training pictures that an epoch has once more.
     """
 
     training: Plan
@@ -77,6 +92,7 @@ class DetectorPlan:
     config: dict[str, Any]
     start: str
     digests: dict[str, list[str]]
+    repeats: list[int]
 
 
 def plan_training(sides: Sides, settings: TrainDetector) -> DetectorPlan:
@@ -84,7 +100,7 @@ def plan_training(sides: Sides, settings: TrainDetector) -> DetectorPlan:
 
     Raises:
         FieldError: the weights are missing, or do not fit the network.
-        InputError: the file of weights is damaged.
+        InputError: the file of weights is damaged, or a hard picture is not on the training side.
     """
     choice = choose(settings, sides.train, sides.images)
     for line in choice.lines:
@@ -92,6 +108,7 @@ def plan_training(sides: Sides, settings: TrainDetector) -> DetectorPlan:
     allows_short = settings.frames.num == "auto"
     settings = choice.settings
     fitting = settings.fitting.chosen
+    repeats = repeated_positions(list(sides.train.images.index), sides.hard, settings.hard_examples)
     train_set = PictureDataset(
         sides.images,
         sides.train,
@@ -121,7 +138,7 @@ def plan_training(sides: Sides, settings: TrainDetector) -> DetectorPlan:
     )
     training = Plan(
         module,
-        batches(train_set, fitting.batch_size, shuffle_seed=settings.seed),
+        batches(train_set, fitting.batch_size, shuffle_seed=settings.seed, repeats=repeats),
         batches(val_set, fitting.batch_size, shuffle_seed=None),
         fitting,
         monitor=settings.monitor,
@@ -132,7 +149,9 @@ def plan_training(sides: Sides, settings: TrainDetector) -> DetectorPlan:
         "train": [sides.train.digest(), train_set.digest()],
         "val": [sides.val.digest(), val_set.digest()],
     }
-    return DetectorPlan(training, settings, choice.facts, config, state_digest(network), digests)
+    return DetectorPlan(
+        training, settings, choice.facts, config, state_digest(network), digests, repeats
+    )
 
 
 def train_detector(
@@ -169,6 +188,7 @@ def train_detector(
             "weights": weights_digest,
             "start": plan.start,
             **plan.digests,
+            **({"repeats": plan.repeats} if plan.repeats else {}),
         },
         train_and_save,
         {"weights": weights, "card": card, "curves": curves},

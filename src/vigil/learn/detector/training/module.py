@@ -45,6 +45,8 @@ class DetectorTraining(LightningModule):
         self.network = network.to(memory_format=torch.channels_last)
         has_average = settings.ema_decay > 0
         self.average = copy.deepcopy(self.network).requires_grad_(False) if has_average else None
+        if settings.ohem_fraction < 1:
+            self.network.ohem_fraction = settings.ohem_fraction  # type: ignore[assignment]
         self._settings = settings
         self._val_set = val_set
         self._measure = measure

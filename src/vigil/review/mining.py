@@ -1,0 +1,75 @@
+"""Lists hard examples of the trained models: `vigil mine-hard-examples`.
+
+Only the training side is read. Examples of the validation and test sides never get into a list, and
+a training refuses a list with names that are not on its training side.
+"""
+
+from pathlib import Path
+
+import pandas as pd
+
+from vigil.domain.detections import NAME, read_results
+from vigil.domain.hard_examples import FALSE_ALARM, MISS, write_hard_examples
+from vigil.domain.mining import BOX_COLUMNS, hard_pictures, hard_samples
+from vigil.domain.pictures.annotated import CORNERS, read_annotated
+from vigil.domain.samples.predictions import read_predictions
+from vigil.domain.sides import TRAIN, read_side
+from vigil.plumbing.contract import check_sections, project_sections
+from vigil.plumbing.errors import InputError
+from vigil.plumbing.params import read_params
+from vigil.plumbing.records import write_csv
+from vigil.settings.watch import Watch
+
+DATA = Path("data")
+BOXES_FILE = "detector_boxes.csv"
+
+
+def mine(out: Path, data: Path = DATA) -> str:
+    """Writes `classifier.csv` and `detector.csv` from the stored predictions of both models.
+
+    `detector_boxes.csv` has the boxes of the detector's false alarms and misses, for people. The
+    limits are those of watching: `judging.least_probability` and `tracking.first_score`.
+
+    Returns:
+        A text with a line for each list.
+
+    Raises:
+        InputError: predictions or splits are missing, or do not belong together.
+    """
+    watch = check_sections(read_params(), project_sections())[Watch.section]
+    assert isinstance(watch, Watch)
+    samples = hard_samples(_train_predictions(data), watch.judging.least_probability)
+    known = read_annotated(data / "detection" / "instances.json")
+    truth = known.select(read_side(data / "splits" / "detector" / f"{TRAIN}.json"))
+    detections = read_results(known, data / "predictions" / "detector" / NAME)
+    detections = detections[detections["image"].isin(truth.images.index)]
+    boxes = hard_pictures(truth, detections, watch.tracking.first_score)
+    pictures = boxes.drop_duplicates("name", ignore_index=True)
+    write_hard_examples(samples, out / "classifier.csv")
+    write_hard_examples(pictures, out / "detector.csv")
+    rounded = dict.fromkeys(CORNERS, 3) | {"score": 6}
+    write_csv(boxes[BOX_COLUMNS].round(rounded), out / BOXES_FILE)
+    lines = [
+        f"{out / 'classifier.csv'}: {_counted(samples)}",
+        f"{out / 'detector.csv'}: {len(pictures)} pictures with {_counted(boxes)}",
+    ]
+    return "\n".join(lines)
+
+
+def _train_predictions(data: Path) -> pd.DataFrame:
+    """The classifier's predictions for the samples of the training side, by their ids."""
+    folder = data / "predictions" / "classifier"
+    table = read_predictions(folder)
+    table = table.set_index(table["video"] + "/" + table["row"].astype(str))
+    ids = read_side(data / "splits" / "classifier" / f"{TRAIN}.json")
+    if set(ids) != set(table.index[table["split"] == TRAIN]):
+        raise InputError(
+            f"{folder}: expected predictions for the present training side, got those for another "
+            "one; run dvc repro"
+        )
+    return table.loc[ids]
+
+
+def _counted(table: pd.DataFrame) -> str:
+    counts = table["kind"].value_counts()
+    return f"{counts.get(FALSE_ALARM, 0)} false alarms, {counts.get(MISS, 0)} misses"
