@@ -22,6 +22,7 @@ def main(
     alarm: Path,
     alarm_card: Path,
     threshold: Path,
+    detector_score: Path,
     watched: Path,
     picture_fps: float,
     settings: Watch,
@@ -29,7 +30,8 @@ def main(
     paths = check_videos(videos, settings.videos)
     prepare_torch()
     files = ModelFiles(
-        detector, detector_card, classifier, classifier_card, alarm, alarm_card, threshold
+        *(detector, detector_card, classifier, classifier_card, alarm, alarm_card),
+        *(threshold, detector_score),
     )
     get_models = cache(partial(files.load, choose_device()))
     recorder = Recorder(files.digests(), get_models, settings, Fraction(str(picture_fps)))

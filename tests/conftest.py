@@ -100,6 +100,10 @@ LEARNT = {
         *("--images", "data/frames", *DETECTIONS, "--splits", "data/splits/detector"),
         *(*model_files("detector"), "--predictions", "data/predictions/detector"),
     ),
+    "pick_score": (
+        *(*DETECTIONS, "--splits", "data/splits/detector"),
+        *("--predictions", "data/predictions/detector", "--score", "models/detector_score.json"),
+    ),
     "evaluate_classifier": ("--samples", "data/samples", *measures("classifier")),
     "evaluate_detector": (
         *("--images", "data/frames", *DETECTIONS, "--splits", "data/splits/detector"),
@@ -153,6 +157,7 @@ OUTPUTS = {
     "split_alarm": ("data/splits/alarm", "metrics/split_alarm.json"),
     "import_clips": ("data/clips",),
     "embed_clips": ("data/embeddings",),
+    "pick_score": ("models/detector_score.json",),
     "pick_threshold": ("models/threshold.json",),
     **{
         stage: tuple(f"models/{branch}{end}" for end in (".safetensors", ".json", "_curves"))

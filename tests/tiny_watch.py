@@ -136,7 +136,7 @@ class LampStream:
 
 def models() -> Models:
     digests = {"detector.safetensors": "0" * 64}
-    return Models(SeesBright(), SeesWhite(), SeesTheLamp(), digests)  # type: ignore[arg-type]
+    return Models(SeesBright(), SeesWhite(), SeesTheLamp(), 0.5, digests)  # type: ignore[arg-type]
 
 
 def watching(**changes: object) -> Watch:

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from vigil.domain.detections import DETECTION_COLUMNS, NAME, write_results
+from vigil.domain.detector_score import write_score
 from vigil.domain.hard_examples import read_hard_examples
 from vigil.domain.pictures.annotated import (
     BOX_DTYPES,
@@ -64,6 +65,7 @@ def write_detector() -> None:
     Path("data/predictions/detector").mkdir(parents=True)
     detections = detections.astype(dict.fromkeys(CORNERS, np.float64))
     write_results(known, detections, Path("data/predictions/detector") / NAME)
+    write_score(0.5, Path("models/detector_score.json"))
     for side in SIDES:
         write_json([f"{side}.jpg"], Path(f"data/splits/detector/{side}.json"))
 

@@ -16,6 +16,7 @@ from vigil.domain.measures.detector import (
     measure_detections,
     precision_recall,
     precision_recall_by_class,
+    select_in,
     thin,
 )
 from vigil.domain.pictures.annotated import AnnotatedPictures
@@ -35,7 +36,7 @@ def pick_score(
     """
     if settings.score_threshold != "auto":
         return settings.score_threshold
-    return best_score(precision_recall(val, _select_in(val, detections)))
+    return best_score(precision_recall(val, select_in(val, detections)))
 
 
 class DetectorEvaluation:
@@ -50,7 +51,7 @@ class DetectorEvaluation:
     ) -> None:
         """Args: detections: in the test pictures; those in other pictures are ignored."""
         self._test, self._settings = test, settings
-        self._detections = _select_in(test, detections)
+        self._detections = select_in(test, detections)
         self._score_threshold = score_threshold
 
     def numbers(self) -> dict[str, Any]:
@@ -95,12 +96,3 @@ class DetectorEvaluation:
                 folder / f"{name}.jpg",
                 f"{name.capitalize()} pictures of the test set",
             )
-
-
-def _select_in(pictures: AnnotatedPictures, detections: pd.DataFrame) -> pd.DataFrame:
-    """The detections in these pictures, in the order of the pictures."""
-    place = pd.Series(range(len(pictures.images)), pictures.images.index)
-    rows = detections[detections["image"].isin(pictures.images.index)]
-    return rows.iloc[np.argsort(rows["image"].map(place).to_numpy(), kind="stable")].reset_index(
-        drop=True
-    )

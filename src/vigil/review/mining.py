@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from vigil.domain.detections import NAME, read_results
+from vigil.domain.detector_score import read_score
 from vigil.domain.hard_examples import FALSE_ALARM, MISS, write_hard_examples
 from vigil.domain.mining import BOX_COLUMNS, hard_pictures, hard_samples
 from vigil.domain.pictures.annotated import CORNERS, read_annotated
@@ -20,11 +21,11 @@ from vigil.plumbing.params import read_params
 from vigil.plumbing.records import write_csv
 from vigil.settings.watch import Watch
 
-DATA = Path("data")
-BOXES_FILE = "detector_boxes.csv"
+DATA, MODELS = Path("data"), Path("models")
+BOXES_FILE, SCORE_FILE = "detector_boxes.csv", "detector_score.json"
 
 
-def mine(out: Path, data: Path = DATA) -> str:
+def mine(out: Path, data: Path = DATA, models: Path = MODELS) -> str:
     """Writes `classifier.csv` and `detector.csv` from the stored predictions of both models.
 
     `detector_boxes.csv` has the boxes of the detector's false alarms and misses, for people. The
@@ -43,7 +44,8 @@ def mine(out: Path, data: Path = DATA) -> str:
     truth = known.select(read_side(data / "splits" / "detector" / f"{TRAIN}.json"))
     detections = read_results(known, data / "predictions" / "detector" / NAME)
     detections = detections[detections["image"].isin(truth.images.index)]
-    boxes = hard_pictures(truth, detections, watch.tracking.first_score)
+    tracking = watch.tracking.in_scores(read_score(models / SCORE_FILE))
+    boxes = hard_pictures(truth, detections, tracking.first_score)
     pictures = boxes.drop_duplicates("name", ignore_index=True)
     write_hard_examples(samples, out / "classifier.csv")
     write_hard_examples(pictures, out / "detector.csv")

@@ -4,13 +4,17 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from vigil.plumbing.params import Fraction, Section
+from vigil.plumbing.params import Section
 
+Multiple = Annotated[float, Field(ge=0, le=100)]
 Seconds = Annotated[float, Field(ge=0, le=86_400)]
 
 
 class Tracking(Section):
     """Which boxes belong to one object. Times are in seconds, independent of the frame rate.
+
+    Scores are multiples of the detector's score with the best F1 in the validation set, so that the
+    same limits fit detectors with high and with low scores.
 
     The two rounds of matching follow Zhang et al., "ByteTrack: Multi-Object Tracking by Associating
     Every Detection Box", 2022.
@@ -36,9 +40,9 @@ class Tracking(Section):
             (root mean square).
     """
 
-    first_score: Fraction
-    least_score: Fraction
-    new_score: Fraction
+    first_score: Multiple
+    least_score: Multiple
+    new_score: Multiple
     least_overlap: Annotated[float, Field(gt=0, lt=1)]
     poor_overlap: Annotated[float, Field(gt=0, lt=1)]
     growth: Annotated[float, Field(ge=0, le=4)]
@@ -56,11 +60,21 @@ class Tracking(Section):
             )
         return self
 
+    def in_scores(self, best_score: float) -> "Tracking":
+        """The same settings with scores of a detector in place of multiples of its best score.
+
+        A limit is at most 1, which a box can reach.
+        """
+        names = ("first_score", "least_score", "new_score")
+        return self.model_copy(
+            update={name: min(getattr(self, name) * best_score, 1.0) for name in names}
+        )
+
 
 DEFAULT = Tracking(
-    first_score=0.4,
-    least_score=0.1,
-    new_score=0.5,
+    first_score=0.8,
+    least_score=0.25,
+    new_score=1.0,
     least_overlap=0.1,
     poor_overlap=0.5,
     growth=0.3,

@@ -46,7 +46,7 @@ class Analysis:
         """Args: batch_size: replaces that of the settings, as for a stream that cannot wait."""
         self._models, self._settings = models, settings
         self._batch_size = batch_size or settings.batch_size
-        tracking = settings.tracking
+        tracking = settings.tracking.in_scores(models.detector_score)
         self._tracker = Tracker(tracking)
         # Earlier frames are kept: a track is judged from its confirmation on, and after a gap.
         self._memory_s = tracking.lost_s + tracking.confirm_s + 2 * settings.detect_every_s

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import torch
 
+from vigil.domain.detector_score import read_score
 from vigil.learn.alarm.trained import TrainedAlarm
 from vigil.learn.classifier.trained import TrainedClassifier
 from vigil.learn.detector.trained import TrainedDetector
@@ -13,7 +14,7 @@ from vigil.plumbing.memo import file_digest
 
 FILE_NAMES = (
     *("detector.safetensors", "detector.json", "classifier.safetensors", "classifier.json"),
-    *("alarm.safetensors", "alarm.json", "threshold.json"),
+    *("alarm.safetensors", "alarm.json", "threshold.json", "detector_score.json"),
 )
 """File names of trained models in the pipeline."""
 CLASSES = ("background", "person")
@@ -25,18 +26,20 @@ class Models:
     """Three trained models.
 
     Attributes:
+        detector_score: the detector's score with the best F1 in the validation set.
         digests: SHA-256 of each file, in hexadecimal, by its name.
     """
 
     detector: TrainedDetector
     classifier: TrainedClassifier
     alarm: TrainedAlarm
+    detector_score: float
     digests: dict[str, str]
 
 
 @dataclass(frozen=True)
 class ModelFiles:
-    """Files of trained models: weights and card of each, and the thresholds of the alarm."""
+    """Files of trained models: weights, cards, and what was picked on validation data."""
 
     detector: Path
     detector_card: Path
@@ -45,6 +48,7 @@ class ModelFiles:
     alarm: Path
     alarm_card: Path
     threshold: Path
+    detector_score: Path
 
     @classmethod
     def below(cls, folder: Path) -> "ModelFiles":
@@ -80,4 +84,5 @@ class ModelFiles:
             )
         detector = TrainedDetector.from_files(self.detector, self.detector_card, device)
         alarm = TrainedAlarm.from_files(self.alarm, self.alarm_card, self.threshold, device=device)
-        return Models(detector, classifier, alarm, digests)
+        score = read_score(self.detector_score)
+        return Models(detector, classifier, alarm, score, digests)

@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 from vigil.domain.detections import Detections
 from vigil.domain.tracking.tracker import TrackedBox, Tracker
 from vigil.plumbing.errors import InputError
-from vigil.settings.tracking import DEFAULT, Tracking
+from vigil.settings import tracking, Tracking
+
+DEFAULT = tracking.DEFAULT.in_scores(0.5)
 
 SIZE = np.array([20.0, 50.0])
 

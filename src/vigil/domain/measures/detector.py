@@ -124,6 +124,15 @@ def precision_recall_by_class(truth: AnnotatedPictures, detections: pd.DataFrame
     return pd.concat(curves, ignore_index=True)[["label", "score", "precision", "recall", "f1"]]
 
 
+def select_in(pictures: AnnotatedPictures, detections: pd.DataFrame) -> pd.DataFrame:
+    """The detections in these pictures, in the order of the pictures."""
+    place = pd.Series(range(len(pictures.images)), pictures.images.index)
+    rows = detections[detections["image"].isin(pictures.images.index)]
+    return rows.iloc[np.argsort(rows["image"].map(place).to_numpy(), kind="stable")].reset_index(
+        drop=True
+    )
+
+
 def best_score(curve: pd.DataFrame) -> float:
     """The lowest score to keep for the best F1; 0.5 where nothing was detected."""
     if curve.empty:

@@ -1,0 +1,23 @@
+"""Picks the detector's score with the best F1, from validation pictures alone."""
+
+from pathlib import Path
+
+from vigil.domain.detections import NAME, read_results
+from vigil.domain.detector_score import write_score
+from vigil.domain.measures.detector import best_score, precision_recall, select_in
+from vigil.domain.pictures.annotated import read_annotated
+from vigil.domain.sides import VAL, read_side
+from vigil.plumbing.runner import run_stage
+
+
+def main(*, detections: Path, splits: Path, predictions: Path, score: Path) -> None:
+    truth = read_annotated(detections)
+    val = truth.select(read_side(splits / f"{VAL}.json"))
+    predicted = select_in(val, read_results(truth, predictions / NAME))
+    best = best_score(precision_recall(val, predicted))
+    write_score(best, score)
+    print(f"best F1 of the validation pictures: with boxes of at least {best:.4f}")
+
+
+if __name__ == "__main__":
+    run_stage(main)
