@@ -168,7 +168,7 @@ def test_the_command_line_is_the_signature_and_lies_within_deps_and_outs(stage: 
 @every_stage
 def test_declared_params_are_those_the_script_reads(stage: Stage):
     """Instances share one declaration, which holds what any of them reads."""
-    declared, read = set(stage.definition["params"]), stage.contract.params
+    declared, read = set(stage.definition.get("params", [])), stage.contract.params
     if stage.instance is None:
         assert declared == read
         return

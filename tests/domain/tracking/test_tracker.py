@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from vigil.domain.detections import Detections
 from vigil.domain.tracking.tracker import TrackedBox, Tracker
 from vigil.plumbing.errors import InputError
-from vigil.settings import tracking, Tracking
+from vigil.settings.tracking import DEFAULT as MULTIPLES
+from vigil.settings.tracking import Tracking
 
-DEFAULT = tracking.DEFAULT.in_scores(0.5)
+DEFAULT = MULTIPLES.in_scores(0.5)
 
 SIZE = np.array([20.0, 50.0])
 
