@@ -17,6 +17,7 @@ import yaml
 
 from vigil.plumbing.closure import closure_of, is_plumbing
 from vigil.plumbing.contract import Contract, check_sections, project_sections
+from vigil.plumbing.named_paths import named_path
 from vigil.plumbing.params import read_params
 from vigil.plumbing.runner import FAMILIES, stage_name
 
@@ -248,3 +249,12 @@ def test_a_section_is_one_module_and_a_parameter_has_a_description():
         for field in fields:
             block = blocks.get(field)
             assert re.search(rf"\b{field}\b", told) or (block and block.__doc__), f"{name}.{field}"
+
+
+@every_stage
+def test_every_named_path_of_a_command_is_found(stage: Stage):
+    """A word such as `{dataset.root}` names a parameter, and is replaced by its value."""
+    content = read_params(ROOT / "params.yaml")
+    for word in shlex.split(stage.definition["cmd"]):
+        if "{" in word:
+            assert "{" not in str(named_path(Path(word), content))

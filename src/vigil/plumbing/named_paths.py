@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-NAMED = re.compile(r"\{((?:dataset|evaluate|split|watch)(?:\.[a-z_]+)+)\}")
+NAMED = re.compile(r"\{([a-z_]+(?:\.[a-z_]+)+)\}")
 
 
 def named_path(path: Path, content: Mapping[str, Any]) -> Path:
