@@ -58,11 +58,14 @@ def numbers_of(schema: Any, name: str = "") -> Iterator[tuple[str, dict[str, Any
             yield from numbers_of(part, key)
 
 
+WITHOUT_NUMBERS = {"predict.alarm"}
+
+
 @pytest.mark.parametrize("section", SECTIONS)
 def test_every_number_has_two_bounds(section: str) -> None:
     """One without would end in an overflow somewhere, or ask for more memory than there is."""
     found = list(numbers_of(SECTIONS[section].model_json_schema()))
-    assert found
+    assert found or section in WITHOUT_NUMBERS
     assert [name for name, told in found if not (LOW & told.keys() and HIGH & told.keys())] == []
 
 
