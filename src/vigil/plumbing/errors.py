@@ -1,5 +1,10 @@
 """Errors whose message is written for the user."""
 
+from itertools import accumulate
+
+MOST_LISTED = 400
+"""The largest length of a list of names in a message, in characters, after the first name."""
+
 
 class InputError(Exception):
     """Something that a user provided (a file, a value, a machine) is not what is required.
@@ -40,8 +45,14 @@ def shorten(value: object, num_characters: int = 60) -> str:
 
 
 def listed(names: object, num_shown: int = 8) -> str:
-    """A sorted, comma-separated list of the first names, with the number of all others."""
+    """A sorted, comma-separated list of the first names, with the number of all others.
+
+    At least one name is shown. Others are left out where the list would be longer than
+    `MOST_LISTED` characters.
+    """
     ordered = sorted(printable(str(name)) for name in names)  # type: ignore[attr-defined]
-    shown = ", ".join(ordered[:num_shown]) or "none"
-    left_out = len(ordered) - num_shown
-    return f"{shown} and {left_out} more" if left_out > 0 else shown
+    ends = accumulate(len(name) + 2 for name in ordered[:num_shown])
+    shown = ordered[: max(sum(end <= MOST_LISTED for end in ends), 1)]
+    left_out = len(ordered) - len(shown)
+    text = ", ".join(shown) or "none"
+    return f"{text} and {left_out} more" if left_out > 0 else text

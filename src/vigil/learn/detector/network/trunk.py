@@ -65,7 +65,7 @@ def build_trunk(
             pretrained weights cannot be downloaded.
     """
     if name not in TRUNKS:
-        raise FieldError("features.trunk", f"expected one of {listed(TRUNKS, 15)}, got {name!r}")
+        raise FieldError("features.trunk", f"expected one of {listed(TRUNKS, 60)}, got {name!r}")
     weights = "DEFAULT" if pretrained else None
     try:
         network = _network(name, weights)
