@@ -2,7 +2,7 @@
 
 from itertools import accumulate
 
-MOST_LISTED = 400
+MOST_LISTED = 300
 """The largest length of a list of names in a message, in characters, after the first name."""
 
 
