@@ -58,13 +58,16 @@ def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         classes=["background", "person"],
     )
     config = {
-        "features": {"trunk": "resnet18", "stride": 8, "deepest_stride": 8, "neck_width": 0},
+        "features": {
+            "trunk": "resnet18", "deepest_stride": 8, "neck": "concat", "neck_width": 0,
+        },
         "loss": {"box": "ciou", "objectness": "focal", "classes": "bce"}
         | dict.fromkeys(("box_weight", "objectness_weight", "classes_weight"), 1.0),
         "num_classes": 1,
-        "stride": 8,
+        "strides": [8],
         "reach_cells": 0.95,
-    }
+        "assignment": "fixed",
+    }  # fmt: skip
     save(
         "detector",
         build_detector("grid", config).state_dict(),

@@ -41,6 +41,8 @@ SMALL = {
         "network": {"hidden": [8, 4]},
         "fitting": {"max_epochs": 2},
     },
+    "watch": {"root": "data/scene/watched", "videos": ["new.mp4"], "window_s": 1.0},
+    "evaluate": {"watch": {"truth": "splits/no_truth.json"}},
 }
 
 
@@ -143,6 +145,8 @@ class Project:
                 shutil.copy(source, folder / name)
         (folder / "data" / "scene" / "videos").mkdir(parents=True)
         write_clips(folder / "data" / "scene" / "clips", num_sources=3)
+        (folder / "data" / "scene" / "watched").mkdir()
+        write_video(folder / "data" / "scene" / "watched" / "new.mp4", 7)
         self.env = {
             **{name: value for name, value in os.environ.items() if name not in OWN_STATE},
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
