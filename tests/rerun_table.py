@@ -133,11 +133,14 @@ CHANGES: dict[str, Change] = {
     "`fit_alarm`": set_param("fit_alarm", "network", "dropout", value=0.0),
     "`predict.classifier`": set_param("predict", "classifier", "batch_size", value=8),
     "`predict.detector`": set_param("predict", "detector", "suppression", "iou", value=0.5),
-    "`predict.alarm`": set_param("predict", "alarm", "num_neighbours", value=3),
+    "`predict.alarm`": set_param("predict", "alarm", "clip_score", value="max"),
     "`pick_threshold`": set_param("pick_threshold", "method", value="quantile"),
+    "`watch`": set_param("watch", "stride_s", value=0.25),
+    "`watch.raising`": set_param("watch", "raising", "raise_at", value=1.5),
     "`evaluate.classifier`": set_param("evaluate", "classifier", "threshold", value=0.4),
     "`evaluate.detector`": set_param("evaluate", "detector", "score_threshold", value=0.4),
     "`evaluate.alarm`": set_param("evaluate", "alarm", "num_bootstrap", value=50),
+    "`evaluate.watch`": set_param("evaluate", "watch", "false_track_share", value=0.4),
     "a video put in the folder, not listed": lambda p: write_video(
         p.folder / "data/scene/videos/d.mp4", 3
     ),
