@@ -118,7 +118,7 @@ def test_what_was_made_of_each_video_and_clip_is_not_made_again(project: Project
     if stage == "extract_frames":
         assert len(differing) == num_kept
     else:
-        assert differing == ["data/embeddings/vectors.npy"]
+        assert differing == ["data/embeddings/motion_histogram/vectors.npy"]
         told, before = (np.load(io.BytesIO(c[differing[0]])) for c in (now, expected))
         assert (told != before).any(axis=1).sum() == num_kept
     project.forget(stage)

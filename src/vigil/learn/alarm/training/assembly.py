@@ -1,6 +1,7 @@
 """Fits the scorers of an alarm to allowed clips; optionally fine-tunes a network."""
 
 import hashlib
+import shutil
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -212,7 +213,8 @@ def fit_alarm(
     state: dict[str, torch.Tensor] = {}
     config: dict[str, Any] = {}
     trainings: dict[str, Any] = {}
-    with whole(curves) as all_curves:
+    with tempfile.TemporaryDirectory() as temporary:
+        all_curves = Path(temporary, "curves")
         all_curves.mkdir()
         for name, embedding in data.channels.items():
             scorers = settings.scorers.of(name)
@@ -247,6 +249,8 @@ def fit_alarm(
             config[name] = channel_config(scorers, width, shape, tuned, learnt)
         with_curves = [name for name in data.channels if AUTOENCODER in settings.scorers.of(name)]
         write_json({"autoencoders": with_curves}, all_curves / "channels.json")
+        with whole(curves) as folder:
+            shutil.copytree(all_curves, folder)
     widths = [data.channels[name].pieces.vectors.shape[1] for name in sorted(data.channels)]
     state["widths"] = torch.tensor(widths, dtype=torch.float64)
     described = {
