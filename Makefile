@@ -109,6 +109,7 @@ $(AUDIT)/.ready: Makefile | place $(VENV)/bin/pip
 	$(AUDIT)/bin/pip install --quiet --disable-pip-version-check pip-audit==2.10.1 pip-licenses==5.5.5
 	touch $@
 
-$(VENV)/.dev-ready: requirements-dev.txt $(VENV)/.run-ready
+$(VENV)/.dev-ready: requirements-dev.txt requirements-oracles.txt $(VENV)/.run-ready
 	pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	pip install --quiet --disable-pip-version-check --no-deps -r requirements-oracles.txt
 	touch $@ $(VENV)/.run-ready
