@@ -75,7 +75,7 @@ bench: $(VENV)/.dev-ready ## measure speed and memory, next to a straightforward
 
 constraints: $(VENV)/.dev-ready ## pin the versions of all installed packages
 	{ echo '# Versions of everything that requirements*.txt bring along, as tested: `make constraints`.'; \
-	  pip freeze --exclude-editable; } > constraints.txt
+	  pip freeze --exclude-editable --exclude trackeval; } > constraints.txt
 
 clean-state: ## delete cached results and checkpoints of stopped trainings
 	rm -rf "$${VIGIL_STATE_DIR:-.vigil}"
