@@ -123,3 +123,17 @@ def test_the_area_is_the_share_of_pairs_in_order(scores: list[float], data: st.D
         return
     above = (high[:, None] > low).mean() + 0.5 * (high[:, None] == low).mean()
     assert number == pytest.approx(above, abs=1e-4)
+
+
+@given(seed=st.integers(0, 40), num=st.integers(1, 12))
+def test_frames_are_scored_as_a_table_of_frames_by_windows_says(seed: int, num: int) -> None:
+    rng = np.random.default_rng(seed)
+    times = np.sort(rng.uniform(0, 20, 50))
+    starts = np.sort(rng.uniform(0, 15, num))
+    stops, scores = starts + rng.uniform(0.1, 4, num), rng.normal(size=num)
+    contains = (times[:, None] >= starts) & (times[:, None] < stops)
+    nearest = scores[np.abs(times[:, None] - (starts + stops) / 2).argmin(axis=1)]
+    expected = np.where(
+        contains.any(axis=1), np.where(contains, scores, -np.inf).max(axis=1), nearest
+    )
+    assert score_by_windows(starts, stops, scores, times).tolist() == expected.tolist()

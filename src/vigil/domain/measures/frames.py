@@ -68,13 +68,17 @@ def score_by_windows(starts_s: Floats, stops_s: Floats, scores: Floats, times_s:
     Args:
         starts_s, stops_s: (N,) starts and ends of windows, at least one.
         scores: (N,) scores of windows.
-        times_s: (F,) times of frames.
+        times_s: (F,) times of frames, ascending.
     """
-    contains = (times_s[:, None] >= starts_s) & (times_s[:, None] < stops_s)
-    best = np.where(contains, scores, -np.inf).max(axis=1)
+    best = np.full(len(times_s), -np.inf)
+    # A table of frames by windows would need gigabytes for an hour of video.
+    firsts, lasts = np.searchsorted(times_s, starts_s), np.searchsorted(times_s, stops_s)
+    for first, last, score in zip(firsts, lasts, scores, strict=True):
+        best[first:last] = np.maximum(best[first:last], score)
     middles = (starts_s + stops_s) / 2
-    nearest = scores[np.abs(times_s[:, None] - middles).argmin(axis=1)]
-    return np.where(contains.any(axis=1), best, nearest)
+    for frame in np.flatnonzero(np.isneginf(best)):
+        best[frame] = scores[np.abs(times_s[frame] - middles).argmin()]
+    return best
 
 
 def measure_frames(
