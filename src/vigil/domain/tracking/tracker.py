@@ -106,12 +106,18 @@ class Tracker:
         )
         self._tracks = [track for track in self._tracks if track not in missed]
         tracked: list[TrackedBox] = []
+        taken = list[int]()
         for track, position in [*pairs, *low_pairs, *tentative_pairs]:
             box, score = boxes[position], float(scores[position])
             tracked += self._extend(track, frame_index, time_s, box, score)
+            taken.append(position)
         for position in high[scores[high] >= self._settings.new_score].tolist():
+            same_class = [other for other in taken if labels[other] == labels[position]]
+            if _covered(boxes[position], boxes[same_class]) > self._settings.most_covered:
+                continue
             box, score = boxes[position], float(scores[position])
             self._start(str(labels[position]), frame_index, time_s, box, score)
+            taken.append(position)
         return sorted(tracked, key=lambda box: (box.frame_index, box.track_id))
 
     def _end_lost(self, time_s: float) -> None:
@@ -200,6 +206,18 @@ def _ordered(
     names = labels.astype(str)
     order = np.lexsort((names, *boxes.T[::-1], -scores))
     return boxes[order], scores[order], labels[order]
+
+
+def _covered(box_xyxy: Floats, others_xyxy: Boxes) -> float:
+    """The largest fraction of a box that one of (N, 4) others covers, or that it covers of it."""
+    if not len(others_xyxy):
+        return 0.0
+    starts = np.maximum(box_xyxy[:2], others_xyxy[:, :2])
+    stops = np.minimum(box_xyxy[2:], others_xyxy[:, 2:])
+    common = (stops - starts).clip(0).prod(axis=1)
+    areas = (others_xyxy[:, 2:] - others_xyxy[:, :2]).prod(axis=1)
+    smaller = np.minimum((box_xyxy[2:] - box_xyxy[:2]).prod(), areas)
+    return float((common / np.maximum(smaller, np.finfo(np.float64).tiny)).max())
 
 
 def _enlarged(boxes_xyxy: Boxes, growth: float) -> Boxes:
