@@ -79,7 +79,11 @@ def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     )
     facts = MotionEmbedder(shipped(EmbedClips), Fraction(25)).facts
     options = FitOptions(seed=0, num_neighbours=2, num_components=2)
-    scorers = {"local_speed": "largest", "motion_cells": "gaussian_mixture"}
+    scorers = {
+        "local_speed": "largest",
+        "local_disorder": "largest",
+        "motion_cells": "gaussian_mixture",
+    }
     state, config = {}, {}
     for channel, scorer in scorers.items():
         allowed = np.random.default_rng(0).random((20, facts[channel]["width"]))

@@ -19,8 +19,10 @@ NetworkName = Literal[
     "mvit_v2_s",
     "swin3d_t",
 ]
-ChannelName = Literal["local_speed", "motion_histogram", "motion_cells", "appearance"]
-MotionChannelName = Literal["local_speed", "motion_histogram", "motion_cells"]
+ChannelName = Literal[
+    "local_speed", "local_disorder", "motion_histogram", "motion_cells", "appearance"
+]
+MotionChannelName = Literal["local_speed", "local_disorder", "motion_histogram", "motion_cells"]
 APPEARANCE: ChannelName = "appearance"
 CHANNELS: tuple[ChannelName, ...] = get_args(ChannelName)
 MOTION_CHANNELS: tuple[MotionChannelName, ...] = get_args(MotionChannelName)
@@ -71,6 +73,25 @@ class LocalSpeed(Section):
                 f"expected an odd number, since a square needs a middle cell, got {number}"
             )
         return number
+
+
+class LocalDisorder(Section):
+    """How `local_disorder` measures motion in several directions at one place.
+
+    Attributes:
+        flow: how optical flow is measured.
+        size: side of a place, as a fraction of the short side.
+        min_speed: the least speed of a cell that counts, in short sides a second; slower motion is
+            noise. `measured`: three times the median speed at the moment, at most 0.05.
+        past_s: past time over which the disorder of a place is averaged.
+        num_peaks: the number of places with the most disorder that are kept at each moment.
+    """
+
+    flow: Flow
+    size: Annotated[float, Field(ge=0.01, le=1)]
+    min_speed: NoiseFloor | Annotated[float, Field(ge=0, le=100)]
+    past_s: Seconds
+    num_peaks: Annotated[int, Field(ge=1, le=100)]
 
 
 class Histogram(Section):
@@ -171,7 +192,8 @@ class EmbedClips(Section):
         channels: the kinds of evidence; the block of the same name has the parameters of each.
         short_clips: a window that is shorter than a channel needs is measured over its frames
             (`repeat_last`; a network sees the last frame repeated), or is an error (`error`).
-        local_speed, motion_histogram, motion_cells, appearance: the parameters of each channel.
+        local_speed, local_disorder, motion_histogram, motion_cells, appearance: the parameters of
+            each channel.
     """
 
     section: ClassVar[str] = "embed_clips"
@@ -179,6 +201,7 @@ class EmbedClips(Section):
     channels: Annotated[tuple[ChannelName, ...], Field(min_length=1)]
     short_clips: ShortClips
     local_speed: LocalSpeed
+    local_disorder: LocalDisorder
     motion_histogram: MotionHistogram
     motion_cells: MotionCells
     appearance: Appearance

@@ -47,7 +47,7 @@ class TrainedAlarm:
     >>> alarm = TrainedAlarm.from_files(weights, card, "models/threshold.json")
     >>> verdict = alarm(frames, times_s)
     >>> sorted(verdict.ratios)
-    ['local_speed', 'motion_cells']
+    ['local_disorder', 'local_speed', 'motion_cells']
 
     Attributes:
         facts: by channel, the facts on which its evidence depends, from the card.

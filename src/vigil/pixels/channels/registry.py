@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from vigil.pixels.channels.channel import Channel
+from vigil.pixels.channels.local_disorder import local_disorder
 from vigil.pixels.channels.local_speed import local_speed
 from vigil.pixels.channels.motion_cells import motion_cells
 from vigil.pixels.channels.motion_histogram import motion_histogram
@@ -15,6 +16,7 @@ CHANNELS_PACKAGE = "vigil.pixels.channels"
 
 BUILDERS: dict[MotionChannelName, Callable[[Any, ShortClips], Channel]] = {
     "local_speed": local_speed,
+    "local_disorder": local_disorder,
     "motion_histogram": motion_histogram,
     "motion_cells": motion_cells,
 }
