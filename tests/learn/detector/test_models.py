@@ -92,6 +92,19 @@ def test_ignored_objects_and_padding_change_no_box_or_class_loss(architecture: s
     assert ignored["objectness"] <= plain["objectness"]
 
 
+@pytest.mark.parametrize("architecture", sorted(VIGIL_DETECTORS))
+def test_candidates_and_losses_together_are_those_of_each_alone(architecture: str):
+    pictures, objects = draw(2)
+    model, truth = build(architecture).eval(), pad_objects(objects)
+    with torch.inference_mode():
+        candidates, losses = model.candidates_and_losses(pictures, truth)
+        expected, expected_losses = model.candidates(pictures), model.losses(pictures, truth)
+    assert losses == expected_losses
+    for one, other in zip(candidates, expected, strict=True):
+        for name in ("boxes", "scores", "labels"):
+            assert torch.equal(getattr(one, name), getattr(other, name))
+
+
 @pytest.mark.parametrize("architecture", ["grid", "anchor", "ssdlite320_mobilenet_v3_large"])
 def test_a_saved_detector_finds_the_same(architecture: str, tmp_path: Path):
     pictures, _ = draw(1)

@@ -20,7 +20,7 @@ STD_RGB = (0.229, 0.224, 0.225)
 class Detector(nn.Module, ABC):
     """A network that finds boxes.
 
-    All detectors take pictures (B, 3, H, W) uint8. Neither method changes its arguments.
+    All detectors take pictures (B, 3, H, W) uint8. No method changes its arguments.
     """
 
     @abstractmethod
@@ -30,6 +30,12 @@ class Detector(nn.Module, ABC):
     @abstractmethod
     def candidates(self, pictures: Tensor) -> list[Candidates]:
         """The best boxes of each picture, at most `MAX_CANDIDATES`."""
+
+    def candidates_and_losses(
+        self, pictures: Tensor, truth: Truth
+    ) -> tuple[list[Candidates], dict[str, Tensor]]:
+        """Both of the above, for validation. A network may compute its outputs only once."""
+        return self.candidates(pictures), self.losses(pictures, truth)
 
 
 def normalise(pictures: Tensor) -> Tensor:

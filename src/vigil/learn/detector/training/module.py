@@ -10,7 +10,7 @@ from lightning.pytorch import LightningModule
 from torch import Tensor, nn
 
 from vigil.learn.detector.network.data import Batch, PictureDataset
-from vigil.learn.detector.network.detecting import DetectionTable, detect
+from vigil.learn.detector.network.detecting import DetectionTable, detect, detect_with_losses
 from vigil.learn.detector.network.interface import Detector
 from vigil.learn.training.optimisation import configure
 from vigil.settings.suppression import DEFAULT
@@ -80,12 +80,14 @@ class DetectorTraining(LightningModule):
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         pictures, truth = batch
-        candidates = detect(self.model, pictures, DEFAULT, self._settings.fitting.precision)
-        self._detections.add(candidates)
-        if self._settings.is_own:  # torchvision's detectors return no loss in validation
-            losses = self.model.losses(pictures, truth)
-            total = torch.stack([loss.float() for loss in losses.values()]).sum()
-            self._log("val", {"loss": total}, len(pictures))
+        precision = self._settings.fitting.precision
+        if not self._settings.is_own:  # torchvision's detectors return no loss in validation
+            self._detections.add(detect(self.model, pictures, DEFAULT, precision))
+            return
+        found, losses = detect_with_losses(self.model, pictures, truth, DEFAULT, precision)
+        self._detections.add(found)
+        total = torch.stack([loss.float() for loss in losses.values()]).sum()
+        self._log("val", {"loss": total}, len(pictures))
 
     def on_validation_epoch_end(self) -> None:
         self.log("val_map", self._measure(self._detections.frame()))
