@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from vigil.learn.detector.network.necks import ConcatNeck, PyramidNeck
-from vigil.learn.detector.network.trunk import ROUNDING_DOWN, STRIDES, Trunk, build_trunk
+from vigil.learn.pictures.trunk import ROUNDING_DOWN, STRIDES, Trunk, build_trunk
 from vigil.plumbing.errors import FieldError, shorten
 
 

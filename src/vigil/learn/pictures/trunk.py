@@ -12,7 +12,7 @@ import torchvision
 from torch import Tensor, nn
 
 from vigil.plumbing.errors import FieldError, InputError, listed
-from vigil.settings.train_detector import Stride, TrunkName
+from vigil.settings.trunk import Stride, TrunkName
 
 STRIDES = get_args(Stride)
 TRUNKS = get_args(TrunkName)
