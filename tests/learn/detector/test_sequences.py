@@ -16,7 +16,7 @@ from tiny_settings import shipped
 from vigil.domain.pictures.annotated import AnnotatedPictures
 from vigil.learn.detector.network.data import PictureDataset, batches
 from vigil.learn.detector.network.fusion import num_channels
-from vigil.learn.detector.network.interface import normalise
+from vigil.learn.pictures.colours import normalise
 from vigil.learn.detector.network.registry import build_detector
 from vigil.learn.detector.network.sequences import (
     FrameHistory,
