@@ -13,8 +13,8 @@ from torch.utils.data import DataLoader, Dataset
 from vigil.domain.pictures.annotated import CORNERS, AnnotatedPictures
 from vigil.learn.detector.network.sequences import FrameNames, reduce_frames
 from vigil.learn.detector.network.tensors import Example, Objects, Truth, pad_objects
-from vigil.learn.networks.machine import num_workers
-from vigil.learn.pictures.epoch_keys import EpochKeys, Key, own_draw
+from vigil.learn.pictures.epoch_keys import Key, own_draw
+from vigil.learn.pictures.loading import load_batches
 from vigil.pixels.fitting import letterbox
 from vigil.pixels.pictures.images import ImageSource
 from vigil.pixels.pictures.picture import Picture
@@ -180,20 +180,7 @@ def batches(
     Args:
         repeats: positions that a shuffled epoch has in addition to each position once.
     """
-    workers, num_entries = num_workers(), len(dataset) + len(repeats)
-    return DataLoader(
-        dataset,  # type: ignore[arg-type]  # the type after `collate`
-        batch_size,
-        sampler=EpochKeys(len(dataset), shuffle_seed, repeats),
-        collate_fn=collate,
-        # Batch norms cannot learn from a single picture, so a last batch of one picture is left
-        # out. In the next epoch, it is another picture.
-        drop_last=shuffle_seed is not None
-        and num_entries > batch_size > 1 == num_entries % batch_size,
-        num_workers=workers,
-        persistent_workers=workers > 0,
-        pin_memory=torch.cuda.is_available(),
-    )
+    return load_batches(dataset, batch_size, collate, shuffle_seed=shuffle_seed, repeats=repeats)
 
 
 def collate(examples: Sequence[Example]) -> Batch:
