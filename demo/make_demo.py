@@ -2,7 +2,7 @@
 
 It also makes long videos to watch, and lists their true events and tracks. On two cores, the videos
 take about twenty seconds, the clips thirty, and the long videos twenty. The result depends on the
-parameters alone.
+parameters alone. The people of some frames also have exact masks.
 """
 
 from pathlib import Path
@@ -11,10 +11,11 @@ from typing import ClassVar
 import numpy as np
 from pydantic import Field
 from scene.annotator import AnnotatedVideo, annotate
-from scene.production import make_annotated_gate, make_clips, make_gates, make_videos
+from scene.production import FilmTruth, make_annotated_gate, make_clips, make_gates, make_videos
 from scene.programme import FILMS
 from scene.scene import Track
 
+from vigil.domain.pictures.coco_file import write_instances
 from vigil.plumbing.outputs import whole
 from vigil.plumbing.params import Section
 from vigil.plumbing.records import write_json
@@ -26,7 +27,8 @@ _IDS, _ANNOTATOR = 2, 3  # each use has its own random stream
 class MakeDemo(Section):
     """``num_frames`` is the length of every video; scenes are per class, clips per scene.
 
-    Each long video to watch shows ``num_acts`` actions of people.
+    Each long video to watch shows ``num_acts`` actions of people. Every frame whose number is a
+    multiple of ``mask_stride`` has the masks of its people.
     """
 
     section: ClassVar[str] = "make_demo"
@@ -36,6 +38,7 @@ class MakeDemo(Section):
     num_scenes_per_class: int = Field(ge=1, le=100)
     num_clips_per_scene: int = Field(ge=1, le=100)
     num_acts: int = Field(ge=1, le=100)
+    mask_stride: int = Field(ge=1, le=2000)
 
 
 def name_tracks(film_index: int, tracks: list[Track], seed: int) -> dict[str, Track]:
@@ -55,17 +58,47 @@ def exact_record(tracks: dict[str, Track]) -> dict[str, dict[str, list[float]]]:
     }
 
 
-def write_videos(videos: Path, annotations: Path, exact_boxes: Path, settings: MakeDemo) -> None:
-    """Write the folder of ``videos``, their ``annotations``, and the ``exact_boxes`` of people."""
+def write_masks(film_truths: list[FilmTruth], path: Path) -> None:
+    """Write the masks of people as COCO instances; the pictures are those of ``extract_frames``."""
+    images: list[dict[str, object]] = []
+    objects: list[dict[str, object]] = []
+    for film, truth in zip(FILMS, film_truths, strict=True):
+        for frame_index, masks in sorted(truth.masks.items()):
+            name = f"{film.file_name}.zip/{frame_index:06d}.jpg"
+            width, height = film.size_wh
+            images.append(
+                {"id": len(images) + 1, "file_name": name, "width": width, "height": height,
+                 "video": film.file_name, "frame_index": frame_index}
+            )  # fmt: skip
+            for counts in masks:
+                segmentation = {"size": [height, width], "counts": counts}
+                objects.append(
+                    {"id": len(objects) + 1, "image_id": len(images), "category_id": 1,
+                     "segmentation": segmentation, "iscrowd": 0}
+                )  # fmt: skip
+    categories = [{"id": 1, "name": "human"}]
+    write_instances(path, annotations=objects, categories=categories, images=images)
+
+
+def write_videos(
+    videos: Path, annotations: Path, exact_boxes: Path, masks: Path, settings: MakeDemo
+) -> None:
+    """Write the ``videos``, their ``annotations``, and ``exact_boxes`` and ``masks`` of people."""
     tasks, exact = [], {}
     with whole(videos) as folder:
         folder.mkdir()
-        film_tracks = make_videos(folder, seed=settings.seed, num_frames=settings.num_frames)
+        truths = make_videos(
+            folder,
+            seed=settings.seed,
+            num_frames=settings.num_frames,
+            mask_stride=settings.mask_stride,
+        )
         gate = make_annotated_gate(folder, seed=settings.seed, num_frames=settings.num_frames)
     gate_tracks = [Track("walking", boxes) for boxes in gate.tracks().values()]
     videos_tracks = [
-        *((film.file_name, film.size_wh, settings.num_frames, film.fps, film.annotator_fps, tracks)
-          for film, tracks in zip(FILMS, film_tracks, strict=True)),
+        *((film.file_name, film.size_wh, settings.num_frames, film.fps, film.annotator_fps,
+           truth.tracks)
+          for film, truth in zip(FILMS, truths, strict=True)),
         (gate.gate.file_name, gate.size_wh, gate.num_frames, gate.gate.fps, gate.gate.fps,
          gate_tracks),
     ]  # fmt: skip
@@ -77,6 +110,7 @@ def write_videos(videos: Path, annotations: Path, exact_boxes: Path, settings: M
         exact[name] = exact_record(named)
     write_json(tasks, annotations, indent=None)
     write_json(exact, exact_boxes, indent=None)
+    write_masks(truths, masks)
 
 
 def write_clips(clips: Path, settings: MakeDemo) -> None:
@@ -123,13 +157,14 @@ def main(
     videos: Path,
     annotations: Path,
     exact_boxes: Path,
+    masks: Path,
     clips: Path,
     watch: Path,
     truth: Path,
     settings: MakeDemo,
 ) -> None:
     """Write all data of the demo."""
-    write_videos(videos, annotations, exact_boxes, settings)
+    write_videos(videos, annotations, exact_boxes, masks, settings)
     write_clips(clips, settings)
     write_watch(watch, truth, settings)
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from vigil.domain.masks.masked import read_masked
-from vigil.domain.masks.results import NAME, PredictedMaps
+from vigil.domain.segmentations import NAME, PredictedMaps
 from vigil.domain.sides import TEST, read_side
 from vigil.evaluation.output import PICTURES, print_headline
 from vigil.evaluation.segmenter import SegmenterEvaluation

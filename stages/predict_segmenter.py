@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from vigil.domain.masks.masked import read_masked
-from vigil.domain.masks.results import NAME, write_results
+from vigil.domain.segmentations import NAME, write_results
 from vigil.domain.sides import SIDES, read_side
 from vigil.learn.networks.machine import choose_device, prepare_torch
 from vigil.learn.segmenter.network.data import MaskDataset

@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 from scene.behaviours import BEHAVIOURS
@@ -12,6 +13,7 @@ from scene.clips import ClipScene
 from scene.gate import ANNOTATED_GATE, GATES, GateScene, GateTruth
 from scene.programme import FILMS, scene_spec
 from scene.scene import Scene, Track
+from vigil.domain.masks.run_lengths import compress, runs_of
 from vigil.pixels.video_writing import write_video
 
 
@@ -21,8 +23,18 @@ def _pool(num_tasks: int) -> ProcessPoolExecutor:
     return ProcessPoolExecutor(num_workers, mp_context=multiprocessing.get_context("spawn"))
 
 
-def make_video(film_index: int, folder: Path, *, seed: int, num_frames: int) -> list[Track]:
-    """Draw and encode one video into ``folder``; returns the tracks of its people."""
+@dataclass(frozen=True)
+class FilmTruth:
+    """What a video shows: the tracks of its people, and by frame the masks, as run lengths."""
+
+    tracks: list[Track]
+    masks: dict[int, list[str]]
+
+
+def make_video(
+    film_index: int, folder: Path, *, seed: int, num_frames: int, mask_stride: int
+) -> FilmTruth:
+    """Draw and encode one video into ``folder``; returns what it shows."""
     film = FILMS[film_index]
     scene = Scene(scene_spec(film_index, seed=seed, num_frames=num_frames))
     write_video(
@@ -32,14 +44,20 @@ def make_video(film_index: int, folder: Path, *, seed: int, num_frames: int) -> 
         fps=film.fps,
         size_wh=film.size_wh,
     )
-    return scene.tracks()
+    masks = {
+        frame_index: [compress(runs_of(mask)) for mask in scene.person_masks(frame_index)]
+        for frame_index in range(0, num_frames, mask_stride)
+    }
+    return FilmTruth(scene.tracks(), masks)
 
 
-def make_videos(folder: Path, *, seed: int, num_frames: int) -> list[list[Track]]:
-    """Make all ``FILMS`` in ``folder``, one process each; returns the tracks of each film."""
+def make_videos(folder: Path, *, seed: int, num_frames: int, mask_stride: int) -> list[FilmTruth]:
+    """Make all ``FILMS`` in ``folder``, one process each; returns what each film shows."""
     with _pool(len(FILMS)) as pool:
         waiting = [
-            pool.submit(make_video, index, folder, seed=seed, num_frames=num_frames)
+            pool.submit(
+                make_video, index, folder, seed=seed, num_frames=num_frames, mask_stride=mask_stride
+            )
             for index in range(len(FILMS))
         ]
         return [future.result() for future in waiting]

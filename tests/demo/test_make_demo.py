@@ -33,10 +33,11 @@ def run(folder, num_frames=NUM_FRAMES, max_file_bytes=resource.RLIM_INFINITY):
     folder.mkdir(parents=True)
     (folder / "params.yaml").write_text(
         f"make_demo: {{seed: 7, num_frames: {num_frames}, "
-        "num_scenes_per_class: 1, num_clips_per_scene: 2, num_acts: 1}\n"
+        "num_scenes_per_class: 1, num_clips_per_scene: 2, num_acts: 1, mask_stride: 5}\n"
     )
     command = [sys.executable, str(DEMO / "make_demo.py"), "--videos", "out/videos"]
     command += ["--annotations", "out/annotations.json", "--exact-boxes", "out/exact_boxes.json"]
+    command += ["--masks", "out/masks.json"]
     command += ["--clips", "out/clips", "--watch", "out/watch", "--truth", "out/truth.json"]
     search = os.pathsep.join(filter(None, [str(ROOT / "src"), os.environ.get("PYTHONPATH")]))
     environment = os.environ | {"PYTHONPATH": search}
@@ -145,6 +146,7 @@ def test_stage_declares_its_code_and_its_files():
         "num_scenes_per_class",
         "num_clips_per_scene",
         "num_acts",
+        "mask_stride",
     }
 
 

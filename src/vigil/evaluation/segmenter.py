@@ -7,8 +7,8 @@ import numpy as np
 
 from vigil.domain.masks.class_map import ClassMaps
 from vigil.domain.masks.masked import MaskedPictures
-from vigil.domain.masks.results import PredictedMaps
 from vigil.domain.measures.segmenter import SegmentationMeasure
+from vigil.domain.segmentations import PredictedMaps
 from vigil.pixels.overlays import class_colours
 from vigil.pixels.pictures.images import ImageSource
 from vigil.pixels.sheets.segmenter import compare, draw_comparisons, draw_confusion

@@ -63,8 +63,3 @@ def _edges(classes: ClassMap) -> npt.NDArray[np.bool_]:
     lowest, highest = cv2.erode(classes, kernel), cv2.dilate(classes, kernel)
     is_edge: npt.NDArray[np.bool_] = np.asarray(lowest != highest)
     return is_edge
-
-
-def fit_classes(classes: ClassMap, size_wh: tuple[int, int]) -> ClassMap:
-    """Resizes a map of classes; each pixel takes the class at its centre."""
-    return cv2.resize(classes, size_wh, interpolation=cv2.INTER_NEAREST_EXACT).astype(np.uint8)

@@ -35,12 +35,15 @@ class UNet(Section):
         upsampling: how maps are enlarged: each cell repeated (`nearest`), interpolated
             (`bilinear`), by a learnt kernel (`transposed`), or put where the finer map has its
             maxima (`unpooling`).
+        finest_stride: the stride of the finest map of the way back, in px. Where it is finer than
+            the trunk's maps, two convolutions on the picture give it features.
         sees_all: whether the mean of the whole deepest map is added to each of its cells.
     """
 
     trunk: TrunkName | Literal["plain"]
     width: Annotated[int, Field(ge=4, le=512)]
     upsampling: UpsamplingName
+    finest_stride: Literal[1, 2, 4]
     sees_all: bool
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from tqdm.auto import tqdm
 
-from vigil.domain.masks.results import Segmented
+from vigil.domain.segmentations import Segmented
 from vigil.learn.networks.weights import LARGEST_SIZE, read_card
 from vigil.learn.segmenter.network.data import MaskDataset
 from vigil.learn.segmenter.network.interface import Segmenter

@@ -10,10 +10,11 @@ import pandas as pd
 
 from vigil.domain.masks.class_map import ClassMaps
 from vigil.domain.masks.masked import MaskedPictures
+from vigil.pixels.class_maps import fit_classes
 from vigil.pixels.drawing.figures import as_label, figure
 from vigil.pixels.drawing.on_pictures import tile, write_picture
 from vigil.pixels.fitting import fit_within
-from vigil.pixels.overlays import GREY, IGNORED_NAME, class_colours, fit_classes, overlay
+from vigil.pixels.overlays import GREY, IGNORED_NAME, class_colours, overlay
 from vigil.pixels.pictures.images import ImageSource
 from vigil.pixels.pictures.picture import Picture
 

@@ -8,6 +8,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from vigil.domain.masks.class_map import IGNORED, ClassMap
+from vigil.pixels.class_maps import fit_classes
 from vigil.pixels.drawing.figures import as_label, figure
 from vigil.pixels.drawing.on_pictures import PALETTE_BGR, tile, write_picture
 from vigil.pixels.drawing.text import Colour
@@ -16,7 +17,6 @@ from vigil.pixels.overlays import (
     GREY,
     IGNORED_NAME,
     class_colours,
-    fit_classes,
     overlay,
 )
 from vigil.pixels.pictures.picture import Picture

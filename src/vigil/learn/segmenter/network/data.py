@@ -15,8 +15,8 @@ from vigil.domain.masks.masked import MaskedPictures
 from vigil.learn.pictures.epoch_keys import Key, own_draw
 from vigil.learn.pictures.loading import load_batches
 from vigil.learn.segmenter.network.tiles import Tile, tiles_of
+from vigil.pixels.class_maps import fit_classes
 from vigil.pixels.fitting import PADDING_RGB, letterbox
-from vigil.pixels.overlays import fit_classes
 from vigil.pixels.pictures.images import ImageSource
 from vigil.pixels.pictures.picture import Picture
 from vigil.settings.train_segmenter import View

@@ -9,10 +9,10 @@ from vigil.domain.masks.masked import MaskedPictures
 from vigil.learn.networks.machine import choose_device
 from vigil.settings.train_segmenter import TrainSegmenter
 
-LONGEST_PX = {"cpu": 480, "cuda": 1024}
+LONGEST_PX = {"cpu": 320, "cuda": 1024}
 """The most of the canvas's longer side, by the kind of device. It is not larger than pictures."""
 MULTIPLE_PX = 8
-PHOTOGRAPHS_MPX, FRAMES_MPX = 1000.0, 100.0
+PHOTOGRAPHS_MPX, FRAMES_MPX = 700.0, 60.0
 """Megapixels of canvas in a training from random weights. Frames of a fixed camera are alike, so
 fewer of them are enough."""
 PRETRAINED_FRACTION = 0.5

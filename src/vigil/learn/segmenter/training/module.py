@@ -12,8 +12,8 @@ from vigil.domain.measures.segmenter import Counts, confusion_of, mean_iou
 from vigil.learn.pictures.averaging import decay_at, move_towards
 from vigil.learn.segmenter.network.data import Batch
 from vigil.learn.segmenter.network.interface import Segmenter, enlarge
-from vigil.learn.segmenter.network.losses import binary_cross_entropy, cross_entropy, dice
 from vigil.learn.segmenter.network.predicting import run_network
+from vigil.learn.segmenter.training.losses import binary_cross_entropy, cross_entropy, dice
 from vigil.learn.training.optimisation import configure
 from vigil.settings.train_segmenter import TrainSegmenter
 
