@@ -58,19 +58,30 @@ def exact_record(tracks: dict[str, Track]) -> dict[str, dict[str, list[float]]]:
     }
 
 
-def write_masks(film_truths: list[FilmTruth], path: Path) -> None:
-    """Write the masks of people as COCO instances; the pictures are those of ``extract_frames``."""
+def write_masks(film_truths: list[FilmTruth], masks: Path) -> None:
+    """Write the folder ``masks``: ``pictures``, and the masks of people as COCO instances."""
+    with whole(masks) as folder:
+        for film, truth in zip(FILMS, film_truths, strict=True):
+            pictures = folder / "pictures" / film.file_name
+            pictures.mkdir(parents=True)
+            for frame_index, content in truth.pictures.items():
+                (pictures / f"{frame_index:06d}.jpg").write_bytes(content)
+        write_mask_objects(film_truths, folder / "instances.json")
+
+
+def write_mask_objects(film_truths: list[FilmTruth], path: Path) -> None:
+    """Write the masks of people as COCO instances."""
     images: list[dict[str, object]] = []
     objects: list[dict[str, object]] = []
     for film, truth in zip(FILMS, film_truths, strict=True):
-        for frame_index, masks in sorted(truth.masks.items()):
-            name = f"{film.file_name}.zip/{frame_index:06d}.jpg"
+        for frame_index, person_masks in sorted(truth.masks.items()):
+            name = f"{film.file_name}/{frame_index:06d}.jpg"
             width, height = film.size_wh
             images.append(
                 {"id": len(images) + 1, "file_name": name, "width": width, "height": height,
                  "video": film.file_name, "frame_index": frame_index}
             )  # fmt: skip
-            for counts in masks:
+            for counts in person_masks:
                 segmentation = {"size": [height, width], "counts": counts}
                 objects.append(
                     {"id": len(objects) + 1, "image_id": len(images), "category_id": 1,

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
+import numpy as np
+import numpy.typing as npt
 from scene.behaviours import BEHAVIOURS
 from scene.clips import ClipScene
 from scene.gate import ANNOTATED_GATE, GATES, GateScene, GateTruth
@@ -25,9 +29,13 @@ def _pool(num_tasks: int) -> ProcessPoolExecutor:
 
 @dataclass(frozen=True)
 class FilmTruth:
-    """What a video shows: the tracks of its people, and by frame the masks, as run lengths."""
+    """What a video shows: the tracks of its people; by frame, some pictures (JPEG) and masks.
+
+    ``masks`` are run lengths.
+    """
 
     tracks: list[Track]
+    pictures: dict[int, bytes]
     masks: dict[int, list[str]]
 
 
@@ -37,9 +45,10 @@ def make_video(
     """Draw and encode one video into ``folder``; returns what it shows."""
     film = FILMS[film_index]
     scene = Scene(scene_spec(film_index, seed=seed, num_frames=num_frames))
+    pictures: dict[int, bytes] = {}
     write_video(
         folder / film.file_name,
-        scene.frames(),
+        _keeping(scene.frames(), mask_stride, pictures),
         codec=film.codec,
         fps=film.fps,
         size_wh=film.size_wh,
@@ -48,7 +57,18 @@ def make_video(
         frame_index: [compress(runs_of(mask)) for mask in scene.person_masks(frame_index)]
         for frame_index in range(0, num_frames, mask_stride)
     }
-    return FilmTruth(scene.tracks(), masks)
+    return FilmTruth(scene.tracks(), pictures, masks)
+
+
+def _keeping(
+    frames: Iterator[npt.NDArray[np.uint8]], stride: int, kept: dict[int, bytes]
+) -> Iterator[npt.NDArray[np.uint8]]:
+    """All frames; every one whose number is a multiple of ``stride`` is also kept as JPEG."""
+    for frame_index, frame in enumerate(frames):
+        if frame_index % stride == 0:
+            _, content = cv2.imencode(".jpg", frame[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 95])
+            kept[frame_index] = content.tobytes()
+        yield frame
 
 
 def make_videos(folder: Path, *, seed: int, num_frames: int, mask_stride: int) -> list[FilmTruth]:

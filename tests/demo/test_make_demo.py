@@ -37,7 +37,7 @@ def run(folder, num_frames=NUM_FRAMES, max_file_bytes=resource.RLIM_INFINITY):
     )
     command = [sys.executable, str(DEMO / "make_demo.py"), "--videos", "out/videos"]
     command += ["--annotations", "out/annotations.json", "--exact-boxes", "out/exact_boxes.json"]
-    command += ["--masks", "out/masks.json"]
+    command += ["--masks", "out/masks"]
     command += ["--clips", "out/clips", "--watch", "out/watch", "--truth", "out/truth.json"]
     search = os.pathsep.join(filter(None, [str(ROOT / "src"), os.environ.get("PYTHONPATH")]))
     environment = os.environ | {"PYTHONPATH": search}

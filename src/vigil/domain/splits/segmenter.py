@@ -23,7 +23,13 @@ def with_boxes(known: MaskedPictures) -> AnnotatedPictures:
 def assign_masked(
     known: MaskedPictures, settings: Split, given: Mapping[str, str] = NOTHING_GIVEN
 ) -> "pd.Series[str]":
-    """Assigns a side to each picture; see `assign_pictures`."""
+    """Assigns a side to each picture; see `assign_pictures`.
+
+    Of `test_videos`, only those count that have pictures with masks: the parameter names videos of
+    the whole pipeline, and the masks may belong to others.
+    """
+    own = tuple(name for name in settings.test_videos if name in set(known.images["video"]))
+    settings = settings.model_copy(update={"test_videos": own})
     return assign_pictures(with_boxes(known), settings, given, "segmenter")
 
 

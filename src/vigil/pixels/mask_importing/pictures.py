@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from vigil.domain.formats.annotations import Annotations
+from vigil.domain.formats.annotations import BOX_DTYPES, Annotations
 from vigil.domain.formats.checks import (
     EMPTY,
     NOT_TURNED,
@@ -58,7 +58,7 @@ def import_masks(root: Path, images: Path, data: MaskData, settings: ImportMasks
     findings = Findings()
     source = ImageSource(images)
     read = _choose_classes(_read(root, images, data, settings, findings), data, findings)
-    names = Annotations(read.pictures, pd.DataFrame(columns=["image"]), ())
+    names = Annotations(read.pictures, pd.DataFrame(columns=list(BOX_DTYPES)), ())
     read = read.renamed(find_pictures(names, images, findings).pictures["file_name"].tolist())
     measures = measure_pictures(
         source,
