@@ -12,6 +12,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import numpy.typing as npt
+
 from scene.behaviours import BEHAVIOURS
 from scene.clips import ClipScene
 from scene.gate import ANNOTATED_GATE, GATES, GateScene, GateTruth

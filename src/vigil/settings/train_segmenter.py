@@ -89,6 +89,8 @@ class TrainSegmenter(Section):
     """How a network is trained to find the class of each pixel.
 
     Attributes:
+        seed: the seed of the initial weights, of the order of pictures and of their changes.
+        architecture: `unet`, or a segmenter of torchvision by its name there.
         weights: the initial weights: `none` (random); `imagenet` (pretrained trunk); `coco`
             (torchvision's segmenters without their last layer); or a file: of the same network, or
             of the trunk of `unet` alone.

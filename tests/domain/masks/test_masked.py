@@ -29,9 +29,7 @@ def rectangle(x1: int, y1: int, x2: int, y2: int) -> str:
     return compressed(mask)
 
 
-def known(
-    rows: list[tuple[str, str, str, bool]], *, background: str = "nothing"
-) -> MaskedPictures:
+def known(rows: list[tuple[str, str, str, bool]], *, background: str = "nothing") -> MaskedPictures:
     """Args: rows: picture, label, mask, and whether it is a crowd."""
     objects = pd.DataFrame(rows, columns=["image", "label", "counts", "is_crowd"])
     pictures = pd.DataFrame([picture(name) for name in ("b.png", "a.png")])

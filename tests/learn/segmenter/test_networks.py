@@ -1,5 +1,6 @@
 """Segmenters: shapes, odd sizes, batches, saved models, and four pictures learnt by heart."""
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, get_args
 
@@ -114,9 +115,7 @@ def test_tiles_cover_a_picture_and_overlap_as_asked():
             covered[start:stop] += 1
         assert covered.min() >= 1
         assert all(stop - start == min(side, tile) for start, stop in spans)
-        shared = [
-            before[1] - after[0] for before, after in zip(spans[:-1], spans[1:], strict=True)
-        ]
+        shared = [before[1] - after[0] for before, after in pairwise(spans)]
         assert all(one >= overlap * tile - 1 for one in shared)
 
 

@@ -80,7 +80,9 @@ def decompress(text: str) -> Runs:
     Raises:
         ValueError: it is not such a text.
     """
-    codes = np.frombuffer(text.encode("ascii", "replace"), np.uint8).astype(np.int64) - FIRST
+    if not text.isascii():
+        raise ValueError("a text that is not a compressed RLE")
+    codes = np.frombuffer(text.encode("ascii"), np.uint8).astype(np.int64) - FIRST
     if len(codes) and (codes.min() < 0 or codes.max() >= 2 * MORE or codes[-1] & MORE):
         raise ValueError("a text that is not a compressed RLE")
     is_last = (codes & MORE) == 0

@@ -148,7 +148,7 @@ def _check(
         )
     pictures = read.pictures[read.pictures["file_name"].isin(measures.index)]
     sizes = measures.loc[pictures["file_name"]]
-    pictures = check_sizes(pictures, sizes, settings.wrong_sizes, findings)
+    pictures = check_sizes(pictures, sizes, settings.wrong_sizes, findings, "drop")
     objects = read.objects[read.objects["image"].isin(pictures["file_name"])]
     turned = measures.loc[objects["image"].unique(), "turned"].sort_index()
     for reason in (TURNED, NOT_TURNED):

@@ -9,10 +9,14 @@ from vigil.domain.masks.masked import MaskedPictures
 from vigil.learn.networks.machine import choose_device
 from vigil.settings.train_segmenter import TrainSegmenter
 
-LONGEST_PX = {"cpu": 320, "cuda": 1024}
-"""The most of the canvas's longer side, by the kind of device. It is not larger than pictures."""
+WANTED_PX = 16.0
+"""Of the square root of the area of small masks on the canvas."""
+LONGEST_PX = {"cpu": (320, 640), "cuda": (512, 1280)}
+"""Bounds of the canvas's longer side, by the kind of device. It is not larger than pictures."""
+SMALL = 10
+"""Percentile of sizes: what small stands for."""
 MULTIPLE_PX = 8
-PHOTOGRAPHS_MPX, FRAMES_MPX = 700.0, 60.0
+PHOTOGRAPHS_MPX, FRAMES_MPX = 700.0, 90.0
 """Megapixels of canvas in a training from random weights. Frames of a fixed camera are alike, so
 fewer of them are enough."""
 PRETRAINED_FRACTION = 0.5
@@ -42,10 +46,16 @@ def choose(settings: TrainSegmenter, train: MaskedPictures) -> Choice:
     lines: list[str] = []
     width, height = np.median(train.images[["width", "height"]].to_numpy(float), axis=0)
     if settings.canvas_wh == "auto":
-        scale = min(1.0, LONGEST_PX[choose_device().type] / max(width, height))
+        small = small_share(train)
+        least, most = LONGEST_PX[choose_device().type]
+        longer = max(width, height)
+        scale = min(max(WANTED_PX / small, least), most, longer) / longer
         canvas = (_rounded(width * scale), _rounded(height * scale))
         values["canvas_wh"] = facts["canvas_wh"] = canvas
-        lines.append(f"canvas_wh: {list(canvas)}, since pictures are {width:.0f}x{height:.0f} px")
+        lines.append(
+            f"canvas_wh: {list(canvas)}, since small masks (percentile {SMALL}) take {small:.1%} "
+            f"of a picture's longer side, and pictures are {width:.0f}x{height:.0f} px"
+        )
     if settings.fitting.max_epochs == "auto":
         num = _choose_epochs(train, values, is_random=settings.weights == "none", lines=lines)
         values["fitting"]["max_epochs"] = facts["max_epochs"] = num
@@ -54,6 +64,13 @@ def choose(settings: TrainSegmenter, train: MaskedPictures) -> Choice:
     by = {"num_pictures": len(train.images), "median_size_wh": [float(width), float(height)]}
     chosen = TrainSegmenter.model_validate(values)
     return Choice(chosen, facts | {"by": by}, tuple(lines))
+
+
+def small_share(train: MaskedPictures) -> float:
+    """The size of small masks: the square root of the area by the longer side of the picture."""
+    objects = train.objects[~train.is_ignored]
+    longest = train.images.loc[objects["image"], ["width", "height"]].to_numpy(float).max(axis=1)
+    return float(np.percentile(np.sqrt(objects["area"].to_numpy(float)) / longest, SMALL))
 
 
 def _choose_epochs(
