@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from vigil.domain.formats.findings import Entry, Findings
+from vigil.domain.formats.names import ENDING
 from vigil.domain.formats.values import Values
 from vigil.domain.label_studio.addresses import is_upload, path_of
 from vigil.domain.label_studio.labels import own_labels, separate_labels
@@ -162,9 +163,10 @@ class LabelStudioMasks:
 
 
 def _picture_of(data: Any, place: str) -> str:
-    """The name of the picture's file. A text with a path or an ending of a picture counts."""
-    texts = data.values() if isinstance(data, dict) else []
-    sources = [one for one in texts if isinstance(one, str) and ("/" in one or "." in one)]
+    """The name of the picture's file: the only text with the ending of a picture, or with a path."""
+    texts = [one for one in data.values() if isinstance(one, str)] if isinstance(data, dict) else []
+    with_ending = [one for one in texts if ENDING.search(path_of(one).name)]
+    sources = with_ending or [one for one in texts if "/" in one]
     if len(sources) != 1:
         raise InputError(
             f"{place}: expected the address of one picture in data, got {shorten(data, 100)}"

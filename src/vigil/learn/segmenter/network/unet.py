@@ -18,7 +18,7 @@ PLAIN = "plain"
 FINE_STRIDES = (1, 2)
 DETAIL_WIDTH = 16
 """Channels of the maps that are finer than the trunk's."""
-MOST_WIDENING = 4
+MOST_WIDENING = 8
 """Deep maps of the way back have at most this many times the channels of its finest map."""
 
 

@@ -16,7 +16,7 @@ LONGEST_PX = {"cpu": (320, 640), "cuda": (512, 1280)}
 SMALL = 10
 """Percentile of sizes: what small stands for."""
 MULTIPLE_PX = 8
-PHOTOGRAPHS_MPX, FRAMES_MPX = 700.0, 90.0
+PHOTOGRAPHS_MPX, FRAMES_MPX = 800.0, 90.0
 """Megapixels of canvas in a training from random weights. Frames of a fixed camera are alike, so
 fewer of them are enough."""
 PRETRAINED_FRACTION = 0.5
