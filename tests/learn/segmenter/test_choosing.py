@@ -52,7 +52,7 @@ def pictures(size_wh: tuple[int, int], side: int, num: int = 4, video: str = "")
         ((480, 360), 200, (320, 240)),  # large objects need no more
         ((480, 360), 10, (480, 360)),  # small ones need all there is
         ((1920, 1080), 20, (640, 360)),  # and no more than the time allows
-        ((100, 60), 5, (104, 64)),  # a picture is not enlarged but to a multiple of 8
+        ((100, 60), 5, (96, 64)),  # a picture is not enlarged, but for a multiple of 8
     ],
 )
 def test_the_canvas_is_as_large_as_small_masks_need(size_wh, side, canvas, monkeypatch):

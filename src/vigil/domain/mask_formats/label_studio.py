@@ -163,7 +163,7 @@ class LabelStudioMasks:
 
 
 def _picture_of(data: Any, place: str) -> str:
-    """The name of the picture's file: the only text with the ending of a picture, or with a path."""
+    """The name of the picture's file: the only text that ends as a picture does, or with a path."""
     texts = [one for one in data.values() if isinstance(one, str)] if isinstance(data, dict) else []
     with_ending = [one for one in texts if ENDING.search(path_of(one).name)]
     sources = with_ending or [one for one in texts if "/" in one]

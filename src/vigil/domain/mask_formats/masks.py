@@ -22,7 +22,6 @@ CLIPPED = "polygon clipped to its picture"
 FEW_POINTS = "polygon with fewer than three corners"
 NOT_FINITE = "polygon with a corner that is not finite"
 CROSSING = "polygon that crosses itself"
-OVERLAPPING = "objects that overlap: the smaller is in front"
 INVALID = (EMPTY, OUTSIDE, FEW_POINTS, NOT_FINITE)
 
 

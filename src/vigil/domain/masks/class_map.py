@@ -46,11 +46,6 @@ class ClassMaps:
         return painted
 
 
-def masks_by_value(values: npt.NDArray[np.integer]) -> dict[int, Mask]:
-    """The mask (H, W) of each value that occurs in a map (H, W), ascending."""
-    return {int(value): values == value for value in np.unique(values)}
-
-
 def compressed(mask: Mask) -> str:
     """A mask (H, W) as compressed RLE."""
     return compress(runs_of(mask))
