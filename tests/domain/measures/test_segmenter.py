@@ -107,3 +107,14 @@ def test_maps_of_other_sizes_or_classes_are_refused():
         confusion_of(np.zeros((2, 3), np.uint8), np.zeros((3, 2), np.uint8), 2)
     with pytest.raises(ValueError, match="below 2"):
         confusion_of(np.zeros((2, 3), np.uint8), np.full((2, 3), 2, np.uint8), 2)
+
+
+@given(st.integers(0, 1000), st.sampled_from([(1, -1), (-1, 1), (-1, -1)]))
+def test_mirror_images_have_the_same_numbers(seed: int, flip: tuple[int, int]):
+    numbers = []
+    for rows, columns in ((1, 1), flip):
+        measure = SegmentationMeasure(CLASSES)
+        truth, predicted = (one[::rows, ::columns] for one in draw(seed))
+        measure.add("a", truth, predicted)
+        numbers.append(measure.numbers())
+    assert numbers[0] == numbers[1]
