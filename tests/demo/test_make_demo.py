@@ -15,6 +15,9 @@ import yaml
 from scene.behaviours import BEHAVIOURS
 from scene.clips import ClipScene
 from scene.gate import GATES
+from scene.programme import FILMS
+
+from vigil.domain.masks.run_lengths import box_of, decompress
 
 ROOT = Path(__file__).parents[2]
 DEMO = ROOT / "demo"
@@ -74,7 +77,9 @@ def test_another_folder_gets_the_same_bytes(made, tmp_path):
     finished = run(tmp_path / "a" / "longer" / "way")
     assert finished.returncode == 0, finished.stderr
     first = digests(made)
-    assert len(first) == len(PROMISED) + 2 + 2 * len(BEHAVIOURS) + len(GATES) + 1
+    pictures = len(FILMS) * len(range(0, NUM_FRAMES, 5))
+    others = len(PROMISED) + 2 + 2 * len(BEHAVIOURS) + len(GATES) + 1
+    assert len(first) == others + pictures + 1  # and the file of the masks
     assert digests(tmp_path / "a" / "longer" / "way" / "out") == first
 
 
@@ -157,3 +162,28 @@ def test_without_room_nothing_stays_that_looks_whole(tmp_path):
     assert line.startswith("make_demo: ")
     assert "expected to write, got: File too large" in line
     assert not [file for file in (tmp_path / "full/out").rglob("*") if file.is_file()]
+
+
+def test_masks_lie_within_the_boxes_of_people(made):
+    """A visible pixel of a person lies in the box around the whole person, to a pixel."""
+    known = json.loads((made / "masks" / "instances.json").read_text())
+    exact = json.loads((made / "exact_boxes.json").read_text())
+    images = {one["id"]: one for one in known["images"]}
+    assert {one["video"] for one in images.values()} == {film.file_name for film in FILMS}
+    assert len(known["annotations"]) >= 10
+    num_within = 0
+    for one in known["annotations"]:
+        image, (height, width) = images[one["image_id"]], one["segmentation"]["size"]
+        assert (image["width"], image["height"]) == (width, height)
+        x1, y1, x2, y2 = box_of(decompress(one["segmentation"]["counts"]), height)
+        boxes = [
+            frames[str(image["frame_index"])]
+            for frames in exact[image["video"]].values()
+            if str(image["frame_index"]) in frames
+        ]
+        num_within += any(
+            x1 >= box[0] - 1 and y1 >= box[1] - 1 and x2 <= box[2] + 1 and y2 <= box[3] + 1
+            for box in boxes
+        )
+    # People who are hardly visible have a mask, and no box.
+    assert num_within >= 0.7 * len(known["annotations"])

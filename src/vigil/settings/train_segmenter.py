@@ -97,6 +97,8 @@ class TrainSegmenter(Section):
         view: `resized`: a picture is fitted to the canvas; `tiled`: it keeps its size, and parts of
             the size of the canvas are looked at one by one.
         canvas_wh: width and height of the canvas; `auto`: by the sizes of the training pictures.
+        part: the sides of the random part of the canvas that a training step sees, as a fraction of
+            the canvas's; `auto`: 0.5 for frames of videos, else 1. Smaller parts make more steps.
         num_frozen_blocks: for `unet`, the number of trunk blocks, counted from the input, that do
             not learn.
         loss: cross-entropy of exclusive classes (`ce`), yes-or-no losses of independent classes
@@ -119,6 +121,7 @@ class TrainSegmenter(Section):
     weights: Annotated[str, Field(min_length=1, max_length=4096)]
     view: View
     canvas_wh: tuple[Side, Side] | Literal["auto"]
+    part: Annotated[float, Field(gt=0, le=1)] | Literal["auto"]
     num_frozen_blocks: CountOr0
     unet: UNet
     loss: LossName
@@ -138,6 +141,16 @@ class TrainSegmenter(Section):
         if self.canvas_wh == "auto":
             raise ValueError("canvas_wh must be chosen, but is auto")
         return self.canvas_wh
+
+    @property
+    def part_wh(self) -> tuple[int, int]:
+        """The size of what a training step sees, once it is chosen."""
+        if self.part == "auto":
+            raise ValueError("part must be chosen, but is auto")
+        if self.part == 1:
+            return self.size_wh
+        width, height = (max(32, round(side * self.part / 8) * 8) for side in self.size_wh)
+        return width, height
 
     @property
     def mode(self) -> Literal["min", "max"]:

@@ -60,7 +60,8 @@ def test_the_canvas_is_as_large_as_small_masks_need(size_wh, side, canvas, monke
     choice = choose(settings(), pictures(size_wh, side))
     assert choice.settings.size_wh == canvas
     assert choice.facts["canvas_wh"] == canvas
-    assert len(choice.lines) == 2
+    assert choice.facts["part"] == 1.0
+    assert len(choice.lines) == 3
 
 
 def test_epochs_fall_with_the_number_of_pictures_and_frames_get_fewer(monkeypatch):
@@ -72,14 +73,16 @@ def test_epochs_fall_with_the_number_of_pictures_and_frames_get_fewer(monkeypatc
     few, many = pictures((320, 240), 200), pictures((320, 240), 200, num=400)
     assert epochs(few) == MOST_EPOCHS
     assert LEAST_EPOCHS < epochs(many) < MOST_EPOCHS
-    assert epochs(pictures((320, 240), 200, num=400, video="a.mp4")) == LEAST_EPOCHS
+    frames = pictures((320, 240), 200, num=400, video="a.mp4")
+    assert LEAST_EPOCHS < epochs(frames) < epochs(many)
+    assert choose(settings(), frames).settings.part_wh == (160, 120)
     pretrained = choose(settings(weights="imagenet"), many).settings
     assert pretrained.fitting.chosen.max_epochs < epochs(many)
 
 
 def test_what_is_given_is_not_chosen():
     fitting = {**shipped(TrainSegmenter).fitting.model_dump(), "max_epochs": 3}
-    given = settings(canvas_wh=(64, 48), fitting=fitting)
+    given = settings(canvas_wh=(64, 48), part=1.0, fitting=fitting)
     assert choose(given, pictures((320, 240), 9)).facts == {}
 
 

@@ -56,14 +56,20 @@ class MaskDataset(Dataset[Example]):
         canvas_wh: tuple[int, int],
         view: View,
         augmentation: Augmentation | None = None,
+        part_wh: tuple[int, int] | None = None,
         seed: int = 0,
     ) -> None:
-        """Reads no picture yet."""
+        """Reads no picture yet.
+
+        Args:
+            part_wh: the size of what the augmentation makes; None: that of the canvas.
+        """
         self.ids: list[str] = known.images.index.tolist()
         self.classes = known.classes
         self._source, self._maps = ImageSource(images), ClassMaps(known)
         self._canvas_wh, self._view = canvas_wh, view
         self._augmentation, self._seed = augmentation, seed
+        self._part_wh = part_wh or canvas_wh
         sizes = known.images[["width", "height"]].to_numpy().tolist()
         self._tiles: list[tuple[int, Tile]] = []
         if view == "tiled" and augmentation is None:
@@ -81,7 +87,7 @@ class MaskDataset(Dataset[Example]):
     def __getitem__(self, key: Key) -> Example:
         if self._augmentation is not None:
             with own_draw(self._seed, key):
-                return as_tensors(self._augmentation(self.load(key[1]), self._canvas_wh))
+                return as_tensors(self._augmentation(self.load(key[1]), self._part_wh))
         if self._tiles:
             position, tile = self._tiles[key[1]]
             return as_tensors(_cut(self.load(position), tile, self._canvas_wh))

@@ -97,6 +97,7 @@ def plan_training(sides: Sides, settings: TrainSegmenter) -> SegmenterPlan:
         canvas_wh=settings.size_wh,
         view=settings.view,
         augmentation=MaskAugmenter(settings.augmentation),
+        part_wh=settings.part_wh,
         seed=settings.seed,
     )
     val_set = MaskDataset(sides.images, sides.val, canvas_wh=settings.size_wh, view=settings.view)

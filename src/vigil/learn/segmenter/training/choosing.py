@@ -19,6 +19,7 @@ MULTIPLE_PX = 8
 PHOTOGRAPHS_MPX, FRAMES_MPX = 800.0, 90.0
 """Megapixels of canvas in a training from random weights. Frames of a fixed camera are alike, so
 fewer of them are enough."""
+FRAMES_PART = 0.5
 PRETRAINED_FRACTION = 0.5
 """Of these megapixels, if the training starts from pretrained weights."""
 LEAST_EPOCHS, MOST_EPOCHS = 5, 100
@@ -56,6 +57,13 @@ def choose(settings: TrainSegmenter, train: MaskedPictures) -> Choice:
             f"canvas_wh: {list(canvas)}, since small masks (percentile {SMALL}) take {small:.1%} "
             f"of a picture's longer side, and pictures are {width:.0f}x{height:.0f} px"
         )
+    if settings.part == "auto":
+        are_frames = bool((train.images["video"] != "").all()) and settings.view == "resized"
+        values["part"] = facts["part"] = FRAMES_PART if are_frames else 1.0
+        lines.append(
+            f"part: {facts['part']}, since pictures are "
+            f"{'frames of videos' if are_frames else 'no frames of videos, or looked at in parts'}"
+        )
     if settings.fitting.max_epochs == "auto":
         num = _choose_epochs(train, values, is_random=settings.weights == "none", lines=lines)
         values["fitting"]["max_epochs"] = facts["max_epochs"] = num
@@ -77,15 +85,15 @@ def _choose_epochs(
     train: MaskedPictures, values: dict[str, Any], *, is_random: bool, lines: list[str]
 ) -> int:
     """As many as make up a fixed number of megapixels, within bounds."""
-    width, height = values["canvas_wh"]
+    width, height = (side * values["part"] for side in values["canvas_wh"])
     are_frames = bool((train.images["video"] != "").all())
     wanted = FRAMES_MPX if are_frames else PHOTOGRAPHS_MPX
     wanted *= 1.0 if is_random else PRETRAINED_FRACTION
-    epoch_px: int = len(train.images) * width * height
+    epoch_px: float = len(train.images) * width * height
     num = min(max(round(wanted * 1e6 / epoch_px), LEAST_EPOCHS), MOST_EPOCHS)
     lines.append(
         f"fitting.max_epochs: {num}, since there are {len(train.images)} "
-        f"{'frames of videos' if are_frames else 'pictures'} on {width}x{height} px, and "
+        f"{'frames of videos' if are_frames else 'pictures'} of {width:.0f}x{height:.0f} px, and "
         f"{'random' if is_random else 'pretrained'} weights"
     )
     return num
