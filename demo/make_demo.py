@@ -2,7 +2,7 @@
 
 It also makes long videos to watch, and lists their true events and tracks. On two cores, the videos
 take about twenty seconds, the clips thirty, and the long videos twenty. The result depends on the
-parameters alone. The people of some frames also have exact masks.
+parameters alone. Pictures of other places have exact masks of their people.
 """
 
 from pathlib import Path
@@ -11,7 +11,14 @@ from typing import ClassVar
 import numpy as np
 from pydantic import Field
 from scene.annotator import AnnotatedVideo, annotate
-from scene.production import FilmTruth, make_annotated_gate, make_clips, make_gates, make_videos
+from scene.production import (
+    PLACE_WH,
+    draw_places,
+    make_annotated_gate,
+    make_clips,
+    make_gates,
+    make_videos,
+)
 from scene.programme import FILMS
 from scene.scene import Track
 
@@ -27,8 +34,8 @@ _IDS, _ANNOTATOR = 2, 3  # each use has its own random stream
 class MakeDemo(Section):
     """``num_frames`` is the length of every video; scenes are per class, clips per scene.
 
-    Each long video to watch shows ``num_acts`` actions of people. Every frame whose number is a
-    multiple of ``mask_stride`` has the masks of its people.
+    Each long video to watch shows ``num_acts`` actions of people. The masks are those of
+    ``num_places`` places, with four pictures each.
     """
 
     section: ClassVar[str] = "make_demo"
@@ -38,7 +45,7 @@ class MakeDemo(Section):
     num_scenes_per_class: int = Field(ge=1, le=100)
     num_clips_per_scene: int = Field(ge=1, le=100)
     num_acts: int = Field(ge=1, le=100)
-    mask_stride: int = Field(ge=1, le=2000)
+    num_places: int = Field(ge=1, le=1000)
 
 
 def name_tracks(film_index: int, tracks: list[Track], seed: int) -> dict[str, Track]:
@@ -58,58 +65,17 @@ def exact_record(tracks: dict[str, Track]) -> dict[str, dict[str, list[float]]]:
     }
 
 
-def write_masks(film_truths: list[FilmTruth], masks: Path) -> None:
-    """Write the folder ``masks``: ``pictures``, and the masks of people as COCO instances."""
-    with whole(masks) as folder:
-        for film, truth in zip(FILMS, film_truths, strict=True):
-            pictures = folder / "pictures" / film.file_name
-            pictures.mkdir(parents=True)
-            for frame_index, content in truth.pictures.items():
-                (pictures / f"{frame_index:06d}.jpg").write_bytes(content)
-        write_mask_objects(film_truths, folder / "instances.json")
-
-
-def write_mask_objects(film_truths: list[FilmTruth], path: Path) -> None:
-    """Write the masks of people as COCO instances."""
-    images: list[dict[str, object]] = []
-    objects: list[dict[str, object]] = []
-    for film, truth in zip(FILMS, film_truths, strict=True):
-        for frame_index, person_masks in sorted(truth.masks.items()):
-            name = f"{film.file_name}/{frame_index:06d}.jpg"
-            width, height = film.size_wh
-            images.append(
-                {"id": len(images) + 1, "file_name": name, "width": width, "height": height,
-                 "video": film.file_name, "frame_index": frame_index}
-            )  # fmt: skip
-            for counts in person_masks:
-                segmentation = {"size": [height, width], "counts": counts}
-                objects.append(
-                    {"id": len(objects) + 1, "image_id": len(images), "category_id": 1,
-                     "segmentation": segmentation, "iscrowd": 0}
-                )  # fmt: skip
-    categories = [{"id": 1, "name": "human"}]
-    write_instances(path, annotations=objects, categories=categories, images=images)
-
-
-def write_videos(
-    videos: Path, annotations: Path, exact_boxes: Path, masks: Path, settings: MakeDemo
-) -> None:
-    """Write the ``videos``, their ``annotations``, and ``exact_boxes`` and ``masks`` of people."""
+def write_videos(videos: Path, annotations: Path, exact_boxes: Path, settings: MakeDemo) -> None:
+    """Write the folder of ``videos``, their ``annotations``, and the ``exact_boxes`` of people."""
     tasks, exact = [], {}
     with whole(videos) as folder:
         folder.mkdir()
-        truths = make_videos(
-            folder,
-            seed=settings.seed,
-            num_frames=settings.num_frames,
-            mask_stride=settings.mask_stride,
-        )
+        film_tracks = make_videos(folder, seed=settings.seed, num_frames=settings.num_frames)
         gate = make_annotated_gate(folder, seed=settings.seed, num_frames=settings.num_frames)
     gate_tracks = [Track("walking", boxes) for boxes in gate.tracks().values()]
     videos_tracks = [
-        *((film.file_name, film.size_wh, settings.num_frames, film.fps, film.annotator_fps,
-           truth.tracks)
-          for film, truth in zip(FILMS, truths, strict=True)),
+        *((film.file_name, film.size_wh, settings.num_frames, film.fps, film.annotator_fps, tracks)
+          for film, tracks in zip(FILMS, film_tracks, strict=True)),
         (gate.gate.file_name, gate.size_wh, gate.num_frames, gate.gate.fps, gate.gate.fps,
          gate_tracks),
     ]  # fmt: skip
@@ -121,7 +87,33 @@ def write_videos(
         exact[name] = exact_record(named)
     write_json(tasks, annotations, indent=None)
     write_json(exact, exact_boxes, indent=None)
-    write_masks(truths, masks)
+
+
+def write_masks(masks: Path, settings: MakeDemo) -> None:
+    """Write the folder ``masks``: ``pictures`` of places, and ``instances.json`` as COCO has it."""
+    images: list[dict[str, object]] = []
+    objects: list[dict[str, object]] = []
+    width, height = PLACE_WH
+    with whole(masks) as folder:
+        for number, place in enumerate(draw_places(settings.num_places, seed=settings.seed)):
+            video = f"place_{number:02}"
+            (folder / "pictures" / video).mkdir(parents=True)
+            for frame_index, content in place.pictures.items():
+                name = f"{video}/{frame_index:06d}.jpg"
+                (folder / "pictures" / name).write_bytes(content)
+                images.append(
+                    {"id": len(images) + 1, "file_name": name, "width": width, "height": height,
+                     "video": video, "frame_index": frame_index}
+                )  # fmt: skip
+                for counts in place.masks[frame_index]:
+                    segmentation = {"size": [height, width], "counts": counts}
+                    objects.append(
+                        {"id": len(objects) + 1, "image_id": len(images), "category_id": 1,
+                         "segmentation": segmentation, "iscrowd": 0}
+                    )  # fmt: skip
+        categories = [{"id": 1, "name": "human"}]
+        instances = folder / "instances.json"
+        write_instances(instances, annotations=objects, categories=categories, images=images)
 
 
 def write_clips(clips: Path, settings: MakeDemo) -> None:
@@ -175,7 +167,8 @@ def main(
     settings: MakeDemo,
 ) -> None:
     """Write all data of the demo."""
-    write_videos(videos, annotations, exact_boxes, masks, settings)
+    write_videos(videos, annotations, exact_boxes, settings)
+    write_masks(masks, settings)
     write_clips(clips, settings)
     write_watch(watch, truth, settings)
 

@@ -347,6 +347,10 @@ class Scene:
         rng = np.random.default_rng((*self.spec.seed, 1, frame_index))
         return self._sensor.expose(image, rng, self.spec.noise_sigma)
 
+    def frame(self, frame_index: int) -> npt.NDArray[np.uint8]:
+        """One frame, ``(height, width, 3)`` RGB."""
+        return self._paint(frame_index, self._observe(frame_index)[0])
+
     def frames(self) -> Iterator[npt.NDArray[np.uint8]]:
         """All frames in order, ``(height, width, 3)`` RGB; afterwards ``tracks`` costs nothing."""
         observed: list[dict[int, tuple[float, DrawnPerson]]] = []

@@ -15,9 +15,9 @@ import yaml
 from scene.behaviours import BEHAVIOURS
 from scene.clips import ClipScene
 from scene.gate import GATES
-from scene.programme import FILMS
+from scene.production import PLACE_FRAMES
 
-from vigil.domain.masks.run_lengths import box_of, decompress
+from vigil.domain.masks.run_lengths import area, check_runs, decompress
 
 ROOT = Path(__file__).parents[2]
 DEMO = ROOT / "demo"
@@ -36,7 +36,7 @@ def run(folder, num_frames=NUM_FRAMES, max_file_bytes=resource.RLIM_INFINITY):
     folder.mkdir(parents=True)
     (folder / "params.yaml").write_text(
         f"make_demo: {{seed: 7, num_frames: {num_frames}, "
-        "num_scenes_per_class: 1, num_clips_per_scene: 2, num_acts: 1, mask_stride: 5}\n"
+        "num_scenes_per_class: 1, num_clips_per_scene: 2, num_acts: 1, num_places: 3}\n"
     )
     command = [sys.executable, str(DEMO / "make_demo.py"), "--videos", "out/videos"]
     command += ["--annotations", "out/annotations.json", "--exact-boxes", "out/exact_boxes.json"]
@@ -77,7 +77,7 @@ def test_another_folder_gets_the_same_bytes(made, tmp_path):
     finished = run(tmp_path / "a" / "longer" / "way")
     assert finished.returncode == 0, finished.stderr
     first = digests(made)
-    pictures = len(FILMS) * len(range(0, NUM_FRAMES, 5))
+    pictures = 3 * len(PLACE_FRAMES)
     others = len(PROMISED) + 2 + 2 * len(BEHAVIOURS) + len(GATES) + 1
     assert len(first) == others + pictures + 1  # and the file of the masks
     assert digests(tmp_path / "a" / "longer" / "way" / "out") == first
@@ -151,7 +151,7 @@ def test_stage_declares_its_code_and_its_files():
         "num_scenes_per_class",
         "num_clips_per_scene",
         "num_acts",
-        "mask_stride",
+        "num_places",
     }
 
 
@@ -164,26 +164,14 @@ def test_without_room_nothing_stays_that_looks_whole(tmp_path):
     assert not [file for file in (tmp_path / "full/out").rglob("*") if file.is_file()]
 
 
-def test_masks_lie_within_the_boxes_of_people(made):
-    """A visible pixel of a person lies in the box around the whole person, to a pixel."""
+def test_masks_of_people_lie_in_their_pictures_and_differ_by_place(made):
     known = json.loads((made / "masks" / "instances.json").read_text())
-    exact = json.loads((made / "exact_boxes.json").read_text())
     images = {one["id"]: one for one in known["images"]}
-    assert {one["video"] for one in images.values()} == {film.file_name for film in FILMS}
-    assert len(known["annotations"]) >= 10
-    num_within = 0
+    assert {one["video"] for one in images.values()} == {"place_00", "place_01", "place_02"}
+    files = {str(f.relative_to(made / "masks/pictures")) for f in made.rglob("masks/*/*/*.jpg")}
+    assert {one["file_name"] for one in images.values()} == files
+    assert len(known["annotations"]) >= len(images)
     for one in known["annotations"]:
-        image, (height, width) = images[one["image_id"]], one["segmentation"]["size"]
-        assert (image["width"], image["height"]) == (width, height)
-        x1, y1, x2, y2 = box_of(decompress(one["segmentation"]["counts"]), height)
-        boxes = [
-            frames[str(image["frame_index"])]
-            for frames in exact[image["video"]].values()
-            if str(image["frame_index"]) in frames
-        ]
-        num_within += any(
-            x1 >= box[0] - 1 and y1 >= box[1] - 1 and x2 <= box[2] + 1 and y2 <= box[3] + 1
-            for box in boxes
-        )
-    # People who are hardly visible have a mask, and no box.
-    assert num_within >= 0.7 * len(known["annotations"])
+        runs = decompress(one["segmentation"]["counts"])
+        check_runs(runs, tuple(one["segmentation"]["size"]))
+        assert area(runs) > 0
