@@ -10,6 +10,7 @@ from typing import NoReturn
 from vigil.plumbing.errors import InputError, printable
 from vigil.plumbing.failures import explain_failure
 from vigil.plumbing.own_source import use_own_source
+from vigil.settings.train_segmenter import TrainSegmenter
 from vigil.settings.training import TRAININGS
 
 Command = Callable[[argparse.Namespace], None]
@@ -122,7 +123,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--out", type=Path, default=Path("report"), help="the folder to write to"
     )
     add("headline", headline)
-    add("find-lr", find_lr).add_argument("stage", choices=TRAININGS)
+    add("find-lr", find_lr).add_argument("stage", choices=(*TRAININGS, TrainSegmenter.section))
     add("put-back", put_back)
     add("check-data", check_data)
     add("explain-changes", explain_changes)

@@ -11,7 +11,7 @@ from vigil.learn.alarm.network.embedding import registry as alarm
 from vigil.learn.classifier.network import registry as classifier
 from vigil.learn.detector.network import registry as detector
 from vigil.learn.detector.network.transformer_detectors import D_FINE, RF_DETR
-from vigil.learn.detector.network.trunk import STRIDES, TRUNKS
+from vigil.learn.pictures.trunk import STRIDES, TRUNKS
 from vigil.plumbing.params import Section
 from vigil.settings.embed_clips import CHANNELS, Appearance
 from vigil.settings.fit_alarm import Scorers

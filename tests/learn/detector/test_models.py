@@ -11,9 +11,9 @@ from tiny_detectors import ARCHITECTURES, SIZE_WH, build, config_of, draw
 
 from vigil.learn.detector.network.registry import VIGIL_DETECTORS, build_detector, load_detector
 from vigil.learn.detector.network.tensors import Objects, pad_objects
-from vigil.learn.detector.network.trunk import build_trunk, load_trunk
 from vigil.learn.detector.trained import fold_norms
 from vigil.learn.networks.weights import read_state, save_model
+from vigil.learn.pictures.trunk import build_trunk, load_trunk
 from vigil.plumbing.errors import InputError
 
 

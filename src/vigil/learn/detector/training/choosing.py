@@ -13,10 +13,10 @@ import numpy.typing as npt
 from pydantic import ValidationError
 
 from vigil.domain.pictures.annotated import AnnotatedPictures
-from vigil.learn.detector.network.trunk import STRIDES
 from vigil.learn.detector.training.choosing_frames import choose_frames_num
 from vigil.learn.detector.training.recognising import recognise
 from vigil.learn.networks.machine import choose_device
+from vigil.learn.pictures.trunk import STRIDES
 from vigil.plumbing.closure import Import, imports_from
 from vigil.plumbing.errors import FieldError
 from vigil.settings.train_detector import (
