@@ -36,8 +36,11 @@ class Head(nn.Module):
 
     def forward(self, tokens: Tensor) -> Tensor:
         """(N, D) class tokens to (N, K) scores, which are cosines."""
-        vectors = functional.normalize(self.layers(tokens).float(), dim=1)
-        return vectors @ functional.normalize(self.prototypes.float(), dim=1).T
+        vectors = self.layers(tokens)
+        # A low temperature enlarges differences of scores, so these need 32 bits.
+        with torch.autocast(tokens.device.type, enabled=False):
+            vectors = functional.normalize(vectors.float(), dim=1)
+            return vectors @ functional.normalize(self.prototypes, dim=1).T
 
 
 def cross_entropy(
@@ -48,7 +51,7 @@ def cross_entropy(
     Each view of the student is compared with each large view of the teacher, except with itself.
 
     Args:
-        student: (V, B, K) scores of the student; the first views are the teacher's.
+        student: (V, B, K) scores of the student, in 32 bits; the first views are the teacher's.
         teacher: (T, B, K) scores of the teacher.
         centre: (K,) the mean scores of the teacher, which are subtracted: otherwise one prototype
             could win for all pictures.
@@ -58,7 +61,8 @@ def cross_entropy(
     targets = ((teacher - centre) / temperature).softmax(dim=2)
     logs = (student / student_temperature).log_softmax(dim=2)
     # (T, V) mean cross-entropy of each pair of views.
-    pairs = -torch.einsum("tbk,vbk->tv", targets, logs) / student.shape[1]
+    with torch.autocast(student.device.type, enabled=False):
+        pairs = -torch.einsum("tbk,vbk->tv", targets, logs) / student.shape[1]
     is_same = torch.eye(len(teacher), len(student), dtype=torch.bool, device=pairs.device)
     return pairs[~is_same].mean()
 
