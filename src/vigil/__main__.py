@@ -74,7 +74,7 @@ def watch(words: argparse.Namespace) -> None:
 
 def attend(words: argparse.Namespace) -> None:
     """Shows what a vision transformer attends to, on pictures and videos."""
-    from vigil.learn.attention.command import attend as show
+    from vigil.learn.attending import attend as show
 
     show(words.source, words.out, words.architecture, words.weights)
 
