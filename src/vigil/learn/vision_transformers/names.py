@@ -14,11 +14,10 @@ from torch import Tensor
 from vigil.learn.vision_transformers.families import DINOV3, VIT, Family
 
 _ATTENTION_PARTS = [
-    (r"attention\.attention\.(query|key|value)\.", r"attention.\1_proj."),
+    (r"attention\.attention\.query\.", "attention.q_proj."),
+    (r"attention\.attention\.key\.", "attention.k_proj."),
+    (r"attention\.attention\.value\.", "attention.v_proj."),
     (r"attention\.output\.dense\.", "attention.o_proj."),
-    (r"\bquery_proj\.", "q_proj."),
-    (r"\bkey_proj\.", "k_proj."),
-    (r"\bvalue_proj\.", "v_proj."),
 ]
 _VIT = [
     (r"^vit\.", ""),
