@@ -98,9 +98,9 @@ class AttentionRecorder:
 
     def _see(self, source: Source) -> tuple[Seen, pd.DataFrame, Picture]:
         """Shows all frames of a source to the network; returns the first one, too."""
-        frames, parts, rows = self.frames(source), [], []
+        frames = iter(progress(self.frames(source), f"attend {source.path.name}", "frame"))
+        parts, rows = [], []
         first: Picture | None = None
-        frames = progress(frames, f"attend {source.path.name}", "frame")
         while batch := list(islice(frames, self._settings.batch_size)):
             first = batch[0].picture if first is None else first
             parts.append(self._viewer.look([frame.picture for frame in batch]))
