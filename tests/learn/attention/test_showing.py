@@ -82,7 +82,7 @@ def test_each_source_gets_its_arrays_and_pictures(folder: Path, tmp_path: Path):
 
 
 def test_a_video_shows_three_parts_side_by_side_at_its_own_times(folder: Path, tmp_path: Path):
-    out = show(folder, tmp_path / "out", step_s=0.1)
+    out = show(folder, tmp_path / "out", step_s=0.25)
     frames = pd.read_csv(out / "v.mp4" / "frames.csv")
     with av.open(str(folder / "v.mp4")) as container:
         times = [frame.time for frame in container.decode(video=0)]
