@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from vigil.pixels.attention import (
+    LEAST_OPACITY,
     OPACITY,
     SHADE,
     colour_of_head,
@@ -29,7 +30,7 @@ def test_heat_is_brightest_where_attention_is_largest_and_stops_at_the_scale():
     brightness = drawn.sum(axis=2)[::4, ::4]
     assert brightness[0, 0] < brightness[0, 1] < brightness[0, 2]
     assert brightness[1, 0] == brightness[0, 2], "above the scale"
-    black = round((1 - OPACITY) * 100)
+    black = round((1 - LEAST_OPACITY) * 100)
     assert drawn[0, 0, 1] == black, "inferno begins with black; green has no part in it"
     assert np.array_equal(GREY, np.full((8, 12, 3), 100)), "the picture itself is not changed"
 

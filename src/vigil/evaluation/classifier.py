@@ -79,7 +79,7 @@ class ClassifierEvaluation:
             title = f"{name.capitalize()} predictions on the test set"
             file = folder / f"{name}.png"
             draw_predictions(self._test.iloc[chosen], samples, file, title=title, note=note)
-            few = chosen[: self._settings.num_attention]
+            few = _few(chosen, self._settings.num_attention, is_spread=name == "right")
             draw_attention(
                 self._test.iloc[few],
                 attention[few],
@@ -88,3 +88,10 @@ class ClassifierEvaluation:
                 title=title,
                 note=note if len(chosen) == 0 else "none asked for",
             )
+
+
+def _few(rows: npt.NDArray[np.int64], num: int, *, is_spread: bool) -> npt.NDArray[np.int64]:
+    """At most `num` of the rows: spread evenly over them, or the first ones."""
+    if not is_spread:
+        return rows[:num]
+    return rows[np.linspace(0, len(rows) - 1, min(num, len(rows))).astype(int)]

@@ -9,6 +9,8 @@ from vigil.pixels.drawing.on_pictures import PALETTE_BGR, tile
 from vigil.pixels.pictures.picture import Picture
 
 OPACITY = 0.65
+LEAST_OPACITY = 0.25
+"""Of heat without attention, so that the picture stays visible there."""
 SHADE = 0.35
 """The brightness of patches that no head keeps, so that colours stand out."""
 
@@ -26,7 +28,8 @@ def lay_heat(picture: Picture, attention: Maps, highest: float) -> Picture:
     levels = np.clip(np.asarray(attention, np.float64) / highest, 0, 1)
     heat = cv2.applyColorMap((levels * 255).round().astype(np.uint8), cv2.COLORMAP_INFERNO)
     colours = enlarge(heat.reshape(*levels.shape, 3), picture.shape[:2])
-    return _mix(picture, np.asarray(colours, np.uint8), np.array(OPACITY))
+    opacity = enlarge(LEAST_OPACITY + (OPACITY - LEAST_OPACITY) * levels, picture.shape[:2])
+    return _mix(picture, np.asarray(colours, np.uint8), np.asarray(opacity)[..., None])
 
 
 def lay_heads(picture: Picture, kept: Bools) -> Picture:

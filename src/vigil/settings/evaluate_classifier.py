@@ -15,7 +15,7 @@ class EvaluateClassifier(Section):
         num_calibration_bins: bins of the calibration curve.
         height_step_px: the step of heights in the table of accuracy by crop height.
         num_pictures: pictures of right predictions, and as many of wrong predictions.
-        num_attention: the first ones of these whose attention is drawn.
+        num_attention: of these, pictures whose attention is drawn.
     """
 
     section: ClassVar[str] = "evaluate.classifier"

@@ -131,14 +131,29 @@ def test_equal_pictures_have_no_spread_and_others_do(monkeypatch):
     module = plan_training(dataset_of(8), dataset_of(4), settings_of()).module
     step_of(module, monkeypatch)
     told: dict[str, torch.Tensor] = {}
-    monkeypatch.setattr(DinoTraining, "log_dict", lambda self, values, **_: told.update(values))
+    monkeypatch.setattr(DinoTraining, "log_dict", lambda self, values: told.update(values))
     blank = FrameDataset([np.full((40, 56, 3), 90, np.uint8)] * 4, list("abcd"))
     plain = shipped(TrainDino, **SMALL, **{"views.brightness": 0.0})
     for dataset, is_spread in ((blank, False), (dataset_of(4), True)):
         module = plan_training(dataset, dataset, plain).module
         with torch.no_grad():
-            module.validation_step(dataset.__getitems__(range(4)), 0)
+            for at in range(4):
+                module.validation_step(dataset.__getitems__([at]), at)
+            module.on_validation_epoch_end()
         assert (told["val_spread"] > 1e-3).item() is is_spread
+
+
+def test_regions_are_matched_over_all_batches_not_within_one(monkeypatch):
+    module = plan_training(dataset_of(4), dataset_of(4), settings_of()).module
+    told: dict[str, torch.Tensor] = {}
+    monkeypatch.setattr(DinoTraining, "log_dict", lambda self, values: told.update(values))
+    axes = torch.eye(4)
+    # The second view of each region is that of the next one, but for the last two.
+    for own, other in ((0, 1), (1, 0), (2, 2), (3, 3)):
+        module._tokens.append(torch.stack([axes[own], axes[other]])[:, None])
+    module.on_validation_epoch_end()
+    assert told["val_matched"] == 0.5
+    assert not module._tokens
 
 
 def test_what_was_killed_goes_on_to_the_same_bytes(videos: list[Path], place: Path, monkeypatch):

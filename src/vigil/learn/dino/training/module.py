@@ -41,6 +41,7 @@ class DinoTraining(LightningModule):
         for weight in (*self.model.parameters(), *self.head.parameters()):
             weight.requires_grad_(False)
         self._cut = ViewCutter(settings.views, settings.network.size_px)
+        self._tokens: list[Tensor] = []
         self.register_buffer("centre", torch.zeros(settings.distillation.prototypes))
 
     def training_step(self, batch: FrameBatch, batch_idx: int) -> Tensor:
@@ -57,12 +58,7 @@ class DinoTraining(LightningModule):
         return loss
 
     def validation_step(self, batch: FrameBatch, batch_idx: int) -> None:
-        """Logs the loss, and two measures of the teacher's class tokens.
-
-        `val_spread` is the standard deviation of vectors of length 1, over its value for vectors
-        in random directions: near 0, all pictures have one vector. `val_matched` is the fraction
-        of regions whose first view is nearer to their own second view than to all other ones.
-        """
+        """Logs the loss, and keeps the teacher's class tokens of the two large views."""
         seed_torch(self._settings.seed, -1 - batch_idx)  # the same views in each epoch
         large, small = self._cut(batch)
         tokens = self.model(self._normalise(large))
@@ -70,16 +66,25 @@ class DinoTraining(LightningModule):
         learnt = [self._scores(self.student, self.student_head, large)]
         if len(small):
             learnt.append(self._scores(self.student, self.student_head, small))
-        vectors = functional.normalize(tokens.float(), dim=1)
-        first, second = vectors.chunk(2)
+        loss = self._loss(torch.cat(learnt), taught)
+        self.log("val_loss", loss, on_epoch=True, on_step=False, batch_size=taught.shape[1])
+        self._tokens.append(tokens.float().unflatten(0, (2, -1)))
+
+    def on_validation_epoch_end(self) -> None:
+        """Logs two measures of the teacher's class tokens in all regions.
+
+        `val_spread` is the standard deviation of vectors of length 1, over its value for vectors
+        in random directions: near 0, all pictures have one vector. `val_matched` is the fraction
+        of regions whose first view is nearer to their own second view than to all other ones.
+        """
+        vectors = functional.normalize(torch.cat(self._tokens, dim=1), dim=2)
+        self._tokens.clear()
+        first, second = vectors
         nearest = (first @ second.T).argmax(dim=1)
         own = torch.arange(len(first), device=nearest.device)
-        values = {
-            "val_loss": self._loss(torch.cat(learnt), taught),
-            "val_spread": vectors.std(dim=0, correction=0).mean() * vectors.shape[1] ** 0.5,
-            "val_matched": (nearest == own).float().mean(),
-        }
-        self.log_dict(values, on_epoch=True, on_step=False, batch_size=len(first))
+        spread = vectors.flatten(0, 1).std(dim=0, correction=0).mean() * vectors.shape[2] ** 0.5
+        matched = (nearest == own).float().mean()
+        self.log_dict({"val_spread": spread, "val_matched": matched})
 
     def on_after_backward(self) -> None:
         if self.current_epoch < self._settings.distillation.frozen_epochs:
