@@ -20,15 +20,16 @@ def enlarge(values: npt.NDArray[np.generic], size_hw: tuple[int, int]) -> npt.ND
     height, width = size_hw
     rows = np.arange(height) * values.shape[0] // height
     columns = np.arange(width) * values.shape[1] // width
-    return values[rows][:, columns]
+    return np.asarray(values[rows][:, columns])
 
 
 def lay_heat(picture: Picture, attention: Maps, highest: float) -> Picture:
     """Lays a map (h, w) over a (H, W, 3) BGR picture, from dark (0) to bright (`highest`)."""
+    size_hw = (picture.shape[0], picture.shape[1])
     levels = np.clip(np.asarray(attention, np.float64) / highest, 0, 1)
     heat = cv2.applyColorMap((levels * 255).round().astype(np.uint8), cv2.COLORMAP_INFERNO)
-    colours = enlarge(heat.reshape(*levels.shape, 3), picture.shape[:2])
-    opacity = enlarge(LEAST_OPACITY + (OPACITY - LEAST_OPACITY) * levels, picture.shape[:2])
+    colours = enlarge(heat.reshape(*levels.shape, 3), size_hw)
+    opacity = enlarge(LEAST_OPACITY + (OPACITY - LEAST_OPACITY) * levels, size_hw)
     return _mix(picture, np.asarray(colours, np.uint8), np.asarray(opacity)[..., None])
 
 
@@ -90,4 +91,4 @@ def side_by_side(picture: Picture, maps: Maps, *, keep_fraction: float, highest:
 
 def _mix(picture: Picture, colours: npt.NDArray, opacity: npt.NDArray) -> Picture:
     mixed = picture * (1 - opacity) + colours * opacity
-    return mixed.round().astype(np.uint8)
+    return np.asarray(mixed.round().astype(np.uint8))

@@ -1,20 +1,27 @@
 """Reads frames of a video at equal steps of time."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import NamedTuple
 
 from vigil.pixels.pictures.picture import Picture
-from vigil.pixels.video.source import frame_bgr, open_source
+from vigil.pixels.video.source import SourceFrame, frame_bgr, open_source
 from vigil.pixels.windows import read_times
 from vigil.plumbing.errors import InputError
 
 TOLERANCE_S = 1e-6
 
 
-class SteppedFrame(NamedTuple):
-    """A frame: its 0-based number, its time in s from the first frame, and its pixels in BGR."""
+@dataclass(frozen=True)
+class SteppedFrame:
+    """A frame.
+
+    Attributes:
+        index: 0-based number of the decoded frame.
+        time_s: its time, counted from the first frame.
+        picture: (H, W, 3) BGR.
+    """
 
     index: int
     time_s: float
@@ -36,7 +43,8 @@ def read_stepped(path: Path, step_s: float, picture_fps: Fraction) -> Iterator[S
     """
     times_s = read_times(path, picture_fps).seconds
     num_frames, num_planned = 0, 0
-    for index, frame in enumerate(open_source(path, picture_fps)):
+    frames: Iterator[SourceFrame] = iter(open_source(path, picture_fps))
+    for index, frame in enumerate(frames):
         num_frames = index + 1
         if index >= len(times_s):
             break

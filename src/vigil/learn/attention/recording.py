@@ -1,6 +1,7 @@
 """Writes what a network attends to in a picture or a video: arrays, a sheet, a video."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from fractions import Fraction
 from functools import partial
 from itertools import islice
@@ -78,7 +79,7 @@ class AttentionRecorder:
             yield SteppedFrame(0, 0.0, self._viewer.fit(bgr, str(path)))
             return
         for frame in read_stepped(path, self._settings.step_s, self._fps):
-            yield frame._replace(picture=self._viewer.fit(frame.picture, str(path)))
+            yield replace(frame, picture=self._viewer.fit(frame.picture, str(path)))
 
     def _make(self, source: Source, folder: Path) -> None:
         folder.mkdir()

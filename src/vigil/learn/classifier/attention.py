@@ -55,8 +55,8 @@ def received_attention(model: CropTransformer, crops: Tensor) -> Tensor:
     *earlier, last = model.blocks.layers
     for block in earlier:
         tokens = block(tokens)
-    weights = _weights(last.norm1(tokens), last.self_attn)
-    return weights.mean(dim=2).unflatten(2, grid_hw)
+    attention: Tensor = _weights(last.norm1(tokens), last.self_attn).mean(dim=2)
+    return attention.view(*attention.shape[:2], *grid_hw)
 
 
 def _weights(tokens: Tensor, attention: nn.MultiheadAttention) -> Tensor:
@@ -68,4 +68,5 @@ def _weights(tokens: Tensor, attention: nn.MultiheadAttention) -> Tensor:
     queries, keys = (
         part.unflatten(2, (heads, -1)).transpose(1, 2) for part in projected.split(width, dim=2)
     )
-    return (queries @ keys.transpose(2, 3) / (width // heads) ** 0.5).softmax(dim=3)
+    weights: Tensor = (queries @ keys.transpose(2, 3) / (width // heads) ** 0.5).softmax(dim=3)
+    return weights

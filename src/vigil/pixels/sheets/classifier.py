@@ -58,12 +58,12 @@ def draw_attention(
         attention: (N, heads, h, w), in the order of `shown`.
         note: the text of an empty sheet.
     """
-    pictures, captions, num_columns = [], [], 1
+    pictures: list[Picture] = []
+    captions: list[str] = []
+    num_columns = 1
     for sample, maps in zip(shown.itertuples(), attention.astype(np.float32), strict=True):
         crops = read_crops(samples, str(sample.video), int(sample.row))
-        colours = [
-            cv2.cvtColor(_enlarge(crop, SMALL_SIDE_PX), cv2.COLOR_GRAY2BGR) for crop in crops
-        ]
+        colours = [_in_colour(_enlarge(crop, SMALL_SIDE_PX)) for crop in crops]
         middle, mean = colours[len(colours) // 2], maps.mean(axis=0)
         row = [
             middle,
@@ -79,6 +79,10 @@ def draw_attention(
         pictures, captions = [np.zeros((CROP_SIDE_PX, CROP_SIDE_PX), np.uint8)], [note]
     title = f"{title}: attention to each patch, the mean of the heads on all crops, then each head"
     write_picture(tile(pictures, captions, num_columns=num_columns, title=title), file)
+
+
+def _in_colour(crop: Picture) -> Picture:
+    return np.repeat(crop[..., None], 3, axis=2)
 
 
 def _lay(picture: Picture, attention: np.ndarray) -> Picture:

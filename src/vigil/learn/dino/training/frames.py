@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -108,7 +108,7 @@ def batches(dataset: FrameDataset, settings: TrainDino, *, shuffle: bool) -> Dat
     )
 
 
-def _as_is(batch: FrameBatch) -> FrameBatch:
+def _as_is(batch: Any) -> Any:
     """Does nothing: `__getitems__` has already made a batch."""
     return batch
 

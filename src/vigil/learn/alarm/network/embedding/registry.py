@@ -156,9 +156,11 @@ def _cut_dino(network: nn.Module, facts: InputFacts) -> Backbone:
 
 def imports_of_others(name: str) -> set[Import]:
     """The imports of this module that a network does not use."""
-    library: ModuleType = {"timesformer": timesformer, DINO: dino}.get(name, pytorchvideo_hub)
+    library: ModuleType = pytorchvideo_hub
     if name in torchvision_video.CLASSIFIERS:
         library = torchvision_video
+    elif name in ("timesformer", DINO):
+        library = timesformer if name == "timesformer" else dino
     others = {torchvision_video, timesformer, pytorchvideo_hub, dino} - {library}
     unused = {module.__name__ for module in others}
     if library is not dino:
