@@ -94,4 +94,5 @@ def _few(rows: npt.NDArray[np.int64], num: int, *, is_spread: bool) -> npt.NDArr
     """At most `num` of the rows: spread evenly over them, or the first ones."""
     if not is_spread:
         return rows[:num]
-    return rows[np.linspace(0, len(rows) - 1, min(num, len(rows))).astype(int)]
+    spread = rows[np.linspace(0, len(rows) - 1, min(num, len(rows))).astype(int)]
+    return np.asarray(spread)
