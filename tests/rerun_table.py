@@ -27,7 +27,7 @@ the cache depends on the versions of libraries. Without an upgrade, even `dvc re
 nothing again. `make clean-state` deletes this cache.
 
 """
-TRAININGS = ("train_classifier", "train_detector", "train_segmenter", "fit_alarm")
+TRAININGS = ("train_classifier", "train_detector", "train_segmenter", "fit_alarm", "train_dino")
 
 Change = Callable[[Project], object]
 
@@ -139,6 +139,8 @@ CHANGES: dict[str, Change] = {
     "`predict.segmenter`": set_param("predict", "segmenter", "batch_size", value=2),
     "`predict.alarm`": set_param("predict", "alarm", "clip_score", value="max"),
     "`pick_threshold`": set_param("pick_threshold", "method", value="quantile"),
+    "`train_dino`": set_param("train_dino", "seed", value=7),
+    "`attend`": set_param("attend", "keep_fraction", value=0.5),
     "`watch`": set_param("watch", "stride_s", value=0.25),
     "`watch.raising`": set_param("watch", "raising", "raise_at", value=1.5),
     "`evaluate.classifier`": set_param("evaluate", "classifier", "threshold", value=0.4),
@@ -172,6 +174,9 @@ CHANGES: dict[str, Change] = {
     ),
     "code: `learn/training/loop.py`": edit("src/vigil/learn/training/loop.py"),
     "code: `domain/masks/class_map.py`": edit("src/vigil/domain/masks/class_map.py"),
+    "code: `learn/dino/training/views.py`": edit("src/vigil/learn/dino/training/views.py"),
+    "code: `learn/attention/clusters.py`": edit("src/vigil/learn/attention/clusters.py"),
+    "code: `learn/classifier/attention.py`": edit("src/vigil/learn/classifier/attention.py"),
     "code: `evaluation/detector.py`": edit("src/vigil/evaluation/detector.py"),
     "code: `settings/train_detector.py`": edit("src/vigil/settings/train_detector.py"),
 }

@@ -31,7 +31,7 @@ FORBIDDEN_NAMES = {"utils", "helpers", "common", "misc"}
 BRANCHES = ("classifier", "detector", "segmenter", "alarm")
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 MAX_STAGE_LINES = 60
-HEAVY = {"train", "fit", "predict", "embed", "watch"}
+HEAVY = {"train", "fit", "predict", "embed", "watch", "attend"}
 """The first words of the names of stages that run networks."""
 
 

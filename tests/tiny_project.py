@@ -47,6 +47,8 @@ SMALL = {
         "network": {"hidden": [8, 4]},
         "fitting": {"max_epochs": 2},
     },
+    "train_dino": {"root": "data/scene/watched"},
+    "attend": {"root": "data/scene/watched"},
     "watch": {"root": "data/scene/watched", "videos": ["new.mp4"], "window_s": 1.0},
     "evaluate": {"watch": {"truth": "splits/no_truth.json"}},
 }

@@ -73,6 +73,13 @@ def watch(words: argparse.Namespace) -> None:
     watch_sources(words.source, words.out, words.models, words.tell)
 
 
+def attend(words: argparse.Namespace) -> None:
+    """Shows what a vision transformer attends to, on pictures and videos."""
+    from vigil.learn.attending import attend as show
+
+    show(words.source, words.out, words.architecture, words.weights)
+
+
 def replay(words: argparse.Namespace) -> None:
     """Shows the events of a watched source under other settings, without running the models."""
     from vigil.watch.replaying import format_diff
@@ -145,6 +152,15 @@ def build_parser() -> argparse.ArgumentParser:
         default=[],
         help="an address for notifications of live events: file:<path>, or one of apprise",
     )
+    attending = add("attend", attend)
+    attending.add_argument(
+        "source", nargs="+", help="a picture, a video, or a folder of pictures and videos"
+    )
+    attending.add_argument(
+        "--out", type=Path, default=Path("attention"), help="the folder of the results"
+    )
+    attending.add_argument("--architecture", help="in place of attend.network.architecture")
+    attending.add_argument("--weights", help="in place of attend.network.weights")
     replaying = add("replay", replay)
     replaying.add_argument("folder", type=Path, help="the folder of one watched source")
     replaying.add_argument(

@@ -8,6 +8,7 @@ from pydantic import Field, field_validator, model_validator
 
 from vigil.plumbing.errors import FieldError, shorten
 from vigil.plumbing.params import Section, Seed
+from vigil.settings.vision_transformer import TransformerName, VisionTransformer
 
 NetworkName = Literal[
     "r2plus1d_18",
@@ -18,7 +19,9 @@ NetworkName = Literal[
     "s3d",
     "mvit_v2_s",
     "swin3d_t",
+    "dino",
 ]
+DINO: NetworkName = "dino"
 ChannelName = Literal[
     "local_speed", "local_disorder", "motion_histogram", "motion_cells", "appearance"
 ]
@@ -26,7 +29,7 @@ MotionChannelName = Literal["local_speed", "local_disorder", "motion_histogram",
 APPEARANCE: ChannelName = "appearance"
 CHANNELS: tuple[ChannelName, ...] = get_args(ChannelName)
 MOTION_CHANNELS: tuple[MotionChannelName, ...] = get_args(MotionChannelName)
-Published = Literal["none", "kinetics400"]
+Published = Literal["none", "kinetics400", "published"]
 ShortClips = Literal["repeat_last", "error"]
 Precision = Literal["auto", "32-true", "bf16-true"]
 NoiseFloor = Literal["measured"]
@@ -152,6 +155,8 @@ class Network(Section):
         seed: the seed of random weights, before the weights of a file replace them.
         num_frames: frames sampled from a window; 0: the number that the network was designed for.
         slowfast_alpha: the slow path of SlowFast takes every alpha-th frame.
+        transformer: the vision transformer of `dino`; the vector of a window is the mean class
+            token of its frames.
         batch_size: windows in a batch; the last batch is padded to this size.
         precision: `auto` is bf16-true where the device has units for it, else 32-true.
         channels_last: whether tensors are stored with channels last in memory.
@@ -160,6 +165,7 @@ class Network(Section):
     seed: Seed
     num_frames: Annotated[int, Field(ge=0, le=1000)]
     slowfast_alpha: Annotated[int, Field(ge=1, le=64)]
+    transformer: TransformerName
     batch_size: Annotated[int, Field(ge=1, le=1024)]
     precision: Precision
     channels_last: bool
@@ -171,7 +177,8 @@ class Appearance(Section):
     Attributes:
         backbone: the name of a network.
         weights: the weights of the network: `kinetics400` (published by the network's library), a
-            file, or `none` (random), which the channel refuses.
+            file, or `none` (random), which the channel refuses. For `dino`: `published`, a file,
+            or a folder in the form of the library transformers.
         network: how the network is used.
     """
 
@@ -181,7 +188,7 @@ class Appearance(Section):
 
     @property
     def weights_file(self) -> Path | None:
-        """The file of the weights; None if the weights are published or random."""
+        """The file or folder of the weights; None if the weights are published or random."""
         return None if self.weights in get_args(Published) else Path(self.weights)
 
 
@@ -229,7 +236,11 @@ class EmbedClips(Section):
                 "expected kinetics400 or a file, since vectors of random weights are no evidence, "
                 "got 'none'",
             )
-        if file and not file.is_file():
+        if self.appearance.backbone == DINO:
+            name = self.appearance.network.transformer
+            block = VisionTransformer(architecture=name, weights=weights)
+            block.check_weights("appearance")
+        elif file and not file.is_file():
             raise FieldError(
                 "appearance.weights",
                 f"expected kinetics400 or a file, got {shorten(weights)}",
