@@ -6,9 +6,12 @@ speed, and the rest cancels out. Since the cells are small, one fast body among 
 not averaged out.
 """
 
+from __future__ import annotations
+
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -18,7 +21,9 @@ from vigil.domain.clips.evidence import Pieces, join_evidence, no_evidence
 from vigil.pixels.channels.channel import EDGE_S, Channel
 from vigil.pixels.flow.motion import Motion, Velocities
 from vigil.plumbing.errors import FieldError, InputError
-from vigil.settings.embed_clips import LocalSpeed, ShortClips
+
+if TYPE_CHECKING:  # an exported alarm has its settings from a card, without pydantic
+    from vigil.settings.embed_clips import LocalSpeed, ShortClips
 
 ROUNDING_S = 1e-6
 LEAST_OF_PEAK = 0.5
