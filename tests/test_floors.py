@@ -20,6 +20,7 @@ FLOORS = {
     "settings": 1,
     "domain": 1,
     "pixels": 2,
+    "runtime": 2,
     "learn": 3,
     "evaluation": 4,
     "review": 4,
@@ -31,7 +32,7 @@ FORBIDDEN_NAMES = {"utils", "helpers", "common", "misc"}
 BRANCHES = ("classifier", "detector", "alarm")
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 MAX_STAGE_LINES = 60
-HEAVY = {"train", "fit", "predict", "embed", "watch"}
+HEAVY = {"train", "fit", "predict", "embed", "export", "watch"}
 """The first words of the names of stages that run networks."""
 
 
