@@ -74,6 +74,9 @@ def test_a_folder_with_files_is_refused(project: Path):
 def test_an_upgrade_names_the_stages_whose_code_changed(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ):
+    (project / "code/watch.json").write_text("edited by hand\n")
+    assert plan_upgrade(project).reruns == ["watch"]
+    carry_out(plan_upgrade(project), project)
     next_version(monkeypatch, **{"code/train_detector.json": "{}\n"})
     plan = plan_upgrade(project)
     assert plan.reruns == ["train_detector"]

@@ -77,7 +77,12 @@ def plan_upgrade(root: Path) -> Upgrade:
             present[name] = (root / name).read_text(encoding="utf-8")
     found = _digests(present)
     differs = [name for name, text in content.items() if present.get(name) != text]
-    is_own = {name for name in found if found[name] != laid_out.get(name)}
+    # The digests of code are the library's, whoever edited them.
+    is_own = {
+        name
+        for name in found
+        if found[name] != laid_out.get(name) and not name.startswith(f"{CODE}/")
+    }
     params = sorted(
         _names(_yaml_of(content["params.yaml"])) - _names(read_params(root / "params.yaml"))
     )
