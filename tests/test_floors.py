@@ -20,6 +20,7 @@ FLOORS = {
     "settings": 1,
     "domain": 1,
     "pixels": 2,
+    "runtime": 2,
     "learn": 3,
     "evaluation": 4,
     "review": 4,
@@ -31,7 +32,7 @@ FORBIDDEN_NAMES = {"utils", "helpers", "common", "misc"}
 BRANCHES = ("classifier", "detector", "segmenter", "alarm")
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 MAX_STAGE_LINES = 60
-HEAVY = {"train", "fit", "predict", "embed", "watch", "attend"}
+HEAVY = {"train", "fit", "predict", "embed", "export", "watch", "attend"}
 """The first words of the names of stages that run networks."""
 
 

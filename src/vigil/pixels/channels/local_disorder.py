@@ -6,7 +6,10 @@ its cells minus the length of their mean velocity: 0 for motion in one direction
 training, and it does not depend on the place, so it can be compared between cameras.
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -16,7 +19,9 @@ from vigil.pixels.channels.channel import Channel
 from vigil.pixels.channels.peaks import PeakFollower, PeakRule
 from vigil.pixels.flow.directions import noise_floor
 from vigil.pixels.flow.motion import Motion, Velocities
-from vigil.settings.embed_clips import LocalDisorder, ShortClips
+
+if TYPE_CHECKING:  # an exported alarm has its settings from a card, without pydantic
+    from vigil.settings.embed_clips import LocalDisorder, ShortClips
 
 Disorder = npt.NDArray[np.float32]
 

@@ -6,7 +6,10 @@ speed, and the rest cancels out. Since the cells are small, one fast body among 
 not averaged out.
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -15,7 +18,9 @@ import numpy.typing as npt
 from vigil.pixels.channels.channel import Channel
 from vigil.pixels.channels.peaks import PeakFollower, PeakRule
 from vigil.pixels.flow.motion import Motion, Velocities
-from vigil.settings.embed_clips import LocalSpeed, ShortClips
+
+if TYPE_CHECKING:  # an exported alarm has its settings from a card, without pydantic
+    from vigil.settings.embed_clips import LocalSpeed, ShortClips
 
 LEAST_IN_SIGHT = 0.5
 """The mean along a path is over the moments inside the picture, but its divisor is at least this

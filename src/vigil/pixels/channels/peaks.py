@@ -3,10 +3,12 @@
 A map is measured at each moment over the motions around it. Its peaks are the evidence.
 """
 
+from __future__ import annotations
+
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import cv2
 import numpy as np
@@ -16,7 +18,9 @@ from vigil.domain.clips.evidence import Pieces, join_evidence, no_evidence
 from vigil.pixels.channels.channel import EDGE_S
 from vigil.pixels.flow.motion import Motion
 from vigil.plumbing.errors import FieldError, InputError
-from vigil.settings.embed_clips import ShortClips
+
+if TYPE_CHECKING:  # an exported alarm has its settings from a card, without pydantic
+    from vigil.settings.embed_clips import ShortClips
 
 ROUNDING_S = 1e-6
 LEAST_OF_PEAK = 0.5

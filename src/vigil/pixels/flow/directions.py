@@ -3,13 +3,18 @@
 Dalal et al., "Human Detection Using Oriented Histograms of Flow and Appearance", 2006.
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from vigil.pixels.flow.motion import Velocities
-from vigil.settings.embed_clips import Histogram, NoiseFloor
+
+if TYPE_CHECKING:  # an exported alarm has its settings from a card, without pydantic
+    from vigil.settings.embed_clips import Histogram, NoiseFloor
 
 Floats = npt.NDArray[np.float32]
 TIMES_MEDIAN = 3.0
