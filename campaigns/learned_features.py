@@ -27,13 +27,13 @@ import numpy.typing as npt
 import torch
 from sklearn.model_selection import LeaveOneGroupOut, cross_val_predict
 from sklearn.neighbors import KNeighborsClassifier
+from vigil.pixels.channels.following import follow_file
 
 from vigil.domain.clips.windows import WHOLE
 from vigil.domain.samples.index import read_crops, read_index
 from vigil.domain.sides import read_side
 from vigil.learn.vision_transformers.network import AttentiveTransformer
 from vigil.learn.vision_transformers.opening import open_transformer
-from vigil.pixels.channels.following import follow_file
 from vigil.pixels.channels.registry import build_channel
 from vigil.pixels.stepped_frames import read_stepped
 from vigil.plumbing.params import parse_section, read_params
