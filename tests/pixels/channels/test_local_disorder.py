@@ -50,14 +50,14 @@ def test_motion_in_one_direction_has_no_disorder(
 ) -> None:
     """At any speeds, and at the edge of the picture too."""
     direction = np.array([u, v]) / max(np.hypot(u, v), 1e-3)
-    speeds = np.random.default_rng(0).uniform(0, speed, (3, 20, 30, 1))
+    speeds = np.random.default_rng(0).uniform(0, speed, (20, 30, 1))
     found = disorder((direction * speeds).astype(np.float32), size)
     np.testing.assert_allclose(found, 0, atol=1e-5 * speed)
 
 
 @given(turn=st.floats(0, 2 * np.pi))
 def test_disorder_does_not_depend_on_the_direction(turn: float) -> None:
-    velocities = np.random.default_rng(1).normal(0, 0.3, (2, 20, 30, 2)).astype(np.float32)
+    velocities = np.random.default_rng(1).normal(0, 0.3, (20, 30, 2)).astype(np.float32)
     turned = velocities @ np.array(
         [[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]], np.float32
     )
@@ -66,9 +66,9 @@ def test_disorder_does_not_depend_on_the_direction(turn: float) -> None:
 
 def test_disorder_by_hand() -> None:
     """Half of a place moves to the right and half to the left: the mean velocity is 0."""
-    velocities = np.zeros((1, 9, 9, 2), np.float32)
-    velocities[0, 3:6, 3] = [0.6, 0]
-    velocities[0, 3:6, 5] = [-0.6, 0]
+    velocities = np.zeros((9, 9, 2), np.float32)
+    velocities[3:6, 3] = [0.6, 0]
+    velocities[3:6, 5] = [-0.6, 0]
     found = disorder(velocities, 3 / 9)
     assert found[4, 4] == pytest.approx(0.4)  # six of nine cells with a speed of 0.6
     assert found[4, 2] == pytest.approx(0)  # three cells with one direction

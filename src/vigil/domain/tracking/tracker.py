@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.optimize import linear_sum_assignment
 
-from vigil.domain.boxes import Boxes, pairwise_iou
+from vigil.domain.boxes import Boxes, pairwise_iou, pairwise_share
 from vigil.domain.detections import Detections
 from vigil.domain.tracking.motion import Motion
 from vigil.plumbing.errors import InputError
@@ -210,14 +210,9 @@ def _ordered(
 
 def _covered(box_xyxy: Floats, others_xyxy: Boxes) -> float:
     """The largest fraction of a box that one of (N, 4) others covers, or that it covers of it."""
-    if not len(others_xyxy):
-        return 0.0
-    starts = np.maximum(box_xyxy[:2], others_xyxy[:, :2])
-    stops = np.minimum(box_xyxy[2:], others_xyxy[:, 2:])
-    common = (stops - starts).clip(0).prod(axis=1)
-    areas = (others_xyxy[:, 2:] - others_xyxy[:, :2]).prod(axis=1)
-    smaller = np.minimum((box_xyxy[2:] - box_xyxy[:2]).prod(), areas)
-    return float((common / np.maximum(smaller, np.finfo(np.float64).tiny)).max())
+    box = box_xyxy[None]
+    shares = [pairwise_share(box, others_xyxy), pairwise_share(others_xyxy, box).T]
+    return float(np.max(shares, initial=0))
 
 
 def _enlarged(boxes_xyxy: Boxes, growth: float) -> Boxes:

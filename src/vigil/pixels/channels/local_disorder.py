@@ -8,7 +8,6 @@ training, and it does not depend on the place, so it can be compared between cam
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import cv2
@@ -29,16 +28,16 @@ Disorder = npt.NDArray[np.float32]
 def local_disorder(settings: LocalDisorder, short_clips: ShortClips) -> Channel:
     """Builds the channel; `short_clips` is for windows shorter than `past_s`."""
 
-    def without_noise(motion: Motion) -> Motion:
+    def disorder_of(motion: Motion) -> Disorder:
         speeds = np.hypot(motion.velocities[..., 0], motion.velocities[..., 1])
         moves = speeds >= noise_floor(speeds, settings.min_speed)
-        return motion._replace(velocities=motion.velocities * moves[..., None])
+        return disorder(motion.velocities * moves[..., None], settings.size)
 
-    def measure(motions: Sequence[Motion], _: int) -> Disorder:
-        return disorder(np.stack([one.velocities for one in motions]), settings.size)
+    def mean(maps: Disorder, _times_s: npt.NDArray[np.float64], _at: int) -> Disorder:
+        return np.asarray(maps.mean(axis=0))
 
     rule = PeakRule(
-        *("local_disorder", settings.past_s, 0.0, settings.num_peaks), without_noise, measure
+        *("local_disorder", settings.past_s, 0.0, settings.num_peaks), disorder_of, mean
     )
     return Channel(settings.flow, 1, lambda: PeakFollower(rule, short_clips))
 
@@ -47,18 +46,17 @@ def disorder(velocities: Velocities, size: float) -> Disorder:
     """The disorder (R, C) around each cell, at least 0, in short sides a second.
 
     Args:
-        velocities: (T, R, C, 2) in short sides a second. Disorder is a mean over T moments.
-        size: side of the square around a cell, as a fraction of the short side.
+        velocities: (R, C, 2) in short sides a second.
+        size: side of the square around a cell, as a fraction of the short side. Cells of the square
+            outside the picture count as still.
     """
-    rows, columns = velocities.shape[1:3]
-    side = max(1, round(size * min(rows, columns)))
-    speeds = np.hypot(velocities[..., 0], velocities[..., 1]).mean(axis=0)
-    # Both means are over the same cells. Outside the picture there are none.
-    border = cv2.BORDER_CONSTANT
-    mean_speeds = cv2.boxFilter(speeds, -1, (side, side), borderType=border)
-    lengths = np.zeros_like(speeds)
-    for moment in velocities:
-        means = cv2.boxFilter(moment, -1, (side, side), borderType=border)
-        lengths += np.hypot(means[..., 0], means[..., 1])
-    found: Disorder = np.maximum(mean_speeds - lengths / np.float32(len(velocities)), 0)
+    side = max(1, round(size * min(velocities.shape[:2])))
+
+    def average(values: Velocities) -> Velocities:
+        border = cv2.BORDER_CONSTANT
+        return np.asarray(cv2.boxFilter(values, -1, (side, side), borderType=border), np.float32)
+
+    means = average(velocities)
+    speeds = average(np.hypot(velocities[..., 0], velocities[..., 1]))
+    found: Disorder = np.maximum(speeds - np.hypot(means[..., 0], means[..., 1]), 0)
     return found

@@ -8,7 +8,6 @@ not averaged out.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import cv2
@@ -33,16 +32,13 @@ def local_speed(settings: LocalSpeed, short_clips: ShortClips) -> Channel:
     """Builds the channel; `short_clips` is for windows shorter than a path."""
     size = (settings.mean_cells, settings.mean_cells)
 
-    def smooth(motion: Motion) -> Motion:
-        means = cv2.blur(motion.velocities, size).astype(np.float32, copy=False)
-        return motion._replace(velocities=means)
-
-    def measure(motions: Sequence[Motion], at: int) -> Speeds:
-        velocities = np.stack([one.velocities for one in motions])
-        return speeds_along_paths(velocities, np.array([one.middle_s for one in motions]), at)
+    def smooth(motion: Motion) -> Velocities:
+        return cv2.blur(motion.velocities, size).astype(np.float32, copy=False)
 
     rule = PeakRule(
-        *("local_speed", settings.past_s, settings.ahead_s, settings.num_peaks), smooth, measure
+        *("local_speed", settings.past_s, settings.ahead_s, settings.num_peaks),
+        smooth,
+        speeds_along_paths,
     )
     return Channel(settings.flow, 1, lambda: PeakFollower(rule, short_clips))
 

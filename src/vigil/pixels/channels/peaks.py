@@ -36,16 +36,17 @@ class PeakRule(NamedTuple):
         channel: the channel's name, for messages.
         past_s, ahead_s: the time before and after a moment that its map needs.
         num_peaks: the number of peaks that are kept at each moment.
-        prepare: turns each new motion into the motion that `measure` gets.
-        measure: the map (R, C) at one of several motions: the motions, and the number of that one.
+        prepare: what `measure` needs of each motion, an array (R, C, ...), computed once.
+        measure: the map (R, C) at one of T motions: the prepared arrays (T, R, C, ...), the middle
+            times (T,) of the motions, and the number of that one.
     """
 
     channel: str
     past_s: float
     ahead_s: float
     num_peaks: int
-    prepare: Callable[[Motion], Motion]
-    measure: Callable[[Sequence[Motion], int], Map]
+    prepare: Callable[[Motion], Map]
+    measure: Callable[[Map, npt.NDArray[np.float64], int], Map]
 
 
 class PeakFollower:
@@ -54,6 +55,8 @@ class PeakFollower:
     def __init__(self, rule: PeakRule, short_clips: ShortClips) -> None:
         self._rule, self._short_clips = rule, short_clips
         self._motions: deque[Motion] = deque()
+        self._prepared: deque[Map] = deque()
+        """Of each motion."""
         self._pieces: deque[Pieces] = deque()
 
     def see(self, motion: Motion) -> None:
@@ -61,7 +64,9 @@ class PeakFollower:
         rule = self._rule
         if self._motions and motion.from_s - self._motions[-1].time_s > ROUNDING_S:
             self._motions.clear()  # after a gap, the measurement restarts
-        self._motions.append(rule.prepare(motion))
+            self._prepared.clear()
+        self._motions.append(motion)
+        self._prepared.append(rule.prepare(motion))
         # The newest motion with a complete `ahead_s`, and the motions within its `past_s`.
         until_s = motion.middle_s - rule.ahead_s + ROUNDING_S
         at = max((i for i, one in enumerate(self._motions) if one.middle_s <= until_s), default=-1)
@@ -72,7 +77,7 @@ class PeakFollower:
         if oldest.middle_s - (oldest.time_s - oldest.from_s) >= since_s:
             return  # its past is not complete
         first = next(i for i, one in enumerate(self._motions) if one.middle_s >= since_s)
-        self._pieces.append(self._measure(list(self._motions)[first:], at - first))
+        self._pieces.append(self._measure(range(first, len(self._motions)), at))
 
     def judge(self, start_s: float, stop_s: float) -> Pieces:
         """The pieces of the peaks, with one number each; see `Follower`."""
@@ -81,21 +86,26 @@ class PeakFollower:
         if pieces := [one for one in within if len(one)]:
             return join_evidence(pieces)
         rule = self._rule
-        motions = [one for one in self._motions if one.from_s >= start_s and one.time_s < stop_s]
-        if not motions:
+        held = [
+            i
+            for i, one in enumerate(self._motions)
+            if one.from_s >= start_s and one.time_s < stop_s
+        ]
+        if not held:
             raise InputError(
-                f"expected at least 2 frames at most 1 s apart for {self._rule.channel}, found none"
+                f"expected at least 2 frames at most 1 s apart for {rule.channel}, found none"
             )
         length_s = rule.past_s + rule.ahead_s
         if self._short_clips == "error":
+            found_s = self._motions[held[-1]].time_s - self._motions[held[0]].from_s
             raise FieldError(
                 "short_clips",
                 f"expected windows of at least {length_s:g} s and a pair of frames "
-                f"for {rule.channel}, got one of {motions[-1].time_s - motions[0].from_s:g} s; "
+                f"for {rule.channel}, got one of {found_s:g} s; "
                 "repeat_last takes it",
             )
         share = rule.past_s / length_s if length_s else 1.0
-        return self._measure(motions, round(share * (len(motions) - 1)))
+        return self._measure(held, held[round(share * (len(held) - 1))])
 
     def forget(self, before_s: float) -> None:
         """See `Follower`."""
@@ -110,18 +120,25 @@ class PeakFollower:
             if self._motions[0].from_s >= before_s - EDGE_S:
                 break
             self._motions.popleft()
+            self._prepared.popleft()
 
-    def _measure(self, motions: Sequence[Motion], at: int) -> Pieces:
-        """The peaks at one of these motions, measured over all of them."""
-        peaks, boxes = find_peaks(self._rule.measure(motions, at), self._rule.num_peaks)
-        width, height = motions[at].cell_px
+    def _measure(self, held: Sequence[int], at: int) -> Pieces:
+        """The peaks at one of the motions with these numbers, measured over all of them."""
+        motions = [self._motions[i] for i in held]
+        values = self._rule.measure(
+            np.stack([self._prepared[i] for i in held]),
+            np.array([one.middle_s for one in motions]),
+            held.index(at),
+        )
+        peaks, boxes = find_peaks(values, self._rule.num_peaks)
+        width, height = self._motions[at].cell_px
         span_s = motions[0].from_s, motions[-1].time_s
         return replace(
             no_evidence(1),
             vectors=peaks[:, None],
             boxes_xyxy=boxes * np.array([width, height, width, height]),
             spans_s=np.tile(span_s, (len(peaks), 1)),
-            sizes_wh=np.tile(np.array(motions[at].size_wh, np.float64), (len(peaks), 1)),
+            sizes_wh=np.tile(np.array(self._motions[at].size_wh, np.float64), (len(peaks), 1)),
         )
 
 
