@@ -27,15 +27,15 @@ import numpy.typing as npt
 import torch
 from sklearn.model_selection import LeaveOneGroupOut, cross_val_predict
 from sklearn.neighbors import KNeighborsClassifier
-from vigil.pixels.channels.following import follow_file
 
-from vigil.domain.clips.windows import WHOLE
 from vigil.domain.samples.index import read_crops, read_index
 from vigil.domain.sides import read_side
 from vigil.learn.vision_transformers.network import AttentiveTransformer
 from vigil.learn.vision_transformers.opening import open_transformer
 from vigil.pixels.channels.registry import build_channel
+from vigil.pixels.following import follow_file
 from vigil.pixels.stepped_frames import read_stepped
+from vigil.pixels.windows import WHOLE
 from vigil.plumbing.params import parse_section, read_params
 from vigil.settings.embed_clips import EmbedClips
 from vigil.settings.vision_transformer import VisionTransformer
@@ -73,7 +73,7 @@ def by_network(model: AttentiveTransformer, side_px: int) -> Embed:
             [cv2.resize(one, (side, side), interpolation=cv2.INTER_AREA) for one in frames]
         )
         tokens = model(model.normalise(torch.from_numpy(resized)))
-        return tokens.mean(dim=0).double().numpy()
+        return np.asarray(tokens.mean(dim=0).double().numpy())
 
     return embed
 
@@ -82,7 +82,7 @@ def by_pixels(frames: npt.NDArray[np.uint8]) -> Vectors:
     """The mean frame in grey, 16 x 16, without its mean."""
     grey = frames.mean(axis=(0, 3))
     small = cv2.resize(grey, (16, 16), interpolation=cv2.INTER_AREA).ravel()
-    return small - small.mean() + 1e-9
+    return np.asarray(small - small.mean() + 1e-9)
 
 
 def neighbours() -> KNeighborsClassifier:
@@ -162,7 +162,7 @@ def flow_of(path: Path) -> Vectors:
     settings = parse_section(EmbedClips, read_params(), "embed_clips")
     channel = build_channel("motion_histogram", settings.motion_histogram, "repeat_last")
     (window,) = follow_file(path, [WHOLE], {"motion_histogram": channel}, FPS)
-    return window["motion_histogram"].vectors[0].astype(np.float64)
+    return np.asarray(window["motion_histogram"].vectors[0], np.float64)
 
 
 def main() -> None:
