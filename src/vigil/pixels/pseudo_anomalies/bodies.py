@@ -28,6 +28,8 @@ AROUND_BODY = 1.25
 """Side of the patch around a body, as a multiple of the body's longer side."""
 LEAST_PATCH = 0.2
 """The least side of a patch, as a fraction of the short side: a person may move an arm alone."""
+TRAVEL = 1.5
+"""What travels moves over at least this multiple of the side of its patch."""
 
 Masks = npt.NDArray[np.bool_]
 
@@ -95,6 +97,19 @@ def busiest_patch(footage: Footage, masks: Masks) -> Patch | None:
     sums = sums_of_squares(change, length)
     y, x = np.unravel_index(int(np.argmax(sums)), sums.shape)
     return Patch(int(x), int(y), int(x) + length, int(y) + length)
+
+
+def travels(masks: Masks, patch: Patch) -> bool:
+    """Whether what moves in a patch also moves beyond it.
+
+    Who only waves belongs to the background, except for the arms. Who walks does not.
+    """
+    moved = np.asarray(masks.any(axis=0), np.uint8)
+    _, parts, facts, _ = cv2.connectedComponentsWithStats(moved, connectivity=8)
+    inside = np.bincount(parts[patch.slices].ravel(), minlength=len(facts))
+    inside[0] = 0  # the still part of the picture
+    extent = facts[int(np.argmax(inside)), [cv2.CC_STAT_WIDTH, cv2.CC_STAT_HEIGHT]].max()
+    return bool(inside.any() and extent >= TRAVEL * (patch.x2 - patch.x1))
 
 
 def sums_of_squares(values: npt.NDArray[np.generic], length: int) -> npt.NDArray[np.float64]:

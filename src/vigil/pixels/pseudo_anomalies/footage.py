@@ -49,6 +49,8 @@ def read_parts(path: Path, parts: Sequence[Window], picture_fps: Fraction) -> It
     Raises:
         InputError: the video cannot be read, or a part has no frame.
     """
+    if not parts:
+        return
     times = read_times(path, picture_fps)
     ranges = [times.frames_of(part) for part in parts]
     for part, numbers in zip(parts, ranges, strict=True):

@@ -35,7 +35,7 @@ class Scene(NamedTuple):
         patch: where the clip moves most.
         masks: (T, H, W) what moves.
         free: the upper left corner, x and y in px, of a square of the patch's size in which nothing
-            moves; None: there is none.
+            moves; None: there is none, or no whole body moves in the patch.
     """
 
     footage: Footage
@@ -112,7 +112,7 @@ def skipped(scene: Scene) -> Footage:
 
 
 def pasted(scene: Scene) -> Footage | None:
-    """What moves in the patch moves a second time, where nothing moves; None: nowhere is free."""
+    """What moves in the patch moves a second time, where nothing moves; None: see `free`."""
     if scene.free is None:
         return None
     frames = scene.footage.frames.copy()

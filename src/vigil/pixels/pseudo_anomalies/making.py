@@ -8,7 +8,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from vigil.pixels.pseudo_anomalies.bodies import background_of, busiest_patch, moving_masks
+from vigil.pixels.pseudo_anomalies.bodies import (
+    background_of,
+    busiest_patch,
+    moving_masks,
+    travels,
+)
 from vigil.pixels.pseudo_anomalies.footage import Footage, read_parts, write_lossless
 from vigil.pixels.pseudo_anomalies.free_places import Map, free_corner, join_maps, map_motion
 from vigil.pixels.pseudo_anomalies.kinds import KINDS, MAKERS, KindName, Scene
@@ -158,12 +163,13 @@ def _check_length(footage: Footage, part: Part) -> None:
 
 
 def _open_scene(footage: Footage, moves: Map, rng: np.random.Generator) -> Scene | None:
-    """What moves in a clip, and where nothing does; None: nothing moves."""
+    """What moves in a clip, and where a body that travels would be alone; None: nothing moves."""
     masks = moving_masks(footage.frames, background_of(footage.frames))
     patch = busiest_patch(footage, masks)
     if patch is None:
         return None
-    return Scene(footage, patch, masks, free_corner(masks, patch, moves, rng))
+    free = free_corner(masks, patch, moves, rng) if travels(masks, patch) else None
+    return Scene(footage, patch, masks, free)
 
 
 def _write(scene: Scene | None, kind: KindName, folder: Path) -> None:

@@ -102,8 +102,8 @@ def _tell_clips(record: Mapping[str, Any]) -> str:
     ]
     if still := record["num_still_clips"]:
         lines.append(f"nothing moves in {still} of them: nothing was made from these")
-    if missing := [kind for kind in ("pasted",) if kind not in record["num_pseudo_clips"]]:
-        lines.append(f"none is {', '.join(missing)}: training clips move in every place")
+    if "pasted" not in record["num_pseudo_clips"]:
+        lines.append("none is pasted: no walking body fits where training clips never move")
     return "\n".join(lines)
 
 
