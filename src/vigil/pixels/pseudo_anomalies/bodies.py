@@ -20,6 +20,8 @@ LEAST_DIFFERENCE = 16
 """The least difference of a moving pixel to the background, in grey levels of 256."""
 TIMES_NOISE = 6.0
 """A moving pixel differs from the background by at least this multiple of the median difference."""
+NOISE_STEP = 3
+"""The median is taken over every n-th row and column."""
 SMOOTHED = 1 / 60
 """Side of the square over which differences are averaged, as a fraction of the short side."""
 LEAST_BODY, MOST_BODY = 0.04, 0.6
@@ -59,10 +61,17 @@ def moving_masks(frames: Picture, background: Picture) -> Masks:
     side = max(1, round(min(background.shape[:2]) * SMOOTHED))
     masks = np.empty(frames.shape[:3], bool)
     for at, frame in enumerate(frames):
-        difference = cv2.absdiff(frame, background).max(axis=2)
-        smooth = cv2.blur(difference, (side, side))
-        masks[at] = smooth >= max(LEAST_DIFFERENCE, TIMES_NOISE * float(np.median(smooth)))
+        smooth = np.asarray(cv2.blur(largest_difference(frame, background), (side, side)), np.uint8)
+        # A part of the pixels is enough for the noise, which is the same everywhere.
+        noise = float(np.median(smooth[::NOISE_STEP, ::NOISE_STEP]))
+        masks[at] = smooth >= max(LEAST_DIFFERENCE, TIMES_NOISE * noise)
     return masks
+
+
+def largest_difference(one: Picture, other: Picture) -> Picture:
+    """The difference (H, W) of two pictures in the colour in which they differ most."""
+    blue, green, red = cv2.split(cv2.absdiff(one, other))
+    return np.asarray(cv2.max(cv2.max(blue, green), red), np.uint8)
 
 
 def body_side(masks: Masks) -> float | None:
@@ -92,7 +101,7 @@ def busiest_patch(footage: Footage, masks: Masks) -> Patch | None:
     length = round(min(max(AROUND_BODY * side, LEAST_PATCH * short_side), short_side))
     change = np.zeros((height, width), np.float32)
     for at in range(1, len(masks)):
-        step = cv2.absdiff(footage.frames[at], footage.frames[at - 1]).max(axis=2)
+        step = largest_difference(footage.frames[at], footage.frames[at - 1])
         change += np.where(masks[at] | masks[at - 1], step, 0)
     sums = sums_of_squares(change, length)
     y, x = np.unravel_index(int(np.argmax(sums)), sums.shape)

@@ -137,8 +137,10 @@ def test_the_auroc_of_a_channel_without_training_is_that_of_its_scores(project: 
         ]
         values = []
         for half in (0, 1):
-            low = [score for video, score in normal.items() if halves[source_of[video]] == half]
-            high = [score for video, score in changed if halves[source_of[video]] == half]
+            bases = {video for video, _ in changed}
+            own = {video for video in bases if halves[source_of[video]] == half}
+            low = [normal[video] for video in own]
+            high = [score for video, score in changed if video in own]
             truth = np.repeat([0, 1], [len(low), len(high)])
             values.append(roc_auc_score(truth, [*low, *high]))
         expected = np.mean(values).round(3)

@@ -31,12 +31,13 @@ def table_of(seed: int, num_sources: int = 6, num_clips: int = 3, lead: float = 
     rng = np.random.default_rng(seed)
     rows = []
     for number in range(num_sources):
-        for _ in range(num_clips):
+        for clip in range(num_clips):
             for kind in ("", *KINDS):
                 scores = rng.integers(1, 8, 2) + (lead if kind == "faster" else 0)
                 source = f"s{number}"
-                rows.append((source, number % 2, kind, *scores.astype(float)))
-    return pd.DataFrame(rows, columns=["source", "half", "kind", *CHANNELS])
+                rows.append((source, clip, number % 2, kind, *scores.astype(float)))
+    table = pd.DataFrame(rows, columns=["source", "base", "half", "kind", *CHANNELS])
+    return table.assign(base=table["source"] + table["base"].astype(str))
 
 
 def by_sklearn(table: pd.DataFrame, column: str, kind: str) -> float:
@@ -132,6 +133,29 @@ def test_a_kind_in_one_half_alone_is_measured_there():
     own = ratios[(ratios["half"] == 0) & ratios["kind"].isin(["", "pasted"])]
     expected = roc_auc_score(own["kind"] == "pasted", own["a"])
     assert judge(ratios, CHANNELS, 0).aurocs["a"]["pasted"] == pytest.approx(expected)
+
+
+def test_a_kind_is_compared_with_the_clips_it_was_made_from():
+    """Clips in which the kind cannot be made are other clips: quieter ones, or busier ones."""
+    scores = table_of(7)
+    is_first = scores["base"].str.endswith("0")
+    scores = scores[is_first | (scores["kind"] != "pasted")]
+    busier = scores.copy()
+    busier.loc[~busier["base"].str.endswith("0") & (busier["kind"] == ""), "a"] += 50
+    expected = by_sklearn(scores[scores["base"].str.endswith("0")], "a", "pasted")
+    for table in (scores, busier):
+        assert judge(table.assign(**{TOGETHER: 0.0}), ("a",), 0).aurocs["a"][
+            "pasted"
+        ] == pytest.approx(expected)
+
+
+def test_a_change_that_nobody_sees_has_an_auroc_of_a_half():
+    scores = table_of(8)
+    allowed = scores[scores["kind"] == ""]
+    same = pd.concat([allowed, *(allowed.assign(kind=kind) for kind in KINDS)])
+    judged = judge(ratios_of(same, CHANNELS, LARGEST), CHANNELS, 0)
+    assert all(value == pytest.approx(0.5) for value in judged.aurocs[TOGETHER].values())
+    assert judged.by_round == pytest.approx(np.full(NUM_ROUNDS, 0.5))
 
 
 def test_a_rule_that_needs_more_clips_says_so():

@@ -2,8 +2,9 @@
 
 The measure is the area under the ROC curve (AUROC) of each kind. It is the probability that a
 pseudo-anomalous clip scores higher than an allowed clip, where equal scores count half (Hanley and
-McNeil, "The Meaning and Use of the Area under a Receiver Operating Characteristic Curve", 1982). It
-is measured in each half of the sources, and averaged.
+McNeil, "The Meaning and Use of the Area under a Receiver Operating Characteristic Curve", 1982). A
+kind is compared with the clips that it was made from, so 0.5 means that a change is not seen. The
+area is measured in each half of the sources, and averaged.
 """
 
 from collections.abc import Mapping, Sequence
@@ -63,6 +64,7 @@ def ratios_of(scores: pd.DataFrame, channels: Sequence[str], rule: PickThreshold
 
     Args:
         scores: `half` and `kind` of each clip ("" for an allowed clip), and the score by channel.
+            Other columns stay.
 
     Returns:
         The same table with ratios in place of scores, and with the column `TOGETHER`.
@@ -92,7 +94,8 @@ def judge(ratios: pd.DataFrame, channels: Sequence[str], seed: int) -> Judgement
     """Judges one candidate.
 
     Args:
-        ratios: `half`, `source`, `kind` and ratios of each clip.
+        ratios: `half`, `source`, `kind` and ratios of each clip, and `base`, the allowed clip that
+            it was made from (of an allowed clip: itself).
         seed: of the resampling. The same sources are drawn for all candidates.
     """
     kinds = kinds_in(ratios)
@@ -144,7 +147,8 @@ def _aurocs(
     per_half = []
     for half in HALVES:
         own = table[table["half"] == half]
-        allowed, pseudo = own[own["kind"] == ""], own[own["kind"] == kind]
+        pseudo = own[own["kind"] == kind]
+        allowed = own[(own["kind"] == "") & own["base"].isin(pseudo["base"])]
         times = np.stack(list(draws[half].values()))  # (S, R)
         order = {name: at for at, name in enumerate(draws[half])}
         wins, pairs = np.zeros((2, len(order), len(order)))

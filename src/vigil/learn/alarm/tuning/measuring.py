@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from fractions import Fraction
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from vigil.pixels.motion_embedding import NUM_WORKERS, MotionEmbedder
 from vigil.plumbing.errors import InputError
 from vigil.plumbing.fingerprints import code_fingerprint
 from vigil.plumbing.state import fingerprint
-from vigil.settings.embed_clips import APPEARANCE, EmbedClips
+from vigil.settings.embed_clips import APPEARANCE, EmbedClips, MotionChannelName
 
 Measured = Mapping[str, Embedding]
 """The evidence by variant of a channel; see `variant_of`."""
@@ -53,9 +54,7 @@ class MotionVariants:
                 if variant in self.facts:
                     continue
                 self.facts[variant] = facts[name]
-                self.codes[variant] = code_fingerprint(
-                    MotionEmbedder, motion.imports_of_others(name)
-                )
+                self.codes[variant] = _code_of(name)
                 options = getattr(one, name)
                 self._channels[variant] = motion.build_channel(name, options, one.short_clips)
 
@@ -72,6 +71,12 @@ class MotionVariants:
         channels = {name: self._channels[name] for name in request.channels}
         windows = follow_file(request.path, request.windows, channels, self._picture_fps)
         return {name: [evidence[name] for evidence in windows] for name in channels}
+
+
+@cache
+def _code_of(channel: MotionChannelName) -> str:
+    """The fingerprint of the code of a channel, as the stage has it."""
+    return code_fingerprint(MotionEmbedder, motion.imports_of_others(channel))
 
 
 def variant_of(channel: str, settings: EmbedClips) -> str:

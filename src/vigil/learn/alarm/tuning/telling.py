@@ -122,8 +122,8 @@ def _table_of(candidates: Sequence[Mapping[str, Any]]) -> str:
         shares = [caught, one["false_alarm_rate"]]
         rows.append([str(at), *settings, *map(_number, [*numbers, *shares])])
     title = (
-        "AUROC of all channels together, by kind; the shares of pseudo-anomalous and of allowed\n"
-        "clips above the threshold"
+        "AUROC of all channels together, by kind, against the clips that the kind was made from;\n"
+        "the shares of pseudo-anomalous and of allowed clips above the threshold"
     )
     return "\n".join([title, *_align([head, *rows])])
 

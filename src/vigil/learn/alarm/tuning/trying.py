@@ -24,7 +24,8 @@ class Pseudo:
     """The pseudo-anomalous clips.
 
     Attributes:
-        windows: the columns of windows, and `kind` and `half` of the clip.
+        windows: the columns of windows, and of each the `kind`, the `half`, and the `base`, which
+            is the allowed clip that it was made from.
         num_parts: the clips that they were made from.
         num_still: clips in which nothing moves; nothing was made from them.
     """
@@ -62,7 +63,9 @@ def _windows_of(one: PseudoClip, windows: pd.DataFrame) -> pd.DataFrame:
     """The windows of a pseudo-anomalous clip, with the labels of the clip it was made from."""
     own = windows_in(one.part, windows)
     clip = f"{own['clip'].iloc[0]} {one.kind}"
-    return own.assign(video=one.video, digest=one.digest, clip=clip, kind=one.kind)
+    return own.assign(
+        video=one.video, digest=one.digest, base=own["clip"], clip=clip, kind=one.kind
+    )
 
 
 class Trial:
@@ -83,7 +86,7 @@ class Trial:
         """
         self._clips = clips
         settings = [one.embed for one in candidates]
-        val = allowed.val.assign(kind="")
+        val = allowed.val.assign(kind="", base=allowed.val["clip"])
         self._evidence = {
             name: _join(windows, measure(windows, folder, settings, picture_fps))
             for name, windows, folder in (
@@ -94,7 +97,7 @@ class Trial:
         }
         self._clip_facts = pd.concat(
             [
-                windows[["clip", "source", "half", "kind"]].drop_duplicates("clip")
+                windows[["clip", "base", "source", "half", "kind"]].drop_duplicates("clip")
                 for windows in (val, pseudo.windows)
             ]
         ).set_index("clip")
