@@ -88,7 +88,7 @@ def test_a_value_is_one_word(value):
         (["embed_clips.channels=[]"], "embed_clips.channels: expected"),
         (["fit_alarm.scorers.motion_cells=[largest]"], "expected largest only for"),
         (["pick_threshold.method=best_f1"], "need allowed clips alone, got best_f1"),
-        (["pick_threshold.method=hourly"], "pick_threshold.*hourly"),
+        (["pick_threshold.method=hourly"], "hourly"),
         ([f"{SIZE}={','.join(str(n / 2000) for n in range(20, 1100))}"], "at most 1000 comb"),
     ],
 )

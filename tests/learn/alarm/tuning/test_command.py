@@ -320,6 +320,8 @@ def _brief(project: Path) -> None:
         (lambda _: None, ["fit_alarm.scorers.motion_histogram=[gaussian_mixture]",
                           "fit_alarm.num_components=900"],
          r"params\.yaml: fit_alarm\.num_components: expected at most the 3 vectors"),
+        (lambda _: None, ["pick_threshold.method=youden"],
+         r"params\.yaml: pick_threshold\.method: expected max_validation_error.* got youden"),
         (lambda _: None, ["pick_threshold.method=conformal", "pick_threshold.false_alarm_rate=0.1"],
          r"params\.yaml: pick_threshold\.false_alarm_rate: expected at least 19"),
     ],

@@ -49,8 +49,8 @@ def build_candidates(content: Mapping[str, Any], lists: Sequence[str]) -> list[C
 
     Raises:
         InputError: a parameter is unknown, not one of the alarm, or named twice; a value is not
-            allowed; there are too many combinations; or the settings cannot be measured without
-            labels.
+            allowed; or there are too many combinations.
+        FieldError: settings cannot be measured in this way, without labels.
     """
     values: dict[str, list[Any]] = {}
     for text in lists:
@@ -135,15 +135,16 @@ def _build(content: Mapping[str, Any], changes: Mapping[str, Any]) -> Candidate:
     assert isinstance(predict, PredictAlarm)
     assert isinstance(rule, PickThreshold)
     if rule.needs_anomalous or rule.method == HOURLY:
-        raise InputError(
-            f"{PARAMS_FILE}: pick_threshold.method: expected max_validation_error, quantile or "
-            f"conformal, which need allowed clips alone, got {rule.method}; "
-            "-S pick_threshold.method=quantile takes another one"
+        raise FieldError(
+            "method",
+            "expected max_validation_error, quantile or conformal, which need allowed clips alone, "
+            f"got {rule.method}",
         )
     if fit.fine_tuning.from_epoch:
-        raise InputError(
-            f"{PARAMS_FILE}: fit_alarm.fine_tuning.from_epoch: expected 0, since a tuned network "
-            f"would measure every clip anew, got {fit.fine_tuning.from_epoch}"
+        raise FieldError(
+            "fine_tuning.from_epoch",
+            "expected 0, since a tuned network would measure every clip anew, got "
+            f"{fit.fine_tuning.from_epoch}",
         )
     return Candidate(dict(changes), embed, fit, predict, rule)
 

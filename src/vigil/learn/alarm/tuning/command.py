@@ -40,16 +40,16 @@ def tune_alarm(lists: Sequence[str], seed: int, most_of_source: int, file: Path 
             f"{seed} and {most_of_source}"
         )
     content = read_params()
-    candidates = build_candidates(content, lists)
     dataset = check_sections(content, project_sections())["dataset"]
     assert isinstance(dataset, Dataset)
     picture_fps = Fraction(str(dataset.picture_fps))
     for folder in (CLIPS, SPLITS):
         if not folder.is_dir():
             raise InputError(f"{folder}: expected a folder, found none; `{NEEDED}` makes it")
-    allowed = read_allowed(CLIPS, SPLITS, seed)
     videos = Path(dataset.clips)
     try:
+        candidates = build_candidates(content, lists)
+        allowed = read_allowed(CLIPS, SPLITS, seed)
         pseudo = make_pseudo(allowed, videos, seed, most_of_source, picture_fps)
         trial = Trial(candidates, allowed, pseudo, videos, picture_fps)
         judgements = trial.judge(candidates, seed)
