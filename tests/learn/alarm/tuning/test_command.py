@@ -151,6 +151,18 @@ def _first(stop_s: float):
     return WHOLE._replace(stop_s=stop_s)
 
 
+def test_a_kind_of_too_few_sources_is_told_and_not_compared(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """The tiny bodies fill their picture: nobody can be pasted, except where this is arranged."""
+    record = results()
+    assert record["num_rare_clips"] == {"pasted": 0}
+    assert "pasted" not in record["candidates"][0]["auroc"]["together"]
+    monkeypatch.setattr("vigil.learn.alarm.tuning.trying.LEAST_SOURCES", 5)
+    with pytest.raises(InputError, match=r"at least 5 sources in which something moves, got 4$"):
+        tune_alarm([], 0, 8, None)
+
+
 def test_neither_test_clips_nor_anomalous_clips_are_read(project: Path):
     before = results()
     for kind in ("dash",):

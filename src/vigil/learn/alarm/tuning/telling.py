@@ -5,7 +5,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from vigil.learn.alarm.tuning.allowed import Allowed
+from vigil.learn.alarm.tuning.allowed import LEAST_SOURCES, Allowed
 from vigil.learn.alarm.tuning.candidates import Candidate, format_changes, format_value
 from vigil.learn.alarm.tuning.judging import (
     MEAN,
@@ -45,6 +45,7 @@ def describe(
         "num_changed_clips": pseudo.num_parts - pseudo.num_still,
         "num_still_clips": pseudo.num_still,
         "num_pseudo_clips": _num_by_kind(pseudo),
+        "num_rare_clips": dict(pseudo.num_rare),
         "candidates": [
             {
                 "settings": dict(one.changes),
@@ -102,8 +103,9 @@ def _tell_clips(record: Mapping[str, Any]) -> str:
     ]
     if still := record["num_still_clips"]:
         lines.append(f"nothing moves in {still} of them: nothing was made from these")
-    if "pasted" not in record["num_pseudo_clips"]:
-        lines.append("none is pasted: no walking body fits where training clips never move")
+    if rare := record["num_rare_clips"]:
+        told = ", ".join(f"{num} {kind}" for kind, num in rare.items())
+        lines.append(f"from fewer than {LEAST_SOURCES} sources, so not compared: {told}")
     return "\n".join(lines)
 
 

@@ -8,11 +8,12 @@ from pathlib import Path
 import pandas as pd
 
 from vigil.domain.clips.embeddings import Embedding
-from vigil.learn.alarm.tuning.allowed import Allowed, parts_of, windows_in
+from vigil.learn.alarm.tuning.allowed import LEAST_SOURCES, Allowed, parts_of, windows_in
 from vigil.learn.alarm.tuning.candidates import Candidate
 from vigil.learn.alarm.tuning.judging import Judgement, judge, ratios_of
 from vigil.learn.alarm.tuning.measuring import as_one_table, measure, variant_of
 from vigil.learn.alarm.tuning.scoring import ChannelScorer
+from vigil.pixels.pseudo_anomalies.kinds import KINDS
 from vigil.pixels.pseudo_anomalies.making import PseudoClip, make_pseudo_clips, map_training
 from vigil.plumbing.errors import InputError
 from vigil.plumbing.progress import progress
@@ -26,13 +27,15 @@ class Pseudo:
     Attributes:
         windows: the columns of windows, and of each the `kind`, the `half`, and the `base`, which
             is the allowed clip that it was made from.
-        num_parts: the clips that they were made from.
-        num_still: clips in which nothing moves; nothing was made from them.
+        num_parts: the clips that were to be changed.
+        num_still: those of them in which nothing moves; nothing was made from them.
+        num_rare: by kind, the clips of kinds that could be made from too few sources to count.
     """
 
     windows: pd.DataFrame
     num_parts: int
     num_still: int
+    num_rare: Mapping[str, int]
 
 
 def make_pseudo(
@@ -56,7 +59,16 @@ def make_pseudo(
             f"{clips}: expected allowed validation clips in which something moves, found none"
         )
     windows = pd.concat([_windows_of(one, allowed.val) for one in made], ignore_index=True)
-    return Pseudo(windows, len(parts), len(set(parts) - moving))
+    num_sources = windows.groupby("kind")["source"].nunique().reindex(KINDS, fill_value=0)
+    rare = num_sources.index[num_sources < LEAST_SOURCES]
+    num_rare = {kind: sum(one.kind == kind for one in made) for kind in rare}
+    windows = windows[~windows["kind"].isin(rare)].reset_index(drop=True)
+    if windows.empty:
+        raise InputError(
+            f"{clips}: expected allowed validation clips of at least {LEAST_SOURCES} sources in "
+            f"which something moves, got {num_sources.max()}"
+        )
+    return Pseudo(windows, len(parts), len(set(parts) - moving), num_rare)
 
 
 def _windows_of(one: PseudoClip, windows: pd.DataFrame) -> pd.DataFrame:
