@@ -110,7 +110,8 @@ def _tell_clips(record: Mapping[str, Any]) -> str:
 
 
 def _table_of(candidates: Sequence[Mapping[str, Any]]) -> str:
-    names = list(dict.fromkeys(name for one in candidates for name in one["settings"]))
+    # One candidate changes every parameter that has another value than the present one.
+    names = list(max((one["settings"] for one in candidates), key=len))
     kinds = list(candidates[0]["auroc"][TOGETHER])
     head = ["", *[".".join(name.split(".")[-2:]) for name in names], *kinds, "caught", "false"]
     rows = []
