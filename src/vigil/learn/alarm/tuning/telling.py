@@ -111,7 +111,8 @@ def _tell_clips(record: Mapping[str, Any]) -> str:
 
 def _table_of(candidates: Sequence[Mapping[str, Any]]) -> str:
     # One candidate changes every parameter that has another value than the present one.
-    names = list(max((one["settings"] for one in candidates), key=len))
+    most = max(candidates, key=lambda one: len(one["settings"]))
+    names = list(most["settings"])
     kinds = list(candidates[0]["auroc"][TOGETHER])
     head = ["", *[".".join(name.split(".")[-2:]) for name in names], *kinds, "caught", "false"]
     rows = []
