@@ -102,7 +102,7 @@ def test_a_network_and_its_training_are_two_things():
     for module in MODULES:
         if folder_of(module) != "learn" or "training" in module.parts:
             continue
-        if module.name == "lr_finder.py":  # which trains
+        if module.name == "lr_finder.py" or "tuning" in module.parts:  # which train
             continue
         above = [name_of(m) for m in imports_of(module) if "training" in m.parts]
         assert not above, name_of(module)

@@ -44,6 +44,13 @@ def find_lr(words: argparse.Namespace) -> None:
     )
 
 
+def tune_alarm(words: argparse.Namespace) -> None:
+    """Compares settings of the alarm by pseudo-anomalous clips, without labels."""
+    from vigil.learn.alarm.tuning.command import tune_alarm as tune
+
+    print(tune(words.set, words.seed, words.clips, words.json))
+
+
 def put_back(words: argparse.Namespace) -> None:
     """Restores lock files of DVC that a kill cut."""
     from vigil.plumbing.cut_files import restore_lock_files
@@ -160,6 +167,21 @@ def build_parser() -> argparse.ArgumentParser:
     )
     add("headline", headline)
     add("find-lr", find_lr).add_argument("stage", choices=(*TRAININGS, TrainSegmenter.section))
+    tuning = add("tune-alarm", tune_alarm)
+    tuning.add_argument(
+        "-S",
+        "--set",
+        action="append",
+        default=[],
+        help="a parameter and its values, as embed_clips.local_disorder.size=0.1,0.15",
+    )
+    tuning.add_argument(
+        "--seed", type=int, default=0, help="of the halves of sources, and of places"
+    )
+    tuning.add_argument(
+        "--clips", type=int, default=8, help="the most clips of a source that are changed"
+    )
+    tuning.add_argument("--json", type=Path, help="a file for all results")
     add("put-back", put_back)
     add("check-data", check_data)
     add("explain-changes", explain_changes)

@@ -1,0 +1,1 @@
+"""A choice of the alarm's settings without labels, by pseudo-anomalous clips."""

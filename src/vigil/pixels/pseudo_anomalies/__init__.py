@@ -1,0 +1,1 @@
+"""Pseudo-anomalous clips, made from clips of allowed behaviour."""
