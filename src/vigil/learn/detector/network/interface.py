@@ -3,6 +3,7 @@
 import math
 import typing
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -17,7 +18,13 @@ class Detector(nn.Module, ABC):
     """A network that finds boxes.
 
     All detectors take pictures (B, 3, H, W) uint8. No method changes its arguments.
+
+    Attributes:
+        has_masks: whether the network also finds the masks of objects. It learns from objects with
+            masks then.
     """
+
+    has_masks = False
 
     @abstractmethod
     def losses(self, pictures: Tensor, truth: Truth) -> dict[str, Tensor]:
@@ -26,6 +33,16 @@ class Detector(nn.Module, ABC):
     @abstractmethod
     def candidates(self, pictures: Tensor) -> list[Candidates]:
         """The best boxes of each picture, at most `MAX_CANDIDATES`."""
+
+    def masked(
+        self, pictures: Tensor, keep: Callable[[Candidates], Candidates]
+    ) -> list[Candidates]:
+        """The boxes that are kept, with their masks; only for a network that has masks.
+
+        Args:
+            keep: suppression. A network may find the masks of the kept boxes alone.
+        """
+        raise NotImplementedError
 
     def candidates_and_losses(
         self, pictures: Tensor, truth: Truth
