@@ -66,7 +66,7 @@ def measure_masks(
     Args:
         detections: `DETECTION_COLUMNS` and `counts`.
     """
-    if not truth.has_masks or not (COUNTS in detections or detections.empty):
+    if not truth.has_masks or COUNTS not in detections:
         return {}
     curves = _Curves(truth, detections, [ALL_AREAS], decimals, of_masks=True)
     return {

@@ -123,11 +123,11 @@ def _build_features(
 
 def imports_of_others(architecture: str) -> set[Import]:
     """The imports of this module that only other architectures use."""
-    types: dict[str, type[Detector]] = {
-        **VIGIL_DETECTORS,
-        **MASK_DETECTORS,
-        **dict.fromkeys(get_args(TransformerArchitecture), TransformerDetector),
-    }
+    types: dict[str, type[Detector]] = dict.fromkeys(
+        get_args(TransformerArchitecture), TransformerDetector
+    )
+    types.update(VIGIL_DETECTORS.items())
+    types.update(MASK_DETECTORS.items())
     modules = {kind.__module__ for kind in (TorchvisionDetector, *types.values())}
     own = types.get(architecture, TorchvisionDetector).__module__
     return imports_from(Path(__file__), *(modules - {own}))

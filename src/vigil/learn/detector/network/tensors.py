@@ -56,10 +56,14 @@ class Truth(NamedTuple):
 
     def to(self, device: torch.device) -> "Truth":
         """A copy on a device."""
-        *parts, masks = self
-        if masks is not None:
-            masks = tuple(one.to(device, non_blocking=True) for one in masks)
-        return Truth(*(part.to(device, non_blocking=True) for part in parts), masks)
+        masks = self.masks
+        return Truth(
+            self.boxes.to(device, non_blocking=True),
+            self.labels.to(device, non_blocking=True),
+            self.is_object.to(device, non_blocking=True),
+            self.is_ignored.to(device, non_blocking=True),
+            masks and tuple(one.to(device, non_blocking=True) for one in masks),
+        )
 
     def masks_of_objects(self) -> list[Tensor]:
         """Of each picture (N, H, W), without those of objects to be ignored.

@@ -201,7 +201,8 @@ class TransformerDetector(Detector):
         if not loss.numel():
             # The batch has no object, and the library gives losses of masks without a number.
             parts = [one for name, one in outputs.loss_dict.items() if name.startswith("loss_ce")]
-            loss = self.network.config.class_loss_coefficient * torch.stack(parts).sum()
+            config: Any = self.network.config
+            loss = config.class_loss_coefficient * torch.stack(parts).sum()
         return {"set": loss}
 
     def candidates(self, pictures: Tensor) -> list[Candidates]:

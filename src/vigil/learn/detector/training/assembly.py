@@ -165,7 +165,7 @@ def plan_training(sides: Sides, settings: TrainDetector) -> DetectorPlan:
 
 def _mask_measure(val: AnnotatedPictures) -> Measure:
     """Measures the mean average precision of masks."""
-    return lambda table: measure_masks(val, table, decimals=None)["segm_map"] or 0.0
+    return lambda table: measure_masks(val, table, decimals=None).get("segm_map") or 0.0
 
 
 def train_detector(
