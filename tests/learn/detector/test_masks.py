@@ -317,7 +317,7 @@ def test_sizes_of_anchors_are_divided_among_the_maps():
 
 
 LEARNING = {
-    "maskrcnn": (1e-3, 160),
+    "maskrcnn": (1e-3, 240),
     "maskrcnn_resnet50_fpn_v2": (3e-4, 160),
     "rfdetr_nano": (1e-3, 700),
 }
