@@ -139,7 +139,7 @@ def test_examples_of_the_documents_run(page: str, models: Path) -> None:
 
 def test_what_a_user_imports_is_named_and_nothing_else() -> None:
     assert set(classifier.__all__) == {"TrainedClassifier", "fit_crop"}
-    assert set(detector.__all__) == {"Detections", "Suppression", "TrainedDetector"}
+    assert set(detector.__all__) == {"Detections", "Suppression", "TrainedDetector", "masks_of"}
     streamed = {"AlarmStream", "Evidence", "WindowVerdict"}
     assert set(alarm.__all__) == {"TrainedAlarm", "Verdict", *streamed}
     assert set(segmenter.__all__) == {"Segmentation", "TrainedSegmenter"}

@@ -143,6 +143,13 @@ def mine_hard_examples(words: argparse.Namespace) -> None:
     print(mine(words.out))
 
 
+def propose_masks(words: argparse.Namespace) -> None:
+    """Writes the masks that the trained detector found as tasks for Label Studio."""
+    from vigil.review.mask_proposals import propose
+
+    print(propose(words.out, words.side))
+
+
 def serve(words: argparse.Namespace) -> None:
     """Serves the trained models: an ML backend for Label Studio, and boxes for pictures."""
     from vigil.watch.serving import serve as serve_models
@@ -262,6 +269,13 @@ def build_parser() -> argparse.ArgumentParser:
     )
     add("mine-hard-examples", mine_hard_examples).add_argument(
         "--out", type=Path, default=Path("hard_examples"), help="the folder to write to"
+    )
+    proposing = add("propose-masks", propose_masks)
+    proposing.add_argument(
+        "--out", type=Path, default=Path("mask_proposals"), help="the folder to write to"
+    )
+    proposing.add_argument(
+        "--side", choices=("train", "val", "test"), help="the pictures; all if not given"
     )
     serving = add("serve", serve)
     serving.add_argument(

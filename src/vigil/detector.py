@@ -1,7 +1,8 @@
 """The trained detector, to use in your own programs."""
 
 from vigil.domain.detections import Detections
+from vigil.domain.masks.run_lengths import masks_of
 from vigil.learn.detector.trained import TrainedDetector
 from vigil.settings.suppression import Suppression
 
-__all__ = ["Detections", "Suppression", "TrainedDetector"]
+__all__ = ["Detections", "Suppression", "TrainedDetector", "masks_of"]

@@ -3,12 +3,16 @@
 from base64 import b64encode
 from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import cv2
+import numpy as np
 import pytest
 from tiny_watch import FPS, models, scene_picture, watching, write_scene
 
+from vigil.domain.detections import Detections
+from vigil.domain.masks.run_lengths import compress, runs_of
 from vigil.plumbing.errors import InputError
 from vigil.watch import serving
 from vigil.watch.backend import Backend
@@ -88,6 +92,24 @@ def test_boxes_in_a_picture(backend: Backend) -> None:
     assert {box["label"] for box in content["boxes"]} == {"human"}
     refused = client(backend).post("/detect", content=png.tobytes()[:200])
     assert (refused.status_code, "complete picture" in refused.text) == (422, True)
+
+
+def test_masks_in_a_picture(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As run lengths, of a detector that finds masks."""
+    mask = np.zeros((72, 96), bool)
+    mask[10:20, 30:50] = True
+    text = compress(runs_of(mask))
+    found = Detections(
+        np.array([[30.0, 10, 50, 20]]),
+        np.array([0.5]),
+        np.array(["human"], object),
+        masks=np.array([text], object),
+    )
+    detector = SimpleNamespace(detect_batch=lambda *_: [found])
+    monkeypatch.setattr(backend, "_get_models", lambda: SimpleNamespace(detector=detector))
+    _, png = cv2.imencode(".png", scene_picture(0)[..., ::-1])
+    (box,) = client(backend).post("/detect", content=png.tobytes()).json()["boxes"]
+    assert box["segmentation"] == {"size": [72, 96], "counts": text}
 
 
 def test_a_body_that_is_too_large_is_refused(

@@ -10,7 +10,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from vigil.domain.boxes import Boxes
-from vigil.domain.pictures.annotated import CORNERS, AnnotatedPictures
+from vigil.domain.masks.run_lengths import check_runs, decompress
+from vigil.domain.pictures.annotated import CORNERS, COUNTS, AnnotatedPictures
 from vigil.plumbing.errors import InputError, shorten
 from vigil.plumbing.records import read_json, write_json
 
@@ -28,14 +29,16 @@ class Detections:
         scores: (N,) in [0, 1].
         labels: (N,) names of classes.
         track_ids: (N,) whole numbers, the same for an object in all frames; None without tracking.
-        masks: (N, H, W) bool; None for a detector without masks.
+        masks: (N,) compressed run lengths of masks of the picture's size, which
+            `vigil.domain.masks.run_lengths.masks_of` turns into pixels; None for a detector without
+            masks.
     """
 
     boxes_xyxy: Boxes
     scores: npt.NDArray[np.float64]
     labels: npt.NDArray[np.object_]
     track_ids: npt.NDArray[np.int64] | None = None
-    masks: npt.NDArray[np.bool_] | None = None
+    masks: npt.NDArray[np.object_] | None = None
 
     def __post_init__(self) -> None:
         """Raises ValueError if the parts differ in length."""
@@ -64,7 +67,10 @@ class Detections:
 
 
 def as_table(images: Sequence[str], detections: Sequence[Detections]) -> pd.DataFrame:
-    """A table of `DETECTION_COLUMNS` with the detections of several pictures, in their order."""
+    """A table of `DETECTION_COLUMNS` with the detections of several pictures, in their order.
+
+    Detections with masks add the column `counts`.
+    """
     counts = [len(one) for one in detections]
     corners = [one.boxes_xyxy for one in detections] or [np.empty((0, 4))]
     table = pd.DataFrame(np.concatenate(corners), columns=CORNERS)
@@ -73,18 +79,22 @@ def as_table(images: Sequence[str], detections: Sequence[Detections]) -> pd.Data
     table.insert(1, "label", pd.Series(labels, dtype=str))
     scores = np.concatenate([one.scores for one in detections] or [np.empty(0)])
     table.insert(2, "score", scores)
+    masks = [one.masks for one in detections if one.masks is not None]
+    if masks and len(masks) == len(detections):
+        table[COUNTS] = pd.Series(np.concatenate(masks), dtype=str)
     return table
 
 
 def write_results(known: AnnotatedPictures, table: pd.DataFrame, file: Path) -> None:
     """Writes detections in COCO's results format, which `pycocotools` reads with `loadRes`.
 
+    A detection with a mask has both `bbox` and `segmentation`, which is compressed RLE.
     Source: https://cocodataset.org/#format-results.
 
     Args:
         known: the whole set of pictures. Its COCO JSON numbers pictures and classes from 1 in the
             same order.
-        table: has `DETECTION_COLUMNS`.
+        table: has `DETECTION_COLUMNS`, and `counts` if the detector finds masks.
     """
     images, labels = _numbers(known)
     corners = table[CORNERS].to_numpy(float)
@@ -94,20 +104,22 @@ def write_results(known: AnnotatedPictures, table: pd.DataFrame, file: Path) -> 
         table["label"].map(labels).tolist(),
         xywh.round(COORDINATE_DECIMALS).tolist(),
         table["score"].round(SCORE_DECIMALS).tolist(),
+        _segmentations(known, table),
         strict=True,
     )
     results = [
-        {"image_id": image, "category_id": label, "bbox": box, "score": score}
-        for image, label, box, score in rows
+        {"image_id": image, "category_id": label, "bbox": box, "score": score, **mask}
+        for image, label, box, score, mask in rows
     ]
     write_json(results, file, indent=None)
 
 
 def read_results(known: AnnotatedPictures, file: Path) -> pd.DataFrame:
-    """Reads a file of `write_results` as a table of `DETECTION_COLUMNS`.
+    """Reads a file of `write_results` as a table of `DETECTION_COLUMNS`, with `counts` for masks.
 
     Raises:
-        InputError: no such file, not in that format, or a picture or class that is not known.
+        InputError: no such file, not in that format, a picture or class that is not known, or a
+            mask that only some detections have, or of another size than its picture.
     """
     entries = read_json(file)
     images, labels = ({number: name for name, number in ids.items()} for ids in _numbers(known))
@@ -119,6 +131,9 @@ def read_results(known: AnnotatedPictures, file: Path) -> pd.DataFrame:
         table.insert(0, "image", pd.Series([images[e["image_id"]] for e in entries], dtype=str))
         table.insert(1, "label", pd.Series([labels[e["category_id"]] for e in entries], dtype=str))
         table.insert(2, "score", scores)
+        if any("segmentation" in entry for entry in entries):
+            table[COUNTS] = [str(entry["segmentation"]["counts"]) for entry in entries]
+            _check_masks(known, table)
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(
             f"{file}: expected detections in the imported pictures, got: {shorten(str(error))}"
@@ -126,6 +141,24 @@ def read_results(known: AnnotatedPictures, file: Path) -> pd.DataFrame:
     if not (np.isfinite(corners).all() and np.isfinite(scores).all()):
         raise InputError(f"{file}: expected finite numbers, got others")
     return table
+
+
+def _segmentations(known: AnnotatedPictures, table: pd.DataFrame) -> list[dict[str, Any]]:
+    """What the mask of each detection adds to its entry; nothing without masks."""
+    if COUNTS not in table:
+        return [{}] * len(table)
+    sizes = known.images.loc[table["image"], ["height", "width"]].to_numpy().tolist()
+    return [
+        {"segmentation": {"size": size, "counts": text}}
+        for size, text in zip(sizes, table[COUNTS].tolist(), strict=True)
+    ]
+
+
+def _check_masks(known: AnnotatedPictures, table: pd.DataFrame) -> None:
+    """Raises ValueError for a mask of another size than its picture."""
+    sizes = known.images.loc[table["image"], ["height", "width"]].to_numpy().tolist()
+    for (height, width), text in zip(sizes, table[COUNTS], strict=True):
+        check_runs(decompress(text), (height, width))
 
 
 def _numbers(known: AnnotatedPictures) -> tuple[dict[str, int], dict[str, int]]:

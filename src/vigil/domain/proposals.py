@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
+from urllib.parse import quote
 from xml.sax.saxutils import quoteattr
 
 import numpy as np
@@ -20,6 +21,7 @@ from vigil.domain.label_studio_writing import keyframe, video_region
 from vigil.domain.pictures.annotated import CORNERS
 from vigil.domain.thinning import choose_keyframes
 from vigil.domain.video_facts import VideoFacts
+from vigil.settings.proposals import Proposals
 
 MOST_FPS = 240
 """Frames closer together than this rate share a number."""
@@ -46,6 +48,16 @@ class Numbering:
     fps: Fraction
     numbers: npt.NDArray[np.float64]
     positions: npt.NDArray[np.float64]
+
+
+def served_address(name: str, settings: Proposals) -> str:
+    """Where Label Studio finds a file. Args: name: of the file, below the folder of settings."""
+    path = quote("/".join(filter(None, (settings.folder, name))))
+    return (
+        f"/data/local-files/?d={path}"
+        if settings.address == "local_files"
+        else (f"/data/upload/{path}")
+    )
 
 
 def number_frames(facts: VideoFacts) -> Numbering:

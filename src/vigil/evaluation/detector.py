@@ -14,6 +14,7 @@ from vigil.domain.measures.detector import (
     match,
     measure_at_score,
     measure_detections,
+    measure_masks,
     precision_recall,
     precision_recall_by_class,
     select_in,
@@ -55,9 +56,13 @@ class DetectorEvaluation:
         self._score_threshold = score_threshold
 
     def numbers(self) -> dict[str, Any]:
-        """The metrics of COCO, and precision and recall at the score threshold."""
+        """The metrics of COCO, and precision and recall at the score threshold.
+
+        Where objects and detections have masks, mAP by their IoU is among them.
+        """
         return {
             **measure_detections(self._test, self._detections),
+            **measure_masks(self._test, self._detections),
             **measure_at_score(self._test, self._detections, self._score_threshold),
             "score_threshold": round(self._score_threshold, CURVE_DECIMALS),
             "num_pictures": len(self._test.images),

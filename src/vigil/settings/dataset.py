@@ -14,18 +14,19 @@ def _check_not_empty(names: tuple[str, ...]) -> tuple[str, ...]:
     return names
 
 
-DetectionFormat = Literal["tracks", "voc", "coco", "rtsd"]
+DetectionFormat = Literal["tracks", "voc", "coco", "rtsd", "masks"]
 MaskFormat = Literal["coco", "label_studio", "index", "colour", "instances", "binary"]
 Byte = Annotated[int, Field(ge=0, le=255)]
 ColourOrIndex = Annotated[int, Field(ge=0, le=65_535)] | tuple[Byte, Byte, Byte]
 
 
 class Detection(Section):
-    """The data of the detector: pictures, and annotations in one of four formats.
+    """The data of the detector: pictures, and annotations in one of five formats.
 
     Attributes:
         format: `tracks` (output of interpolate_annotations), `voc` (a folder of XML), `coco`
-            (instances JSON) or `rtsd` (CSV).
+            (instances JSON), `rtsd` (CSV) or `masks` (the file of objects with masks that
+            import_masks writes, for a detector with masks; a box is that of its mask).
         root: the file or folder of the annotations.
         images: the folder of the pictures; an archive of frames in it counts as a folder.
         classes: the classes to detect; empty: all classes that occur.

@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import Field, model_validator
 
-from vigil.plumbing.errors import FieldError, shorten
+from vigil.plumbing.errors import FieldError, listed, shorten
 from vigil.plumbing.params import Count, CountOr0, Fraction, Section, Seed, Weight, Width
 from vigil.settings.training import Fitting, FittingBase, HardExamples, Optimisation
 from vigil.settings.trunk import Stride, TrunkName
@@ -31,6 +31,7 @@ TorchvisionArchitecture = Literal[
     "ssd300_vgg16",
     "ssdlite320_mobilenet_v3_large",
 ]
+MaskArchitecture = Literal["maskrcnn", "maskrcnn_resnet50_fpn_v2"]
 BoxLoss = Literal["smooth_l1", "iou", "giou", "ciou"]
 ScoreLoss = Literal["bce", "focal"]
 Assignment = Literal["fixed", "simota"]
@@ -41,6 +42,8 @@ Pretrained = Literal["none", "imagenet", "coco"]
 
 NUM_QUERIES = 300
 """Boxes that RF-DETR and D-FINE ask for."""
+MAY_HAVE_MASKS = (*get_args(MaskArchitecture), "rfdetr_nano", "rfdetr_small", "rfdetr_medium")
+"""Detectors that can find the masks of objects."""
 
 
 def num_query_cells(canvas_wh: tuple[int, int]) -> int:
@@ -50,7 +53,7 @@ def num_query_cells(canvas_wh: tuple[int, int]) -> int:
 
 
 class Features(Section):
-    """The feature maps that the heads of `grid` and `anchor` use.
+    """The feature maps that the heads of `grid`, `anchor` and `maskrcnn` use.
 
     Attributes:
         trunk: a classification network of torchvision.
@@ -108,10 +111,10 @@ class Grid(Section):
 
 
 class Anchor(Section):
-    """Parameters of `anchor` only.
+    """Parameters of `anchor`, and of the first stage of `maskrcnn`.
 
     Attributes:
-        head_width: channels of each branch of the head.
+        head_width: channels of each branch of the head; of `maskrcnn`, of the head of masks.
         sizes_px: the sizes of the anchors; empty: sizes from k-means on the training boxes.
         num_sizes: the number of sizes from k-means, for each map.
         ratios: the anchors' ratios of height to width.
@@ -270,8 +273,13 @@ class TrainDetector(Section):
     Attributes:
         seed: the seed of initial weights, order of pictures, augmentation and k-means.
         architecture: `grid`, `anchor`, `yolox_nano`, `yolox_tiny`, `yolox_s`, an RF-DETR or D-FINE
-            of transformers, or the name of a torchvision detector; `auto`: one of the first five
-            and its maps, by the sizes of the training boxes.
+            of transformers, the name of a torchvision detector, or `maskrcnn`, which is
+            torchvision's on the maps of `features` with the anchors of `anchor`; `auto`: one of the
+            first five, or with `masks` a `maskrcnn`, and its maps, by the sizes of the training
+            boxes.
+        masks: whether the detector also finds the mask of each object. The data must have masks
+            then (`dataset.detection.format: masks`). `maskrcnn` and `maskrcnn_resnet50_fpn_v2`
+            always find masks, an RF-DETR may, and the others cannot.
         weights: `none` (random); `imagenet` (pretrained trunk); `coco` (pretrained `yolox` network
             or torchvision detector); or a file: of the same network, of the trunk alone, or, of a
             `yolox` network, as its authors publish it or as ONNX.
@@ -279,7 +287,8 @@ class TrainDetector(Section):
         input_size_wh: width and height of the canvas that pictures are fitted to; `auto`: by the
             sizes of the training boxes.
         num_frozen_blocks: the number of trunk blocks, counted from the input, that do not learn.
-        monitor: the value that picks the best epoch.
+        monitor: the value that picks the best epoch. `val_map` is of boxes, `val_segm_map` of
+            masks.
         ema_decay: the decay of the moving average of weights, which is what is kept; 0: no average.
         hard_examples: pictures that are repeated, with or without objects.
         ohem_fraction: for `grid` and `anchor`, the fraction of the positive and of the negative
@@ -290,7 +299,10 @@ class TrainDetector(Section):
     section: ClassVar[str] = "train_detector"
 
     seed: Seed
-    architecture: Literal[OwnArchitecture, TorchvisionArchitecture, TransformerArchitecture, "auto"]
+    architecture: Literal[
+        OwnArchitecture, TorchvisionArchitecture, MaskArchitecture, TransformerArchitecture, "auto"
+    ]
+    masks: bool
     weights: Annotated[str, Field(min_length=1, max_length=4096)]
     weights_classes: dict[str, str]
     input_size_wh: tuple[Side, Side] | Literal["auto"]
@@ -300,7 +312,7 @@ class TrainDetector(Section):
     anchor: Anchor
     loss: Loss
     frames: Frames
-    monitor: Literal["val_map", "val_loss"]
+    monitor: Literal["val_map", "val_segm_map", "val_loss"]
     ema_decay: Annotated[float, Field(ge=0, lt=1)]
     fitting: DetectorFitting
     optimisation: Optimisation
@@ -310,7 +322,10 @@ class TrainDetector(Section):
 
     @property
     def is_own(self) -> bool:
-        """Whether the network is from this project, not from torchvision or transformers."""
+        """Whether the network is from this project, not from torchvision or transformers.
+
+        `maskrcnn` is torchvision's.
+        """
         return self.architecture in (*get_args(OwnArchitecture), "auto")
 
     @property
@@ -323,7 +338,7 @@ class TrainDetector(Section):
     @property
     def mode(self) -> Literal["min", "max"]:
         """Whether a smaller (`min`) or a larger (`max`) monitored value is better."""
-        return "max" if self.monitor == "val_map" else "min"
+        return "min" if self.monitor == "val_loss" else "max"
 
     @property
     def weights_file(self) -> Path | None:
@@ -333,8 +348,11 @@ class TrainDetector(Section):
     def used(self) -> dict[str, Any]:
         """All parameters that the training depends on, without those of other architectures."""
         unused = {"grid", "anchor"} - {self.architecture}
-        if self.architecture not in get_args(TrunkArchitecture):
+        if self.architecture == "maskrcnn":
+            unused -= {"anchor"}
+        elif self.architecture not in get_args(TrunkArchitecture):
             unused |= {"features"}
+        unused |= set() if self.masks else {"masks"}
         if not self.is_own:
             unused |= {"loss"}
         if self.frames.num == 1:
@@ -345,6 +363,7 @@ class TrainDetector(Section):
 
     @model_validator(mode="after")
     def _check_pairs(self) -> "TrainDetector":
+        self._check_masks()
         if self.monitor == "val_loss" and not self.is_own:
             raise ValueError(
                 f"expected monitor to be val_map for {self.architecture}, which has no validation "
@@ -393,6 +412,33 @@ class TrainDetector(Section):
                 "norms cannot learn from one picture, got 1"
             )
         return self
+
+    def _check_masks(self) -> None:
+        is_always = self.architecture in get_args(MaskArchitecture)
+        if self.masks and self.architecture not in (*MAY_HAVE_MASKS, "auto"):
+            raise ValueError(
+                f"expected masks to be false for {self.architecture}, which finds boxes alone "
+                f"({listed(MAY_HAVE_MASKS)} find masks), got true"
+            )
+        if is_always and not self.masks:
+            raise ValueError(
+                f"expected masks to be true for {self.architecture}, which learns from masks, got "
+                "false"
+            )
+        if self.monitor == "val_segm_map" and not self.masks:
+            raise ValueError(
+                "expected monitor to be val_map or val_loss for a detector without masks, got "
+                "val_segm_map"
+            )
+        if self.architecture == "maskrcnn" and self.weights == "coco":
+            raise ValueError(
+                "expected weights to be none, imagenet or a file for maskrcnn, got coco, which "
+                "maskrcnn_resnet50_fpn_v2 has"
+            )
+        if self.architecture == "maskrcnn" and self.anchor.assignment == "simota":
+            raise ValueError(
+                "expected anchor.assignment to be fixed for maskrcnn, got simota, which anchor has"
+            )
 
     def _check_transformer(self) -> None:
         if self.weights_file is None and self.weights != "none":

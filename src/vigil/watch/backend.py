@@ -13,6 +13,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from vigil.domain.detections import Detections
 from vigil.domain.label_studio.addresses import path_of
 from vigil.domain.label_studio.names import VideoNames
 from vigil.domain.proposals import FPS_KEY
@@ -20,6 +21,7 @@ from vigil.pixels.pictures.decoding import decode_picture
 from vigil.plumbing.errors import InputError, shorten
 from vigil.plumbing.folders import is_hidden
 from vigil.settings.watch import Watch
+from vigil.watch.models import Found
 from vigil.watch.proposing import TASKS_FILE, version_of
 from vigil.watch.recording import GetModels, Recorder
 
@@ -71,7 +73,7 @@ class Backend:
         return prediction
 
     def detect(self, content: bytes) -> Json:
-        """Boxes in a picture.
+        """Boxes in a picture, and their masks as COCO's compressed run lengths if there are any.
 
         Args:
             content: the bytes of its file.
@@ -90,9 +92,14 @@ class Backend:
                 "label": str(label),
                 "score": round(float(score), 6),
                 "box_xyxy": corners,
+                **mask,
             }
-            for label, score, corners in zip(
-                found.labels, found.scores, found.boxes_xyxy.round(3).tolist(), strict=True
+            for label, score, corners, mask in zip(
+                found.labels,
+                found.scores,
+                found.boxes_xyxy.round(3).tolist(),
+                _segmentations(found, [*picture.shape[:2]]),
+                strict=True,
             )
         ]
         size = {"width": picture.shape[1], "height": picture.shape[0]}
@@ -108,3 +115,10 @@ class Backend:
                 f"{what}"
             )
         return self._videos / found[0]
+
+
+def _segmentations(found: Found, size_hw: list[int]) -> list[Json]:
+    """What the mask of each detection adds to its entry; exported models have no masks."""
+    if not isinstance(found, Detections) or found.masks is None:
+        return [{}] * len(found.scores)
+    return [{"segmentation": {"size": size_hw, "counts": text}} for text in found.masks]

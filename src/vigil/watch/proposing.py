@@ -3,10 +3,9 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 from vigil.domain.events.event import SIGNAL_LOST
-from vigil.domain.proposals import label_config, propose
+from vigil.domain.proposals import label_config, propose, served_address
 from vigil.domain.video_facts import VideoFacts
 from vigil.plumbing.outputs import whole
 from vigil.plumbing.records import write_json
@@ -26,13 +25,7 @@ def address_of(name: str, is_folder: bool, settings: Proposals) -> str:
     Args:
         name: of the file, or of a folder of numbered pictures.
     """
-    name = name + AS_VIDEO if is_folder else name
-    path = quote("/".join(filter(None, (settings.folder, name))))
-    return (
-        f"/data/local-files/?d={path}"
-        if settings.address == "local_files"
-        else (f"/data/upload/{path}")
-    )
+    return served_address(name + AS_VIDEO if is_folder else name, settings)
 
 
 def write_proposals(

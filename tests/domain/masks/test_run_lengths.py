@@ -14,8 +14,9 @@ from vigil.domain.masks.run_lengths import (
     compress,
     decompress,
     mask_of,
-    of_polygons,
+    masks_of,
     runs_of,
+    runs_of_part,
 )
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -48,12 +49,22 @@ def test_runs_of_any_length_survive_the_text(runs: list[int]):
     assert decompress(compress(np.array(runs))).tolist() == runs
 
 
-@given(
-    hnp.arrays(np.float64, st.tuples(st.integers(3, 9), st.just(2)), elements=st.floats(-20, 60))
-)
-def test_polygons_have_the_pixels_that_pycocotools_gives_them(points: np.ndarray):
-    expected = coco.merge(coco.frPyObjects([points.ravel().tolist()], 30, 40))
-    assert compress(of_polygons([points], (30, 40))) == expected["counts"].decode()
+@given(st.data())
+def test_the_runs_of_a_part_are_those_of_the_whole(data: st.DataObject):
+    mask = data.draw(MASKS)
+    top, below, left, right = (data.draw(st.integers(0, 5)) for _ in range(4))
+    whole = np.pad(mask, ((top, below), (left, right)))
+    runs = runs_of_part(mask, (left, top), whole.shape)
+    assert runs.tolist() == runs_of(whole).tolist()
+    nothing = runs_of_part(np.zeros((0, 0), bool), (left, top), whole.shape)
+    assert nothing.tolist() == runs_of(np.zeros_like(whole)).tolist()
+
+
+@given(MASKS)
+def test_several_masks_come_back_as_one_array(mask: np.ndarray):
+    texts = [compress(runs_of(one)) for one in (mask, ~mask)]
+    assert (masks_of(texts, mask.shape) == np.stack([mask, ~mask])).all()
+    assert masks_of([], mask.shape).shape == (0, *mask.shape)
 
 
 @pytest.mark.parametrize("text", ["\x7f", "é", "P", "0" * 3 + "o", "oooooooo0"])

@@ -1,6 +1,7 @@
 """The tracker: what holds for any boxes, and scenes whose tracks are known."""
 
 from collections import defaultdict
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -212,3 +213,20 @@ def test_people_of_other_classes_do_not_cover():
     one = inside(boxes_at((100, 100)), 0.9)
     pictures = [Detections(one.boxes_xyxy, one.scores, np.array(["human", "dog"], object))] * 5
     assert set(by_track(follow(pictures, 10))) == {1, 2}
+
+
+def test_masks_go_with_their_boxes_into_tracks():
+    """Two who walk side by side, in changing order; each mask names its person and picture."""
+    pictures = []
+    for index in range(20):
+        plain = boxes_at((100 + 2 * index, 100), (300 + 2 * index, 100), scores=(0.9, 0.8))
+        masks = np.array([f"left {index}", f"right {index}"], object)
+        order = np.array([index % 2, 1 - index % 2])
+        pictures.append(replace(plain, masks=masks).select(order))
+    tracked = follow(pictures, 10)
+    assert {box.track_id for box in tracked} == {1, 2}
+    for box in tracked:
+        side = "left" if box.box_xyxy[0] < 200 else "right"
+        assert box.mask == f"{side} {box.frame_index}"
+    assert len(tracked) == 40, "with those from before a track was confirmed"
+    assert all(box.mask is None for box in follow([boxes_at((9, 9))] * 20, 10))

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from tiny_detections import detection_set
 
+from vigil.domain.masks.run_lengths import compress, runs_of
 from vigil.domain.pictures.annotated import CORNERS
 from vigil.pixels.pictures.images import ImageSource
 from vigil.pixels.sheets.detector import draw_comparisons
@@ -31,3 +32,31 @@ def test_a_picture_of_any_archive_is_drawn(tmp_path: Path, name: str) -> None:
     sheet = cv2.imread(str(tmp_path / "sheet.png"))
     assert sheet is not None
     assert (sheet == (115, 158, 0)).all(axis=-1).any()  # the box of the right detection
+
+
+def test_masks_are_shaded_in_the_colours_of_their_boxes(tmp_path: Path) -> None:
+    """Truth on the left, where the object was found; a wrong detection on the right."""
+    picture = np.full((60, 80, 3), 90, np.uint8)
+    assert cv2.imwrite(str(tmp_path / "a.png"), picture)
+    true, found = np.zeros((60, 80), bool), np.zeros((60, 80), bool)
+    true[10:30, 10:40], found[40:55, 50:70] = True, True
+    known = detection_set([{"file_name": "a.png", "width": 80, "height": 60}], [("a.png", "dog")])
+    known.boxes["counts"] = compress(runs_of(true))
+    outcome = pd.DataFrame(
+        {"image": ["a.png"], "label": ["dog"], "score": [0.5], "object": [-1]}
+    ).assign(outcome="wrong", counts=compress(runs_of(found)))
+    outcome = outcome.assign(**dict(zip(CORNERS, (0.0, 0.0, 5.0, 5.0), strict=True)))
+    arguments = (pd.Series({"a.png": 0.0}), ImageSource(tmp_path))
+    draw_comparisons(known, outcome, *arguments, tmp_path / "with.png", "Best")
+    del known.boxes["counts"]
+    draw_comparisons(known, outcome.drop(columns="counts"), *arguments, tmp_path / "no.png", "Best")
+    shaded, plain = (cv2.imread(str(tmp_path / name)) for name in ("with.png", "no.png"))
+    ys, xs = np.nonzero((shaded != plain).any(axis=-1))
+    is_left = xs < 320
+    # The picture is four times as large on the sheet.
+    for side, mask, left in ((is_left, true, 0), (~is_left, found, 322)):
+        rows, columns = np.nonzero(mask)
+        assert (xs[side].min() - left, xs[side].max() - left) == pytest.approx(
+            (4 * columns.min(), 4 * columns.max() + 3), abs=1
+        )
+        assert np.ptp(ys[side]) == pytest.approx(4 * (np.ptp(rows) + 1) - 1, abs=2)

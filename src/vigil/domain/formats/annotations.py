@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from vigil.domain.pictures.annotated import CORNERS
+from vigil.domain.pictures.annotated import CORNERS, COUNTS
 from vigil.plumbing.errors import InputError, shorten
 
 PICTURE_DTYPES = {
@@ -36,7 +36,8 @@ class Annotations:
             and `frame_index`, "" and -1 for a picture that is not a frame of a video; `place`, the
             place in the files, for messages.
         boxes: `image` (a file name of `pictures`), `label`, `x1`, `y1`, `x2`, `y2` in px, 0-based,
-            where (x2, y2) is exclusive; `is_crowd`, `is_difficult`; `place`.
+            where (x2, y2) is exclusive; `is_crowd`, `is_difficult`; `place`. Where objects have
+            masks, `counts` is a mask as compressed RLE.
         classes: the classes that the format declares, or else all labels that occur, sorted.
     """
 
@@ -53,9 +54,10 @@ class Annotations:
     ) -> "Annotations":
         """Makes the tables from columns. Without `classes`, all labels that occur are classes."""
         labels = set(boxes["label"]) if classes is None else classes
+        dtypes = BOX_DTYPES | ({COUNTS: "str"} if COUNTS in boxes else {})
         return cls(
             pd.DataFrame(pictures, columns=list(PICTURE_DTYPES)).astype(PICTURE_DTYPES),
-            pd.DataFrame(boxes, columns=list(BOX_DTYPES)).astype(BOX_DTYPES),
+            pd.DataFrame(boxes, columns=list(dtypes)).astype(dtypes),
             tuple(sorted(labels)),
         )
 

@@ -7,7 +7,7 @@ import pandas as pd
 
 from vigil.domain.formats.annotations import Annotations
 from vigil.domain.formats.findings import Findings
-from vigil.domain.pictures.annotated import CORNERS
+from vigil.domain.pictures.annotated import CORNERS, COUNTS
 from vigil.plumbing.errors import FieldError, InputError, listed, shorten
 from vigil.settings.import_detections import KeepingPolicy, Policy
 
@@ -108,9 +108,9 @@ def check_boxes(
 
     Left out are boxes that are not finite, reversed (x1 > x2 or y1 > y2), without area, completely
     outside, or with a side below `min_side_px` after clipping, and boxes that repeat another box of
-    the same picture, class and corners. If only some of such repeated boxes are to be ignored, the
-    box that stays is ignored: nobody knows which was meant, and an ignored box does no harm in
-    training or evaluation.
+    the same picture, class, corners and mask. If only some of such repeated boxes are to be
+    ignored, the box that stays is ignored: nobody knows which was meant, and an ignored box does no
+    harm in training or evaluation.
 
     Args:
         boxes: of `Annotations`, only those of the given pictures.
@@ -152,7 +152,8 @@ def check_boxes(
 
 def _once(boxes: pd.DataFrame, findings: Findings) -> pd.DataFrame:
     """Leaves out repeated boxes; the first one is ignored if any of them is."""
-    key = ["image", "label", *CORNERS]
+    # Two objects may have the same box, but not the same mask.
+    key = ["image", "label", *CORNERS, *([COUNTS] if COUNTS in boxes else [])]
     repeated = boxes.duplicated(key)
     if not repeated.any():
         return boxes

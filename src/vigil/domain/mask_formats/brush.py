@@ -17,6 +17,9 @@ import numpy.typing as npt
 from vigil.domain.masks.run_lengths import Mask
 
 NUM_CHANNELS = 4
+LENGTH_BITS = np.array([3, 4, 8, 16])
+"""The four numbers of bits of a length, as Label Studio itself writes them."""
+VALUE_BITS, OPAQUE = 8, 255
 
 
 def decode_brush(numbers: Sequence[int], size_wh: tuple[int, int]) -> Mask:
@@ -50,6 +53,37 @@ def decode_brush(numbers: Sequence[int], size_wh: tuple[int, int]) -> Mask:
         position = stop
     opacity = values.reshape(height, width, NUM_CHANNELS)[..., -1]
     return opacity > 0
+
+
+def encode_brush(mask: Mask) -> list[int]:
+    """The bytes of the stream of a mask (H, W), whose pixels are white and opaque."""
+    flat = np.asarray(mask, bool).ravel()
+    bounds = np.concatenate([[0], np.flatnonzero(flat[1:] != flat[:-1]) + 1, [flat.size]])
+    values = np.where(flat[bounds[:-1]], OPAQUE, 0)
+    lengths = np.diff(bounds) * NUM_CHANNELS
+    # A run that is longer than the longest length is split into several.
+    most = 1 << int(LENGTH_BITS[-1])
+    counts = -(-lengths // most)
+    values = np.repeat(values, counts)
+    parts = np.full(len(values), most)
+    parts[np.cumsum(counts) - 1] = lengths - (counts - 1) * most
+    choice = np.searchsorted(1 << LENGTH_BITS, parts)
+    widths = LENGTH_BITS[choice]
+    # A block as one number: repeated, the choice, the length less 1, the value.
+    blocks = (1 << 2 | choice) << widths | (parts - 1)
+    blocks = blocks << VALUE_BITS | values
+    header = [
+        (flat.size * NUM_CHANNELS, 32),
+        (VALUE_BITS - 1, 5),
+        *((int(bits) - 1, 4) for bits in LENGTH_BITS),
+    ]
+    numbers = np.concatenate([[number for number, _ in header], blocks])
+    sizes = np.concatenate([[size for _, size in header], 3 + widths + VALUE_BITS])
+    # (N, 32) bits of each number, the highest first, of which the last `sizes` are written.
+    position = np.arange(32)[::-1]
+    bits = (numbers[:, None] >> position) & 1
+    stream: list[int] = np.packbits(bits[position < sizes[:, None]].astype(np.uint8)).tolist()
+    return stream
 
 
 class _Bits:

@@ -3,13 +3,17 @@
 from collections.abc import Sequence
 from typing import Any
 
+import faster_coco_eval.mask_api_new_cpp as mask_api
 import numpy as np
 import numpy.typing as npt
 
 from vigil.domain.formats.findings import Findings
 from vigil.domain.mask_formats.masks import CLIPPED, CROSSING, FEW_POINTS, NOT_FINITE, OUTSIDE
-from vigil.domain.masks.run_lengths import Points, compress, of_polygons
+from vigil.domain.masks.run_lengths import Runs, compress, decompress
 from vigil.plumbing.errors import InputError, shorten
+
+Points = npt.NDArray[np.float64]
+"""(N, 2): x and y in px, of the corners of a polygon."""
 
 MOST_CHECKED = 1500
 """Corners of a polygon whose sides are compared with each other; more would take long."""
@@ -99,3 +103,12 @@ def ring_of(values: Any, place: str) -> Points:
         return np.array(values, np.float64).reshape(-1, 2)
     except OverflowError:
         raise InputError(f"{place}: expected numbers of px, got {shorten(values)}") from None
+
+
+def of_polygons(polygons: Sequence[Points], size_hw: tuple[int, int]) -> Runs:
+    """The run lengths of the union of polygons, with the pixels that COCO's programs give them."""
+    height, width = size_hw
+    flat = [[float(value) for value in one.ravel()] for one in polygons]
+    encoded = mask_api.merge(mask_api.frPyObjects(flat, height, width), False)
+    counts = encoded["counts"]
+    return decompress(counts.decode("ascii") if isinstance(counts, bytes) else counts)

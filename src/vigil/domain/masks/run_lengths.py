@@ -10,7 +10,6 @@ Source: https://github.com/cocodataset/cocoapi, `common/maskApi.c`.
 
 from collections.abc import Sequence
 
-import faster_coco_eval.mask_api_new_cpp as mask_api
 import numpy as np
 import numpy.typing as npt
 
@@ -18,8 +17,6 @@ Mask = npt.NDArray[np.bool_]
 """(H, W): whether a pixel belongs to an object."""
 Runs = npt.NDArray[np.int64]
 """The lengths of runs; their sum is H * W."""
-Points = npt.NDArray[np.float64]
-"""(N, 2): x and y in px, of the corners of a polygon."""
 
 FIRST, MORE, SIGN, DIGITS = ord("0"), 32, 16, 5
 MOST_DIGITS = 7
@@ -35,6 +32,30 @@ def runs_of(mask: Mask) -> Runs:
     return np.concatenate([[0], runs]) if flat.size and flat[0] else runs
 
 
+def runs_of_part(part: Mask, corner_xy: tuple[int, int], size_hw: tuple[int, int]) -> Runs:
+    """The run lengths of a mask that is empty outside a part of it.
+
+    Args:
+        part: (h, w): the mask within that part.
+        corner_xy: its upper left corner in the whole mask.
+        size_hw: of the whole mask.
+    """
+    height, width = size_hw
+    # A row without pixels below each column keeps the runs of two columns apart.
+    closed = np.zeros((part.shape[0] + 1, part.shape[1]), np.int8)
+    closed[:-1] = part
+    changes = np.diff(closed.ravel(order="F"), prepend=0)
+    bounds = np.sort(np.concatenate([np.flatnonzero(changes == 1), np.flatnonzero(changes == -1)]))
+    columns, rows = np.divmod(bounds, part.shape[0] + 1)
+    places = (corner_xy[0] + columns) * height + corner_xy[1] + rows
+    # A column that is full from edge to edge ends where the next one may begin.
+    is_joint = np.zeros(len(places), np.bool_)
+    is_joint[1:-1:2] = places[1:-1:2] == places[2::2]
+    is_joint[2::2] = is_joint[1:-1:2]
+    runs = np.diff(np.concatenate([[0], places[~is_joint], [height * width]]))
+    return runs[:-1] if len(runs) > 1 and runs[-1] == 0 else runs
+
+
 def mask_of(runs: Runs, size_hw: tuple[int, int]) -> Mask:
     """The mask (H, W) of run lengths.
 
@@ -45,6 +66,18 @@ def mask_of(runs: Runs, size_hw: tuple[int, int]) -> Mask:
     check_runs(runs, size_hw)
     values = np.arange(len(runs)) % 2 == 1
     return np.repeat(values, runs).reshape((width, height)).T
+
+
+def masks_of(texts: Sequence[str], size_hw: tuple[int, int]) -> npt.NDArray[np.bool_]:
+    """The masks (N, H, W) of compressed run lengths.
+
+    Raises:
+        ValueError: a text is not compressed run lengths of this size.
+    """
+    masks = np.zeros((len(texts), *size_hw), np.bool_)
+    for mask, text in zip(masks, texts, strict=True):
+        mask[...] = mask_of(decompress(text), size_hw)
+    return masks
 
 
 def check_runs(runs: Runs, size_hw: tuple[int, int]) -> None:
@@ -122,12 +155,3 @@ def box_of(runs: Runs, height: int) -> tuple[int, int, int, int]:
     if (starts // height != last // height).any():
         return x1, 0, x2, height
     return x1, int((starts % height).min()), x2, int((last % height).max()) + 1
-
-
-def of_polygons(polygons: Sequence[Points], size_hw: tuple[int, int]) -> Runs:
-    """The run lengths of the union of polygons, with the pixels that COCO's programs give them."""
-    height, width = size_hw
-    flat = [[float(value) for value in one.ravel()] for one in polygons]
-    encoded = mask_api.merge(mask_api.frPyObjects(flat, height, width), False)
-    counts = encoded["counts"]
-    return decompress(counts.decode("ascii") if isinstance(counts, bytes) else counts)

@@ -2,7 +2,8 @@
 
 Definition: https://cocodataset.org/#detection-eval, computed by faster-coco-eval. A detection is
 right if its IoU with an object of its class reaches the threshold, and no detection with a higher
-score has matched that object. A detection on a crowd or a difficult object is ignored.
+score has matched that object. A detection on a crowd or a difficult object is ignored. The IoU is
+that of boxes; only `measure_masks` takes that of masks.
 """
 
 from collections.abc import Sequence
@@ -15,7 +16,7 @@ import pandas as pd
 from faster_coco_eval import COCO, COCOeval_faster
 
 from vigil.domain.boxes import pairwise_iou, pairwise_share
-from vigil.domain.pictures.annotated import CORNERS, AnnotatedPictures
+from vigil.domain.pictures.annotated import CORNERS, COUNTS, AnnotatedPictures
 
 DECIMALS, CURVE_DECIMALS = 3, 4
 MATCH_IOU = 0.5
@@ -52,6 +53,25 @@ def measure_detections(
             label: curves.average_precision(label=number)
             for number, label in enumerate(truth.classes)
         },
+    }
+
+
+def measure_masks(
+    truth: AnnotatedPictures, detections: pd.DataFrame, decimals: int | None = DECIMALS
+) -> dict[str, float | None]:
+    """`segm_map` and `segm_map_50`: `map` and `map_50` with the IoU of masks, rounded.
+
+    None where there is no object to detect. Empty if the objects or the detections have no masks.
+
+    Args:
+        detections: `DETECTION_COLUMNS` and `counts`.
+    """
+    if not truth.has_masks or COUNTS not in detections:
+        return {}
+    curves = _Curves(truth, detections, [ALL_AREAS], decimals, of_masks=True)
+    return {
+        "segm_map": curves.average_precision(),
+        "segm_map_50": curves.average_precision(iou=0),
     }
 
 
@@ -225,6 +245,7 @@ class _Curves:
         ranges: Sequence[tuple[float, float]],
         decimals: int | None,
         by_height: bool = False,
+        of_masks: bool = False,
     ) -> None:
         self._decimals = decimals
         if detections.empty:  # the library refuses an empty list
@@ -233,7 +254,7 @@ class _Curves:
             self.precision = nothing[None, None]
             self.recall = nothing[None, :, :, None]
             return
-        evaluation = _evaluate(truth, detections, ranges, by_height)
+        evaluation = _evaluate(truth, detections, ranges, by_height, of_masks)
         self.precision = evaluation["precision"][..., -1]
         self.recall = evaluation["recall"]
 
@@ -260,14 +281,16 @@ def _evaluate(
     detections: pd.DataFrame,
     ranges: Sequence[tuple[float, float]],
     by_height: bool,
+    of_masks: bool,
 ) -> dict[str, npt.NDArray[np.float64]]:
     predicted = COCO()
-    predicted.dataset = _as_coco(truth, detections, by_height)
+    predicted.dataset = _as_coco(truth, detections, by_height, of_masks)
     predicted.createIndex()
     annotated = COCO()
-    annotated.dataset = _as_coco(truth, truth.boxes, by_height)
+    annotated.dataset = _as_coco(truth, truth.boxes, by_height, of_masks)
     annotated.createIndex()
-    run = COCOeval_faster(annotated, predicted, iouType="bbox", print_function=lambda *_: None)
+    kind = "segm" if of_masks else "bbox"
+    run = COCOeval_faster(annotated, predicted, iouType=kind, print_function=lambda *_: None)
     run.params.areaRng = [list(one) for one in ranges]
     run.params.areaRngLbl = [str(number) for number in range(len(ranges))]
     run.params.maxDets = [1, 10, MAX_DETECTIONS]
@@ -276,7 +299,9 @@ def _evaluate(
     return {name: np.asarray(run.eval[name]) for name in ("precision", "recall")}
 
 
-def _as_coco(truth: AnnotatedPictures, boxes: pd.DataFrame, by_height: bool) -> dict[str, Any]:
+def _as_coco(
+    truth: AnnotatedPictures, boxes: pd.DataFrame, by_height: bool, of_masks: bool
+) -> dict[str, Any]:
     """A table of boxes in COCO's form. With `by_height`, heights take the place of areas."""
     images = {name: number for number, name in enumerate(truth.images.index, start=1)}
     labels = {label: number for number, label in enumerate(truth.classes, start=1)}
@@ -285,6 +310,13 @@ def _as_coco(truth: AnnotatedPictures, boxes: pd.DataFrame, by_height: bool) -> 
     measure = size[:, 1] if by_height else size[:, 0] * size[:, 1]
     is_truth = "score" not in boxes
     ignored = truth.is_ignored.astype(int) if is_truth else pd.Series(0, index=boxes.index)
+    segmentations: list[dict[str, Any]] = [{}] * len(boxes)
+    if of_masks:
+        sizes = truth.images.loc[boxes["image"], ["height", "width"]].to_numpy().tolist()
+        segmentations = [
+            {"segmentation": {"size": size, "counts": text}}
+            for size, text in zip(sizes, boxes[COUNTS], strict=True)
+        ]
     annotations = [
         {
             "id": number,
@@ -294,8 +326,9 @@ def _as_coco(truth: AnnotatedPictures, boxes: pd.DataFrame, by_height: bool) -> 
             "area": area,
             "iscrowd": crowd,
             **({} if is_truth else {"score": score}),
+            **mask,
         }
-        for number, (image, label, box, area, crowd, score) in enumerate(
+        for number, (image, label, box, area, crowd, score, mask) in enumerate(
             zip(
                 boxes["image"].map(images).tolist(),
                 boxes["label"].map(labels).tolist(),
@@ -303,13 +336,18 @@ def _as_coco(truth: AnnotatedPictures, boxes: pd.DataFrame, by_height: bool) -> 
                 measure.tolist(),
                 ignored.tolist(),
                 [0.0] * len(boxes) if is_truth else boxes["score"].tolist(),
+                segmentations,
                 strict=True,
             ),
             start=1,
         )
     ]
+    sizes_wh = truth.images[["width", "height"]].to_numpy().tolist()
     return {
-        "images": [{"id": number} for number in images.values()],
+        "images": [
+            {"id": number, "width": width, "height": height}
+            for number, (width, height) in zip(images.values(), sizes_wh, strict=True)
+        ],
         "annotations": annotations,
         "categories": [{"id": number, "name": label} for label, number in labels.items()],
     }

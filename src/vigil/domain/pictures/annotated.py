@@ -1,7 +1,7 @@
 """Pictures, the boxes of objects on them, and their file: COCO instances JSON.
 
 In addition to the keys of the format, an image in the file has `video`, `frame_index` and `sha256`,
-and an annotation has `ignore`.
+and an annotation has `ignore`. Where objects have masks, `segmentation` is compressed RLE.
 """
 
 import hashlib
@@ -15,6 +15,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from vigil.domain.boxes import Boxes
+from vigil.domain.masks.run_lengths import area, check_runs, decompress
 from vigil.domain.pictures.coco_file import write_instances
 from vigil.plumbing.errors import InputError, listed, shorten
 from vigil.plumbing.records import read_json
@@ -36,6 +37,8 @@ BOX_DTYPES = {
     "is_crowd": "bool",
     "is_difficult": "bool",
 }
+COUNTS = "counts"
+"""The column of masks as compressed RLE, in tables of objects that have masks."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +54,8 @@ class AnnotatedPictures:
         boxes: a row for each box: `image` (the picture's id), `label`, and `x1`, `y1`, `x2`, `y2`
             in px, within the picture, where (x2, y2) is exclusive. `is_crowd` marks one box around
             many objects, `is_difficult` an object that is hard to see. Such boxes are ignored in
-            training, and as objects to detect.
+            training, and as objects to detect. In a set with masks, `counts` is the mask of the
+            object as compressed RLE.
         classes: names of the classes, sorted; some may have no box.
     """
 
@@ -67,11 +71,13 @@ class AnnotatedPictures:
 
         Args:
             images: the columns of `images` above, in any order, with any index.
-            boxes: the columns of `boxes`, likewise. The boxes of one picture keep their order.
+            boxes: the columns of `boxes`, likewise, with or without `counts`. The boxes of one
+                picture keep their order.
         """
         images = images[list(IMAGE_DTYPES)].astype(IMAGE_DTYPES).sort_values("file_name")
         images = images.set_index(pd.Index(images["file_name"], name="id"))
-        boxes = boxes[list(BOX_DTYPES)].astype(BOX_DTYPES)
+        dtypes = BOX_DTYPES | ({COUNTS: "str"} if COUNTS in boxes else {})
+        boxes = boxes[list(dtypes)].astype(dtypes)
         boxes[CORNERS] = boxes[CORNERS].round(COORDINATE_DECIMALS) + 0.0  # without minus zeros
         boxes = boxes.sort_values("image", kind="stable", ignore_index=True)
         return cls(images, boxes, tuple(sorted(classes)))
@@ -96,6 +102,11 @@ class AnnotatedPictures:
         return hashlib.sha256(repr(content).encode()).hexdigest()
 
     @property
+    def has_masks(self) -> bool:
+        """Whether each object has a mask."""
+        return COUNTS in self.boxes
+
+    @property
     def is_ignored(self) -> "pd.Series[bool]":
         """(boxes,): whether a box is ignored in training, and as an object to detect."""
         return self.boxes["is_crowd"] | self.boxes["is_difficult"]
@@ -110,6 +121,7 @@ def write_annotated(detections: AnnotatedPictures, path: Path) -> None:
     xywh = np.concatenate([corners[:, :2], corners[:, 2:] - corners[:, :2]], axis=1)
     xywh = xywh.round(COORDINATE_DECIMALS)
     areas = (xywh[:, 2] * xywh[:, 3]).round(COORDINATE_DECIMALS)
+    masks = _segmentations(detections)
     write_instances(
         path,
         annotations=(
@@ -121,8 +133,9 @@ def write_annotated(detections: AnnotatedPictures, path: Path) -> None:
                 "area": area,
                 "iscrowd": int(is_crowd),
                 "ignore": int(is_difficult),
+                **mask,
             }
-            for number, (image_id, label, bbox, area, is_crowd, is_difficult) in enumerate(
+            for number, (image_id, label, bbox, area, is_crowd, is_difficult, mask) in enumerate(
                 zip(
                     number_of[boxes["image"]].tolist(),
                     boxes["label"].tolist(),
@@ -130,6 +143,7 @@ def write_annotated(detections: AnnotatedPictures, path: Path) -> None:
                     areas.tolist(),
                     boxes["is_crowd"].tolist(),
                     boxes["is_difficult"].tolist(),
+                    masks,
                     strict=True,
                 ),
                 start=1,
@@ -143,12 +157,25 @@ def write_annotated(detections: AnnotatedPictures, path: Path) -> None:
     )
 
 
+def _segmentations(known: AnnotatedPictures) -> list[dict[str, Any]]:
+    """What the mask of each object adds to its annotation; nothing in a set without masks."""
+    if not known.has_masks:
+        return [{}] * len(known.boxes)
+    sizes = known.images.loc[known.boxes["image"], ["height", "width"]].to_numpy().tolist()
+    texts = known.boxes[COUNTS].tolist()
+    return [
+        {"segmentation": {"size": size, "counts": text}, "area": area(decompress(text))}
+        for size, text in zip(sizes, texts, strict=True)
+    ]
+
+
 def read_annotated(path: Path) -> AnnotatedPictures:
     """Reads a file of `write_annotated` into the same tables.
 
     Raises:
         InputError: no such file, or not in that format: a key is missing or has a wrong type, an
-            id refers to nothing, an id or a name occurs twice, or a box leaves its picture.
+            id refers to nothing, an id or a name occurs twice, a box leaves its picture, only some
+            objects have a mask, or a mask is empty or of another size than its picture.
     """
     content = read_json(path)
     try:
@@ -185,6 +212,11 @@ def _parse(content: Any) -> AnnotatedPictures:
             "is_difficult": [bool(_whole(entry["ignore"])) for entry in annotations],
         }
     ).astype(BOX_DTYPES)
+    has_mask = ["segmentation" in entry for entry in annotations]
+    if any(has_mask):
+        if not all(has_mask):
+            raise ValueError("masks of some objects alone")
+        boxes[COUNTS] = [_text(entry["segmentation"]["counts"]) for entry in annotations]
     images = images.set_index(pd.Index(images["file_name"], name="id"))
     return AnnotatedPictures(images, boxes, tuple(sorted(label_of.values())))
 
@@ -198,6 +230,12 @@ def _check(detections: AnnotatedPictures) -> None:
     is_inside = np.isfinite(corners).all() and (corners[:, :2] >= 0).all()
     if not is_inside or (corners[:, 2:] > sizes).any() or (corners[:, 2:] < corners[:, :2]).any():
         raise ValueError("a box that leaves its picture")
+    if detections.has_masks:
+        for (width, height), text in zip(sizes.tolist(), boxes[COUNTS], strict=True):
+            runs = decompress(text)
+            check_runs(runs, (height, width))
+            if not area(runs):
+                raise ValueError("a mask without a pixel")
 
 
 def _boxes(values: list[Any]) -> Boxes:

@@ -36,6 +36,7 @@ class TrackedBox:
         box_xyxy: x1, y1, x2, y2 px.
         score: the detector's score.
         label: the class.
+        mask: compressed run lengths, as in `Detections`; None for a detector without masks.
     """
 
     track_id: int
@@ -44,6 +45,7 @@ class TrackedBox:
     box_xyxy: tuple[float, float, float, float]
     score: float
     label: str
+    mask: str | None = None
 
 
 @dataclass(eq=False)
@@ -58,10 +60,10 @@ class _Track:
     """In the order of first boxes."""
     track_id: int = 0
     """0 until it is confirmed."""
-    new_boxes: list[tuple[int, float, tuple[float, float, float, float], float]] = field(
-        default_factory=list
+    new_boxes: list[tuple[int, float, tuple[float, float, float, float], float, str | None]] = (
+        field(default_factory=list)
     )
-    """Frame index, time, box and score of boxes that were not returned yet."""
+    """Frame index, time, box, score and mask of boxes that were not returned yet."""
 
 
 class Tracker:
@@ -90,7 +92,7 @@ class Tracker:
         if not time_s > self._time_s:
             raise InputError(f"expected pictures in order, got {time_s} s after {self._time_s} s")
         previous_s, self._time_s = self._time_s, time_s
-        boxes, scores, labels = _ordered(detections, self._settings.least_score)
+        boxes, scores, labels, masks = _ordered(detections, self._settings.least_score)
         self._end_lost(time_s)
         high = np.flatnonzero(scores >= self._settings.first_score)
         low = np.flatnonzero(scores < self._settings.first_score)
@@ -108,15 +110,15 @@ class Tracker:
         tracked: list[TrackedBox] = []
         taken = list[int]()
         for track, position in [*pairs, *low_pairs, *tentative_pairs]:
-            box, score = boxes[position], float(scores[position])
-            tracked += self._extend(track, frame_index, time_s, box, score)
+            box, score, mask = boxes[position], float(scores[position]), masks[position]
+            tracked += self._extend(track, frame_index, time_s, box, score, mask)
             taken.append(position)
         for position in high[scores[high] >= self._settings.new_score].tolist():
             same_class = [other for other in taken if labels[other] == labels[position]]
             if _covered(boxes[position], boxes[same_class]) > self._settings.most_covered:
                 continue
-            box, score = boxes[position], float(scores[position])
-            self._start(str(labels[position]), frame_index, time_s, box, score)
+            box, score, mask = boxes[position], float(scores[position]), masks[position]
+            self._start(str(labels[position]), frame_index, time_s, box, score, mask)
             taken.append(position)
         return sorted(tracked, key=lambda box: (box.frame_index, box.track_id))
 
@@ -163,19 +165,23 @@ class Tracker:
         time_s: float,
         box: Floats,
         score: float,
+        mask: str | None,
     ) -> list[TrackedBox]:
         settings = self._settings
         track.motion.update(
             box, time_s, acceleration=settings.acceleration, position_noise=settings.position_noise
         )
         track.last_s = time_s
-        track.new_boxes.append((frame_index, time_s, _as_tuple(box), score))
+        track.new_boxes.append((frame_index, time_s, _as_tuple(box), score, mask))
         if not track.track_id and time_s - track.first_s >= settings.confirm_s - 1e-9:
             self._num_confirmed += 1
             track.track_id = self._num_confirmed
         if not track.track_id:
             return []
-        tracked = [TrackedBox(track.track_id, *entry, track.label) for entry in track.new_boxes]
+        tracked = [
+            TrackedBox(track.track_id, index, at_s, corners, own_score, track.label, own_mask)
+            for index, at_s, corners, own_score, own_mask in track.new_boxes
+        ]
         track.new_boxes.clear()
         return tracked
 
@@ -186,18 +192,19 @@ class Tracker:
         time_s: float,
         box: Floats,
         score: float,
+        mask: str | None,
     ) -> None:
         motion = Motion.start(box, time_s, self._settings.position_noise)
         self._num_started += 1
         track = _Track(label, motion, time_s, time_s, self._num_started)
-        track.new_boxes.append((frame_index, time_s, _as_tuple(box), score))
+        track.new_boxes.append((frame_index, time_s, _as_tuple(box), score, mask))
         self._tracks.append(track)
 
 
 def _ordered(
     detections: Detections, least_score: float
-) -> tuple[Boxes, Floats, npt.NDArray[np.object_]]:
-    """Boxes, scores and labels in order of the score, ties in order of corners and label."""
+) -> tuple[Boxes, Floats, npt.NDArray[np.object_], list[str | None]]:
+    """Boxes, scores, labels and masks in order of the score, ties in order of corners and label."""
     if not (np.isfinite(detections.boxes_xyxy).all() and np.isfinite(detections.scores).all()):
         raise InputError("expected finite boxes and scores, got others")
     kept = np.flatnonzero(detections.scores >= least_score)
@@ -205,7 +212,10 @@ def _ordered(
     labels = detections.labels[kept]
     names = labels.astype(str)
     order = np.lexsort((names, *boxes.T[::-1], -scores))
-    return boxes[order], scores[order], labels[order]
+    masks: list[str | None] = [None] * len(order)
+    if detections.masks is not None:
+        masks = detections.masks[kept][order].tolist()
+    return boxes[order], scores[order], labels[order], masks
 
 
 def _covered(box_xyxy: Floats, others_xyxy: Boxes) -> float:

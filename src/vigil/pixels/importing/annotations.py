@@ -6,6 +6,7 @@ from pathlib import Path
 from vigil.domain.formats.annotations import Annotations
 from vigil.domain.formats.coco import read_coco
 from vigil.domain.formats.findings import HIDDEN, Findings
+from vigil.domain.formats.masked import read_masks
 from vigil.domain.formats.rtsd import read_rtsd
 from vigil.domain.formats.tracks import annotate_frames
 from vigil.domain.formats.voc import read_voc
@@ -30,7 +31,7 @@ def read_annotations(
     Args:
         annotations: a file, or a folder.
         images: the folder of the pictures; for `tracks`, the folder of the archives of frames.
-        settings: `tracks` uses `frame_stride`, the other formats use `malformed_entries`.
+        settings: `tracks` uses `frame_stride`, `masks` none, the others `malformed_entries`.
         findings: receives the entries that are left out, and those that are read with a correction.
 
     Raises:
@@ -46,6 +47,7 @@ def read_annotations(
                 for file in files_of(annotations, ".json", findings)
             ]
         ),
+        "masks": lambda: read_masks(annotations),
         "rtsd": lambda: read_rtsd(only_file(annotations, ".csv", findings), malformed, findings),
     }
     return readers[annotation_format]()

@@ -16,7 +16,7 @@ from vigil.domain.formats.checks import (
     choose_classes,
 )
 from vigil.domain.formats.findings import Findings
-from vigil.domain.pictures.annotated import AnnotatedPictures
+from vigil.domain.pictures.annotated import COUNTS, AnnotatedPictures
 from vigil.pixels.importing.annotations import read_annotations
 from vigil.pixels.importing.folders import find_pictures
 from vigil.pixels.importing.measuring import measure_pictures
@@ -85,7 +85,11 @@ def _check(
     """The usable pictures, and the valid boxes on them."""
     pictures = read.pictures[read.pictures["file_name"].isin(measures.index)]
     sizes = measures.loc[pictures["file_name"]]
-    pictures = check_sizes(pictures, sizes, settings.wrong_sizes, findings)
+    has_masks = COUNTS in read.boxes
+    # A mask has a pixel for each pixel of its picture, so it does not fit one of another size.
+    policy = "error" if has_masks and settings.wrong_sizes == "keep" else settings.wrong_sizes
+    remedy = "drop" if has_masks else "drop or keep"
+    pictures = check_sizes(pictures, sizes, policy, findings, remedy)
     boxes = check_boxes(
         read.boxes[read.boxes["image"].isin(pictures["file_name"])],
         pictures,

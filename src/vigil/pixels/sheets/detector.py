@@ -7,7 +7,9 @@ import numpy as np
 import pandas as pd
 
 from vigil.domain.boxes import Boxes
-from vigil.domain.pictures.annotated import CORNERS, AnnotatedPictures
+from vigil.domain.masks.run_lengths import decompress, mask_of
+from vigil.domain.pictures.annotated import CORNERS, COUNTS, AnnotatedPictures
+from vigil.pixels.class_maps import fit_classes
 from vigil.pixels.drawing.on_pictures import (
     PALETTE_BGR,
     draw_boxes,
@@ -16,6 +18,7 @@ from vigil.pixels.drawing.on_pictures import (
 )
 from vigil.pixels.drawing.text import Colour
 from vigil.pixels.fitting import fit_within
+from vigil.pixels.overlays import overlay
 from vigil.pixels.pictures.images import ImageSource
 from vigil.pixels.pictures.picture import Picture
 
@@ -43,6 +46,8 @@ def compare(
     outcomes: Sequence[str],
     *,
     cell_wh: tuple[int, int],
+    true_masks: Sequence[str] = (),
+    detected_masks: Sequence[str] = (),
 ) -> Picture:
     """Draws the annotated objects on the left and the detections on the right.
 
@@ -54,17 +59,37 @@ def compare(
         true_boxes: (N, 4) in px of the picture.
         detected_boxes: (M, 4) in px of the picture; `outcomes` are `right`, `wrong` or `ignored`.
         cell_wh: the size in px that each half is fitted to; it does not depend on the picture.
+        true_masks, detected_masks: compressed run lengths for each box; empty: no masks are drawn.
     """
+    size_hw = (picture.shape[0], picture.shape[1])
     small, scale = fit_within(picture, cell_wh)
     height, width = small.shape[:2]
     true_colours: list[Colour] = [MISSED if missed else TRUE for missed in is_missed]
     detected_colours = [COLOURS[outcome] for outcome in outcomes]
-    truth = draw_boxes(small, true_boxes * scale, true_captions, true_colours)
-    detections = draw_boxes(small, detected_boxes * scale, detected_captions, detected_colours)
+    shaded = _shade(small, true_masks, true_colours, size_hw)
+    truth = draw_boxes(shaded, true_boxes * scale, true_captions, true_colours)
+    shaded = _shade(small, detected_masks, detected_colours, size_hw)
+    detections = draw_boxes(shaded, detected_boxes * scale, detected_captions, detected_colours)
     sheet = np.full((cell_wh[1], 2 * cell_wh[0] + GAP_PX, 3), 255, np.uint8)
     sheet[:height, :width] = truth
     sheet[:height, cell_wh[0] + GAP_PX : cell_wh[0] + GAP_PX + width] = detections
     return sheet
+
+
+def _shade(
+    picture: Picture, masks: Sequence[str], colours: Sequence[Colour], size_hw: tuple[int, int]
+) -> Picture:
+    """Draws masks over a picture in the colours of their boxes, the first one in front.
+
+    Args:
+        size_hw: of the masks.
+    """
+    size_wh = (picture.shape[1], picture.shape[0])
+    shaded = picture
+    for text, colour in reversed(list(zip(masks, colours, strict=bool(masks)))):
+        mask = fit_classes(mask_of(decompress(text), size_hw).astype(np.uint8), size_wh)
+        shaded = overlay(shaded, mask, [None, colour])
+    return shaded
 
 
 def draw_comparisons(
@@ -102,6 +127,8 @@ def draw_comparisons(
                 [f"{label}{one:.2f}" for label, one in zip(labels, detected["score"], strict=True)],
                 detected["outcome"].tolist(),
                 cell_wh=PICTURE_WH,
+                true_masks=_masks_in(known.boxes[in_picture]),
+                detected_masks=_masks_in(detected),
             )
         )
         captions.append(f"F1 {score:.2f}   {_name(str(picture))}")
@@ -109,6 +136,11 @@ def draw_comparisons(
         sheets, captions = [np.full((60, 160), 255, np.uint8)], ["none to show"]
     title = f"{title}: truth on the left, detections with their scores on the right"
     write_picture(tile(sheets, captions, num_columns=2, title=title, legend=LEGEND), file)
+
+
+def _masks_in(table: pd.DataFrame) -> list[str]:
+    """The masks of a table of objects; empty if they have none."""
+    return table[COUNTS].tolist() if COUNTS in table else []
 
 
 def _name(picture: str) -> str:

@@ -10,12 +10,13 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from vigil.domain.pictures.annotated import CORNERS, AnnotatedPictures
+from vigil.domain.masks.run_lengths import decompress, mask_of
+from vigil.domain.pictures.annotated import CORNERS, COUNTS, AnnotatedPictures
 from vigil.learn.detector.network.sequences import FrameNames, reduce_frames
 from vigil.learn.detector.network.tensors import Example, Objects, Truth, pad_objects
 from vigil.learn.pictures.epoch_keys import Key, own_draw
 from vigil.learn.pictures.loading import load_batches
-from vigil.pixels.fitting import letterbox
+from vigil.pixels.fitting import fit_within, letterbox
 from vigil.pixels.pictures.images import ImageSource
 from vigil.pixels.pictures.picture import Picture
 from vigil.settings.train_detector import Frames
@@ -53,12 +54,14 @@ class PictureDataset(Dataset[Example]):
         seed: int = 0,
         frames: Frames | None = None,
         allows_short: bool = False,
+        with_masks: bool = False,
     ) -> None:
         """Reads no picture yet.
 
         Args:
             frames: each picture becomes a sequence, if it has more than one frame.
             allows_short: see `FrameNames`.
+            with_masks: whether objects have their masks, which all of them must have then.
 
         Raises:
             FieldError: pictures of sequences are not frames of a video, or of one with too few
@@ -70,6 +73,7 @@ class PictureDataset(Dataset[Example]):
         sizes = detections.images[["width", "height"]].to_numpy()
         self.sizes_wh: list[tuple[int, int]] = [(w, h) for w, h in sizes.tolist()]
         self._objects = _objects_by_picture(detections)
+        self._masks = _masks_by_picture(detections) if with_masks else None
         self._size_wh = input_size_wh
         self._augmentation = augmentation
         self._seed = seed
@@ -136,13 +140,28 @@ class PictureDataset(Dataset[Example]):
 
     def _load(self, position: int) -> Example:
         objects = self._objects[position]
-        boxes = objects.boxes * self.scale(position)
+        objects = objects._replace(
+            boxes=objects.boxes * self.scale(position), masks=self._masks_on_canvas(position)
+        )
         if self._frames is None:
             canvas, _ = letterbox(self.rgb(position), self._size_wh)
             picture = torch.from_numpy(np.ascontiguousarray(canvas.transpose(2, 0, 1)))
-            return picture, objects._replace(boxes=boxes)
+            return picture, objects
         sequence = np.ascontiguousarray(self._sequence(position).transpose(0, 3, 1, 2))
-        return torch.from_numpy(sequence), objects._replace(boxes=boxes)
+        return torch.from_numpy(sequence), objects
+
+    def _masks_on_canvas(self, position: int) -> Tensor | None:
+        """(N, H, W) bool; None without masks."""
+        if self._masks is None:
+            return None
+        (width, height), (canvas_width, canvas_height) = self.sizes_wh[position], self._size_wh
+        texts = self._masks[position]
+        masks = np.zeros((len(texts), canvas_height, canvas_width), np.bool_)
+        for canvas, text in zip(masks, texts, strict=True):
+            mask = mask_of(decompress(text), (height, width)).astype(np.uint8) * 255
+            small, _ = fit_within(mask, self._size_wh)  # resized as the picture is
+            canvas[: small.shape[0], : small.shape[1]] = small >= 128
+        return torch.from_numpy(masks)
 
     def _sequence(self, position: int) -> Canvases:
         """(T, H, W, 3), the oldest first, from memory where it was made before."""
@@ -201,3 +220,9 @@ def _objects_by_picture(detections: AnnotatedPictures) -> list[Objects]:
         picture_rows = torch.from_numpy(rows.get(name, no_rows))
         objects.append(Objects(boxes[picture_rows], labels[picture_rows], is_ignored[picture_rows]))
     return objects
+
+
+def _masks_by_picture(detections: AnnotatedPictures) -> list[list[str]]:
+    """The compressed run lengths of the objects of each picture."""
+    texts = detections.boxes[COUNTS].groupby(detections.boxes["image"]).agg(list).to_dict()
+    return [texts.get(name, []) for name in detections.images.index]

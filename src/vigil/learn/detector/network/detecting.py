@@ -11,6 +11,7 @@ from torch import Tensor
 from vigil.domain.detections import SCORE_DECIMALS, Detections, as_table
 from vigil.learn.detector.network.data import PictureDataset
 from vigil.learn.detector.network.interface import Detector
+from vigil.learn.detector.network.pasting import paste
 from vigil.learn.detector.network.suppression import suppress
 from vigil.learn.detector.network.tensors import Candidates, Truth
 from vigil.learn.networks.machine import choose_precision
@@ -23,10 +24,17 @@ REDUCED = {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}
 def detect(
     model: Detector, pictures: Tensor, suppression: Suppression, precision: Precision
 ) -> list[Candidates]:
-    """Finds boxes in a batch (B, 3, H, W) uint8; the results are on the CPU, in px of the batch."""
+    """Finds boxes in a batch (B, 3, H, W) uint8, and their masks if the network has them.
+
+    The results are on the CPU, in px of the batch.
+    """
     device = next(model.parameters()).device
     with _autocast(device, precision):
-        candidates = model.eval().candidates(pictures.to(device, non_blocking=True))
+        pictures = pictures.to(device, non_blocking=True)
+        if model.has_masks:
+            found = model.eval().masked(pictures, lambda one: suppress(one, suppression))
+            return [_to_cpu(one) for one in found]
+        candidates = model.eval().candidates(pictures)
     return _suppressed(candidates, suppression)
 
 
@@ -56,7 +64,9 @@ def place(
     width, height = size_wh
     boxes = np.clip(candidates.boxes.double().numpy() / scale, 0, [width, height, width, height])
     scores = candidates.scores.double().numpy().round(SCORE_DECIMALS)
-    return Detections(boxes, scores, np.array(classes, dtype=object)[candidates.labels.numpy()])
+    labels = np.array(classes, dtype=object)[candidates.labels.numpy()]
+    masks = None if candidates.masks is None else paste(candidates.masks, scale, size_wh)
+    return Detections(boxes, scores, labels, masks=masks)
 
 
 class DetectionTable:
@@ -95,5 +105,8 @@ def _suppressed(candidates: list[Candidates], suppression: Suppression) -> list[
 
 def _to_cpu(candidates: Candidates) -> Candidates:
     return Candidates(
-        candidates.boxes.float().cpu(), candidates.scores.float().cpu(), candidates.labels.cpu()
+        candidates.boxes.float().cpu(),
+        candidates.scores.float().cpu(),
+        candidates.labels.cpu(),
+        None if candidates.masks is None else candidates.masks.cpu(),
     )

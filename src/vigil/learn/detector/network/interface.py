@@ -3,11 +3,12 @@
 import math
 import typing
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
 
-from vigil.learn.detector.network.tensors import Candidates, Truth
+from vigil.learn.detector.network.tensors import Candidates, Masks, Truth
 
 MAX_CANDIDATES = 1000
 """The largest number of boxes in a picture that a detector passes on to suppression."""
@@ -17,7 +18,13 @@ class Detector(nn.Module, ABC):
     """A network that finds boxes.
 
     All detectors take pictures (B, 3, H, W) uint8. No method changes its arguments.
+
+    Attributes:
+        has_masks: whether the network also finds the masks of objects. It learns from objects with
+            masks then.
     """
+
+    has_masks = False
 
     @abstractmethod
     def losses(self, pictures: Tensor, truth: Truth) -> dict[str, Tensor]:
@@ -27,6 +34,16 @@ class Detector(nn.Module, ABC):
     def candidates(self, pictures: Tensor) -> list[Candidates]:
         """The best boxes of each picture, at most `MAX_CANDIDATES`."""
 
+    def masked(
+        self, pictures: Tensor, keep: Callable[[Candidates], Candidates]
+    ) -> list[Candidates]:
+        """The boxes that are kept, with their masks; only for a network that has masks.
+
+        Args:
+            keep: suppression. A network may find the masks of the kept boxes alone.
+        """
+        raise NotImplementedError
+
     def candidates_and_losses(
         self, pictures: Tensor, truth: Truth
     ) -> tuple[list[Candidates], dict[str, Tensor]]:
@@ -34,13 +51,19 @@ class Detector(nn.Module, ABC):
         return self.candidates(pictures), self.losses(pictures, truth)
 
 
-def best_candidates(boxes: Tensor, scores: Tensor, size_hw: tuple[int, int]) -> list[Candidates]:
+def best_candidates(
+    boxes: Tensor,
+    scores: Tensor,
+    size_hw: tuple[int, int],
+    masks: Sequence[Masks] | None = None,
+) -> list[Candidates]:
     """Keeps the (box, class) pairs with the highest scores in each picture.
 
     Args:
         boxes: (B, A, 4).
         scores: (B, A, C).
         size_hw: the size of the pictures; boxes are clipped to it.
+        masks: the A masks of each picture, if there are any.
     """
     num_classes = scores.shape[2]
     # (B, A * C): the pair at position p has box p // C and class p % C.
@@ -49,12 +72,18 @@ def best_candidates(boxes: Tensor, scores: Tensor, size_hw: tuple[int, int]) -> 
     height, width = size_hw
     limit = torch.tensor([width, height, width, height], device=boxes.device, dtype=boxes.dtype)
     candidates = []
-    for picture_boxes, picture_scores, picture_order in zip(boxes, top_scores, order, strict=True):
-        chosen = picture_boxes[picture_order // num_classes]
+    for number, (picture_boxes, picture_scores, picture_order) in enumerate(
+        zip(boxes, top_scores, order, strict=True)
+    ):
+        places = picture_order // num_classes
+        chosen = picture_boxes[places]
         clipped = torch.minimum(chosen.clamp(min=0), limit)
         has_area = (clipped[:, 2] > clipped[:, 0]) & (clipped[:, 3] > clipped[:, 1])
         labels = picture_order % num_classes
-        candidates.append(Candidates(clipped[has_area], picture_scores[has_area], labels[has_area]))
+        own_masks = None if masks is None else masks[number].select(places[has_area])
+        candidates.append(
+            Candidates(clipped[has_area], picture_scores[has_area], labels[has_area], own_masks)
+        )
     return candidates
 
 

@@ -23,7 +23,10 @@ def suppress(candidates: Candidates, settings: Suppression) -> Candidates:
         kept = scores.argsort(descending=True, stable=True)
         kept = kept[scores[kept] >= settings.min_score]
     kept = kept[: settings.max_boxes]
-    return Candidates(boxes[kept], scores[kept], labels[kept])
+    masks = candidates.masks
+    if masks is not None:
+        masks = masks.select(is_confident.nonzero().flatten()[kept])
+    return Candidates(boxes[kept], scores[kept], labels[kept], masks)
 
 
 def soften(boxes: Tensor, scores: Tensor, labels: Tensor, sigma: float) -> Tensor:

@@ -93,7 +93,7 @@ class TorchvisionDetector(Detector):
             _copy(donor, self.network, "" if pretrained == "coco" else "backbone.")
             if num_frozen_blocks:
                 self._frozen_norms = _freeze_as(donor, self.network)
-        _keep_all_candidates(self.network)
+        keep_all_candidates(self.network)
 
     def train(self, mode: bool = True) -> "TorchvisionDetector":
         """Sets the mode. Norms in frozen parts stay in evaluation mode, so they do not learn."""
@@ -103,12 +103,7 @@ class TorchvisionDetector(Detector):
         return self
 
     def losses(self, pictures: Tensor, truth: Truth) -> dict[str, Tensor]:
-        targets = [
-            {"boxes": boxes[is_object], "labels": labels[is_object] + self._first_label}
-            for boxes, labels, is_object in zip(
-                truth.boxes, truth.labels, truth.is_object, strict=True
-            )
-        ]
+        targets = targets_of(truth, self._first_label)
         losses: dict[str, Tensor] = self.network(list(pictures.float() / 255), targets)
         return losses
 
@@ -120,7 +115,15 @@ class TorchvisionDetector(Detector):
         ]
 
 
-def _keep_all_candidates(network: nn.Module) -> None:
+def targets_of(truth: Truth, first_label: int) -> list[dict[str, Tensor]]:
+    """The boxes and labels of each picture, as torchvision's networks take them."""
+    return [
+        {"boxes": boxes[is_object], "labels": labels[is_object] + first_label}
+        for boxes, labels, is_object in zip(truth.boxes, truth.labels, truth.is_object, strict=True)
+    ]
+
+
+def keep_all_candidates(network: nn.Module) -> None:
     """Switches off torchvision's suppression: vigil suppresses the boxes of all detectors alike."""
     head: Any = network.roi_heads if hasattr(network, "roi_heads") else network
     head.nms_thresh = 1.0

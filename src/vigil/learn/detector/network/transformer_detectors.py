@@ -3,10 +3,11 @@
 Robinson et al., "RF-DETR: Neural Architecture Search for Real-Time Detection Transformers", 2025;
 Peng et al., "D-FINE: Redefine Regression Task in DETRs as Fine-grained Distribution Refinement",
 2024. The sizes are given here, so that no hub is needed. Losses and matching are those of
-transformers: the matching is exact, and noise depends on torch's seed alone.
+transformers: the matching is exact, and noise depends on torch's seed alone. RF-DETR may find
+masks, too: a grid for each box, a quarter as fine as the picture.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -15,11 +16,12 @@ from torch.nn import functional
 from torchvision.ops import box_convert
 
 from vigil.learn.detector.network.interface import Detector, best_candidates
-from vigil.learn.detector.network.tensors import Candidates, Truth
+from vigil.learn.detector.network.tensors import Candidates, Masks, Truth
 from vigil.learn.pictures.colours import normalise
 from vigil.settings.train_detector import TransformerArchitecture
 
-MULTIPLE_PX = 32
+MULTIPLE_PX, MULTIPLE_WITH_MASKS_PX = 32, 24
+"""The sides of windows of patches; RF-DETR with masks has smaller patches."""
 CHANGEABLE = {
     *("num_queries", "decoder_layers", "num_denoising", "group_detr", "image_px"),
     "backbone_config",
@@ -95,6 +97,32 @@ RF_DETR: dict[str, dict[str, Any]] = {
     "rfdetr_small": {"image_px": 512, "decoder_layers": 3},
     "rfdetr_medium": {"image_px": 576, "decoder_layers": 4},
 }
+_FINE_PATCHES = {"patch_size": 12}
+_WITH_MASKS = {"decoder_n_points": 2, "class_loss_coefficient": 5.0}
+RF_DETR_WITH_MASKS: dict[str, dict[str, Any]] = {
+    "rfdetr_nano": {
+        **_WITH_MASKS,
+        "image_px": 312,
+        "decoder_layers": 4,
+        "num_queries": 100,
+        "backbone_config": {**_FINE_PATCHES, "num_windows": 1},
+    },
+    "rfdetr_small": {
+        **_WITH_MASKS,
+        "image_px": 384,
+        "decoder_layers": 4,
+        "num_queries": 100,
+        "backbone_config": _FINE_PATCHES,
+    },
+    "rfdetr_medium": {
+        **_WITH_MASKS,
+        "image_px": 432,
+        "decoder_layers": 5,
+        "num_queries": 200,
+        "backbone_config": _FINE_PATCHES,
+    },
+}
+"""Of the published networks of the same names with masks, which are others than those without."""
 
 
 class TransformerDetector(Detector):
@@ -106,16 +134,29 @@ class TransformerDetector(Detector):
         *,
         num_classes: int,
         changes: Mapping[str, Any] | None = None,
+        masks: bool = False,
     ) -> None:
-        """Args: changes: changes of the model's sizes, of `CHANGEABLE`.
+        """Builds a detector.
+
+        Args:
+            changes: changes of the model's sizes, of `CHANGEABLE`.
+            masks: whether it finds masks, too; for RF-DETR alone.
 
         Raises:
-            ValueError: another setting is changed.
+            ValueError: another setting is changed, or the network cannot find masks.
         """
         super().__init__()
         _check_changes(changes or {})
         self._is_dfine = name in D_FINE
-        build = _build_dfine if self._is_dfine else _build_rfdetr
+        if masks and self._is_dfine:
+            raise ValueError(f"{name} finds no masks")
+        self.has_masks = masks
+        self._multiple_px = MULTIPLE_WITH_MASKS_PX if masks else MULTIPLE_PX
+        build = (
+            _build_dfine
+            if self._is_dfine
+            else (_build_rfdetr_with_masks if masks else _build_rfdetr)
+        )
         self.network: nn.Module = build(name, num_classes, dict(changes or {}))
 
     def named_as_here(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -149,12 +190,30 @@ class TransformerDetector(Detector):
                 truth.boxes, truth.labels, truth.is_object, strict=True
             )
         ]
+        if self.has_masks:
+            for target, masks in zip(labels, truth.masks_of_objects(), strict=True):
+                rows, columns = masks.shape[-2:]
+                target["masks"] = functional.pad(masks, (0, width - columns, 0, height - rows))
         # Sampling and matching need 32 bits.
         with torch.autocast(floats.device.type, enabled=False):
             outputs = self.network(pixel_values=floats, labels=labels)
-        return {"set": outputs.loss}
+        loss = outputs.loss
+        if not loss.numel():
+            # The batch has no object, and the library gives losses of masks without a number.
+            parts = [one for name, one in outputs.loss_dict.items() if name.startswith("loss_ce")]
+            config: Any = self.network.config
+            loss = config.class_loss_coefficient * torch.stack(parts).sum()
+        return {"set": loss}
 
     def candidates(self, pictures: Tensor) -> list[Candidates]:
+        return self._find(pictures)
+
+    def masked(
+        self, pictures: Tensor, keep: Callable[[Candidates], Candidates]
+    ) -> list[Candidates]:
+        return [keep(one) for one in self._find(pictures)]
+
+    def _find(self, pictures: Tensor) -> list[Candidates]:
         floats = self._prepare(pictures)
         height, width = floats.shape[-2:]
         with torch.autocast(floats.device.type, enabled=False):
@@ -162,13 +221,21 @@ class TransformerDetector(Detector):
         size = torch.tensor([width, height, width, height], device=floats.device)
         boxes = box_convert(outputs.pred_boxes.float(), "cxcywh", "xyxy") * size
         rows, columns = pictures.shape[-2:]
-        return best_candidates(boxes, outputs.logits.float().sigmoid(), (rows, columns))
+        scores = outputs.logits.float().sigmoid()
+        if not self.has_masks:
+            return best_candidates(boxes, scores, (rows, columns))
+        grids = outputs.pred_masks.float().sigmoid()
+        frames = torch.tensor([0, 0, width, height], device=floats.device).expand(boxes.shape)
+        rows_of_grids = torch.arange(boxes.shape[1], device=floats.device)
+        masks = [Masks(*pair, rows_of_grids) for pair in zip(grids, frames, strict=True)]
+        return best_candidates(boxes, scores, (rows, columns), masks)
 
     def _prepare(self, pictures: Tensor) -> Tensor:
-        """Floats as published weights expect them, padded to multiples of 32 px."""
+        """Floats as published weights expect them, padded to whole windows of patches."""
         height, width = pictures.shape[-2:]
         floats = pictures.float() / 255 if self._is_dfine else normalise(pictures)
-        return functional.pad(floats, (0, -width % MULTIPLE_PX, 0, -height % MULTIPLE_PX))
+        multiple = self._multiple_px
+        return functional.pad(floats, (0, -width % multiple, 0, -height % multiple))
 
 
 def _check_changes(changes: Mapping[str, Any]) -> None:
@@ -190,17 +257,32 @@ def _build_dfine(name: str, num_classes: int, changes: dict[str, Any]) -> nn.Mod
 
 
 def _build_rfdetr(name: str, num_classes: int, changes: dict[str, Any]) -> nn.Module:
-    from transformers import RfDetrConfig, RfDetrForObjectDetection
+    from transformers import RfDetrForObjectDetection
 
-    arguments = {**RF_DETR[name], **changes}
+    config = _configure_rfdetr({**RF_DETR[name], **changes}, num_classes)
+    network: nn.Module = RfDetrForObjectDetection(config)
+    return network
+
+
+def _build_rfdetr_with_masks(name: str, num_classes: int, changes: dict[str, Any]) -> nn.Module:
+    from transformers import RfDetrForInstanceSegmentation
+
+    sizes = RF_DETR_WITH_MASKS[name]
+    backbone = {**sizes["backbone_config"], **changes.get("backbone_config", {})}
+    arguments = {**sizes, **changes, "backbone_config": backbone}
+    network: nn.Module = RfDetrForInstanceSegmentation(_configure_rfdetr(arguments, num_classes))
+    return network
+
+
+def _configure_rfdetr(arguments: dict[str, Any], num_classes: int) -> Any:
+    from transformers import RfDetrConfig
+
     image_px, backbone = (
         arguments.pop("image_px"),
         {**_DINO_SMALL, **arguments.pop("backbone_config", {})},
     )
     arguments["num_labels"] = num_classes
-    config = RfDetrConfig(
+    return RfDetrConfig(
         backbone_config={"model_type": "rf_detr_dinov2", "image_size": image_px, **backbone},
         **arguments,
     )
-    network: nn.Module = RfDetrForObjectDetection(config)
-    return network

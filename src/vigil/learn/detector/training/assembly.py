@@ -8,7 +8,7 @@ from typing import Any, get_args
 import numpy as np
 
 from vigil.domain.hard_examples import read_hard_examples, repeated_positions
-from vigil.domain.measures.detector import measure_detections
+from vigil.domain.measures.detector import measure_detections, measure_masks
 from vigil.domain.pictures.annotated import AnnotatedPictures, read_annotated
 from vigil.domain.sides import read_side
 from vigil.learn.detector.network.data import PictureDataset, batches
@@ -16,12 +16,12 @@ from vigil.learn.detector.network.registry import imports_of_others
 from vigil.learn.detector.training.anchor_sizes import cluster_sizes
 from vigil.learn.detector.training.augmentation import BoxAugmentation
 from vigil.learn.detector.training.choosing import choose, imports_of_recognition
-from vigil.learn.detector.training.module import DetectorTraining
+from vigil.learn.detector.training.module import DetectorTraining, Measure
 from vigil.learn.detector.training.start import build_start, imports_of_other_starts
 from vigil.learn.networks.machine import seed_torch
 from vigil.learn.networks.weights import save_model, state_digest
 from vigil.learn.training.loop import Fitted, Plan, fit
-from vigil.plumbing.errors import InputError
+from vigil.plumbing.errors import FieldError, InputError
 from vigil.plumbing.fingerprints import code_fingerprint
 from vigil.plumbing.memo import file_digest
 from vigil.plumbing.trainings import train_once
@@ -99,9 +99,16 @@ def plan_training(sides: Sides, settings: TrainDetector) -> DetectorPlan:
     """Sets up a training, with random weights from the seed or with loaded weights.
 
     Raises:
-        FieldError: the weights are missing, or do not fit the network.
+        FieldError: the weights are missing, or do not fit the network; or the objects have no masks
+            to learn from.
         InputError: the file of weights is damaged, or a hard picture is not on the training side.
     """
+    if settings.masks and not sides.train.has_masks:
+        raise FieldError(
+            "masks",
+            "expected false, since the imported objects have boxes alone "
+            "(dataset.detection.format: masks takes those of import_masks), got true",
+        )
     choice = choose(settings, sides.train, sides.images)
     for line in choice.lines:
         print(f"auto: {line}")
@@ -117,6 +124,7 @@ def plan_training(sides: Sides, settings: TrainDetector) -> DetectorPlan:
         seed=settings.seed,
         frames=settings.frames,
         allows_short=allows_short,
+        with_masks=settings.masks,
     )
     val_set = PictureDataset(
         sides.images,
@@ -135,6 +143,7 @@ def plan_training(sides: Sides, settings: TrainDetector) -> DetectorPlan:
         settings,
         val_set=val_set,
         measure=lambda table: measure_detections(sides.val, table, decimals=None)["map"] or 0.0,
+        measure_masks=_mask_measure(sides.val) if settings.masks else None,
     )
     training = Plan(
         module,
@@ -152,6 +161,11 @@ def plan_training(sides: Sides, settings: TrainDetector) -> DetectorPlan:
     return DetectorPlan(
         training, settings, choice.facts, config, state_digest(network), digests, repeats
     )
+
+
+def _mask_measure(val: AnnotatedPictures) -> Measure:
+    """Measures the mean average precision of masks."""
+    return lambda table: measure_masks(val, table, decimals=None).get("segm_map") or 0.0
 
 
 def train_detector(
@@ -199,7 +213,9 @@ def _configure(train_set: PictureDataset, settings: TrainDetector) -> dict[str, 
     """The configuration that a detector is built from."""
     num_classes = len(train_set.classes)
     if settings.architecture in get_args(TransformerArchitecture):
-        return {"num_classes": num_classes}
+        return {"num_classes": num_classes, **({"masks": True} if settings.masks else {})}
+    if settings.architecture == "maskrcnn":
+        return _configure_maskrcnn(train_set, settings)
     if not settings.is_own:
         return {"num_classes": num_classes, "input_size_wh": list(settings.canvas_wh)}
     config: dict[str, Any] = {"loss": settings.loss.model_dump(), "num_classes": num_classes}
@@ -213,6 +229,20 @@ def _configure(train_set: PictureDataset, settings: TrainDetector) -> dict[str, 
         return config | settings.grid.model_dump()
     anchor = settings.anchor.model_dump(mode="json", exclude={"num_sizes"})
     return config | anchor | {"sizes_px": anchor["sizes_px"] or _cluster(train_set, settings)}
+
+
+def _configure_maskrcnn(train_set: PictureDataset, settings: TrainDetector) -> dict[str, Any]:
+    features = settings.features.model_dump(mode="json")
+    unused = {"num_sizes", "assignment"}
+    anchor = settings.anchor.model_dump(mode="json", exclude=unused)
+    return {
+        "num_classes": len(train_set.classes),
+        "input_size_wh": list(settings.canvas_wh),
+        "strides": features.pop("strides"),
+        "features": features,
+        **anchor,
+        "sizes_px": anchor["sizes_px"] or _cluster(train_set, settings),
+    }
 
 
 def _cluster(train_set: PictureDataset, settings: TrainDetector) -> list[float]:

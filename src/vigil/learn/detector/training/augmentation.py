@@ -1,4 +1,4 @@
-"""Augments pictures together with their boxes, with torchvision's transforms.
+"""Augments pictures together with their boxes and masks, with torchvision's transforms.
 
 Mosaics: Bochkovskiy et al., "YOLOv4: Optimal Speed and Accuracy of Object Detection", 2020. Two
 pictures in one: Zhang et al., "mixup: Beyond Empirical Risk Minimization", 2018. The last
@@ -10,10 +10,11 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 from torch.nn import functional
+from torchvision.ops import masks_to_boxes
 from torchvision.transforms import v2
-from torchvision.tv_tensors import BoundingBoxes, Image
+from torchvision.tv_tensors import BoundingBoxes, Image, Mask
 
-from vigil.learn.detector.network.tensors import Example, Objects
+from vigil.learn.detector.network.tensors import Example, Objects, join_objects
 from vigil.pixels.fitting import PADDING_RGB
 from vigil.settings.train_detector import Augmentation
 
@@ -70,7 +71,10 @@ class BoxAugmentation:
         boxes = BoundingBoxes(
             objects.boxes, format="XYXY", canvas_size=(height, width), clamping_mode=None
         )
-        changed, moved = self._transform()(Image(picture), boxes)
+        masks = () if objects.masks is None else (Mask(objects.masks.to(torch.uint8)),)
+        changed, moved, *moved_masks = self._transform()(Image(picture), boxes, *masks)
+        for one in moved_masks:
+            objects = objects._replace(masks=one.as_subclass(Tensor).bool())
         return changed.as_subclass(Tensor), self._clip_boxes(
             moved.as_subclass(Tensor), objects, (width, height)
         )
@@ -89,7 +93,7 @@ class BoxAugmentation:
                     translate=(settings.max_shift, settings.max_shift),
                     scale=(scale, scale),
                     interpolation=v2.InterpolationMode.BILINEAR,
-                    fill=list(PADDING_RGB),
+                    fill={Image: list(PADDING_RGB), "others": 0},
                 )
             )
         steps.append(
@@ -101,7 +105,7 @@ class BoxAugmentation:
 
     def _clip_boxes(self, boxes: Tensor, objects: Objects, size_wh: tuple[int, int]) -> Objects:
         """Clips boxes to the picture. Objects that are hardly visible are to be ignored."""
-        moved = Objects(boxes, objects.labels, objects.is_ignored)
+        moved = objects._replace(boxes=boxes)
         limits = torch.tensor([0, 0, *size_wh], dtype=boxes.dtype)
         return _clip(moved, limits, self._settings.min_visible)
 
@@ -145,16 +149,21 @@ def mosaic(
         shrink = torch.tensor([size_hw[1] / width, size_hw[0] / height] * 2)
         boxes = objects.boxes * shrink + torch.tensor([left - x, top - y] * 2)
         limits = torch.tensor([left, top, right, bottom], dtype=boxes.dtype)
-        moved = Objects(boxes, objects.labels, objects.is_ignored)
+        moved = objects._replace(boxes=boxes)
+        if objects.masks is not None:
+            small_masks = _shrunk(objects.masks, size_hw)[..., y : y + bottom - top, x:]
+            small_masks = small_masks[..., : right - left]
+            masks = torch.zeros_like(objects.masks)
+            masks[..., top : top + cut.shape[-2], left : left + cut.shape[-1]] = small_masks
+            moved = moved._replace(masks=masks)
         parts.append(_clip(moved, limits, min_visible))
-    return canvas, Objects(*(torch.cat(pieces) for pieces in zip(*parts, strict=True)))
+    return canvas, join_objects(parts)
 
 
 def mix(one: Example, other: Example) -> Example:
     """The mean of two pictures, with the objects of both."""
     mean = (one[0].to(torch.int16) + other[0] + 1) // 2
-    objects = Objects(*(torch.cat(pair) for pair in zip(one[1], other[1], strict=True)))
-    return mean.to(one[0].dtype), objects
+    return mean.to(one[0].dtype), join_objects([one[1], other[1]])
 
 
 def _happens(probability: float) -> bool:
@@ -167,22 +176,37 @@ def _scaled(side: int, scale: float, room: int) -> int:
 
 
 def _shrunk(picture: Tensor, size_hw: tuple[int, int]) -> Tensor:
+    """A picture (..., H, W), or masks (N, H, W) bool, resized by the mean over areas."""
     if picture.shape[-2:] == size_hw:
         return picture
     flat = picture.reshape(1, -1, *picture.shape[-2:]).float()
+    if not flat.shape[1]:  # no masks, which torch refuses to resize
+        return picture.new_empty((*picture.shape[:-2], *size_hw))
     small = functional.interpolate(flat, size=size_hw, mode="area")
     return small.round().to(picture.dtype).reshape(*picture.shape[:-2], *size_hw)
 
 
 def _clip(objects: Objects, limits: Tensor, min_visible: float) -> Objects:
-    """Clips boxes to x1, y1, x2, y2. Objects that are hardly visible are to be ignored."""
+    """Clips boxes to x1, y1, x2, y2. Objects that are hardly visible are to be ignored.
+
+    The box of an object with a mask becomes that of the mask. An object whose mask has no pixel is
+    left out.
+    """
     corners = torch.maximum(objects.boxes, limits[:2].repeat(2))
     clipped = torch.minimum(corners, limits[2:].repeat(2))
     full_area, visible_area = _area(objects.boxes), _area(clipped)
     inside = (clipped[:, 2] > clipped[:, 0]) & (clipped[:, 3] > clipped[:, 1])
     is_hidden = visible_area < min_visible * full_area
-    is_ignored = (objects.is_ignored | is_hidden)[inside]
-    return Objects(clipped[inside], objects.labels[inside], is_ignored)
+    left = objects._replace(boxes=clipped, is_ignored=objects.is_ignored | is_hidden)
+    if left.masks is None:
+        return left.select(inside)
+    left = left.select(inside & left.masks.flatten(1).any(dim=1))
+    assert left.masks is not None
+    if len(left.masks):
+        # The last pixel is a part of the box.
+        past = torch.tensor([0, 0, 1, 1], dtype=left.boxes.dtype)
+        left = left._replace(boxes=masks_to_boxes(left.masks).to(left.boxes.dtype) + past)
+    return left
 
 
 def _area(boxes: Tensor) -> Tensor:

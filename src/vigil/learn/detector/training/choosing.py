@@ -40,6 +40,10 @@ FINEST_STRIDES = {4: 0.0, 8: 12.0, 16: 40.0}
 """From which square root of a small object's area the finest map may have a stride."""
 MOST_CELLS = 12.0
 """Across a large object's longer side."""
+ON_TRUNKS = {"grid", "anchor", "maskrcnn"}
+"""Architectures of any trunk."""
+MASK_CELLS = 14
+"""Across a small object, for a detector with masks: so many cells of features has a mask."""
 SMALL, LARGE = 10, 90
 """Percentiles of sizes: what small and large stand for."""
 MANY_PICTURES = 2000
@@ -136,7 +140,10 @@ def _choose_network(
         "large_px": round(large_px, 1),
     }
     if settings.features.strides == "auto":
-        if values["architecture"] in {"grid", "anchor"}:
+        if values["architecture"] == "maskrcnn":
+            lines.append(_choose_maps(values, small_px, large_px))
+            chosen["features"] = values["features"]
+        elif values["architecture"] in {"grid", "anchor"}:
             lines.append(_choose_maps(values, small_px, large_px))
             chosen["features"] = values["features"]
             chosen["assignment"] = values[values["architecture"]]["assignment"]
@@ -216,7 +223,7 @@ def _least_px(settings: TrainDetector, architecture: str) -> int:
     least = LONGEST_PX[choose_device().type][0]
     if settings.weights == "none":
         return least
-    return max(least, PRETRAINED_PX["imagenet" if architecture in {"grid", "anchor"} else "coco"])
+    return max(least, PRETRAINED_PX["imagenet" if architecture in ON_TRUNKS else "coco"])
 
 
 def _choose_canvas(sizes: _Sizes, least: int, num_cells: int, lines: list[str]) -> tuple[int, int]:
@@ -254,11 +261,11 @@ def _choose_architecture(
         found = recognise(settings.weights_file, settings.features.trunk)
         values["features"]["trunk"] = found.trunk or settings.features.trunk
         held = f"the trunk {found.trunk}" if found.trunk else found.architecture
-        lines.append(
-            f"architecture: {found.architecture}, since {settings.weights} holds the weights of "
-            f"{held}"
-        )
-        return found.architecture
+        name = "maskrcnn" if settings.masks and found.trunk else found.architecture
+        lines.append(f"architecture: {name}, since {settings.weights} holds the weights of {held}")
+        return name
+    if settings.masks:
+        return _choose_masks(settings, lines)
     is_on_gpu = choose_device().type == "cuda"
     if settings.weights == "coco":
         name = "yolox_s" if is_on_gpu else "yolox_nano"
@@ -279,9 +286,20 @@ def _choose_architecture(
     return name
 
 
+def _choose_masks(settings: TrainDetector, lines: list[str]) -> str:
+    is_published = settings.weights == "coco"
+    name = "maskrcnn_resnet50_fpn_v2" if is_published else "maskrcnn"
+    why = "COCO's weights" if is_published else f"weights: {settings.weights}"
+    lines.append(f"architecture: {name}, for masks and {why}")
+    return name
+
+
 def _choose_maps(values: dict[str, Any], small_px: float, large_px: float) -> str:
     """Sets strides, and what goes with them, in place; returns a line that says why."""
     finest = max(stride for stride, least_px in FINEST_STRIDES.items() if least_px <= small_px)
+    has_masks = values["architecture"] == "maskrcnn"
+    if has_masks:
+        finest = max([s for s in STRIDES if s * MASK_CELLS <= small_px], default=STRIDES[0])
     coarsest = min([s for s in STRIDES if s * MOST_CELLS >= large_px], default=STRIDES[-1])
     strides = tuple(s for s in STRIDES if finest <= s <= max(finest, coarsest))
     features = values["features"]
@@ -290,7 +308,7 @@ def _choose_maps(values: dict[str, Any], small_px: float, large_px: float) -> st
     features["deepest_stride"] = min(2 * strides[-1], STRIDES[-1])
     features["neck"] = "concat" if len(strides) == 1 else "pafpn"
     features["neck_width"] = features["neck_width"] or 96
-    if len(strides) > 1:
+    if len(strides) > 1 and not has_masks:
         values[values["architecture"]]["assignment"] = "simota"
     return (
         f"strides: {list(strides)}, since small objects (percentile {SMALL}) are {small_px:.0f} px "

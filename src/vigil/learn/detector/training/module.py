@@ -33,12 +33,14 @@ class DetectorTraining(LightningModule):
         *,
         val_set: PictureDataset,
         measure: Measure,
+        measure_masks: Measure | None = None,
     ) -> None:
         """Sets up a training.
 
         Args:
             val_set: the validation pictures, in the order of their batches.
             measure: computes the mean average precision of a table of detections in them.
+            measure_masks: likewise of their masks; None: the detector has none.
         """
         super().__init__()
         self.network = network.to(memory_format=torch.channels_last)
@@ -48,7 +50,7 @@ class DetectorTraining(LightningModule):
             self.network.ohem_fraction = settings.ohem_fraction  # type: ignore[assignment]
         self._settings = settings
         self._val_set = val_set
-        self._measure = measure
+        self._measure, self._measure_masks = measure, measure_masks
         self._detections = DetectionTable(val_set)
 
     @property
@@ -88,7 +90,10 @@ class DetectorTraining(LightningModule):
         self._log("val", {"loss": total}, len(pictures))
 
     def on_validation_epoch_end(self) -> None:
-        self.log("val_map", self._measure(self._detections.frame()))
+        found = self._detections.frame()
+        self.log("val_map", self._measure(found))
+        if self._measure_masks is not None:
+            self.log("val_segm_map", self._measure_masks(found))
 
     def _log(self, side: str, values: dict[str, Tensor], num_pictures: int) -> None:
         named = {f"{side}_{name}": value.detach().float() for name, value in values.items()}
