@@ -1,6 +1,7 @@
 """The trained models of `vigil watch`."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import torch
@@ -9,6 +10,7 @@ from vigil.domain.detector_score import read_score
 from vigil.learn.alarm.trained import TrainedAlarm
 from vigil.learn.classifier.trained import TrainedClassifier
 from vigil.learn.detector.trained import TrainedDetector
+from vigil.learn.networks.machine import choose_device, prepare_torch
 from vigil.plumbing.errors import InputError, shorten
 from vigil.plumbing.memo import file_digest
 
@@ -86,3 +88,17 @@ class ModelFiles:
         alarm = TrainedAlarm.from_files(self.alarm, self.alarm_card, self.threshold, device=device)
         score = read_score(self.detector_score)
         return Models(detector, classifier, alarm, score, digests)
+
+
+@lru_cache(maxsize=1)
+def load_once(files: ModelFiles, digests: tuple[tuple[str, str], ...]) -> Models:
+    """Loads the models onto the chosen device, once in each process.
+
+    Args:
+        digests: of the files, so that changed files are loaded again.
+
+    Raises:
+        InputError: see `ModelFiles.load`.
+    """
+    prepare_torch()
+    return files.load(choose_device())

@@ -139,6 +139,17 @@ def describe_machine() -> dict[str, str | int]:
     }
 
 
+def describe_prepared() -> dict[str, str | int]:
+    """The same facts, after `prepare_torch`, for a process that has not loaded a network yet."""
+    prepare_torch()
+    return describe_machine()
+
+
+def threads_of_an_item() -> int:
+    """The threads in which a network works: torch's; with a GPU, one process has all cores."""
+    return torch.get_num_threads() if choose_device().type == "cpu" else os.cpu_count() or 1
+
+
 def _keep_freed_memory() -> None:
     """Tells glibc to keep freed memory instead of returning it to the system.
 
