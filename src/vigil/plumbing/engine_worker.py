@@ -20,7 +20,7 @@ from typing import Any, Generic, TypeVar
 
 from threadpoolctl import threadpool_limits
 
-from vigil.plumbing import progress
+from vigil.plumbing import arithmetic, progress
 from vigil.plumbing.closure import SOURCE
 from vigil.plumbing.errors import InputError, shorten
 from vigil.plumbing.failures import explain_failure
@@ -94,6 +94,9 @@ class Checks:
             )
         if self._code and (other := _differing(self._code, describe_code())):
             raise InputError(f"{where}: expected {other}")
+        if self._environment.get(arithmetic.VARIABLE) == "portable" and not arithmetic.is_applied():
+            variables = " ".join(f"{name}={one!r}" for name, one in arithmetic.VARIABLES.items())
+            raise InputError(f"{where}: expected to be started with {variables}")
         os.chdir(self.folder)
         os.environ.update(self._environment)
         progress.switch_off()

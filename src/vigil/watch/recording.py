@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from vigil.learn.networks.machine import describe_prepared, threads_of_an_item
+from vigil.plumbing.arithmetic import arithmetic_facts
 from vigil.plumbing.engine import each
 from vigil.plumbing.errors import InputError
 from vigil.plumbing.fingerprints import code_fingerprint
@@ -97,6 +98,7 @@ class Recorder:
             "source": source,
             "suffix": video.suffix,
             "settings": {**finding, "judging": judging},
+            **arithmetic_facts(),
         }
         if video.is_dir():
             facts["picture_fps"] = str(self._picture_fps)

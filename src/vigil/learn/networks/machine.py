@@ -13,7 +13,9 @@ from typing import Literal
 
 import torch
 
+from vigil.plumbing.arithmetic import is_portable
 from vigil.plumbing.errors import InputError
+from vigil.plumbing.ranks import this_rank
 from vigil.settings.training import Precision
 
 MAX_SEED = 2**63 - 1
@@ -27,8 +29,15 @@ def choose_device() -> torch.device:
         InputError: the name is invalid, or this machine has no such device.
     """
     name = os.environ.get("VIGIL_DEVICE", "auto")
+    if is_portable():
+        if name not in {"auto", "cpu"}:
+            raise InputError(f"VIGIL_DEVICE: expected cpu, as arithmetic is portable, got {name!r}")
+        return torch.device("cpu")
+    rank = this_rank()
     if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    if rank.size > 1 and name == "cuda":
+        name = f"cuda:{rank.local}"  # each process on a machine has a GPU of its own
     try:
         device = torch.device(name)
     except RuntimeError:
@@ -63,6 +72,10 @@ def choose_precision(precision: Precision, device: torch.device) -> Arithmetic:
 
     A model that a GPU trained with `16-mixed` runs in 32 bits on a CPU.
     """
+    if precision == "bf16-mixed" and is_portable():
+        raise InputError(
+            "precision: expected auto or 32-true, as arithmetic is portable, got bf16-mixed"
+        )
     if precision == "auto":
         return "bf16-mixed" if has_bfloat16(device) else "32-true"
     if precision == "16-mixed" and device.type == "cpu":
