@@ -1,6 +1,6 @@
 """Prints a table of speed and memory against references: `python benchmarks/run.py [section]`.
 
-Sections: extract, loader, epoch, busy, memory, embed, alarm, detector, watching, no_op, many,
+Sections: extract, engine, loader, epoch, busy, memory, embed, alarm, detector, watching, no_op, many,
 damage. The input files are made once, under `benchmarks/work/`. Ratios are medians over rounds that
 run both sides in turn.
 """
@@ -14,6 +14,7 @@ from measure import WORK, Row
 
 SECTIONS = (
     "extract",
+    "engine",
     "loader",
     "epoch",
     "busy",

@@ -125,8 +125,8 @@ def fit(plan: Plan, *, branch: str, fingerprint: str, curves: Path) -> Fitted:
         assert isinstance(plan.module, ShardedTraining)
         plan.module.shards, train = shards, shard_loader(plan.train, shards)
     is_first = this_rank().number == 0
-    checkpoints = checkpoint_folder(branch, fingerprint, describe_machine()) if is_first else None
-    checkpoints = broadcast(checkpoints)
+    own = checkpoint_folder(branch, fingerprint, describe_machine()) if is_first else None
+    checkpoints: Path = broadcast(own)
     best = BestWeights(plan.monitor, plan.mode, plan.first_epoch)
     curve = Curves(curves)
     callbacks = [

@@ -271,10 +271,9 @@ class ShardedTraining(LightningModule):
             )
             if has
         ]
-        means = _split_like(_weighted_sum(gathered[:, stop:], samples), statistics)
-        firsts = _split_like(gathered[0, stop:], statistics)
-        for one, mean, first in zip(statistics, means, firsts, strict=True):
-            one.copy_(mean if one.is_floating_point() else first)  # a counter: every shard has it
+        means = _mean_of_filled(gathered[:, stop:], samples)
+        for one, mean in zip(statistics, _split_like(means, statistics), strict=True):
+            one.copy_(mean)
         for name, value, num in shards.gather_objects(logged):
             self.log(name, value, on_step=False, on_epoch=True, batch_size=num)
         return _weighted_sum(gathered[:, 2:HEADER], terms)[0]
@@ -323,6 +322,16 @@ def _weighted_sum(rows: Tensor, factors: Sequence[float]) -> Tensor:
     for row, factor in zip(rows[1:], factors[1:], strict=True):
         total.add_(row, alpha=factor)
     return total
+
+
+def _mean_of_filled(rows: Tensor, fractions: Sequence[float]) -> Tensor:
+    """The mean (P,) of rows (V, P), but for empty shards; a number that all share stays as it is.
+
+    Rounding must not change a counter, or the statistics of a network that does not learn.
+    """
+    filled = rows[[number for number, fraction in enumerate(fractions) if fraction]]
+    is_shared = (filled == filled[0]).all(0)
+    return torch.where(is_shared, filled[0], _weighted_sum(rows, fractions))
 
 
 def _split_like(flat: Tensor, likes: Sequence[Tensor]) -> list[Tensor]:
