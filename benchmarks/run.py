@@ -1,7 +1,7 @@
 """Prints a table of speed and memory against references: `python benchmarks/run.py [section]`.
 
-Sections: extract, engine, loader, epoch, busy, memory, embed, alarm, detector, watching, no_op, many,
-damage. The input files are made once, under `benchmarks/work/`. Ratios are medians over rounds that
+Sections: extract, engine, loader, epoch, busy, memory, embed, alarm, detector, watching, no_op,
+many, damage. The input files are made once, under `benchmarks/work/`. Ratios are medians over rounds that
 run both sides in turn.
 """
 

@@ -54,7 +54,7 @@ number of cores, else 0 | worker processes; 0: the stage works in its own proces
 ([more](beyond-one-machine.md)) |
 | `VIGIL_LAUNCH` | none | a command that starts the processes of a training: `torchrun …` or \
 `srun …` |
-| `VIGIL_ARITHMETIC` | `native` | `portable`: the same bytes on every x86 CPU with AVX2, but slower \
+| `VIGIL_ARITHMETIC` | `native` | `portable`: the same bytes on every x86 CPU with AVX2, slower \
 ([more](beyond-one-machine.md)) |
 {state_row}
 | `VIGIL_MEMO_GB` | `50` | size limit of the cache, for each kind of work |

@@ -66,6 +66,8 @@ class Learner(ShardedTraining):
         self.log("val_loss", nn.functional.mse_loss(self.model(inputs), targets))
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
+        if self.is_plain:  # Adam would turn a rounded zero into a step
+            return torch.optim.SGD(self.model.parameters(), 0.01)
         return torch.optim.Adam(self.model.parameters(), 0.01)
 
 
@@ -124,7 +126,9 @@ def test_gradients_are_those_of_whole_batches(tmp_path: Path):
     (tmp_path / "state").rename(tmp_path / "other state")
     other = run(tmp_path / "cut", 4, cut)
     assert len(cut.gradients) == len(whole.gradients) == 16
-    torch.testing.assert_close(torch.stack(cut.gradients[:4]), torch.stack(whole.gradients[:4]))
+    torch.testing.assert_close(
+        torch.stack(cut.gradients), torch.stack(whole.gradients), rtol=1e-4, atol=1e-5
+    )
     assert other.values == pytest.approx(one.values, rel=1e-4)
 
 

@@ -286,6 +286,8 @@ class ShardedTraining(LightningModule):
         if part.batch is None:
             num = HEADER + len(weights) + sum(one.numel() for one in weights)
             return torch.zeros(num, device=self.device)
+        for one in weights:
+            one.grad = None  # of the shard or the step before
         loss = self.compute_loss(part.batch, batch_idx)
         loss.backward()
         terms = self.loss_terms(part.num_samples)
@@ -294,8 +296,6 @@ class ShardedTraining(LightningModule):
         gradients = [
             torch.zeros_like(one) if one.grad is None else one.grad.float() for one in weights
         ]
-        for one in weights:
-            one.grad = None
         numbers = torch.tensor([*header, *flags], device=self.device)
         return torch.cat([numbers, *(one.reshape(-1) for one in gradients)])
 
