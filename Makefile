@@ -9,7 +9,7 @@ AUDIT := $(VENV)/audit
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .PHONY: help repro test test-slow fuzz lint audit find-lr report verify-reproducible other-machines \
-	place torture bench format constraints clean-state clean
+	place torture bench format constraints wheel clean-state clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -77,11 +77,18 @@ constraints: $(VENV)/.dev-ready ## pin the versions of all installed packages
 	{ echo '# Versions of everything that requirements*.txt bring along, as tested: `make constraints`.'; \
 	  pip freeze --exclude-editable --exclude trackeval; } > constraints.txt
 
+# Rests of an earlier build would be put into the wheel. With a fixed date, a wheel has the same bytes.
+wheel: $(VENV)/.run-ready ## build dist/vigil-<version>-py3-none-any.whl
+	rm -rf build dist
+	SOURCE_DATE_EPOCH=315532800 pip wheel --quiet --disable-pip-version-check --no-deps \
+		--wheel-dir dist .
+	rm -rf build
+
 clean-state: ## delete cached results and checkpoints of stopped trainings
 	rm -rf "$${VIGIL_STATE_DIR:-.vigil}"
 
 clean: clean-state ## remove all generated files that git does not track
-	rm -rf data/demo data/frames data/annotations data/samples data/sample_report data/detection \
+	rm -rf data/demo data/attention data/frames data/annotations data/samples data/sample_report data/detection \
 		data/detection_report data/splits data/embeddings data/predictions models
 
 $(VENV)/bin/pip:
@@ -100,7 +107,7 @@ place:
 			"rm -rf $(VENV), and make again" >&2; exit 1; }
 
 $(VENV)/.run-ready: requirements.txt constraints.txt pyproject.toml | place $(VENV)/bin/pip
-	pip install --quiet --disable-pip-version-check -r requirements.txt
+	pip install --quiet --disable-pip-version-check -c constraints.txt -e .
 	touch $@
 
 # The audit tools have an environment of their own, since their dependencies are not pinned or tested.

@@ -2,7 +2,7 @@
 
 It also makes long videos to watch, and lists their true events and tracks. On two cores, the videos
 take about twenty seconds, the clips thirty, and the long videos twenty. The result depends on the
-parameters alone.
+parameters alone. Pictures of other places have exact masks of their people.
 """
 
 from pathlib import Path
@@ -11,10 +11,18 @@ from typing import ClassVar
 import numpy as np
 from pydantic import Field
 from scene.annotator import AnnotatedVideo, annotate
-from scene.production import make_annotated_gate, make_clips, make_gates, make_videos
+from scene.production import (
+    PLACE_WH,
+    draw_places,
+    make_annotated_gate,
+    make_clips,
+    make_gates,
+    make_videos,
+)
 from scene.programme import FILMS
 from scene.scene import Track
 
+from vigil.domain.pictures.coco_file import write_instances
 from vigil.plumbing.outputs import whole
 from vigil.plumbing.params import Section
 from vigil.plumbing.records import write_json
@@ -26,7 +34,8 @@ _IDS, _ANNOTATOR = 2, 3  # each use has its own random stream
 class MakeDemo(Section):
     """``num_frames`` is the length of every video; scenes are per class, clips per scene.
 
-    Each long video to watch shows ``num_acts`` actions of people.
+    Each long video to watch shows ``num_acts`` actions of people. The masks are those of
+    ``num_places`` places, with four pictures each.
     """
 
     section: ClassVar[str] = "make_demo"
@@ -36,6 +45,7 @@ class MakeDemo(Section):
     num_scenes_per_class: int = Field(ge=1, le=100)
     num_clips_per_scene: int = Field(ge=1, le=100)
     num_acts: int = Field(ge=1, le=100)
+    num_places: int = Field(ge=1, le=1000)
 
 
 def name_tracks(film_index: int, tracks: list[Track], seed: int) -> dict[str, Track]:
@@ -77,6 +87,33 @@ def write_videos(videos: Path, annotations: Path, exact_boxes: Path, settings: M
         exact[name] = exact_record(named)
     write_json(tasks, annotations, indent=None)
     write_json(exact, exact_boxes, indent=None)
+
+
+def write_masks(masks: Path, settings: MakeDemo) -> None:
+    """Write the folder ``masks``: ``pictures`` of places, and ``instances.json`` as COCO has it."""
+    images: list[dict[str, object]] = []
+    objects: list[dict[str, object]] = []
+    width, height = PLACE_WH
+    with whole(masks) as folder:
+        for number, place in enumerate(draw_places(settings.num_places, seed=settings.seed)):
+            video = f"place_{number:02}"
+            (folder / "pictures" / video).mkdir(parents=True)
+            for frame_index, content in place.pictures.items():
+                name = f"{video}/{frame_index:06d}.jpg"
+                (folder / "pictures" / name).write_bytes(content)
+                images.append(
+                    {"id": len(images) + 1, "file_name": name, "width": width, "height": height,
+                     "video": video, "frame_index": frame_index}
+                )  # fmt: skip
+                for counts in place.masks[frame_index]:
+                    segmentation = {"size": [height, width], "counts": counts}
+                    objects.append(
+                        {"id": len(objects) + 1, "image_id": len(images), "category_id": 1,
+                         "segmentation": segmentation, "iscrowd": 0}
+                    )  # fmt: skip
+        categories = [{"id": 1, "name": "human"}]
+        instances = folder / "instances.json"
+        write_instances(instances, annotations=objects, categories=categories, images=images)
 
 
 def write_clips(clips: Path, settings: MakeDemo) -> None:
@@ -123,6 +160,7 @@ def main(
     videos: Path,
     annotations: Path,
     exact_boxes: Path,
+    masks: Path,
     clips: Path,
     watch: Path,
     truth: Path,
@@ -130,6 +168,7 @@ def main(
 ) -> None:
     """Write all data of the demo."""
     write_videos(videos, annotations, exact_boxes, settings)
+    write_masks(masks, settings)
     write_clips(clips, settings)
     write_watch(watch, truth, settings)
 

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from vigil.domain.samples.attention import read_attention
 from vigil.domain.samples.predictions import read_predictions
 from vigil.domain.sides import TEST
 from vigil.evaluation.classifier import ClassifierEvaluation
@@ -16,12 +17,14 @@ def main(
     *, samples: Path, predictions: Path, metrics: Path, plots: Path, settings: EvaluateClassifier
 ) -> None:
     table = read_predictions(predictions)
-    evaluation = ClassifierEvaluation(table[table["split"] == TEST], settings)
+    test = table[table["split"] == TEST]
+    evaluation = ClassifierEvaluation(test, settings)
+    attention = read_attention(predictions, len(test))
     numbers = evaluation.numbers()
     with whole(plots) as folder:
         (folder / PICTURES).mkdir(parents=True)
         evaluation.write_curves(folder)
-        evaluation.draw_sheets(samples, folder / PICTURES)
+        evaluation.draw_sheets(samples, attention, folder / PICTURES)
     write_json(numbers, metrics)  # last, so that this file means that all others are complete
     print_headline(numbers)
 

@@ -108,6 +108,8 @@ LEARNT = {
         *("--predictions", "data/predictions/detector", "--score", "models/detector_score.json"),
     ),
     "evaluate_classifier": ("--samples", "data/samples", *measures("classifier")),
+    "train_dino": ("--videos", "scene/videos", "--model", "models/dino"),
+    "attend": ("--sources", "scene/videos", "--attention", "data/attention"),
     "evaluate_detector": (
         *("--images", "data/frames", *DETECTIONS, "--splits", "data/splits/detector"),
         *measures("detector"),
@@ -162,6 +164,8 @@ OUTPUTS = {
     "embed_clips": ("data/embeddings",),
     "pick_score": ("models/detector_score.json",),
     "pick_threshold": ("models/threshold.json",),
+    "train_dino": ("models/dino",),
+    "attend": ("data/attention",),
     **{
         stage: tuple(f"models/{branch}{end}" for end in (".safetensors", ".json", "_curves"))
         for stage, branch in (

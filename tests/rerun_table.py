@@ -27,7 +27,7 @@ the cache depends on the versions of libraries. Without an upgrade, even `dvc re
 nothing again. `make clean-state` deletes this cache.
 
 """
-TRAININGS = ("train_classifier", "train_detector", "fit_alarm")
+TRAININGS = ("train_classifier", "train_detector", "train_segmenter", "fit_alarm", "train_dino")
 
 Change = Callable[[Project], object]
 
@@ -120,25 +120,32 @@ CHANGES: dict[str, Change] = {
         "dataset", "detection", "images", value="data/scene/videos"
     ),
     "`dataset.detection.classes`": set_param("dataset", "detection", "classes", value=["human"]),
+    "`dataset.masks.classes`": set_param("dataset", "masks", "classes", value=["human"]),
     "`extract_frames`": set_param("extract_frames", "jpeg_quality", value=80),
     "`interpolate_annotations`": set_param("interpolate_annotations", "ghost_frames", value=7),
     "`generate_samples`": set_param("generate_samples", "seed", value=7),
     "`import_detections`": set_param("import_detections", "num_pictures", value=2),
+    "`import_masks`": set_param("import_masks", "num_pictures", value=2),
     "`split`": set_param("split", "seed", value=7),
     "`split.given`": give_split,
     "`train_classifier`": set_param("train_classifier", "network", "depth", value=2),
     "`train_detector`": set_param("train_detector", "architecture", value="anchor"),
+    "`train_segmenter`": set_param("train_segmenter", "loss", value="dice"),
     "`import_clips`": set_param("import_clips", "num_windows", value=2),
     "`embed_clips`": set_param("embed_clips", "motion_cells", "size", value=0.2),
     "`fit_alarm`": set_param("fit_alarm", "network", "dropout", value=0.0),
     "`predict.classifier`": set_param("predict", "classifier", "batch_size", value=8),
     "`predict.detector`": set_param("predict", "detector", "suppression", "iou", value=0.5),
+    "`predict.segmenter`": set_param("predict", "segmenter", "batch_size", value=2),
     "`predict.alarm`": set_param("predict", "alarm", "clip_score", value="max"),
     "`pick_threshold`": set_param("pick_threshold", "method", value="quantile"),
+    "`train_dino`": set_param("train_dino", "seed", value=7),
+    "`attend`": set_param("attend", "keep_fraction", value=0.5),
     "`watch`": set_param("watch", "stride_s", value=0.25),
     "`watch.raising`": set_param("watch", "raising", "raise_at", value=1.5),
     "`evaluate.classifier`": set_param("evaluate", "classifier", "threshold", value=0.4),
     "`evaluate.detector`": set_param("evaluate", "detector", "score_threshold", value=0.4),
+    "`evaluate.segmenter`": set_param("evaluate", "segmenter", "num_pictures", value=2),
     "`evaluate.alarm`": set_param("evaluate", "alarm", "num_bootstrap", value=50),
     "`evaluate.watch`": set_param("evaluate", "watch", "false_track_share", value=0.4),
     "a video put in the folder, not listed": lambda p: write_video(
@@ -160,10 +167,16 @@ CHANGES: dict[str, Change] = {
         "src/vigil/learn/classifier/network/crop_transformer.py"
     ),
     "code: `learn/detector/network/grid.py`": edit("src/vigil/learn/detector/network/grid.py"),
+    "code: `learn/pictures/trunk.py`": edit("src/vigil/learn/pictures/trunk.py"),
+    "code: `learn/segmenter/network/unet.py`": edit("src/vigil/learn/segmenter/network/unet.py"),
     "code: `learn/alarm/network/scoring/autoencoder.py`": edit(
         "src/vigil/learn/alarm/network/scoring/autoencoder.py"
     ),
     "code: `learn/training/loop.py`": edit("src/vigil/learn/training/loop.py"),
+    "code: `domain/masks/class_map.py`": edit("src/vigil/domain/masks/class_map.py"),
+    "code: `learn/dino/training/views.py`": edit("src/vigil/learn/dino/training/views.py"),
+    "code: `learn/attention/clusters.py`": edit("src/vigil/learn/attention/clusters.py"),
+    "code: `learn/classifier/attention.py`": edit("src/vigil/learn/classifier/attention.py"),
     "code: `evaluation/detector.py`": edit("src/vigil/evaluation/detector.py"),
     "code: `settings/train_detector.py`": edit("src/vigil/settings/train_detector.py"),
 }

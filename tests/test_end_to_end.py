@@ -11,7 +11,7 @@ import yaml
 from rerun_table import TRAININGS, changed, edit, edit_export, move_box, render_table
 from tiny_project import ROOT, VIDEOS, Project, stages_of, task_of, write_video
 
-NUM_STAGES = 22
+NUM_STAGES = 27
 WATCH = ("watch", "evaluate@watch")
 MODEL = Path("src", "vigil", "learn", "classifier", "network", "crop_transformer.py")
 UNTRAINED = ("split@classifier", "split@detector")  # with all that leads to them
@@ -143,12 +143,20 @@ def test_a_video_that_comes_and_goes_leaves_no_trace_in_what_is_trained(project:
             marks=pytest.mark.slow,
         ),
         pytest.param(
+            "train_segmenter",
+            {"loss": "dice", "unet": {"upsampling": "nearest"}},
+            {"loss": "ce", "unet": {"upsampling": "bilinear"}},
+            ["train_segmenter", "predict@segmenter", "evaluate@segmenter"],
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
             "split",
             {"gap_frames": 11},
             {"gap_frames": 10},
             [
                 "split@classifier",
                 "split@detector",
+                "split@segmenter",
                 "split@alarm",
             ],  # whole videos: the lists stay the same
             marks=pytest.mark.slow,

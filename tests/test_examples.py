@@ -14,7 +14,7 @@ import torch
 from reference_page import ROOT
 from tiny_settings import shipped
 
-from vigil import alarm, classifier, detector
+from vigil import alarm, classifier, detector, segmenter
 from vigil.domain.clips.scorers import SCORERS, FitOptions
 from vigil.learn.alarm import trained as trained_alarm
 from vigil.learn.alarm.network.scoring.stored import channel_config, channel_state
@@ -23,6 +23,8 @@ from vigil.learn.classifier.network.registry import build_classifier
 from vigil.learn.detector import trained as trained_detector
 from vigil.learn.detector.network.registry import build_detector
 from vigil.learn.networks.weights import save_model
+from vigil.learn.segmenter import trained as trained_segmenter
+from vigil.learn.segmenter.network.registry import build_segmenter
 from vigil.pixels.motion_embedding import MotionEmbedder
 from vigil.settings.embed_clips import EmbedClips
 
@@ -68,6 +70,22 @@ def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "reach_cells": 0.95,
         "assignment": "fixed",
     }  # fmt: skip
+    unet = {
+        "num_classes": 2, "trunk": "plain", "width": 4, "upsampling": "bilinear",
+        "finest_stride": 1, "sees_all": False,
+    }  # fmt: skip
+    save(
+        "segmenter",
+        build_segmenter("unet", unet).state_dict(),
+        architecture="unet",
+        config=unet,
+        classes=["background", "person"],
+        background="background",
+        canvas_wh=[64, 48],
+        view="resized",
+        loss="ce",
+        precision="32-true",
+    )
     save(
         "detector",
         build_detector("grid", config).state_dict(),
@@ -79,7 +97,11 @@ def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     )
     facts = MotionEmbedder(shipped(EmbedClips), Fraction(25)).facts
     options = FitOptions(seed=0, num_neighbours=2, num_components=2)
-    scorers = {"local_speed": "largest", "motion_cells": "gaussian_mixture"}
+    scorers = {
+        "local_speed": "largest",
+        "local_disorder": "largest",
+        "motion_cells": "gaussian_mixture",
+    }
     state, config = {}, {}
     for channel, scorer in scorers.items():
         allowed = np.random.default_rng(0).random((20, facts[channel]["width"]))
@@ -96,7 +118,9 @@ def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.parametrize(
-    "module", [trained_classifier, trained_detector, trained_alarm], ids=lambda m: m.__name__
+    "module",
+    [trained_classifier, trained_detector, trained_segmenter, trained_alarm],
+    ids=lambda m: m.__name__,
 )
 def test_examples_of_public_docstrings_run(module: ModuleType, models: Path) -> None:
     found = doctest.testmod(module, extraglobs=NAMES, optionflags=doctest.ELLIPSIS)
@@ -118,6 +142,7 @@ def test_what_a_user_imports_is_named_and_nothing_else() -> None:
     assert set(detector.__all__) == {"Detections", "Suppression", "TrainedDetector"}
     streamed = {"AlarmStream", "Evidence", "WindowVerdict"}
     assert set(alarm.__all__) == {"TrainedAlarm", "Verdict", *streamed}
-    for module in (classifier, detector, alarm):
+    assert set(segmenter.__all__) == {"Segmentation", "TrainedSegmenter"}
+    for module in (classifier, detector, segmenter, alarm):
         for name in module.__all__:
             assert getattr(module, name).__doc__

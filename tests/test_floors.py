@@ -20,18 +20,19 @@ FLOORS = {
     "settings": 1,
     "domain": 1,
     "pixels": 2,
+    "runtime": 2,
     "learn": 3,
     "evaluation": 4,
     "review": 4,
     "watch": 5,
 }
-FACADES = {"classifier.py", "detector.py", "alarm.py", "__main__.py", "__init__.py"}
+FACADES = {"classifier.py", "detector.py", "segmenter.py", "alarm.py", "__main__.py", "__init__.py"}
 """What a user imports or calls; above all floors."""
 FORBIDDEN_NAMES = {"utils", "helpers", "common", "misc"}
-BRANCHES = ("classifier", "detector", "alarm")
+BRANCHES = ("classifier", "detector", "segmenter", "alarm")
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 MAX_STAGE_LINES = 60
-HEAVY = {"train", "fit", "predict", "embed", "watch"}
+HEAVY = {"train", "fit", "predict", "embed", "export", "watch", "attend"}
 """The first words of the names of stages that run networks."""
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import av
+import cv2
 import numpy as np
 import yaml
 from tiny_clips import write_clips
@@ -32,6 +33,11 @@ SMALL = {
         "features": {"strides": [8], "deepest_stride": 8, "neck_width": 0},
         "fitting": {"max_epochs": 1, "precision": "32-true"},
     },
+    "train_segmenter": {
+        "canvas_wh": [96, 80],
+        "unet": {"trunk": "plain", "width": 4, "finest_stride": 4},
+        "fitting": {"max_epochs": 1, "precision": "32-true"},
+    },
     "import_detections": {"frame_stride": 6},
     "interpolate_annotations": {"num_pictures": 2},
     "split": {"val_fraction": 0.34, "test_fraction": 0.34},
@@ -41,6 +47,8 @@ SMALL = {
         "network": {"hidden": [8, 4]},
         "fitting": {"max_epochs": 2},
     },
+    "train_dino": {"root": "data/scene/watched"},
+    "attend": {"root": "data/scene/watched"},
     "watch": {"root": "data/scene/watched", "videos": ["new.mp4"], "window_s": 1.0},
     "evaluate": {"watch": {"truth": "splits/no_truth.json"}},
 }
@@ -65,6 +73,32 @@ def write_video(path: Path, number: int) -> None:
             picture[y : y + 6, x + 3 : x + 9] = (240, 220, 200)
             container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, "rgb24")))
         container.mux(stream.encode())
+
+
+def write_masks(folder: Path, num_pictures: int = 9) -> None:
+    """Pictures with a walker each, of three videos, and the walkers' masks as COCO polygons."""
+    images, annotations = [], []
+    for number in range(num_pictures):
+        frame_index, video = 5 * (number // 3), VIDEOS[number % 3]
+        picture = np.full((SIZE_WH[1], SIZE_WH[0], 3), 90 + number, np.uint8)
+        x, y, width, height = box_at(frame_index, number % 3)
+        picture[y : y + height, x : x + width] = (220, 60, 30)
+        name = f"{video}/{frame_index}.png"
+        (folder / "pictures" / video).mkdir(parents=True, exist_ok=True)
+        (folder / "pictures" / name).write_bytes(cv2.imencode(".png", picture)[1].tobytes())
+        corners = [x, y, x + width, y, x + width, y + height, x, y + height]
+        images.append(
+            {"id": number + 1, "file_name": name, "width": SIZE_WH[0], "height": SIZE_WH[1],
+             "video": video, "frame_index": frame_index}
+        )  # fmt: skip
+        annotations.append(
+            {"id": number + 1, "image_id": number + 1, "category_id": 1, "iscrowd": 0,
+             "segmentation": [corners]}
+        )  # fmt: skip
+    content = {"images": images, "annotations": annotations}
+    categories = [{"id": 1, "name": "human"}]
+    text = json.dumps({**content, "categories": categories})
+    (folder / "instances.json").write_text(text)
 
 
 def task_of(video: str, number: int) -> dict[str, Any]:
@@ -113,6 +147,7 @@ MEMOS = {
     "embed_clips": "embeddings",
     "train_classifier": "classifier_training",
     "train_detector": "detector_training",
+    "train_segmenter": "segmenter_training",
     "fit_alarm": "alarm_training",
 }
 """What a stage made is remembered under this name."""
@@ -145,6 +180,7 @@ class Project:
                 shutil.copy(source, folder / name)
         (folder / "data" / "scene" / "videos").mkdir(parents=True)
         write_clips(folder / "data" / "scene" / "clips", num_sources=3)
+        write_masks(folder / "data" / "scene" / "masks")
         (folder / "data" / "scene" / "watched").mkdir()
         write_video(folder / "data" / "scene" / "watched" / "new.mp4", 7)
         self.env = {
@@ -178,6 +214,10 @@ class Project:
             "root": "data/scene",
             "videos": list(videos),
             "annotations": "export.json",
+            "masks": {
+                "root": "data/scene/masks/instances.json",
+                "images": "data/scene/masks/pictures",
+            },
             "clips": "data/scene/clips",
             "anomalous_classes": ["dash"],
             "clip_group_pattern": "",

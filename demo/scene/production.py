@@ -5,14 +5,24 @@ from __future__ import annotations
 import multiprocessing
 import os
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
+
+import cv2
 
 from scene.behaviours import BEHAVIOURS
 from scene.clips import ClipScene
 from scene.gate import ANNOTATED_GATE, GATES, GateScene, GateTruth
 from scene.programme import FILMS, scene_spec
-from scene.scene import Scene, Track
+from scene.scene import Scene, SceneSpec, Track
+from vigil.domain.masks.run_lengths import compress, runs_of
 from vigil.pixels.video_writing import write_video
+
+PLACE_WH = (480, 360)
+PLACE_FRAMES = (40, 100, 160, 220)
+_PLACES = 1000  # the first seed of a place; those of videos are smaller
+_OCCLUDERS = ("kiosk", "pillar", "tree")
 
 
 def _pool(num_tasks: int) -> ProcessPoolExecutor:
@@ -99,3 +109,38 @@ def make_gates(folder: Path, *, seed: int, num_acts: int) -> dict[str, GateTruth
             for number, gate in enumerate(GATES)
         }
         return {name: future.result() for name, future in waiting.items()}
+
+
+@dataclass(frozen=True)
+class PlaceTruth:
+    """What a place shows: by frame, its picture as JPEG, and the masks of people as run lengths."""
+
+    pictures: dict[int, bytes]
+    masks: dict[int, list[str]]
+
+
+def draw_place(number: int, *, seed: int) -> PlaceTruth:
+    """Draw some frames of a place that no video shows, with the exact masks of its people."""
+    spec = SceneSpec(
+        seed=(seed, _PLACES + number),
+        size_wh=PLACE_WH,
+        num_frames=max(PLACE_FRAMES) + 1,
+        fps=Fraction(12),
+        occluder=_OCCLUDERS[number % len(_OCCLUDERS)],
+        num_extra_people=2 + number % 3,
+    )
+    scene = Scene(spec)
+    pictures, masks = {}, {}
+    for frame_index in PLACE_FRAMES:
+        frame = scene.frame(frame_index)
+        _, content = cv2.imencode(".jpg", frame[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 95])
+        pictures[frame_index] = content.tobytes()
+        masks[frame_index] = [compress(runs_of(mask)) for mask in scene.person_masks(frame_index)]
+    return PlaceTruth(pictures, masks)
+
+
+def draw_places(num_places: int, *, seed: int) -> list[PlaceTruth]:
+    """Draw all places, several at a time."""
+    with _pool(num_places) as pool:
+        waiting = [pool.submit(draw_place, number, seed=seed) for number in range(num_places)]
+        return [future.result() for future in waiting]

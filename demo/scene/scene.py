@@ -287,6 +287,23 @@ class Scene:
         self, frame_index: int
     ) -> tuple[list[_Item], dict[int, tuple[float, DrawnPerson]]]:
         """All moving objects, far to near, and the visible fraction and drawing of each person."""
+        items, seen, _ = self._look(frame_index)
+        return items, seen
+
+    def person_masks(self, frame_index: int) -> list[npt.NDArray[np.bool_]]:
+        """The mask ``(height, width)`` of each person, in the order of the itineraries.
+
+        A pixel belongs to a person if the person covers at least half of it, after all nearer
+        things are drawn. Persons without such a pixel are left out.
+        """
+        covered = self._look(frame_index)[2]
+        masks = (covered[index] >= 0.5 for index in sorted(covered))
+        return [mask for mask in masks if mask.any()]
+
+    def _look(
+        self, frame_index: int
+    ) -> tuple[list[_Item], dict[int, tuple[float, DrawnPerson]], dict[int, Float32Array]]:
+        """What `_observe` returns, and the part of each pixel that each person covers, 0..1."""
         time_s = frame_index / float(self.spec.fps)
         drawn = {
             index: self._draw(person, frame_index)
@@ -304,17 +321,20 @@ class Scene:
         free = np.ones((self.spec.size_wh[1], self.spec.size_wh[0]), np.float32)
         items = []
         seen: dict[int, tuple[float, DrawnPerson]] = {}
+        covered: dict[int, Float32Array] = {}
         for depth_m, index, sprite, shadow in candidates:  # near to far
             shown = self._shown_at(depth_m)
             windows = sprite.overlap(self.spec.size_wh)
             if windows is not None:
                 there, here = windows
                 if index is not None:
-                    visible = float((sprite.alpha[here] * free[there] * shown[there]).sum())
-                    seen[index] = visible / float(sprite.alpha.sum()), drawn[index]
+                    visible = sprite.alpha[here] * free[there] * shown[there]
+                    seen[index] = float(visible.sum()) / float(sprite.alpha.sum()), drawn[index]
+                    covered[index] = np.zeros_like(free)
+                    covered[index][there] = visible
                 free[there] *= 1 - sprite.alpha[here]
             items.append(_Item(sprite, depth_m, shadow, shown))
-        return items[::-1], seen
+        return items[::-1], seen, covered
 
     def _paint(self, frame_index: int, items: list[_Item]) -> npt.NDArray[np.uint8]:
         image = self._background.copy()
@@ -326,6 +346,10 @@ class Scene:
         self._light.apply(image, frame_index / float(self.spec.fps))
         rng = np.random.default_rng((*self.spec.seed, 1, frame_index))
         return self._sensor.expose(image, rng, self.spec.noise_sigma)
+
+    def frame(self, frame_index: int) -> npt.NDArray[np.uint8]:
+        """One frame, ``(height, width, 3)`` RGB."""
+        return self._paint(frame_index, self._observe(frame_index)[0])
 
     def frames(self) -> Iterator[npt.NDArray[np.uint8]]:
         """All frames in order, ``(height, width, 3)`` RGB; afterwards ``tracks`` costs nothing."""

@@ -11,6 +11,7 @@ from vigil.plumbing.arithmetic import use_arithmetic
 from vigil.plumbing.errors import InputError, printable
 from vigil.plumbing.failures import explain_failure
 from vigil.plumbing.own_source import use_own_source
+from vigil.settings.train_segmenter import TrainSegmenter
 from vigil.settings.training import TRAININGS
 
 Command = Callable[[argparse.Namespace], None]
@@ -70,7 +71,43 @@ def watch(words: argparse.Namespace) -> None:
     """Runs the trained models on recordings, a camera or a stream."""
     from vigil.watch.command import watch_sources
 
-    watch_sources(words.source, words.out, words.models, words.tell)
+    watch_sources(words.source, words.out, words.models, words.tell, words.runtime)
+
+
+def export(words: argparse.Namespace) -> None:
+    """Writes a trained model for programs without torch: ONNX, OpenVINO, TorchScript."""
+    from vigil.learn.export_command import export_models
+
+    for line in export_models(words.model, words.to, words.models, words.out):
+        print(line)
+
+
+def new(words: argparse.Namespace) -> None:
+    """Lays out a project of your own, which uses the installed library."""
+    from vigil.review.laying_out import lay_out
+
+    files = lay_out(words.folder)
+    print(
+        f"{words.folder}: {len(files)} files; put your data below data/mine, name it in "
+        "params.yaml, then: dvc repro"
+    )
+
+
+def upgrade(words: argparse.Namespace) -> None:
+    """Says what the installed version of vigil would rerun in a project of `vigil new`."""
+    from vigil.review.laying_out import carry_out, describe, plan_upgrade
+
+    plan = plan_upgrade(Path.cwd())
+    print(describe(plan))
+    if words.write:
+        carry_out(plan, Path.cwd())
+
+
+def attend(words: argparse.Namespace) -> None:
+    """Shows what a vision transformer attends to, on pictures and videos."""
+    from vigil.learn.attending import attend as show
+
+    show(words.source, words.out, words.architecture, words.weights)
 
 
 def replay(words: argparse.Namespace) -> None:
@@ -123,7 +160,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--out", type=Path, default=Path("report"), help="the folder to write to"
     )
     add("headline", headline)
-    add("find-lr", find_lr).add_argument("stage", choices=TRAININGS)
+    add("find-lr", find_lr).add_argument("stage", choices=(*TRAININGS, TrainSegmenter.section))
     add("put-back", put_back)
     add("check-data", check_data)
     add("explain-changes", explain_changes)
@@ -137,13 +174,47 @@ def build_parser() -> argparse.ArgumentParser:
         "--out", type=Path, default=Path("watch"), help="the folder in which each source gets one"
     )
     watching.add_argument(
-        "--models", type=Path, default=Path("models"), help="the folder of the trained models"
+        "--models", type=Path, help="the folder of the models; models or exported if not given"
+    )
+    watching.add_argument(
+        "--runtime",
+        choices=("torch", "onnx", "openvino"),
+        default="torch",
+        help="what runs the networks: torch, or another library with models of vigil export",
     )
     watching.add_argument(
         "--tell",
         action="append",
         default=[],
         help="an address for notifications of live events: file:<path>, or one of apprise",
+    )
+    attending = add("attend", attend)
+    attending.add_argument(
+        "source", nargs="+", help="a picture, a video, or a folder of pictures and videos"
+    )
+    attending.add_argument(
+        "--out", type=Path, default=Path("attention"), help="the folder of the results"
+    )
+    attending.add_argument("--architecture", help="in place of attend.network.architecture")
+    attending.add_argument("--weights", help="in place of attend.network.weights")
+    exporting = add("export", export)
+    exporting.add_argument("model", help="classifier, detector or alarm")
+    exporting.add_argument(
+        "--to",
+        action="append",
+        required=True,
+        metavar="FORMAT",
+        help="onnx, openvino or torchscript; several by commas",
+    )
+    exporting.add_argument(
+        "--models", type=Path, default=Path("models"), help="the folder of the trained models"
+    )
+    exporting.add_argument(
+        "--out", type=Path, default=Path("exported"), help="the folder in which each model gets one"
+    )
+    add("new", new).add_argument("folder", type=Path, help="the folder of the new project")
+    add("upgrade", upgrade).add_argument(
+        "--write", action="store_true", help="also write the files of the new version"
     )
     replaying = add("replay", replay)
     replaying.add_argument("folder", type=Path, help="the folder of one watched source")

@@ -15,6 +15,9 @@ import yaml
 from scene.behaviours import BEHAVIOURS
 from scene.clips import ClipScene
 from scene.gate import GATES
+from scene.production import PLACE_FRAMES
+
+from vigil.domain.masks.run_lengths import area, check_runs, decompress
 
 ROOT = Path(__file__).parents[2]
 DEMO = ROOT / "demo"
@@ -33,10 +36,11 @@ def run(folder, num_frames=NUM_FRAMES, max_file_bytes=resource.RLIM_INFINITY):
     folder.mkdir(parents=True)
     (folder / "params.yaml").write_text(
         f"make_demo: {{seed: 7, num_frames: {num_frames}, "
-        "num_scenes_per_class: 1, num_clips_per_scene: 2, num_acts: 1}\n"
+        "num_scenes_per_class: 1, num_clips_per_scene: 2, num_acts: 1, num_places: 3}\n"
     )
     command = [sys.executable, str(DEMO / "make_demo.py"), "--videos", "out/videos"]
     command += ["--annotations", "out/annotations.json", "--exact-boxes", "out/exact_boxes.json"]
+    command += ["--masks", "out/masks"]
     command += ["--clips", "out/clips", "--watch", "out/watch", "--truth", "out/truth.json"]
     search = os.pathsep.join(filter(None, [str(ROOT / "src"), os.environ.get("PYTHONPATH")]))
     environment = os.environ | {"PYTHONPATH": search}
@@ -73,7 +77,9 @@ def test_another_folder_gets_the_same_bytes(made, tmp_path):
     finished = run(tmp_path / "a" / "longer" / "way")
     assert finished.returncode == 0, finished.stderr
     first = digests(made)
-    assert len(first) == len(PROMISED) + 2 + 2 * len(BEHAVIOURS) + len(GATES) + 1
+    pictures = 3 * len(PLACE_FRAMES)
+    others = len(PROMISED) + 2 + 2 * len(BEHAVIOURS) + len(GATES) + 1
+    assert len(first) == others + pictures + 1  # and the file of the masks
     assert digests(tmp_path / "a" / "longer" / "way" / "out") == first
 
 
@@ -145,6 +151,7 @@ def test_stage_declares_its_code_and_its_files():
         "num_scenes_per_class",
         "num_clips_per_scene",
         "num_acts",
+        "num_places",
     }
 
 
@@ -155,3 +162,16 @@ def test_without_room_nothing_stays_that_looks_whole(tmp_path):
     assert line.startswith("make_demo: ")
     assert "expected to write, got: File too large" in line
     assert not [file for file in (tmp_path / "full/out").rglob("*") if file.is_file()]
+
+
+def test_masks_of_people_lie_in_their_pictures_and_differ_by_place(made):
+    known = json.loads((made / "masks" / "instances.json").read_text())
+    images = {one["id"]: one for one in known["images"]}
+    assert {one["video"] for one in images.values()} == {"place_00", "place_01", "place_02"}
+    files = {str(f.relative_to(made / "masks/pictures")) for f in made.rglob("masks/*/*/*.jpg")}
+    assert {one["file_name"] for one in images.values()} == files
+    assert len(known["annotations"]) >= len(images)
+    for one in known["annotations"]:
+        runs = decompress(one["segmentation"]["counts"])
+        check_runs(runs, tuple(one["segmentation"]["size"]))
+        assert area(runs) > 0

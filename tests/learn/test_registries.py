@@ -11,12 +11,14 @@ from vigil.learn.alarm.network.embedding import registry as alarm
 from vigil.learn.classifier.network import registry as classifier
 from vigil.learn.detector.network import registry as detector
 from vigil.learn.detector.network.transformer_detectors import D_FINE, RF_DETR
-from vigil.learn.detector.network.trunk import STRIDES, TRUNKS
+from vigil.learn.pictures.trunk import STRIDES, TRUNKS
+from vigil.learn.vision_transformers.families import SIZES
 from vigil.plumbing.params import Section
-from vigil.settings.embed_clips import CHANNELS, Appearance
+from vigil.settings.embed_clips import CHANNELS, Appearance, Network
 from vigil.settings.fit_alarm import Scorers
 from vigil.settings.train_classifier import TrainClassifier
 from vigil.settings.train_detector import Features, TorchvisionArchitecture, TrainDetector
+from vigil.settings.vision_transformer import TRAINED, VisionTransformer
 
 
 def names_of(kind: Any) -> set[object]:
@@ -40,6 +42,8 @@ def names_of(kind: Any) -> set[object]:
             ],
         ),
         (Appearance, "backbone", alarm.BACKBONES),
+        (VisionTransformer, "architecture", [*SIZES, TRAINED]),
+        (Network, "transformer", [*SIZES, TRAINED]),
         (Features, "trunk", TRUNKS),
         (Features, "deepest_stride", STRIDES),
     ],

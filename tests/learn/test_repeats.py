@@ -9,9 +9,9 @@ from tiny_detectors import build
 from tiny_settings import shipped
 
 from vigil.learn.classifier.training.module import ClassifierTraining
-from vigil.learn.detector.network.data import EpochKeys
 from vigil.learn.detector.network.tensors import Truth
 from vigil.learn.networks.order import EpochSampler
+from vigil.learn.pictures.epoch_keys import EpochKeys
 from vigil.settings.train_classifier import TrainClassifier
 from vigil.settings.train_detector import TrainDetector
 

@@ -515,7 +515,7 @@ BAD: dict[str, tuple[str, Callable[[Project], object], str]] = {
     "an unknown channel": (
         "import_clips",
         lambda p: p.set_params("embed_clips", channels=["smell"]),
-        "params.yaml: embed_clips.channels.0: expected 'local_speed', 'motion_histogram'",
+        "params.yaml: embed_clips.channels.0: expected 'local_speed', 'local_disorder'",
     ),
     "random weights": (
         "import_clips",
@@ -526,8 +526,8 @@ BAD: dict[str, tuple[str, Callable[[Project], object], str]] = {
     "a scorer of one number for many": (
         "import_clips",
         lambda p: p.set_params("fit_alarm.scorers", motion_histogram=["largest"]),
-        "params.yaml: fit_alarm.scorers: expected largest only for local_speed, got it for "
-        "motion_histogram",
+        "params.yaml: fit_alarm.scorers: expected largest only for local_speed and "
+        "local_disorder, got it for motion_histogram",
     ),
     "more components than vectors": (
         "fit_alarm",

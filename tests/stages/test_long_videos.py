@@ -111,7 +111,9 @@ def test_the_defaults_find_who_rides_and_where(walkway: Project, run_stage: Run)
     assert told["num_anomalous"] == 2 * len(FAST)
     assert told["videos_of_one_kind"] == ["Train/Train007"]
     assert 0 < told["num_waiting"] <= 3 * 12
-    assert [row["channel"] for row in told["by_channel"]] == ["local_speed", "motion_cells"]
+    assert [row["channel"] for row in told["by_channel"]] == [
+        *("local_disorder", "local_speed", "motion_cells")
+    ]
     # Walkers have boxes too, which are false regions once a threshold is below them.
     assert 0.1 < told["rbdc"] <= 1
     assert 0.1 < told["tbdc"] <= 1

@@ -322,6 +322,18 @@ BAD: dict[str, tuple[str, Change, str]] = {
         replace_cells("height_px", 1e300),
         "probabilities.csv: expected a valid height_px, got 1e+300",
     ),
+    "no maps of attention": (
+        "evaluate_classifier",
+        remove("data/predictions/classifier/attention.npy"),
+        "data/predictions/classifier/attention.npy: expected maps of attention, found no such file",
+    ),
+    "maps of attention of other samples": (
+        "evaluate_classifier",
+        lambda p: np.save(
+            p.folder / "data/predictions/classifier/attention.npy", np.ones((1, 2, 4, 4), "f2")
+        ),
+        "attention.npy: expected (",
+    ),
     "a sample that its file has not": (
         "evaluate_classifier",
         replace_cells("row", 700),

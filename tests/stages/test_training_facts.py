@@ -198,7 +198,7 @@ def test_parameters_of_other_architectures_do_not_count(
         ("train_classifier", "learn.classifier.trained", False),
         ("train_classifier", "learn.detector.network.grid", False),
         ("train_detector", "learn.detector.network.grid", True),
-        ("train_detector", "learn.detector.network.trunk", True),
+        ("train_detector", "learn.pictures.trunk", True),
         ("train_detector", "domain.measures.detector", True),
         ("train_detector", "pixels.fitting", True),
         ("train_detector", "learn.detector.trained", False),

@@ -42,6 +42,19 @@ def test_without_models_it_says_which_one_is_missing(
     assert not (here / "watch").exists()
 
 
+@pytest.mark.parametrize("runtime", ["onnx", "openvino"])
+def test_without_exported_models_it_says_which_one_is_missing(
+    here: Path, capsys: pytest.CaptureFixture[str], runtime: str
+):
+    suffix = {"onnx": "onnx", "openvino": "xml"}[runtime]
+    message = refused(capsys, "watch", "a.mp4", "--runtime", runtime)
+    assert message == (
+        f"vigil watch: exported/detector/detector.{suffix}: expected an exported model, found "
+        "none; `vigil export` makes it\n"
+    )
+    assert not (here / "watch").exists()
+
+
 def test_a_model_that_is_none_is_refused(here: Path, capsys: pytest.CaptureFixture[str]):
     for name in FILE_NAMES:
         (here / "models" / name).write_text("{}")

@@ -13,8 +13,9 @@ from vigil.domain.measures.classifier import (
     measure_binary,
     roc_curve,
 )
+from vigil.domain.samples.attention import Attention
 from vigil.domain.samples.index import LABELS
-from vigil.pixels.sheets.classifier import draw_predictions
+from vigil.pixels.sheets.classifier import draw_attention, draw_predictions
 from vigil.plumbing.records import write_csv
 from vigil.settings.evaluate_classifier import EvaluateClassifier
 
@@ -60,8 +61,12 @@ class ClassifierEvaluation:
         by_height = accuracy_by(self._correct, pd.Series(lower), "height_from_px")
         write_csv(by_height, folder / "accuracy_by_height.csv")
 
-    def draw_sheets(self, samples: Path, folder: Path) -> None:
-        """Draws right predictions spread over the test samples, and the worst wrong ones."""
+    def draw_sheets(self, samples: Path, attention: Attention, folder: Path) -> None:
+        """Draws right predictions spread over the test samples, and the worst wrong ones.
+
+        Args:
+            attention: (N, heads, h, w) the maps of the N test samples.
+        """
         errors = np.abs(self._probabilities - self._targets)
         num = self._settings.num_pictures
         # Rows of wrong predictions, the largest error first; rows of right ones, evenly spaced.
@@ -74,3 +79,20 @@ class ClassifierEvaluation:
             title = f"{name.capitalize()} predictions on the test set"
             file = folder / f"{name}.png"
             draw_predictions(self._test.iloc[chosen], samples, file, title=title, note=note)
+            few = _few(chosen, self._settings.num_attention, is_spread=name == "right")
+            draw_attention(
+                self._test.iloc[few],
+                attention[few],
+                samples,
+                folder / f"attention_{name}.png",
+                title=title,
+                note=note if len(chosen) == 0 else "none asked for",
+            )
+
+
+def _few(rows: npt.NDArray[np.int64], num: int, *, is_spread: bool) -> npt.NDArray[np.int64]:
+    """At most `num` of the rows: spread evenly over them, or the first ones."""
+    if not is_spread:
+        return rows[:num]
+    spread = rows[np.linspace(0, len(rows) - 1, min(num, len(rows))).astype(int)]
+    return np.asarray(spread)

@@ -27,7 +27,7 @@ from vigil.plumbing.records import write_csv
 from vigil.settings.fit_alarm import FitAlarm
 from vigil.settings.train_classifier import TrainClassifier
 from vigil.settings.train_detector import TrainDetector
-from vigil.settings.training import TRAININGS
+from vigil.settings.train_segmenter import TrainSegmenter
 
 MIN_RATE, MAX_RATE = 1e-6, 1.0
 NUM_STEPS = 100
@@ -71,9 +71,21 @@ def plan_alarm(
     return plan_training(data, first_autoencoder(data, settings), settings).training
 
 
-PLANS: dict[str, Callable[..., Plan]] = dict(
-    zip(TRAININGS, (plan_classifier, plan_detector, plan_alarm), strict=True)
-)
+def plan_segmenter(
+    *, images: Path, masks: Path, train: Path, val: Path, settings: TrainSegmenter
+) -> Plan:
+    """Sets up the training of the stage `train_segmenter`."""
+    from vigil.learn.segmenter.training.assembly import Sides, plan_training
+
+    return plan_training(Sides.read(images, masks, train, val), settings).training
+
+
+PLANS: dict[str, Callable[..., Plan]] = {
+    "train_classifier": plan_classifier,
+    "train_detector": plan_detector,
+    "train_segmenter": plan_segmenter,
+    "fit_alarm": plan_alarm,
+}
 """By the name of a stage: the function that sets up its training."""
 
 

@@ -7,10 +7,10 @@ from typing import Any
 
 from vigil.domain.clips.evidence import Pieces
 from vigil.pixels.channels.channel import Channel
-from vigil.pixels.channels.following import follow_file
 from vigil.pixels.channels.registry import build_channel
 from vigil.pixels.embedding import VideoRequest
 from vigil.pixels.flow.motion import describe_cpu
+from vigil.pixels.following import follow_file
 from vigil.settings.embed_clips import EmbedClips
 
 NUM_WORKERS = 2

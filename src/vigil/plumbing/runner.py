@@ -25,7 +25,7 @@ from vigil.plumbing.state import claim_state
 from vigil.plumbing.times import note_time
 
 LONGEST_MESSAGE = 2000
-FAMILIES = ("evaluate", "predict", "split")
+FAMILIES = ("evaluate", "export", "predict", "split")
 """Stages that have an instance for each branch in `dvc.yaml`."""
 
 

@@ -29,7 +29,9 @@ def check_data_folders(content: Mapping[str, Any]) -> None:
         InputError: there is such a file, at any depth, or the section is not valid.
     """
     dataset = parse_section(Dataset, content, Dataset.section)
-    named = (dataset.root, dataset.clips, dataset.detection.root, dataset.detection.images)
+    data = (dataset.detection, dataset.masks)
+    pictures = [path for one in data for path in (one.root, one.images)]
+    named = (dataset.root, dataset.clips, *pictures)
     for folder in dict.fromkeys(map(Path, named)):
         check_data_folder(folder)
 

@@ -24,6 +24,7 @@ from vigil.review.revisions import Curve, Files, read_curves, read_table
 PICTURES = {
     "Crops the classifier gets wrong": "metrics/plots/classifier/pictures/wrong.png",
     "Pictures the detector is worst on": "metrics/plots/detector/pictures/worst.jpg",
+    "Pictures the segmenter is worst on": "metrics/plots/segmenter/pictures/worst.jpg",
     "Alarms, and where their evidence lies": "metrics/plots/alarm/pictures/alarms.jpg",
     "Anomalous clips that raise no alarm": "metrics/plots/alarm/pictures/misses.jpg",
     "Allowed clips that raise one": "metrics/plots/alarm/pictures/false_alarms.jpg",

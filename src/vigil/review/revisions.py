@@ -18,7 +18,7 @@ from dvc_data.index import DataIndexError
 from vigil.plumbing.cut_files import YAML_ERRORS
 from vigil.plumbing.errors import InputError, shorten
 
-METRICS = ("classifier", "detector", "alarm")
+METRICS = ("classifier", "detector", "segmenter", "alarm")
 PIPELINES = ("", "demo/")
 """Folders of this project with a `dvc.yaml`."""
 

@@ -2,9 +2,9 @@
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import AfterValidator, Field, field_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
-from vigil.plumbing.errors import shorten
+from vigil.plumbing.errors import listed, shorten
 from vigil.plumbing.params import DataPath, FileNames, Section
 
 
@@ -15,6 +15,9 @@ def _check_not_empty(names: tuple[str, ...]) -> tuple[str, ...]:
 
 
 DetectionFormat = Literal["tracks", "voc", "coco", "rtsd"]
+MaskFormat = Literal["coco", "label_studio", "index", "colour", "instances", "binary"]
+Byte = Annotated[int, Field(ge=0, le=255)]
+ColourOrIndex = Annotated[int, Field(ge=0, le=65_535)] | tuple[Byte, Byte, Byte]
 
 
 class Detection(Section):
@@ -41,6 +44,56 @@ class Detection(Section):
         return names
 
 
+class MaskData(Section):
+    """The data of the segmenter: pictures, and masks in one of six formats.
+
+    Attributes:
+        format: `coco` (instances JSON: polygons and run lengths), `label_studio` (JSON: brushes and
+            polygons), or mask pictures: `index` (a value is a class), `colour` (a colour is a
+            class), `instances` (a value is an object, 0 is none), `binary` (a picture for each
+            object).
+        root: the file or folder of the masks.
+        images: the folder of the pictures.
+        classes: for `coco` and `label_studio`, the classes that count; empty: all that occur. For
+            `instances` and `binary`, the name of the one class.
+        table: for `index` and `colour`, the value of each class, as in `{road: 3}` or
+            `{road: [128, 64, 128]}`; or a text file below `root` with such a list.
+        ignored: classes of `table` whose pixels count neither way.
+        background: the name of the class of pixels without an object; empty: they count neither
+            way. `index` and `colour` do not use it, since they give every pixel a class.
+    """
+
+    format: MaskFormat
+    root: DataPath
+    images: DataPath
+    classes: tuple[str, ...]
+    table: dict[str, ColourOrIndex] | Annotated[str, Field(max_length=1000)]
+    ignored: tuple[str, ...]
+    background: Annotated[str, Field(max_length=200)]
+
+    @model_validator(mode="after")
+    def _check_classes(self) -> "MaskData":
+        if "" in self.classes or len(set(self.classes)) < len(self.classes):
+            raise ValueError(f"classes: must be named, none twice, got {listed(self.classes)}")
+        if self.format in ("instances", "binary") and len(self.classes) != 1:
+            raise ValueError(
+                f"expected classes to name the one class of {self.format} masks, got "
+                f"{listed(self.classes)}"
+            )
+        if self.format in ("index", "colour"):
+            if not self.table:
+                raise ValueError(
+                    f"expected table to hold the value of each class for {self.format} masks, got "
+                    "none"
+                )
+            if self.classes:
+                raise ValueError(
+                    f"expected no classes for {self.format} masks, whose table names them, got "
+                    f"{listed(self.classes)}"
+                )
+        return self
+
+
 class Dataset(Section):
     """The data that the pipeline runs on. A change of a key reruns only the stages that read it.
 
@@ -51,6 +104,7 @@ class Dataset(Section):
         video_of_task: a map from a task's id to its video, for tasks whose file name does not
             identify the video.
         detection: the data of the detector.
+        masks: the data of the segmenter.
         picture_fps: the frame rate of videos that are folders of numbered pictures.
         clips: the data of the alarm: a folder with a folder of clips for each class, or with
             frame-labelled videos.
@@ -69,6 +123,7 @@ class Dataset(Section):
     video_of_task: dict[str, str]
     picture_fps: Annotated[float, Field(ge=0.001, le=1000)]
     detection: Detection
+    masks: MaskData
     clips: DataPath
     clip_labels: Annotated[str, Field(max_length=1000)]
     anomalous_classes: FileNames

@@ -8,6 +8,7 @@ from pydantic import Field, field_validator, model_validator
 
 from vigil.plumbing.errors import FieldError, shorten
 from vigil.plumbing.params import Section, Seed
+from vigil.settings.vision_transformer import TransformerName, VisionTransformer
 
 NetworkName = Literal[
     "r2plus1d_18",
@@ -18,13 +19,17 @@ NetworkName = Literal[
     "s3d",
     "mvit_v2_s",
     "swin3d_t",
+    "dino",
 ]
-ChannelName = Literal["local_speed", "motion_histogram", "motion_cells", "appearance"]
-MotionChannelName = Literal["local_speed", "motion_histogram", "motion_cells"]
+DINO: NetworkName = "dino"
+ChannelName = Literal[
+    "local_speed", "local_disorder", "motion_histogram", "motion_cells", "appearance"
+]
+MotionChannelName = Literal["local_speed", "local_disorder", "motion_histogram", "motion_cells"]
 APPEARANCE: ChannelName = "appearance"
 CHANNELS: tuple[ChannelName, ...] = get_args(ChannelName)
 MOTION_CHANNELS: tuple[MotionChannelName, ...] = get_args(MotionChannelName)
-Published = Literal["none", "kinetics400"]
+Published = Literal["none", "kinetics400", "published"]
 ShortClips = Literal["repeat_last", "error"]
 Precision = Literal["auto", "32-true", "bf16-true"]
 NoiseFloor = Literal["measured"]
@@ -71,6 +76,25 @@ class LocalSpeed(Section):
                 f"expected an odd number, since a square needs a middle cell, got {number}"
             )
         return number
+
+
+class LocalDisorder(Section):
+    """How `local_disorder` measures motion in several directions at one place.
+
+    Attributes:
+        flow: how optical flow is measured.
+        size: side of a place, as a fraction of the short side.
+        min_speed: the least speed of a cell that counts, in short sides a second; slower motion is
+            noise. `measured`: three times the median speed at the moment, at most 0.05.
+        past_s: past time over which the disorder of a place is averaged.
+        num_peaks: the number of places with the most disorder that are kept at each moment.
+    """
+
+    flow: Flow
+    size: Annotated[float, Field(ge=0.01, le=1)]
+    min_speed: NoiseFloor | Annotated[float, Field(ge=0, le=100)]
+    past_s: Seconds
+    num_peaks: Annotated[int, Field(ge=1, le=100)]
 
 
 class Histogram(Section):
@@ -131,6 +155,8 @@ class Network(Section):
         seed: the seed of random weights, before the weights of a file replace them.
         num_frames: frames sampled from a window; 0: the number that the network was designed for.
         slowfast_alpha: the slow path of SlowFast takes every alpha-th frame.
+        transformer: the vision transformer of `dino`; the vector of a window is the mean class
+            token of its frames.
         batch_size: windows in a batch; the last batch is padded to this size.
         precision: `auto` is bf16-true where the device has units for it, else 32-true.
         channels_last: whether tensors are stored with channels last in memory.
@@ -139,6 +165,7 @@ class Network(Section):
     seed: Seed
     num_frames: Annotated[int, Field(ge=0, le=1000)]
     slowfast_alpha: Annotated[int, Field(ge=1, le=64)]
+    transformer: TransformerName
     batch_size: Annotated[int, Field(ge=1, le=1024)]
     precision: Precision
     channels_last: bool
@@ -150,7 +177,8 @@ class Appearance(Section):
     Attributes:
         backbone: the name of a network.
         weights: the weights of the network: `kinetics400` (published by the network's library), a
-            file, or `none` (random), which the channel refuses.
+            file, or `none` (random), which the channel refuses. For `dino`: `published`, a file,
+            or a folder in the form of the library transformers.
         network: how the network is used.
     """
 
@@ -160,7 +188,7 @@ class Appearance(Section):
 
     @property
     def weights_file(self) -> Path | None:
-        """The file of the weights; None if the weights are published or random."""
+        """The file or folder of the weights; None if the weights are published or random."""
         return None if self.weights in get_args(Published) else Path(self.weights)
 
 
@@ -171,7 +199,8 @@ class EmbedClips(Section):
         channels: the kinds of evidence; the block of the same name has the parameters of each.
         short_clips: a window that is shorter than a channel needs is measured over its frames
             (`repeat_last`; a network sees the last frame repeated), or is an error (`error`).
-        local_speed, motion_histogram, motion_cells, appearance: the parameters of each channel.
+        local_speed, local_disorder, motion_histogram, motion_cells, appearance: the parameters of
+            each channel.
     """
 
     section: ClassVar[str] = "embed_clips"
@@ -179,6 +208,7 @@ class EmbedClips(Section):
     channels: Annotated[tuple[ChannelName, ...], Field(min_length=1)]
     short_clips: ShortClips
     local_speed: LocalSpeed
+    local_disorder: LocalDisorder
     motion_histogram: MotionHistogram
     motion_cells: MotionCells
     appearance: Appearance
@@ -206,7 +236,11 @@ class EmbedClips(Section):
                 "expected kinetics400 or a file, since vectors of random weights are no evidence, "
                 "got 'none'",
             )
-        if file and not file.is_file():
+        if self.appearance.backbone == DINO:
+            name = self.appearance.network.transformer
+            block = VisionTransformer(architecture=name, weights=weights)
+            block.check_weights("appearance")
+        elif file and not file.is_file():
             raise FieldError(
                 "appearance.weights",
                 f"expected kinetics400 or a file, got {shorten(weights)}",

@@ -15,6 +15,7 @@ class EvaluateClassifier(Section):
         num_calibration_bins: bins of the calibration curve.
         height_step_px: the step of heights in the table of accuracy by crop height.
         num_pictures: pictures of right predictions, and as many of wrong predictions.
+        num_attention: of these, pictures whose attention is drawn.
     """
 
     section: ClassVar[str] = "evaluate.classifier"
@@ -23,3 +24,4 @@ class EvaluateClassifier(Section):
     num_calibration_bins: Annotated[int, Field(ge=2, le=100)]
     height_step_px: Count
     num_pictures: Annotated[int, Field(ge=0, le=100)]
+    num_attention: Annotated[int, Field(ge=0, le=100)]

@@ -27,10 +27,12 @@ class Scorers(Section):
     The first scorer of a channel raises the alarm. The others are baselines.
 
     Attributes:
-        local_speed, motion_histogram, motion_cells, appearance: the scorers of the channel.
+        local_speed, local_disorder, motion_histogram, motion_cells, appearance: the scorers of the
+            channel.
     """
 
     local_speed: ScorerNames
+    local_disorder: ScorerNames
     motion_histogram: ScorerNames
     motion_cells: ScorerNames
     appearance: ScorerNames
@@ -47,7 +49,9 @@ class Scorers(Section):
         """In a vector of many numbers, the largest number has no meaning."""
         for name in ("motion_histogram", "motion_cells", "appearance"):
             if "largest" in getattr(self, name):
-                raise ValueError(f"expected largest only for local_speed, got it for {name}")
+                raise ValueError(
+                    f"expected largest only for local_speed and local_disorder, got it for {name}"
+                )
         return self
 
     def of(self, channel: str) -> tuple[ScorerName, ...]:

@@ -18,11 +18,13 @@ class Given(Section):
     Attributes:
         classifier: a split of videos.
         detector: a split of pictures, or of videos if the detector learns from frames of videos.
+        segmenter: as `detector`, for the pictures with masks.
         alarm: a split of clips or videos, by their path below `dataset.clips`.
     """
 
     classifier: DataPath
     detector: DataPath
+    segmenter: DataPath
     alarm: DataPath
 
 

@@ -24,6 +24,9 @@ class Tracking(Section):
         least_score: boxes with at least this score are matched in the second round, to tracks that
             have no box from the first round.
         new_score: an unmatched box with at least this score starts a track.
+        most_covered: an unmatched box starts no track if a box of another track in the same picture
+            covers more than this fraction of it, or is covered by it to more than this fraction.
+            Detectors give several boxes to one object: its upper half, or it and its shadow.
         least_overlap: the least IoU of a predicted and a detected box of one object. Both boxes are
             enlarged before.
         poor_overlap: the least IoU in the second round. It should be larger, since detectors give
@@ -43,6 +46,7 @@ class Tracking(Section):
     first_score: Multiple
     least_score: Multiple
     new_score: Multiple
+    most_covered: Annotated[float, Field(ge=0, le=1)]
     least_overlap: Annotated[float, Field(gt=0, lt=1)]
     poor_overlap: Annotated[float, Field(gt=0, lt=1)]
     growth: Annotated[float, Field(ge=0, le=4)]
@@ -75,6 +79,7 @@ DEFAULT = Tracking(
     first_score=0.8,
     least_score=0.25,
     new_score=1.0,
+    most_covered=0.4,
     least_overlap=0.1,
     poor_overlap=0.5,
     growth=0.3,

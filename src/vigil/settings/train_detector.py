@@ -9,9 +9,9 @@ from pydantic import Field, model_validator
 from vigil.plumbing.errors import FieldError, shorten
 from vigil.plumbing.params import Count, CountOr0, Fraction, Section, Seed, Weight, Width
 from vigil.settings.training import Fitting, FittingBase, HardExamples, Optimisation
+from vigil.settings.trunk import Stride, TrunkName
 
 Side = Annotated[int, Field(ge=32, le=8192)]
-Stride = Literal[4, 8, 16, 32]
 YoloxArchitecture = Literal["yolox_nano", "yolox_tiny", "yolox_s"]
 TransformerArchitecture = Literal[
     "rfdetr_nano",
@@ -37,49 +37,6 @@ Assignment = Literal["fixed", "simota"]
 Fusion = Literal["stack", "difference", "background", "temporal"]
 NeckName = Literal["concat", "fpn", "pafpn"]
 Pretrained = Literal["none", "imagenet", "coco"]
-TrunkName = Literal[
-    "resnet18",
-    "resnet34",
-    "resnet50",
-    "resnet101",
-    "resnet152",
-    "resnext50_32x4d",
-    "resnext101_32x8d",
-    "resnext101_64x4d",
-    "wide_resnet50_2",
-    "wide_resnet101_2",
-    "efficientnet_b0",
-    "efficientnet_b1",
-    "efficientnet_b2",
-    "efficientnet_b3",
-    "efficientnet_b4",
-    "efficientnet_b5",
-    "efficientnet_b6",
-    "efficientnet_b7",
-    "efficientnet_v2_s",
-    "mobilenet_v2",
-    "mobilenet_v3_small",
-    "mobilenet_v3_large",
-    "convnext_tiny",
-    "convnext_small",
-    "regnet_x_400mf",
-    "regnet_x_800mf",
-    "regnet_x_1_6gf",
-    "regnet_x_3_2gf",
-    "regnet_y_400mf",
-    "regnet_y_800mf",
-    "regnet_y_1_6gf",
-    "regnet_y_3_2gf",
-    "shufflenet_v2_x0_5",
-    "shufflenet_v2_x1_0",
-    "shufflenet_v2_x1_5",
-    "shufflenet_v2_x2_0",
-    "mnasnet0_5",
-    "mnasnet1_0",
-    "densenet121",
-    "vgg11_bn",
-    "vgg16_bn",
-]
 
 
 NUM_QUERIES = 300

@@ -19,7 +19,7 @@ from vigil.domain.tracking.tracker import TrackedBox, Tracker
 from vigil.settings.watch import Watch
 from vigil.watch.frames import Frame
 from vigil.watch.judging import Judgement, TrackJudge
-from vigil.watch.models import Models
+from vigil.watch.models import Found, Models
 
 EDGE_S = 1e-6
 
@@ -108,7 +108,7 @@ class Analysis:
         step.boxes += boxes
 
 
-def _rounded(detections: Detections) -> Detections:
+def _rounded(detections: Found) -> Detections:
     """Rounded as in the stored file, so that a run from the file has the same results."""
     return Detections(
         detections.boxes_xyxy.round(COORDINATE_DECIMALS),

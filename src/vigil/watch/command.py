@@ -1,11 +1,10 @@
 """The commands `vigil watch` and `vigil replay`."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from functools import cache, partial
 from pathlib import Path
 
-from vigil.learn.networks.machine import choose_device, prepare_torch
 from vigil.plumbing.contract import check_sections, project_sections
 from vigil.plumbing.errors import InputError
 from vigil.plumbing.outputs import whole
@@ -13,18 +12,25 @@ from vigil.plumbing.params import read_params
 from vigil.settings.dataset import Dataset
 from vigil.settings.watch import Watch
 from vigil.watch.eventful import read_events
-from vigil.watch.models import ModelFiles
+from vigil.watch.models import ExportedFiles, ModelFiles, Models, Runtime
 from vigil.watch.recording import EVENTS_FILE, Recorder
 from vigil.watch.sources import Camera, Recording, find_sources
 
 
-def watch_sources(words: Sequence[str], out: Path, models: Path, tell: Sequence[str]) -> None:
+def watch_sources(
+    words: Sequence[str],
+    out: Path,
+    models: Path | None,
+    tell: Sequence[str],
+    runtime: Runtime = "torch",
+) -> None:
     """Watches the named sources, with the settings of `params.yaml`.
 
     Args:
         out: the folder in which each source gets a folder.
-        models: the folder of the trained models.
+        models: the folder of the models; None: that of the pipeline, `models` or `exported`.
         tell: addresses for notifications, `file:<path>` or of apprise; for live sources only.
+        runtime: what runs the networks; all but torch run exported models, and need no torch.
 
     Raises:
         InputError: a source or a model cannot be used.
@@ -34,20 +40,16 @@ def watch_sources(words: Sequence[str], out: Path, models: Path, tell: Sequence[
     settings, dataset = sections["watch"], sections["dataset"]
     assert isinstance(settings, Watch)
     assert isinstance(dataset, Dataset)
-    files = ModelFiles.below(models)
-    digests = files.digests()
+    digests, load = _models_of(models, runtime)
     cameras = [source for source in sources if isinstance(source, Camera)]
     if tell and not cameras:
         raise InputError("--tell: expected a camera or a stream, got recordings")
     if cameras:
         from vigil.watch.live import watch_live
 
-        prepare_torch()
-        watch_live(cameras[0], out, files.load(choose_device()), settings, tell)
+        watch_live(cameras[0], out, load(), settings, tell)
         return
-    prepare_torch()
-    get_models = cache(partial(files.load, choose_device()))
-    recorder = Recorder(digests, get_models, settings, Fraction(str(dataset.picture_fps)))
+    recorder = Recorder(digests, cache(load), settings, Fraction(str(dataset.picture_fps)))
     for source in sources:
         assert isinstance(source, Recording)
         target = out / source.name
@@ -57,3 +59,22 @@ def watch_sources(words: Sequence[str], out: Path, models: Path, tell: Sequence[
         alarms = sum(event["kind"] == "unusual" and not event["suppressed"] for event in events)
         print(f"{target / 'index.html'}: {alarms} alarm{'' if alarms == 1 else 's'}")
     recorder.prune()
+
+
+def _models_of(
+    folder: Path | None, runtime: Runtime
+) -> tuple[dict[str, str], Callable[[], Models]]:
+    """The digests of the models' files, and what loads them.
+
+    Raises:
+        InputError: a file is missing.
+    """
+    if runtime != "torch":
+        exported = ExportedFiles.below(folder or Path("exported"), runtime)
+        return exported.digests(), exported.load
+    from vigil.learn.networks.machine import choose_device, prepare_torch
+
+    files = ModelFiles.below(folder or Path("models"))
+    digests = files.digests()
+    prepare_torch()
+    return digests, partial(files.load, choose_device())

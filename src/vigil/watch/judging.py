@@ -9,11 +9,11 @@ import numpy.typing as npt
 
 from vigil.domain.boxes import to_pixels
 from vigil.domain.tracking.tracker import TrackedBox
-from vigil.learn.classifier.trained import TrainedClassifier
-from vigil.pixels.crops import fit_crop
+from vigil.pixels.fit_crop import fit_crop
 from vigil.pixels.pictures.picture import Picture
 from vigil.settings.watch import Judging
 from vigil.watch.frames import Frame
+from vigil.watch.models import ClassifierModel
 
 Crops = npt.NDArray[np.uint8]
 
@@ -47,7 +47,7 @@ class Judgement:
 class TrackJudge:
     """Cuts crops of tracks from frames in the way of samples, and judges each full sequence."""
 
-    def __init__(self, classifier: TrainedClassifier, settings: Judging, memory_s: float) -> None:
+    def __init__(self, classifier: ClassifierModel, settings: Judging, memory_s: float) -> None:
         """Args: memory_s: how long frames are kept for boxes that come later."""
         self._classifier, self._settings, self._memory_s = classifier, settings, memory_s
         self._num_frames, self._size_px, _ = classifier.input_shape

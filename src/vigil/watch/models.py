@@ -1,18 +1,25 @@
-"""The trained models of `vigil watch`."""
+"""The models of `vigil watch`: as trained, which need torch, or exported, which do not."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-import torch
+import numpy as np
+import numpy.typing as npt
 
+from vigil.domain.clips.verdicts import WindowVerdict
 from vigil.domain.detector_score import read_score
-from vigil.learn.alarm.trained import TrainedAlarm
-from vigil.learn.classifier.trained import TrainedClassifier
-from vigil.learn.detector.trained import TrainedDetector
-from vigil.learn.networks.machine import choose_device, prepare_torch
+from vigil.pixels.pictures.picture import Picture
 from vigil.plumbing.errors import InputError, shorten
 from vigil.plumbing.memo import file_digest
+from vigil.settings.suppression import Suppression
+
+if TYPE_CHECKING:  # torch is imported where trained models are loaded
+    import torch
 
 FILE_NAMES = (
     *("detector.safetensors", "detector.json", "classifier.safetensors", "classifier.json"),
@@ -22,19 +29,71 @@ FILE_NAMES = (
 CLASSES = ("background", "person")
 """The classes of a classifier that can judge tracks."""
 
+Runtime = Literal["torch", "onnx", "openvino"]
+SUFFIXES: dict[Runtime, str] = {"onnx": ".onnx", "openvino": ".xml"}
+
+
+class Found(Protocol):
+    """Boxes in a picture, as `vigil.domain.detections.Detections` explains."""
+
+    @property
+    def boxes_xyxy(self) -> npt.NDArray[np.float64]: ...
+    @property
+    def scores(self) -> npt.NDArray[np.float64]: ...
+    @property
+    def labels(self) -> npt.NDArray[np.object_]: ...
+
+
+class History(Protocol):
+    """Makes what a detector takes of the frames of one video."""
+
+    def add(self, picture: Picture, time_s: float) -> npt.NDArray[np.uint8]: ...
+
+
+class DetectorModel(Protocol):
+    """A detector; `vigil.learn.detector.trained.TrainedDetector` explains its methods."""
+
+    @property
+    def classes(self) -> tuple[str, ...]: ...
+    def history(self) -> History: ...
+    def detect_batch(
+        self, pictures: Sequence[Picture], suppression: Suppression, /
+    ) -> Sequence[Found]: ...
+
+
+class ClassifierModel(Protocol):
+    """A classifier; `vigil.learn.classifier.trained.TrainedClassifier` explains it."""
+
+    @property
+    def input_shape(self) -> tuple[int, int, int]: ...
+    def __call__(self, crops: npt.NDArray[np.uint8], /) -> npt.NDArray[np.float64]: ...
+
+
+class VerdictStream(Protocol):
+    """The verdicts on one stream; `vigil.runtime.judging.AlarmStream` explains its methods."""
+
+    def push(self, frame: Picture, time_s: float) -> list[WindowVerdict]: ...
+    def end(self, stop_s: float) -> list[WindowVerdict]: ...
+
+
+class AlarmModel(Protocol):
+    """An alarm; `vigil.runtime.judging.JudgingAlarm` explains its methods."""
+
+    def stream(self, window_s: float, stride_s: float) -> VerdictStream: ...
+
 
 @dataclass(frozen=True)
 class Models:
-    """Three trained models.
+    """Three models.
 
     Attributes:
         detector_score: the detector's score with the best F1 in the validation set.
         digests: SHA-256 of each file, in hexadecimal, by its name.
     """
 
-    detector: TrainedDetector
-    classifier: TrainedClassifier
-    alarm: TrainedAlarm
+    detector: DetectorModel
+    classifier: ClassifierModel
+    alarm: AlarmModel
     detector_score: float
     digests: dict[str, str]
 
@@ -53,7 +112,7 @@ class ModelFiles:
     detector_score: Path
 
     @classmethod
-    def below(cls, folder: Path) -> "ModelFiles":
+    def below(cls, folder: Path) -> ModelFiles:
         """The files in a folder, with the file names of the pipeline."""
         return cls(*(folder / name for name in FILE_NAMES))
 
@@ -63,27 +122,21 @@ class ModelFiles:
         Raises:
             InputError: a file is missing.
         """
-        files: list[Path] = list(vars(self).values())
-        for file in files:
-            if not file.is_file():
-                raise InputError(
-                    f"{file}: expected a trained model, found none; `dvc repro` trains it"
-                )
-        return {file.name: file_digest(file) for file in files}
+        return _digests(list(vars(self).values()), "a trained model", "`dvc repro` trains it")
 
-    def load(self, device: torch.device) -> "Models":
+    def load(self, device: torch.device) -> Models:
         """Loads detector, classifier and alarm.
 
         Raises:
             InputError: a file is missing or damaged, or the classifier has other classes.
         """
+        from vigil.learn.alarm.trained import TrainedAlarm
+        from vigil.learn.classifier.trained import TrainedClassifier
+        from vigil.learn.detector.trained import TrainedDetector
+
         digests = self.digests()
         classifier = TrainedClassifier.from_files(self.classifier, self.classifier_card, device)
-        if classifier.classes != CLASSES:
-            raise InputError(
-                f"{self.classifier_card}: classes: expected {', '.join(CLASSES)}, to judge tracks "
-                f"by, got {shorten(list(classifier.classes))}"
-            )
+        _check_classes(classifier.classes, self.classifier_card)
         detector = TrainedDetector.from_files(self.detector, self.detector_card, device)
         alarm = TrainedAlarm.from_files(self.alarm, self.alarm_card, self.threshold, device=device)
         score = read_score(self.detector_score)
@@ -100,5 +153,75 @@ def load_once(files: ModelFiles, digests: tuple[tuple[str, str], ...]) -> Models
     Raises:
         InputError: see `ModelFiles.load`.
     """
+    from vigil.learn.networks.machine import choose_device, prepare_torch
+
     prepare_torch()
     return files.load(choose_device())
+
+
+@dataclass(frozen=True)
+class ExportedFiles:
+    """Files of `vigil export`."""
+
+    detector: Path
+    classifier: Path
+    alarm: Path
+
+    @classmethod
+    def below(cls, folder: Path, runtime: Runtime) -> ExportedFiles:
+        """The files in a folder, with the names that `vigil export` gives them."""
+        suffix = SUFFIXES[runtime]
+        return cls(
+            folder / "detector" / f"detector{suffix}",
+            folder / "classifier" / f"classifier{suffix}",
+            folder / "alarm" / "alarm.zip",
+        )
+
+    def digests(self) -> dict[str, str]:
+        """SHA-256 of each file, in hexadecimal, by its name.
+
+        Raises:
+            InputError: a file is missing.
+        """
+        files: list[Path] = list(vars(self).values())
+        # The weights of OpenVINO lie beside the graph.
+        weights = [file.with_suffix(".bin") for file in files if file.suffix == ".xml"]
+        return _digests([*files, *weights], "an exported model", "`vigil export` makes it")
+
+    def load(self) -> Models:
+        """Opens detector, classifier and alarm, without torch.
+
+        Raises:
+            InputError: a file is missing, damaged or of another version, or the classifier has
+                other classes.
+        """
+        from vigil.runtime.alarm import ExportedAlarm
+        from vigil.runtime.classifier import ExportedClassifier
+        from vigil.runtime.detector import ExportedDetector
+
+        digests = self.digests()
+        classifier = ExportedClassifier.from_file(self.classifier)
+        _check_classes(classifier.classes, self.classifier)
+        detector = ExportedDetector.from_file(self.detector)
+        if detector.score is None:
+            raise InputError(
+                f"{self.detector}: expected the score with the best F1 in its card, found none; "
+                "export it beside models/detector_score.json"
+            )
+        alarm = ExportedAlarm.from_file(self.alarm)
+        return Models(detector, classifier, alarm, detector.score, digests)
+
+
+def _digests(files: Sequence[Path], expected: str, remedy: str) -> dict[str, str]:
+    for file in files:
+        if not file.is_file():
+            raise InputError(f"{file}: expected {expected}, found none; {remedy}")
+    return {file.name: file_digest(file) for file in files}
+
+
+def _check_classes(classes: Any, file: Path) -> None:
+    if classes != CLASSES:
+        raise InputError(
+            f"{file}: classes: expected {', '.join(CLASSES)}, to judge tracks by, got "
+            f"{shorten(list(classes))}"
+        )

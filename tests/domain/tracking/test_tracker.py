@@ -172,3 +172,43 @@ def test_tracks_do_not_depend_on_the_unit_of_length(pictures, scale):
     assert [(s.track_id, s.frame_index, s.score) for s in tracked] == [
         (s.track_id, s.frame_index, s.score) for s in tracked_larger
     ]
+
+
+def inside(outer: Detections, share: float) -> Detections:
+    """The first box, and its upper part as a second box with a lower score."""
+    corners = np.repeat(outer.boxes_xyxy[:1], 2, axis=0)
+    corners[1, 3] = corners[1, 1] + share * (corners[0, 3] - corners[0, 1])
+    return Detections(corners, np.array([0.9, 0.7]), np.array(["human"] * 2, object))
+
+
+@pytest.mark.parametrize("share", [0.3, 0.5, 0.9])
+def test_a_box_within_the_box_of_a_track_starts_no_track(share: float):
+    pictures = [inside(boxes_at((100 + 3 * i, 100)), share) for i in range(10)]
+    assert by_track(follow(pictures, 10)) == {1: list(range(10))}
+    every_box = DEFAULT.model_copy(update={"most_covered": 1.0})
+    assert set(by_track(follow(pictures, 10, every_box))) == {1, 2}
+
+
+def test_a_box_around_the_box_of_a_track_starts_no_track():
+    """The outer box appears later, with the higher score."""
+    inner = [boxes_at((100, 100), scores=(0.7,))] * 5
+    both = inside(boxes_at((100, 100)), 1.0)
+    both.boxes_xyxy[0] += [-30, -60, 30, 60]
+    tracked = follow([*inner, *[both] * 5], 10)
+    assert {box.track_id for box in tracked} == {1}
+
+
+@given(apart=st.floats(0, 30))
+def test_two_who_stand_close_are_two_if_little_is_covered(apart: float):
+    """People are 20 px wide, so the boxes share (20 - apart) / 20 of the smaller one."""
+    pictures = [boxes_at((100, 100), (100 + apart, 100))] * 5
+    covered = max(20 - apart, 0) / 20
+    expected = {1} if covered > DEFAULT.most_covered + 1e-9 else {1, 2}
+    if abs(covered - DEFAULT.most_covered) > 1e-6:
+        assert set(by_track(follow(pictures, 10))) == expected
+
+
+def test_people_of_other_classes_do_not_cover():
+    one = inside(boxes_at((100, 100)), 0.9)
+    pictures = [Detections(one.boxes_xyxy, one.scores, np.array(["human", "dog"], object))] * 5
+    assert set(by_track(follow(pictures, 10))) == {1, 2}

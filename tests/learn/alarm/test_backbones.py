@@ -6,13 +6,20 @@ from dataclasses import replace
 
 import pytest
 import torch
+from tiny_transformers import small_sizes, use_small_sizes
 from torch import Tensor, nn
 from torchvision.models import get_model
 
-from vigil.learn.alarm.network.embedding import pytorchvideo_hub, timesformer, torchvision_video
+from vigil.learn.alarm.network.embedding import (
+    dino,
+    pytorchvideo_hub,
+    timesformer,
+    torchvision_video,
+)
 from vigil.learn.alarm.network.embedding.backbone import Backbone, InputFacts
 from vigil.learn.alarm.network.embedding.pytorchvideo_hub import pack_pathways
 from vigil.learn.alarm.network.embedding.registry import BACKBONES, build_backbone
+from vigil.learn.vision_transformers.network import AttentiveTransformer
 from vigil.pixels.fitting import FrameSize
 from vigil.plumbing.errors import InputError
 
@@ -23,7 +30,7 @@ pytestmark = [
 ]
 WIDTHS = {
     "r2plus1d_18": 512, "slowfast_r50": 2304, "timesformer": 768, "x3d_xs": 2048, "x3d_s": 2048,
-    "s3d": 1024, "mvit_v2_s": 768, "swin3d_t": 768,
+    "s3d": 1024, "mvit_v2_s": 768, "swin3d_t": 768, "dino": 384,
 }  # fmt: skip
 
 
@@ -172,7 +179,24 @@ def timesformer_case() -> Case:
     return expected, timesformer.TimeSformer(network, inputs), frames
 
 
+def dino_case() -> Case:
+    """The mean of the class tokens that the library gives for each frame alone."""
+    size = small_sizes()["dinov2_reg_small"]
+    network = AttentiveTransformer(size.family, {**size.config, "image_size": 32})
+    inputs = facts(4, 32)
+    randomise(network)
+    frames = frames_of(inputs)
+    pixels = normalised(frames, inputs)
+    with torch.inference_mode():
+        tokens = [
+            network.network(pixel_values=pixels[:, :, at]).last_hidden_state[:, 0]
+            for at in range(4)
+        ]
+    return torch.stack(tokens).mean(dim=0), dino.DinoFrames(network, inputs), frames
+
+
 CASES: dict[str, Callable[[], Case]] = {
+    "dino": dino_case,
     "r2plus1d": lambda: of_torchvision("r2plus1d_18", small_r2plus1d(), facts(4, 32)),
     # S3D averages over 2 x 7 x 7 places: it takes no smaller clips than this.
     "s3d": lambda: of_torchvision("s3d", get_model("s3d", weights=None), facts(16, 224), 2),
@@ -248,7 +272,10 @@ def test_a_real_network_has_its_width(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "told", "expected"),
     [
-        ("resnet", {}, "^backbone: expected one of mvit_v2_s"),
+        ("resnet", {}, "^backbone: expected one of dino, mvit_v2_s"),
+        ("dino", {"weights": "kinetics400"}, "^weights: expected published or a file for dino"),
+        ("x3d_xs", {"weights": "published"}, "^weights: expected kinetics400 or a file for x3d_xs"),
+        ("dino", {"weights": "none.pth"}, "none.pth: expected a network's weights"),
         (
             "mvit_v2_s",
             {"num_frames": 8},
@@ -267,6 +294,16 @@ def test_a_real_network_has_its_width(name: str) -> None:
 def test_what_does_not_fit_is_refused(name: str, told: dict, expected: str) -> None:
     with pytest.raises(InputError, match=expected):
         build_backbone(name, **{"weights": "none", "num_frames": 0, "alpha": 4, **told})
+
+
+def test_dino_takes_any_transformer_with_its_own_width(monkeypatch: pytest.MonkeyPatch) -> None:
+    use_small_sizes(monkeypatch)
+    told = {"weights": "none", "num_frames": 3, "alpha": 4}
+    model = build_backbone("dino", **told, transformer="dinov3_base")
+    assert model.inputs.num_frames == 3
+    assert model.inputs.size == FrameSize(16, 16)
+    with torch.inference_mode():
+        assert model(torch.zeros(2, 3, 16, 16, 3, dtype=torch.uint8)).shape == (2, 24)
 
 
 def test_frames_of_another_shape_are_refused() -> None:

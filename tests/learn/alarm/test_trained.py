@@ -30,12 +30,14 @@ from vigil.settings.embed_clips import MOTION_CHANNELS, EmbedClips
 FPS = Fraction(25)
 THRESHOLDS = {
     "local_speed.largest": 0.2,
+    "local_disorder.largest": 0.1,
     "motion_histogram.mahalanobis": 5.0,
     "motion_histogram.autoencoder": 2.0,
     "motion_cells.nearest_neighbours": 0.5,
 }
 SCORERS_OF = {
     "local_speed": ("largest",),
+    "local_disorder": ("largest",),
     "motion_histogram": ("mahalanobis", "autoencoder"),
     "motion_cells": ("nearest_neighbours",),
 }
@@ -124,7 +126,9 @@ def test_a_verdict_says_how_unusual_by_which_channel_and_where(
     before = [frame.copy() for frame in frames]
     verdict = alarm(frames, TIMES)
     assert verdict.scores.keys() == set(THRESHOLDS)
-    assert list(verdict.ratios) == ["local_speed", "motion_histogram", "motion_cells"]
+    assert list(verdict.ratios) == [
+        *("local_speed", "local_disorder", "motion_histogram", "motion_cells")
+    ]
     for channel, scorer in verdict.raising.items():
         assert scorer == f"{channel}.{SCORERS_OF[channel][0]}"
         expected = verdict.scores[scorer] / THRESHOLDS[scorer]
@@ -428,7 +432,7 @@ DAMAGE: dict[str, tuple[Callable[[Path, Path, Path], object], str]] = {
         lambda *files: write_json(
             {"scorers": {"local_speed.largest": {"value": 1.0}}, "raising": []}, files[2]
         ),
-        "threshold.json: expected a threshold of each scorer, found none of motion_cells.nearest",
+        "threshold.json: expected a threshold of each scorer, found none of local_disorder.largest",
     ),
 }
 

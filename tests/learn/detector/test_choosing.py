@@ -53,16 +53,29 @@ def known(
     return AnnotatedPictures.of(images, pd.DataFrame(rows, columns=columns), ("0",))
 
 
-def test_small_people_get_one_fine_map_and_their_pictures_size():
+def test_small_people_get_one_fine_map_and_a_canvas_on_which_they_are_18_px():
     choice = choose(shipped(TrainDetector, **AUTO), known(*[(16, 45)] * 20), NO_FOLDER)
     assert choice.settings.architecture == "grid"
-    assert choice.settings.input_size_wh == (480, 360)
+    assert choice.settings.input_size_wh == (320, 240)
     assert choice.settings.features.strides == (8,)
     assert choice.settings.features.neck == "concat"
     assert choice.facts["by"] == {
-        "num_pictures": 20, "num_objects": 20, "small_px": 26.8, "large_px": 45.0,
+        "num_pictures": 20, "num_objects": 20, "small_px": 17.9, "large_px": 30.0,
     }  # fmt: skip
     assert len(choice.lines) == 3
+
+
+def test_very_small_people_get_their_pictures_size():
+    choice = choose(shipped(TrainDetector, **AUTO), known(*[(8, 20)] * 20), NO_FOLDER)
+    assert choice.settings.input_size_wh == (480, 360)
+
+
+def test_a_few_large_objects_need_no_map_of_their_own():
+    """Fewer than a tenth."""
+    for num_large, num_maps in ((1, 1), (4, 3)):
+        sizes = [(16, 45)] * (20 - num_large) + [(200, 300)] * num_large
+        choice = choose(shipped(TrainDetector, **AUTO), known(*sizes), NO_FOLDER)
+        assert len(choice.settings.features.strides) == num_maps
 
 
 @pytest.mark.parametrize(("side", "stride"), [(8, 4), (16, 8), (36, 8), (60, 16)])
@@ -182,9 +195,9 @@ def epochs(train: AnnotatedPictures, **changes: object) -> int | str:
 
 
 def test_epochs_follow_the_number_of_pictures_and_their_size():
-    few, many = known(*[(16, 45)] * 100), known(*[(16, 45)] * 300)
+    few, many = known(*[(16, 45)] * 200), known(*[(16, 45)] * 600)
     assert epochs(few) == pytest.approx(3 * epochs(many), rel=0.05)
-    assert epochs(few, input_size_wh=[960, 360]) == pytest.approx(epochs(few) / 2, rel=0.05)
+    assert epochs(few, input_size_wh=[640, 240]) == pytest.approx(epochs(few) / 2, rel=0.05)
     assert epochs(few) > epochs(few, weights="imagenet")
     assert epochs(known((16, 45))) == MOST_EPOCHS
     assert epochs(few, input_size_wh=[8000, 8000]) == LEAST_EPOCHS

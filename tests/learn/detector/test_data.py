@@ -13,9 +13,10 @@ from tiny_settings import shipped
 from torch import Tensor
 
 from vigil.domain.pictures.annotated import AnnotatedPictures
-from vigil.learn.detector.network.data import EpochKeys, PictureDataset, batches
+from vigil.learn.detector.network.data import PictureDataset, batches
 from vigil.learn.detector.network.tensors import Example, Objects, pad_objects
 from vigil.learn.detector.training.augmentation import BoxAugmentation, mix, mosaic
+from vigil.learn.pictures.epoch_keys import EpochKeys
 from vigil.pixels.fitting import letterbox
 from vigil.settings.train_detector import TrainDetector
 

@@ -11,9 +11,9 @@ from tiny_detectors import ARCHITECTURES, SIZE_WH, build, config_of, draw
 
 from vigil.learn.detector.network.registry import VIGIL_DETECTORS, build_detector, load_detector
 from vigil.learn.detector.network.tensors import Objects, pad_objects
-from vigil.learn.detector.network.trunk import build_trunk, load_trunk
 from vigil.learn.detector.trained import fold_norms
 from vigil.learn.networks.weights import read_state, save_model
+from vigil.learn.pictures.trunk import build_trunk, load_trunk
 from vigil.plumbing.errors import InputError
 
 
@@ -90,6 +90,19 @@ def test_ignored_objects_and_padding_change_no_box_or_class_loss(architecture: s
     assert torch.allclose(plain["box"], ignored["box"], atol=1e-5)
     assert torch.allclose(plain["class"], ignored["class"], atol=1e-5)
     assert ignored["objectness"] <= plain["objectness"]
+
+
+@pytest.mark.parametrize("architecture", sorted(VIGIL_DETECTORS))
+def test_candidates_and_losses_together_are_those_of_each_alone(architecture: str):
+    pictures, objects = draw(2)
+    model, truth = build(architecture).eval(), pad_objects(objects)
+    with torch.inference_mode():
+        candidates, losses = model.candidates_and_losses(pictures, truth)
+        expected, expected_losses = model.candidates(pictures), model.losses(pictures, truth)
+    assert losses == expected_losses
+    for one, other in zip(candidates, expected, strict=True):
+        for name in ("boxes", "scores", "labels"):
+            assert torch.equal(getattr(one, name), getattr(other, name))
 
 
 @pytest.mark.parametrize("architecture", ["grid", "anchor", "ssdlite320_mobilenet_v3_large"])

@@ -16,7 +16,6 @@ from tiny_settings import shipped
 from vigil.domain.pictures.annotated import AnnotatedPictures
 from vigil.learn.detector.network.data import PictureDataset, batches
 from vigil.learn.detector.network.fusion import num_channels
-from vigil.learn.detector.network.interface import normalise
 from vigil.learn.detector.network.registry import build_detector
 from vigil.learn.detector.network.sequences import (
     FrameHistory,
@@ -27,6 +26,7 @@ from vigil.learn.detector.network.sequences import (
 from vigil.learn.detector.network.tensors import pad_objects
 from vigil.learn.detector.trained import TrainedDetector
 from vigil.learn.detector.training.augmentation import BoxAugmentation
+from vigil.learn.pictures.colours import normalise
 from vigil.pixels.frames import extract_frames
 from vigil.plumbing.errors import InputError
 from vigil.settings.train_detector import Frames, TrainDetector

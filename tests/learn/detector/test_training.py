@@ -11,7 +11,8 @@ from vigil.domain.measures.detector import measure_detections
 from vigil.domain.pictures.annotated import AnnotatedPictures
 from vigil.learn.detector.network.data import PictureDataset, batches
 from vigil.learn.detector.training.augmentation import BoxAugmentation
-from vigil.learn.detector.training.module import DetectorTraining, _move_towards
+from vigil.learn.detector.training.module import DetectorTraining
+from vigil.learn.pictures.averaging import move_towards
 from vigil.learn.training.loop import Fitted, Plan, fit
 from vigil.settings.train_detector import TrainDetector
 
@@ -149,7 +150,7 @@ def test_an_average_moves_a_weight_of_two_names_once():
         module.register_buffer("count", torch.tensor(int(value)))
         torch.nn.init.constant_(module.one.weight, value)
         torch.nn.init.constant_(module.one.bias, value)
-    _move_towards(average, network, 0.25)
+    move_towards(average, network, 0.25)
     assert (average.one.weight == 0.25).all()
     assert (average.two.bias == 0.25).all()
     assert int(average.count) == 1

@@ -6,11 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tiny_settings import shipped
 
-from vigil.pixels.channels.local_speed import (
-    LocalSpeedFollower,
-    find_peaks,
-    speeds_along_paths,
-)
+from vigil.pixels.channels.local_speed import local_speed, speeds_along_paths
 from vigil.pixels.flow.motion import Motion
 from vigil.plumbing.errors import FieldError, InputError
 from vigil.settings.embed_clips import EmbedClips
@@ -35,7 +31,7 @@ def motions_of(speed: float, num: int = 20, start_s: float = 0.0, row: int = 30)
 
 
 def follow(motions: list[Motion], short_clips: str = "repeat_last", **changes: object):
-    follower = LocalSpeedFollower(settings_of(**changes), short_clips)
+    follower = local_speed(settings_of(**changes), short_clips).follow()
     for motion in motions:
         follower.see(motion)
     return follower
@@ -95,22 +91,10 @@ def test_a_path_by_hand() -> None:
     assert speeds[1, 4] == pytest.approx(step * np.hypot(2, 1) / 3)
 
 
-def test_peaks_are_bodies_apart_the_fastest_first() -> None:
-    speeds = np.zeros((20, 30), np.float32)
-    speeds[2:6, 3:5], speeds[10:13, 20:26] = 0.5, 0.9
-    speeds[11, 22] = 1.0
-    peaks, boxes = find_peaks(speeds, 5)
-    assert peaks.tolist() == pytest.approx([1.0, 0.5])
-    assert boxes.tolist() == [[20, 10, 26, 13], [3, 2, 5, 6]]
-    peaks, boxes = find_peaks(np.zeros((4, 5), np.float32), 3)
-    assert peaks.tolist() == [0.0]
-    assert len(boxes) == 1
-
-
 def test_memory_is_bounded_and_forgetting_changes_nothing() -> None:
     motions = motions_of(0.05, 60)
     every = follow(motions)
-    lean = LocalSpeedFollower(settings_of(), "repeat_last")
+    lean = local_speed(settings_of(), "repeat_last").follow()
     for motion in motions:
         lean.see(motion)
         lean.forget(motion.time_s - 1.0)

@@ -65,6 +65,7 @@ def check_sizes(
     sizes: pd.DataFrame,
     policy: KeepingPolicy,
     findings: Findings,
+    remedy: str = "drop or keep",
 ) -> pd.DataFrame:
     """Compares the annotated sizes with those of the pictures, and takes the latter.
 
@@ -73,6 +74,7 @@ def check_sizes(
         sizes: `width` and `height` as decoded, with the same rows.
         policy: what to do with a picture of another size than annotated: an error, leave it out, or
             keep it with its boxes unchanged.
+        remedy: the other policies that may be chosen, for the message.
 
     Raises:
         InputError: sizes differ, and `policy` is "error".
@@ -88,7 +90,7 @@ def check_sizes(
     if offenders and policy == "error":
         raise InputError(
             f"{offenders[0]} ({len(offenders)} of {len(pictures)} pictures; turned by EXIF? "
-            "wrong_sizes: drop or keep goes on)"
+            f"wrong_sizes: {remedy} goes on)"
         )
     checked = pictures.assign(width=real[:, 0], height=real[:, 1])
     return checked[~wrong] if policy == "drop" else checked

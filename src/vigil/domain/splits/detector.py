@@ -17,7 +17,7 @@ from iterstrat.ml_stratifiers import IterativeStratification
 from vigil.domain.pictures.annotated import AnnotatedPictures
 from vigil.domain.sides import SIDES, TEST, TRAIN, VAL
 from vigil.domain.splits.classifier import assign_videos
-from vigil.domain.splits.given import NOTHING_GIVEN, hold_given
+from vigil.domain.splits.given import NOTHING_GIVEN, Branch, hold_given
 from vigil.plumbing.errors import FieldError, InputError, listed
 from vigil.settings.split import Split
 
@@ -25,7 +25,10 @@ DROPPED_COPY = "dropped: same bytes as on another side"
 
 
 def assign_pictures(
-    known: AnnotatedPictures, settings: Split, given: Mapping[str, str] = NOTHING_GIVEN
+    known: AnnotatedPictures,
+    settings: Split,
+    given: Mapping[str, str] = NOTHING_GIVEN,
+    branch: Branch = "detector",
 ) -> "pd.Series[str]":
     """Assigns a side to each picture.
 
@@ -33,6 +36,7 @@ def assign_pictures(
 
     Args:
         given: sides that are given: of videos, if the pictures are their frames, else of pictures.
+        branch: the branch that the pictures are split for, for messages.
 
     Returns:
         By picture: `train`, `val`, `test`, `DROPPED_GAP` or `DROPPED_COPY`.
@@ -47,7 +51,7 @@ def assign_pictures(
     is_frame = images["video"] != ""
     if given and is_frame.any() and not is_frame.all():
         raise FieldError(
-            "given.detector",
+            f"given.{branch}",
             "expected either frames of videos or other pictures, "
             f"got {is_frame.sum()} and {(~is_frame).sum()}",
         )
@@ -55,10 +59,10 @@ def assign_pictures(
     if is_frame.any():
         frames = images[is_frame].assign(track="", num_frames=1)
         frames["first_frame"] = frames["frame_index"]
-        sides[is_frame] = assign_videos(frames, presence[is_frame], settings, given, "detector")
+        sides[is_frame] = assign_videos(frames, presence[is_frame], settings, given, branch)
     if not is_frame.all():
         pictures = images[~is_frame]
-        sides[~is_frame] = _assign_stills(pictures, presence[~is_frame], settings, given)
+        sides[~is_frame] = _assign_stills(pictures, presence[~is_frame], settings, given, branch)
     sides = _drop_copies(images, sides)
     for side in SIDES:
         if not presence[sides == side].any(axis=None):
@@ -70,10 +74,14 @@ def assign_pictures(
 
 
 def _assign_stills(
-    images: pd.DataFrame, presence: pd.DataFrame, settings: Split, given: Mapping[str, str]
+    images: pd.DataFrame,
+    presence: pd.DataFrame,
+    settings: Split,
+    given: Mapping[str, str],
+    branch: Branch,
 ) -> "pd.Series[str]":
     """Spreads pictures that are not frames of a video. Copies of a picture stay together."""
-    sides, open_sides = hold_given(images["file_name"], given, "detector")
+    sides, open_sides = hold_given(images["file_name"], given, branch)
     rest = images[sides == ""]
     if len(rest):
         test = settings.test_fraction if TEST in open_sides else 0.0

@@ -23,7 +23,7 @@ COLUMNS = ["name", "side"]
 NOTHING_GIVEN: Mapping[str, str] = MappingProxyType({})
 SUFFIXES = (".txt", ".json")
 
-Branch = Literal["classifier", "detector", "alarm"]
+Branch = Literal["classifier", "detector", "segmenter", "alarm"]
 
 
 def read_given(path: Path) -> dict[str, str]:

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.optimize import linear_sum_assignment
 
-from vigil.domain.boxes import Boxes, pairwise_iou
+from vigil.domain.boxes import Boxes, pairwise_iou, pairwise_share
 from vigil.domain.detections import Detections
 from vigil.domain.tracking.motion import Motion
 from vigil.plumbing.errors import InputError
@@ -106,12 +106,18 @@ class Tracker:
         )
         self._tracks = [track for track in self._tracks if track not in missed]
         tracked: list[TrackedBox] = []
+        taken = list[int]()
         for track, position in [*pairs, *low_pairs, *tentative_pairs]:
             box, score = boxes[position], float(scores[position])
             tracked += self._extend(track, frame_index, time_s, box, score)
+            taken.append(position)
         for position in high[scores[high] >= self._settings.new_score].tolist():
+            same_class = [other for other in taken if labels[other] == labels[position]]
+            if _covered(boxes[position], boxes[same_class]) > self._settings.most_covered:
+                continue
             box, score = boxes[position], float(scores[position])
             self._start(str(labels[position]), frame_index, time_s, box, score)
+            taken.append(position)
         return sorted(tracked, key=lambda box: (box.frame_index, box.track_id))
 
     def _end_lost(self, time_s: float) -> None:
@@ -200,6 +206,13 @@ def _ordered(
     names = labels.astype(str)
     order = np.lexsort((names, *boxes.T[::-1], -scores))
     return boxes[order], scores[order], labels[order]
+
+
+def _covered(box_xyxy: Floats, others_xyxy: Boxes) -> float:
+    """The largest fraction of a box that one of (N, 4) others covers, or that it covers of it."""
+    box = box_xyxy[None]
+    shares = [pairwise_share(box, others_xyxy), pairwise_share(others_xyxy, box).T]
+    return float(np.max(shares, initial=0))
 
 
 def _enlarged(boxes_xyxy: Boxes, growth: float) -> Boxes:

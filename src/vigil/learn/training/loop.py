@@ -116,14 +116,11 @@ def fit(plan: Plan, *, branch: str, fingerprint: str, curves: Path) -> Fitted:
         curves: the folder for DVCLive's curves, which must not exist.
 
     Raises:
-        FieldError: see `open_shards`.
+        FieldError: see `_prepare_batches`.
         InputError: the loss is not finite, the device is missing, or it lacks the precision.
     """
     prepare_torch()
-    train = plan.train
-    if shards := open_shards(plan.num_shards, plan.seed, plan.fitting.batch_size):
-        assert isinstance(plan.module, ShardedTraining)
-        plan.module.shards, train = shards, shard_loader(plan.train, shards)
+    train = _prepare_batches(plan)
     is_first = this_rank().number == 0
     own = checkpoint_folder(branch, fingerprint, describe_machine()) if is_first else None
     checkpoints: Path = broadcast(own)
@@ -171,6 +168,26 @@ def fit(plan: Plan, *, branch: str, fingerprint: str, curves: Path) -> Fitted:
         sum(weight.numel() for weight in model.parameters()),
         choose_precision(plan.fitting.precision, choose_device()),
     )
+
+
+def _prepare_batches(plan: Plan) -> DataLoader[Any]:
+    """The batches for training: whole, or the shards that this process computes.
+
+    Raises:
+        FieldError: see `open_shards`; or the precision needs whole batches.
+    """
+    if plan.num_shards > 1 and plan.fitting.precision == "16-mixed":
+        raise FieldError(
+            "fitting.precision",
+            f"expected auto, 32-true or bf16-mixed with num_shards {plan.num_shards}, got "
+            "16-mixed, which scales the gradient of whole batches",
+        )
+    shards = open_shards(plan.num_shards, plan.seed, plan.fitting.batch_size)
+    if shards is None:
+        return plan.train
+    assert isinstance(plan.module, ShardedTraining)
+    plan.module.shards = shards
+    return shard_loader(plan.train, shards)
 
 
 def build_trainer(fitting: Fitting, callbacks: list[Callback], **options: Any) -> Trainer:

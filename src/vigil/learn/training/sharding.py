@@ -195,6 +195,15 @@ class ShardedTraining(LightningModule):
         """By what the loss of the last shard was divided, and so its weight among the shards."""
         return float(num_samples)
 
+    def running_statistics(self) -> list[Tensor]:
+        """What a batch changes otherwise than by its gradient: the statistics of batch norms.
+
+        Each shard starts from their values before the step. After the step they have the mean of
+        the values after each shard, weighted by samples.
+        """
+        norms = [one for one in self.modules() if isinstance(one, Norm) and one.training]
+        return [buffer for norm in norms for buffer in norm.buffers()]
+
     def move(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
         """Moves a batch to a device."""
         return super().transfer_batch_to_device(batch, device, dataloader_idx)
@@ -245,7 +254,7 @@ class ShardedTraining(LightningModule):
     def _step_of_shards(self, shards: Shards, parts: Parts, batch_idx: int) -> Tensor:
         """Computes the own shards, and combines all: gradients, statistics, loss and logs."""
         weights = [one for one in self.parameters() if one.requires_grad]
-        statistics = _statistics(self)
+        statistics = self.running_statistics()
         before = [one.clone() for one in statistics]
         rows: list[Tensor] = []
         logged: list[tuple[str, float, int]] = []
@@ -302,12 +311,6 @@ class ShardedTraining(LightningModule):
 
 def _as_is(parts: Any) -> Any:
     return parts
-
-
-def _statistics(module: nn.Module) -> list[Tensor]:
-    """The running statistics of batch norms that learn them at present."""
-    norms = [one for one in module.modules() if isinstance(one, Norm) and one.training]
-    return [buffer for norm in norms for buffer in norm.buffers()]
 
 
 def _fractions(counts: Sequence[float]) -> list[float]:

@@ -1,11 +1,15 @@
 """The interface of a channel of motion: it follows one video, and measures its windows."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from vigil.domain.clips.evidence import Pieces
 from vigil.pixels.flow.motion import Motion
-from vigil.settings.embed_clips import Flow
+
+if TYPE_CHECKING:  # an exported alarm has its settings from a card, without pydantic
+    from vigil.settings.embed_clips import Flow
 
 EDGE_S = 1e-4
 """A frame may be this much before a window and still be its first: time stamps are rounded."""

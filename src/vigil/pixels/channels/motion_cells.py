@@ -5,8 +5,10 @@ their place. The most unusual place gives the score of a window. So one unusual 
 not averaged out.
 """
 
+from __future__ import annotations
+
 from collections import deque
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import cv2
 import numpy as np
@@ -17,7 +19,9 @@ from vigil.pixels.channels.channel import EDGE_S, Channel
 from vigil.pixels.flow.directions import Floats, mean_in_time_cells, speeds_by_direction
 from vigil.pixels.flow.motion import Motion
 from vigil.plumbing.errors import FieldError, InputError
-from vigil.settings.embed_clips import MotionCells, ShortClips
+
+if TYPE_CHECKING:  # an exported alarm has its settings from a card, without pydantic
+    from vigil.settings.embed_clips import MotionCells, ShortClips
 
 ROUNDING_S = 1e-6
 LEAST_MOTION = 1e-3

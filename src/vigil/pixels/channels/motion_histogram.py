@@ -5,8 +5,10 @@ The grid in space and time follows Laptev et al., "Learning Realistic Human Acti
 Large-Scale Image Classification", 2010.
 """
 
+from __future__ import annotations
+
 from collections import deque
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import cv2
 import numpy as np
@@ -16,7 +18,9 @@ from vigil.pixels.channels.channel import EDGE_S, Channel
 from vigil.pixels.flow.directions import Floats, mean_in_time_cells, speeds_by_direction
 from vigil.pixels.flow.motion import Motion
 from vigil.plumbing.errors import FieldError, InputError
-from vigil.settings.embed_clips import MotionHistogram, ShortClips
+
+if TYPE_CHECKING:  # an exported alarm has its settings from a card, without pydantic
+    from vigil.settings.embed_clips import MotionHistogram, ShortClips
 
 
 class _Moment(NamedTuple):

@@ -1,20 +1,26 @@
 """Channels of motion by name. A new one needs a module, a block of settings, and a line here."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from vigil.pixels.channels.channel import Channel
+from vigil.pixels.channels.local_disorder import local_disorder
 from vigil.pixels.channels.local_speed import local_speed
 from vigil.pixels.channels.motion_cells import motion_cells
 from vigil.pixels.channels.motion_histogram import motion_histogram
 from vigil.plumbing.closure import Import, imports_from
-from vigil.settings.embed_clips import MotionChannelName, ShortClips
+
+if TYPE_CHECKING:  # an exported alarm has its settings from a card, without pydantic
+    from vigil.settings.embed_clips import MotionChannelName, ShortClips
 
 CHANNELS_PACKAGE = "vigil.pixels.channels"
 
 BUILDERS: dict[MotionChannelName, Callable[[Any, ShortClips], Channel]] = {
     "local_speed": local_speed,
+    "local_disorder": local_disorder,
     "motion_histogram": motion_histogram,
     "motion_cells": motion_cells,
 }

@@ -3,13 +3,18 @@
 Dalal et al., "Human Detection Using Oriented Histograms of Flow and Appearance", 2006.
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from vigil.pixels.flow.motion import Velocities
-from vigil.settings.embed_clips import Histogram
+
+if TYPE_CHECKING:  # an exported alarm has its settings from a card, without pydantic
+    from vigil.settings.embed_clips import Histogram, NoiseFloor
 
 Floats = npt.NDArray[np.float32]
 TIMES_MEDIAN = 3.0
@@ -28,7 +33,7 @@ def speeds_by_direction(velocities: Velocities, settings: Histogram) -> Floats:
     has zero in all bins.
     """
     speed = np.hypot(velocities[..., 0], velocities[..., 1])
-    speed = np.where(speed < noise_floor(speed, settings), np.float32(0), speed)
+    speed = np.where(speed < noise_floor(speed, settings.min_speed), np.float32(0), speed)
     turns = np.arctan2(velocities[..., 1], velocities[..., 0]) / np.float32(2 * np.pi) % 1
     # The position among the bins: the whole part is the lower bin, the rest the share of the next.
     position = turns * settings.num_bins
@@ -42,11 +47,11 @@ def speeds_by_direction(velocities: Velocities, settings: Histogram) -> Floats:
     return bins
 
 
-def noise_floor(speeds: Floats, settings: Histogram) -> float:
+def noise_floor(speeds: Floats, min_speed: NoiseFloor | float) -> float:
     """The speed below which motion is noise, in short sides a second."""
-    if settings.min_speed == "measured":
+    if min_speed == "measured":
         return min(TIMES_MEDIAN * float(np.median(speeds)), MOST_NOISE)
-    return settings.min_speed
+    return min_speed
 
 
 def mean_in_time_cells(moments: Sequence[Floats], settings: Histogram) -> Floats:

@@ -4,7 +4,9 @@ The flow is dense inverse search: Kroeger et al., "Fast Optical Flow using Dense
 2016. The medium preset is used, since the faster presets miss small and fast objects.
 """
 
-from typing import NamedTuple
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
 
 import cv2
 import numpy as np
@@ -12,7 +14,9 @@ import numpy.typing as npt
 
 from vigil.pixels.fitting import resize
 from vigil.pixels.pictures.picture import Picture
-from vigil.settings.embed_clips import Flow
+
+if TYPE_CHECKING:  # an exported alarm has its settings from a card, without pydantic
+    from vigil.settings.embed_clips import Flow
 
 Velocities = npt.NDArray[np.float32]
 LONGEST_GAP_S = 1.0

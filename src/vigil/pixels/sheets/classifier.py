@@ -6,12 +6,15 @@ import cv2
 import numpy as np
 import pandas as pd
 
+from vigil.domain.samples.attention import Attention
 from vigil.domain.samples.index import read_crops
+from vigil.pixels.attention import lay_heat
 from vigil.pixels.drawing.on_pictures import tile, write_picture
 from vigil.pixels.pictures.picture import Picture
 
 CROP_SIDE_PX = 160  # crops are enlarged to this side, so that captions fit below them
 NUM_COLUMNS = 6
+SMALL_SIDE_PX = 100  # of crops in sheets of attention
 
 
 def draw_predictions(
@@ -35,8 +38,59 @@ def draw_predictions(
     write_picture(tile(pictures, captions, num_columns=NUM_COLUMNS, title=title), file)
 
 
-def _enlarge(crop: Picture) -> Picture:
-    """Enlarges a crop to CROP_SIDE_PX without interpolation, so that its pixels stay visible."""
-    size = (CROP_SIDE_PX, CROP_SIDE_PX)
+def draw_attention(
+    shown: pd.DataFrame,
+    attention: Attention,
+    samples: Path,
+    file: Path,
+    *,
+    title: str,
+    note: str,
+) -> None:
+    """Draws all crops of each sample with the attention to each patch laid over them.
+
+    The crops of a sample are the channels of a patch, so one map holds for all crops of a sample.
+    The last pictures of a row are the maps of each head on the middle crop. A map's brightest
+    colour is its largest value.
+
+    Args:
+        shown: predictions, one in each row.
+        attention: (N, heads, h, w), in the order of `shown`.
+        note: the text of an empty sheet.
+    """
+    pictures: list[Picture] = []
+    captions: list[str] = []
+    num_columns = 1
+    for sample, maps in zip(shown.itertuples(), attention.astype(np.float32), strict=True):
+        crops = read_crops(samples, str(sample.video), int(sample.row))
+        colours = [_in_colour(_enlarge(crop, SMALL_SIDE_PX)) for crop in crops]
+        middle, mean = colours[len(colours) // 2], maps.mean(axis=0)
+        row = [
+            middle,
+            *(_lay(crop, mean) for crop in colours),
+            *(_lay(middle, one) for one in maps),
+        ]
+        pictures += row
+        names = [f"crop {number + 1}" for number in range(len(crops))]
+        names += [f"head {number + 1}" for number in range(len(maps))]
+        captions += [f"{sample.label} {sample.probability:.2f}", *names]
+        num_columns = len(row)
+    if not pictures:  # draw the note in place of an empty sheet
+        pictures, captions = [np.zeros((CROP_SIDE_PX, CROP_SIDE_PX), np.uint8)], [note]
+    title = f"{title}: attention to each patch, the mean of the heads on all crops, then each head"
+    write_picture(tile(pictures, captions, num_columns=num_columns, title=title), file)
+
+
+def _in_colour(crop: Picture) -> Picture:
+    return np.repeat(crop[..., None], 3, axis=2)
+
+
+def _lay(picture: Picture, attention: np.ndarray) -> Picture:
+    return lay_heat(picture, attention, max(float(attention.max()), 1e-12))
+
+
+def _enlarge(crop: Picture, side_px: int = CROP_SIDE_PX) -> Picture:
+    """Enlarges a crop to a square without interpolation, so that its pixels stay visible."""
+    size = (side_px, side_px)
     resized = cv2.resize(np.asarray(crop), size, interpolation=cv2.INTER_NEAREST)
     return resized.astype(np.uint8, copy=False)

@@ -5,10 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from vigil.pixels.drawing.figures import PALETTE, as_label, figure
 
 Floats = npt.NDArray[np.float64]
+LEAST_SHOWN = 0.05
+"""Lower ratios are drawn at this height: a logarithmic axis has no zero."""
 
 
 def draw_scores(
@@ -28,13 +31,26 @@ def draw_scores(
         alarms: start and end of alarms.
     """
     with figure(
-        path, title=as_label(name), x_label="s", y_label="score / threshold", size_inch=(9, 3)
+        path,
+        title=as_label(name),
+        x_label="time (s)",
+        y_label="score / threshold",
+        size_inch=(9, 3.2),
     ) as axes:
-        for start_s, end_s in alarms:
-            axes.axvspan(start_s, end_s, ymin=0.5, color=PALETTE[3], alpha=0.35, lw=0)
-        for kind, start_s, end_s in true:
-            axes.axvspan(start_s, end_s, ymax=0.5, color=PALETTE[2], alpha=0.35, lw=0)
-            axes.text(start_s, 0.12, as_label(kind), fontsize=8)
-        axes.plot(times_s, np.maximum(ratios, 0.05), lw=1.2)
-        axes.axhline(1.0, color="0.4", ls="--", lw=1)
+        for number, (start_s, end_s) in enumerate(alarms):
+            label = "alarm" if number == 0 else None
+            axes.axvspan(start_s, end_s, ymin=0.5, color=PALETTE[3], alpha=0.35, lw=0, label=label)
+        for number, (kind, start_s, end_s) in enumerate(true):
+            label = "unusual event (truth)" if number == 0 else None
+            axes.axvspan(start_s, end_s, ymax=0.5, color=PALETTE[2], alpha=0.35, lw=0, label=label)
+            # The y coordinate is a fraction of the axes: the curve decides the range of scores.
+            axes.text(
+                start_s, 0.03, as_label(kind), fontsize=8, transform=axes.get_xaxis_transform()
+            )
+        axes.plot(times_s, np.maximum(ratios, LEAST_SHOWN), lw=1.2, label="score")
+        axes.axhline(1.0, color="0.4", ls="--", lw=1, label="threshold")
         axes.set_yscale("log")
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda ratio, _: f"{ratio:g}"))
+        axes.yaxis.set_minor_formatter(NullFormatter())
+        axes.legend(loc="upper left", bbox_to_anchor=(1, 1), fontsize=8, frameon=False)

@@ -12,11 +12,12 @@ from torch import Tensor, nn
 from vigil.learn.detector.network.cells import cell_centres, is_covered
 from vigil.learn.detector.network.dense import Assigned, DenseDetector, Outputs, joint_scores
 from vigil.learn.detector.network.features import Features
-from vigil.learn.detector.network.interface import normalise, output_conv, start_with_low_scores
+from vigil.learn.detector.network.interface import output_conv, start_with_low_scores
 from vigil.learn.detector.network.matching import NEGATIVE, match_anchors
 from vigil.learn.detector.network.overlaps import pairwise_iou
 from vigil.learn.detector.network.simota import assign_simota
 from vigil.learn.detector.network.tensors import Truth
+from vigil.learn.pictures.colours import normalise
 from vigil.settings.train_detector import Assignment, Loss
 
 MAX_LOG_SIZE = 8.0

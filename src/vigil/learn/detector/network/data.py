@@ -1,21 +1,20 @@
 """Reads annotated pictures as batches of tensors."""
 
 import hashlib
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import DataLoader, Dataset
 
 from vigil.domain.pictures.annotated import CORNERS, AnnotatedPictures
 from vigil.learn.detector.network.sequences import FrameNames, reduce_frames
 from vigil.learn.detector.network.tensors import Example, Objects, Truth, pad_objects
-from vigil.learn.networks.machine import num_workers, one_thread
-from vigil.learn.networks.order import EpochSampler
+from vigil.learn.pictures.epoch_keys import Key, own_draw
+from vigil.learn.pictures.loading import load_batches
 from vigil.pixels.fitting import letterbox
 from vigil.pixels.pictures.images import ImageSource
 from vigil.pixels.pictures.picture import Picture
@@ -28,12 +27,6 @@ Canvases = npt.NDArray[np.uint8]
 
 MOST_STORED_BYTES = 400 * 2**20
 """Of sequences that are kept in memory, since each costs as many pictures to decode."""
-
-Key = tuple[int, int]
-"""Epoch and position of a picture. With the seed, they determine its augmentation."""
-
-MOST_EPOCHS = 1_000_001
-"""More than any training has."""
 
 Augmentation = Callable[[Callable[[int], Example], int, int, int], Example]
 """Returns a changed copy of an example.
@@ -92,11 +85,7 @@ class PictureDataset(Dataset[Example]):
         epoch, position = key
         if self._augmentation is None:
             return self._load(position)
-        with one_thread(), torch.random.fork_rng(devices=[]):
-            # The changes do not depend on the worker process, nor on earlier random numbers.
-            draw = np.random.SeedSequence((self._seed, epoch, position)).generate_state(1, "u8")[0]
-            # torch.manual_seed would be slow: it formats a stack trace for each kind of GPU.
-            torch.default_generator.manual_seed(int(draw) >> 1)
+        with own_draw(self._seed, key):
             return self._augmentation(self._load, position, len(self), epoch)
 
     def digest(self) -> str:
@@ -191,51 +180,7 @@ def batches(
     Args:
         repeats: positions that a shuffled epoch has in addition to each position once.
     """
-    workers, num_entries = num_workers(), len(dataset) + len(repeats)
-    return DataLoader(
-        dataset,  # type: ignore[arg-type]  # the type after `collate`
-        batch_size,
-        sampler=EpochKeys(len(dataset), shuffle_seed, repeats),
-        collate_fn=collate,
-        # Batch norms cannot learn from a single picture, so a last batch of one picture is left
-        # out. In the next epoch, it is another picture.
-        drop_last=shuffle_seed is not None
-        and num_entries > batch_size > 1 == num_entries % batch_size,
-        num_workers=workers,
-        persistent_workers=workers > 0,
-        pin_memory=torch.cuda.is_available(),
-    )
-
-
-class EpochKeys(Sampler[Key]):
-    """Yields each position in an epoch, together with the epoch.
-
-    A position that is repeated has a number of its own in place of the epoch, so that it is
-    augmented in another way.
-    """
-
-    def __init__(
-        self, num_samples: int, shuffle_seed: int | None, repeats: Sequence[int] = ()
-    ) -> None:
-        self._num_samples, self._epoch = num_samples, 0
-        self._order = (
-            None if shuffle_seed is None else EpochSampler(num_samples, shuffle_seed, repeats)
-        )
-
-    def set_epoch(self, epoch: int) -> None:
-        """Lightning calls this before each epoch."""
-        self._epoch = epoch
-        if self._order is not None:
-            self._order.set_epoch(epoch)
-
-    def __len__(self) -> int:
-        return self._num_samples if self._order is None else len(self._order)
-
-    def __iter__(self) -> Iterator[Key]:
-        num_seen: Counter[int] = Counter()
-        for position in range(self._num_samples) if self._order is None else self._order:
-            yield self._epoch + num_seen[position] * MOST_EPOCHS, position
-            num_seen[position] += 1
+    return load_batches(dataset, batch_size, collate, shuffle_seed=shuffle_seed, repeats=repeats)
 
 
 def collate(examples: Sequence[Example]) -> Batch:

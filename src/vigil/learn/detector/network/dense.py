@@ -118,6 +118,9 @@ class DenseDetector(Detector):
 
     def losses(self, pictures: Tensor, truth: Truth) -> dict[str, Tensor]:
         outputs, places = self(pictures)
+        return self._losses(outputs, places, truth)
+
+    def _losses(self, outputs: Outputs, places: Tensor, truth: Truth) -> dict[str, Tensor]:
         # Box and class losses use only positive places: (P,) indices of their pictures, places and
         # objects.
         owner, counted, quality = self.assign(
@@ -155,9 +158,19 @@ class DenseDetector(Detector):
 
     def candidates(self, pictures: Tensor) -> list[Candidates]:
         outputs, places = self(pictures)
+        return self._candidates(outputs, places, pictures)
+
+    def _candidates(self, outputs: Outputs, places: Tensor, pictures: Tensor) -> list[Candidates]:
         scores = joint_scores(outputs)
         height, width = pictures.shape[-2:]
         return best_candidates(self.decode(outputs.encoded, places), scores, (height, width))
+
+    def candidates_and_losses(
+        self, pictures: Tensor, truth: Truth
+    ) -> tuple[list[Candidates], dict[str, Tensor]]:
+        outputs, places = self(pictures)
+        losses = self._losses(outputs, places, truth)
+        return self._candidates(outputs, places, pictures), losses
 
 
 def joint_scores(outputs: Outputs) -> Tensor:

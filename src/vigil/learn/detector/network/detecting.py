@@ -12,7 +12,7 @@ from vigil.domain.detections import SCORE_DECIMALS, Detections, as_table
 from vigil.learn.detector.network.data import PictureDataset
 from vigil.learn.detector.network.interface import Detector
 from vigil.learn.detector.network.suppression import suppress
-from vigil.learn.detector.network.tensors import Candidates
+from vigil.learn.detector.network.tensors import Candidates, Truth
 from vigil.learn.networks.machine import choose_precision
 from vigil.settings.suppression import Suppression
 from vigil.settings.training import Precision
@@ -27,7 +27,20 @@ def detect(
     device = next(model.parameters()).device
     with _autocast(device, precision):
         candidates = model.eval().candidates(pictures.to(device, non_blocking=True))
-    return [_to_cpu(suppress(one, suppression)) for one in candidates]
+    return _suppressed(candidates, suppression)
+
+
+def detect_with_losses(
+    model: Detector,
+    pictures: Tensor,
+    truth: Truth,
+    suppression: Suppression,
+    precision: Precision,
+) -> tuple[list[Candidates], dict[str, Tensor]]:
+    """As `detect`, and the parts of the loss; all tensors must be on the device of the model."""
+    with _autocast(pictures.device, precision):
+        candidates, losses = model.eval().candidates_and_losses(pictures, truth)
+    return _suppressed(candidates, suppression), losses
 
 
 def place(
@@ -74,6 +87,10 @@ class DetectionTable:
 def _autocast(device: torch.device, precision: Precision) -> AbstractContextManager[None]:
     dtype = REDUCED.get(choose_precision(precision, device))
     return torch.autocast(device.type, dtype, enabled=dtype is not None)
+
+
+def _suppressed(candidates: list[Candidates], suppression: Suppression) -> list[Candidates]:
+    return [_to_cpu(suppress(one, suppression)) for one in candidates]
 
 
 def _to_cpu(candidates: Candidates) -> Candidates:

@@ -2,12 +2,11 @@
 
 from collections.abc import Sequence
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from vigil.learn.detector.network.necks import ConcatNeck, PyramidNeck
-from vigil.learn.detector.network.trunk import ROUNDING_DOWN, STRIDES, Trunk, build_trunk
+from vigil.learn.pictures.trunk import ROUNDING_DOWN, STRIDES, build_trunk, count_channels
 from vigil.plumbing.errors import FieldError, shorten
 
 
@@ -35,7 +34,7 @@ class Features(nn.Module):
             pretrained=pretrained,
         )
         merged = [s for s in STRIDES if strides[0] <= s <= deepest_stride]
-        channels = {s: num for s, num in _count_channels(self.trunk).items() if s in merged}
+        channels = {s: num for s, num in count_channels(self.trunk).items() if s in merged}
         self._stride = strides[0]
         self._multiple_px = deepest_stride if trunk.startswith(ROUNDING_DOWN) else 1
         self.neck: nn.Module | None = None
@@ -77,12 +76,3 @@ def _check(strides: Sequence[int], deepest_stride: int, neck: str, neck_width: i
             f"expected more than 0 to merge the strides {strides[0]} to {deepest_stride}, got "
             f"{shorten(neck_width)}",
         )
-
-
-@torch.no_grad()
-def _count_channels(trunk: Trunk) -> dict[int, int]:
-    """The number of channels of each stride's map, found by running the trunk on zeros."""
-    was_training = trunk.training
-    maps = trunk.eval()(torch.zeros(1, 3, 64, 64))
-    trunk.train(was_training)
-    return {stride: features.shape[1] for stride, features in maps.items()}

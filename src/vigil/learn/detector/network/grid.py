@@ -21,9 +21,10 @@ from torch import Tensor, nn
 from vigil.learn.detector.network import cells
 from vigil.learn.detector.network.dense import Assigned, DenseDetector, Outputs, joint_scores
 from vigil.learn.detector.network.features import Features
-from vigil.learn.detector.network.interface import normalise, output_conv, start_with_low_scores
+from vigil.learn.detector.network.interface import output_conv, start_with_low_scores
 from vigil.learn.detector.network.simota import assign_simota
 from vigil.learn.detector.network.tensors import Truth
+from vigil.learn.pictures.colours import normalise
 from vigil.settings.train_detector import Assignment, Loss
 
 MAX_LOG_SIZE = 8.0  # exp of more overflows in half precision

@@ -12,15 +12,11 @@ from vigil.learn.detector.network.tensors import Candidates, Truth
 MAX_CANDIDATES = 1000
 """The largest number of boxes in a picture that a detector passes on to suppression."""
 
-# The mean and deviation of ImageNet, for which pretrained trunks were trained.
-MEAN_RGB = (0.485, 0.456, 0.406)
-STD_RGB = (0.229, 0.224, 0.225)
-
 
 class Detector(nn.Module, ABC):
     """A network that finds boxes.
 
-    All detectors take pictures (B, 3, H, W) uint8. Neither method changes its arguments.
+    All detectors take pictures (B, 3, H, W) uint8. No method changes its arguments.
     """
 
     @abstractmethod
@@ -31,13 +27,11 @@ class Detector(nn.Module, ABC):
     def candidates(self, pictures: Tensor) -> list[Candidates]:
         """The best boxes of each picture, at most `MAX_CANDIDATES`."""
 
-
-def normalise(pictures: Tensor) -> Tensor:
-    """(B, 3, H, W) uint8 to float with ImageNet's mean and deviation, channels last."""
-    mean = 255 * torch.tensor(MEAN_RGB, device=pictures.device).view(1, 3, 1, 1)
-    std = 255 * torch.tensor(STD_RGB, device=pictures.device).view(1, 3, 1, 1)
-    floats = pictures.to(torch.float32, memory_format=torch.channels_last)
-    return floats.sub_(mean).div_(std)
+    def candidates_and_losses(
+        self, pictures: Tensor, truth: Truth
+    ) -> tuple[list[Candidates], dict[str, Tensor]]:
+        """Both of the above, for validation. A network may compute its outputs only once."""
+        return self.candidates(pictures), self.losses(pictures, truth)
 
 
 def best_candidates(boxes: Tensor, scores: Tensor, size_hw: tuple[int, int]) -> list[Candidates]:

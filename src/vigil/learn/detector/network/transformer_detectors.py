@@ -14,8 +14,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torchvision.ops import box_convert
 
-from vigil.learn.detector.network.interface import Detector, best_candidates, normalise
+from vigil.learn.detector.network.interface import Detector, best_candidates
 from vigil.learn.detector.network.tensors import Candidates, Truth
+from vigil.learn.pictures.colours import normalise
 from vigil.settings.train_detector import TransformerArchitecture
 
 MULTIPLE_PX = 32

@@ -13,10 +13,10 @@ import numpy.typing as npt
 from pydantic import ValidationError
 
 from vigil.domain.pictures.annotated import AnnotatedPictures
-from vigil.learn.detector.network.trunk import STRIDES
 from vigil.learn.detector.training.choosing_frames import choose_frames_num
 from vigil.learn.detector.training.recognising import recognise
 from vigil.learn.networks.machine import choose_device
+from vigil.learn.pictures.trunk import STRIDES
 from vigil.plumbing.closure import Import, imports_from
 from vigil.plumbing.errors import FieldError
 from vigil.settings.train_detector import (
@@ -28,8 +28,9 @@ from vigil.settings.train_detector import (
 
 Floats = npt.NDArray[np.float64]
 
-WANTED_PX = 48.0
-"""Of the square root of the area of small objects on the canvas; larger ones need no more."""
+WANTED_PX = {"cpu": 18.0, "cuda": 48.0}
+"""Of the square root of the area of small objects on the canvas, by the kind of device; larger ones
+need no more. On a CPU, more epochs on a smaller canvas were better."""
 LONGEST_PX = {"cpu": (256, 640), "cuda": (512, 1280)}
 """Bounds of the canvas's longer side, by the kind of device."""
 PRETRAINED_PX = {"imagenet": 320, "coco": 416}
@@ -39,10 +40,10 @@ FINEST_STRIDES = {4: 0.0, 8: 12.0, 16: 40.0}
 """From which square root of a small object's area the finest map may have a stride."""
 MOST_CELLS = 12.0
 """Across a large object's longer side."""
-SMALL, LARGE = 10, 95
+SMALL, LARGE = 10, 90
 """Percentiles of sizes: what small and large stand for."""
 MANY_PICTURES = 2000
-FRAMES_MPX, PHOTOGRAPHS_MPX = 600.0, 1000.0
+FRAMES_MPX, PHOTOGRAPHS_MPX = 500.0, 1000.0
 """Megapixels of canvas in a training from random weights. Frames of a fixed camera are alike, so
 fewer of them are enough."""
 PRETRAINED_FRACTION = 0.4
@@ -228,8 +229,8 @@ def _choose_canvas(sizes: _Sizes, least: int, num_cells: int, lines: list[str]) 
     # Relative to their picture, since pictures of several sizes come onto one canvas.
     shares = sizes.roots / sizes.pictures_wh.max(axis=1)
     small = float(np.percentile(shares, SMALL))
-    most = LONGEST_PX[choose_device().type][1]
-    wanted = min(max(WANTED_PX / small, least), most, max(longer, 32.0))
+    device = choose_device().type
+    wanted = min(max(WANTED_PX[device] / small, least), LONGEST_PX[device][1], max(longer, 32.0))
     scale = wanted / longer
     canvas = (_rounded(width * scale), _rounded(height * scale))
     while num_query_cells(canvas) < num_cells:

@@ -6,11 +6,12 @@ from typing import Any
 
 import pandas as pd
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from vigil.learn.detector.network.data import Batch, PictureDataset
-from vigil.learn.detector.network.detecting import DetectionTable, detect
+from vigil.learn.detector.network.detecting import DetectionTable, detect, detect_with_losses
 from vigil.learn.detector.network.interface import Detector
+from vigil.learn.pictures.averaging import decay_at, move_towards
 from vigil.learn.training.optimisation import configure
 from vigil.learn.training.sharding import ShardedTraining
 from vigil.settings.suppression import DEFAULT
@@ -22,9 +23,7 @@ Measure = Callable[[pd.DataFrame], float]
 class DetectorTraining(ShardedTraining):
     """Trains `network` on the sum of its losses. `model` is validated, and its weights are kept.
 
-    With `ema_decay`, `model` holds a moving average of the weights (Polyak and Juditsky,
-    "Acceleration of Stochastic Approximation by Averaging", 1992). Its decay rises to the given
-    value, so that the weights of the first steps are soon forgotten.
+    With `ema_decay`, `model` holds a moving average of the weights.
     """
 
     def __init__(
@@ -73,21 +72,22 @@ class DetectorTraining(ShardedTraining):
 
     def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
         if self.average is not None:
-            step = self.trainer.global_step
-            decay = min(self._settings.ema_decay, (1 + step) / (10 + step))
-            _move_towards(self.average, self.network, 1 - decay)
+            decay = decay_at(self.trainer.global_step, self._settings.ema_decay)
+            move_towards(self.average, self.network, 1 - decay)
 
     def on_validation_epoch_start(self) -> None:
         self._detections = DetectionTable(self._val_set)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         pictures, truth = batch
-        candidates = detect(self.model, pictures, DEFAULT, self._settings.fitting.precision)
-        self._detections.add(candidates)
-        if self._settings.is_own:  # torchvision's detectors return no loss in validation
-            losses = self.model.losses(pictures, truth)
-            total = torch.stack([loss.float() for loss in losses.values()]).sum()
-            self._log("val", {"loss": total}, len(pictures))
+        precision = self._settings.fitting.precision
+        if not self._settings.is_own:  # torchvision's detectors return no loss in validation
+            self._detections.add(detect(self.model, pictures, DEFAULT, precision))
+            return
+        found, losses = detect_with_losses(self.model, pictures, truth, DEFAULT, precision)
+        self._detections.add(found)
+        total = torch.stack([loss.float() for loss in losses.values()]).sum()
+        self._log("val", {"loss": total}, len(pictures))
 
     def on_validation_epoch_end(self) -> None:
         self.log("val_map", self._measure(self._detections.frame()))
@@ -105,24 +105,3 @@ class DetectorTraining(ShardedTraining):
             monitor=self._settings.monitor,
             mode=self._settings.mode,
         )
-
-
-@torch.no_grad()
-def _move_towards(average: nn.Module, network: nn.Module, share: float) -> None:
-    """Moves the weights and running statistics of `average` towards those of `network`.
-
-    Counters are copied. A weight with two names moves once.
-
-    Args:
-        share: the fraction of the way, in [0, 1].
-    """
-    latest, all_averages = network.state_dict(), average.state_dict()
-    # One name for each weight: names of the same memory replace one another.
-    names = {tensor.data_ptr(): name for name, tensor in all_averages.items()}
-    averages = {name: all_averages[name] for name in names.values()}
-    floats = [name for name, tensor in averages.items() if tensor.is_floating_point()]
-    torch._foreach_lerp_(
-        [averages[name] for name in floats], [latest[name] for name in floats], share
-    )
-    for name in averages.keys() - set(floats):
-        averages[name].copy_(latest[name])

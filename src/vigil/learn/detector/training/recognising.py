@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vigil.learn.detector.network.published_yolox import read_published
-from vigil.learn.detector.network.trunk import TRUNKS, is_whole_trunk
 from vigil.learn.detector.network.yolox import SIZES
 from vigil.learn.networks.weights import read_state
+from vigil.learn.pictures.trunk import TRUNKS, is_whole_trunk
 from vigil.plumbing.errors import FieldError, InputError
-from vigil.settings.train_detector import TrunkName
+from vigil.settings.trunk import TrunkName
 
 
 @dataclass(frozen=True)

@@ -20,9 +20,9 @@ from vigil.learn.detector.network.published_yolox import (
 )
 from vigil.learn.detector.network.registry import build_detector
 from vigil.learn.detector.network.transformer_detectors import TransformerDetector
-from vigil.learn.detector.network.trunk import load_trunk
 from vigil.learn.detector.network.yolox import YoloxDetector
 from vigil.learn.networks.weights import check_state, read_state
+from vigil.learn.pictures.trunk import load_trunk
 from vigil.plumbing.closure import Import, imports_from
 from vigil.plumbing.errors import FieldError, listed
 from vigil.settings.train_detector import TrainDetector, YoloxArchitecture

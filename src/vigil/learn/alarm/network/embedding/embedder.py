@@ -25,7 +25,7 @@ from vigil.pixels.pictures.picture import Picture
 from vigil.pixels.sampling import sample_uniformly
 from vigil.pixels.windows import Positions, Window, read_windows
 from vigil.plumbing.errors import InputError, listed
-from vigil.plumbing.memo import file_digest
+from vigil.plumbing.memo import tree_digest
 from vigil.settings.embed_clips import Appearance, Network, ShortClips
 
 Vectors = npt.NDArray[np.float32]
@@ -66,6 +66,7 @@ class NetworkEmbedder:
             weights=settings.weights,
             num_frames=options.num_frames,
             alpha=options.slowfast_alpha,
+            transformer=options.transformer,
         )
         self.facts: dict[str, Any] = {
             "backbone": settings.backbone,
@@ -81,7 +82,7 @@ class NetworkEmbedder:
             "libraries": {name: version(name) for name in LIBRARIES},
         }
         if settings.weights_file:
-            self.facts["weights_file_sha256"] = file_digest(settings.weights_file)
+            self.facts["weights_file_sha256"] = tree_digest(settings.weights_file)
         if precision == "bf16-true":
             model.use_bf16()
         if options.channels_last:

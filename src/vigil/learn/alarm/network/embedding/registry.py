@@ -7,14 +7,21 @@ from types import ModuleType
 
 from torch import Tensor, nn
 
-from vigil.learn.alarm.network.embedding import pytorchvideo_hub, timesformer, torchvision_video
+from vigil.learn.alarm.network.embedding import (
+    dino,
+    pytorchvideo_hub,
+    timesformer,
+    torchvision_video,
+)
 from vigil.learn.alarm.network.embedding.backbone import Backbone, InputFacts
 from vigil.learn.alarm.network.embedding.published import download_state, load_into
 from vigil.learn.networks.weights import UNREADABLE, read_state
+from vigil.learn.vision_transformers.network import AttentiveTransformer
 from vigil.pixels.fitting import FrameSize
 from vigil.plumbing.closure import Import, imports_from
 from vigil.plumbing.errors import FieldError, listed
-from vigil.settings.embed_clips import NetworkName
+from vigil.settings.embed_clips import DINO, NetworkName
+from vigil.settings.vision_transformer import PUBLISHED, TransformerName
 
 NO_WEIGHTS, KINETICS = "none", "kinetics400"
 KINETICS_MEAN = (0.43216, 0.394666, 0.37645)
@@ -30,10 +37,14 @@ class Options:
     Attributes:
         num_frames: the number of frames from a window.
         alpha: the slow path of SlowFast takes every alpha-th frame.
+        transformer: the vision transformer of `dino`.
+        weights: its weights, see `build_backbone`. Other networks are built with random weights.
     """
 
     num_frames: int
     alpha: int
+    transformer: TransformerName = "dinov2_reg_small"
+    weights: str = NO_WEIGHTS
 
 
 @dataclass(frozen=True)
@@ -42,10 +53,10 @@ class Entry:
 
     Attributes:
         inputs: the input that the network was designed for.
-        width: the dimensions of its vectors.
+        width: the dimensions of its vectors; of `dino`, those of the default transformer.
         build: builds the library's whole network with random weights.
         cut: removes its classifier.
-        published: reads its weights trained on Kinetics-400.
+        published: reads its weights trained on Kinetics-400; None: `build` loads all weights.
         classifier: the prefix of the names of the classifier's weights.
         frames: accepted numbers of frames besides `inputs.num_frames`; None: any.
     """
@@ -54,7 +65,7 @@ class Entry:
     width: int
     build: Callable[[Options], nn.Module]
     cut: Callable[[nn.Module, InputFacts, Options], Backbone]
-    published: Callable[[], Mapping[str, Tensor]]
+    published: Callable[[], Mapping[str, Tensor]] | None
     classifier: str
     frames: tuple[int, ...] | None = ()
 
@@ -126,27 +137,54 @@ BACKBONES: dict[NetworkName, Entry] = {
         classifier="classifier.",
         frames=None,
     ),
+    DINO: Entry(
+        InputFacts(8, FrameSize(224, 224), IMAGENET_MEAN, IMAGENET_STD),
+        384,
+        build=lambda options: dino.build(options.transformer, options.weights),
+        cut=lambda network, facts, _: _cut_dino(network, facts),
+        published=None,
+        classifier="",
+        frames=None,
+    ),
 }
+
+
+def _cut_dino(network: nn.Module, facts: InputFacts) -> Backbone:
+    assert isinstance(network, AttentiveTransformer)
+    return dino.DinoFrames(network, facts)
 
 
 def imports_of_others(name: str) -> set[Import]:
     """The imports of this module that a network does not use."""
+    library: ModuleType = pytorchvideo_hub
     if name in torchvision_video.CLASSIFIERS:
-        library: ModuleType = torchvision_video
-    else:
-        library = timesformer if name == "timesformer" else pytorchvideo_hub
-    others = {torchvision_video, timesformer, pytorchvideo_hub} - {library}
-    return imports_from(Path(__file__), *(module.__name__ for module in others))
+        library = torchvision_video
+    elif name in ("timesformer", DINO):
+        library = timesformer if name == "timesformer" else dino
+    others = {torchvision_video, timesformer, pytorchvideo_hub, dino} - {library}
+    unused = {module.__name__ for module in others}
+    if library is not dino:
+        unused.add(AttentiveTransformer.__module__)
+    return imports_from(Path(__file__), *unused)
 
 
-def build_backbone(name: str, *, weights: str, num_frames: int, alpha: int) -> Backbone:
+def build_backbone(
+    name: str,
+    *,
+    weights: str,
+    num_frames: int,
+    alpha: int,
+    transformer: TransformerName = "dinov2_reg_small",
+) -> Backbone:
     """Builds a network by name, ready to embed.
 
     Args:
         weights: `none` (random, from torch's seed), `kinetics400` (published by the library, from
-            its cache or downloaded), or a file.
+            its cache or downloaded), or a file. For `dino`: `published` in place of `kinetics400`,
+            and a folder, too.
         num_frames: frames from a window; 0: the number that the network was designed for.
         alpha: the slow path of SlowFast takes every alpha-th frame.
+        transformer: the vision transformer of `dino`.
 
     Raises:
         FieldError: the name, the number of frames or alpha is not valid, or published weights
@@ -156,9 +194,15 @@ def build_backbone(name: str, *, weights: str, num_frames: int, alpha: int) -> B
     if name not in BACKBONES:
         raise FieldError("backbone", f"expected one of {listed(BACKBONES)}, got {name!r}")
     entry = BACKBONES[name]
-    options = Options(num_frames or entry.inputs.num_frames, alpha)
+    options = Options(num_frames or entry.inputs.num_frames, alpha, transformer, weights)
     _check_frames(name, entry, options)
+    if weights == (PUBLISHED if entry.published else KINETICS):
+        right, wrong = (KINETICS, PUBLISHED) if entry.published else (PUBLISHED, KINETICS)
+        raise FieldError("weights", f"expected {right} or a file for {name}, got {wrong}")
     network = entry.build(options)
+    if entry.published is None:
+        inputs = replace(entry.inputs, num_frames=options.num_frames)
+        return entry.cut(network, inputs, options).eval()
     if weights == KINETICS:
         _load_published(name, network, entry)
     elif weights != NO_WEIGHTS:
@@ -186,6 +230,7 @@ def _check_frames(name: str, entry: Entry, options: Options) -> None:
 
 
 def _load_published(name: str, network: nn.Module, entry: Entry) -> None:
+    assert entry.published is not None
     try:
         state = entry.published()
     except UNREADABLE as error:  # urllib's and requests' errors are OSErrors

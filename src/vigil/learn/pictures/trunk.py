@@ -12,7 +12,7 @@ import torchvision
 from torch import Tensor, nn
 
 from vigil.plumbing.errors import FieldError, InputError, listed
-from vigil.settings.train_detector import Stride, TrunkName
+from vigil.settings.trunk import Stride, TrunkName
 
 STRIDES = get_args(Stride)
 TRUNKS = get_args(TrunkName)
@@ -203,3 +203,12 @@ def _find_taps(blocks: Sequence[nn.Module]) -> dict[int, int]:
         block.train(was_training)
         taps[PROBE_PX // features.shape[-1]] = number
     return {stride: number for stride, number in taps.items() if stride in STRIDES}
+
+
+@torch.no_grad()
+def count_channels(trunk: nn.Module) -> dict[int, int]:
+    """The number of channels of each stride's map, found by running the trunk on zeros."""
+    was_training = trunk.training
+    maps = trunk.eval()(torch.zeros(1, 3, PROBE_PX, PROBE_PX))
+    trunk.train(was_training)
+    return {stride: features.shape[1] for stride, features in maps.items()}

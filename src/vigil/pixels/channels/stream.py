@@ -1,26 +1,31 @@
-"""Measures the windows of one video in several channels, in one pass over its frames."""
+"""Follows one video frame by frame, and measures its windows in several channels."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from fractions import Fraction
-from functools import partial
-from pathlib import Path
-from typing import NamedTuple
-
-import numpy as np
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple, Protocol
 
 from vigil.domain.clips.evidence import Pieces
 from vigil.pixels.channels.channel import EDGE_S, Channel
 from vigil.pixels.flow.motion import MotionMeter
 from vigil.pixels.pictures.picture import Picture
-from vigil.pixels.video.source import SourceFrame, frame_bgr, open_source
-from vigil.pixels.windows import WHOLE, Window, read_times
 from vigil.plumbing.errors import FieldError, InputError
+
+
+class Interval(Protocol):
+    """A part of a video, as `vigil.pixels.windows.Window`, whose module reads video files."""
+
+    @property
+    def start_s(self) -> float:
+        """The time of the first frame."""
+
+    @property
+    def stop_s(self) -> float:
+        """The time after the last frame; infinite: the end of the video."""
 
 
 class WindowEvidence(NamedTuple):
     """The evidence in a window, by channel."""
 
-    window: Window
+    window: Interval
     evidence: dict[str, Pieces]
 
 
@@ -31,7 +36,7 @@ class PlannedWindow(NamedTuple):
         needed_from_s: the earliest frame time that this window or a later one needs.
     """
 
-    window: Window
+    window: Interval
     needed_from_s: float
 
 
@@ -88,7 +93,8 @@ class VideoFollower:
                 )
             try:
                 evidence = {
-                    name: follower.judge(*window) for name, (_, follower) in self._followers.items()
+                    name: follower.judge(window.start_s, window.stop_s)
+                    for name, (_, follower) in self._followers.items()
                 }
             except FieldError:
                 raise
@@ -103,55 +109,11 @@ class VideoFollower:
                     follower.forget(needed_s)
 
 
-def _part(window: Window) -> str:
+def _part(window: Interval) -> str:
     """The part of the video for error messages; empty if the window is the whole video."""
-    return "" if window == WHOLE else f" from {window.start_s:g} to {window.stop_s:g} s"
+    whole = (window.start_s, window.stop_s) == (0.0, float("inf"))
+    return "" if whole else f" from {window.start_s:g} to {window.stop_s:g} s"
 
 
-def _holds(window: Window, time_s: float) -> bool:
+def _holds(window: Interval, time_s: float) -> bool:
     return window.start_s - EDGE_S <= time_s < window.stop_s - EDGE_S
-
-
-def follow_file(
-    path: Path, windows: Sequence[Window], channels: Mapping[str, Channel], picture_fps: Fraction
-) -> list[dict[str, Pieces]]:
-    """The evidence in each window of a video, by channel. The video is decoded once, in order.
-
-    Args:
-        windows: the windows, in any order.
-        picture_fps: the frame rate of a folder of numbered pictures.
-
-    Raises:
-        InputError: the video cannot be read, or a window has too few frames.
-        FieldError: a window is shorter than a channel needs.
-    """
-    times_s = read_times(path, picture_fps).seconds
-    order = sorted(range(len(windows)), key=lambda at: (windows[at].stop_s, windows[at].start_s))
-    # For each window, the earliest start of this window and all later ones in the order.
-    starts = np.array([windows[at].start_s for at in order])
-    needed_s = np.minimum.accumulate(starts[::-1])[::-1].tolist()
-    planned = (PlannedWindow(windows[at], start) for at, start in zip(order, needed_s, strict=True))
-    follower = VideoFollower(channels, planned)
-    measured: list[WindowEvidence] = []
-
-    def take(step: Callable[[], list[WindowEvidence]]) -> None:
-        try:
-            measured.extend(step())
-        except FieldError as error:
-            raise FieldError(error.field, f"{error.problem} ({path})") from None
-        except InputError as error:
-            raise InputError(f"{path}{error}") from None
-
-    frames: Iterator[SourceFrame] = iter(open_source(path, picture_fps, 1))
-    num_frames = 0
-    for frame in frames:
-        if num_frames < len(times_s):
-            take(partial(follower.see, frame_bgr(frame), float(times_s[num_frames])))
-        num_frames += 1
-    if num_frames != len(times_s):
-        raise InputError(f"{path}: expected {len(times_s)} frames, got {num_frames}")
-    take(follower.finish)
-    evidence: list[dict[str, Pieces]] = [{}] * len(windows)
-    for at, window in zip(order, measured, strict=True):
-        evidence[at] = window.evidence
-    return evidence

@@ -1,0 +1,1 @@
+"""Masks in files of other programs."""

@@ -1,0 +1,79 @@
+"""The run lengths of Label Studio's brush, which are another format than COCO's.
+
+They are a stream of bits: 32 bits for the number of values, 5 bits for the number of bits of a
+value, and four times 4 bits for numbers of bits of a length (the last two each less 1). Then follow
+blocks. A block is a bit that says whether one value is repeated, 2 bits that choose one of the
+four, a length less 1 in so many bits, and one value, or as many values as the length. The values
+are the red, green, blue and opacity of each pixel, row by row.
+
+Source: https://github.com/HumanSignal/label-studio-sdk, `converter/brush.py`.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from vigil.domain.masks.run_lengths import Mask
+
+NUM_CHANNELS = 4
+
+
+def decode_brush(numbers: Sequence[int], size_wh: tuple[int, int]) -> Mask:
+    """The mask (H, W) of a brush: where its opacity is not 0.
+
+    Args:
+        numbers: the bytes of the stream.
+
+    Raises:
+        ValueError: they are not such a stream, or one of another size.
+    """
+    width, height = size_wh
+    stream = bytes(numbers)  # raises ValueError for a number that is not a byte
+    reader = _Bits(stream)
+    num_values = reader.take(32)
+    if num_values != width * height * NUM_CHANNELS:
+        raise ValueError(f"{num_values} values for {width}x{height} px of 4 channels")
+    word = reader.take(5) + 1
+    lengths = [reader.take(4) + 1 for _ in range(4)]
+    values = np.zeros(num_values, np.uint8)
+    position = 0
+    while position < num_values:
+        is_repeated = reader.take(1)
+        stop = position + 1 + reader.take(lengths[reader.take(2)])
+        if stop > num_values:
+            raise ValueError("more values than told")
+        if is_repeated:
+            values[position:stop] = min(reader.take(word), 255)
+        else:
+            values[position:stop] = reader.take_many(word, stop - position)
+        position = stop
+    opacity = values.reshape(height, width, NUM_CHANNELS)[..., -1]
+    return opacity > 0
+
+
+class _Bits:
+    """Reads numbers of any width from bytes, the highest bit first."""
+
+    def __init__(self, stream: bytes) -> None:
+        self._bits = np.unpackbits(np.frombuffer(stream, np.uint8))
+        self._text = stream
+        self._position = 0
+
+    def take(self, width: int) -> int:
+        """The number in the next bits."""
+        start, stop = self._position, self._position + width
+        if stop > len(self._bits):
+            raise ValueError("fewer values than told")
+        self._position = stop
+        whole = int.from_bytes(self._text[start // 8 : -(-stop // 8)], "big")
+        return (whole >> (-stop % 8)) & ((1 << width) - 1)
+
+    def take_many(self, width: int, number: int) -> npt.NDArray[np.uint8]:
+        """(number,): the numbers in the next bits, at most 255 each."""
+        start, stop = self._position, self._position + width * number
+        if stop > len(self._bits):
+            raise ValueError("fewer values than told")
+        self._position = stop
+        bits = self._bits[start:stop].reshape(number, width).astype(np.int64)
+        return np.minimum(bits @ (1 << np.arange(width)[::-1]), 255).astype(np.uint8)

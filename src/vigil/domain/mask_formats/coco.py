@@ -1,0 +1,155 @@
+"""Reads masks of COCO instances JSON: polygons, and run lengths as a list or compressed.
+
+An annotation with `iscrowd` is a region of many objects: its pixels count neither way.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vigil.domain.formats.findings import SPACES, Entry, Findings
+from vigil.domain.formats.values import Values
+from vigil.domain.mask_formats.masks import EMPTY, Masks, add_object, no_objects, no_pictures
+from vigil.domain.mask_formats.polygons import Polygons, ring_of
+from vigil.domain.masks.run_lengths import area, check_runs, compress, decompress
+from vigil.plumbing.errors import InputError, shorten
+from vigil.plumbing.records import read_json
+from vigil.settings.import_detections import Policy
+
+NO_MASK = "annotation without a mask"
+
+
+class CocoMasks:
+    """Reads one file."""
+
+    def __init__(self, file: Path, malformed: Policy, findings: Findings) -> None:
+        """Args: malformed: what to do with a malformed entry."""
+        self._file, self._findings = file, findings
+        self._entry, self._values = Entry(malformed, findings), Values(findings)
+        self._polygons = Polygons(findings)
+        self._label_of: dict[int, str] = {}
+        self._picture_of: dict[int, tuple[str, tuple[int, int]]] = {}
+
+    def read(self) -> Masks:
+        """The pictures and masks.
+
+        Raises:
+            InputError: no such file, not of the form, an id or name that occurs twice, or a
+                malformed entry where this is an error. Wrong masks are noted and left out.
+        """
+        content = read_json(self._file, is_foreign=True)
+        if not isinstance(content, dict):
+            raise InputError(f"{self._file}: expected COCO instances, got {shorten(content)}")
+        for place, entry in self._entries(content, "categories"):
+            with self._entry:
+                self._add_category(entry, place)
+        pictures, objects = no_pictures(), no_objects()
+        for place, entry in self._entries(content, "images"):
+            with self._entry:
+                self._add_picture(entry, place, pictures)
+        for place, entry in self._entries(content, "annotations"):
+            with self._entry:
+                self._add_object(entry, place, objects)
+        return Masks.of(pictures, objects, list(self._label_of.values()))
+
+    def _entries(self, content: Mapping[str, Any], key: str) -> list[tuple[str, Any]]:
+        entries = content.get(key)
+        if not isinstance(entries, list):
+            raise InputError(f"{self._file}: expected a list of {key}, got {shorten(entries)}")
+        return [(f"{self._file}: {key} {n}", one) for n, one in enumerate(entries, start=1)]
+
+    def _add_category(self, entry: Any, place: str) -> None:
+        text = self._values.text(_of(entry, place).get("name"), "name", place)
+        number = self._values.whole(entry.get("id"), "id", place)
+        if text != text.strip():
+            self._findings.note(SPACES, [f"{place}: {shorten(text)}"])
+        if number in self._label_of or text.strip() in self._label_of.values():
+            raise InputError(f"{place}: expected each id and name once, got {shorten(text)} again")
+        self._label_of[number] = text.strip()
+
+    def _add_picture(self, entry: Any, place: str, pictures: dict[str, list[Any]]) -> None:
+        name = self._values.text(_of(entry, place).get("file_name"), "file_name", place)
+        number = self._values.whole(entry.get("id"), "id", place)
+        sides = [self._values.side(entry.get(key), key, place) for key in ("width", "height")]
+        if not all(sides):
+            raise InputError(f"{place}: expected a width and a height, got {shorten(entry)}")
+        if number in self._picture_of or name in pictures["file_name"]:
+            raise InputError(f"{place}: expected each id and name once, got {shorten(name)} again")
+        is_frame = bool(entry.get("video"))
+        video = self._values.text(entry["video"], "video", place) if is_frame else ""
+        frame = -1
+        if is_frame:
+            frame = self._values.whole(entry.get("frame_index"), "frame_index", place)
+        self._picture_of[number] = name, (sides[0], sides[1])
+        row = (name, *sides, video, frame, place)
+        for column, value in zip(pictures.values(), row, strict=True):
+            column.append(value)
+
+    def _add_object(self, entry: Any, place: str, objects: dict[str, list[Any]]) -> None:
+        image = self._values.whole(_of(entry, place).get("image_id"), "image_id", place)
+        category = self._values.whole(entry.get("category_id"), "category_id", place)
+        for number, known, key in (
+            (image, self._picture_of, "image_id"),
+            (category, self._label_of, "category_id"),
+        ):
+            if number not in known:
+                raise InputError(f"{place}: expected a {key} that the file lists, got {number}")
+        name, size_wh = self._picture_of[image]
+        counts = self._counts(entry.get("segmentation"), size_wh, place)
+        if counts is None:
+            return
+        add_object(
+            objects,
+            name,
+            self._label_of[category],
+            counts,
+            place,
+            is_crowd=self._values.flag(entry.get("iscrowd", 0), "iscrowd", place),
+            is_difficult=self._values.flag(entry.get("ignore", 0), "ignore", place),
+        )
+
+    def _counts(self, segmentation: Any, size_wh: tuple[int, int], place: str) -> str | None:
+        """The mask as compressed RLE; None if it is left out."""
+        if segmentation is None or segmentation == []:
+            self._findings.note(NO_MASK, [place])
+            return None
+        if isinstance(segmentation, list):
+            rings = [ring_of(one, place) for one in segmentation]
+            counts = self._polygons.mask(rings, size_wh, place)
+        else:
+            counts = _run_lengths(segmentation, size_wh, place)
+        if counts is not None and not area(decompress(counts)):
+            self._findings.note(EMPTY, [place])
+            return None
+        return counts
+
+
+def _run_lengths(segmentation: Any, size_wh: tuple[int, int], place: str) -> str:
+    size, counts = _of(segmentation, place).get("size"), segmentation.get("counts")
+    if size != [size_wh[1], size_wh[0]]:
+        raise InputError(
+            f"{place}: expected a mask of the picture's height and width, "
+            f"[{size_wh[1]}, {size_wh[0]}], got {shorten(size)}"
+        )
+    try:
+        if isinstance(counts, str):
+            runs = decompress(counts)
+        else:
+            runs = np.array(counts, np.int64)
+            if runs.ndim != 1 or (runs != np.array(counts)).any():
+                raise ValueError("no list of whole numbers")
+        check_runs(runs, (size_wh[1], size_wh[0]))
+    except (ValueError, TypeError, OverflowError) as error:
+        raise InputError(
+            f"{place}: expected run lengths that add up to the picture, got: "
+            f"{shorten(str(error), 100)}"
+        ) from None
+    return compress(runs)
+
+
+def _of(entry: Any, place: str) -> Mapping[str, Any]:
+    if not isinstance(entry, dict):
+        raise InputError(f"{place}: expected keys and values, got {shorten(entry)}")
+    return entry

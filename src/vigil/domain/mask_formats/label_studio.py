@@ -1,0 +1,175 @@
+"""Reads masks of pictures from an export of Label Studio (JSON): brushes and polygons.
+
+Of several annotations of a task, the first that was not cancelled counts, and the others are noted.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vigil.domain.formats.findings import Entry, Findings
+from vigil.domain.formats.names import ENDING
+from vigil.domain.formats.values import Values
+from vigil.domain.label_studio.addresses import is_upload, path_of
+from vigil.domain.label_studio.labels import own_labels, separate_labels
+from vigil.domain.mask_formats.brush import decode_brush
+from vigil.domain.mask_formats.masks import (
+    EMPTY,
+    Masks,
+    add_object,
+    add_picture,
+    no_objects,
+    no_pictures,
+)
+from vigil.domain.mask_formats.polygons import Polygons
+from vigil.domain.masks.class_map import compressed
+from vigil.plumbing.errors import InputError, listed, shorten
+from vigil.plumbing.records import read_json
+from vigil.settings.import_detections import Policy
+
+BRUSH, POLYGON = ("brush", "brushlabels"), ("polygon", "polygonlabels")
+OTHER_REGION = "region that is neither a brush nor a polygon"
+OTHER_ANNOTATION = "further annotation of a task, not read"
+NOT_ANNOTATED = "task without an annotation"
+UPLOAD_HASH = re.compile(r"^[0-9a-f]{8}-")
+
+
+class LabelStudioMasks:
+    """Reads one export."""
+
+    def __init__(self, file: Path, malformed: Policy, findings: Findings) -> None:
+        """Args: malformed: what to do with a malformed task or region."""
+        self._file, self._findings = file, findings
+        self._entry, self._values = Entry(malformed, findings), Values(findings)
+        self._polygons = Polygons(findings)
+
+    def read(self) -> Masks:
+        """The pictures and masks.
+
+        Raises:
+            InputError: no such file, not an export of pictures, a picture in two tasks, or a
+                malformed entry where this is an error.
+        """
+        tasks = read_json(self._file, is_foreign=True)
+        tasks = [tasks] if isinstance(tasks, dict) else tasks
+        if not isinstance(tasks, list) or not tasks:
+            raise InputError(f"{self._file}: expected a list of tasks, got {shorten(tasks)}")
+        pictures, objects = no_pictures(), no_objects()
+        for number, task in enumerate(tasks, start=1):
+            with self._entry:
+                self._read_task(task, f"{self._file}: task {number}", pictures, objects)
+        return Masks.of(pictures, objects)
+
+    def _read_task(
+        self,
+        task: Any,
+        place: str,
+        pictures: dict[str, list[Any]],
+        objects: dict[str, list[Any]],
+    ) -> None:
+        if not isinstance(task, dict) or not isinstance(task.get("annotations"), list):
+            raise InputError(
+                f"{place}: expected a task with annotations (export JSON, not JSON_MIN), "
+                f"got {shorten(task)}"
+            )
+        finished = [
+            one
+            for one in task["annotations"]
+            if isinstance(one, dict) and not one.get("was_cancelled")
+        ]
+        if not finished:
+            self._findings.note(NOT_ANNOTATED, [place])
+            return
+        self._findings.note(OTHER_ANNOTATION, [place] * (len(finished) - 1))
+        name, results = _picture_of(task.get("data"), place), finished[0].get("result")
+        if name in pictures["file_name"]:
+            raise InputError(f"{place}: expected each picture in one task, got {shorten(name)}")
+        if not isinstance(results, list):
+            raise InputError(f"{place}: expected a list as result, got {shorten(results)}")
+        sizes = set()
+        for number, result in enumerate(results, start=1):
+            where = f"{place}, region {number}"
+            if not isinstance(result, dict) or result.get("type") not in (*BRUSH, *POLYGON):
+                kind = result.get("type") if isinstance(result, dict) else result
+                self._findings.note(OTHER_REGION, [f"{where}: {shorten(kind)}"])
+                continue
+            with self._entry:
+                sizes.add(self._add_region(result, results, name, where, objects))
+        if len(sizes) > 1:
+            raise InputError(f"{place}: expected regions on one picture size, got {listed(sizes)}")
+        # Without a region, the export tells no size; 0 means that it is not known.
+        add_picture(pictures, name, next(iter(sizes), (0, 0)), place)
+
+    def _add_region(
+        self,
+        result: Mapping[str, Any],
+        results: Sequence[Any],
+        name: str,
+        place: str,
+        objects: dict[str, list[Any]],
+    ) -> tuple[int, int]:
+        """Adds the object of a region, and returns the size of the picture."""
+        value = result.get("value")
+        if not isinstance(value, dict):
+            raise InputError(f"{place}: expected a value, got {shorten(value)}")
+        labels = own_labels(value) or separate_labels(results, result.get("id"))
+        if len(labels) != 1 or not isinstance(labels[0], str):
+            raise InputError(f"{place}: expected one label, got {shorten(labels)}")
+        width, height = (
+            self._values.whole(result.get(key), key, place)
+            for key in ("original_width", "original_height")
+        )
+        if min(width, height) < 1:
+            raise InputError(f"{place}: expected the picture's size, got {width}x{height}")
+        if result["type"] in BRUSH:
+            counts = self._brush(value, (width, height), place)
+        else:
+            counts = self._polygon(value, (width, height), place)
+        if counts is not None:
+            add_object(objects, name, labels[0], counts, place)
+        return width, height
+
+    def _brush(self, value: Mapping[str, Any], size_wh: tuple[int, int], place: str) -> str | None:
+        numbers = value.get("rle")
+        try:
+            if value.get("format") != "rle" or not isinstance(numbers, list):
+                raise ValueError("no list of bytes under rle")
+            mask = decode_brush(numbers, size_wh)
+        except (ValueError, TypeError, OverflowError) as error:
+            raise InputError(
+                f"{place}: expected a brush in Label Studio's RLE, got: {shorten(str(error), 80)}"
+            ) from None
+        if not mask.any():
+            self._findings.note(EMPTY, [place])
+            return None
+        return compressed(mask)
+
+    def _polygon(
+        self, value: Mapping[str, Any], size_wh: tuple[int, int], place: str
+    ) -> str | None:
+        points = value.get("points")
+        try:
+            ring = np.array(points, np.float64)
+            if ring.ndim != 2 or ring.shape[1] != 2:
+                raise ValueError
+        except (ValueError, TypeError, OverflowError):
+            raise InputError(
+                f"{place}: expected points as [[x, y], …] in percent, got {shorten(points)}"
+            ) from None
+        return self._polygons.mask([ring / 100 * np.array(size_wh)], size_wh, place)
+
+
+def _picture_of(data: Any, place: str) -> str:
+    """The name of the picture's file: the only text that ends as a picture does, or with a path."""
+    texts = [one for one in data.values() if isinstance(one, str)] if isinstance(data, dict) else []
+    with_ending = [one for one in texts if ENDING.search(path_of(one).name)]
+    sources = with_ending or [one for one in texts if "/" in one]
+    if len(sources) != 1:
+        raise InputError(
+            f"{place}: expected the address of one picture in data, got {shorten(data, 100)}"
+        )
+    path = path_of(sources[0])
+    return UPLOAD_HASH.sub("", path.name) if is_upload(path) else path.as_posix().lstrip("/")

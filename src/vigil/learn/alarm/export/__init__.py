@@ -1,0 +1,1 @@
+"""The alarm as files that run without torch."""

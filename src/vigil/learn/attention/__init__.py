@@ -1,0 +1,1 @@
+"""What a self-supervised vision transformer attends to, on pictures and videos."""

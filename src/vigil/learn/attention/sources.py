@@ -1,0 +1,62 @@
+"""Finds the pictures and videos that a command line or a list names."""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from vigil.plumbing.errors import InputError, listed, shorten
+from vigil.plumbing.folders import is_hidden
+
+PICTURES = {".avif", ".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
+
+
+@dataclass(frozen=True)
+class Source:
+    """A picture or a video.
+
+    Attributes:
+        name: the path of its results, below the folder of all results.
+        path: its file.
+    """
+
+    name: str
+    path: Path
+
+    @property
+    def is_picture(self) -> bool:
+        """Whether it is a picture, by the ending of its name."""
+        return self.path.suffix.lower() in PICTURES
+
+
+def find_sources(paths: Iterable[Path]) -> list[Source]:
+    """The sources at some paths. A folder means all pictures and videos directly in it.
+
+    Raises:
+        InputError: a path or a folder's content is missing, or two sources have the same name.
+    """
+    sources = [source for path in paths for source in _find(path)]
+    names = Counter(source.name.casefold() for source in sources)
+    if shared := [name for name, number in names.items() if number > 1]:
+        raise InputError(
+            f"expected sources of different names, for a folder each, got more than one of "
+            f"{listed(shared)}"
+        )
+    return sources
+
+
+def _find(path: Path) -> list[Source]:
+    if path.is_file():
+        return [Source(path.name, path)]
+    if not path.is_dir():
+        raise InputError(
+            f"{shorten(str(path), 200)}: expected a picture, a video or a folder of them, found "
+            "none"
+        )
+    entries = sorted(
+        entry for entry in path.iterdir() if entry.is_file() and not is_hidden(entry.name)
+    )
+    if not entries:
+        raise InputError(f"{path}: expected pictures or videos in it, found none")
+    folder = path.resolve().name
+    return [Source(f"{folder}/{entry.name}", entry) for entry in entries]

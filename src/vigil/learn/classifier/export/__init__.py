@@ -1,0 +1,1 @@
+"""The classifier as files that run without torch."""

@@ -1,0 +1,1 @@
+"""The detector as files that run without torch."""

@@ -1,0 +1,1 @@
+"""Self-distillation: a vision transformer that learns from unlabelled frames."""

@@ -1,0 +1,1 @@
+"""The training of a vision transformer by self-distillation."""

@@ -1,0 +1,1 @@
+"""Writes networks as files that run without this library."""

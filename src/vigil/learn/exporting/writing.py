@@ -1,0 +1,70 @@
+"""Writes all files of one stage or command into one folder."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from vigil.learn.exporting.exportable import Exportable, write_formats
+from vigil.learn.exporting.int8_file import write_int8
+from vigil.learn.exporting.onnx_file import onnx_bytes
+from vigil.plumbing.errors import FieldError, listed
+from vigil.plumbing.outputs import whole
+from vigil.plumbing.records import write_json
+from vigil.settings.exporting import Format, ToInt8
+
+INT8 = "int8"
+
+MakeExportable = Callable[[], Exportable]
+Measure = Callable[[Mapping[str, Path]], dict[str, Any]]
+Samples = Callable[[int], Iterable[npt.NDArray[np.uint8]]]
+"""Training samples as the network takes them, at most a number of them, in batches."""
+
+
+def write_and_measure(
+    make: MakeExportable,
+    formats: Sequence[Format],
+    int8: ToInt8,
+    samples: Samples,
+    exported: Path,
+    metrics: Path,
+    measure: Measure,
+) -> None:
+    """Writes the files and their metrics: the score of each file on the test side, and of torch.
+
+    Without formats, the folder is empty, no network is loaded, and the metrics have no number.
+
+    Args:
+        measure: measures files that are given by the name of their format.
+
+    Raises:
+        FieldError: 8-bit integers are asked for without ONNX.
+        InputError: see `write_formats`.
+    """
+    if int8.enabled and "onnx" not in formats:
+        raise FieldError(
+            "formats", f"expected onnx, which int8.enabled needs, got {listed(formats)}"
+        )
+    numbers: dict[str, Any] = {}
+    with whole(exported) as folder:
+        folder.mkdir()
+        if formats:
+            exportable = make()
+            files = write_formats(exportable, formats, folder)
+            if int8.enabled:
+                files[INT8] = folder / f"{exportable.name}_{INT8}.onnx"
+                content = onnx_bytes(exportable.network, exportable.example())
+                write_int8(content, samples(int8.num_samples), exportable.card, files[INT8])
+            numbers = measure(files)
+            for name, file in files.items():
+                parts = [file, file.with_suffix(".bin")]  # OpenVINO's weights
+                numbers[name]["bytes"] = sum(one.stat().st_size for one in parts if one.is_file())
+    write_json(numbers, metrics)
+
+
+def spread(names: Sequence[str], num: int) -> list[str]:
+    """At most `num` of the names, evenly spread."""
+    places = np.linspace(0, len(names) - 1, min(num, len(names))).astype(int)
+    return [names[place] for place in places.tolist()]

@@ -1,0 +1,1 @@
+"""Code for the networks that see whole pictures: trunks, their batches, averaged weights."""

@@ -1,0 +1,1 @@
+"""All that the prediction of a segmenter needs."""

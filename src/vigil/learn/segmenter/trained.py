@@ -1,0 +1,180 @@
+"""A trained segmenter: finds the class of each pixel of pictures of any size."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+import torch
+from tqdm.auto import tqdm
+
+from vigil.domain.segmentations import Segmented
+from vigil.learn.networks.weights import LARGEST_SIZE, read_card
+from vigil.learn.segmenter.network.data import MaskDataset
+from vigil.learn.segmenter.network.interface import Segmenter
+from vigil.learn.segmenter.network.predicting import (
+    Prediction,
+    Segmentation,
+    segment_resized,
+    segment_tiled,
+)
+from vigil.learn.segmenter.network.registry import load_segmenter
+from vigil.pixels.pictures.picture import Picture
+from vigil.plumbing.errors import InputError, listed, shorten
+from vigil.settings.train_segmenter import LossName, View
+from vigil.settings.training import Precision
+
+BATCH_SIZE = 8
+TILE_OVERLAP = 0.25
+CPU = torch.device("cpu")
+
+
+class TrainedSegmenter:
+    """A trained segmenter, ready for pictures of any size.
+
+    >>> weights, card = "models/segmenter.safetensors", "models/segmenter.json"
+    >>> segmenter = TrainedSegmenter.from_files(weights, card)
+    >>> found = segmenter(picture)
+    >>> found.classes.shape == found.scores.shape == picture.shape[:2]
+    True
+    >>> person = found.classes == segmenter.classes.index("person")
+
+    Attributes:
+        classes: the names of the classes.
+        background: the class of pixels without an object; "": there is none.
+        how: the canvas, the view and the arithmetic.
+    """
+
+    def __init__(
+        self,
+        model: Segmenter,
+        classes: Sequence[str],
+        background: str,
+        how: Prediction,
+        device: torch.device = CPU,
+    ) -> None:
+        self.model, self.classes, self.background = model.eval(), tuple(classes), background
+        self.how = how
+        model.to(device).to(memory_format=torch.channels_last)
+
+    @classmethod
+    def from_files(
+        cls, weights: Path | str, card: Path | str, device: torch.device = CPU
+    ) -> "TrainedSegmenter":
+        """Loads a segmenter.
+
+        Raises:
+            InputError: a file is missing or damaged, or the two do not belong together.
+        """
+        facts = read_card(Path(card))
+        model = load_segmenter(Path(weights), Path(card))
+        _check_card(facts, Path(card))
+        width, height = facts["canvas_wh"]
+        how = Prediction((width, height), facts["view"], facts["loss"], facts["precision"])
+        return cls(model, facts["classes"], facts["background"], how, device)
+
+    def __call__(self, picture: Picture) -> Segmentation:
+        """The class of each pixel of one (H, W, 3) RGB uint8 picture.
+
+        Raises:
+            InputError: the array is not such a picture.
+        """
+        return self.segment_batch([picture])[0]
+
+    @torch.inference_mode()
+    def segment_batch(
+        self,
+        pictures: Sequence[Picture],
+        *,
+        batch_size: int = BATCH_SIZE,
+        tile_overlap: float = TILE_OVERLAP,
+    ) -> list[Segmentation]:
+        """The classes of the pixels of several pictures of any sizes.
+
+        Args:
+            batch_size: pictures or tiles that the network sees at once.
+            tile_overlap: the share of a tile's side that it has in common with the next one.
+
+        Raises:
+            InputError: an array is not a (H, W, 3) RGB uint8 picture.
+        """
+        pictures = [np.asarray(picture) for picture in pictures]
+        for picture in pictures:
+            is_rgb = picture.ndim == 3 and picture.shape[-1] == 3 and picture.size
+            if not is_rgb or picture.dtype != np.uint8:
+                raise InputError(
+                    f"expected pictures (H, W, 3) uint8, got {picture.shape} {picture.dtype}"
+                )
+        if self.how.view == "tiled":
+            return [
+                segment_tiled(
+                    self.model, one, self.how, overlap=tile_overlap, batch_size=batch_size
+                )
+                for one in pictures
+            ]
+        return [
+            found
+            for start in range(0, len(pictures), batch_size)
+            for found in segment_resized(self.model, pictures[start : start + batch_size], self.how)
+        ]
+
+    def segment_all(
+        self, dataset: MaskDataset, *, batch_size: int, tile_overlap: float
+    ) -> Iterator[Segmented]:
+        """The classes and mean scores of all pictures of a dataset, in order."""
+        starts = range(0, len(dataset.ids), batch_size)
+        for start in tqdm(starts, desc="segment", unit="batch", disable=None, leave=False):
+            positions = range(start, min(start + batch_size, len(dataset.ids)))
+            found = self.segment_batch(
+                [dataset.rgb(position) for position in positions],
+                batch_size=batch_size,
+                tile_overlap=tile_overlap,
+            )
+            for position, one in zip(positions, found, strict=True):
+                yield Segmented(dataset.ids[position], one.classes, mean_scores(one))
+
+
+def mean_scores(found: Segmentation) -> dict[int, float]:
+    """By class that occurs: the mean score of its pixels."""
+    sums = np.bincount(found.classes.ravel(), found.scores.ravel().astype(np.float64))
+    counts = np.bincount(found.classes.ravel())
+    return {int(n): float(sums[n] / counts[n]) for n in np.flatnonzero(counts)}
+
+
+def _check_card(card: Mapping[str, Any], card_file: Path) -> None:
+    """Checks the entries of a card that a segmenter needs besides its network.
+
+    Raises:
+        InputError: an entry is missing or invalid.
+    """
+    classes, size_wh = card.get("classes"), card.get("canvas_wh")
+    num_classes = card["config"]["num_classes"]
+    if (
+        not isinstance(classes, list)
+        or len(classes) != num_classes
+        or not all(isinstance(name, str) for name in classes)
+    ):
+        raise InputError(
+            f"{card_file}: classes: expected {num_classes} names, got {shorten(classes)}"
+        )
+    if (
+        not isinstance(size_wh, list)
+        or len(size_wh) != 2
+        or not all(isinstance(side, int) and 0 < side <= LARGEST_SIZE for side in size_wh)
+    ):
+        raise InputError(
+            f"{card_file}: canvas_wh: expected a width and a height of at most {LARGEST_SIZE} px, "
+            f"got {shorten(size_wh)}"
+        )
+    choices: dict[str, Sequence[Any]] = {
+        "precision": get_args(Precision),
+        "view": get_args(View),
+        "loss": get_args(LossName),
+        "background": ("", *classes),
+    }
+    for key, values in choices.items():
+        if card.get(key) not in values:
+            raise InputError(
+                f"{card_file}: {key}: expected one of {listed(values)}, "
+                f"got {shorten(card.get(key))}"
+            )

@@ -1,0 +1,1 @@
+"""All that the training of a segmenter needs in addition."""

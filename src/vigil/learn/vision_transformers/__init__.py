@@ -1,0 +1,1 @@
+"""Vision transformers that were trained without labels: networks, weights, attention."""

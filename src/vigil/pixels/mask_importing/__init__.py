@@ -1,0 +1,1 @@
+"""Imports pictures with masks from all supported formats."""

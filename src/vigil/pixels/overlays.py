@@ -1,0 +1,65 @@
+"""Draws maps of classes over pictures."""
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from vigil.domain.masks.class_map import IGNORED, ClassMap
+from vigil.pixels.drawing.on_pictures import PALETTE_BGR
+from vigil.pixels.drawing.text import Colour
+from vigil.pixels.pictures.picture import Picture
+
+OPACITY = 0.55
+GREY: Colour = (160, 160, 160)
+IGNORED_NAME = "counts neither way"
+
+
+def class_colours(classes: Sequence[str], background: str) -> dict[str, Colour]:
+    """The BGR colour of each class except the background; the palette goes on in other shades."""
+    shown = [name for name in classes if name != background]
+    return {name: _colour(number) for number, name in enumerate(shown)}
+
+
+def _colour(number: int) -> Colour:
+    blue, green, red = PALETTE_BGR[number % len(PALETTE_BGR)]
+    # Each further round is darker, then lighter: 1, 0.55, then towards white.
+    round_number = number // len(PALETTE_BGR)
+    if round_number == 0:
+        return blue, green, red
+    factor = 0.55 / ((round_number + 1) // 2)
+    if round_number % 2:
+        return int(blue * factor), int(green * factor), int(red * factor)
+    return tuple(int(255 - (255 - value) * factor) for value in (blue, green, red))  # type: ignore[return-value]
+
+
+def overlay(
+    picture: Picture, classes: ClassMap, colours: Sequence[Colour | None], *, outlines: bool = True
+) -> Picture:
+    """Draws a map of classes (H, W) over a picture (H, W, 3) BGR.
+
+    Args:
+        colours: the colour of each class; None: the picture stays as it is. Ignored pixels are
+            grey.
+        outlines: whether the edges of regions are drawn in full colour.
+    """
+    table = np.zeros((256, 3), np.float32)
+    opacity = np.zeros(256, np.float32)
+    for number, colour in enumerate(colours):
+        if colour is not None:
+            table[number], opacity[number] = colour, OPACITY
+    table[IGNORED], opacity[IGNORED] = GREY, OPACITY
+    alpha = opacity[classes]
+    if outlines:
+        alpha = np.where(_edges(classes) & (alpha > 0), 1.0, alpha)
+    mixed = picture * (1 - alpha[..., None]) + table[classes] * alpha[..., None]
+    return mixed.round().astype(np.uint8)
+
+
+def _edges(classes: ClassMap) -> npt.NDArray[np.bool_]:
+    """(H, W): whether a pixel differs from one of its neighbours."""
+    kernel = np.ones((3, 3), np.uint8)
+    lowest, highest = cv2.erode(classes, kernel), cv2.dilate(classes, kernel)
+    is_edge: npt.NDArray[np.bool_] = np.asarray(lowest != highest)
+    return is_edge

@@ -1,0 +1,147 @@
+"""The commands `vigil new` and `vigil upgrade`: projects that use the installed library."""
+
+import hashlib
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from vigil.plumbing.errors import InputError, listed
+from vigil.plumbing.outputs import whole
+from vigil.plumbing.params import read_params
+from vigil.plumbing.records import read_json, write_json
+from vigil.review.project_files import CODE, project_files
+from vigil.review.reruns import Pipeline
+
+LAID_OUT = f"{CODE}/laid_out.json"
+"""The digests of the files as they were laid out, by path: whoever changed a file keeps it."""
+NEW = ".new"
+
+
+def lay_out(folder: Path) -> list[str]:
+    """Makes a project in a new folder, as a git repository; returns the paths of its files.
+
+    Raises:
+        InputError: the folder is there and not empty, or git is not installed.
+    """
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise InputError(f"{folder}: expected a new or empty folder, found one with files")
+    if not shutil.which("git"):
+        raise InputError("git: expected it to be installed, found no such program")
+    content = project_files()
+    for name, text in content.items():
+        _write(folder / name, text)
+    write_json(_digests(content), folder / LAID_OUT)
+    subprocess.run(["git", "init", "--quiet", str(folder)], check=True)
+    return sorted([*content, LAID_OUT])
+
+
+@dataclass(frozen=True)
+class Upgrade:
+    """What the installed library would change in a project.
+
+    Attributes:
+        files: the new content of files that nobody changed, by path.
+        kept: the new content of files that were changed in the project, by path.
+        removed: files that the library has no more.
+        params: parameters that params.yaml lacks, by their dotted names.
+        reruns: the stages that rerun.
+        maybe: the stages after them, which run only if their inputs change.
+    """
+
+    files: dict[str, str]
+    kept: dict[str, str]
+    removed: list[str]
+    params: list[str]
+    reruns: list[str]
+    maybe: list[str]
+
+
+def plan_upgrade(root: Path) -> Upgrade:
+    """Compares a project with the installed library.
+
+    Raises:
+        InputError: the folder is no project of `vigil new`.
+    """
+    if not (root / LAID_OUT).is_file():
+        raise InputError(
+            f"{root / LAID_OUT}: expected a project of `vigil new`, found no such file"
+        )
+    laid_out: Any = read_json(root / LAID_OUT)
+    content, present = project_files(), {}
+    for name in {*content, *laid_out}:
+        if (root / name).is_file():
+            present[name] = (root / name).read_text(encoding="utf-8")
+    found = _digests(present)
+    differs = [name for name, text in content.items() if present.get(name) != text]
+    # The digests of code are the library's, whoever edited them.
+    is_own = {
+        name
+        for name in found
+        if found[name] != laid_out.get(name) and not name.startswith(f"{CODE}/")
+    }
+    params = sorted(
+        _names(_yaml_of(content["params.yaml"])) - _names(read_params(root / "params.yaml"))
+    )
+    files = {name: content[name] for name in differs if name not in is_own}
+    # Parameters are everyone's own; only a change of the shipped ones is news.
+    kept = {
+        name: content[name]
+        for name in differs
+        if name in is_own
+        and hashlib.sha256(content[name].encode()).hexdigest() != laid_out.get(name)
+    }
+    changed = [name for name in files if name.startswith((f"{CODE}/", "stages/"))]
+    reruns, maybe = Pipeline(root).after(changed, []) if changed else ([], [])
+    removed = sorted(set(laid_out) - set(content))
+    return Upgrade(files, kept, removed, params, list(reruns), list(maybe))
+
+
+def describe(plan: Upgrade) -> str:
+    """What an upgrade changes, in lines."""
+    lines = [f"{name}: would be replaced" for name in plan.files if not name.startswith(CODE)]
+    lines += [
+        f"{name}: changed in this project and in vigil; the new one would be written as {name}{NEW}"
+        for name in plan.kept
+    ]
+    lines += [
+        f"{name}: no more in vigil; delete it if nothing of yours needs it" for name in plan.removed
+    ]
+    if plan.params:
+        lines.append(f"params.yaml: lacks {listed(plan.params, 20)}")
+    lines.append(f"reruns: {listed(plan.reruns, 40)}")
+    if plan.maybe:
+        lines.append(f"and at most: {listed(plan.maybe, 40)}")
+    return "\n".join(lines)
+
+
+def carry_out(plan: Upgrade, root: Path) -> None:
+    """Writes the files of an upgrade; files that were changed in the project are kept."""
+    for name, text in plan.files.items():
+        _write(root / name, text)
+    for name, text in plan.kept.items():
+        _write(root / f"{name}{NEW}", text)
+    write_json(_digests(project_files()), root / LAID_OUT)
+
+
+def _write(file: Path, text: str) -> None:
+    with whole(file) as partial:
+        partial.write_text(text, encoding="utf-8")
+
+
+def _digests(content: dict[str, str]) -> dict[str, str]:
+    return {name: hashlib.sha256(text.encode()).hexdigest() for name, text in content.items()}
+
+
+def _names(content: Any, prefix: str = "") -> set[str]:
+    """The dotted names of all values."""
+    if not isinstance(content, dict):
+        return {prefix.rstrip(".")}
+    return set().union(*(_names(value, f"{prefix}{key}.") for key, value in content.items()), set())
+
+
+def _yaml_of(text: str) -> Any:
+    return yaml.safe_load(text)

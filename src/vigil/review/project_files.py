@@ -1,0 +1,100 @@
+"""The files of a project of one's own: those of this project, for the installed library.
+
+In such a project there is no source of the library for DVC to watch. Instead, each stage depends on
+`code/<script>.json`: the digests of all modules that it imports. `vigil upgrade` writes these files
+anew. So an upgrade of the library reruns exactly the stages whose code changed, as here.
+"""
+
+import re
+from pathlib import Path
+
+from vigil.plumbing.closure import SOURCE, closure_of, code_digest, is_plumbing
+from vigil.plumbing.errors import InputError
+
+INSTALLED = Path(__file__).parents[1] / "project"
+"""Where the wheel has the files."""
+CODE = "code"
+SINGLE = (".dvc/.gitignore", ".dvc/config", ".dvcignore", ".gitignore", "dvc.yaml", "params.yaml")
+FOLDERS = ("splits", "stages")
+OWN_PARAMS = {
+    "root: data/demo # folder with videos/ and the export; data/demo is generated": (
+        "root: data/mine # folder with videos/ and the export"
+    ),
+    "clips: data/demo/clips": "clips: data/mine/clips",
+    "root: data/demo/watch": "root: data/mine/watch",
+    "truth: data/demo/watch_truth.json # true events and tracks of the watched videos; "
+    "splits/no_truth.json: unknown": (
+        "truth: splits/no_truth.json # true events and tracks of the watched videos; "
+        "splits/no_truth.json: unknown"
+    ),
+}
+"""Lines about the embedded demo, and what they are in another project."""
+HEADER = """# Each stage depends on code/<stage>.json: the digests of the modules of vigil that its
+# script imports. `vigil upgrade --write` writes them for the installed version. A command has no
+# ${dataset...}, since a shell would expand special characters in it. The stage itself looks up
+# {dataset.root}.
+"""
+LISTS = (
+    (r"^  videos: \[plaza_1[^\]]*\]", "  videos: [one.mp4]"),
+    (r"^  videos: \[gate_1[^\]]*\]", "  videos: []"),
+)
+
+
+def project_files() -> dict[str, str]:
+    """The content of each file of a new project, by its path.
+
+    Raises:
+        InputError: this installation has no such files.
+    """
+    root = INSTALLED if INSTALLED.is_dir() else SOURCE.parent
+    names = [*SINGLE, *(f"{f}/{p.name}" for f in FOLDERS for p in sorted((root / f).glob("*.*")))]
+    try:
+        content = {name: (root / name).read_text(encoding="utf-8") for name in names}
+    except FileNotFoundError as error:
+        raise InputError(
+            f"{error.filename}: expected the files of a project beside the library, found none; "
+            "install vigil from its wheel"
+        ) from None
+    content["dvc.yaml"] = _pipeline(content["dvc.yaml"])
+    content["params.yaml"] = _params(content["params.yaml"])
+    stages = [root / name for name in names if name.startswith("stages/")]
+    return content | {_code_name(script): _code_text(script) for script in stages}
+
+
+def _pipeline(text: str) -> str:
+    """The pipeline with one dependency on code a stage, and with the installed library."""
+    text = HEADER + text[text.index("\nstages:\n") :]
+    text = text.replace("PYTHONPATH=src:$PYTHONPATH python", "python")
+    text = re.sub(r"^ +- src/vigil/.*\n", "", text, flags=re.MULTILINE)
+    # Below each script, the digests of what it imports.
+    return re.sub(
+        r"^( +- )stages/(.+)\.py\n",
+        rf"\1stages/\2.py\n\1{CODE}/\2.json\n",
+        text,
+        flags=re.MULTILINE,
+    )
+
+
+def _params(text: str) -> str:
+    for shipped, own in OWN_PARAMS.items():
+        if shipped not in text:
+            raise ValueError(f"params.yaml has no {shipped!r}")
+        text = text.replace(shipped, own)
+    for pattern, own in LISTS:
+        text = re.sub(pattern, own, text, count=1, flags=re.MULTILINE)
+    return text
+
+
+def _code_name(script: Path) -> str:
+    return f"{CODE}/{script.stem}.json"
+
+
+def _code_text(script: Path) -> str:
+    """The digests of all modules that a script imports, by name."""
+    digests = {
+        module.relative_to(SOURCE).as_posix(): code_digest(module)
+        for module in closure_of(script)
+        if not is_plumbing(module)
+    }
+    lines = [f'  "{name}": "{digest}"' for name, digest in sorted(digests.items())]
+    return "{\n" + ",\n".join(lines) + "\n}\n"

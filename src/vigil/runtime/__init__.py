@@ -1,0 +1,1 @@
+"""Exported models at work, without torch: what an edge box needs is numpy and OpenCV."""

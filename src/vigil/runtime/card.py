@@ -1,0 +1,54 @@
+"""The card inside an exported model: what a program must know to use it.
+
+The card is one text of JSON. An ONNX file has it among its metadata, OpenVINO's among its runtime
+information, and an exported alarm as a file in its archive. It names no path, no host and no time.
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from vigil.plumbing.errors import InputError, shorten
+
+KEY = "vigil"
+"""The name of the card among the metadata of a file."""
+FORMAT = 1
+"""Of the card and of the network's inputs and outputs. A program reads one format."""
+
+Card = Mapping[str, Any]
+
+
+def card_text(card: Card) -> str:
+    """The card as it is stored: equal cards give equal bytes."""
+    return json.dumps(card, sort_keys=True, ensure_ascii=True, allow_nan=False)
+
+
+def read_card_text(text: str | None, file: Path, branch: str) -> dict[str, Any]:
+    """Reads a stored card.
+
+    Args:
+        text: the stored card; None: the file has none.
+        branch: which model is expected: `classifier`, `detector` or `alarm`.
+
+    Raises:
+        InputError: this is no card, or that of another version or model.
+    """
+    try:
+        card = json.loads(text or "")
+        found, version = card["format"], card["version"]
+    except (ValueError, KeyError, TypeError):
+        raise InputError(
+            f"{file}: expected a model of `vigil export`, got a file without its card"
+        ) from None
+    if found != FORMAT:
+        raise InputError(
+            f"{file}: expected an export in format {FORMAT}, got format {shorten(found)} of vigil "
+            f"{shorten(version)}; export the model again with this version"
+        )
+    if card.get("branch") != branch:
+        raise InputError(
+            f"{file}: expected an exported {branch}, got {shorten(card.get('branch'))}"
+        )
+    content: dict[str, Any] = card
+    return content

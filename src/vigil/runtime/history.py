@@ -1,0 +1,85 @@
+"""The frames of a running video that a detector of sequences sees, with numpy alone.
+
+It gives the sequences of `learn/detector/network/sequences.py`, whose other half reads archives.
+"""
+
+from collections import deque
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+Pictures = npt.NDArray[np.uint8]
+TOLERANCE_S = 1e-6  # a step may have no exact binary value
+
+
+class Steps(NamedTuple):
+    """The sequence that a detector sees, from its card.
+
+    Attributes:
+        num: the number of frames; 1: single pictures.
+        step_s: from one frame to the next.
+        fusion: `background`: the network gets the median of earlier frames, and the last frame.
+        control: whether all frames are copies of the last one.
+    """
+
+    num: int
+    step_s: float
+    fusion: str
+    control: bool
+
+
+ONE = Steps(1, 1.0, "stack", False)
+
+
+class FrameHistory:
+    """Keeps the frames of a running video that sequences need."""
+
+    def __init__(self, steps: Steps) -> None:
+        self._steps = steps
+        self._kept: deque[tuple[float, Pictures]] = deque()
+
+    def add(self, picture: Pictures, time_s: float) -> Pictures:
+        """The sequence (num, H, W, 3) that ends in a frame; of one frame, the picture itself.
+
+        Args:
+            picture: (H, W, 3), of the same size as the pictures before.
+            time_s: the time at which it is shown, later than the times before.
+        """
+        num, step_s = self._steps.num, self._steps.step_s
+        if num == 1:
+            return picture
+        self._kept.append((time_s, picture))
+        span_s = (num - 1) * step_s + TOLERANCE_S
+        while len(self._kept) > 1 and self._kept[1][0] <= time_s - span_s:
+            self._kept.popleft()
+        if self._steps.control:
+            return np.stack([picture] * num)
+        # Each is the last frame that was shown at its time; before the first, the first repeats.
+        times_s = [time for time, _ in self._kept]
+        wanted_s = time_s - np.arange(num - 1, -1, -1) * step_s + TOLERANCE_S
+        chosen = (np.searchsorted(times_s, wanted_s, side="right") - 1).clip(min=0)
+        return np.stack([*(self._kept[at][1] for at in chosen[:-1].tolist()), picture])
+
+
+def reduce_frames(canvases: Pictures, fusion: str) -> Pictures:
+    """(num, H, W, 3) to the input of a network: for `background`, background and last frame."""
+    if fusion != "background":
+        return canvases
+    return np.stack([median_picture(canvases[:-1]), canvases[-1]])
+
+
+def median_picture(pictures: Sequence[Pictures] | Pictures) -> Pictures:
+    """The median of N pictures at each pixel and colour; of an even number, the lower one.
+
+    An odd-even sort exchanges neighbouring pictures N times, for all pixels at once.
+    """
+    ordered = list(pictures)
+    for round_ in range(len(ordered)):
+        for at in range(round_ % 2, len(ordered) - 1, 2):
+            lower = np.minimum(ordered[at], ordered[at + 1])
+            ordered[at + 1] = np.maximum(ordered[at], ordered[at + 1])
+            ordered[at] = lower
+    middle: Pictures = ordered[(len(ordered) - 1) // 2]
+    return middle

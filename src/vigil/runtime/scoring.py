@@ -1,0 +1,72 @@
+"""Scores vectors of evidence with numpy alone: how unusual each is under a fitted scorer.
+
+These are the scores of `domain/clips/scorers.py`, whose fitting needs scipy and scikit-learn.
+"""
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import numpy.typing as npt
+
+from vigil.domain.clips.evidence import Pieces, Vectors
+
+Floats = npt.NDArray[np.float64]
+Arrays = Mapping[str, Floats]
+AT_ONCE = 256
+"""Vectors that are compared with all stored vectors at once."""
+
+
+def score_largest(learnt: Arrays, vectors: Floats) -> Floats:
+    """The largest number of each vector; this scorer has no parameters."""
+    return np.asarray(vectors.max(axis=1))
+
+
+def score_mahalanobis(learnt: Arrays, vectors: Floats) -> Floats:
+    """Mahalanobis distances from the mean of the allowed vectors."""
+    differences = vectors - learnt["mean"]
+    squared = np.einsum("nd,de,ne->n", differences, learnt["precision"], differences)
+    return np.asarray(np.sqrt(np.maximum(squared, 0)))
+
+
+def score_nearest_neighbours(learnt: Arrays, vectors: Floats) -> Floats:
+    """Mean Euclidean distances to the nearest allowed vectors."""
+    num, known = int(learnt["num_neighbours"][0]), learnt["vectors"]
+    means = []
+    for start in range(0, len(vectors), AT_ONCE):
+        part = vectors[start : start + AT_ONCE, None]
+        distances = np.sqrt(((part - known) ** 2).sum(axis=2))
+        means.append(np.partition(distances, num - 1, axis=1)[:, :num].mean(axis=1))
+    return np.concatenate([np.empty(0), *means])
+
+
+def score_gaussian_mixture(learnt: Arrays, vectors: Floats) -> Floats:
+    """How much less likely each vector is than the most likely mean of a component."""
+    parts = []
+    for weight, mean, root in zip(
+        learnt["log_weights"], learnt["means"], learnt["precision_roots"], strict=True
+    ):
+        # In these coordinates, the component is a standard normal distribution.
+        whitened = (vectors - mean) @ root
+        parts.append(weight + np.log(np.diagonal(root)).sum() - (whitened**2).sum(axis=1) / 2)
+    densities = np.stack(parts)
+    largest = densities.max(axis=0)
+    log_sum = largest + np.log(np.exp(densities - largest).sum(axis=0))
+    return np.asarray(np.sqrt(2 * np.maximum(learnt["top"] - log_sum, 0)))
+
+
+SCORERS: dict[str, Callable[[Arrays, Floats], Floats]] = {
+    "largest": score_largest,
+    "mahalanobis": score_mahalanobis,
+    "nearest_neighbours": score_nearest_neighbours,
+    "gaussian_mixture": score_gaussian_mixture,
+}
+"""The scorers without a network, by name."""
+
+
+def divide_by_map(pieces: Pieces, speed_map: Floats) -> Vectors:
+    """The vectors (N, D), each divided by the usual speed at its place, as `speed_map.py` does."""
+    num = len(speed_map)
+    middles = (pieces.boxes_xyxy[:, :2] + pieces.boxes_xyxy[:, 2:]) / 2
+    places = (middles / pieces.sizes_wh * num).astype(np.int64)
+    column, row = np.clip(places, 0, num - 1).T
+    return np.asarray(pieces.vectors / speed_map[row, column][:, None], np.float32)

@@ -1,0 +1,251 @@
+"""Exported models give what trained ones give, in bytes that depend on the model alone."""
+
+import json
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from tiny_detectors import SIZE_WH
+from tiny_exports_of_models import (
+    FRAMES,
+    moving,
+    write_alarm,
+    write_classifier,
+    write_detector,
+)
+
+from vigil.learn.alarm.trained import TrainedAlarm
+from vigil.learn.classifier.trained import TrainedClassifier
+from vigil.learn.detector.export.measuring import open_exported
+from vigil.learn.detector.trained import TrainedDetector
+from vigil.learn.export_command import export_models, exportable_branches
+from vigil.learn.exporting import exportable
+from vigil.plumbing.errors import InputError
+from vigil.runtime import card as cards
+from vigil.runtime.alarm import ExportedAlarm
+from vigil.runtime.classifier import ExportedClassifier
+from vigil.runtime.detector import ExportedDetector
+
+FORMATS = {"onnx": ".onnx", "openvino": ".xml", "torchscript": ".pt"}
+
+
+@pytest.fixture(scope="module", params=[None, FRAMES], ids=["pictures", "sequences"])
+def detector(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("detector")
+    write_detector(folder, request.param)
+    export_models("detector", [",".join(FORMATS)], folder, folder / "one")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def others(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("others")
+    write_classifier(folder)
+    write_alarm(folder)
+    export_models("classifier", ["onnx", "openvino"], folder, folder / "one")
+    export_models("alarm", ["onnx"], folder, folder / "one")
+    return folder
+
+
+def pictures_of(detector: object) -> list[np.ndarray]:
+    """Of several sizes; the last sequence of a video for a detector of sequences."""
+    rng = np.random.default_rng(0)
+    sizes = [(64, 96), (200, 50), (33, 333)]
+    pictures = [rng.integers(0, 256, (*size, 3), np.uint8) for size in sizes]
+    history = detector.history()
+    added = [history.add(frame, at / 25) for at, frame in enumerate(moving(9))]
+    return [*pictures, added[-1]]
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_an_exported_detector_finds_the_boxes_of_the_trained_one(detector: Path, name: str):
+    """At most 0.01 px and 1e-5 apart: the last bits of sums differ."""
+    trained = TrainedDetector.from_files(
+        detector / "detector.safetensors", detector / "detector.json"
+    )
+    exported = open_exported(detector / "one/detector" / f"detector{FORMATS[name]}")
+    pictures = pictures_of(trained)
+    assert len(exported(pictures[0])) > 10
+    for one, other in zip(
+        exported.detect_batch(pictures), trained.detect_batch(pictures), strict=True
+    ):
+        assert len(one) == len(other)
+        np.testing.assert_allclose(one.scores, other.scores, atol=1e-5, rtol=0)
+        np.testing.assert_allclose(one.boxes_xyxy, other.boxes_xyxy, atol=0.01, rtol=0)
+        np.testing.assert_array_equal(one.labels, other.labels)
+    assert exported.score == 0.25
+    assert exported.classes == ("cat", "dog")
+
+
+def test_the_same_model_gives_the_same_bytes_and_they_name_no_place(
+    detector: Path, others: Path, tmp_path: Path
+):
+    export_models("detector", [",".join(FORMATS)], detector, tmp_path)
+    export_models("classifier", ["onnx", "openvino"], others, tmp_path)
+    export_models("alarm", ["onnx"], others, tmp_path)
+    files = sorted(file.relative_to(tmp_path) for file in tmp_path.rglob("*.*") if file.is_file())
+    assert len(files) == 4 + 3 + 1
+    for file in files:
+        source = detector if file.parts[0] == "detector" else others
+        content = (tmp_path / file).read_bytes()
+        assert content == (source / "one" / file).read_bytes(), file
+        for word in (b"site-packages", b"/src/", str(tmp_path).encode(), b"/tmp/"):
+            assert word not in content, file
+
+
+def test_an_exported_classifier_gives_the_probabilities_of_the_trained_one(others: Path):
+    files = others / "classifier.safetensors", others / "classifier.json"
+    trained = TrainedClassifier.from_files(*files)
+    crops = np.random.default_rng(0).integers(0, 256, (70, 3, 10, 10), np.uint8)
+    for suffix in (".onnx", ".xml"):
+        exported = ExportedClassifier.from_file(others / f"one/classifier/classifier{suffix}")
+        np.testing.assert_allclose(exported(crops), trained(crops), atol=1e-6)
+        assert exported(crops[:0]).shape == (0,)
+        assert exported.classes == trained.classes
+        with pytest.raises(InputError, match=r"expected crops \(N, 3, 10, 10\) uint8"):
+            exported(crops[..., :9])
+
+
+def test_an_exported_alarm_judges_as_the_fitted_one(others: Path):
+    """With every scorer, a map of speeds and an autoencoder."""
+    files = (others / name for name in ("alarm.safetensors", "alarm.json", "threshold.json"))
+    trained = TrainedAlarm.from_files(*files)
+    exported = ExportedAlarm.from_file(others / "one/alarm/alarm.zip")
+    frames, times = moving(), np.arange(40) / 25
+    one, other = exported(frames, times), trained(frames, times)
+    assert one.scores.keys() == other.scores.keys()
+    assert one.raising == other.raising
+    for name, score in other.scores.items():
+        assert one.scores[name] == pytest.approx(score, rel=1e-5), name
+    assert [each.box_xyxy for each in one.evidence] == [each.box_xyxy for each in other.evidence]
+    streams = [alarm.stream(0.8, 0.4) for alarm in (exported, trained)]
+    verdicts = [
+        [window for at, frame in enumerate(frames) for window in stream.push(frame, at / 25)]
+        for stream in streams
+    ]
+    assert len(verdicts[0]) == len(verdicts[1]) > 0
+    for mine, theirs in zip(*verdicts, strict=True):
+        assert (mine.start_s, mine.stop_s) == (theirs.start_s, theirs.stop_s)
+        assert mine.verdict.ratio == pytest.approx(theirs.verdict.ratio, rel=1e-5)
+
+
+def test_the_card_in_a_file_says_what_it_is(detector: Path):
+    model = onnx.load(detector / "one/detector/detector.onnx")
+    (entry,) = model.metadata_props
+    card = json.loads(entry.value)
+    assert (
+        card["weights_sha256"]
+        == json.loads((detector / "detector.json").read_text())["weights_sha256"]
+    )
+    assert card["input_size_wh"] == list(SIZE_WH)
+    assert {"version", "card_sha256", "suppression", "classes", "decoding"} <= card.keys()
+    assert not model.producer_version
+
+
+def test_branches_take_part_by_a_module():
+    assert exportable_branches() == ["alarm", "classifier", "detector"]
+
+
+def damaged(file: Path) -> None:
+    file.write_bytes(file.read_bytes()[:1000])
+
+
+def of_another_version(file: Path) -> None:
+    model = onnx.load(file)
+    card = json.loads(model.metadata_props[0].value)
+    model.metadata_props[0].value = json.dumps(card | {"format": 99, "version": "7.0"})
+    onnx.save(model, file)
+
+
+def without_card(file: Path) -> None:
+    model = onnx.load(file)
+    del model.metadata_props[:]
+    onnx.save(model, file)
+
+
+def of_another_model(file: Path) -> None:
+    model = onnx.load(file)
+    card = json.loads(model.metadata_props[0].value)
+    model.metadata_props[0].value = json.dumps(card | {"branch": "classifier"})
+    onnx.save(model, file)
+
+
+def with_half_a_card(file: Path) -> None:
+    model = onnx.load(file)
+    card = json.loads(model.metadata_props[0].value)
+    del card["decoding"]
+    model.metadata_props[0].value = json.dumps(card)
+    onnx.save(model, file)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (damaged, "expected an exported network, got"),
+        (Path.unlink, "expected an exported model, found none; `vigil export` makes it"),
+        (of_another_version, "expected an export in format 1, got format 99 of vigil '7.0'"),
+        (without_card, "expected a model of `vigil export`, got a file without its card"),
+        (of_another_model, "expected an exported detector, got 'classifier'"),
+        (with_half_a_card, "expected the card of a detector, got"),
+    ],
+)
+def test_a_file_that_is_no_export_is_refused_in_one_line(
+    detector: Path, tmp_path: Path, change: Callable[[Path], None], message: str
+):
+    file = tmp_path / "detector.onnx"
+    file.write_bytes((detector / "one/detector/detector.onnx").read_bytes())
+    change(file)
+    with pytest.raises(InputError) as refusal:
+        ExportedDetector.from_file(file)
+    assert message in str(refusal.value)
+    assert "\n" not in str(refusal.value)
+
+
+def test_an_alarm_that_is_no_export_is_refused(others: Path, tmp_path: Path):
+    file = tmp_path / "alarm.zip"
+    with pytest.raises(InputError, match="expected an exported alarm, found none"):
+        ExportedAlarm.from_file(file)
+    file.write_bytes(b"PK")
+    with pytest.raises(InputError, match="expected an exported alarm, got"):
+        ExportedAlarm.from_file(file)
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("card.json", json.dumps({"format": 1, "version": "0", "branch": "alarm"}))
+    with pytest.raises(InputError, match="expected the card of an alarm"):
+        ExportedAlarm.from_file(file)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("detector", ["coreml"]), "--to: expected onnx, openvino, torchscript, got coreml"),
+        (("segmentor", ["onnx"]), "expected one of alarm, classifier, detector, got 'segmentor'"),
+        (("detector", ["onnx"]), "expected a trained model, found none; `dvc repro` trains it"),
+    ],
+)
+def test_what_cannot_be_exported_is_said_in_one_line(
+    tmp_path: Path, words: tuple[str, list[str]], message: str
+):
+    with pytest.raises(InputError) as refusal:
+        export_models(*words, tmp_path, tmp_path / "out")
+    assert message in str(refusal.value)
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_alarm_has_one_format(others: Path, tmp_path: Path):
+    with pytest.raises(InputError, match="--to: expected onnx for an alarm"):
+        export_models("alarm", ["openvino"], others, tmp_path)
+
+
+def test_a_file_that_computes_something_else_is_refused(
+    others: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(exportable, "LARGEST_DIFFERENCE", -1.0)
+    with pytest.raises(InputError, match="expected outputs that differ from torch's by at most"):
+        export_models("classifier", ["onnx"], others, tmp_path)
+
+
+def test_the_card_has_the_same_bytes_in_any_order():
+    assert cards.card_text({"b": 1, "a": [2]}) == cards.card_text({"a": [2], "b": 1})

@@ -1,0 +1,122 @@
+"""What `auto` chooses, the weights of classes, and the weights that a training starts from."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from safetensors.torch import save_file
+from tiny_settings import shipped
+
+from vigil.domain.masks.class_map import compressed
+from vigil.domain.masks.masked import MaskedPictures
+from vigil.learn.segmenter.network.data import MaskDataset
+from vigil.learn.segmenter.network.registry import build_segmenter
+from vigil.learn.segmenter.training.assembly import weigh_classes
+from vigil.learn.segmenter.training.choosing import LEAST_EPOCHS, MOST_EPOCHS, choose
+from vigil.learn.segmenter.training.start import build_start
+from vigil.plumbing.errors import FieldError, InputError
+from vigil.settings.train_segmenter import TrainSegmenter
+
+
+def settings(**values: object) -> TrainSegmenter:
+    content = {**shipped(TrainSegmenter).model_dump(), **values}
+    return TrainSegmenter.model_validate(content)
+
+
+def pictures(size_wh: tuple[int, int], side: int, num: int = 4, video: str = "") -> MaskedPictures:
+    """Pictures with a square each."""
+    mask = np.zeros(size_wh[::-1], bool)
+    mask[:side, :side] = True
+    names = [f"{number:04}.png" for number in range(num)]
+    images = pd.DataFrame(
+        {
+            "file_name": names, "width": size_wh[0], "height": size_wh[1], "video": video,
+            "frame_index": 0 if video else -1, "sha256": names,
+        }
+    )  # fmt: skip
+    objects = pd.DataFrame(
+        {
+            "image": names, "label": "object", "counts": compressed(mask), "is_crowd": False,
+            "is_difficult": False,
+        }
+    )  # fmt: skip
+    return MaskedPictures.of(images, objects, ["object"], "background")
+
+
+@pytest.mark.parametrize(
+    ("size_wh", "side", "canvas"),
+    [
+        ((480, 360), 200, (320, 240)),  # large objects need no more
+        ((480, 360), 10, (480, 360)),  # small ones need all there is
+        ((1920, 1080), 20, (640, 360)),  # and no more than the time allows
+        ((100, 60), 5, (96, 64)),  # a picture is not enlarged, but for a multiple of 8
+    ],
+)
+def test_the_canvas_is_as_large_as_small_masks_need(size_wh, side, canvas, monkeypatch):
+    monkeypatch.setenv("VIGIL_DEVICE", "cpu")
+    choice = choose(settings(), pictures(size_wh, side))
+    assert choice.settings.size_wh == canvas
+    assert choice.facts["canvas_wh"] == canvas
+    assert choice.facts["part"] == 1.0
+    assert len(choice.lines) == 3
+
+
+def test_epochs_fall_with_the_number_of_pictures_and_frames_get_fewer(monkeypatch):
+    monkeypatch.setenv("VIGIL_DEVICE", "cpu")
+
+    def epochs(known: MaskedPictures) -> int:
+        return choose(settings(), known).settings.fitting.chosen.max_epochs
+
+    few, many = pictures((320, 240), 200), pictures((320, 240), 200, num=400)
+    assert epochs(few) == MOST_EPOCHS
+    assert LEAST_EPOCHS < epochs(many) < MOST_EPOCHS
+    frames = pictures((320, 240), 200, num=400, video="a.mp4")
+    assert LEAST_EPOCHS < epochs(frames) < epochs(many)
+    assert choose(settings(), frames).settings.part_wh == (160, 120)
+    pretrained = choose(settings(weights="imagenet"), many).settings
+    assert pretrained.fitting.chosen.max_epochs < epochs(many)
+
+
+def test_what_is_given_is_not_chosen():
+    fitting = {**shipped(TrainSegmenter).fitting.model_dump(), "max_epochs": 3}
+    given = settings(canvas_wh=(64, 48), part=1.0, fitting=fitting)
+    assert choose(given, pictures((320, 240), 9)).facts == {}
+
+
+def test_balanced_weights_are_one_by_the_root_of_the_share_with_a_mean_of_one(tmp_path: Path):
+    for number in range(4):
+        picture = np.zeros((40, 50, 3), np.uint8)
+        (tmp_path / f"{number:04}.png").write_bytes(cv2.imencode(".png", picture)[1].tobytes())
+    known = pictures((50, 40), 20)  # 400 of 2000 px
+    dataset = MaskDataset(tmp_path, known, canvas_wh=(50, 40), view="resized")
+    weights = weigh_classes(settings(class_weights="balanced"), dataset)
+    assert weights["object"] / weights["background"] == pytest.approx(2.0, rel=1e-4)
+    assert 0.2 * weights["object"] + 0.8 * weights["background"] == pytest.approx(1, rel=1e-4)
+    assert weigh_classes(settings(class_weights="none"), dataset) == {}
+    given = weigh_classes(settings(class_weights={"object": 3.0}), dataset)
+    assert given == {"background": 1.0, "object": 3.0}
+    with pytest.raises(FieldError, match=r"class_weights: expected some of .*, got person"):
+        weigh_classes(settings(class_weights={"person": 3.0}), dataset)
+
+
+def test_a_file_of_weights_is_loaded_or_one_clear_line(tmp_path: Path):
+    unet = {
+        "trunk": "shufflenet_v2_x0_5", "width": 8, "upsampling": "nearest", "finest_stride": 4,
+        "sees_all": False,
+    }  # fmt: skip
+    config = {"num_classes": 2, **unet}
+    file = tmp_path / "w.safetensors"
+    chosen = settings(weights=str(file), unet=unet)
+    torch.manual_seed(5)
+    network = build_segmenter("unet", config)
+    save_file(network.state_dict(), file)
+    again = build_start(config, chosen)
+    assert all((again.state_dict()[k] == v).all() for k, v in network.state_dict().items())
+    with pytest.raises(InputError, match=r"classify\.weight: expected the shape \(3, 8, 1, 1\)"):
+        build_start({**config, "num_classes": 3}, chosen)
+    wider = {**config, "width": 16}
+    with pytest.raises(InputError, match="expected the shape"):
+        build_start(wider, chosen)

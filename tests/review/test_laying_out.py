@@ -1,0 +1,126 @@
+"""A project of one's own: laid out, and upgraded with the library."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+from vigil.plumbing.contract import check_sections, project_sections
+from vigil.plumbing.errors import InputError
+from vigil.plumbing.params import read_params
+from vigil.review import laying_out, project_files
+from vigil.review.laying_out import LAID_OUT, carry_out, describe, lay_out, plan_upgrade
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    lay_out(tmp_path / "mine")
+    monkeypatch.chdir(tmp_path / "mine")  # DVC names the stages from the current folder
+    return tmp_path / "mine"
+
+
+def next_version(monkeypatch: pytest.MonkeyPatch, **changes: str | None) -> None:
+    """Lets the library have other files from now on. Args: changes: None: the file is gone."""
+    content = project_files.project_files()
+    for name, text in changes.items():
+        if text is None:
+            del content[name]
+        else:
+            content[name] = text
+    monkeypatch.setattr(laying_out, "project_files", lambda: dict(content))
+
+
+def test_a_new_project_is_complete_and_dvc_reads_it(project: Path):
+    check_sections(read_params(project / "params.yaml"), project_sections())
+    text = (project / "dvc.yaml").read_text()
+    assert "src/vigil" not in text
+    assert "PYTHONPATH" not in text
+    pipeline = laying_out.Pipeline(project)
+    own = {f"{script.stem}" for script in (ROOT / "stages").glob("*.py")}
+    assert {file.stem for file in (project / "stages").glob("*.py")} == own
+    assert {file.stem for file in (project / "code").glob("*.json")} == own | {"laid_out"}
+    first, later = pipeline.after(["code/train_detector.json"], [])
+    assert first == ["train_detector"]
+    assert "evaluate@detector" in later
+    assert plan_upgrade(project).reruns == []
+
+
+def test_every_stage_depends_on_the_code_that_it_imports(project: Path):
+    """Wherever a stage of this project declares modules, the new one declares their digests."""
+    stages = yaml.safe_load((project / "dvc.yaml").read_text())["stages"]
+    for name, definition in stages.items():
+        deps = definition.get("do", definition)["deps"]
+        key = "_${key}" if "do" in definition else ""
+        assert f"stages/{name}{key}.py" in deps
+        assert f"code/{name}{key}.json" in deps
+
+
+def test_a_project_is_a_git_repository_that_ignores_what_dvc_keeps(project: Path):
+    told = subprocess.run(
+        ["git", "check-ignore", "models", "data/frames/", "dvc.yaml", "code"],
+        cwd=project, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert set(told.stdout.split()) <= {"models", "data/frames/"}
+
+
+def test_a_folder_with_files_is_refused(project: Path):
+    with pytest.raises(InputError, match="expected a new or empty folder, found one with files"):
+        lay_out(project)
+
+
+def test_an_upgrade_names_the_stages_whose_code_changed(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+):
+    (project / "code/watch.json").write_text("edited by hand\n")
+    assert plan_upgrade(project).reruns == ["watch"]
+    carry_out(plan_upgrade(project), project)
+    next_version(monkeypatch, **{"code/train_detector.json": "{}\n"})
+    plan = plan_upgrade(project)
+    assert plan.reruns == ["train_detector"]
+    assert "predict@detector" in plan.maybe
+    assert "train_classifier" not in plan.maybe
+    assert "reruns: train_detector\n" in describe(plan)
+    carry_out(plan, project)
+    assert (project / "code/train_detector.json").read_text() == "{}\n"
+    assert plan_upgrade(project).reruns == []
+
+
+def test_a_file_of_ones_own_is_kept_and_the_new_one_lies_beside_it(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+):
+    script = project / "stages/watch.py"
+    script.write_text("mine\n")
+    assert plan_upgrade(project).kept == {}, "only a change in vigil is news"
+    next_version(monkeypatch, **{"stages/watch.py": "new\n", "stages/pick_score.py": None})
+    plan = plan_upgrade(project)
+    assert plan.kept == {"stages/watch.py": "new\n"}
+    assert plan.removed == ["stages/pick_score.py"]
+    carry_out(plan, project)
+    assert script.read_text() == "mine\n"
+    assert (project / "stages/watch.py.new").read_text() == "new\n"
+
+
+def test_parameters_of_a_new_version_are_named(project: Path, monkeypatch: pytest.MonkeyPatch):
+    shipped = (project / "params.yaml").read_text()
+    (project / "params.yaml").write_text(shipped.replace("jpeg_quality: 95", "jpeg_quality: 80"))
+    next_version(monkeypatch, **{"params.yaml": shipped + "\nnew_part:\n  strength: 2\n"})
+    plan = plan_upgrade(project)
+    assert plan.params == ["new_part.strength"]
+    assert "params.yaml: lacks new_part.strength" in describe(plan)
+    assert list(plan.kept) == ["params.yaml"]
+
+
+def test_a_folder_that_is_no_project_is_refused(tmp_path: Path):
+    with pytest.raises(InputError, match=f"{LAID_OUT}: expected a project of `vigil new`"):
+        plan_upgrade(tmp_path)
+
+
+def test_a_changed_line_about_the_demo_is_noticed():
+    """Each line that a new project replaces is in params.yaml."""
+    content = project_files.project_files()["params.yaml"]
+    assert "data/demo" not in content
+    assert "plaza" not in content
+    assert "gate_" not in content
