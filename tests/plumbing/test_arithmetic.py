@@ -1,6 +1,7 @@
 """Portable arithmetic: the same bytes, whatever CPU the libraries believe they run on."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -91,6 +92,26 @@ def test_results_do_not_depend_on_what_the_cpu_can_do(tmp_path: Path):
     assert compute(tmp_path, **OLD_CPU) != found["as it is"]
 
 
+QEMU = shutil.which("qemu-x86_64-static") or shutil.which("qemu-x86_64")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(QEMU is None, reason="qemu-user-static is not installed")
+@pytest.mark.parametrize("cpu", ["Haswell", "EPYC"])
+def test_emulated_cpus_compute_the_same(cpu: str, tmp_path: Path):
+    """CPUs of two makers, without AVX512; QEMU computes as IEEE 754 says."""
+    here = compute(tmp_path, VIGIL_ARITHMETIC="portable")
+    portable = {**VARIABLES, "VIGIL_ARITHMETIC": "portable"}
+    python = [str(Path(sys.executable).resolve()), "script.py"]  # links lead QEMU astray
+    done = subprocess.run(
+        [str(QEMU), "-cpu", cpu, *python],
+        cwd=tmp_path, env={**os.environ, **portable, "PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert dict(line.rsplit(" ", 1) for line in done.stdout.splitlines()) == here
+
+
 @pytest.fixture
 def restarted(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     """The command lines with which Python was started again; the environment is put back."""
@@ -128,6 +149,17 @@ def test_what_cannot_be_portable_is_refused(
 ):
     os.environ.update(environment)
     with pytest.raises(InputError, match=told):
+        use_arithmetic(["stage.py"])
+    assert not restarted
+
+
+def test_a_cpu_without_avx2_is_refused(
+    restarted: list[list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    os.environ["VIGIL_ARITHMETIC"] = "portable"
+    (tmp_path / "cpuinfo").write_text("flags : sse sse2 avx fma")
+    monkeypatch.setattr(arithmetic, "CPU_FACTS", tmp_path / "cpuinfo")
+    with pytest.raises(InputError, match="expected a CPU with AVX2 and FMA for portable"):
         use_arithmetic(["stage.py"])
     assert not restarted
 

@@ -128,26 +128,51 @@ def test_a_wrong_input_is_told_by_its_name_and_not_tried_again(
     assert (tmp_path / "worked").read_text().splitlines().count("2") == 1
 
 
-def test_data_stages_write_the_same_bytes(project: Project, engine: dict[str, str]):
+def run_data_stages(project: Project, variables: Mapping[str, str]) -> dict[str, bytes]:
+    """The files that the data stages write on an engine."""
+    for stage in DATA_STAGES:
+        script = str(REPOSITORY / "stages" / f"{stage}.py")
+        done = subprocess.run(
+            [sys.executable, script, *COMMANDS[stage]],
+            cwd=project.folder, env={**os.environ, **variables}, capture_output=True, text=True,
+            check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout + done.stderr
+    return files_of(project.folder / "data")
+
+
+@pytest.fixture(scope="module")
+def clips_project(untouched_project: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """The scene with clips, before any stage ran. Copy it, do not change it."""
+    project = Project(tmp_path_factory.mktemp("clips") / "project")
+    shutil.copytree(untouched_project.folder, project.folder)
     write_clips(project.folder / "scene" / "clips", num_sources=3)
     project.set_params(
         "dataset", clips="scene/clips", anomalous_classes=["dash"], clip_group_pattern=""
     )
-    outputs = {}
-    for number, variables in enumerate(({"VIGIL_WORKERS": "0"}, engine)):
-        folder = project.folder.with_name(f"run {number}")
-        shutil.copytree(project.folder, folder)
-        for stage in DATA_STAGES:
-            script = str(REPOSITORY / "stages" / f"{stage}.py")
-            done = subprocess.run(
-                [sys.executable, script, *COMMANDS[stage]],
-                cwd=folder, env={**os.environ, **variables}, capture_output=True, text=True,
-                check=False,
-            )  # fmt: skip
-            assert done.returncode == 0, done.stdout + done.stderr
-        outputs[number] = files_of(folder / "data")
-    assert len(outputs[0]) > 40
-    assert outputs[1] == outputs[0]
+    return project
+
+
+@pytest.fixture(scope="module")
+def written_alone(
+    clips_project: Project, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, bytes]:
+    """What the data stages write in a process of their own."""
+    project = Project(tmp_path_factory.mktemp("alone") / "project")
+    shutil.copytree(clips_project.folder, project.folder)
+    return run_data_stages(project, {"VIGIL_WORKERS": "0"})
+
+
+def test_data_stages_write_the_same_bytes(
+    clips_project: Project,
+    written_alone: dict[str, bytes],
+    tmp_path: Path,
+    engine: dict[str, str],
+):
+    project = Project(tmp_path / "project")
+    shutil.copytree(clips_project.folder, project.folder)
+    assert len(written_alone) > 40
+    assert run_data_stages(project, engine) == written_alone
 
 
 def test_workers_that_are_always_lost_are_an_error(tmp_path: Path):

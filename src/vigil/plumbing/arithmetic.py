@@ -9,6 +9,7 @@ import os
 import platform
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from vigil.plumbing.errors import InputError, shorten
 
@@ -28,6 +29,10 @@ VARIABLES = {
     **dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), NUM_THREADS),
 }
 """What torch, oneDNN, MKL, OpenBLAS, numpy and OpenCV read."""
+
+
+CPU_FACTS = Path("/proc/cpuinfo")
+"""Where Linux lists what the CPU can do."""
 
 
 def is_portable() -> bool:
@@ -65,6 +70,8 @@ def use_arithmetic(words: Sequence[str]) -> None:
         return
     if (machine := platform.machine()).lower() not in {"x86_64", "amd64"}:
         raise InputError(f"{VARIABLE}: expected an x86 CPU for {PORTABLE}, got {machine}")
+    if not _has_avx2():
+        raise InputError(f"{VARIABLE}: expected a CPU with AVX2 and FMA for {PORTABLE}, got none")
     if (threads := os.environ.get("VIGIL_THREADS", NUM_THREADS)) != NUM_THREADS:
         raise InputError(
             f"VIGIL_THREADS: expected {NUM_THREADS}, which {VARIABLE}={PORTABLE} fixes, got "
@@ -72,3 +79,10 @@ def use_arithmetic(words: Sequence[str]) -> None:
         )
     os.environ.update(VARIABLES)
     os.execv(sys.executable, [sys.executable, *words])
+
+
+def _has_avx2() -> bool:
+    """Whether the CPU has AVX2 and FMA, as far as the system tells."""
+    if not CPU_FACTS.exists():
+        return True
+    return {"avx2", "fma"} <= set(CPU_FACTS.read_text().split())

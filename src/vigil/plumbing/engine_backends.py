@@ -1,6 +1,7 @@
 """The engines: joblib's own processes, a Dask cluster, Ray. Dask and Ray are imported on demand."""
 
 import os
+import socket
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
@@ -71,6 +72,7 @@ class Dask(Backend):
         except ModuleNotFoundError:
             raise _not_installed("dask") from None
         try:
+            _wait_for_greeting(address)
             self._client = distributed.Client(
                 f"tcp://{address}", timeout=ANSWER_WITHIN_S, set_as_default=False
             )
@@ -236,6 +238,21 @@ def _is_address(text: str) -> bool:
         return bool(parts.hostname and parts.port) and not parts.path
     except ValueError:
         return False
+
+
+def _wait_for_greeting(address: str) -> None:
+    """Returns once a Dask scheduler has sent its first byte, which it does by itself.
+
+    Dask's client would wait for this byte for ever.
+
+    Raises:
+        OSError: nothing answers in time.
+    """
+    parts = urlsplit(f"//{address}")
+    place = (parts.hostname or "", parts.port or 0)
+    with socket.create_connection(place, timeout=ANSWER_WITHIN_S) as connection:
+        if not connection.recv(1):
+            raise ConnectionError("the connection was closed")
 
 
 def _open_parallel(

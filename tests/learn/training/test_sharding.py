@@ -72,7 +72,11 @@ class Learner(ShardedTraining):
 
 
 def run(
-    folder: Path, num_shards: int, learner: Learner | None = None, kill_at: tuple[int, ...] = ()
+    folder: Path,
+    num_shards: int,
+    learner: Learner | None = None,
+    kill_at: tuple[int, ...] = (),
+    precision: str = "32-true",
 ) -> Fitted:
     """Trains on 51 samples in batches of 16, so the last batch has 3: too few for 4 shards."""
     generator = torch.Generator().manual_seed(1)
@@ -83,7 +87,9 @@ def run(
         learner or Learner(kill_at=kill_at),
         DataLoader(data, 16, sampler=EpochSampler(len(data), 5)),
         DataLoader(data, 16),
-        fitting(max_epochs=4, patience_epochs=8, gradient_clip=1.0, batch_size=16),
+        fitting(
+            max_epochs=4, patience_epochs=8, gradient_clip=1.0, batch_size=16, precision=precision
+        ),
         monitor="val_loss",
         mode="min",
         seed=3,
@@ -151,7 +157,7 @@ def launch(folder: Path, size: int, *kill_at: int) -> subprocess.CompletedProces
 def test_the_bytes_do_not_depend_on_the_number_of_processes(tmp_path: Path):
     """Also where one process is killed, and all start again."""
     states = {}
-    for size in (1, 2):
+    for size in (1, 2, 4):
         done = launch(tmp_path / str(size), size)
         assert done.returncode == 0, done.stdout + done.stderr
         for rank in range(size):
@@ -163,7 +169,7 @@ def test_the_bytes_do_not_depend_on_the_number_of_processes(tmp_path: Path):
     assert done.returncode == 0, done.stdout + done.stderr
     assert "training resumes after epoch 2 " in done.stdout
     states["broken"] = (tmp_path / "broken" / "state_0").read_bytes()
-    assert len(states) == 4
+    assert len(states) == 8
     assert len(set(states.values())) == 1
     assert not list((tmp_path / "2").glob("rank_1/curves/*")), "one process writes"
 
@@ -185,6 +191,12 @@ def test_shards_that_do_not_fit_are_refused(
     with pytest.raises(FieldError, match=told) as caught:
         open_shards(num_shards, 0, batch_size)
     assert caught.value.field == "optimisation.num_shards"
+
+
+def test_half_precision_needs_whole_batches(tmp_path: Path):
+    with pytest.raises(FieldError, match="with num_shards 4, got 16-mixed") as caught:
+        run(tmp_path, 4, precision="16-mixed")
+    assert caught.value.field == "fitting.precision"
 
 
 def test_one_shard_is_no_shard():
