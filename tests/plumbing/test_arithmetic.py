@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from vigil.pixels.flow.motion import describe_cpu
 from vigil.plumbing import arithmetic
 from vigil.plumbing.arithmetic import VARIABLES, arithmetic_facts, use_arithmetic
 from vigil.plumbing.errors import InputError
@@ -110,6 +111,13 @@ def test_emulated_cpus_compute_the_same(cpu: str, tmp_path: Path):
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert dict(line.rsplit(" ", 1) for line in done.stdout.splitlines()) == here
+
+
+def test_evidence_of_portable_arithmetic_counts_on_every_cpu(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("cv2.getCPUFeaturesLine", lambda: "of this CPU")
+    assert describe_cpu() == "of this CPU"
+    monkeypatch.setenv("VIGIL_ARITHMETIC", "portable")
+    assert describe_cpu() == "portable"
 
 
 @pytest.fixture
