@@ -89,7 +89,7 @@ def new(words: argparse.Namespace) -> None:
     files = lay_out(words.folder)
     print(
         f"{words.folder}: {len(files)} files; put your data below data/mine, name it in "
-        "params.yaml, then: dvc repro"
+        "params.yaml, then run the branches that have data: dvc repro evaluate@detector"
     )
 
 

@@ -35,6 +35,7 @@ def next_version(monkeypatch: pytest.MonkeyPatch, **changes: str | None) -> None
 
 def test_a_new_project_is_complete_and_dvc_reads_it(project: Path):
     check_sections(read_params(project / "params.yaml"), project_sections())
+    assert "demo" not in (project / "params.yaml").read_text()
     text = (project / "dvc.yaml").read_text()
     assert "src/vigil" not in text
     assert "PYTHONPATH" not in text

@@ -7,6 +7,7 @@ them. An import counts anywhere in a file, also in a function.
 import ast
 import hashlib
 from collections.abc import Collection
+from functools import cache
 from pathlib import Path
 
 SOURCE = Path(__file__).parents[2]
@@ -37,15 +38,21 @@ def imports_from(file: Path, *names: str) -> set[Import]:
 
 def imports_of(file: Path) -> set[Path]:
     """The modules of vigil, and of packages beside a script, that a file imports anywhere."""
-    modules = set()
-    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-        names: list[str] = []
-        if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-        modules |= {module for name in names if (module := _module_seen_from(file, name))}
+    names = _imported_names(file.read_text(encoding="utf-8"))
+    modules = {module for name in names if (module := _module_seen_from(file, name))}
     return {module for module in modules if module.name != "__init__.py"}
+
+
+@cache  # many scripts share most of their modules, and parsing takes nearly all of the time
+def _imported_names(source: str) -> frozenset[str]:
+    """All dotted names that a module imports, or that may be modules which it imports."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names.update({node.module, *(f"{node.module}.{alias.name}" for alias in node.names)})
+    return frozenset(names)
 
 
 def _module_seen_from(file: Path, name: str) -> Path | None:
@@ -73,7 +80,12 @@ def closure_of(file: Path, untaken: Collection[Import] = ()) -> set[Path]:
 
 def code_digest(file: Path) -> str:
     """SHA-256 of a file's syntax tree without comments and docstrings, in hexadecimal."""
-    tree = ast.parse(file.read_bytes())
+    return _digest(file.read_bytes())
+
+
+@cache
+def _digest(source: bytes) -> str:
+    tree = ast.parse(source)
     for node in ast.walk(tree):
         statements = getattr(node, "body", None)
         if isinstance(statements, list):

@@ -20,7 +20,13 @@ OWN_PARAMS = {
     "root: data/demo # folder with videos/ and the export; data/demo is generated": (
         "root: data/mine # folder with videos/ and the export"
     ),
+    "masks: # data of the segmenter; these values mean the demo's people": (
+        "masks: # data of the segmenter"
+    ),
+    "root: data/demo/masks/instances.json": "root: data/mine/masks.json",
+    "images: data/demo/masks/pictures": "images: data/mine/pictures",
     "clips: data/demo/clips": "clips: data/mine/clips",
+    "root: data/demo/videos": "root: data/mine/videos",
     "root: data/demo/watch": "root: data/mine/watch",
     "truth: data/demo/watch_truth.json # true events and tracks of the watched videos; "
     "splits/no_truth.json: unknown": (
