@@ -345,6 +345,27 @@ def test_groups_hold_every_item_in_order(monkeypatch: pytest.MonkeyPatch):
     assert list(grouped(items, 3)) == [[0, 1, 2], [3, 4, 5], [6]]
 
 
+@pytest.mark.parametrize(("soon_done_s", "are_alone"), [("inf", True), ("0", False)])
+def test_by_default_work_that_is_soon_done_starts_no_process(
+    tmp_path: Path, soon_done_s: str, are_alone: bool
+):
+    lines = f"engine.SOON_DONE_S, joblib.cpu_count = float({soon_done_s!r}), lambda: 8"
+    script = SCRIPT.replace("\n\n\ndef work", f"\n{lines}\n\n\ndef work", 1)
+    (tmp_path / "script.py").write_text(
+        f"import joblib\nfrom vigil.plumbing import engine\n{script}"
+    )
+    done = subprocess.run(
+        [sys.executable, "script.py", "0.05", "-1", "-1"],
+        cwd=tmp_path,
+        env={name: value for name, value in os.environ.items() if name != "VIGIL_WORKERS"},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    results = json.loads(done.stdout.splitlines()[-1])
+    assert [square for square, _, _ in results] == [number**2 for number in range(NUM_ITEMS)]
+    assert (len({process for _, process, _ in results}) == 1) == are_alone
+
+
 def test_by_default_workers_and_threads_use_each_core_once(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.delenv("VIGIL_WORKERS")
     monkeypatch.setattr("joblib.cpu_count", lambda: 8)

@@ -4,6 +4,7 @@
 the items. So the engine and the number of its workers cannot change a result.
 """
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
@@ -14,6 +15,8 @@ from vigil.plumbing.progress import progress
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+SOON_DONE_S = 3.0
+"""Where nothing is said of an engine, work that is done so soon starts no other process."""
 MOST_LOSSES = 3
 """Workers that may be lost in a row, without a finished item in between."""
 
@@ -30,8 +33,9 @@ def each(
 ) -> Iterator[Result]:
     """Yields the result of `work` for each item, in order.
 
-    Fewer than two items, or no workers (`VIGIL_WORKERS=0`), are worked on in this process. If a
-    worker is lost, its item is worked on again. An error that `work` raises is raised here.
+    Fewer than two items, or no workers (`VIGIL_WORKERS=0`), are worked on in this process. By
+    default this process begins alone, and starts workers if items are left after `SOON_DONE_S`. If
+    a worker is lost, its item is worked on again. An error that `work` raises is raised here.
 
     Args:
         work: must not depend on other items. It is sent to other processes, as are the items and
@@ -48,13 +52,8 @@ def each(
         InputError: see `Engine` and `Call`; or workers were lost repeatedly.
     """
     engine = Engine.of_environment()
-    backend = engine.open(threads) if len(items) > 1 else None
-    if backend is None:
-        yield from progress(map(work, items), description, unit, len(items))
-        return
-    with backend, Checks(backend.is_elsewhere, machine, threads) as checks:
-        results = _run(backend, Call(work, checks), items, names)
-        yield from progress(results, description, unit, len(items))
+    results = _each(engine, work, items, names, machine, threads)
+    yield from progress(results, description, unit, len(items))
 
 
 def grouped(items: Sequence[Item], size: int, *, threads: int = 0) -> list[Sequence[Item]]:
@@ -69,6 +68,30 @@ def grouped(items: Sequence[Item], size: int, *, threads: int = 0) -> list[Seque
     if Engine.of_environment().works_here(threads):
         return [items] if items else []
     return [items[start : start + size] for start in range(0, len(items), size)]
+
+
+def _each(
+    engine: Engine,
+    work: Callable[[Item], Result],
+    items: Sequence[Item],
+    names: Sequence[str],
+    machine: Machine | None,
+    threads: int,
+) -> Iterator[Result]:
+    if len(items) < 2 or engine.works_here(threads):
+        yield from map(work, items)
+        return
+    num_done, until_s = 0, time.monotonic() + SOON_DONE_S
+    while engine.is_default and num_done < len(items) and time.monotonic() < until_s:
+        yield work(items[num_done])
+        num_done += 1
+    if num_done == len(items):
+        return
+    with (
+        engine.open(threads) as backend,
+        Checks(backend.is_elsewhere, machine, threads) as checks,
+    ):
+        yield from _run(backend, Call(work, checks), items[num_done:], names[num_done:])
 
 
 def _run(

@@ -204,8 +204,13 @@ class Engine(NamedTuple):
             self.scheme == "loky" and self._num_processes(threads) == 1
         )
 
-    def open(self, threads: int = 0) -> Backend | None:
-        """Opens the engine; None: this process works.
+    @property
+    def is_default(self) -> bool:
+        """Whether the environment says nothing of engines and workers."""
+        return self.scheme == "loky" and self.num_workers is None
+
+    def open(self, threads: int = 0) -> Backend:
+        """Opens the engine, unless this process works on all items.
 
         By default, there is a worker for each core of this machine or cluster. On this machine, if
         an item needs several threads, there is one for each so many cores.
@@ -213,8 +218,6 @@ class Engine(NamedTuple):
         Raises:
             InputError: the engine is not installed, or it does not answer.
         """
-        if self.works_here(threads):
-            return None
         if self.scheme == "loky":
             return Loky(self._num_processes(threads))
         return (Dask if self.scheme == "dask" else Ray)(self.address, self.num_workers or 0)
