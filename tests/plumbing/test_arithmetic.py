@@ -36,7 +36,9 @@ network = torch.nn.Sequential(
 )
 loss = network(pictures).softmax(1).log().square().mean()
 loss.backward()
+torch.optim.AdamW(network.parameters(), 1e-3).step()
 tokens = torch.randn(8, 100, 64)
+sides = torch.rand(9001)
 matrix = rng.standard_normal((300, 200))
 before, after = (rng.integers(0, 255, (96, 128), dtype=np.uint8) for _ in range(2))
 before, after = (cv2.GaussianBlur(one, (0, 0), 3) for one in (before, after))
@@ -44,6 +46,10 @@ flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM).calc(before,
 results = {
     "convolution": pictures.grad.numpy(),
     "weights": network[0].weight.grad.numpy(),
+    "weights after a step": network[0].weight.detach().numpy(),
+    "functions of torch": torch.cat([one(sides) for one in (
+        torch.sqrt, torch.log, torch.tan, torch.asin, torch.acos, torch.atan, torch.atanh, torch.exp, torch.erf,
+    )] + [sides.double().log().float()]).numpy(),
     "matrix product of torch": (tokens @ tokens.transpose(1, 2)).numpy(),
     "matrix product of numpy": matrix.T @ matrix,
     "inverse": np.linalg.inv(matrix.T @ matrix),

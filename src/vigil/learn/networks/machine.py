@@ -13,6 +13,7 @@ from typing import Literal
 
 import torch
 
+from vigil.learn.networks.portable import use_portable_functions
 from vigil.plumbing.arithmetic import is_portable
 from vigil.plumbing.errors import InputError
 from vigil.plumbing.ranks import this_rank
@@ -110,7 +111,8 @@ def prepare_torch() -> None:
     On a CPU, an operation without a deterministic kernel raises an error. On a GPU, torch warns and
     continues: the gradients of some pooling layers for videos have no deterministic kernel there.
 
-    Also sets the number of threads, and keeps freed memory for the next batch.
+    Also sets the number of threads, keeps freed memory for the next batch, and makes functions
+    portable where this is asked for.
     """
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS is deterministic with it
     torch.use_deterministic_algorithms(True, warn_only=choose_device().type == "cuda")
@@ -119,6 +121,8 @@ def prepare_torch() -> None:
     torch.backends.cudnn.benchmark = False
     if num_threads := read_count("VIGIL_THREADS", 0):
         torch.set_num_threads(num_threads)
+    if is_portable():
+        use_portable_functions()
     _keep_freed_memory()
 
 
