@@ -48,7 +48,8 @@ results = {
     "weights": network[0].weight.grad.numpy(),
     "weights after a step": network[0].weight.detach().numpy(),
     "functions of torch": torch.cat([one(sides) for one in (
-        torch.sqrt, torch.log, torch.tan, torch.asin, torch.acos, torch.atan, torch.atanh, torch.exp, torch.erf,
+        torch.sqrt, torch.log, torch.tan, torch.asin, torch.acos, torch.atan, torch.atanh,
+        torch.exp, torch.erf,
     )] + [sides.double().log().float()]).numpy(),
     "matrix product of torch": (tokens @ tokens.transpose(1, 2)).numpy(),
     "matrix product of numpy": matrix.T @ matrix,
