@@ -101,6 +101,8 @@ def test_results_do_not_depend_on_what_the_cpu_can_do(tmp_path: Path):
 
 
 QEMU = shutil.which("qemu-x86_64-static") or shutil.which("qemu-x86_64")
+LEAST_QEMU = 10
+"""QEMU 7.2 computes some of the vector instructions wrongly: a training has losses of NaN there."""
 
 
 @pytest.mark.slow
@@ -108,6 +110,9 @@ QEMU = shutil.which("qemu-x86_64-static") or shutil.which("qemu-x86_64")
 @pytest.mark.parametrize("cpu", ["Haswell", "EPYC"])
 def test_emulated_cpus_compute_the_same(cpu: str, tmp_path: Path):
     """CPUs of two makers, without AVX512; QEMU computes as IEEE 754 says."""
+    told = subprocess.run([str(QEMU), "--version"], capture_output=True, text=True, check=True)
+    if int(told.stdout.split()[2].partition(".")[0]) < LEAST_QEMU:
+        pytest.skip(f"QEMU {LEAST_QEMU} is not installed")
     here = compute(tmp_path, VIGIL_ARITHMETIC="portable")
     portable = {**VARIABLES, "VIGIL_ARITHMETIC": "portable"}
     python = [str(Path(sys.executable).resolve()), "script.py"]  # links lead QEMU astray
