@@ -1,8 +1,8 @@
 """Prints a table of speed and memory against references: `python benchmarks/run.py [section]`.
 
-Sections: extract, loader, epoch, busy, memory, embed, alarm, detector, segmenter, watching, no_op,
-many, damage. The input files are made once, under `benchmarks/work/`. Ratios are medians over
-rounds that run both sides in turn.
+Sections: extract, engine, loader, epoch, sharded, busy, memory, embed, alarm, detector, segmenter,
+watching, no_op, many, damage. The input files are made once, under `benchmarks/work/`. Ratios are
+medians over rounds that run both sides in turn.
 """
 
 import argparse
@@ -14,8 +14,10 @@ from measure import WORK, Row
 
 SECTIONS = (
     "extract",
+    "engine",
     "loader",
     "epoch",
+    "sharded",
     "busy",
     "memory",
     "embed",

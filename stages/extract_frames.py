@@ -3,14 +3,14 @@
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from vigil.pixels.frames import extract_frames, warn_of_problems
 from vigil.plumbing.errors import InputError
 from vigil.plumbing.fingerprints import code_fingerprint
-from vigil.plumbing.memo import Memo, tree_digest
+from vigil.plumbing.memo import Memo, Request, tree_digest
 from vigil.plumbing.outputs import whole
 from vigil.plumbing.params import FileNames
-from vigil.plumbing.progress import progress
 from vigil.plumbing.runner import run_stage
 from vigil.settings.extract_frames import ExtractFrames
 
@@ -27,21 +27,25 @@ def main(
     if missing:
         raise InputError(f"{video_folder}: expected the listed videos, found no {missing[0]}")
     memo, code = Memo("frames"), code_fingerprint(extract_frames)
+    requests = []
+    for video in videos:
+        source = video_folder / video
+        facts: dict[str, Any] = {
+            "code": code,
+            "video": tree_digest(source),
+            "suffix": source.suffix,
+            "params": settings.model_dump(),
+        }
+        options = {**settings.model_dump(), "picture_fps": Fraction(str(picture_fps))}
+        if source.is_dir():
+            facts["picture_fps"] = picture_fps
+        requests.append(Request(facts, partial(extract_frames, source, **options), video))
     with whole(frames) as folder:
         folder.mkdir()
-        for video in progress(videos, "extract frames", "video"):
-            source = video_folder / video
-            facts = {
-                "code": code,
-                "video": tree_digest(source),
-                "suffix": source.suffix,
-                "params": settings.model_dump(),
-            }
-            options = {**settings.model_dump(), "picture_fps": Fraction(str(picture_fps))}
-            if source.is_dir():
-                facts["picture_fps"] = picture_fps
-            archive = folder / f"{video}.zip"
-            memo.fetch(facts, partial(extract_frames, source, **options), archive)
+        memo.make_missing(requests, "extract frames", "video")
+        for request in requests:
+            archive = folder / f"{request.name}.zip"
+            memo.fetch(request.facts, request.make, archive)
             for warning in warn_of_problems(archive):
                 print(warning)
     memo.prune()

@@ -8,7 +8,7 @@ from vigil.domain.samples.index import array_path, write_index
 from vigil.domain.sampling import index_samples
 from vigil.domain.tracks import read_tracks
 from vigil.pixels.frames import FrameArchive
-from vigil.pixels.samples.cutting import SampleCutter, plan_video
+from vigil.pixels.samples.cutting import Cut, cut_samples, plan_video
 from vigil.pixels.samples.report import sum_left_out, write_report
 from vigil.plumbing.errors import InputError
 from vigil.plumbing.outputs import whole
@@ -38,15 +38,16 @@ def main(
             f"{settings.num_frames} consecutive frames, found none ({dict(left_out)} left out)"
         )
     index = pd.concat([index_samples(plan.samples, video) for video, plan in plans.items()])
-    cutter = SampleCutter(settings.size_px)
     with whole(samples) as folder, whole(report) as report_folder:
         folder.mkdir()
-        for video, plan in plans.items():
-            cutter.cut(plan.samples, frames / f"{video}.zip", array_path(folder, video))
+        cuts = [
+            Cut(plan.samples, frames / f"{video}.zip", array_path(folder, video))
+            for video, plan in plans.items()
+        ]
+        cut_samples(cuts, settings.size_px)
         write_index(index, folder)
         report_folder.mkdir()
         write_report(index, left_out, folder, report_folder)
-    cutter.prune()
 
 
 if __name__ == "__main__":

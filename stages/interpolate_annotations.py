@@ -47,10 +47,8 @@ def main(
     annotator = Annotator(export, settings)
     with whole(annotations) as folder:
         folder.mkdir()
-        for video, task in task_of_video.items():
-            report = annotator.annotate(video, task, frames / f"{video}.zip", folder / video)
+        for video, report in annotator.annotate(task_of_video, frames, folder):
             print(summarise(video, report))
-    annotator.prune()
 
 
 if __name__ == "__main__":

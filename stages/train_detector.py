@@ -24,4 +24,4 @@ def main(
 
 
 if __name__ == "__main__":
-    run_stage(main)
+    run_stage(main, is_training=True)

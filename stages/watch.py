@@ -1,14 +1,14 @@
 """Runs the trained models on new videos: tracks, events, pictures."""
 
 from fractions import Fraction
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 
-from vigil.learn.networks.machine import choose_device, prepare_torch
+from vigil.learn.networks.machine import prepare_torch
 from vigil.plumbing.outputs import whole
 from vigil.plumbing.runner import run_stage
 from vigil.settings.watch import Watch
-from vigil.watch.models import ModelFiles
+from vigil.watch.models import ModelFiles, load_once
 from vigil.watch.recording import Recorder, check_videos
 
 
@@ -33,12 +33,12 @@ def main(
         *(detector, detector_card, classifier, classifier_card, alarm, alarm_card),
         *(threshold, detector_score),
     )
-    get_models = cache(partial(files.load, choose_device()))
-    recorder = Recorder(files.digests(), get_models, settings, Fraction(str(picture_fps)))
+    digests = files.digests()
+    get_models = partial(load_once, files, tuple(digests.items()))
+    recorder = Recorder(digests, get_models, settings, Fraction(str(picture_fps)))
     with whole(watched) as folder:
         folder.mkdir()
-        for path in paths:
-            recorder.watch(path, folder / path.name)
+        recorder.watch_all(paths, folder)
     recorder.prune()
 
 

@@ -28,6 +28,9 @@ from vigil.pixels.pictures.picture import Picture
 settings.register_profile("vigil", deadline=None, derandomize=True, database=None)
 settings.load_profile("vigil")
 
+# Items are worked on in the process of the test, unless a test says otherwise.
+os.environ.setdefault("VIGIL_WORKERS", "0")
+
 REPOSITORY = Path(__file__).parents[1]
 REAL = REPOSITORY.parent / "shared" / "real"
 """Data that others made, on machines that have it beside the project."""

@@ -46,7 +46,16 @@ machine that started it. A finished training counts as done on any machine, unti
 | --- | --- | --- |
 | `VIGIL_DEVICE` | `auto` | `cpu`, `cuda`, `cuda:1`; `auto` is a GPU if there is one |
 | `VIGIL_THREADS` | torch's default | threads of a training |
-| `VIGIL_WORKERS` | with a GPU, the number of cores; else 0 | loader processes of the detector |
+| `VIGIL_ENGINE` | `loky` | what runs the items of data stages: processes on this machine, \
+`dask://host:port`, `ray` or `ray://host:port` ([more](beyond-one-machine.md)) |
+| `VIGIL_WORKERS` | of the engine: one for each core; of the detector's loader: with a GPU, the \
+number of cores, else 0 | worker processes; 0: the stage works in its own process |
+| `VIGIL_DEVICES` | `1` | processes of a training on this machine, each with a GPU of its own \
+([more](beyond-one-machine.md)) |
+| `VIGIL_LAUNCH` | none | a command that starts the processes of a training: `torchrun …` or \
+`srun …` |
+| `VIGIL_ARITHMETIC` | `native` | `portable`: the same bytes on every x86 CPU with AVX2, slower \
+([more](beyond-one-machine.md)) |
 {state_row}
 | `VIGIL_MEMO_GB` | `50` | size limit of the cache, for each kind of work |
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
+from vigil.plumbing.arithmetic import use_arithmetic
 from vigil.plumbing.errors import InputError, printable
 from vigil.plumbing.failures import explain_failure
 from vigil.plumbing.own_source import use_own_source
@@ -304,6 +305,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     use_own_source(["-m", "vigil", *given])
     words = build_parser().parse_args(given)
     try:
+        use_arithmetic(["-m", "vigil", *given])
         words.command(words)
     except InputError as error:
         _fail(words.name, " ".join(str(error).split()))

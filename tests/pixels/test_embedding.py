@@ -19,6 +19,8 @@ INF = float("inf")
 class Recorder:
     """Measures a video's name and its windows in two channels, and notes what it was asked for."""
 
+    at_once, num_threads, describe_machine = 1, 0, None
+
     def __init__(self, failing: str = "", **facts: Any) -> None:
         self.machine = facts.pop("machine", "cpu")
         own = {name: facts.pop(name, 0) for name in ("one", "other")}

@@ -48,12 +48,13 @@ def test_the_pipeline_reads_the_tracks_of_people_again(tmp_path: Path) -> None:
     }
     tasks = parse_export(export, "e", labels=["human"], use_predictions=True)
     task = match_videos(tasks, ["door one.mp4"], "e")["door one.mp4"]
-    extract_frames(video, tmp_path / "frames.zip", jpeg_quality=90)
+    extract_frames(video, tmp_path / f"{video.name}.zip", jpeg_quality=90)
     annotator = Annotator(tmp_path / "e", shipped(InterpolateAnnotations))
-    report = annotator.annotate(video.name, task, tmp_path / "frames.zip", tmp_path / "read")
+    (tmp_path / "read").mkdir()
+    ((_, report),) = annotator.annotate({video.name: task}, tmp_path, tmp_path / "read")
     assert report["annotator_fps"] == FPS
     assert not [text for text in report["warnings"] if "frames a second" in text]
-    (track,) = read_tracks(tmp_path / "read" / "ieos_vid_labels")
+    (track,) = read_tracks(tmp_path / "read" / video.name / "ieos_vid_labels")
     rows = read_track_table(folder / "tracks.csv")
     person = rows[rows["track_id"] == int(track.id.removeprefix("track_"))]
     assert track.frames.tolist() == person["frame_index"].tolist()

@@ -11,7 +11,9 @@ import pandas as pd
 from vigil.domain.clips.embeddings import Embedding, load_pieces, save_pieces
 from vigil.domain.clips.evidence import Pieces
 from vigil.pixels.windows import Window
-from vigil.plumbing.errors import InputError
+from vigil.plumbing.engine import each, grouped
+from vigil.plumbing.engine_worker import Machine
+from vigil.plumbing.errors import InputError, listed
 from vigil.plumbing.folders import below
 from vigil.plumbing.memo import Memo
 from vigil.plumbing.progress import progress
@@ -25,16 +27,26 @@ class VideoRequest(NamedTuple):
     channels: Sequence[str]
 
 
+Waiting = tuple[VideoRequest, Mapping[str, Mapping[str, Any]]]
+"""A video to measure, and the facts of each channel of its evidence."""
+
+
 class Embedder(Protocol):
     """Measures the evidence in windows of videos, in one or more channels.
 
     Attributes:
         machine: the facts of the machine on which the last bits of vectors depend.
+        describe_machine: returns these facts of the machine that calls it.
+        at_once: the number of videos that a worker of the engine gets at a time.
+        num_threads: the threads of torch for these videos; 0: they need no torch.
         facts: by channel, all other facts on which its evidence depends, except the clip and the
             code.
     """
 
     machine: Any
+    describe_machine: Machine
+    at_once: int
+    num_threads: int
     facts: dict[str, dict[str, Any]]
 
     def embed(self, videos: Iterable[VideoRequest]) -> Iterator[dict[str, list[Pieces]]]:
@@ -73,13 +85,13 @@ def embed_windows(
         )
         missing = [name for name, key in facts[-1].items() if not memo.holds(key)]
         requests.append(VideoRequest(below(clips, [str(video)])[0], windows, missing))
-    waiting = [at for at, request in enumerate(requests) if request.channels]
-    measured = embedder.embed(requests[at] for at in waiting)
-    for at, evidence in zip(
-        waiting, progress(measured, "embed", "clip", len(waiting)), strict=True
-    ):
-        for name in requests[at].channels:
-            memo.recall(facts[at][name], partial(_save, evidence[name]))
+    waiting = [one for one in zip(requests, facts, strict=True) if one[0].channels]
+    groups = grouped(waiting, embedder.at_once, threads=embedder.num_threads)
+    names = [listed((request.path for request, _ in group), 3) for group in groups]
+    options: dict[str, Any] = {"machine": embedder.describe_machine}
+    options["threads"] = embedder.num_threads
+    for _ in each(partial(_embed, embedder, memo), groups, names, "embed", "clips", **options):
+        pass
     index = pd.concat(order)[["video", "start_s", "stop_s"]].reset_index(drop=True)
     embeddings = {}
     for name, channel in embedder.facts.items():
@@ -92,6 +104,16 @@ def embed_windows(
         embeddings[name] = Embedding.join(index, pieces, counts, channel)
     memo.prune()
     return embeddings
+
+
+def _embed(embedder: Embedder, memo: Memo, group: Sequence[Waiting]) -> None:
+    """Measures the evidence in videos, and keeps that of each video as soon as it is measured."""
+    measured = embedder.embed(request for request, _ in group)
+    for (request, facts), evidence in zip(
+        group, progress(measured, "embed", "clip", len(group)), strict=True
+    ):
+        for name in request.channels:
+            memo.recall(facts[name], partial(_save, evidence[name]))
 
 
 def _save(windows: Sequence[Pieces], folder: Path) -> None:

@@ -21,9 +21,13 @@ class MotionEmbedder:
 
     Attributes:
         machine: the facts of the machine on which the last bits of vectors depend.
+        describe_machine, at_once, num_threads: see `Embedder`.
         facts: by channel, all other facts on which its evidence depends, except the clip and the
             code.
     """
+
+    describe_machine = staticmethod(describe_cpu)
+    at_once, num_threads = 1, 0
 
     def __init__(self, settings: EmbedClips, picture_fps: Fraction) -> None:
         """Args: picture_fps: the frame rate of folders of numbered pictures."""

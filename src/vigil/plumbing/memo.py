@@ -13,11 +13,13 @@ import shutil
 import tempfile
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+from vigil.plumbing.engine import each
+from vigil.plumbing.engine_worker import Machine
 from vigil.plumbing.errors import InputError, shorten
 from vigil.plumbing.folders import is_hidden
 from vigil.plumbing.outputs import whole
@@ -55,6 +57,19 @@ def tree_digest(path: Path) -> str:
         if file.is_file() and not is_hidden(name):
             digest.update(f"{name.as_posix()}\0{file_digest(file)}\n".encode())
     return digest.hexdigest()
+
+
+class Request(NamedTuple):
+    """A result that is wanted.
+
+    Attributes:
+        facts, make: see `Memo.fetch`. Both are sent to the workers of the engine.
+        name: the name of the video or clip, for errors.
+    """
+
+    facts: Mapping[str, Any]
+    make: Callable[[Path], object]
+    name: str
 
 
 class Memo:
@@ -116,6 +131,35 @@ class Memo:
         with suppress(OSError):  # a folder that is not writable
             os.utime(entry)
         return entry / RESULT
+
+    def make_missing(
+        self,
+        requests: Sequence[Request],
+        description: str,
+        unit: str,
+        *,
+        machine: Machine | None = None,
+        threads: int = 0,
+    ) -> None:
+        """Makes the results that are not in the cache, on the engine. `fetch` then finds them.
+
+        Each result is kept as soon as it is made, so a run that is stopped loses only unfinished
+        ones.
+
+        Args:
+            description, unit, machine, threads: see `engine.each`.
+
+        Raises:
+            InputError: see `engine.each`, and the errors of the requests' `make`.
+        """
+        missing = {fingerprint(one.facts): one for one in requests if not self.holds(one.facts)}
+        items, names = list(missing.values()), [one.name for one in missing.values()]
+        options: dict[str, Any] = {"machine": machine, "threads": threads}
+        for _ in each(self._make, items, names, description, unit, **options):
+            pass
+
+    def _make(self, request: Request) -> None:
+        self.recall(request.facts, request.make)
 
     def prune(self) -> None:
         """Deletes the least recently used entries until the rest fits `VIGIL_MEMO_GB` (default 50).

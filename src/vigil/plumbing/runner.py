@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from vigil.plumbing.alone import alone
+from vigil.plumbing.arithmetic import use_arithmetic
 from vigil.plumbing.contract import Contract, Main
 from vigil.plumbing.errors import FieldError, InputError, printable
 from vigil.plumbing.failures import explain_failure
@@ -19,6 +20,7 @@ from vigil.plumbing.interruptions import describe_interruption, interruptible
 from vigil.plumbing.named_paths import named_path
 from vigil.plumbing.own_source import use_own_source
 from vigil.plumbing.params import read_params
+from vigil.plumbing.ranks import launch, outputs_of_rank, this_rank
 from vigil.plumbing.state import claim_state
 from vigil.plumbing.times import note_time
 
@@ -27,16 +29,20 @@ FAMILIES = ("evaluate", "export", "predict", "split")
 """Stages that have an instance for each branch in `dvc.yaml`."""
 
 
-def run_stage(main: Main) -> NoReturn:
+def run_stage(main: Main, *, is_training: bool = False) -> NoReturn:
     """Runs the stage of the calling script and exits.
 
     Args:
         main: the stage's function.
+        is_training: whether several processes can share the work; see `ranks`.
     """
     use_own_source(sys.argv)
     title, contract = stage_name(Path(inspect.getfile(main))), Contract(main)
     start = time.monotonic()
     try:
+        use_arithmetic(sys.argv)
+        if is_training:
+            launch(sys.argv)
         paths = contract.parse_paths(title, sys.argv[1:])
         content = read_params()
         values = contract.parse_values(content)
@@ -44,6 +50,11 @@ def run_stage(main: Main) -> NoReturn:
         for path in paths.values():
             if path.exists():
                 check_path(path)
+        if this_rank().number:
+            title = f"{title}, rank {this_rank().number}"
+            with interruptible(), outputs_of_rank(paths) as own_paths:
+                main(**own_paths, **values)
+            sys.exit(0)
         with interruptible(), alone(title):
             claim_state({"stage": title, "params": _plain(values)})
             main(**paths, **values)

@@ -7,14 +7,17 @@ DVC was killed before it recorded the result.
 """
 
 import shutil
+import tempfile
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from vigil.plumbing.arithmetic import arithmetic_facts
 from vigil.plumbing.memo import Memo, newest
 from vigil.plumbing.outputs import whole
+from vigil.plumbing.ranks import this_rank
 from vigil.plumbing.state import fingerprint, free_parts, project_state_folder, state_folder
 
 ABANDONED_AFTER_S = 30 * 24 * 3600
@@ -33,6 +36,7 @@ def train_once(
         facts: everything the training depends on, as plain values, except the machine.
         results: the path of each result (file or folder), by its name.
     """
+    facts = {**facts, **arithmetic_facts()}
     run = fingerprint(facts)
     memo = Memo(f"{branch}_training")
 
@@ -40,6 +44,9 @@ def train_once(
         folder.mkdir()
         train(run, {name: folder / name for name in results})
 
+    if this_rank().number and not memo.holds(facts):
+        _train_along(run, train, results)
+        return
     if memo.holds(facts):
         print("nothing that this training depends on has changed since it was done")
     cached = memo.recall(facts, make)
@@ -53,6 +60,16 @@ def train_once(
     forget_checkpoints(branch, run)
     _forget_abandoned()
     memo.prune()
+
+
+def _train_along(run: str, train: Train, results: Mapping[str, Path]) -> None:
+    """Trains with the process of rank 0, which keeps the results; here they are for this run."""
+    with tempfile.TemporaryDirectory() as folder:
+        made = {name: Path(folder, name) for name in results}
+        train(run, made)
+        for name, path in results.items():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            shutil.move(made[name], path)
 
 
 def checkpoint_folder(branch: str, run: str, machine: Mapping[str, Any]) -> Path:

@@ -156,6 +156,11 @@ class FitAlarm(Section):
         """Fine-tuning that is not possible is refused before clips are embedded."""
         if not self.fine_tuning.from_epoch:
             return
+        if (num_shards := self.optimisation.num_shards) > 1:
+            raise FieldError(
+                "optimisation.num_shards",
+                f"expected 1 for fine-tuning, which needs whole batches, got {num_shards}",
+            )
         channels: tuple[ChannelName, ...] = sections["embed_clips"].channels
         if APPEARANCE not in channels:
             raise FieldError(

@@ -1,8 +1,8 @@
 """The blocks of parameters that several trainings have."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from vigil.plumbing.params import Count, DataPath, Fraction, Rate, Section, Weight
 
@@ -56,6 +56,10 @@ class Optimisation(Section):
         schedule_epochs: epochs between two changes of `step`, and the patience of `plateau`.
         schedule_factor: the factor of `step` and `plateau`.
         warmup_fraction: the fraction of all steps in which the learning rate rises from zero.
+        num_shards: the number of equal parts that each batch is cut into. The gradients of the
+            parts are added in order, so several processes can compute them (`VIGIL_DEVICES`,
+            `VIGIL_LAUNCH`), and the result does not depend on the number of processes. 1: batches
+            are not cut, and one process trains.
     """
 
     optimiser: Literal["adam", "adamw", "sgd"]
@@ -65,6 +69,15 @@ class Optimisation(Section):
     schedule_epochs: Count
     schedule_factor: Annotated[float, Field(gt=0, lt=1)]
     warmup_fraction: Fraction
+    num_shards: Annotated[int, Field(ge=1, le=1024)] = 1
+
+    @model_serializer(mode="wrap")
+    def _leave_out_default(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """One shard is how every training was done before there were shards."""
+        content: dict[str, Any] = dump(self)
+        if self.num_shards == 1:
+            content.pop("num_shards", None)
+        return content
 
 
 class HardExamples(Section):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -140,6 +141,22 @@ class ModelFiles:
         alarm = TrainedAlarm.from_files(self.alarm, self.alarm_card, self.threshold, device=device)
         score = read_score(self.detector_score)
         return Models(detector, classifier, alarm, score, digests)
+
+
+@lru_cache(maxsize=1)
+def load_once(files: ModelFiles, digests: tuple[tuple[str, str], ...]) -> Models:
+    """Loads the models onto the chosen device, once in each process.
+
+    Args:
+        digests: of the files, so that changed files are loaded again.
+
+    Raises:
+        InputError: see `ModelFiles.load`.
+    """
+    from vigil.learn.networks.machine import choose_device, prepare_torch
+
+    prepare_torch()
+    return files.load(choose_device())
 
 
 @dataclass(frozen=True)

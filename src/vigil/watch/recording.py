@@ -11,9 +11,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from vigil.learn.networks.machine import describe_prepared, threads_of_an_item
+from vigil.plumbing.arithmetic import arithmetic_facts
+from vigil.plumbing.engine import each
 from vigil.plumbing.errors import InputError
 from vigil.plumbing.fingerprints import code_fingerprint
-from vigil.plumbing.memo import Memo, tree_digest
+from vigil.plumbing.memo import Memo, Request, tree_digest
 from vigil.plumbing.progress import progress
 from vigil.plumbing.records import write_json
 from vigil.plumbing.state import fingerprint
@@ -49,6 +52,19 @@ class Recorder:
         self._findings, self._films = Memo("watch_findings"), Memo("watch")
         self._code = code_fingerprint(Recorder)
 
+    def watch_all(self, videos: Sequence[Path], folder: Path) -> None:
+        """Watches files on the engine; the results of each are in a folder of its name.
+
+        Raises:
+            InputError: see `watch`.
+        """
+        options: dict[str, Any] = {"machine": describe_prepared, "threads": threads_of_an_item()}
+        names = [str(video) for video in videos]
+        for _ in each(self.remember, videos, names, "watch", "video", **options):
+            pass
+        for video in videos:
+            self.watch(video, folder / video.name)
+
     def watch(self, video: Path, target: Path) -> None:
         """Watches a file or a folder of numbered pictures, and writes all results.
 
@@ -59,6 +75,20 @@ class Recorder:
         Raises:
             InputError: the video cannot be read, or is shorter than a window.
         """
+        film = self._film_of(video)
+        self._films.fetch(film.facts, film.make, target)
+
+    def remember(self, video: Path) -> None:
+        """Watches a video, and keeps the results in the cache, where `watch` finds them.
+
+        Raises:
+            InputError: see `watch`.
+        """
+        film = self._film_of(video)
+        self._films.recall(film.facts, film.make)
+
+    def _film_of(self, video: Path) -> Request:
+        """The request for all results; the findings are made now, if they are not in the cache."""
         source = tree_digest(video)
         finding = self._settings.model_dump(include={*FINDING})
         judging = self._settings.judging.model_dump(exclude={"least_probability"})
@@ -68,6 +98,7 @@ class Recorder:
             "source": source,
             "suffix": video.suffix,
             "settings": {**finding, "judging": judging},
+            **arithmetic_facts(),
         }
         if video.is_dir():
             facts["picture_fps"] = str(self._picture_fps)
@@ -77,7 +108,7 @@ class Recorder:
             "name": video.name,
             "settings": self._settings.model_dump(exclude={"root", "videos"}),
         }
-        self._films.fetch(film_facts, partial(self._write, video, findings, source), target)
+        return Request(film_facts, partial(self._write, video, findings, source), video.name)
 
     def prune(self) -> None:
         """Deletes the oldest entries of the cache, if it is too large."""

@@ -1,17 +1,22 @@
 """The channel `appearance`: the vector of a window by a network trained on other clips."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from vigil.domain.clips.evidence import Pieces, piece_of_window
 from vigil.learn.alarm.network.embedding.embedder import NetworkEmbedder
+from vigil.learn.networks.machine import describe_prepared, threads_of_an_item
 from vigil.pixels.embedding import VideoRequest
 from vigil.pixels.video.source import SourceFrame, frame_bgr, open_source
 from vigil.pixels.windows import read_times
 from vigil.plumbing.errors import FieldError
 from vigil.settings.embed_clips import APPEARANCE, EmbedClips
+
+BATCHES_AT_ONCE = 4
+"""A worker gets so many times as many videos as a batch has windows; a clip may be one window."""
 
 
 class AppearanceEmbedder:
@@ -19,9 +24,12 @@ class AppearanceEmbedder:
 
     Attributes:
         machine: the facts of the machine on which the last bits of vectors depend.
+        describe_machine, at_once, num_threads: see `Embedder`.
         facts: by channel, all other facts on which its evidence depends, except the clip and the
             code.
     """
+
+    describe_machine = staticmethod(describe_prepared)
 
     def __init__(self, settings: EmbedClips, picture_fps: Fraction) -> None:
         """Args: picture_fps: the frame rate of folders of numbered pictures.
@@ -34,11 +42,17 @@ class AppearanceEmbedder:
             self._network = NetworkEmbedder(settings.appearance, settings.short_clips, picture_fps)
         except FieldError as error:
             raise FieldError(f"{APPEARANCE}.{error.field}", error.problem) from None
-        self._picture_fps = picture_fps
+        self._picture_fps, self._settings = picture_fps, settings
+        self.at_once = BATCHES_AT_ONCE * settings.appearance.network.batch_size
+        self.num_threads = threads_of_an_item()
         self.machine: Any = self._network.machine
         self.facts: dict[str, dict[str, Any]] = {
             APPEARANCE: {"channel": APPEARANCE, **self._network.facts}
         }
+
+    def __reduce__(self) -> tuple[Callable[..., "AppearanceEmbedder"], tuple[Any, ...]]:
+        # A worker builds the network itself, once, so the weights are not sent with each group.
+        return _build, (self._settings, self._picture_fps)
 
     def embed(self, videos: Iterable[VideoRequest]) -> Iterator[dict[str, list[Pieces]]]:
         """Yields the evidence in each video, by channel and window, in order.
@@ -56,6 +70,11 @@ class AppearanceEmbedder:
                 times_s = times.seconds[list(times.frames_of(window))]
                 windows.append(piece_of_window(vector, (width, height), times_s[0], times_s[-1]))
             yield {APPEARANCE: windows}
+
+
+@lru_cache(maxsize=1)
+def _build(settings: EmbedClips, picture_fps: Fraction) -> AppearanceEmbedder:
+    return AppearanceEmbedder(settings, picture_fps)
 
 
 def _size_wh(path: Path, picture_fps: Fraction) -> tuple[int, int]:

@@ -13,7 +13,10 @@ from typing import Literal
 
 import torch
 
+from vigil.learn.networks.portable import use_portable_functions
+from vigil.plumbing.arithmetic import is_portable
 from vigil.plumbing.errors import InputError
+from vigil.plumbing.ranks import this_rank
 from vigil.settings.training import Precision
 
 MAX_SEED = 2**63 - 1
@@ -27,8 +30,15 @@ def choose_device() -> torch.device:
         InputError: the name is invalid, or this machine has no such device.
     """
     name = os.environ.get("VIGIL_DEVICE", "auto")
+    if is_portable():
+        if name not in {"auto", "cpu"}:
+            raise InputError(f"VIGIL_DEVICE: expected cpu, as arithmetic is portable, got {name!r}")
+        return torch.device("cpu")
+    rank = this_rank()
     if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    if rank.size > 1 and name == "cuda":
+        name = f"cuda:{rank.local}"  # each process on a machine has a GPU of its own
     try:
         device = torch.device(name)
     except RuntimeError:
@@ -63,6 +73,10 @@ def choose_precision(precision: Precision, device: torch.device) -> Arithmetic:
 
     A model that a GPU trained with `16-mixed` runs in 32 bits on a CPU.
     """
+    if precision == "bf16-mixed" and is_portable():
+        raise InputError(
+            "precision: expected auto or 32-true, as arithmetic is portable, got bf16-mixed"
+        )
     if precision == "auto":
         return "bf16-mixed" if has_bfloat16(device) else "32-true"
     if precision == "16-mixed" and device.type == "cpu":
@@ -97,7 +111,8 @@ def prepare_torch() -> None:
     On a CPU, an operation without a deterministic kernel raises an error. On a GPU, torch warns and
     continues: the gradients of some pooling layers for videos have no deterministic kernel there.
 
-    Also sets the number of threads, and keeps freed memory for the next batch.
+    Also sets the number of threads, keeps freed memory for the next batch, and makes functions
+    portable where this is asked for.
     """
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS is deterministic with it
     torch.use_deterministic_algorithms(True, warn_only=choose_device().type == "cuda")
@@ -106,6 +121,8 @@ def prepare_torch() -> None:
     torch.backends.cudnn.benchmark = False
     if num_threads := read_count("VIGIL_THREADS", 0):
         torch.set_num_threads(num_threads)
+    if is_portable():
+        use_portable_functions()
     _keep_freed_memory()
 
 
@@ -137,6 +154,17 @@ def describe_machine() -> dict[str, str | int]:
         "has_bfloat16": has_bfloat16(device),
         "num_threads": torch.get_num_threads(),
     }
+
+
+def describe_prepared() -> dict[str, str | int]:
+    """The same facts, after `prepare_torch`, for a process that has not loaded a network yet."""
+    prepare_torch()
+    return describe_machine()
+
+
+def threads_of_an_item() -> int:
+    """The threads in which a network works: torch's; with a GPU, one process has all cores."""
+    return torch.get_num_threads() if choose_device().type == "cpu" else os.cpu_count() or 1
 
 
 def _keep_freed_memory() -> None:

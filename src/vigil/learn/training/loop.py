@@ -19,6 +19,7 @@ from typing import Any, Literal
 
 import torch
 from dvclive import Live
+from lightning.fabric.plugins.environments.lightning import LightningEnvironment
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from scmrepo.exceptions import SCMError
@@ -33,8 +34,16 @@ from vigil.learn.networks.machine import (
     prepare_torch,
     seed_torch,
 )
+from vigil.learn.training.sharding import (
+    ShardedTraining,
+    broadcast,
+    open_shards,
+    shard_loader,
+)
+from vigil.plumbing.arithmetic import arithmetic_facts
 from vigil.plumbing.errors import FieldError, InputError, listed, shorten
 from vigil.plumbing.outputs import whole
+from vigil.plumbing.ranks import this_rank
 from vigil.plumbing.trainings import checkpoint_folder
 from vigil.settings.training import Fitting
 
@@ -54,6 +63,7 @@ class Plan:
         seed: the seed of all random numbers.
         first_epoch: the first epoch that can be the best, counted from 1. Early stopping counts its
             patience from there.
+        num_shards: the number of parts that each batch is cut into; see `sharding`.
     """
 
     module: LightningModule
@@ -64,6 +74,7 @@ class Plan:
     mode: Literal["min", "max"]
     seed: int
     first_epoch: int = 1
+    num_shards: int = 1
 
 
 @dataclass(frozen=True)
@@ -86,6 +97,7 @@ class Fitted:
     def facts(self) -> dict[str, Any]:
         """The entries of a model's card: everything but the weights."""
         return {
+            **arithmetic_facts(),
             "num_epochs": self.num_epochs,
             "best_epoch": self.best_epoch,
             "values_at_best_epoch": self.values,
@@ -104,10 +116,14 @@ def fit(plan: Plan, *, branch: str, fingerprint: str, curves: Path) -> Fitted:
         curves: the folder for DVCLive's curves, which must not exist.
 
     Raises:
+        FieldError: see `_prepare_batches`.
         InputError: the loss is not finite, the device is missing, or it lacks the precision.
     """
     prepare_torch()
-    checkpoints = checkpoint_folder(branch, fingerprint, describe_machine())
+    train = _prepare_batches(plan)
+    is_first = this_rank().number == 0
+    own = checkpoint_folder(branch, fingerprint, describe_machine()) if is_first else None
+    checkpoints: Path = broadcast(own)
     best = BestWeights(plan.monitor, plan.mode, plan.first_epoch)
     curve = Curves(curves)
     callbacks = [
@@ -122,17 +138,26 @@ def fit(plan: Plan, *, branch: str, fingerprint: str, curves: Path) -> Fitted:
         ),
         best,
         curve,
-        EpochCheckpoint(checkpoints),
+        *([EpochCheckpoint(checkpoints)] if is_first else []),
     ]
     with quiet_lightning():
         trainer = build_trainer(plan.fitting, callbacks, default_root_dir=checkpoints)
         last = checkpoints / EpochCheckpoint.NAME
-        if num_epochs := _num_epochs(last):
+        num_epochs = _num_epochs(last)
+        if num_epochs != (of_first := broadcast(num_epochs)):
+            raise InputError(
+                f"{last}: expected the checkpoint of epoch {of_first}, which the first process "
+                f"sees, found that of epoch {num_epochs}; all processes need the same state folder"
+            )
+        if num_epochs and is_first:
             print(f"training resumes after epoch {num_epochs} of an interrupted run")
-        trainer.fit(plan.module, plan.train, plan.val, ckpt_path=last if num_epochs else None)
+        trainer.fit(plan.module, train, plan.val, ckpt_path=last if num_epochs else None)
     if not trainer.state.finished:  # Lightning returns normally after an interruption
         raise KeyboardInterrupt
-    curve.write()
+    if is_first:
+        curve.write()
+    else:
+        curves.mkdir(parents=True)
     state = {name: tensor.cpu() for name, tensor in best.state.items()}
     model: torch.nn.Module = plan.module.model  # type: ignore[assignment]
     return Fitted(
@@ -143,6 +168,26 @@ def fit(plan: Plan, *, branch: str, fingerprint: str, curves: Path) -> Fitted:
         sum(weight.numel() for weight in model.parameters()),
         choose_precision(plan.fitting.precision, choose_device()),
     )
+
+
+def _prepare_batches(plan: Plan) -> DataLoader[Any]:
+    """The batches for training: whole, or the shards that this process computes.
+
+    Raises:
+        FieldError: see `open_shards`; or the precision needs whole batches.
+    """
+    if plan.num_shards > 1 and plan.fitting.precision == "16-mixed":
+        raise FieldError(
+            "fitting.precision",
+            f"expected auto, 32-true or bf16-mixed with num_shards {plan.num_shards}, got "
+            "16-mixed, which scales the gradient of whole batches",
+        )
+    shards = open_shards(plan.num_shards, plan.seed, plan.fitting.batch_size)
+    if shards is None:
+        return plan.train
+    assert isinstance(plan.module, ShardedTraining)
+    plan.module.shards = shards
+    return shard_loader(plan.train, shards)
 
 
 def build_trainer(fitting: Fitting, callbacks: list[Callback], **options: Any) -> Trainer:
@@ -174,6 +219,7 @@ def build_trainer(fitting: Fitting, callbacks: list[Callback], **options: Any) -
         num_sanity_val_steps=0,
         enable_model_summary=False,
         enable_progress_bar=sys.stderr.isatty(),
+        plugins=[LightningEnvironment()],  # else Lightning would start its own distributed training
         **options,
     )
 
@@ -281,7 +327,7 @@ class Curves(Callback):
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         values = {name: round(float(v), 6) for name, v in sorted(trainer.callback_metrics.items())}
         self.rows.append(values)
-        if not sys.stderr.isatty():
+        if not sys.stderr.isatty() and this_rank().number == 0:
             summary = ", ".join(f"{name} {value:.4g}" for name, value in values.items())
             print(f"epoch {len(self.rows)}/{trainer.max_epochs}: {summary}", flush=True)
 

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from vigil.pixels.fitting import resize
 from vigil.pixels.pictures.picture import Picture
+from vigil.plumbing.arithmetic import PORTABLE, is_portable
 
 if TYPE_CHECKING:  # an exported alarm has its settings from a card, without pydantic
     from vigil.settings.embed_clips import Flow
@@ -54,8 +55,11 @@ class Motion(NamedTuple):
 
 
 def describe_cpu() -> str:
-    """The CPU features that OpenCV uses: the last bits of its flow depend on them."""
-    return str(cv2.getCPUFeaturesLine())
+    """The CPU features that OpenCV uses: the last bits of its flow depend on them.
+
+    With portable arithmetic, these are the same on all CPUs.
+    """
+    return PORTABLE if is_portable() else str(cv2.getCPUFeaturesLine())
 
 
 class MotionMeter:

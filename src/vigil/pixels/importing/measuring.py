@@ -21,7 +21,7 @@ from vigil.pixels.pictures.pages import holds_several
 from vigil.pixels.sheets.pictures import CHANNELS
 from vigil.plumbing.errors import InputError, listed
 from vigil.plumbing.fingerprints import code_fingerprint
-from vigil.plumbing.memo import Memo, file_digest
+from vigil.plumbing.memo import Memo, Request, file_digest
 from vigil.plumbing.progress import progress
 from vigil.plumbing.records import read_json, write_json
 from vigil.settings.import_detections import KeepingPolicy, Policy
@@ -56,24 +56,30 @@ def measure_pictures(
     """
     memo, code = Memo("measured_pictures"), code_fingerprint(measure_each)
     archives = pictures["file_name"].map(source.archive_of)
+    groups = [
+        (str(archive), names.tolist()) for archive, names in pictures["file_name"].groupby(archives)
+    ]
+    requests = {
+        archive: Request(
+            {
+                "code": code,
+                "archive": file_digest(source.root / archive),
+                "names": names,
+                "policies": [unusable, damaged],
+            },
+            partial(_write_measures, source.root, names, unusable, damaged),
+            archive,
+        )
+        for archive, names in groups
+        if archive
+    }
+    memo.make_missing(list(requests.values()), "measure pictures", "archive")
     measured: list[dict[str, Any]] = []
-    for archive, archive_names in pictures["file_name"].groupby(archives):
-        names = archive_names.tolist()
-        if not archive:
+    for archive, names in groups:
+        if request := requests.get(archive):
+            measured += read_json(memo.recall(request.facts, request.make))
+        else:
             measured += measure_each(source, names, unusable, damaged)
-            continue
-        path = source.root / str(archive)
-        facts = {
-            "code": code,
-            "archive": file_digest(path),
-            "names": names,
-            "policies": [unusable, damaged],
-        }
-
-        def write(target: Path, names: list[str] = names) -> None:
-            write_json(measure_each(source, names, unusable, damaged), target, indent=None)
-
-        measured += read_json(memo.recall(facts, write))
     memo.prune()
     for reason in (UNUSABLE, TOO_LARGE, DAMAGED):
         findings.note(
@@ -83,6 +89,12 @@ def measure_pictures(
     findings.note(SEVERAL, [entry["file_name"] for entry in usable if entry["is_several"]])
     columns = ["file_name", "width", "height", "sha256", "turned", *MEASURES]
     return pd.DataFrame(usable, columns=columns).set_index("file_name")
+
+
+def _write_measures(
+    root: Path, names: Sequence[str], unusable: Policy, damaged: KeepingPolicy, file: Path
+) -> None:
+    write_json(measure_each(ImageSource(root), names, unusable, damaged), file, indent=None)
 
 
 def measure_each(

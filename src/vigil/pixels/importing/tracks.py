@@ -1,6 +1,8 @@
 """Makes the tracks of a video from a task of Label Studio, and writes them in all formats."""
 
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ from vigil.domain.tracks import clip_track, write_tracks
 from vigil.pixels.frames import FRAME_NAME, FrameArchive
 from vigil.pixels.sheets.annotations import draw_frames
 from vigil.plumbing.fingerprints import code_fingerprint
-from vigil.plumbing.memo import Memo, file_digest
+from vigil.plumbing.memo import Memo, Request, file_digest
 from vigil.plumbing.records import read_json, write_json
 from vigil.settings.interpolate_annotations import InterpolateAnnotations
 
@@ -27,38 +29,44 @@ class Annotator:
         self._export, self._settings = export, settings
         self._memo, self._code = Memo("annotations"), code_fingerprint(Annotator)
 
-    def annotate(self, video: str, task: Task, frames: Path, folder: Path) -> dict[str, Any]:
-        """Writes the tracks of one video, a report and pictures into a new folder.
+    def annotate(
+        self, tasks: Mapping[str, Task], frames: Path, folder: Path
+    ) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Writes for each video the tracks, a report and pictures into a new folder of its name.
 
         Args:
-            frames: the archive of the video's frames.
-            folder: the new folder.
+            tasks: the task of each video.
+            frames: the folder of the archives of frames.
+            folder: the folder of the new folders.
 
-        Returns:
-            The report on the video.
+        Yields:
+            Each video, and the report on it.
 
         Raises:
-            InputError: a keyframe is far past the end of the video, or the archive is damaged.
+            InputError: a keyframe is far past the end of the video, or an archive is damaged.
         """
+        requests = [self._request(video, task, frames) for video, task in tasks.items()]
+        self._memo.make_missing(requests, "annotate", "video")
+        for request in requests:
+            self._memo.fetch(request.facts, request.make, folder / request.name)
+            report: dict[str, Any] = read_json(folder / request.name / "report.json")
+            yield request.name, report
+        self._memo.prune()
+
+    def _request(self, video: str, task: Task, frames: Path) -> Request:
+        archive = frames / f"{video}.zip"
         facts = {
             "code": self._code,
-            "frames": file_digest(frames),
+            "frames": file_digest(archive),
             "task": asdict(task),
             "video": video,
             "params": self._settings.model_dump(),
         }
+        return Request(facts, partial(self._open_and_write, video, task, archive), video)
 
-        def write_outputs(target: Path) -> None:
-            with FrameArchive(frames) as archive:
-                self._write(video, task, archive, target)
-
-        self._memo.fetch(facts, write_outputs, folder)
-        report: dict[str, Any] = read_json(folder / "report.json")
-        return report
-
-    def prune(self) -> None:
-        """Deletes the least recently used results if the cache is too large."""
-        self._memo.prune()
+    def _open_and_write(self, video: str, task: Task, frames: Path, folder: Path) -> None:
+        with FrameArchive(frames) as archive:
+            self._write(video, task, archive, folder)
 
     def _write(self, video: str, task: Task, archive: FrameArchive, folder: Path) -> None:
         folder.mkdir()

@@ -3,7 +3,9 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -19,7 +21,7 @@ from vigil.domain.tracks import Track
 from vigil.pixels.crops import store_crops
 from vigil.pixels.frames import FrameArchive
 from vigil.plumbing.fingerprints import code_fingerprint
-from vigil.plumbing.memo import Memo, file_digest
+from vigil.plumbing.memo import Memo, Request, file_digest
 from vigil.plumbing.state import fingerprint
 from vigil.settings.generate_samples import GenerateSamples
 
@@ -72,35 +74,46 @@ def plan_video(
     return Plan([*people_samples, *background_samples], left_out)
 
 
-class SampleCutter:
-    """Cuts samples out of frames. The crops of each video are cached."""
+class Cut(NamedTuple):
+    """What is cut out of one video.
 
-    def __init__(self, size_px: int) -> None:
-        """Args: size_px: the side of the square that a crop is fitted to."""
-        self._size_px = size_px
-        self._memo, self._code = Memo("samples"), code_fingerprint(store_crops)
+    Attributes:
+        frames: the archive of the video's frames.
+        array: the file of the crops, which must not exist.
+    """
 
-    def cut(self, samples: Sequence[Sample], frames: Path, array: Path) -> None:
-        """Writes the crops of one video with `store_crops`, or takes them from the cache.
+    samples: Sequence[Sample]
+    frames: Path
+    array: Path
 
-        Args:
-            frames: the archive of the video's frames.
-            array: the file of the crops.
-        """
-        boxes = [[sample.first_frame, *sample.boxes_px.ravel().tolist()] for sample in samples]
+
+def cut_samples(cuts: Sequence[Cut], size_px: int) -> None:
+    """Writes the crops of each video with `store_crops`, or takes them from the cache.
+
+    Args:
+        size_px: the side of the square that a crop is fitted to.
+
+    Raises:
+        InputError: an archive is missing or damaged.
+    """
+    memo, code = Memo("samples"), code_fingerprint(store_crops)
+    requests = []
+    for cut in cuts:
+        boxes = [[sample.first_frame, *sample.boxes_px.ravel().tolist()] for sample in cut.samples]
         facts = {
-            "code": self._code,
-            "frames": file_digest(frames),
+            "code": code,
+            "frames": file_digest(cut.frames),
             "boxes": fingerprint({"boxes": boxes}),
-            "size_px": self._size_px,
+            "size_px": size_px,
         }
+        make = partial(_write_crops, cut.samples, cut.frames, size_px)
+        requests.append(Request(facts, make, cut.frames.stem))
+    memo.make_missing(requests, "cut samples", "video")
+    for cut, request in zip(cuts, requests, strict=True):
+        memo.fetch(request.facts, request.make, cut.array)
+    memo.prune()
 
-        def write_crops(file: Path) -> None:
-            with FrameArchive(frames) as archive:
-                store_crops(samples, archive, file, self._size_px)
 
-        self._memo.fetch(facts, write_crops, array)
-
-    def prune(self) -> None:
-        """Deletes the least recently used crops if the cache is too large."""
-        self._memo.prune()
+def _write_crops(samples: Sequence[Sample], frames: Path, size_px: int, file: Path) -> None:
+    with FrameArchive(frames) as archive:
+        store_crops(samples, archive, file, size_px)

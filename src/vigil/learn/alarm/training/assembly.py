@@ -175,6 +175,7 @@ def plan_training(data: Embedded, channel: str, settings: FitAlarm) -> Autoencod
         mode="min",
         seed=seed,
         first_epoch=max(1, settings.fine_tuning.from_epoch) if is_tuned else 1,
+        num_shards=settings.optimisation.num_shards,
     )
     return AutoencoderPlan(training, autoencoder, embedder)
 

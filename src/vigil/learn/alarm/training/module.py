@@ -2,18 +2,18 @@
 
 from typing import Any
 
-from lightning.pytorch import LightningModule
 from torch import Tensor
 
 from vigil.learn.alarm.network.scoring.autoencoder import Autoencoder
 from vigil.learn.alarm.network.scoring.data import Batch
 from vigil.learn.training.optimisation import configure
+from vigil.learn.training.sharding import ShardedTraining
 from vigil.settings.training import Optimisation
 
 MONITOR = "val_loss"
 
 
-class AutoencoderTraining(LightningModule):
+class AutoencoderTraining(ShardedTraining):
     """Minimises the mean reconstruction error of vectors."""
 
     def __init__(self, model: Autoencoder, optimisation: Optimisation) -> None:
@@ -21,7 +21,7 @@ class AutoencoderTraining(LightningModule):
         self.model = model
         self._optimisation = optimisation
 
-    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+    def compute_loss(self, batch: Batch, batch_idx: int) -> Tensor:
         vectors, _ = batch
         loss = self.model.errors(vectors).mean()
         self._log("train_loss", loss, len(vectors))

@@ -79,6 +79,7 @@ def plan_training(sides: Sides, settings: TrainClassifier) -> Plan:
         monitor=MONITOR,
         mode="min",
         seed=settings.seed,
+        num_shards=settings.optimisation.num_shards,
     )
 
 

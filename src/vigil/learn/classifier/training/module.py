@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from lightning.pytorch import LightningModule
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -10,12 +9,13 @@ from vigil.learn.classifier.network.data import Batch
 from vigil.learn.classifier.training.augmentation import CropAugmentation
 from vigil.learn.networks.order import hardest
 from vigil.learn.training.optimisation import configure
+from vigil.learn.training.sharding import ShardedTraining
 from vigil.settings.train_classifier import TrainClassifier
 
 MONITOR = "val_loss"
 
 
-class ClassifierTraining(LightningModule):
+class ClassifierTraining(ShardedTraining):
     """Trains by the binary cross-entropy of logits (B,) and targets (B,).
 
     Label smoothing (Szegedy et al., "Rethinking the Inception Architecture", 2016) keeps the
@@ -34,7 +34,7 @@ class ClassifierTraining(LightningModule):
         self._augmentation = CropAugmentation(settings.augmentation)
         self._optimisation = settings.optimisation
 
-    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+    def compute_loss(self, batch: Batch, batch_idx: int) -> Tensor:
         crops, targets = batch
         logits = self.model(self._augmentation(crops))
         smoothed = targets * (1 - self._label_smoothing) + self._label_smoothing / 2

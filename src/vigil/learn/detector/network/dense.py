@@ -138,7 +138,7 @@ class DenseDetector(Detector):
             counted = counted.masked_scatter(
                 counted, hardest(logits, is_chosen, self.ohem_fraction)
             )
-        num_positive = max(len(object_index), 1)
+        num_positive = self.num_terms = max(len(object_index), 1)
         return {
             "box": box_loss(
                 self._loss.box, encoded, self.encode(boxes, places[place]), decoded, boxes

@@ -153,6 +153,7 @@ def plan_training(sides: Sides, settings: TrainDetector) -> DetectorPlan:
         monitor=settings.monitor,
         mode=settings.mode,
         seed=settings.seed,
+        num_shards=settings.optimisation.num_shards,
     )
     digests = {
         "train": [sides.train.digest(), train_set.digest()],

@@ -6,7 +6,6 @@ from typing import Any
 
 import pandas as pd
 import torch
-from lightning.pytorch import LightningModule
 from torch import Tensor
 
 from vigil.learn.detector.network.data import Batch, PictureDataset
@@ -14,13 +13,14 @@ from vigil.learn.detector.network.detecting import DetectionTable, detect, detec
 from vigil.learn.detector.network.interface import Detector
 from vigil.learn.pictures.averaging import decay_at, move_towards
 from vigil.learn.training.optimisation import configure
+from vigil.learn.training.sharding import ShardedTraining
 from vigil.settings.suppression import DEFAULT
 from vigil.settings.train_detector import TrainDetector
 
 Measure = Callable[[pd.DataFrame], float]
 
 
-class DetectorTraining(LightningModule):
+class DetectorTraining(ShardedTraining):
     """Trains `network` on the sum of its losses. `model` is validated, and its weights are kept.
 
     With `ema_decay`, `model` holds a moving average of the weights.
@@ -58,17 +58,19 @@ class DetectorTraining(LightningModule):
         """The network whose weights are kept."""
         return self.average or self.network
 
-    def transfer_batch_to_device(
-        self, batch: Batch, device: torch.device, dataloader_idx: int
-    ) -> Batch:
+    def move(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
         pictures, truth = batch
         return pictures.to(device, non_blocking=True), truth.to(device)
 
-    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+    def compute_loss(self, batch: Batch, batch_idx: int) -> Tensor:
         losses = self.network.losses(*batch)
         total = torch.stack([loss.float() for loss in losses.values()]).sum()
         self._log("train", {**losses, "loss": total}, len(batch[0]))
         return total
+
+    def loss_terms(self, num_samples: int) -> float:
+        # The losses of vigil's own networks are divided by the number of positive places.
+        return float(getattr(self.network, "num_terms", num_samples))
 
     def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
         if self.average is not None:

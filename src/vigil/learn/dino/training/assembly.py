@@ -35,6 +35,7 @@ def plan_training(train: FrameDataset, val: FrameDataset, settings: TrainDino) -
         monitor=MONITOR,
         mode="min",
         seed=settings.seed,
+        num_shards=settings.optimisation.num_shards,
         # A loss under a changing teacher compares no epochs, so the last epoch is kept.
         first_epoch=settings.fitting.max_epochs,
     )

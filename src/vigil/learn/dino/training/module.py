@@ -4,7 +4,6 @@ import copy
 from typing import Any
 
 import torch
-from lightning.pytorch import LightningModule
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -18,13 +17,14 @@ from vigil.learn.dino.training.frames import FrameBatch
 from vigil.learn.dino.training.views import ViewCutter
 from vigil.learn.networks.machine import seed_torch
 from vigil.learn.training.optimisation import configure
+from vigil.learn.training.sharding import ShardedTraining
 from vigil.learn.vision_transformers.network import AttentiveTransformer
 from vigil.settings.train_dino import TrainDino
 
 MONITOR = "val_loss"
 
 
-class DinoTraining(LightningModule):
+class DinoTraining(ShardedTraining):
     """Trains a student to predict what its own slow average, the teacher, says of other views.
 
     Attributes:
@@ -44,7 +44,7 @@ class DinoTraining(LightningModule):
         self._tokens: list[Tensor] = []
         self.register_buffer("centre", torch.zeros(settings.distillation.prototypes))
 
-    def training_step(self, batch: FrameBatch, batch_idx: int) -> Tensor:
+    def compute_loss(self, batch: FrameBatch, batch_idx: int) -> Tensor:
         large, small = self._cut(batch)
         with torch.no_grad():
             taught = self._scores(self.model, self.head, large).unflatten(0, (2, -1))
@@ -56,6 +56,9 @@ class DinoTraining(LightningModule):
         self.centre.lerp_(taught.mean(dim=(0, 1)), 1 - momentum)
         self.log("train_loss", loss.detach(), on_epoch=True, on_step=False, batch_size=len(large))
         return loss
+
+    def running_statistics(self) -> list[Tensor]:
+        return [*super().running_statistics(), self.centre]
 
     def validation_step(self, batch: FrameBatch, batch_idx: int) -> None:
         """Logs the loss, and keeps the teacher's class tokens of the two large views."""

@@ -121,6 +121,7 @@ def plan_training(sides: Sides, settings: TrainSegmenter) -> SegmenterPlan:
         monitor=settings.monitor,
         mode=settings.mode,
         seed=settings.seed,
+        num_shards=settings.optimisation.num_shards,
     )
     digests = {
         "train": [sides.train.digest(), train_set.digest()],

@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from lightning.pytorch import LightningModule
 from torch import Tensor
 
 from vigil.domain.measures.segmenter import Counts, confusion_of, mean_iou
@@ -15,10 +14,11 @@ from vigil.learn.segmenter.network.interface import Segmenter, enlarge
 from vigil.learn.segmenter.network.predicting import run_network
 from vigil.learn.segmenter.training.losses import binary_cross_entropy, cross_entropy, dice
 from vigil.learn.training.optimisation import configure
+from vigil.learn.training.sharding import ShardedTraining
 from vigil.settings.train_segmenter import TrainSegmenter
 
 
-class SegmenterTraining(LightningModule):
+class SegmenterTraining(ShardedTraining):
     """Trains `network` on its loss. `model` is validated, and its weights are kept.
 
     With `ema_decay`, `model` holds a moving average of the weights.
@@ -47,7 +47,7 @@ class SegmenterTraining(LightningModule):
         """The network whose weights are kept."""
         return self.average or self.network
 
-    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+    def compute_loss(self, batch: Batch, batch_idx: int) -> Tensor:
         pictures, truth = batch
         maps = self.network.maps(pictures)
         total = self._loss(enlarge(maps["main"], truth.shape[-2:]), truth)

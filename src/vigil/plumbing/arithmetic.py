@@ -1,0 +1,88 @@
+"""How libraries compute: as fast as this CPU can, or in one way on every x86 CPU with AVX2.
+
+Libraries choose their code by the CPU's instructions, and code for wider vectors adds in another
+order. `VIGIL_ARITHMETIC=portable` fixes this choice, by the variables that the libraries read when
+they are loaded. So Python is started again with these variables.
+"""
+
+import os
+import platform
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from vigil.plumbing.errors import InputError, shorten
+
+VARIABLE = "VIGIL_ARITHMETIC"
+NATIVE, PORTABLE = "native", "portable"
+NUM_THREADS = "2"
+"""The last bits of a sum depend on the number of threads, so it is fixed as well."""
+VARIABLES = {
+    "ATEN_CPU_CAPABILITY": "avx2",
+    "ONEDNN_MAX_CPU_ISA": "AVX2",
+    "MKL_CBWR": "COMPATIBLE",
+    "OPENBLAS_CORETYPE": "Haswell",
+    "NPY_DISABLE_CPU_FEATURES": "AVX512F AVX512CD AVX512_SKX AVX512_CLX AVX512_CNL AVX512_ICL",
+    "OPENCV_CPU_DISABLE": "AVX512-SKX",
+    "OPENCV_IPP": "avx2",
+    "VIGIL_THREADS": NUM_THREADS,
+    **dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), NUM_THREADS),
+}
+"""What torch, oneDNN, MKL, OpenBLAS, numpy and OpenCV read."""
+
+
+CPU_FACTS = Path("/proc/cpuinfo")
+"""Where Linux lists what the CPU can do."""
+
+
+def is_portable() -> bool:
+    """Whether `VIGIL_ARITHMETIC` is `portable`.
+
+    Raises:
+        InputError: there is no such arithmetic.
+    """
+    name = os.environ.get(VARIABLE, NATIVE)
+    if name not in {NATIVE, PORTABLE}:
+        raise InputError(f"{VARIABLE}: expected {NATIVE} or {PORTABLE}, got {shorten(name)}")
+    return name == PORTABLE
+
+
+def is_applied() -> bool:
+    """Whether this process was started with the variables of portable arithmetic."""
+    return all(os.environ.get(name) == value for name, value in VARIABLES.items())
+
+
+def arithmetic_facts() -> dict[str, str]:
+    """What results depend on besides their inputs; empty for native arithmetic."""
+    return {"arithmetic": PORTABLE} if is_portable() else {}
+
+
+def use_arithmetic(words: Sequence[str]) -> None:
+    """Restarts Python with the variables of portable arithmetic, if it is asked for.
+
+    Args:
+        words: the command line of Python.
+
+    Raises:
+        InputError: there is no such arithmetic, or this CPU cannot compute in this way.
+    """
+    if not is_portable() or is_applied():
+        return
+    if (machine := platform.machine()).lower() not in {"x86_64", "amd64"}:
+        raise InputError(f"{VARIABLE}: expected an x86 CPU for {PORTABLE}, got {machine}")
+    if not _has_avx2():
+        raise InputError(f"{VARIABLE}: expected a CPU with AVX2 and FMA for {PORTABLE}, got none")
+    if (threads := os.environ.get("VIGIL_THREADS", NUM_THREADS)) != NUM_THREADS:
+        raise InputError(
+            f"VIGIL_THREADS: expected {NUM_THREADS}, which {VARIABLE}={PORTABLE} fixes, got "
+            f"{shorten(threads)}"
+        )
+    os.environ.update(VARIABLES)
+    os.execv(sys.executable, [sys.executable, *words])
+
+
+def _has_avx2() -> bool:
+    """Whether the CPU has AVX2 and FMA, as far as the system tells."""
+    if not CPU_FACTS.exists():
+        return True
+    return {"avx2", "fma"} <= set(CPU_FACTS.read_text().split())

@@ -1,0 +1,289 @@
+"""The engines: joblib's own processes, a Dask cluster, Ray. Dask and Ray are imported on demand."""
+
+import os
+import socket
+from abc import abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from types import TracebackType
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+import joblib
+from joblib.externals.loky.process_executor import BrokenProcessPool
+
+from vigil.plumbing.errors import InputError, shorten
+
+ENGINE_VARIABLE, WORKERS_VARIABLE = "VIGIL_ENGINE", "VIGIL_WORKERS"
+EXPECTED = "loky, dask://host:port, ray (on this machine) or ray://host:port"
+ANSWER_WITHIN_S = 10
+ROUNDS = 8
+"""joblib returns Ray's results as lists, so items go to Ray in lists of so many for each worker."""
+Named = tuple[Any, str]
+"""An item and its name."""
+
+
+class Backend(AbstractContextManager["Backend"]):
+    """An open engine. A context manager.
+
+    Attributes:
+        num_workers: the number of items that are worked on at a time.
+        is_elsewhere: whether workers may run on other machines.
+        losses: the errors that mean the loss of a worker.
+    """
+
+    num_workers: int
+    is_elsewhere = True
+    losses: tuple[type[BaseException], ...] = ()
+
+    @abstractmethod
+    def run(self, call: Callable[..., Any], items: Sequence[Named]) -> Iterator[Any]:
+        """Yields the results of `call(item, name)` in order."""
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Leaves the engine."""
+
+
+class Loky(Backend):
+    """Processes on this machine, which end with this one."""
+
+    is_elsewhere = False
+    losses = (BrokenProcessPool,)
+
+    def __init__(self, num_workers: int) -> None:
+        self.num_workers = num_workers
+
+    def run(self, call: Callable[..., Any], items: Sequence[Named]) -> Iterator[Any]:
+        parallel = _open_parallel(self.num_workers, "loky", inner_max_num_threads=os.cpu_count())
+        yield from parallel(_delayed(call, items))
+
+
+class Dask(Backend):
+    """A Dask cluster that runs already, whose workers have one thread each."""
+
+    def __init__(self, address: str, num_workers: int) -> None:
+        try:
+            import distributed
+        except ModuleNotFoundError:
+            raise _not_installed("dask") from None
+        try:
+            _wait_for_greeting(address)
+            self._client = distributed.Client(
+                f"tcp://{address}", timeout=ANSWER_WITHIN_S, set_as_default=False
+            )
+        except (OSError, TimeoutError) as error:
+            raise InputError(
+                f"{ENGINE_VARIABLE}: expected a Dask scheduler at tcp://{address}, got no answer "
+                f"({shorten(str(error), 100)})"
+            ) from None
+        workers = self._client.scheduler_info(n_workers=-1)["workers"]
+        several = [worker["nthreads"] for worker in workers.values() if worker["nthreads"] != 1]
+        if not workers or several:
+            self._client.close()
+            raise InputError(
+                f"{ENGINE_VARIABLE}: expected Dask workers with one thread each (--nthreads 1), "
+                + (f"got one with {several[0]}" if several else "found no worker")
+            )
+        self.num_workers = min(num_workers or len(workers), len(workers))
+
+    def run(self, call: Callable[..., Any], items: Sequence[Named]) -> Iterator[Any]:
+        from distributed.scheduler import KilledWorker
+
+        try:
+            parallel = _open_parallel(self.num_workers, "dask", client=self._client)
+            yield from parallel(_delayed(call, items))
+        except KilledWorker as error:  # Dask itself has tried again
+            raise InputError(
+                f"{ENGINE_VARIABLE}: expected workers that stay, lost several that worked on the "
+                f"same item: {shorten(str(error), 200)}"
+            ) from None
+        except ImportError as error:
+            raise _other_code(error) from None
+
+    def __exit__(self, *_: object) -> None:
+        self._client.close()
+
+
+class Caught:
+    """A call that returns its error instead of raising it, after which joblib would wait for ever
+    for Ray's pool to end.
+    """
+
+    def __init__(self, call: Callable[..., Any]) -> None:
+        self._call = call
+
+    def __call__(self, item: Any, name: str) -> Any:
+        """The result of the call, or its error."""
+        try:
+            return self._call(item, name)
+        except Exception as error:
+            return error
+
+
+class Ray(Backend):
+    """Ray: a cluster that runs already, or one started on this machine for this stage."""
+
+    def __init__(self, address: str, num_workers: int) -> None:
+        try:
+            import ray
+            from ray.util.joblib import register_ray
+        except ModuleNotFoundError:
+            raise _not_installed("ray") from None
+        self._ray, self.losses = ray, (ray.exceptions.RayActorError,)
+        quiet: dict[str, Any] = {"logging_level": "error", "log_to_driver": False}
+        try:
+            if address:
+                ray.init(address=f"ray://{address}", **quiet)
+            else:
+                ray.init(
+                    num_cpus=num_workers or joblib.cpu_count(),
+                    include_dashboard=False,
+                    _node_ip_address="127.0.0.1",
+                    **quiet,
+                )
+        except (ConnectionError, ImportError, RuntimeError, ValueError, OSError) as error:
+            raise InputError(
+                f"{ENGINE_VARIABLE}: expected a Ray cluster at {address or 'this machine'}, got: "
+                f"{shorten(str(error), 150)}"
+            ) from None
+        register_ray()
+        num_cpus = int(ray.cluster_resources().get("CPU", 1))
+        self.num_workers = min(num_workers or num_cpus, num_cpus)
+
+    def run(self, call: Callable[..., Any], items: Sequence[Named]) -> Iterator[Any]:
+        step = ROUNDS * self.num_workers
+        try:
+            with _open_parallel(self.num_workers, "ray", "list") as parallel:
+                for start in range(0, len(items), step):
+                    for result in parallel(_delayed(Caught(call), items[start : start + step])):
+                        if isinstance(result, Exception):
+                            raise result
+                        yield result
+        except ImportError as error:
+            raise _other_code(error) from None
+
+    def __exit__(self, *_: object) -> None:
+        self._ray.shutdown()
+
+
+class Engine(NamedTuple):
+    """What the environment says about the engine.
+
+    Attributes:
+        scheme: `loky`, `dask` or `ray`.
+        address: `host:port`, or empty.
+        num_workers: None: not said.
+    """
+
+    scheme: str
+    address: str
+    num_workers: int | None
+
+    @classmethod
+    def of_environment(cls) -> "Engine":
+        """The engine that `VIGIL_ENGINE` and `VIGIL_WORKERS` name.
+
+        Raises:
+            InputError: there is no such engine, or the number of workers is not a number.
+        """
+        name = os.environ.get(ENGINE_VARIABLE, "loky")
+        scheme, _, address = name.partition("://")
+        is_known = name in {"loky", "ray"} or (scheme in {"dask", "ray"} and _is_address(address))
+        if not is_known:
+            raise InputError(f"{ENGINE_VARIABLE}: expected {EXPECTED}, got {shorten(name)}")
+        return cls(scheme, address, _read_num_workers())
+
+    def works_here(self, threads: int = 0) -> bool:
+        """Whether this process works on all items by itself."""
+        return self.num_workers == 0 or (
+            self.scheme == "loky" and self._num_processes(threads) == 1
+        )
+
+    @property
+    def is_default(self) -> bool:
+        """Whether the environment says nothing of engines and workers."""
+        return self.scheme == "loky" and self.num_workers is None
+
+    def open(self, threads: int = 0) -> Backend:
+        """Opens the engine, unless this process works on all items.
+
+        By default, there is a worker for each core of this machine or cluster. On this machine, if
+        an item needs several threads, there is one for each so many cores.
+
+        Raises:
+            InputError: the engine is not installed, or it does not answer.
+        """
+        if self.scheme == "loky":
+            return Loky(self._num_processes(threads))
+        return (Dask if self.scheme == "dask" else Ray)(self.address, self.num_workers or 0)
+
+    def _num_processes(self, threads: int) -> int:
+        return self.num_workers or max(1, joblib.cpu_count() // max(1, threads))
+
+
+def _read_num_workers() -> int | None:
+    """`VIGIL_WORKERS`; None: not set."""
+    if (text := os.environ.get(WORKERS_VARIABLE)) is None:
+        return None
+    if not text.isdecimal():
+        raise InputError(f"{WORKERS_VARIABLE}: expected a whole number of at least 0, got {text!r}")
+    return int(text)
+
+
+def _is_address(text: str) -> bool:
+    try:
+        parts = urlsplit(f"//{text}")
+        return bool(parts.hostname and parts.port) and not parts.path
+    except ValueError:
+        return False
+
+
+def _wait_for_greeting(address: str) -> None:
+    """Returns once a Dask scheduler has sent its first byte, which it does by itself.
+
+    Dask's client would wait for this byte for ever.
+
+    Raises:
+        OSError: nothing answers in time.
+    """
+    parts = urlsplit(f"//{address}")
+    place = (parts.hostname or "", parts.port or 0)
+    with socket.create_connection(place, timeout=ANSWER_WITHIN_S) as connection:
+        if not connection.recv(1):
+            raise ConnectionError("the connection was closed")
+
+
+def _open_parallel(
+    num_workers: int, backend: str, form: str = "generator", **options: Any
+) -> joblib.Parallel:
+    with joblib.parallel_config(backend, **options):  # ends before the first item, as it is global
+        return joblib.Parallel(
+            n_jobs=num_workers,
+            return_as=form,
+            batch_size=1,
+            pre_dispatch="2*n_jobs",
+            max_nbytes=None,
+        )
+
+
+def _delayed(call: Callable[..., Any], items: Sequence[Named]) -> Iterator[Any]:
+    return (joblib.delayed(call)(*item) for item in items)
+
+
+def _not_installed(library: str) -> InputError:
+    return InputError(
+        f"{ENGINE_VARIABLE}: expected {library} to be installed (pip install 'vigil[{library}]'), "
+        "found no such library"
+    )
+
+
+def _other_code(error: ImportError) -> InputError:
+    return InputError(
+        f"{ENGINE_VARIABLE}: expected this version of vigil on every worker, got a worker that "
+        f"cannot load it: {shorten(str(error), 150)}"
+    )

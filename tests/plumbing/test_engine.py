@@ -1,0 +1,374 @@
+"""Engines: the same results in the same order, whatever runs the items and whatever is lost."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+from conftest import COMMANDS, REPOSITORY, Project, files_of
+from tiny_clips import write_clips
+
+from vigil.plumbing import engine_worker
+from vigil.plumbing.engine import each, grouped
+from vigil.plumbing.engine_worker import Call, Checks
+from vigil.plumbing.errors import InputError
+
+NUM_ITEMS = 14
+SCRIPT = """
+import json, os, signal, sys, time
+from pathlib import Path
+
+from vigil.plumbing.engine import each
+from vigil.plumbing.errors import InputError
+
+SLOW_S, LOST, BAD = (json.loads(word) for word in sys.argv[1:4])
+
+
+def work(number):
+    with Path("worked").open("a") as file:
+        file.write(f"{number}\\n")
+    time.sleep(SLOW_S)
+    if number == BAD:
+        raise InputError(f"clip {number}: expected a video, got none")
+    if number == LOST and not Path("was_lost").exists():
+        Path("was_lost").touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return number**2, os.getpid(), os.environ.get("VIGIL_THREADS")
+
+
+if __name__ == "__main__":
+    items = list(range(NUM_ITEMS))
+    try:
+        names = [f"clip {one}" for one in items]
+        print(json.dumps(list(each(work, items, names, "work", "clip", threads=3))))
+    except InputError as error:
+        sys.exit(str(error))
+""".replace("NUM_ITEMS", str(NUM_ITEMS))
+DATA_STAGES = (
+    *("extract_frames", "interpolate_annotations", "generate_samples", "import_detections"),
+    *("import_clips", "embed_clips"),
+)
+
+
+def run_script(
+    folder: Path, engine: Mapping[str, str], slow_s: float = 0, lost: int = -1, bad: int = -1
+) -> subprocess.CompletedProcess[str]:
+    """Runs the script on an engine, in a folder of its own."""
+    (folder / "script.py").write_text(SCRIPT)
+    return subprocess.run(
+        [sys.executable, "script.py", *map(str, (slow_s, lost, bad))],
+        cwd=folder, env={**os.environ, **engine}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def scheduler(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a Dask cluster of two workers, each a process of its own."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    place, address = tmp_path_factory.mktemp("dask"), f"127.0.0.1:{port}"
+    module = [sys.executable, "-W", "ignore", "-m", "distributed.cli"]
+    start = [f"{module[-1]}.dask_scheduler", "--host", "127.0.0.1", "--port", str(port)]
+    worker = [f"{module[-1]}.dask_worker", f"tcp://{address}", "--nthreads", "1"]
+    commands = [start, *[[*worker, "--local-directory", str(place / str(at))] for at in range(2)]]
+    processes = [
+        subprocess.Popen(
+            [*module[:-1], *command, "--no-dashboard"], cwd=place, stderr=subprocess.DEVNULL,
+            env={name: value for name, value in os.environ.items() if name != "VIGIL_WORKERS"},
+        )
+        for command in commands
+    ]  # fmt: skip
+    from distributed import Client
+
+    client = Client(f"tcp://{address}", timeout=60, set_as_default=False)
+    client.wait_for_workers(2, timeout=120)
+    client.close()
+    yield f"dask://{address}"
+    for process in processes[::-1]:
+        process.terminate()
+        process.wait()
+
+
+@pytest.fixture(
+    params=["loky 1", "loky 2", "loky 4", "dask", pytest.param("ray", marks=pytest.mark.slow)]
+)
+def engine(request: pytest.FixtureRequest) -> dict[str, str]:
+    """The variables that name an engine."""
+    scheme, _, num_workers = request.param.partition(" ")
+    name = request.getfixturevalue("scheduler") if scheme == "dask" else scheme
+    return {"VIGIL_ENGINE": name, "VIGIL_WORKERS": num_workers or "2"}
+
+
+def test_results_are_in_order_and_lost_work_is_done_again(tmp_path: Path, engine: dict[str, str]):
+    is_alone = engine["VIGIL_WORKERS"] == "1"
+    lost = -1 if is_alone else 5
+    done = run_script(tmp_path, engine, slow_s=0.05, lost=lost)
+    assert done.returncode == 0, done.stdout + done.stderr
+    results = json.loads(done.stdout.splitlines()[-1])
+    assert [square for square, _, _ in results] == [number**2 for number in range(NUM_ITEMS)]
+    assert (len({process for _, process, _ in results}) == 1) == is_alone
+    if not is_alone:
+        assert (tmp_path / "was_lost").exists()
+        assert {threads for _, _, threads in results} == {"3"}
+
+
+def test_a_wrong_input_is_told_by_its_name_and_not_tried_again(
+    tmp_path: Path, engine: dict[str, str]
+):
+    done = run_script(tmp_path, engine, bad=2)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == "clip 2: expected a video, got none"
+    assert (tmp_path / "worked").read_text().splitlines().count("2") == 1
+
+
+def run_data_stages(project: Project, variables: Mapping[str, str]) -> dict[str, bytes]:
+    """The files that the data stages write on an engine."""
+    for stage in DATA_STAGES:
+        script = str(REPOSITORY / "stages" / f"{stage}.py")
+        done = subprocess.run(
+            [sys.executable, script, *COMMANDS[stage]],
+            cwd=project.folder, env={**os.environ, **variables}, capture_output=True, text=True,
+            check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout + done.stderr
+    return files_of(project.folder / "data")
+
+
+@pytest.fixture(scope="module")
+def clips_project(untouched_project: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """The scene with clips, before any stage ran. Copy it, do not change it."""
+    project = Project(tmp_path_factory.mktemp("clips") / "project")
+    shutil.copytree(untouched_project.folder, project.folder)
+    write_clips(project.folder / "scene" / "clips", num_sources=3)
+    project.set_params(
+        "dataset", clips="scene/clips", anomalous_classes=["dash"], clip_group_pattern=""
+    )
+    return project
+
+
+@pytest.fixture(scope="module")
+def written_alone(
+    clips_project: Project, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, bytes]:
+    """What the data stages write in a process of their own."""
+    project = Project(tmp_path_factory.mktemp("alone") / "project")
+    shutil.copytree(clips_project.folder, project.folder)
+    return run_data_stages(project, {"VIGIL_WORKERS": "0"})
+
+
+def test_data_stages_write_the_same_bytes(
+    clips_project: Project,
+    written_alone: dict[str, bytes],
+    tmp_path: Path,
+    engine: dict[str, str],
+):
+    project = Project(tmp_path / "project")
+    shutil.copytree(clips_project.folder, project.folder)
+    assert len(written_alone) > 40
+    assert run_data_stages(project, engine) == written_alone
+
+
+def test_workers_that_are_always_lost_are_an_error(tmp_path: Path):
+    script = SCRIPT.replace('and not Path("was_lost").exists()', "")
+    (tmp_path / "script.py").write_text(script)
+    done = subprocess.run(
+        [sys.executable, "script.py", "0", "3", "-1"],
+        cwd=tmp_path, env={**os.environ, "VIGIL_WORKERS": "2"}, capture_output=True, text=True,
+        check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    line = done.stderr.splitlines()[-1]
+    assert line.startswith("VIGIL_ENGINE: expected workers that stay, lost 3 in a row")
+    assert "clip 3" in line
+
+
+def children_of(process: int) -> set[int]:
+    """Processes on Linux by their parent."""
+    found = set()
+    for status in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = status.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if int(fields[1]) == process and fields[0] != "Z":
+            found.add(int(status.parent.name))
+    return found
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_a_stage_that_is_stopped_leaves_no_worker_and_keeps_what_is_finished(
+    project: Project, number: signal.Signals
+):
+    script = str(REPOSITORY / "stages" / "extract_frames.py")
+    process = subprocess.Popen(
+        [sys.executable, script, *COMMANDS["extract_frames"]],
+        cwd=project.folder,
+        env={**os.environ, "VIGIL_WORKERS": "2"},
+        stderr=subprocess.PIPE, text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )  # fmt: skip
+    memo = project.folder / ".vigil" / "memo" / "frames"
+    while process.poll() is None and not whole_entries(memo):
+        time.sleep(0.005)
+    workers = children_of(process.pid)
+    process.send_signal(number)
+    process.communicate()
+    kept = whole_entries(memo)
+    assert kept
+    deadline = time.monotonic() + 60
+    while any(Path(f"/proc/{one}/cwd").exists() for one in workers):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    assert whole_entries(memo) >= kept
+
+
+def whole_entries(memo: Path) -> set[str]:
+    if not memo.exists():
+        return set()
+    return {entry.name for entry in memo.iterdir() if not entry.name.startswith("partial-")}
+
+
+@pytest.mark.parametrize(
+    ("variables", "told"),
+    [
+        ({"VIGIL_ENGINE": "spark"}, "VIGIL_ENGINE: expected loky, dask://host:port, ray"),
+        ({"VIGIL_ENGINE": "dask"}, "VIGIL_ENGINE: expected loky, dask://host:port, ray"),
+        ({"VIGIL_ENGINE": "dask://host"}, "VIGIL_ENGINE: expected loky, dask://host:port, ray"),
+        ({"VIGIL_ENGINE": "loky://host:1"}, "VIGIL_ENGINE: expected loky, dask://host:port, ray"),
+        ({"VIGIL_WORKERS": "two"}, "VIGIL_WORKERS: expected a whole number of at least 0"),
+        ({"VIGIL_WORKERS": "-1"}, "VIGIL_WORKERS: expected a whole number of at least 0"),
+    ],
+)
+@pytest.mark.parametrize("num_items", [1, 2])
+def test_an_engine_that_is_no_engine_is_refused(
+    variables: dict[str, str], told: str, num_items: int, monkeypatch: pytest.MonkeyPatch
+):
+    """Also where there is so little to do that the engine is not needed."""
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    items = list(range(num_items))
+    with pytest.raises(InputError, match=told):
+        list(each(abs, items, list("ab"[:num_items]), "work", "item"))
+
+
+def test_a_scheduler_that_does_not_answer_is_told(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("vigil.plumbing.engine_backends.ANSWER_WITHIN_S", 0.5)
+    monkeypatch.setenv("VIGIL_WORKERS", "2")
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"127.0.0.1:{silent.getsockname()[1]}"
+        monkeypatch.setenv("VIGIL_ENGINE", f"dask://{address}")
+        with pytest.raises(InputError, match=f"Dask scheduler at tcp://{address}, got no answer"):
+            list(each(abs, [1, 2], ["a", "b"], "work", "item"))
+
+
+@pytest.mark.parametrize(
+    ("library", "name"), [("distributed", "dask://127.0.0.1:1"), ("ray", "ray")]
+)
+def test_an_engine_that_is_not_installed_is_told(
+    library: str, name: str, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setitem(sys.modules, library, None)
+    monkeypatch.setenv("VIGIL_ENGINE", name)
+    monkeypatch.setenv("VIGIL_WORKERS", "2")
+    extra = name.partition(":")[0]
+    with pytest.raises(InputError, match=rf"{extra} to be installed \(pip install 'vigil\[{extra}"):
+        list(each(abs, [1, 2], ["a", "b"], "work", "item"))
+
+
+class TestWorker:
+    @pytest.fixture(autouse=True)
+    def _own_process(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A worker changes its process for good: what it changes is put back."""
+        monkeypatch.setenv("VIGIL_STATE_DIR", str(tmp_path / "state"))
+        monkeypatch.setattr(engine_worker, "_prepared", [])
+        monkeypatch.setattr(engine_worker.progress, "switch_off", lambda: None)
+        monkeypatch.setattr(engine_worker, "threadpool_limits", lambda *_: None)
+        monkeypatch.setattr(os, "environ", dict(os.environ))
+
+    def test_other_code_on_a_worker_is_refused(self, monkeypatch: pytest.MonkeyPatch):
+        with Checks(True, None, 0) as checks:
+            here = engine_worker.describe_code()
+            monkeypatch.setattr(engine_worker, "describe_code", lambda: {**here, "torch": "1.0"})
+            with pytest.raises(InputError, match=r"expected torch \S+ as here, got 1\.0"):
+                Call(abs, checks)(1, "clip")
+
+    def test_changed_code_on_a_worker_is_refused(self, monkeypatch: pytest.MonkeyPatch):
+        with Checks(True, None, 0) as checks:
+            here = engine_worker.describe_code()
+            other = {**here, "code of vigil": "0" * 12}
+            monkeypatch.setattr(engine_worker, "describe_code", lambda: other)
+            with pytest.raises(InputError, match=r"expected code of vigil .* as here, got 0000"):
+                Call(abs, checks)(1, "clip")
+
+    def test_a_worker_without_the_folder_is_refused(self, tmp_path: Path):
+        with Checks(True, None, 0) as checks:
+            shutil.rmtree(tmp_path / "state")
+            with pytest.raises(InputError, match="as a folder that machines share, found none"):
+                Call(abs, checks)(1, "clip")
+
+    def test_another_kind_of_machine_is_refused(self):
+        kinds = iter(["AVX512", "AVX2"])
+        with (
+            Checks(True, lambda: next(kinds), 0) as checks,
+            pytest.raises(InputError, match=r"the same kind of machine.*'AVX512', got 'AVX2'"),
+        ):
+            Call(abs, checks)(1, "clip")
+
+    def test_a_failure_of_the_system_names_the_item(self):
+        def fill_the_disk(_: int) -> None:
+            raise OSError(28, "No space left on device", "frames.zip")
+
+        with (
+            Checks(True, None, 0) as checks,
+            pytest.raises(InputError, match=r"door\.mp4: frames\.zip: expected to write, got"),
+        ):
+            Call(fill_the_disk, checks)(1, "door.mp4")
+
+    def test_nothing_is_left_of_the_checks(self, tmp_path: Path):
+        with Checks(True, None, 0):
+            assert list((tmp_path / "state/engine").iterdir())
+        assert not list((tmp_path / "state/engine").iterdir())
+
+
+def test_groups_hold_every_item_in_order(monkeypatch: pytest.MonkeyPatch):
+    items = list(range(7))
+    assert list(grouped(items, 3)) == [items]  # alone, as in all tests
+    assert list(grouped([], 3)) == []
+    monkeypatch.setenv("VIGIL_WORKERS", "2")
+    assert list(grouped(items, 3)) == [[0, 1, 2], [3, 4, 5], [6]]
+
+
+@pytest.mark.parametrize(("soon_done_s", "are_alone"), [("inf", True), ("0", False)])
+def test_by_default_work_that_is_soon_done_starts_no_process(
+    tmp_path: Path, soon_done_s: str, are_alone: bool
+):
+    lines = f"engine.SOON_DONE_S, joblib.cpu_count = float({soon_done_s!r}), lambda: 8"
+    script = SCRIPT.replace("\n\n\ndef work", f"\n{lines}\n\n\ndef work", 1)
+    (tmp_path / "script.py").write_text(
+        f"import joblib\nfrom vigil.plumbing import engine\n{script}"
+    )
+    done = subprocess.run(
+        [sys.executable, "script.py", "0.05", "-1", "-1"],
+        cwd=tmp_path,
+        env={name: value for name, value in os.environ.items() if name != "VIGIL_WORKERS"},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    results = json.loads(done.stdout.splitlines()[-1])
+    assert [square for square, _, _ in results] == [number**2 for number in range(NUM_ITEMS)]
+    assert (len({process for _, process, _ in results}) == 1) == are_alone
+
+
+def test_by_default_workers_and_threads_use_each_core_once(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delenv("VIGIL_WORKERS")
+    monkeypatch.setattr("joblib.cpu_count", lambda: 8)
+    assert len(grouped(range(9), 1)) == 9  # eight processes
+    assert len(grouped(range(9), 1, threads=4)) == 9  # two
+    assert len(grouped(range(9), 1, threads=8)) == 1  # this one

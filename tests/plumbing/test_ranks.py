@@ -1,0 +1,107 @@
+"""How several processes start, and which of them writes."""
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from vigil.plumbing.errors import InputError
+from vigil.plumbing.ranks import Rank, launch, outputs_of_rank, this_rank
+
+
+@pytest.fixture
+def started(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """The command lines that this process became; the environment is put back."""
+    lines: list[list[str]] = []
+    names = ("VIGIL_LAUNCH", "VIGIL_LAUNCHED", "VIGIL_DEVICES", "OMP_NUM_THREADS")
+    monkeypatch.setattr(os, "environ", {k: v for k, v in os.environ.items() if k not in names})
+    monkeypatch.setattr(os, "execvp", lambda _, words: lines.append(words))
+    return lines
+
+
+def test_without_a_launcher_this_process_is_alone(started: list[list[str]]):
+    launch(["stage.py"])
+    assert not started
+    assert this_rank() == Rank("", 0, 1, 0)
+    # as in the script of a batch job, where Slurm says how many tasks the job may have
+    os.environ.update(SLURM_PROCID="0", SLURM_NTASKS="8", SLURM_LOCALID="0")
+    assert this_rank().size == 1
+
+
+@pytest.mark.parametrize(
+    ("environment", "expected"),
+    [
+        ({"VIGIL_LAUNCH": "torchrun --nproc-per-node 2"}, ["torchrun", "--nproc-per-node", "2"]),
+        ({"VIGIL_LAUNCH": "srun --ntasks=4"}, ["srun", "--ntasks=4", sys.executable]),
+        (
+            {"VIGIL_DEVICES": "2"},
+            [
+                *(sys.executable, "-m", "torch.distributed.run", "--standalone"),
+                *("--nproc-per-node", "2"),
+            ],
+        ),
+    ],
+)
+def test_a_launcher_runs_the_stage(
+    environment: dict[str, str], expected: list[str], started: list[list[str]]
+):
+    os.environ.update(environment)
+    launch(["stage.py", "--out", "x"])
+    assert started == [[*expected, "stage.py", "--out", "x"]]
+    launch(["stage.py", "--out", "x"])  # now one of the launcher's
+    assert len(started) == 1
+    assert int(os.environ["OMP_NUM_THREADS"]) >= 1, "or torchrun sets one thread"
+
+
+@pytest.mark.parametrize(
+    ("launcher", "names"),
+    [
+        ("torchrun", ("RANK", "WORLD_SIZE", "LOCAL_RANK")),
+        ("srun", ("SLURM_PROCID", "SLURM_NTASKS", "SLURM_LOCALID")),
+    ],
+)
+def test_the_launcher_says_the_rank(
+    launcher: str, names: tuple[str, ...], started: list[list[str]]
+):
+    os.environ["VIGIL_LAUNCHED"] = launcher
+    with pytest.raises(InputError, match="expected a launcher that sets"):
+        this_rank()
+    os.environ.update(dict(zip(names, "352", strict=True)))
+    assert this_rank() == Rank(launcher, 3, 5, 2)
+
+
+@pytest.mark.parametrize(
+    ("environment", "told"),
+    [
+        ({"VIGIL_DEVICES": "two"}, "VIGIL_DEVICES: expected a number of at least 1"),
+        ({"VIGIL_DEVICES": "0"}, "VIGIL_DEVICES: expected a number of at least 1"),
+        ({"VIGIL_LAUNCH": "mpirun -n 2"}, "VIGIL_LAUNCH: expected torchrun or srun, got 'mpirun'"),
+        ({"VIGIL_LAUNCH": "torchrun", "VIGIL_DEVICES": "2"}, "expected no value beside"),
+    ],
+)
+def test_a_wrong_launcher_is_refused(
+    environment: dict[str, str], told: str, started: list[list[str]]
+):
+    os.environ.update(environment)
+    with pytest.raises(InputError, match=told):
+        launch(["stage.py"])
+    assert not started
+
+
+def test_a_launcher_that_is_not_installed_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    monkeypatch.setattr(os, "environ", {**os.environ, "VIGIL_LAUNCH": "/nowhere/srun"})
+    with pytest.raises(InputError, match="expected an installed program, found no /nowhere/srun"):
+        launch(["stage.py"])
+
+
+def test_only_the_first_rank_writes_outputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / "input").mkdir()
+    paths = {"samples": tmp_path / "input", "card": tmp_path / "models" / "card.json"}
+    with outputs_of_rank(paths) as same:
+        assert same == paths
+    monkeypatch.setattr("vigil.plumbing.ranks.this_rank", lambda: Rank("torchrun", 1, 2, 1))
+    with outputs_of_rank(paths) as own:
+        assert own["samples"] == paths["samples"]
+        assert own["card"].name == "card.json"
+        assert tmp_path not in own["card"].parents
