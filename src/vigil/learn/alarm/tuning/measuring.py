@@ -36,9 +36,13 @@ class MotionVariants:
 
     Attributes:
         machine: the facts of the machine on which the last bits of vectors depend.
+        describe_machine, at_once, num_threads: see `Embedder`.
         facts: by variant, the facts as `MotionEmbedder` gives them.
         codes: by variant, the fingerprint of the code of its channel.
     """
+
+    describe_machine = staticmethod(describe_cpu)
+    at_once, num_threads = MotionEmbedder.at_once, MotionEmbedder.num_threads
 
     def __init__(self, settings: Iterable[EmbedClips], picture_fps: Fraction) -> None:
         """Args: picture_fps: the frame rate of folders of numbered pictures."""
