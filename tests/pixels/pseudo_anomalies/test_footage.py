@@ -16,7 +16,7 @@ from vigil.plumbing.errors import InputError
 FPS = Fraction(25)
 
 
-def noise(num: int, size_wh: tuple[int, int] = (34, 26), seed: int = 0) -> np.ndarray:
+def noise(num: int, size_wh: tuple[int, int] = (35, 27), seed: int = 0) -> np.ndarray:
     rng = np.random.default_rng(seed)
     return rng.integers(0, 256, (num, size_wh[1], size_wh[0], 3), dtype=np.uint8)
 

@@ -133,8 +133,12 @@ def make_pseudo_clips(
                 memo.recall(key, partial(_write, scene, kind))
         for part, keys in zip(own, facts, strict=True):
             made += _list(memo, part, keys)
-    memo.prune()
     return made
+
+
+def prune_pseudo_clips() -> None:
+    """Forgets the oldest clips where there are too many, after those of this run were used."""
+    Memo(MEMO).prune()
 
 
 def _by_video(parts: Sequence[Part]) -> Iterator[list[Part]]:

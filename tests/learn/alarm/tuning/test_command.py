@@ -191,6 +191,15 @@ def test_the_same_bytes_twice_and_no_file_of_the_user_changed(
     assert Path("results.json").read_bytes() == content
 
 
+def test_a_cache_without_room_changes_no_number(project: Path, monkeypatch: pytest.MonkeyPatch):
+    before = results()
+    monkeypatch.setenv("VIGIL_STATE_DIR", str(project / "full"))
+    monkeypatch.setenv("VIGIL_MEMO_GB", "0")
+    assert results() == before
+    left = project / "full/memo/pseudo_anomalies"
+    assert not list(left.iterdir())
+
+
 def test_what_the_stage_measured_is_not_measured_again(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ):

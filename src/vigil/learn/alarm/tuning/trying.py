@@ -14,7 +14,12 @@ from vigil.learn.alarm.tuning.judging import Judgement, judge, ratios_of
 from vigil.learn.alarm.tuning.measuring import as_one_table, measure, variant_of
 from vigil.learn.alarm.tuning.scoring import ChannelScorer
 from vigil.pixels.pseudo_anomalies.kinds import KINDS
-from vigil.pixels.pseudo_anomalies.making import PseudoClip, make_pseudo_clips, map_training
+from vigil.pixels.pseudo_anomalies.making import (
+    PseudoClip,
+    make_pseudo_clips,
+    map_training,
+    prune_pseudo_clips,
+)
 from vigil.plumbing.errors import InputError
 from vigil.plumbing.progress import progress
 from vigil.plumbing.state import fingerprint, project_state_folder
@@ -107,6 +112,7 @@ class Trial:
                 ("pseudo", pseudo.windows, project_state_folder()),
             )
         }
+        prune_pseudo_clips()
         self._clip_facts = pd.concat(
             [
                 windows[["clip", "base", "source", "half", "kind"]].drop_duplicates("clip")
