@@ -10,14 +10,19 @@ from vigil.domain.clips.scorers import SCORERS
 from vigil.learn.alarm.network.embedding import registry as alarm
 from vigil.learn.classifier.network import registry as classifier
 from vigil.learn.detector.network import registry as detector
-from vigil.learn.detector.network.transformer_detectors import D_FINE, RF_DETR
+from vigil.learn.detector.network.transformer_detectors import D_FINE, RF_DETR, RF_DETR_WITH_MASKS
 from vigil.learn.pictures.trunk import STRIDES, TRUNKS
 from vigil.learn.vision_transformers.families import SIZES
 from vigil.plumbing.params import Section
 from vigil.settings.embed_clips import CHANNELS, Appearance, Network
 from vigil.settings.fit_alarm import Scorers
 from vigil.settings.train_classifier import TrainClassifier
-from vigil.settings.train_detector import Features, TorchvisionArchitecture, TrainDetector
+from vigil.settings.train_detector import (
+    MAY_HAVE_MASKS,
+    Features,
+    TorchvisionArchitecture,
+    TrainDetector,
+)
 from vigil.settings.vision_transformer import TRAINED, VisionTransformer
 
 
@@ -36,6 +41,7 @@ def names_of(kind: Any) -> set[object]:
             [
                 *detector.VIGIL_DETECTORS,
                 *get_args(TorchvisionArchitecture),
+                *detector.MASK_DETECTORS,
                 *D_FINE,
                 *RF_DETR,
                 "auto",
@@ -58,6 +64,10 @@ def test_what_comes_from_torchvision_is_named_as_there():
     assert set(TRUNKS) <= trunks
     known = set(torchvision.models.list_models(module=torchvision.models.detection))
     assert set(get_args(TorchvisionArchitecture)) <= known
+    assert set(detector.MASK_DETECTORS) - {"maskrcnn"} <= known
+    may_have_masks = {*detector.MASK_DETECTORS, *RF_DETR_WITH_MASKS}
+    assert set(MAY_HAVE_MASKS) == may_have_masks
+    assert RF_DETR_WITH_MASKS.keys() == RF_DETR.keys()
 
 
 def test_every_channel_has_scorers_that_can_be_built() -> None:

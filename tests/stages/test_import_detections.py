@@ -663,8 +663,8 @@ BAD_VOC: dict[str, tuple[Change, str]] = {
     ),
     "a format that does not exist": (
         lambda project: use(project, "yolo"),
-        "params.yaml: dataset.detection.format: expected 'tracks', 'voc', 'coco' or 'rtsd', "
-        "got 'yolo'",
+        "params.yaml: dataset.detection.format: expected 'tracks', 'voc', 'coco', 'rtsd' or "
+        "'masks', got 'yolo'",
     ),
     "a stride of nothing": (
         lambda project: project.set_params(STAGE, frame_stride=0),

@@ -173,6 +173,26 @@ def test_a_file_of_weights_tells_its_network(tmp_path: Path):
         choose(shipped(TrainDetector, **AUTO, weights=str(other)), known((16, 45)), NO_FOLDER)
 
 
+def test_masks_choose_a_network_that_finds_them(tmp_path: Path):
+    masks = {**AUTO, "masks": True}
+    choice = choose(shipped(TrainDetector, **masks), known((20, 90), (60, 160)), NO_FOLDER)
+    assert choice.settings.architecture == "maskrcnn"
+    assert choice.settings.features.strides[0] == 4  # 14 cells across a small object, or the finest
+    assert choice.settings.anchor.assignment == "fixed"
+    large = choose(shipped(TrainDetector, **masks), known((400, 300)), NO_FOLDER)
+    assert large.settings.features.strides[0] == 8
+    published = choose(shipped(TrainDetector, **masks, weights="coco"), known((9, 9)), NO_FOLDER)
+    assert published.settings.architecture == "maskrcnn_resnet50_fpn_v2"
+    trunk = tmp_path / "trunk.safetensors"
+    network = torchvision.models.mobilenet_v2(weights=None)
+    save_file(network.features.state_dict(prefix="features."), trunk)
+    from_trunk = choose(
+        shipped(TrainDetector, **masks, weights=str(trunk)), known((200, 150)), NO_FOLDER
+    )
+    assert from_trunk.settings.architecture == "maskrcnn"
+    assert from_trunk.settings.features.trunk == "mobilenet_v2"
+
+
 def test_a_choice_that_does_not_fit_is_told_in_one_line():
     settings = shipped(TrainDetector, **AUTO, weights="coco", num_frozen_blocks=1)
     expected = r"^architecture: auto chose yolox_nano, but: expected num_frozen_blocks to be 0"

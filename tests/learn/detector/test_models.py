@@ -10,7 +10,7 @@ import torchvision
 from tiny_detectors import ARCHITECTURES, SIZE_WH, build, config_of, draw
 
 from vigil.learn.detector.network.registry import VIGIL_DETECTORS, build_detector, load_detector
-from vigil.learn.detector.network.tensors import Objects, pad_objects
+from vigil.learn.detector.network.tensors import Objects, join_objects, pad_objects
 from vigil.learn.detector.trained import fold_norms
 from vigil.learn.networks.weights import read_state, save_model
 from vigil.learn.pictures.trunk import build_trunk, load_trunk
@@ -82,10 +82,7 @@ def test_ignored_objects_and_padding_change_no_box_or_class_loss(architecture: s
     extra = Objects(
         torch.tensor([[70.0, 40, 90, 60]]), torch.tensor([0]), torch.ones(1, dtype=torch.bool)
     )
-    more = [
-        Objects(*(torch.cat(parts) for parts in zip(objects[0], extra, strict=True))),
-        objects[1],
-    ]
+    more = [join_objects([objects[0], extra]), objects[1]]
     ignored = model.losses(pictures, pad_objects(more))
     assert torch.allclose(plain["box"], ignored["box"], atol=1e-5)
     assert torch.allclose(plain["class"], ignored["class"], atol=1e-5)

@@ -32,7 +32,7 @@ BOX_CELLS, MASK_CELLS = 7, 14
 HIDDEN_PER_CHANNEL = 4
 """The width of the two layers that find a box's class, as a multiple of `head_width`."""
 NUM_MASK_LAYERS = 4
-REGIONS = 128
+REGIONS = 64
 """Of a picture, that the second stage learns from in a step; 512 in torchvision. A quarter of them
 are objects."""
 
