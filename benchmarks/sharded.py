@@ -23,7 +23,7 @@ from samples import SHAPE, make_samples
 
 from vigil.plumbing.arithmetic import use_arithmetic
 
-NUM_TRAIN, NUM_VAL, NUM_EPOCHS, NUM_ROUNDS = 512, 64, 5, 3
+NUM_TRAIN, NUM_VAL, NUM_EPOCHS, NUM_ROUNDS = 256, 64, 5, 2
 SHARDS = (2, 4)
 
 

@@ -9,7 +9,8 @@ from vigil.review.project_files import FOLDERS, SINGLE
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-PIN = re.compile(r"^([\w.-]+)==([\w.]+)(?: *#.*)?$")
+PIN = re.compile(r"^([\w.-]+)(?:\[\w+\])?==([\w.]+)(?: *#.*)?$")
+"""A library, perhaps with an extra of its own, and its version."""
 
 
 def pins_of(name: str) -> dict[str, str]:
@@ -33,7 +34,9 @@ def test_extras_are_tested_in_the_versions_that_they_pin():
     tested, default = pins_of("requirements-dev.txt"), pins_of("requirements.txt")
     for extra, pins in PROJECT["project"]["optional-dependencies"].items():
         for pin in pins:
-            name, version = pin.split("==")
+            library = PIN.match(pin)
+            assert library, pin
+            name, version = library.groups()
             assert tested[name] == version, extra
             assert name not in default, "the default install grows by none"
 

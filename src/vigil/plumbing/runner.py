@@ -41,8 +41,6 @@ def run_stage(main: Main, *, is_training: bool = False) -> NoReturn:
     start = time.monotonic()
     try:
         use_arithmetic(sys.argv)
-        if is_training:
-            launch(sys.argv)
         paths = contract.parse_paths(title, sys.argv[1:])
         content = read_params()
         values = contract.parse_values(content)
@@ -50,6 +48,8 @@ def run_stage(main: Main, *, is_training: bool = False) -> NoReturn:
         for path in paths.values():
             if path.exists():
                 check_path(path)
+        if is_training:  # now, so that a wrong parameter is told once
+            launch(sys.argv)
         if this_rank().number:
             title = f"{title}, rank {this_rank().number}"
             with interruptible(), outputs_of_rank(paths) as own_paths:
