@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from rerun_table import TRAININGS
-from tiny_project import MEMOS, Project
+from tiny_project import MEMOS, TINY_DINO, Project
 
 NUM_EPOCHS = 8
 RESUMED = re.compile(r"resumes after epoch (\d+) ")
@@ -20,6 +20,7 @@ RESUMED = re.compile(r"resumes after epoch (\d+) ")
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     project = Project(tmp_path_factory.mktemp("project"))
+    project.change("train_dino", **TINY_DINO)
     for section in TRAININGS:
         project.change(f"{section}.fitting", max_epochs=NUM_EPOCHS, patience_epochs=NUM_EPOCHS)
     project.run("dvc", "repro", *TRAININGS)

@@ -4,17 +4,10 @@ from collections.abc import Mapping
 
 import pytest
 from tiny_clips import write_clips
-from tiny_project import Project, write_masks
+from tiny_project import TINY_DINO, Project, write_masks
 
 pytestmark = pytest.mark.slow
 
-TINY_DINO = {
-    "videos": ["new.mp4"],
-    "frames": {"step_s": 0.0, "short_side_px": 40, "val_fraction": 0.25, "regions": 1},
-    "network": {"size_px": 16, "patch_px": 8, "width": 16, "depth": 1, "num_heads": 2},
-    "views": {"small_px": 8, "num_small": 1, "min_region": 0.4, "max_region": 0.8},
-    "distillation": {"prototypes": 8, "hidden_width": 16, "bottleneck_width": 8},
-}
 BATCH_SIZES = {
     "train_classifier": 7,
     "train_detector": 5,

@@ -27,6 +27,7 @@ CROPS = {
 }
 SCORERS_OF = {
     "local_speed": ("largest",),
+    "local_disorder": ("largest",),
     "motion_histogram": ("mahalanobis", "autoencoder"),
     "motion_cells": ("gaussian_mixture", "nearest_neighbours"),
 }

@@ -52,6 +52,14 @@ SMALL = {
     "watch": {"root": "data/scene/watched", "videos": ["new.mp4"], "window_s": 1.0},
     "evaluate": {"watch": {"truth": "splits/no_truth.json"}},
 }
+TINY_DINO = {
+    "videos": ["new.mp4"],
+    "frames": {"step_s": 0.0, "short_side_px": 40, "val_fraction": 0.25, "regions": 1},
+    "network": {"size_px": 16, "patch_px": 8, "width": 16, "depth": 1, "num_heads": 2},
+    "views": {"small_px": 8, "num_small": 1, "min_region": 0.4, "max_region": 0.8},
+    "distillation": {"prototypes": 8, "hidden_width": 16, "bottleneck_width": 8},
+}
+"""`train_dino` with a video; by default it trains nothing."""
 
 
 def box_at(frame_index: int, number: int) -> tuple[int, int, int, int]:
@@ -149,6 +157,7 @@ MEMOS = {
     "train_detector": "detector_training",
     "train_segmenter": "segmenter_training",
     "fit_alarm": "alarm_training",
+    "train_dino": "dino_training",
 }
 """What a stage made is remembered under this name."""
 

@@ -132,6 +132,10 @@ DATASET: dict[str, Any] = {
     "video_of_task": {},
     "picture_fps": 25.0,
     "detection": DETECTION,
+    "masks": {
+        **{"format": "coco", "root": "c", "images": "b", "classes": [], "table": {}},
+        **{"ignored": [], "background": ""},
+    },
     "clips": "data/clips",
     "clip_labels": "",
     "anomalous_classes": [],
@@ -153,7 +157,10 @@ def test_a_dataset_says_what_the_detector_learns_from() -> None:
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        ({"format": "yolo"}, r"detection\.format: expected 'tracks', 'voc', 'coco' or 'rtsd'"),
+        (
+            {"format": "yolo"},
+            r"detection\.format: expected 'tracks', 'voc', 'coco', 'rtsd' or 'masks'",
+        ),
         ({"classes": ["a", "a"]}, r"detection\.classes: must name classes, none twice"),
         ({"classes": [""]}, r"detection\.classes: must name classes"),
         ({"classes": "a"}, r"detection\.classes: expected "),

@@ -102,7 +102,8 @@ def test_it_says_what_reruns_before_anything_is_written(project: Project) -> Non
     assert (EXPORT.read_bytes(), Path("params.yaml").read_bytes()) == before
     first, further = plan.reruns
     assert set(first) == {
-        *("interpolate_annotations", "split@classifier", "split@detector", "split@alarm"),
+        "interpolate_annotations",
+        *(f"split@{branch}" for branch in ("classifier", "detector", "segmenter", "alarm")),
     }
     assert {"train_classifier", "train_detector", "evaluate@detector"} <= set(further)
     assert "extract_frames" not in first + further

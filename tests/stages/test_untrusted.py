@@ -549,7 +549,8 @@ def test_parameters_may_refer_to_each_other(project: Project, run_stage: Run) ->
     text += "extract_frames: &a {jpeg_quality: 90, damaged_frames: error}\n"
     text += "split: &base {seed: 1, val_fraction: 0.5, test_fraction: 0.3, test_videos: [],\n"
     text += "  gap_frames: 3, anomalous_val_fraction: 0.0,\n"
-    text += "  given: {classifier: &drawn splits/drawn.csv, detector: *drawn, alarm: *drawn}}\n"
+    text += "  given: {classifier: &drawn splits/drawn.csv, detector: *drawn, segmenter: *drawn,\n"
+    text += "    alarm: *drawn}}\n"
     project.write_params(text.replace("&a {", "{<<: &a {jpeg_quality: 50}, "))
     outcome = run_stage(project, "extract_frames")
     assert outcome.code == 0, outcome.stderr
