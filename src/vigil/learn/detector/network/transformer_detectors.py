@@ -152,11 +152,8 @@ class TransformerDetector(Detector):
             raise ValueError(f"{name} finds no masks")
         self.has_masks = masks
         self._multiple_px = MULTIPLE_WITH_MASKS_PX if masks else MULTIPLE_PX
-        build = (
-            _build_dfine
-            if self._is_dfine
-            else (_build_rfdetr_with_masks if masks else _build_rfdetr)
-        )
+        build_rfdetr = _build_rfdetr_with_masks if masks else _build_rfdetr
+        build = _build_dfine if self._is_dfine else build_rfdetr
         self.network: nn.Module = build(name, num_classes, dict(changes or {}))
 
     def named_as_here(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -103,12 +103,7 @@ def plan_training(sides: Sides, settings: TrainDetector) -> DetectorPlan:
             to learn from.
         InputError: the file of weights is damaged, or a hard picture is not on the training side.
     """
-    if settings.masks and not sides.train.has_masks:
-        raise FieldError(
-            "masks",
-            "expected false, since the imported objects have boxes alone "
-            "(dataset.detection.format: masks takes those of import_masks), got true",
-        )
+    _check_masks(sides.train, settings)
     choice = choose(settings, sides.train, sides.images)
     for line in choice.lines:
         print(f"auto: {line}")
@@ -162,6 +157,15 @@ def plan_training(sides: Sides, settings: TrainDetector) -> DetectorPlan:
     return DetectorPlan(
         training, settings, choice.facts, config, state_digest(network), digests, repeats
     )
+
+
+def _check_masks(train: AnnotatedPictures, settings: TrainDetector) -> None:
+    if settings.masks and not train.has_masks:
+        raise FieldError(
+            "masks",
+            "expected false, since the imported objects have boxes alone "
+            "(dataset.detection.format: masks takes those of import_masks), got true",
+        )
 
 
 def _mask_measure(val: AnnotatedPictures) -> Measure:
