@@ -2,8 +2,8 @@
 
 Each run is a process of its own that trains the crop transformer with `fit`, with the settings of
 `params.yaml` but for the precision: 32 bits, since portable arithmetic has no other. The time is
-processor time, since other programs change it little: the median of all epochs but the first and the
-last.
+processor time, since other programs change it little: the median epoch, without the first and the
+last one.
 """
 
 import contextlib
