@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 PROJECT = Path(__file__).parent.parent
-BRANCHES = ("classifier", "detector", "alarm")
+BRANCHES = ("classifier", "detector", "segmenter", "alarm")
 
 
 def metrics(branch: str) -> dict:
@@ -26,7 +26,7 @@ def test_recorded_metrics_are_those_of_the_lock_file(branch: str) -> None:
 
 def test_the_readme_tells_the_recorded_numbers() -> None:
     readme = (PROJECT / "README.md").read_text()
-    classifier, detector, alarm = (metrics(branch) for branch in BRANCHES)
+    classifier, detector, segmenter, alarm = (metrics(branch) for branch in BRANCHES)
     scorers = {row["scorer"]: row for row in alarm["scorers"]}
     cells, disorder, speed = (
         scorers[name]["auroc"]
@@ -37,6 +37,7 @@ def test_the_readme_tells_the_recorded_numbers() -> None:
     for told in (
         f"accuracy {classifier['accuracy']}, AUROC {classifier['auroc']} |",
         f"mAP {detector['map']}, mAP at IoU 0.5 {detector['map_50']} |",
+        f"IoU of people {segmenter['by_class']['human']['iou']:.3f} |",
         f"AUROC {alarm['auroc']}, recall {alarm['anomaly_recall']}, "
         f"{round(alarm['false_alarm_rate'] * alarm['num_allowed'])} false alarm in "
         f"{alarm['num_allowed']} allowed clips |",
