@@ -2,7 +2,8 @@
 
 Each run is a process of its own that trains the crop transformer with `fit`, with the settings of
 `params.yaml` but for the precision: 32 bits, since portable arithmetic has no other. The time is
-that of an epoch: the median of all but the first and the last.
+processor time, since other programs change it little: the median epoch, without the first and the
+last one.
 """
 
 import contextlib
@@ -28,7 +29,7 @@ SHARDS = (2, 4)
 
 
 def epoch_s(num_shards: int, arithmetic: str = "native") -> float:
-    """Seconds of an epoch, measured in another process of two threads."""
+    """Processor seconds of an epoch, measured in another process of two threads."""
     threads = {} if arithmetic == "portable" else {"VIGIL_THREADS": "2", "OMP_NUM_THREADS": "2"}
     done = subprocess.run(
         [sys.executable, str(Path(__file__)), str(num_shards)],
@@ -58,7 +59,7 @@ def run() -> list[Row]:
 
 
 def train(num_shards: int) -> float:
-    """Trains in this process; returns the seconds of an epoch."""
+    """Trains in this process; returns the processor seconds of an epoch."""
     from vigil.learn.classifier.network.data import CropDataset, batches
     from vigil.learn.classifier.network.registry import build_classifier
     from vigil.learn.classifier.training.module import MONITOR, ClassifierTraining
@@ -71,7 +72,7 @@ def train(num_shards: int) -> float:
             self.starts_s: list[float] = []
 
         def on_train_epoch_start(self) -> None:
-            self.starts_s.append(time.perf_counter())
+            self.starts_s.append(time.process_time())
 
     folder, ids, _ = make_samples()
     settings = shipped(TrainClassifier)
