@@ -133,13 +133,19 @@ def test_a_video_that_comes_and_goes_leaves_no_trace_in_what_is_trained(project:
             "train_classifier.network",
             {"depth": 2},
             {"depth": 1},
-            ["train_classifier", "predict@classifier", "evaluate@classifier", *WATCH],
+            [
+                *("train_classifier", "predict@classifier", "export@classifier"),
+                *("evaluate@classifier", *WATCH),
+            ],
         ),
         pytest.param(
             "train_detector",
             {"architecture": "anchor", "anchor": {"num_sizes": 1}},
             {"architecture": "grid", "anchor": {"num_sizes": 3}},
-            ["train_detector", "predict@detector", "pick_score", "evaluate@detector", *WATCH],
+            [
+                *("train_detector", "predict@detector", "export@detector"),
+                *("pick_score", "evaluate@detector", *WATCH),
+            ],
             marks=pytest.mark.slow,
         ),
         pytest.param(
@@ -192,6 +198,7 @@ def test_another_rule_for_the_alarm_refits_nothing(project: Project):
     assert sorted(project.repro()) == [
         "evaluate@alarm",
         "evaluate@watch",
+        "export@alarm",
         "pick_threshold",
         "watch",
     ]
@@ -207,7 +214,8 @@ def test_another_backbone_leaves_the_other_branches_alone(project: Project):
     content["embed_clips"]["motion_histogram"]["histogram"]["num_bins"] = 4
     path.write_text(yaml.safe_dump(content))
     assert set(project.repro()) == {
-        "embed_clips", "fit_alarm", "predict@alarm", "pick_threshold", "evaluate@alarm", *WATCH,
+        "embed_clips", "fit_alarm", "predict@alarm", "pick_threshold", "export@alarm",
+        "evaluate@alarm", *WATCH,
     }  # fmt: skip
     path.write_text(before)
     project.repro()
@@ -221,7 +229,8 @@ def test_plumbing_reruns_nothing_and_a_model_what_reads_it(project: Project):
     before = model.read_text()
     model.write_text(before + "\n# another comment\n")
     # The same probabilities: nothing new to evaluate.
-    assert set(project.repro()) == {"train_classifier", "predict@classifier", "watch"}
+    retrained = {"train_classifier", "predict@classifier", "export@classifier", "watch"}
+    assert set(project.repro()) == retrained
     model.write_text(before)
     project.repro()
 
@@ -276,7 +285,7 @@ def test_an_experiment_in_a_folder_of_its_own_runs_its_own_code(project: Project
     change = "train_classifier.network.depth=2"
     told = project.run("dvc", "exp", "run", "--temp", "--name", "deep", "-S", change)
     sources = [line.split()[-1] for line in told.splitlines() if line.startswith("code from")]
-    assert len(sources) == 3  # train, predict and watch
+    assert len(sources) == 4  # train, predict, export and watch
     assert all(f"{os.sep}.dvc{os.sep}tmp{os.sep}" in source for source in sources)
     assert "deep" in project.run("dvc", "exp", "show", "--csv")
     assert project.run("git", "status", "--short") == ""
