@@ -2,6 +2,7 @@
 
 import os
 import socket
+import warnings
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
@@ -9,10 +10,14 @@ from types import TracebackType
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-import joblib
-from joblib.externals.loky.process_executor import BrokenProcessPool
-
 from vigil.plumbing.errors import InputError, shorten
+
+with warnings.catch_warnings():
+    # On a full disk, joblib says on import that it starts no process. The stage's own write then
+    # fails, and its error is the one line that is told.
+    warnings.filterwarnings("ignore", message=".*joblib will operate in serial mode")
+    import joblib
+    from joblib.externals.loky.process_executor import BrokenProcessPool
 
 ENGINE_VARIABLE, WORKERS_VARIABLE = "VIGIL_ENGINE", "VIGIL_WORKERS"
 EXPECTED = "loky, dask://host:port, ray (on this machine) or ray://host:port"
