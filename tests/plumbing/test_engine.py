@@ -372,3 +372,14 @@ def test_by_default_workers_and_threads_use_each_core_once(monkeypatch: pytest.M
     assert len(grouped(range(9), 1)) == 9  # eight processes
     assert len(grouped(range(9), 1, threads=4)) == 9  # two
     assert len(grouped(range(9), 1, threads=8)) == 1  # this one
+
+
+def test_work_that_is_soon_done_loads_no_engine():
+    """A stage without workers does not pay for the import of joblib, nor need its semaphores."""
+    script = (
+        "import sys; from vigil.plumbing.engine import each; "
+        "assert list(each(abs, [-1, -2], ['a', 'b'], 'count', 'items')) == [1, 2]; "
+        "sys.exit('joblib' in sys.modules)"
+    )
+    own = {name: value for name, value in os.environ.items() if not name.startswith("VIGIL_")}
+    assert subprocess.run([sys.executable, "-c", script], env=own, check=False).returncode == 0

@@ -78,14 +78,12 @@ def _each(
     machine: Machine | None,
     threads: int,
 ) -> Iterator[Result]:
-    if len(items) < 2 or engine.works_here(threads):
-        yield from map(work, items)
-        return
     num_done, until_s = 0, time.monotonic() + SOON_DONE_S
     while engine.is_default and num_done < len(items) and time.monotonic() < until_s:
         yield work(items[num_done])
         num_done += 1
-    if num_done == len(items):
+    if len(items) < 2 or num_done == len(items) or engine.works_here(threads):
+        yield from map(work, items[num_done:])
         return
     with (
         engine.open(threads) as backend,

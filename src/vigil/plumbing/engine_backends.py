@@ -6,18 +6,14 @@ import warnings
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from types import TracebackType
-from typing import Any, NamedTuple
+from types import ModuleType, TracebackType
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
 from vigil.plumbing.errors import InputError, shorten
 
-with warnings.catch_warnings():
-    # On a full disk, joblib says on import that it starts no process. The stage's own write then
-    # fails, and its error is the one line that is told.
-    warnings.filterwarnings("ignore", message=".*joblib will operate in serial mode")
-    import joblib
-    from joblib.externals.loky.process_executor import BrokenProcessPool
+if TYPE_CHECKING:
+    from joblib import Parallel
 
 ENGINE_VARIABLE, WORKERS_VARIABLE = "VIGIL_ENGINE", "VIGIL_WORKERS"
 EXPECTED = "loky, dask://host:port, ray (on this machine) or ray://host:port"
@@ -58,10 +54,11 @@ class Loky(Backend):
     """Processes on this machine, which end with this one."""
 
     is_elsewhere = False
-    losses = (BrokenProcessPool,)
 
     def __init__(self, num_workers: int) -> None:
-        self.num_workers = num_workers
+        from joblib.externals.loky.process_executor import BrokenProcessPool
+
+        self.num_workers, self.losses = num_workers, (BrokenProcessPool,)
 
     def run(self, call: Callable[..., Any], items: Sequence[Named]) -> Iterator[Any]:
         parallel = _open_parallel(self.num_workers, "loky", inner_max_num_threads=os.cpu_count())
@@ -146,7 +143,7 @@ class Ray(Backend):
                 ray.init(address=f"ray://{address}", **quiet)
             else:
                 ray.init(
-                    num_cpus=num_workers or joblib.cpu_count(),
+                    num_cpus=num_workers or _load_joblib().cpu_count(),
                     include_dashboard=False,
                     _node_ip_address="127.0.0.1",
                     **quiet,
@@ -228,7 +225,7 @@ class Engine(NamedTuple):
         return (Dask if self.scheme == "dask" else Ray)(self.address, self.num_workers or 0)
 
     def _num_processes(self, threads: int) -> int:
-        return self.num_workers or max(1, joblib.cpu_count() // max(1, threads))
+        return self.num_workers or max(1, _load_joblib().cpu_count() // max(1, threads))
 
 
 def _read_num_workers() -> int | None:
@@ -265,19 +262,37 @@ def _wait_for_greeting(address: str) -> None:
 
 def _open_parallel(
     num_workers: int, backend: str, form: str = "generator", **options: Any
-) -> joblib.Parallel:
+) -> "Parallel":
+    joblib = _load_joblib()
     with joblib.parallel_config(backend, **options):  # ends before the first item, as it is global
-        return joblib.Parallel(
+        parallel: Parallel = joblib.Parallel(
             n_jobs=num_workers,
             return_as=form,
             batch_size=1,
             pre_dispatch="2*n_jobs",
             max_nbytes=None,
         )
+    return parallel
 
 
 def _delayed(call: Callable[..., Any], items: Sequence[Named]) -> Iterator[Any]:
-    return (joblib.delayed(call)(*item) for item in items)
+    delayed = _load_joblib().delayed
+    return (delayed(call)(*item) for item in items)
+
+
+def _load_joblib() -> ModuleType:
+    """joblib, which stages without workers do not load.
+
+    Where a system gives no semaphores, for example on a full disk, joblib warns when it is loaded
+    that it starts no process. Standard error is for the one line of a failure, so this is printed.
+    """
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        import joblib
+    for warning in told:
+        print(warning.message)
+    loaded: ModuleType = joblib
+    return loaded
 
 
 def _not_installed(library: str) -> InputError:

@@ -108,9 +108,8 @@ class Checks:
                 "VIGIL_ARITHMETIC=portable makes CPUs alike"
             )
         if self._parent:
-            signal.signal(
-                signal.SIGINT, signal.SIG_IGN
-            )  # Ctrl-C ends the stage, which ends workers
+            # Ctrl-C ends the stage, which ends its workers.
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
             threading.Thread(target=_end_with, args=[self._parent], daemon=True).start()
         _prepared[:] = [self.run]
 

@@ -84,7 +84,7 @@ def plan_upgrade(root: Path) -> Upgrade:
         if found[name] != laid_out.get(name) and not name.startswith(f"{CODE}/")
     }
     params = sorted(
-        _names(_yaml_of(content["params.yaml"])) - _names(read_params(root / "params.yaml"))
+        _names(yaml.safe_load(content["params.yaml"])) - _names(read_params(root / "params.yaml"))
     )
     files = {name: content[name] for name in differs if name not in is_own}
     # Parameters are everyone's own; only a change of the shipped ones is news.
@@ -141,7 +141,3 @@ def _names(content: Any, prefix: str = "") -> set[str]:
     if not isinstance(content, dict):
         return {prefix.rstrip(".")}
     return set().union(*(_names(value, f"{prefix}{key}.") for key, value in content.items()), set())
-
-
-def _yaml_of(text: str) -> Any:
-    return yaml.safe_load(text)

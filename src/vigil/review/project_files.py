@@ -87,7 +87,9 @@ def _params(text: str) -> str:
             raise ValueError(f"params.yaml has no {shipped!r}")
         text = text.replace(shipped, own)
     for pattern, own in LISTS:
-        text = re.sub(pattern, own, text, count=1, flags=re.MULTILINE)
+        text, num = re.subn(pattern, own, text, count=1, flags=re.MULTILINE)
+        if not num:
+            raise ValueError(f"params.yaml has no line {pattern!r}")
     return text
 
 
