@@ -295,7 +295,7 @@ def test_classes_are_chosen(set_project: Project, run_stage: Run) -> None:
     set_project.set_params(STAGE, empty_pictures="drop")
     assert run_set(run_stage, set_project).code == 0
     assert found_in(set_project).images.index.tolist() == ["a.jpg", "c.jpg"]
-    assert report_of(set_project)["listed"]["picture left without a box"] == ["b.png"]
+    assert report_of(set_project)["listed"]["picture left without an object"] == ["b.png"]
 
 
 def save(picture: Image.Image) -> Callable[[Path], object]:

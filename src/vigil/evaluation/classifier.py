@@ -84,7 +84,7 @@ class ClassifierEvaluation:
                 self._test.iloc[few],
                 attention[few],
                 samples,
-                folder / f"attention_{name}.png",
+                folder / f"attention_{name}.jpg",
                 title=title,
                 note=note if len(chosen) == 0 else "none asked for",
             )

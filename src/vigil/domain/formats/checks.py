@@ -28,7 +28,7 @@ WRONG_SIZE = "picture of another size than told"
 TURNED = "picture turned by EXIF"
 NOT_TURNED = "picture not turned though EXIF asks for it"
 SEVERAL = "picture of several pages or frames, the first taken"
-EMPTY = "picture left without a box"
+EMPTY = "picture left without an object"
 SAME_BYTES = "picture with the bytes of another"
 UNLISTED = "picture without annotations"
 
@@ -177,3 +177,33 @@ def _described(boxes: pd.DataFrame) -> list[str]:
         f"{box.place}: {box.label} [{box.x1:.6g}, {box.y1:.6g}, {box.x2:.6g}, {box.y2:.6g}]"
         for box in boxes.itertuples()
     ]
+
+
+def note_same_bytes(images: pd.DataFrame, findings: Findings) -> None:
+    """Notes the pictures that have the bytes of another, in groups.
+
+    Args:
+        images: of `AnnotatedPictures` or `MaskedPictures`.
+    """
+    same = images[images["sha256"].duplicated(keep=False)]
+    findings.note(SAME_BYTES, same.sort_values(["sha256", "file_name"])["file_name"])
+
+
+def note_turned(turned: "pd.Series[str]", findings: Findings) -> None:
+    """Notes the pictures whose EXIF asks for a turn.
+
+    Args:
+        turned: `TURNED`, `NOT_TURNED` or empty, by the picture's name.
+    """
+    turned = turned.sort_index()
+    for reason in (TURNED, NOT_TURNED):
+        findings.note(reason, turned[turned == reason].index)
+
+
+def drop_empty(
+    pictures: pd.DataFrame, with_object: Collection[str], findings: Findings
+) -> pd.DataFrame:
+    """Leaves out the pictures without an object."""
+    empty = ~pictures["file_name"].isin(list(with_object))
+    findings.note(EMPTY, pictures.loc[empty, "file_name"])
+    return pictures[~empty]

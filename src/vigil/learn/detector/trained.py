@@ -1,9 +1,9 @@
 """A trained detector: finds bounding boxes in pictures of any size."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from tqdm.auto import tqdm
 
 from vigil.domain.detections import Detections
+from vigil.learn.cards import check_choice, check_classes, check_size
 from vigil.learn.detector.network.data import PictureDataset, batches
 from vigil.learn.detector.network.detecting import REDUCED, DetectionTable, detect, place
 from vigil.learn.detector.network.interface import Detector
@@ -21,10 +22,10 @@ from vigil.learn.detector.network.published_yolox import PAPER, load_published, 
 from vigil.learn.detector.network.registry import build_detector, load_detector
 from vigil.learn.detector.network.sequences import FrameHistory, reduce_frames
 from vigil.learn.networks.machine import choose_precision
-from vigil.learn.networks.weights import LARGEST_SIZE, read_card
+from vigil.learn.networks.weights import read_card
 from vigil.pixels.fitting import letterbox
 from vigil.pixels.pictures.picture import Picture
-from vigil.plumbing.errors import InputError, listed, shorten
+from vigil.plumbing.errors import InputError
 from vigil.settings.suppression import DEFAULT, Suppression
 from vigil.settings.train_detector import Frames, YoloxArchitecture
 from vigil.settings.training import Precision
@@ -80,7 +81,9 @@ class TrainedDetector:
         """
         facts = read_card(Path(card))
         model = load_detector(Path(weights), Path(card))
-        _check_card(facts, Path(card))
+        check_classes(facts, Path(card))
+        check_size(facts, "input_size_wh", Path(card))
+        check_choice(facts, "precision", get_args(Precision), Path(card))
         width, height = facts["input_size_wh"]
         frames_config = facts["config"].get("frames")
         frames = None if frames_config is None else Frames(**frames_config)
@@ -221,35 +224,3 @@ def fold_norms(network: nn.Module) -> None:
             ):
                 setattr(module, name, fuse_conv_bn_eval(conv, norm))
                 setattr(module, next_name, nn.Identity())
-
-
-def _check_card(card: Mapping[str, Any], card_file: Path) -> None:
-    """Checks the entries of a card that a detector needs besides its network.
-
-    Raises:
-        InputError: an entry is missing or invalid.
-    """
-    classes, size_wh = card.get("classes"), card.get("input_size_wh")
-    num_classes = card["config"]["num_classes"]
-    if (
-        not isinstance(classes, list)
-        or len(classes) != num_classes
-        or not all(isinstance(name, str) for name in classes)
-    ):
-        raise InputError(
-            f"{card_file}: classes: expected {num_classes} names, got {shorten(classes)}"
-        )
-    if (
-        not isinstance(size_wh, list)
-        or len(size_wh) != 2
-        or not all(isinstance(side, int) and 0 < side <= LARGEST_SIZE for side in size_wh)
-    ):
-        raise InputError(
-            f"{card_file}: input_size_wh: expected a width and a height of at most "
-            f"{LARGEST_SIZE} px, got {shorten(size_wh)}"
-        )
-    if card.get("precision") not in get_args(Precision):
-        raise InputError(
-            f"{card_file}: precision: expected one of {listed(get_args(Precision))}, "
-            f"got {shorten(card.get('precision'))}"
-        )

@@ -1,6 +1,6 @@
 """A trained segmenter: finds the class of each pixel of pictures of any size."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
@@ -9,7 +9,8 @@ import torch
 from tqdm.auto import tqdm
 
 from vigil.domain.segmentations import Segmented
-from vigil.learn.networks.weights import LARGEST_SIZE, read_card
+from vigil.learn.cards import check_choice, check_classes, check_size
+from vigil.learn.networks.weights import read_card
 from vigil.learn.segmenter.network.data import MaskDataset
 from vigil.learn.segmenter.network.interface import Segmenter
 from vigil.learn.segmenter.network.predicting import (
@@ -20,7 +21,7 @@ from vigil.learn.segmenter.network.predicting import (
 )
 from vigil.learn.segmenter.network.registry import load_segmenter
 from vigil.pixels.pictures.picture import Picture
-from vigil.plumbing.errors import InputError, listed, shorten
+from vigil.plumbing.errors import InputError
 from vigil.settings.train_segmenter import LossName, View
 from vigil.settings.training import Precision
 
@@ -68,7 +69,16 @@ class TrainedSegmenter:
         """
         facts = read_card(Path(card))
         model = load_segmenter(Path(weights), Path(card))
-        _check_card(facts, Path(card))
+        check_classes(facts, Path(card))
+        check_size(facts, "canvas_wh", Path(card))
+        choices: dict[str, Sequence[Any]] = {
+            "precision": get_args(Precision),
+            "view": get_args(View),
+            "loss": get_args(LossName),
+            "background": ("", *facts["classes"]),
+        }
+        for key, values in choices.items():
+            check_choice(facts, key, values, Path(card))
         width, height = facts["canvas_wh"]
         how = Prediction((width, height), facts["view"], facts["loss"], facts["precision"])
         return cls(model, facts["classes"], facts["background"], how, device)
@@ -139,42 +149,3 @@ def mean_scores(found: Segmentation) -> dict[int, float]:
     sums = np.bincount(found.classes.ravel(), found.scores.ravel().astype(np.float64))
     counts = np.bincount(found.classes.ravel())
     return {int(n): float(sums[n] / counts[n]) for n in np.flatnonzero(counts)}
-
-
-def _check_card(card: Mapping[str, Any], card_file: Path) -> None:
-    """Checks the entries of a card that a segmenter needs besides its network.
-
-    Raises:
-        InputError: an entry is missing or invalid.
-    """
-    classes, size_wh = card.get("classes"), card.get("canvas_wh")
-    num_classes = card["config"]["num_classes"]
-    if (
-        not isinstance(classes, list)
-        or len(classes) != num_classes
-        or not all(isinstance(name, str) for name in classes)
-    ):
-        raise InputError(
-            f"{card_file}: classes: expected {num_classes} names, got {shorten(classes)}"
-        )
-    if (
-        not isinstance(size_wh, list)
-        or len(size_wh) != 2
-        or not all(isinstance(side, int) and 0 < side <= LARGEST_SIZE for side in size_wh)
-    ):
-        raise InputError(
-            f"{card_file}: canvas_wh: expected a width and a height of at most {LARGEST_SIZE} px, "
-            f"got {shorten(size_wh)}"
-        )
-    choices: dict[str, Sequence[Any]] = {
-        "precision": get_args(Precision),
-        "view": get_args(View),
-        "loss": get_args(LossName),
-        "background": ("", *classes),
-    }
-    for key, values in choices.items():
-        if card.get(key) not in values:
-            raise InputError(
-                f"{card_file}: {key}: expected one of {listed(values)}, "
-                f"got {shorten(card.get(key))}"
-            )

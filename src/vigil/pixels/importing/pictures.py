@@ -7,13 +7,12 @@ import pandas as pd
 
 from vigil.domain.formats.annotations import Annotations
 from vigil.domain.formats.checks import (
-    EMPTY,
-    NOT_TURNED,
-    SAME_BYTES,
-    TURNED,
     check_boxes,
     check_sizes,
     choose_classes,
+    drop_empty,
+    note_same_bytes,
+    note_turned,
 )
 from vigil.domain.formats.findings import Findings
 from vigil.domain.pictures.annotated import COUNTS, AnnotatedPictures
@@ -74,8 +73,7 @@ def import_pictures(
         )
     digests = measures.loc[pictures["file_name"], "sha256"].to_numpy()
     known = AnnotatedPictures.of(pictures.assign(sha256=digests), boxes, read.classes)
-    same = known.images[known.images["sha256"].duplicated(keep=False)]
-    findings.note(SAME_BYTES, same.sort_values(["sha256", "file_name"])["file_name"])
+    note_same_bytes(known.images, findings)
     return ImportedPictures(known, measures.loc[known.images.index], findings)
 
 
@@ -97,11 +95,8 @@ def _check(
         min_side_px=settings.min_side_px,
         findings=findings,
     )
-    turned = measures.loc[boxes["image"].unique(), "turned"].sort_index()
-    for reason in (TURNED, NOT_TURNED):
-        findings.note(reason, turned[turned == reason].index)
+    with_object = boxes["image"].unique()
+    note_turned(measures.loc[with_object, "turned"], findings)
     if settings.empty_pictures == "drop":
-        empty = ~pictures["file_name"].isin(boxes["image"])
-        findings.note(EMPTY, pictures.loc[empty, "file_name"])
-        pictures = pictures[~empty]
+        pictures = drop_empty(pictures, with_object, findings)
     return pictures, boxes

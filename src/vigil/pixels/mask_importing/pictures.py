@@ -6,13 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from vigil.domain.formats.annotations import BOX_DTYPES, Annotations
-from vigil.domain.formats.checks import (
-    EMPTY,
-    NOT_TURNED,
-    SAME_BYTES,
-    TURNED,
-    check_sizes,
-)
+from vigil.domain.formats.checks import check_sizes, drop_empty, note_same_bytes, note_turned
 from vigil.domain.formats.findings import Findings
 from vigil.domain.mask_formats.class_table import read_table
 from vigil.domain.mask_formats.coco import CocoMasks
@@ -82,8 +76,7 @@ def import_masks(root: Path, images: Path, data: MaskData, settings: ImportMasks
             f"expected 2 to {MOST_CLASSES} classes, the background included, got "
             f"{listed(known.classes)}",
         )
-    same = known.images[known.images["sha256"].duplicated(keep=False)]
-    findings.note(SAME_BYTES, same.sort_values(["sha256", "file_name"])["file_name"])
+    note_same_bytes(known.images, findings)
     return ImportedMasks(known, measures.loc[known.images.index], findings)
 
 
@@ -150,11 +143,8 @@ def _check(
     sizes = measures.loc[pictures["file_name"]]
     pictures = check_sizes(pictures, sizes, settings.wrong_sizes, findings, "drop")
     objects = read.objects[read.objects["image"].isin(pictures["file_name"])]
-    turned = measures.loc[objects["image"].unique(), "turned"].sort_index()
-    for reason in (TURNED, NOT_TURNED):
-        findings.note(reason, turned[turned == reason].index)
+    with_object = objects["image"].unique()
+    note_turned(measures.loc[with_object, "turned"], findings)
     if settings.empty_pictures == "drop":
-        empty = ~pictures["file_name"].isin(objects["image"])
-        findings.note(EMPTY, pictures.loc[empty, "file_name"])
-        pictures = pictures[~empty]
+        pictures = drop_empty(pictures, with_object, findings)
     return pictures, objects

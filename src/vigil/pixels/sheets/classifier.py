@@ -47,11 +47,10 @@ def draw_attention(
     title: str,
     note: str,
 ) -> None:
-    """Draws all crops of each sample with the attention to each patch laid over them.
+    """Draws the crops of each sample, then the attention to each patch on the middle crop.
 
-    The crops of a sample are the channels of a patch, so one map holds for all crops of a sample.
-    The last pictures of a row are the maps of each head on the middle crop. A map's brightest
-    colour is its largest value.
+    The crops of a sample are the channels of a patch, so one map holds for all crops of a sample:
+    first the mean of the heads, then each head. A map's brightest colour is its largest value.
 
     Args:
         shown: predictions, one in each row.
@@ -64,20 +63,19 @@ def draw_attention(
     for sample, maps in zip(shown.itertuples(), attention.astype(np.float32), strict=True):
         crops = read_crops(samples, str(sample.video), int(sample.row))
         colours = [_in_colour(_enlarge(crop, SMALL_SIDE_PX)) for crop in crops]
-        middle, mean = colours[len(colours) // 2], maps.mean(axis=0)
-        row = [
-            middle,
-            *(_lay(crop, mean) for crop in colours),
-            *(_lay(middle, one) for one in maps),
-        ]
+        middle = colours[len(colours) // 2]
+        row = [*colours, _lay(middle, maps.mean(axis=0)), *(_lay(middle, one) for one in maps)]
         pictures += row
-        names = [f"crop {number + 1}" for number in range(len(crops))]
-        names += [f"head {number + 1}" for number in range(len(maps))]
-        captions += [f"{sample.label} {sample.probability:.2f}", *names]
+        captions += [
+            f"{sample.label} {sample.probability:.2f}",
+            *(f"crop {number}" for number in range(2, len(crops) + 1)),
+            "all heads",
+            *(f"head {number}" for number in range(1, len(maps) + 1)),
+        ]
         num_columns = len(row)
     if not pictures:  # draw the note in place of an empty sheet
         pictures, captions = [np.zeros((CROP_SIDE_PX, CROP_SIDE_PX), np.uint8)], [note]
-    title = f"{title}: attention to each patch, the mean of the heads on all crops, then each head"
+    title = f"{title}: the crops of a sample, then the attention to each patch on the middle crop"
     write_picture(tile(pictures, captions, num_columns=num_columns, title=title), file)
 
 

@@ -92,13 +92,15 @@ _DINO_SMALL = {
     "num_windows": 2,
     "out_indices": [3, 6, 9, 12],
 }
+_TWO_POINTS = {"decoder_n_points": 2}
+"""For each head and cell, as in the authors' configurations of all sizes."""
 RF_DETR: dict[str, dict[str, Any]] = {
-    "rfdetr_nano": {"image_px": 384, "decoder_layers": 2},
-    "rfdetr_small": {"image_px": 512, "decoder_layers": 3},
-    "rfdetr_medium": {"image_px": 576, "decoder_layers": 4},
+    "rfdetr_nano": {"image_px": 384, "decoder_layers": 2, **_TWO_POINTS},
+    "rfdetr_small": {"image_px": 512, "decoder_layers": 3, **_TWO_POINTS},
+    "rfdetr_medium": {"image_px": 576, "decoder_layers": 4, **_TWO_POINTS},
 }
 _FINE_PATCHES = {"patch_size": 12}
-_WITH_MASKS = {"decoder_n_points": 2, "class_loss_coefficient": 5.0}
+_WITH_MASKS = {**_TWO_POINTS, "class_loss_coefficient": 5.0}
 RF_DETR_WITH_MASKS: dict[str, dict[str, Any]] = {
     "rfdetr_nano": {
         **_WITH_MASKS,
