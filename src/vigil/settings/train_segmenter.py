@@ -55,10 +55,14 @@ class MaskAugmentation(Section):
         max_scale: a picture is resized by a factor up to this, and by no less than its inverse.
         min_scale: the least factor, in place of the inverse of `max_scale`.
         max_rotation_deg: the largest rotation.
+        object_probability: that the part of a picture that a step sees is laid around a pixel of a
+            class, each class of the picture but the background being equally likely; else the part
+            lies anywhere. Isensee et al., "nnU-Net", 2021, take a third of the parts so.
         brightness, contrast, saturation: the largest relative change of each.
     """
 
     flip_probability: Fraction
+    object_probability: Fraction
     min_scale: Annotated[float, Field(gt=0, le=1)]
     max_scale: Annotated[float, Field(ge=1, le=10)]
     max_rotation_deg: Annotated[float, Field(ge=0, le=180)]
