@@ -5,7 +5,7 @@ from pathlib import Path
 from vigil.domain.clips.embeddings import read_embeddings
 from vigil.domain.clips.windows import label_windows, read_labels
 from vigil.domain.sides import TEST
-from vigil.learn.alarm.export.alarm_file import write_alarm
+from vigil.learn.alarm.export.alarm_file import ALLOWED, copy_allowed, write_alarm
 from vigil.learn.alarm.export.measuring import measure_exported
 from vigil.learn.alarm.trained import TrainedAlarm
 from vigil.learn.networks.machine import prepare_torch
@@ -21,6 +21,7 @@ def main(
     labels: Path,
     splits: Path,
     threshold: Path,
+    allowed: Path,
     weights: Path,
     card: Path,
     exported: Path,
@@ -33,6 +34,7 @@ def main(
         if settings.formats:
             prepare_torch()
             print(write_alarm(weights, card, threshold, folder / "alarm.zip"))
+            print(copy_allowed(allowed, weights, folder / ALLOWED))
             trained = TrainedAlarm.from_files(weights, card, threshold)
             channels = read_embeddings(embeddings)
             windows = next(iter(channels.values())).index

@@ -23,6 +23,7 @@ def main(
     alarm_card: Path,
     threshold: Path,
     detector_score: Path,
+    allowed: Path,
     watched: Path,
     picture_fps: float,
     settings: Watch,
@@ -31,7 +32,7 @@ def main(
     prepare_torch()
     files = ModelFiles(
         *(detector, detector_card, classifier, classifier_card, alarm, alarm_card),
-        *(threshold, detector_score),
+        *(threshold, detector_score, allowed),
     )
     digests = files.digests()
     get_models = partial(load_once, files, tuple(digests.items()))

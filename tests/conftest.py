@@ -136,6 +136,7 @@ def alarm_words(clips: str = "scene/clips") -> dict[str, tuple[str, ...]]:
         ),
         "embed_clips": (*embedded, *windows),
         "fit_alarm": (*embedded, *labels, *splits, *model, "--curves", "models/alarm_curves"),
+        "gather_allowed": (*embedded, *labels, *splits, *model, "--allowed", "models/allowed"),
         "predict_alarm": (
             *(*embedded, *labels, *splits, *model),
             *("--predictions", "data/predictions/alarm"),
@@ -162,6 +163,7 @@ OUTPUTS = {
     "split_alarm": ("data/splits/alarm", "metrics/split_alarm.json"),
     "import_clips": ("data/clips",),
     "embed_clips": ("data/embeddings",),
+    "gather_allowed": ("models/allowed",),
     "pick_score": ("models/detector_score.json",),
     "pick_threshold": ("models/threshold.json",),
     "train_dino": ("models/dino",),

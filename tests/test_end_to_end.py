@@ -215,7 +215,7 @@ def test_another_backbone_leaves_the_other_branches_alone(project: Project):
     path.write_text(yaml.safe_dump(content))
     assert set(project.repro()) == {
         "embed_clips", "fit_alarm", "predict@alarm", "pick_threshold", "export@alarm",
-        "evaluate@alarm", *WATCH,
+        "evaluate@alarm", "gather_allowed", *WATCH,
     }  # fmt: skip
     path.write_text(before)
     project.repro()

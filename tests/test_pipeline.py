@@ -94,8 +94,8 @@ STAGES = load_stages(ROOT / "dvc.yaml") + load_stages(ROOT / "demo" / "dvc.yaml"
 every_stage = pytest.mark.parametrize("stage", STAGES, ids=lambda stage: stage.name)
 
 
-LARGE = {"watch", "import_masks"}
-"""Stages that need the networks of all branches, or read files of many programs."""
+LARGE = {"watch", "import_masks", "gather_allowed"}
+"""Stages that run networks and draw pictures, or read files of many programs."""
 
 
 def is_code(path: str) -> bool:

@@ -8,10 +8,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 from tiny_settings import shipped
 
+from vigil.domain.clips.allowed import Allowed
 from vigil.domain.clips.verdicts import Evidence, Verdict, WindowVerdict
 from vigil.domain.detections import Detections
+from vigil.domain.pictures.annotated import CORNERS
 from vigil.pixels.pictures.picture import Picture
 from vigil.pixels.video_writing import write_video
 from vigil.settings.suppression import Suppression
@@ -130,13 +133,28 @@ class LampStream:
             score = 0.2 + 2 * float(np.mean(within))
             place = Evidence("lamp", (0.0, 0.0, 24.0, 12.0), score, stop_s)
             verdict = Verdict({"lamp.largest": score}, {"lamp.largest": 1.0},
-                              {"lamp": "lamp.largest"}, (place,))  # fmt: skip
+                              {"lamp": "lamp.largest"}, (place,), np.float32([score]))  # fmt: skip
             yield WindowVerdict(start_s, stop_s, verdict)
 
 
-def models() -> Models:
+def models(allowed: Allowed | None = None) -> Models:
     digests = {"detector.safetensors": "0" * 64}
-    return Models(SeesBright(), SeesWhite(), SeesTheLamp(), 0.5, digests)  # type: ignore[arg-type]
+    parts = (SeesBright(), SeesWhite(), SeesTheLamp())
+    return Models(*parts, 0.5, digests, allowed)  # type: ignore[arg-type]
+
+
+def allowed_lamps() -> Allowed:
+    """Three pieces of two videos, in which the lamp was lit for a tenth, a half or no time."""
+    corners = dict(zip(CORNERS, (0.0, 0.0, 24.0, 12.0), strict=True))
+    table = pd.DataFrame(
+        {"channel": "lamp", "video": ["day.mp4", "eve.mp4", "eve.mp4"], "time_s": [1.0, 2.0, 61.5]}
+    ).assign(**corners)
+    vectors = {"lamp": np.array([[0.4], [1.2], [0.2]], np.float32)}
+    pictures = []
+    for green in (60, 120, 180):
+        picture = np.full((*SIZE_WH[::-1], 3), (60, green, 60), np.uint8)
+        pictures.append(cv2.imencode(".jpg", picture)[1].tobytes())
+    return Allowed("0" * 64, table, vectors, pictures)
 
 
 def watching(**changes: object) -> Watch:

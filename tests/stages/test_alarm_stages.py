@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pandas as pd
 import pytest
@@ -29,10 +30,12 @@ from safetensors.torch import save_file
 from tiny_clips import write_clip, write_clips
 from tiny_videos import cut_off, write_coded_video
 
+from vigil.domain.clips.allowed import read_allowed
 from vigil.domain.clips.embeddings import read_embeddings
 from vigil.domain.clips.scores import read_scores
 from vigil.domain.clips.windows import read_labels
 from vigil.learn.alarm.network.embedding.registry import BACKBONES, Options
+from vigil.plumbing.memo import file_digest
 
 Run = Callable[..., Outcome]
 SIDES = ("train", "val", "test")
@@ -42,7 +45,7 @@ AUTOENCODER, MAHALANOBIS, NEIGHBOURS = SCORERS = (
     "motion_histogram.nearest_neighbours",
 )
 STAGES = list(alarm_words())
-LIGHT = [stage for stage in STAGES if stage not in {"fit_alarm", "predict_alarm"}]
+LIGHT = [stage for stage in STAGES if stage not in {"fit_alarm", "gather_allowed", "predict_alarm"}]
 
 
 @pytest.fixture(scope="session")
@@ -161,6 +164,35 @@ def test_predictions_hold_every_side_and_every_scorer(project: Project, run_stag
     first = file.read_bytes()
     assert run_stage(project, "predict_alarm").code == 0
     assert file.read_bytes() == first
+
+
+def test_allowed_evidence_is_that_of_allowed_training_clips(
+    project: Project, run_stage: Run
+) -> None:
+    init_git(project)
+    assert run_until(project, run_stage, "gather_allowed").code == 0
+    folder = project.folder / "models" / "allowed"
+    first = content_of(project.folder)
+    allowed = read_allowed(folder, file_digest(project.folder / "models/alarm.safetensors"))
+    labels = pd.read_csv(project.folder / "data/clips/labels.csv").set_index("video")
+    videos = set(allowed.table["video"])
+    assert not labels.loc[sorted(videos), "is_anomalous"].any()
+    assert videos <= set(json_of(project, "data/splits/alarm/train.json"))
+    (embedding,) = read_embeddings(project.folder / "data/embeddings").values()
+    times_s = embedding.pieces.spans_s[:, 1].round(6)
+    of_video = embedding.index["video"].to_numpy()[embedding.windows]
+    kept = allowed.vectors["motion_histogram"]
+    for (video, time_s), vector in zip(
+        allowed.table[["video", "time_s"]].itertuples(index=False), kept, strict=True
+    ):
+        own = embedding.pieces.vectors[(of_video == video) & (times_s == time_s)]
+        assert (own == vector).all(axis=1).any()
+    for jpeg in allowed.pictures:
+        picture = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
+        assert picture is not None
+        assert picture.shape[1] <= 240
+    assert run_stage(project, "gather_allowed").code == 0
+    assert content_of(project.folder) == first
 
 
 def test_the_score_of_a_clip_is_the_mean_or_the_highest_of_its_windows(

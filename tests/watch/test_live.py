@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from fractions import Fraction
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -16,10 +17,13 @@ from tiny_watch import FPS, models, scene_picture, watching, write_scene
 
 from vigil.pixels.video.reading import VideoReader, to_bgr
 from vigil.plumbing.errors import InputError
+from vigil.watch.eventful import read_events
 from vigil.watch.frames import Frame
 from vigil.watch.live import EVENT_LINES, LiveWatch, follow
 from vigil.watch.reading_live import DecodedFrame, LiveReader, open_live
-from vigil.watch.sources import Camera
+from vigil.watch.recording import Recorder
+from vigil.watch.replaying import replay
+from vigil.watch.sources import Camera, Recording, find_sources
 from vigil.watch.telling import TO_TELL, TOLD, Teller, append_line, open_sinks, read_lines
 
 LIT = ((5.0, 8.0),)
@@ -92,6 +96,54 @@ def test_an_event_has_a_video_from_before_it_to_after_it(tmp_path: Path):
     assert [path.suffixes for path in (tmp_path / "events").glob("*.mp4")] == [[".mp4"]]
 
 
+def test_an_event_has_a_clip_to_watch_again_and_to_correct(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    watch = watch_of(tmp_path / "door", Notes())
+    for index in range(140):
+        watch.add(frame_at(index))
+    watch.end()
+    (event,) = read_lines(tmp_path / "door" / EVENT_LINES)
+    name = f"{event['id']}.mp4"
+    clip, drawn = ([to_bgr(frame) for frame in VideoReader(tmp_path / "door" / folder / name)]
+                   for folder in ("clips", "events"))  # fmt: skip
+    assert len(clip) == len(drawn)
+    first = round((event["start_s"] - 1) * FPS)
+    for at, (plain, other) in enumerate(zip(clip, drawn, strict=True)):
+        scene = scene_picture(first + at, LIT)[..., ::-1].astype(int)
+        assert np.abs(plain - scene).mean() < 4, "nothing is drawn on it"
+        assert np.abs(other - scene).mean() > 4
+    (source,) = find_sources([str(tmp_path / "door" / "clips")])
+    assert isinstance(source, Recording)
+    assert source.name == name
+    monkeypatch.setenv("VIGIL_STATE_DIR", str(tmp_path / "state"))
+    Recorder({"a": "0"}, models, watching(), Fraction(FPS)).watch(source.path, tmp_path / "again")
+    (again,) = read_events(tmp_path / "again" / "events.json")
+    assert again["start_s"] == pytest.approx(1.0, abs=0.15), "a second after the clip's start"
+    (task,) = json.loads((tmp_path / "again" / "label_studio.json").read_text())
+    kinds = [region["type"] for region in task["predictions"][0]["result"]]
+    assert sorted(kinds) == ["timelinelabels", "videorectangle"]
+    assert name in task["data"]["video"]
+
+
+def test_a_kill_in_the_midst_of_an_event_leaves_no_video_that_seems_whole(tmp_path: Path):
+    watch = watch_of(tmp_path, Notes())
+    for index in range(75):
+        watch.add(frame_at(index))
+    for folder in ("events", "clips"):
+        films = [path.name for path in (tmp_path / folder).glob("*.mp4")]
+        assert len(films) == 1
+        assert films[0].startswith(".")
+    with pytest.raises(InputError, match="found an empty folder"):
+        find_sources([str(tmp_path / "clips")])
+
+
+def test_a_live_source_is_not_replayed_but_its_clips_are_named(tmp_path: Path):
+    (tmp_path / "clips").mkdir()
+    with pytest.raises(InputError, match=r"got a live source; `vigil watch .*clips` watches"):
+        replay(tmp_path, ["watch.raising.raise_at=3"])
+
+
 def test_a_long_event_is_filmed_up_to_its_longest(tmp_path: Path):
     teller = Teller([], tmp_path)
     settings = watching(**{"pictures.longest_s": 2.0})
@@ -99,8 +151,9 @@ def test_a_long_event_is_filmed_up_to_its_longest(tmp_path: Path):
     for index in range(140):
         watch.add(frame_at(index, lit=((5.0, 12.0),)))
     watch.end()
-    (film,) = (tmp_path / "events").glob("*.mp4")
-    assert len(list(VideoReader(film))) / FPS == pytest.approx(1 + 2, abs=0.2)
+    for folder in ("events", "clips"):
+        (film,) = (tmp_path / folder).glob("*.mp4")
+        assert len(list(VideoReader(film))) / FPS == pytest.approx(1 + 2, abs=0.2)
 
 
 def test_a_loss_of_the_signal_is_told_at_once_and_counts_as_not_watched(tmp_path: Path):

@@ -3,11 +3,12 @@
 import shutil
 from collections.abc import Iterator
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tiny_watch import FPS, models, watching, write_scene
+from tiny_watch import FPS, allowed_lamps, models, watching, write_scene
 
 from vigil.watch.recording import Recorder
 
@@ -24,7 +25,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("VIGIL_STATE_DIR", str(place / "state"))
         settings = watching(**{"raising.min_duration_s": 3.0})
-        Recorder({"a": "0"}, models, settings, Fraction(FPS)).watch(scene, place / "out")
+        get_models = partial(models, allowed_lamps())
+        Recorder({"a": "0"}, get_models, settings, Fraction(FPS)).watch(scene, place / "out")
     return place / "out"
 
 
@@ -94,6 +96,22 @@ def test_cards_are_filtered_and_go_to_their_event(page: Any):
     assert page.locator("#none").is_visible() == (page.locator(".card").count() == 0)
 
 
+def test_a_card_shows_the_most_similar_allowed_clips(page: Any):
+    page.check("#suppressed")
+    for number in range(2):
+        card = page.locator(".card").nth(number)
+        assert "by lamp" in card.inner_text()
+        figures = card.locator("figure")
+        names = [figures.nth(at).inner_text() for at in range(figures.count())]
+        assert [name.split(",")[0] for name in names] == ["eve.mp4 at 0:02.0", "day.mp4 at 0:01.0"]
+        for figure in (figures.nth(0), figures.nth(1)):
+            picture = figure.locator("img")
+            picture.scroll_into_view_if_needed()
+            page.wait_for_function(
+                "i => i.complete && i.naturalWidth", arg=picture.element_handle()
+            )
+
+
 def test_tracks_that_were_refused_are_shown_on_demand(page: Any):
     assert page.locator("#tracks tr").count() == 1
     page.check("#refused")
@@ -104,3 +122,14 @@ def test_tracks_that_were_refused_are_shown_on_demand(page: Any):
 def test_nothing_is_wider_than_the_screen(page: Any):
     page.check("#suppressed")
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+
+
+def test_without_allowed_clips_a_card_says_so(browser: Any, tmp_path: Path, monkeypatch: Any):
+    monkeypatch.setenv("VIGIL_STATE_DIR", str(tmp_path / "state"))
+    scene = write_scene(tmp_path / "door.mp4")
+    Recorder({"a": "0"}, models, watching(), Fraction(FPS)).watch(scene, tmp_path / "out")
+    page = browser.new_page()
+    page.goto((tmp_path / "out" / "index.html").as_uri())
+    assert "none, as the models came without them" in page.locator(".card").inner_text()
+    assert not (tmp_path / "out" / "allowed").exists()
+    page.close()

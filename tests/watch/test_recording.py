@@ -9,7 +9,7 @@ import av
 import numpy as np
 import pandas as pd
 import pytest
-from tiny_watch import FPS, SIZE_WH, models, scene_picture, watching, write_scene
+from tiny_watch import FPS, SIZE_WH, allowed_lamps, models, scene_picture, watching, write_scene
 
 from vigil.domain.tracking.table import read_mot, read_track_table
 from vigil.pixels.pictures.images import ImageSource
@@ -22,6 +22,7 @@ from vigil.watch.eventful import read_events
 from vigil.watch.frames import read_frames
 from vigil.watch.models import Models
 from vigil.watch.recording import Recorder
+from vigil.watch.replaying import replay
 
 Watched = Callable[..., Path]
 
@@ -98,6 +99,25 @@ def test_an_event_has_a_picture_and_a_video_of_before_and_after(scene: Path, wat
     assert len(film) == pytest.approx((1 + 4 + 1) * FPS, abs=1)
     picture = ImageSource(folder / "events").rgb(f"{event['id']}.jpg")
     assert picture.shape == (SIZE_WH[1], SIZE_WH[0], 3)
+
+
+def test_an_event_names_the_most_similar_allowed_clips(scene: Path, watch: Watched):
+    folder = watch(scene, watching(), get_models=lambda: models(allowed_lamps()))
+    (event,) = read_events(folder / "events.json")
+    assert event["channel"] == "lamp"
+    nearest = event["nearest_allowed"]
+    assert [one["video"] for one in nearest] == ["eve.mp4", "day.mp4"]
+    assert [one["time_s"] for one in nearest] == [2.0, 1.0]
+    assert [one["distance"] for one in nearest] == pytest.approx([2.2 - 1.2, 2.2 - 0.4])
+    for one, lamp in zip(nearest, (1, 0), strict=True):
+        stored = (folder / "allowed" / one["picture"]).read_bytes()
+        assert stored == allowed_lamps().pictures[lamp]
+    replay(folder, ["watch.raising.raise_at=1.5"])
+    (again,) = read_events(folder / "replay" / "events.json")
+    assert again["nearest_allowed"] == nearest
+    plain = watch(scene, watching())
+    assert read_events(plain / "events.json")[0]["nearest_allowed"] is None
+    assert contents(plain).keys() < contents(folder).keys()
 
 
 def test_the_same_bytes_twice_and_at_any_size_of_a_batch(scene: Path, watch: Watched):

@@ -127,15 +127,18 @@ class JudgingAlarm(ABC):
         """
         self._check_thresholds()
         scores: dict[str, float] = {}
-        strongest: list[Evidence] = []
+        strongest: list[tuple[Evidence, Vectors]] = []
         for name, pieces in evidence.items():
-            by_scorer = self.score(name, self.by_place(name, pieces))
+            vectors = self.by_place(name, pieces)
+            by_scorer = self.score(name, vectors)
             scores |= {scorer: float(each.max()) for scorer, each in by_scorer.items()}
             raising = next(iter(by_scorer))
-            strongest += _strongest(name, pieces, by_scorer[raising], self.thresholds[raising])
-        strongest.sort(key=lambda piece: -piece.ratio)
-        shown = tuple(strongest[:MAX_EVIDENCE])
-        return Verdict(scores, self.thresholds, _raising_of(scores), shown)
+            limit = self.thresholds[raising]
+            strongest += _strongest(name, pieces, vectors, by_scorer[raising], limit)
+        strongest.sort(key=lambda found: -found[0].ratio)
+        shown = tuple(piece for piece, _ in strongest[:MAX_EVIDENCE])
+        vector = strongest[0][1].copy()  # not a view, which would keep all vectors
+        return Verdict(scores, self.thresholds, _raising_of(scores), shown, vector)
 
     def follow(self, windows: "count[int]", window_s: float, stride_s: float) -> VideoFollower:
         """Begins to follow a stream. Args: windows: the numbers of windows from its first frame."""
@@ -252,19 +255,26 @@ def to_bgr(frame: Picture) -> Picture:
 
 
 def _strongest(
-    channel: str, pieces: Pieces, scores: npt.NDArray[np.float64], threshold: float
-) -> list[Evidence]:
-    """The piece with the highest score at each moment."""
+    channel: str,
+    pieces: Pieces,
+    vectors: Vectors,
+    scores: npt.NDArray[np.float64],
+    threshold: float,
+) -> list[tuple[Evidence, Vectors]]:
+    """The piece with the highest score at each moment, with its vector."""
     best: dict[float, int] = {}
     for at, time_s in enumerate(pieces.spans_s[:, 1].tolist()):
         if time_s not in best or scores[at] > scores[best[time_s]]:
             best[time_s] = at
     return [
-        Evidence(
-            channel,
-            tuple(pieces.boxes_xyxy[at].tolist()),
-            ratio_of(float(scores[at]), threshold),
-            time_s,
+        (
+            Evidence(
+                channel,
+                tuple(pieces.boxes_xyxy[at].tolist()),
+                ratio_of(float(scores[at]), threshold),
+                time_s,
+            ),
+            vectors[at],
         )
         for time_s, at in best.items()
     ]

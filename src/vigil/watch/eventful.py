@@ -93,12 +93,28 @@ def describe_event(
         "end_s": round(event.end_s, 3),
         "peak_s": round(peak_s, 3),
         "peak_score": event.peak_score,
+        **_why(event, findings),
         "tracks": list(event.tracks),
         "boxes_at_peak": boxes,
         "follows": None if follows is None else event_id(source, event.kind, follows),
         "suppressed": event.suppressed or None,
         "notified_s": None if event.notified_s is None else round(event.notified_s, 3),
         "is_muted": event.is_muted,
+    }
+
+
+def _why(event: Event, findings: Findings) -> dict[str, Any]:
+    """The channel of the peak, and the allowed clips nearest to its strongest evidence."""
+    if event.kind == SIGNAL_LOST:
+        return {"channel": None, "nearest_allowed": None}
+    is_peak = findings.scores["start_s"] == event.peak_start_s
+    nearest = findings.nearest
+    if nearest is not None:
+        columns = ["video", "time_s", "distance", "picture"]
+        rows = nearest.loc[nearest["start_s"] == event.peak_start_s, columns]
+    return {
+        "channel": str(findings.scores.loc[is_peak, "channel"].iloc[0]),
+        "nearest_allowed": None if nearest is None else rows.to_dict("records"),
     }
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from vigil.domain.clips.allowed import Allowed, picture_name
 from vigil.domain.clips.scores import NUM_DIGITS, round_digits
 from vigil.domain.clips.verdicts import LARGEST_RATIO, WindowVerdict
 from vigil.domain.detections import DETECTION_COLUMNS, Detections, as_table
@@ -44,6 +45,17 @@ EVIDENCE_TYPES = {
     **dict.fromkeys(CORNERS, np.float64),
     "ratio": np.float64,
 }
+NEAREST_TYPES = {
+    "start_s": np.float64,
+    "rank": np.int64,
+    "video": str,
+    "time_s": np.float64,
+    "distance": np.float64,
+    "picture": str,
+}
+"""The pieces of allowed clips nearest to the strongest evidence of a window, by its `start_s`."""
+NEAREST_FILE, ALLOWED = "nearest.csv", "allowed"
+"""The table, and the folder of its pictures. Neither is there without evidence of allowed clips."""
 DECIMALS = {"time_s": 6, "start_s": 6, "stop_s": 6, "probability": 6, **dict.fromkeys(CORNERS, 3)}
 UNJUDGED = -1.0
 """The probability of a track without a full sequence of crops."""
@@ -78,6 +90,7 @@ class Findings:
         judgements: `track_id`, `num_sequences`, and `probability` or `UNJUDGED`.
         scores: `SCORE_TYPES`, for each window.
         evidence: unusual places, each with the `start_s` of its window.
+        nearest: `NEAREST_TYPES`; None: there was no evidence of allowed clips to compare with.
     """
 
     facts: SourceFacts
@@ -85,6 +98,7 @@ class Findings:
     judgements: pd.DataFrame
     scores: pd.DataFrame
     evidence: pd.DataFrame
+    nearest: pd.DataFrame | None = None
 
     def kept_tracks(self, least_probability: float) -> pd.DataFrame:
         """The boxes of the tracks that the classifier does not refuse."""
@@ -171,17 +185,34 @@ def evidence_table(windows: Sequence[WindowVerdict]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(EVIDENCE_TYPES)).astype(EVIDENCE_TYPES)
 
 
+def nearest_table(windows: Sequence[WindowVerdict], allowed: Allowed) -> pd.DataFrame:
+    """The nearest pieces of allowed clips for the strongest evidence of each window."""
+    rows = []
+    for window in windows:
+        verdict = window.verdict
+        if verdict.vector is None:
+            continue
+        found, distances = allowed.nearest(verdict.evidence[0].channel, verdict.vector)
+        digits = round_digits(distances, NUM_DIGITS)
+        for rank, (row, distance) in enumerate(zip(found, digits, strict=True), start=1):
+            video, time_s = allowed.table.loc[row, ["video", "time_s"]]
+            rows.append((window.start_s, rank, video, time_s, distance, picture_name(row)))
+    return pd.DataFrame(rows, columns=list(NEAREST_TYPES)).astype(NEAREST_TYPES)
+
+
 def write_findings(
     collected: Collected,
     judgements: Mapping[int, Judgement],
     facts: SourceFacts,
     times_s: Sequence[float],
     folder: Path,
+    allowed: Allowed | None = None,
 ) -> None:
     """Writes the tables of a source into an existing folder.
 
     Args:
         times_s: the time of each frame.
+        allowed: evidence of allowed clips, to compare with.
     """
     tracks = fill_tracks(track_table(collected.boxes), np.array(times_s))
     _write(detection_table(collected.detections), folder / "detections.csv")
@@ -190,6 +221,13 @@ def write_findings(
     _write(judgement_table(judgements), folder / "judgements.csv")
     _write(score_table(collected.verdicts), folder / "scores.csv")
     _write(evidence_table(collected.verdicts), folder / "evidence.csv")
+    if allowed is not None:
+        nearest = nearest_table(collected.verdicts, allowed)
+        _write(nearest, folder / NEAREST_FILE)
+        (folder / ALLOWED).mkdir()
+        for row, picture in enumerate(allowed.pictures):
+            if (name := picture_name(row)) in set(nearest["picture"]):
+                (folder / ALLOWED / name).write_bytes(picture)
     content = {
         "size_wh": list(facts.size_wh),
         "num_frames": facts.num_frames,
@@ -225,10 +263,12 @@ def read_findings(folder: Path) -> Findings:
         raise InputError(
             f"{folder / 'source.json'}: expected facts of a source, got {shorten(content)}"
         ) from None
+    nearest = folder / NEAREST_FILE
     return Findings(
         facts,
         read_track_table(folder / "tracks.csv"),
         read_csv(folder / "judgements.csv", JUDGEMENT_TYPES),
         read_csv(folder / "scores.csv", SCORE_TYPES)[list(SCORE_TYPES)],
         read_csv(folder / "evidence.csv", EVIDENCE_TYPES)[list(EVIDENCE_TYPES)],
+        read_csv(nearest, NEAREST_TYPES) if nearest.exists() else None,
     )

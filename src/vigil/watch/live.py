@@ -3,6 +3,7 @@
 events.jsonl   a line for each event that is over
 status.json    watched and lost time, alarms, dropped frames and more
 events/        a picture of each event, of the time when it was raised, and a video of the event
+clips/         the same videos with nothing drawn, to watch again and to correct
 """
 
 from collections.abc import Sequence
@@ -20,7 +21,6 @@ from vigil.domain.events.machine import EventMachine, Progress
 from vigil.domain.measures.events import rate_per_hour
 from vigil.domain.tracking.tracker import TrackedBox
 from vigil.pixels.drawing.on_pictures import write_picture
-from vigil.pixels.pictures.picture import Picture
 from vigil.pixels.watched_frames import Banner, draw_watched, with_even_sides
 from vigil.plumbing.errors import InputError, shorten
 from vigil.plumbing.records import write_json
@@ -29,7 +29,7 @@ from vigil.watch.analysis import Analysis
 from vigil.watch.filming import EVENTS, clock_text
 from vigil.watch.findings import finite_ratio
 from vigil.watch.frames import Frame
-from vigil.watch.live_films import LiveFilms
+from vigil.watch.live_films import Draw, LiveFilms
 from vigil.watch.models import Models
 from vigil.watch.reading_live import LiveReader, open_live
 from vigil.watch.sources import Camera
@@ -65,7 +65,7 @@ class LiveWatch:
         self._machine = EventMachine(settings.raising)
         # An event that waits to be raised began this long ago at most.
         delay_s = settings.window_s + settings.raising.num_windows * settings.stride_s
-        self._films = LiveFilms(folder / EVENTS, settings.pictures, delay_s)
+        self._films = LiveFilms(folder, settings.pictures, delay_s)
         self._last_frame: Frame | None = None
         self._boxes: list[TrackedBox] = []
         self.watched_s = self.lost_s = 0.0
@@ -86,7 +86,8 @@ class LiveWatch:
         step = self._analysis.push(frame)
         boxes = [box for box in step.boxes if box.frame_index == frame.index]
         self._boxes = boxes or self._boxes
-        self._films.add(self._drawn(frame, self._machine.open_event), frame.time_s)
+        draw = self._drawing(frame.time_s, self._machine.open_event)
+        self._films.add(with_even_sides(frame.picture), frame.time_s, draw)
         for window in step.verdicts:
             self._push(_scored(window))
 
@@ -153,22 +154,23 @@ class LiveWatch:
         if self._last_frame is None:
             return
         file.parent.mkdir(parents=True, exist_ok=True)
-        write_picture(self._drawn(self._last_frame, event), file)
+        frame = self._last_frame
+        draw = self._drawing(frame.time_s, event)
+        write_picture(draw(with_even_sides(frame.picture)), file)
 
-    def _drawn(self, frame: Frame, event: Event | None) -> Picture:
-        """A frame with the last known boxes, and the banner of an open event; BGR, even sides."""
+    def _drawing(self, time_s: float, event: Event | None) -> Draw:
+        """What draws the last known boxes, and the banner of an open event, on a frame."""
         boxes = np.array([box.box_xyxy for box in self._boxes]).reshape(-1, 4)
         ids = [box.track_id for box in self._boxes]
         text = "" if event is None else f"unusual   {event.peak_score:.1f} x threshold"
-        drawn = draw_watched(
-            frame.picture,
-            boxes,
-            ids,
-            [np.empty((0, 2))] * len(ids),
-            clock=clock_text(frame.time_s),
+        return partial(
+            draw_watched,
+            boxes_xyxy=boxes,
+            track_ids=ids,
+            paths=[np.empty((0, 2))] * len(ids),
+            clock=clock_text(time_s),
             banner=None if event is None else Banner(text),
         )
-        return with_even_sides(drawn)
 
     def status(self) -> dict[str, Any]:
         """Watched and lost time, and the number and rate of alarms."""

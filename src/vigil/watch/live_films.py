@@ -1,6 +1,11 @@
-"""Videos of the events of a live source, from before an event to after it."""
+"""Videos of the events of a live source, from before an event to after it.
+
+events/<id>.mp4   with boxes and banner, for people
+clips/<id>.mp4    the frames alone: a recording like any other, to watch again and to correct
+"""
 
 from collections import deque
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 from typing import NamedTuple
@@ -11,19 +16,42 @@ import numpy as np
 from vigil.pixels.pictures.picture import Picture
 from vigil.pixels.video_writing import VideoWriter
 from vigil.settings.watch import Pictures
-from vigil.watch.filming import CODEC, UNIT_S
+from vigil.watch.filming import CODEC, EVENTS, UNIT_S
 
 JPEG_QUALITY = 90
-PART_SUFFIX = ".part.mp4"
+CLIPS = "clips"
+Draw = Callable[[Picture], Picture]
+"""Draws boxes and banner on a copy of a frame."""
 
 
 class _Kept(NamedTuple):
     time_s: float
     jpeg: bytes
+    draw: Draw
+
+
+class _Film:
+    """An unfinished video. A kill leaves it under a hidden name, which nobody takes for whole."""
+
+    def __init__(self, path: Path, fps: Fraction, size_wh: tuple[int, int]) -> None:
+        self._path, self._partial = path, path.with_name(f".{path.stem}.part.mp4")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._writer = VideoWriter(
+            self._partial, codec=CODEC, fps=fps, size_wh=size_wh, time_base=UNIT_S
+        )
+
+    def write(self, picture: Picture, stamp: int) -> None:
+        """Adds a frame (H, W, 3) BGR at a time, counted in `UNIT_S`."""
+        self._writer.write(np.ascontiguousarray(picture[..., ::-1]), stamp)
+
+    def close(self) -> None:
+        """Completes the video under its name."""
+        self._writer.close()
+        self._partial.replace(self._path)
 
 
 class LiveFilms:
-    """Keeps the last frames of a live source, and writes a video of one event at a time.
+    """Keeps the last frames of a live source, and writes both videos of one event at a time.
 
     Frames are kept as JPEG, so that some seconds of them need little memory. A video gets its name
     when it is complete, so a kill leaves no broken video under the name of an event.
@@ -31,60 +59,56 @@ class LiveFilms:
 
     def __init__(self, folder: Path, settings: Pictures, delay_s: float) -> None:
         """Args:
-        folder: the folder of the videos.
+        folder: the folder of the source.
         delay_s: the longest time from the start of an event until it is raised.
         """
         self._folder, self._settings = folder, settings
         self._keep_s = settings.before_s + delay_s
         self._kept: deque[_Kept] = deque()
-        self._writer: VideoWriter | None = None
+        self._drawn: _Film | None = None
+        self._plain: _Film | None = None
         self._name = ""
         self._start_s = self._stop_s = 0.0
 
-    def add(self, picture: Picture, time_s: float) -> None:
-        """Adds the next drawn frame, (H, W, 3) BGR with even sides."""
+    def add(self, picture: Picture, time_s: float, draw: Draw) -> None:
+        """Adds the next frame, (H, W, 3) BGR with even sides."""
         is_encoded, jpeg = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
         assert is_encoded
-        self._kept.append(_Kept(time_s, jpeg.tobytes()))
+        self._kept.append(_Kept(time_s, jpeg.tobytes(), draw))
         while time_s - self._kept[0].time_s > self._keep_s:
             self._kept.popleft()
-        if self._writer is not None:
+        if self._drawn is not None:
             if time_s < self._stop_s:
-                self._write(picture, time_s)
+                self._write(picture, time_s, draw)
             else:
                 self.close()
 
     def begin(self, name: str, start_s: float) -> None:
-        """Begins the video of an event that was raised, with the kept frames before it.
+        """Begins the videos of an event that was raised, with the kept frames before it.
 
-        The video of another event ends. The video of an event that was filmed before is kept.
+        Those of another event end. Those of an event that was filmed before are kept.
         """
-        if self._name == name or (self._folder / f"{name}.mp4").exists() or not self._kept:
+        path = self._folder / EVENTS / f"{name}.mp4"
+        if self._name == name or path.exists() or not self._kept:
             return
         self.close()
         first_s = start_s - self._settings.before_s
         kept = [frame for frame in self._kept if frame.time_s >= first_s]
         if not kept:
             return
-        pictures = [_decode(frame.jpeg) for frame in kept]
+        first = _decode(kept[0].jpeg)
         steps_s = np.diff([frame.time_s for frame in kept])
         fps = 1 / float(np.median(steps_s)) if len(steps_s) else 1.0
-        self._folder.mkdir(parents=True, exist_ok=True)
-        height, width = pictures[0].shape[:2]
-        self._writer = VideoWriter(
-            self._folder / f"{name}{PART_SUFFIX}",
-            codec=CODEC,
-            fps=Fraction(fps).limit_denominator(1000),
-            size_wh=(width, height),
-            time_base=UNIT_S,
-        )
+        facts = Fraction(fps).limit_denominator(1000), (first.shape[1], first.shape[0])
+        self._drawn = _Film(path, *facts)
+        self._plain = _Film(self._folder / CLIPS / path.name, *facts)
         self._name, self._start_s = name, kept[0].time_s
         self._stop_s = self._start_s + self._settings.before_s + self._settings.longest_s
-        for frame, picture in zip(kept, pictures, strict=True):
-            self._write(picture, frame.time_s)
+        for frame in kept:
+            self._write(_decode(frame.jpeg), frame.time_s, frame.draw)
 
     def end(self, name: str, end_s: float) -> None:
-        """Notes the end of an event: its video goes on for `after_s`.
+        """Notes the end of an event: its videos go on for `after_s`.
 
         The end is known late, as no later event may be merged with it, so a video may be longer.
         """
@@ -92,18 +116,19 @@ class LiveFilms:
             self._stop_s = min(self._stop_s, end_s + self._settings.after_s)
 
     def close(self) -> None:
-        """Completes the video, if there is one."""
-        if self._writer is None:
+        """Completes the videos, if there are any."""
+        if self._drawn is None or self._plain is None:
             return
-        self._writer.close()
-        part = self._folder / f"{self._name}{PART_SUFFIX}"
-        part.replace(self._folder / f"{self._name}.mp4")
-        self._writer, self._name = None, ""
+        self._plain.close()
+        self._drawn.close()
+        self._drawn, self._plain, self._name = None, None, ""
 
-    def _write(self, picture: Picture, time_s: float) -> None:
-        assert self._writer is not None
+    def _write(self, picture: Picture, time_s: float, draw: Draw) -> None:
+        assert self._drawn is not None
+        assert self._plain is not None
         stamp = round((time_s - self._start_s) / UNIT_S)
-        self._writer.write(np.ascontiguousarray(picture[..., ::-1]), stamp)
+        self._plain.write(picture, stamp)
+        self._drawn.write(draw(picture), stamp)
 
 
 def _decode(jpeg: bytes) -> Picture:

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from vigil.domain.clips.allowed import Allowed, read_allowed
 from vigil.domain.clips.verdicts import WindowVerdict
 from vigil.domain.detector_score import read_score
 from vigil.pixels.pictures.picture import Picture
 from vigil.plumbing.errors import InputError, shorten
-from vigil.plumbing.memo import file_digest
+from vigil.plumbing.memo import file_digest, tree_digest
 from vigil.settings.suppression import Suppression
 
 if TYPE_CHECKING:  # torch is imported where trained models are loaded
@@ -26,6 +27,8 @@ FILE_NAMES = (
     *("alarm.safetensors", "alarm.json", "threshold.json", "detector_score.json"),
 )
 """File names of trained models in the pipeline."""
+ALLOWED_NAME = "allowed"
+"""The folder beside the models with evidence of allowed clips. Nothing but pages needs it."""
 CLASSES = ("background", "person")
 """The classes of a classifier that can judge tracks."""
 
@@ -89,6 +92,7 @@ class Models:
     Attributes:
         detector_score: the detector's score with the best F1 in the validation set.
         digests: SHA-256 of each file, in hexadecimal, by its name.
+        allowed: evidence of allowed clips, to compare alarms with; None: it is not there.
     """
 
     detector: DetectorModel
@@ -96,11 +100,16 @@ class Models:
     alarm: AlarmModel
     detector_score: float
     digests: dict[str, str]
+    allowed: Allowed | None = None
 
 
 @dataclass(frozen=True)
 class ModelFiles:
-    """Files of trained models: weights, cards, and what was picked on validation data."""
+    """Files of trained models: weights, cards, and what was picked on validation data.
+
+    Attributes:
+        allowed: the folder of evidence of allowed clips, which may be missing.
+    """
 
     detector: Path
     detector_card: Path
@@ -110,11 +119,12 @@ class ModelFiles:
     alarm_card: Path
     threshold: Path
     detector_score: Path
+    allowed: Path
 
     @classmethod
     def below(cls, folder: Path) -> ModelFiles:
         """The files in a folder, with the file names of the pipeline."""
-        return cls(*(folder / name for name in FILE_NAMES))
+        return cls(*(folder / name for name in (*FILE_NAMES, ALLOWED_NAME)))
 
     def digests(self) -> dict[str, str]:
         """SHA-256 of each file, in hexadecimal, by its name.
@@ -122,7 +132,8 @@ class ModelFiles:
         Raises:
             InputError: a file is missing.
         """
-        return _digests(list(vars(self).values()), "a trained model", "`dvc repro` trains it")
+        files = [file for name, file in vars(self).items() if name != ALLOWED_NAME]
+        return _digests(files, self.allowed, "a trained model", "`dvc repro` trains it")
 
     def load(self, device: torch.device) -> Models:
         """Loads detector, classifier and alarm.
@@ -140,7 +151,8 @@ class ModelFiles:
         detector = TrainedDetector.from_files(self.detector, self.detector_card, device)
         alarm = TrainedAlarm.from_files(self.alarm, self.alarm_card, self.threshold, device=device)
         score = read_score(self.detector_score)
-        return Models(detector, classifier, alarm, score, digests)
+        allowed = _read_allowed(self.allowed, digests[self.alarm.name])
+        return Models(detector, classifier, alarm, score, digests, allowed)
 
 
 @lru_cache(maxsize=1)
@@ -161,11 +173,16 @@ def load_once(files: ModelFiles, digests: tuple[tuple[str, str], ...]) -> Models
 
 @dataclass(frozen=True)
 class ExportedFiles:
-    """Files of `vigil export`."""
+    """Files of `vigil export`.
+
+    Attributes:
+        allowed: the folder of evidence of allowed clips, which may be missing.
+    """
 
     detector: Path
     classifier: Path
     alarm: Path
+    allowed: Path
 
     @classmethod
     def below(cls, folder: Path, runtime: Runtime) -> ExportedFiles:
@@ -175,6 +192,7 @@ class ExportedFiles:
             folder / "detector" / f"detector{suffix}",
             folder / "classifier" / f"classifier{suffix}",
             folder / "alarm" / "alarm.zip",
+            folder / "alarm" / ALLOWED_NAME,
         )
 
     def digests(self) -> dict[str, str]:
@@ -183,10 +201,11 @@ class ExportedFiles:
         Raises:
             InputError: a file is missing.
         """
-        files: list[Path] = list(vars(self).values())
+        files = [self.detector, self.classifier, self.alarm]
         # The weights of OpenVINO lie beside the graph.
         weights = [file.with_suffix(".bin") for file in files if file.suffix == ".xml"]
-        return _digests([*files, *weights], "an exported model", "`vigil export` makes it")
+        all_files = [*files, *weights]
+        return _digests(all_files, self.allowed, "an exported model", "`vigil export` makes it")
 
     def load(self) -> Models:
         """Opens detector, classifier and alarm, without torch.
@@ -209,14 +228,20 @@ class ExportedFiles:
                 "export it beside models/detector_score.json"
             )
         alarm = ExportedAlarm.from_file(self.alarm)
-        return Models(detector, classifier, alarm, detector.score, digests)
+        allowed = _read_allowed(self.allowed, str(alarm.card["weights_sha256"]))
+        return Models(detector, classifier, alarm, detector.score, digests, allowed)
 
 
-def _digests(files: Sequence[Path], expected: str, remedy: str) -> dict[str, str]:
+def _read_allowed(folder: Path, alarm: str) -> Allowed | None:
+    return read_allowed(folder, alarm) if folder.is_dir() else None
+
+
+def _digests(files: Sequence[Path], allowed: Path, expected: str, remedy: str) -> dict[str, str]:
     for file in files:
         if not file.is_file():
             raise InputError(f"{file}: expected {expected}, found none; {remedy}")
-    return {file.name: file_digest(file) for file in files}
+    digests = {file.name: file_digest(file) for file in files}
+    return digests | ({allowed.name: tree_digest(allowed)} if allowed.is_dir() else {})
 
 
 def _check_classes(classes: Any, file: Path) -> None:

@@ -12,10 +12,12 @@ from vigil.domain.events.event import SIGNAL_LOST
 from vigil.plumbing.outputs import whole
 from vigil.settings.watch import Watch
 from vigil.watch.filming import ANNOTATED, EVENTS
-from vigil.watch.findings import UNJUDGED, Findings
+from vigil.watch.findings import ALLOWED, UNJUDGED, Findings
 from vigil.watch.page_text import BODY, SCRIPT, STYLE
 
 PAGE = "index.html"
+OWN = ("boxes_at_peak", "nearest_allowed")
+"""Entries of an event that a card shows in another form."""
 
 
 def write_page(
@@ -70,13 +72,19 @@ def _content(
 
 def _card(event: Mapping[str, Any]) -> dict[str, Any]:
     is_filmed = event["kind"] != SIGNAL_LOST
+    nearest = event["nearest_allowed"]
     people = event["tracks"] or [box["track_id"] for box in event["boxes_at_peak"]]
     return {
-        **{key: event[key] for key in event if key != "boxes_at_peak"},
+        **{key: event[key] for key in event if key not in OWN},
         "people": people,
+        "nearest": None if nearest is None else [_with_path(one) for one in nearest],
         "picture": f"{EVENTS}/{event['id']}.jpg" if is_filmed else None,
         "video": f"{EVENTS}/{event['id']}.mp4" if is_filmed else None,
     }
+
+
+def _with_path(nearest: Mapping[str, Any]) -> dict[str, Any]:
+    return {**nearest, "picture": f"{ALLOWED}/{nearest['picture']}"}
 
 
 def _tracks(findings: Findings, least_probability: float) -> list[dict[str, Any]]:

@@ -27,6 +27,9 @@ video { display: block; width: 100%; max-height: 70vh; }
 .card.quiet { border-left-color: var(--quiet); }
 .card.current { outline: 2px solid var(--curve); }
 .card img { width: 100%; display: block; } .card div { padding: .6rem .8rem; }
+.card .allowed { display: grid; grid-template-columns: 1fr 1fr; gap: .5rem; padding: .3rem 0; }
+ .allowed figure { margin: 0; min-width: 0; }
+.allowed figcaption { color: var(--soft); font-size: .8rem; overflow-wrap: anywhere; }
 .card h3 { margin: 0 0 .2rem; font-size: 1rem; } .card p { margin: .15rem 0; color: var(--soft); }
 .card .buttons { padding-top: 0; display: flex; flex-wrap: wrap; gap: .5rem; margin-top: auto; }
 button, .button { font: inherit; color: inherit; background: transparent; min-height: 2.4rem;
@@ -132,11 +135,12 @@ function showCards() {
     if (event.suppressed) make("p", text, event.suppressed);
     if (!isLost) {
       make("p", text, "raised at " + clock(event.raised_s) + ", peak " + event.peak_score.toFixed(1)
-        + " x threshold at " + clock(event.peak_s));
+        + " x threshold at " + clock(event.peak_s) + ", by " + event.channel);
       make("p", text, event.people.length ? "people: " + event.people.join(", ")
         : "no person at the peak");
       if (event.is_muted) make("p", text, "no notification: there was another one shortly before");
     }
+    if (!isLost) showAllowed(text, event);
     if (event.follows) make("p", text, "continues event " + event.follows);
     make("p", text, event.id);
     const buttons = make("div", card, undefined, { class: "buttons" });
@@ -146,6 +150,20 @@ function showCards() {
     if (event.video) make("a", buttons, "event video", { class: "button", href: event.video });
   }
   showTime();
+}
+function showAllowed(text, event) {
+  if (!event.nearest) {
+    make("p", text, "Allowed clips to compare with: none, as the models came without them.");
+    return;
+  }
+  make("p", text, "The most similar in the allowed clips:");
+  const figures = make("div", text, undefined, { class: "allowed" });
+  for (const one of event.nearest) {
+    const figure = make("figure", figures), name = one.video + " at " + clock(one.time_s);
+    make("img", figure, undefined,
+      { src: one.picture, alt: "allowed: " + name, loading: "lazy" });
+    make("figcaption", figure, name + ", distance " + one.distance.toPrecision(2));
+  }
 }
 function showTracks() {
   $("tracks").replaceChildren();

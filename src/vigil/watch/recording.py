@@ -129,12 +129,17 @@ class Recorder:
         classes = tuple(models.detector.classes)
         facts = _facts_of(video, times_s, size_wh, classes, self._settings.window_s)
         collected.add(analysis.end(facts.duration_s))
-        write_findings(collected, analysis.judgements, facts, times_s, folder)
+        write_findings(
+            collected, analysis.judgements, facts, times_s, folder, allowed=models.allowed
+        )
 
     def _write(self, video: Path, findings_folder: Path, source: str, folder: Path) -> None:
         folder.mkdir()
-        for file in sorted(findings_folder.iterdir()):
-            (folder / file.name).write_bytes(file.read_bytes())
+        for file in sorted(findings_folder.rglob("*")):
+            if file.is_file():
+                target = folder / file.relative_to(findings_folder)
+                target.parent.mkdir(exist_ok=True)
+                target.write_bytes(file.read_bytes())
         settings, findings = self._settings, read_findings(findings_folder)
         content = describe_events(events_of(findings, settings), source, findings, settings)
         content |= {"source": {"name": video.name, "sha256": source}, "models": self._digests}

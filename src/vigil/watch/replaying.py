@@ -14,6 +14,7 @@ from vigil.plumbing.yaml_words import WordsLoader
 from vigil.settings.watch import Watch
 from vigil.watch.eventful import describe_events, events_of, read_events
 from vigil.watch.findings import read_findings
+from vigil.watch.live_films import CLIPS
 from vigil.watch.recording import EVENTS_FILE, FINDING, RUN_FILE
 
 FORM = "a setting and its value, as watch.raising.raise_at=2"
@@ -37,6 +38,11 @@ def replay(folder: Path, changes: Sequence[str]) -> dict[str, Any]:
     Raises:
         InputError: the folder is missing, or a setting needs a run of the networks.
     """
+    if not (folder / RUN_FILE).exists() and (folder / CLIPS).is_dir():
+        raise InputError(
+            f"{folder}: expected a watched recording, got a live source; `vigil watch "
+            f"{folder / CLIPS}` watches the videos of its events as recordings"
+        )
     run = read_json(folder / RUN_FILE)
     try:
         before, source = dict(run["settings"]), str(run["source"]["sha256"])

@@ -142,6 +142,11 @@ def test_a_verdict_says_how_unusual_by_which_channel_and_where(
     for channel, ratio in verdict.ratios.items():
         own = [one.ratio for one in verdict.evidence if one.channel == channel]
         assert not own or max(own) == pytest.approx(ratio)
+    strongest = verdict.evidence[0]
+    pieces = alarm.measure(frames, TIMES)[strongest.channel]
+    vectors = alarm.by_place(strongest.channel, pieces)
+    scores = alarm.score(strongest.channel, vectors)[verdict.raising[strongest.channel]]
+    np.testing.assert_array_equal(verdict.vector, vectors[scores.argmax()])
     for one in verdict.evidence:
         x1, y1, x2, y2 = one.box_xyxy
         assert 0 <= x1 < x2 <= 96.01

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -53,8 +54,7 @@ def find_nearest(
     for name, embedding in embeddings.items():
         of = embedding.windows
         learnt = np.flatnonzero(is_learnt[of])
-        if len(learnt) > MOST_COMPARED:
-            learnt = learnt[np.linspace(0, len(learnt) - 1, MOST_COMPARED).astype(np.int64)]
+        learnt = learnt[spread_evenly(len(learnt), MOST_COMPARED)]
         vectors = embedding.pieces.vectors
         allowed = vectors[learnt].astype(np.float64)
         videos = windows["video"].to_numpy()[of[learnt]]
@@ -63,17 +63,42 @@ def find_nearest(
         for clip, pieces in clips.groupby(clips, sort=False):
             own = pieces.index.to_numpy()
             strongest = own[int(np.argmax(scores[name][own]))]
-            distances = np.linalg.norm(allowed - vectors[strongest], axis=1)
-            order = np.argsort(distances, kind="stable")
-            _, first = np.unique(videos[order], return_index=True)
-            for rank, at in enumerate(order[np.sort(first)[:NUM_NEAREST]], start=1):
+            nearest, distances = nearest_videos(allowed, videos, vectors[strongest])
+            for rank, (at, distance) in enumerate(zip(nearest, distances, strict=True), start=1):
                 piece = embedding.pieces[learnt[at : at + 1]]
                 rows.append(
                     [clip, name, rank, videos[at], round(float(piece.spans_s[0, 1]), DECIMALS_S),
-                     *piece.boxes_xyxy[0].round(DECIMALS_PX).tolist(), float(distances[at])]
+                     *piece.boxes_xyxy[0].round(DECIMALS_PX).tolist(), float(distance)]
                 )  # fmt: skip
     table = pd.DataFrame(rows, columns=list(NEAREST_DTYPES)).astype(NEAREST_DTYPES)
     return table.assign(distance=round_digits(table["distance"].to_numpy()))
+
+
+def nearest_videos(
+    allowed: npt.NDArray[Any], videos: npt.NDArray[Any], vector: npt.NDArray[Any]
+) -> tuple[npt.NDArray[np.int64], Floats]:
+    """The nearest vectors, each of another video: the nearest one of its video.
+
+    Args:
+        allowed: (N, D).
+        videos: (N,) the video of each.
+        vector: (D,).
+
+    Returns:
+        (K,) rows and (K,) Euclidean distances, the nearest first, for K of at most `NUM_NEAREST`.
+    """
+    distances = np.linalg.norm(np.asarray(allowed, np.float64) - vector, axis=1)
+    order = np.argsort(distances, kind="stable")
+    _, first = np.unique(videos[order], return_index=True)
+    nearest = order[np.sort(first)[:NUM_NEAREST]]
+    return nearest, distances[nearest]
+
+
+def spread_evenly(num: int, most: int) -> npt.NDArray[np.int64]:
+    """Rows of `num`: all, or `most` of them, spread evenly."""
+    if num <= most:
+        return np.arange(num)
+    return np.linspace(0, num - 1, most).astype(np.int64)
 
 
 def write_nearest(table: pd.DataFrame, file: Path) -> None:

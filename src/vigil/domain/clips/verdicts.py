@@ -1,9 +1,11 @@
 """The verdict of the alarm on a window: how unusual it is, by which channel, and where."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
+
+from vigil.domain.clips.evidence import Vectors
 
 LARGEST_RATIO = 1e9
 """The ratio of a score to a threshold of 0 in tables, which hold finite numbers."""
@@ -44,12 +46,14 @@ class Verdict:
         raising: the scorer of each channel that raises the alarm.
         evidence: the strongest piece of each channel at each moment, by the scorers that raise the
             alarm; the strongest first.
+        vector: (D,) the vector of the first piece of `evidence`, as scored. Some alarms have none.
     """
 
     scores: Mapping[str, float]
     thresholds: Mapping[str, float]
     raising: Mapping[str, str]
     evidence: tuple[Evidence, ...]
+    vector: Vectors | None = field(default=None, compare=False, repr=False)
 
     @property
     def ratios(self) -> dict[str, float]:

@@ -170,7 +170,7 @@ def _tracking(
             tracks = tracks[tracks["track_id"].isin(video.results.kept_ids)]
         assert video.truth.tracks is not None
         videos.append(pair_frames(video.truth.tracks, tracks))
-        num_false += _num_false(videos[-1], false_track_share)
+        num_false += count_false_tracks(videos[-1], false_track_share)
     counts = add_counts([count_tracking(frames) for frames in videos])
     hota = measure_hota(list(join_videos(videos)))
     return {
@@ -186,7 +186,7 @@ def _tracking(
     }
 
 
-def _num_false(frames: list[Frame], least_share: float) -> int:
+def count_false_tracks(frames: list[Frame], least_share: float) -> int:
     """The number of tracks with too small a share of boxes on people."""
     num_tracks = max(
         (int(f.predicted_ids.max()) + 1 for f in frames if len(f.predicted_ids)), default=0

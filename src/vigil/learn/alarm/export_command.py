@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from vigil.learn.alarm.export.alarm_file import write_alarm
+from vigil.learn.alarm.export.alarm_file import ALLOWED, copy_allowed, write_alarm
 from vigil.plumbing.errors import InputError, listed
 from vigil.settings.exporting import Format
 
@@ -24,4 +24,8 @@ def export(models: Path, formats: Sequence[Format], out: Path) -> list[str]:
         )
     files = models / "alarm.safetensors", models / "alarm.json", models / "threshold.json"
     file = out / "alarm.zip"
-    return [f"{file}: {write_alarm(*files, file)}"]
+    written = [f"{file}: {write_alarm(*files, file)}"]
+    allowed, target = models / ALLOWED, out / ALLOWED
+    if not allowed.is_dir():
+        return [*written, f"{target}: not written, as there is no {allowed}"]
+    return [*written, f"{target}: {copy_allowed(allowed, files[0], target)}"]

@@ -191,13 +191,23 @@ class TrainedAlarm(JudgingAlarm):
                 f"expected evidence of the channels {listed(self.facts)}, got that of "
                 f"{listed(embeddings)}"
             )
-        scores = {}
-        for name in self.facts:
-            vectors = self.by_place(name, embeddings[name].pieces)
-            if name == APPEARANCE and self.is_tuned:
-                vectors = self._embed_anew(embeddings[name].index, clips)
-            scores[name] = self.score(name, vectors)
-        return scores
+        return {
+            name: self.score(name, self.scored_vectors(name, embeddings[name], clips))
+            for name in self.facts
+        }
+
+    def scored_vectors(self, channel: str, embedding: Embedding, clips: Path) -> Vectors:
+        """The vectors of stored evidence as they are scored.
+
+        Args:
+            embedding, clips: see `score_pieces`.
+
+        Raises:
+            InputError: a video cannot be read.
+        """
+        if channel == APPEARANCE and self.is_tuned:
+            return self._embed_anew(embedding.index, clips)
+        return self.by_place(channel, embedding.pieces)
 
     def _embed_anew(self, windows: pd.DataFrame, clips: Path) -> Vectors:
         videos: list[tuple[Path, list[Window]]] = []

@@ -10,17 +10,19 @@ from typing import Any
 import numpy as np
 import torch
 
+from vigil.domain.clips.allowed import read_allowed, write_allowed
 from vigil.learn.alarm.network.scoring.stored import StoredAlarm, load_alarm
 from vigil.learn.alarm.trained import TrainedAlarm
 from vigil.learn.exporting.made_by import common_card
 from vigil.learn.exporting.onnx_file import onnx_bytes
 from vigil.plumbing.errors import InputError, listed
+from vigil.plumbing.memo import file_digest
 from vigil.plumbing.outputs import whole
 from vigil.runtime.alarm import AUTOENCODER, CARD_FILE, SPEED_MAP
 from vigil.runtime.card import card_text
 from vigil.settings.embed_clips import APPEARANCE
 
-NAME = "alarm"
+NAME, ALLOWED = "alarm", "allowed"
 EARLIEST = (1980, 1, 1, 0, 0, 0)
 
 
@@ -60,6 +62,26 @@ def write_alarm(weights: Path, card: Path, threshold: Path, file: Path) -> str:
     networks = [name.split("/")[0] for name in parts if name.endswith(".onnx")]
     told = f"autoencoders of {listed(networks)} as ONNX" if networks else "no network"
     return f"channels {listed(alarm.facts)}; {told}; motion and scorers are numpy and OpenCV"
+
+
+def copy_allowed(folder: Path, weights: Path, target: Path) -> str:
+    """Copies the evidence of allowed clips, which pages show beside alarms.
+
+    Args:
+        folder: the stored evidence.
+        weights: those of its alarm.
+
+    Returns:
+        What was written, in one line.
+
+    Raises:
+        InputError: a file is missing or damaged, or it is of another alarm.
+    """
+    allowed = read_allowed(folder, file_digest(weights))
+    with whole(target) as partial:
+        partial.mkdir()
+        write_allowed(allowed, partial)
+    return f"{len(allowed.pictures)} pictures of allowed clips, to show beside alarms"
 
 
 def _arrays(stored: StoredAlarm, scorers: Mapping[str, Any]) -> dict[str, bytes]:
