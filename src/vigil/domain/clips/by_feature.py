@@ -49,7 +49,6 @@ def fit_by_feature(
 
     Raises:
         InputError: there are vectors of fewer than two sources.
-        FieldError: the scorer needs more vectors.
     """
     _, source_of = np.unique(sources.astype(str), return_inverse=True)
     _, video_of = np.unique(videos.astype(str), return_inverse=True)
@@ -68,15 +67,21 @@ def fit_by_feature(
         scores = np.empty(len(values))
         for fold in range(fold_of.max() + 1):
             held = fold_of == fold
-            model = SCORERS[scorer].fit(values[~held], options)
+            model = _fit(scorer, values[~held], options)
             scores[held] = SCORERS[scorer].score(model, values[held])
         largest = np.zeros(video_of.max() + 1)
         np.maximum.at(largest, video_of, scores)
         scale = float(np.quantile(largest, quantile, method="higher"))
         scales.append(max(scale, LEAST_SCALE))
-        for key, array in SCORERS[scorer].fit(values, options).items():
+        for key, array in _fit(scorer, values, options).items():
             learnt[f"{name}__{key}"] = array
     return {**learnt, SCALES: np.array(scales)}
+
+
+def _fit(scorer: str, values: Floats, options: FitOptions) -> dict[str, Floats]:
+    """Fits a scorer; a mixture has at most as many components as there are different values."""
+    most = min(options.num_components, len(np.unique(values, axis=0)))
+    return SCORERS[scorer].fit(values, options._replace(num_components=most))
 
 
 def score_by_feature(

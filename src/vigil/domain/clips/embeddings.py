@@ -9,10 +9,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from vigil.domain.clips.evidence import Pieces, join_evidence
+from vigil.domain.clips.evidence import OBJECTS, Pieces, join_evidence
 from vigil.plumbing.errors import InputError, shorten
 from vigil.plumbing.records import read_csv, read_json, write_csv, write_json
-from vigil.settings.embed_clips import OBJECTS
 
 INDEX_DTYPES = {"video": str, "start_s": np.float64, "stop_s": np.float64, "num_pieces": np.int64}
 NUM_PLACES = 8

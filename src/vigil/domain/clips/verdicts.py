@@ -7,8 +7,6 @@ import numpy as np
 
 LARGEST_RATIO = 1e9
 """The ratio of a score to a threshold of 0 in tables, which hold finite numbers."""
-OBJECTS = "objects"
-"""The channel of what tracked objects do."""
 NO_EVIDENCE = -1.0
 """The score and the ratio of a window or clip in which a channel has no evidence, as `objects`
 where nobody is. It is below each score and each ratio of evidence, which are at least 0."""

@@ -18,7 +18,8 @@ import numpy.typing as npt
 import pandas as pd
 from sklearn import metrics
 
-from vigil.domain.clips.verdicts import NO_EVIDENCE, OBJECTS
+from vigil.domain.clips.evidence import OBJECTS
+from vigil.domain.clips.verdicts import NO_EVIDENCE
 
 DECIMALS = 4
 EDGE_S = 1e-4

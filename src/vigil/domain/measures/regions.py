@@ -18,7 +18,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from vigil.domain.boxes import pairwise_iou
-from vigil.domain.clips.verdicts import OBJECTS
+from vigil.domain.clips.evidence import OBJECTS
 from vigil.domain.measures.frames import is_fresh, latest_moments
 from vigil.domain.pictures.annotated import CORNERS
 
