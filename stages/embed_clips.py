@@ -1,4 +1,4 @@
-"""Measures the evidence in every window, by optical flow or by a video network."""
+"""Measures the evidence in every window: by optical flow, by a video network, or by tracks."""
 
 from fractions import Fraction
 from pathlib import Path
@@ -9,16 +9,26 @@ from vigil.pixels.embedding import Embedder, embed_windows
 from vigil.plumbing.fingerprints import code_fingerprint
 from vigil.plumbing.outputs import whole
 from vigil.plumbing.runner import run_stage
-from vigil.settings.embed_clips import APPEARANCE, EmbedClips
+from vigil.settings.embed_clips import APPEARANCE, OBJECTS, EmbedClips
 
 
 def main(
-    *, clips: Path, windows: Path, embeddings: Path, picture_fps: float, settings: EmbedClips
+    *,
+    clips: Path,
+    windows: Path,
+    tracks: Path,
+    embeddings: Path,
+    picture_fps: float,
+    settings: EmbedClips,
 ) -> None:
     table = read_windows(windows)
     embedded: dict[str, Embedding] = {}
     for embedder, codes in open_embedders(settings, Fraction(str(picture_fps))):
         embedded |= embed_windows(table, clips, embedder, codes)
+    if OBJECTS in settings.channels:
+        from vigil.pixels.channels.objects import measure_all_objects
+
+        embedded[OBJECTS] = measure_all_objects(table, tracks, settings)
     with whole(embeddings) as folder:
         folder.mkdir()
         write_embeddings(embedded, folder)

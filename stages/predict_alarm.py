@@ -46,7 +46,8 @@ def main(
         folder.mkdir()
         table = score_clips(labelled, pd.DataFrame(columns), settings.clip_score)
         write_scores(table, folder / "scores.csv")
-        write_found(gather_found(channels, raising, is_test), folder / "found.csv")
+        features = alarm.features_of(channels)
+        write_found(gather_found(channels, raising, is_test, features), folder / "found.csv")
         write_nearest(find_nearest(channels, raising, labelled), folder / "nearest.csv")
 
 

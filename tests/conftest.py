@@ -134,7 +134,12 @@ def alarm_words(clips: str = "scene/clips") -> dict[str, tuple[str, ...]]:
             *(*windows, *labels, "--given", "splits/drawn.csv", *splits),
             *("--metrics", "metrics/split_alarm.json"),
         ),
-        "embed_clips": (*embedded, *windows),
+        "track_clips": (
+            *("--clips", clips, *windows, "--weights", "splits/no_detector.safetensors"),
+            *("--card", "splits/no_detector.json", "--score", "splits/no_detector_score.json"),
+            *("--tracks", "data/clip_tracks"),
+        ),
+        "embed_clips": (*embedded, *windows, "--tracks", "data/clip_tracks"),
         "fit_alarm": (*embedded, *labels, *splits, *model, "--curves", "models/alarm_curves"),
         "gather_allowed": (*embedded, *labels, *splits, *model, "--allowed", "models/allowed"),
         "predict_alarm": (
@@ -162,6 +167,7 @@ OUTPUTS = {
     "split_detector": ("data/splits/detector", "metrics/split_detector.json"),
     "split_alarm": ("data/splits/alarm", "metrics/split_alarm.json"),
     "import_clips": ("data/clips",),
+    "track_clips": ("data/clip_tracks",),
     "embed_clips": ("data/embeddings",),
     "gather_allowed": ("models/allowed",),
     "pick_score": ("models/detector_score.json",),

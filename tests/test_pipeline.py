@@ -94,8 +94,9 @@ STAGES = load_stages(ROOT / "dvc.yaml") + load_stages(ROOT / "demo" / "dvc.yaml"
 every_stage = pytest.mark.parametrize("stage", STAGES, ids=lambda stage: stage.name)
 
 
-LARGE = {"watch", "import_masks", "gather_allowed"}
-"""Stages that run networks and draw pictures, or read files of many programs."""
+LARGE = {"watch", "import_masks", "gather_allowed", "track_clips"}
+"""Stages that need the networks of all branches, draw pictures, read files of many programs, or run
+a detector in videos."""
 
 
 def is_code(path: str) -> bool:

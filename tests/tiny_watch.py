@@ -98,6 +98,8 @@ class SeesWhite:
 class SeesTheLamp:
     """An alarm whose score is the share of a window in which the lamp is lit."""
 
+    tracked = None
+
     def stream(self, window_s: float, stride_s: float) -> "LampStream":
         return LampStream(window_s, stride_s)
 

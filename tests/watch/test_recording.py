@@ -104,7 +104,7 @@ def test_an_event_has_a_picture_and_a_video_of_before_and_after(scene: Path, wat
 def test_an_event_names_the_most_similar_allowed_clips(scene: Path, watch: Watched):
     folder = watch(scene, watching(), get_models=lambda: models(allowed_lamps()))
     (event,) = read_events(folder / "events.json")
-    assert event["channel"] == "lamp"
+    assert event["reason"] == "lamp"
     nearest = event["nearest_allowed"]
     assert [one["video"] for one in nearest] == ["eve.mp4", "day.mp4"]
     assert [one["time_s"] for one in nearest] == [2.0, 1.0]

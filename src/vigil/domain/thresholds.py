@@ -25,6 +25,7 @@ import pandas as pd
 from scipy.stats import beta
 
 from vigil.domain.clips.scores import raising_of
+from vigil.domain.clips.verdicts import NO_EVIDENCE
 from vigil.domain.hourly import BlockThreshold, Footage, pick_by_blocks
 from vigil.domain.measures.intervals import CONFIDENCE, proportion_interval
 from vigil.domain.sides import TRAIN, VAL
@@ -117,21 +118,25 @@ def write_thresholds(
 
     Args:
         clips: the validation clips, with `is_anomalous` and a column for each scorer.
-        scorers: the names of the scorers; the first of each channel raises the alarm.
+        scorers: the names of the scorers; the first of each channel raises the alarm. A clip in
+            which a channel has no evidence raises no alarm by this channel, so its threshold and
+            its expected rate are those of clips with evidence.
 
     Raises:
-        InputError: as `pick`.
+        InputError: as `pick`; or a channel has evidence in no allowed clip.
     """
     is_anomalous = clips["is_anomalous"].to_numpy()
     part = rule.share_of(len(raising_of(scorers)))
-    picked = {
-        name: pick(
-            part,
-            clips.loc[~is_anomalous, name].to_numpy(),
-            clips.loc[is_anomalous, name].to_numpy(),
-        )
-        for name in scorers
-    }
+    picked = {}
+    for name in scorers:
+        scores = clips[name].to_numpy()
+        seen = scores != NO_EVIDENCE
+        if (~is_anomalous).any() and not seen[~is_anomalous].any():
+            raise InputError(
+                f"expected an allowed validation clip with evidence of {name.split('.')[0]}, "
+                "found none"
+            )
+        picked[name] = pick(part, scores[seen & ~is_anomalous], scores[seen & is_anomalous])
     _write(rule, is_anomalous, picked, file)
     return picked
 

@@ -8,6 +8,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from vigil.domain.clips.truth import BOX
+from vigil.domain.clips.verdicts import NO_EVIDENCE
 from vigil.domain.measures.frames import (
     frame_interval,
     measure_frames,
@@ -65,6 +66,11 @@ class FrameEvaluation:
             name: score_frames(rows["time_s"].to_numpy(), self._evidence[name])
             for name, rows in self._frames.items()
         }
+        # In a video without anybody, objects has no evidence.
+        channels = list(dict.fromkeys(name for each in scores.values() for name in each))
+        for name, each in scores.items():
+            nothing = np.full(len(truth[name]), NO_EVIDENCE)
+            scores[name] = {channel: each.get(channel, nothing) for channel in channels}
         # The score of a frame by all channels is its largest score by a channel.
         largest = {name: np.max(list(each.values()), axis=0) for name, each in scores.items()}
         videos = list(truth)
@@ -88,7 +94,7 @@ class FrameEvaluation:
                         list(truth.values()), [scores[name][channel] for name in videos], videos
                     ),
                 }
-                for channel in next(iter(scores.values()))
+                for channel in channels
             ],
         }
         return {"frame_auroc": numbers["auroc_micro"], "frames": numbers | self._measure_regions()}

@@ -6,12 +6,12 @@ The alarm in torch and the exported one share this; they differ in how they scor
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from itertools import count
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from vigil.domain.clips.evidence import Pieces, Vectors
+from vigil.domain.clips.evidence import OBJECTS, Pieces, Vectors
 from vigil.domain.clips.verdicts import Evidence, Verdict, WindowVerdict, ratio_of
 from vigil.pixels.channels.channel import Channel
 from vigil.pixels.channels.stream import PlannedWindow, VideoFollower, WindowEvidence
@@ -23,6 +23,21 @@ MAX_EVIDENCE = 20
 """The largest number of pieces of evidence in a verdict."""
 
 Scores = dict[str, npt.NDArray[np.float64]]
+
+
+class Tracked(Protocol):
+    """A moment of a tracker; `vigil.pixels.channels.moments.Moment` explains it."""
+
+    @property
+    def time_s(self) -> float: ...
+
+
+class ObjectsFollower(Protocol):
+    """Collects evidence of tracks; `vigil.pixels.channels.objects` explains its methods."""
+
+    def see(self, moment: Any, /) -> None: ...
+    def judge(self, start_s: float, stop_s: float, /) -> Pieces: ...
+    def forget(self, before_s: float, /) -> None: ...
 
 
 class Part(NamedTuple):
@@ -68,18 +83,38 @@ class JudgingAlarm(ABC):
         """The evidence by networks. Args: fitted: frames of `fit_frame`. shape: of a frame."""
         return {}
 
-    def __call__(self, frames: Sequence[Picture], times_s: npt.NDArray[np.float64]) -> Verdict:
+    @property
+    def tracked(self) -> Mapping[str, Any] | None:
+        """How the tracks came about that `objects` learnt from; None: the alarm needs no tracks."""
+        return None
+
+    def follow_objects(self) -> ObjectsFollower | None:
+        """A follower of tracks for a new video; None: the alarm needs no tracks."""
+        return None
+
+    def features(self, channel: str, vectors: Vectors) -> Sequence[str]:
+        """What is most unusual in each vector (N,), for a channel with several features."""
+        return [""] * len(vectors)
+
+    def __call__(
+        self,
+        frames: Sequence[Picture],
+        times_s: npt.NDArray[np.float64],
+        tracked: Sequence[Tracked] | None = None,
+    ) -> Verdict:
         """Returns the verdict on one window.
 
         Args:
             frames: at least two frames in order, (H, W, 3) RGB uint8 each.
             times_s: (T,) the time of each frame in seconds, ascending.
+            tracked: what a tracker told of the frames, for an alarm with the channel `objects`.
 
         Raises:
-            InputError: there are too few frames, times do not ascend, or there are no thresholds.
+            InputError: there are too few frames, times do not ascend, there are no thresholds, or
+                there is no `tracked` for a channel that needs it.
             FieldError: the window is shorter than a channel needs.
         """
-        return self.judge(self.measure(frames, times_s))
+        return self.judge(self.measure(frames, times_s, tracked))
 
     def stream(self, window_s: float, stride_s: float) -> "AlarmStream":
         """Returns a stream, which gives the verdicts on its windows frame by frame.
@@ -96,7 +131,10 @@ class JudgingAlarm(ABC):
         return AlarmStream(self, window_s, stride_s)
 
     def measure(
-        self, frames: Sequence[Picture], times_s: npt.NDArray[np.float64]
+        self,
+        frames: Sequence[Picture],
+        times_s: npt.NDArray[np.float64],
+        tracked: Sequence[Tracked] | None = None,
     ) -> dict[str, Pieces]:
         """The evidence in one window, by channel; arguments and errors are those of a call."""
         times = np.asarray(times_s, np.float64)
@@ -117,7 +155,23 @@ class JudgingAlarm(ABC):
             evidence = {name: pieces.moved(start_s) for name, pieces in window.evidence.items()}
         fitted = [self.fit_frame(to_bgr(frame)) for frame in frames]
         kept = [frame for frame in fitted if frame is not None]
-        return evidence | self.measure_fitted(kept, times, frames[0].shape)
+        evidence |= self.measure_fitted(kept, times, frames[0].shape)
+        return evidence | self._measure_objects(tracked, float(times[0]))
+
+    def _measure_objects(
+        self, tracked: Sequence[Tracked] | None, start_s: float
+    ) -> dict[str, Pieces]:
+        follower = self.follow_objects()
+        if follower is None:
+            return {}
+        if tracked is None:
+            raise InputError(
+                f"expected the tracks of the frames for the channel {OBJECTS}, got none; "
+                "vigil.alarm.track_frames makes them with a detector"
+            )
+        for moment in tracked:
+            follower.see(moment)
+        return {OBJECTS: follower.judge(start_s, np.inf)}
 
     def judge(self, evidence: Mapping[str, Pieces]) -> Verdict:
         """Returns the verdict on the evidence in one window.
@@ -129,15 +183,18 @@ class JudgingAlarm(ABC):
         scores: dict[str, float] = {}
         strongest: list[tuple[Evidence, Vectors]] = []
         for name, pieces in evidence.items():
+            if not len(pieces):
+                continue  # no score stands for a window without evidence
             vectors = self.by_place(name, pieces)
             by_scorer = self.score(name, vectors)
             scores |= {scorer: float(each.max()) for scorer, each in by_scorer.items()}
             raising = next(iter(by_scorer))
-            limit = self.thresholds[raising]
-            strongest += _strongest(name, pieces, vectors, by_scorer[raising], limit)
+            limit, features = self.thresholds[raising], self.features(name, vectors)
+            strongest += _strongest(name, pieces, vectors, by_scorer[raising], limit, features)
         strongest.sort(key=lambda found: -found[0].ratio)
         shown = tuple(piece for piece, _ in strongest[:MAX_EVIDENCE])
-        vector = strongest[0][1].copy()  # not a view, which would keep all vectors
+        # Not a view, which would keep all vectors.
+        vector = strongest[0][1].copy() if strongest else None
         return Verdict(scores, self.thresholds, _raising_of(scores), shown, vector)
 
     def follow(self, windows: "count[int]", window_s: float, stride_s: float) -> VideoFollower:
@@ -176,16 +233,22 @@ class AlarmStream:
         self._shape: tuple[int, ...] = ()
         self._follower: VideoFollower | None = None
         self._fitted: list[tuple[float, Picture]] = []
+        self._objects = alarm.follow_objects()
 
-    def push(self, frame: Picture, time_s: float) -> list[WindowVerdict]:
+    def push(
+        self, frame: Picture, time_s: float, tracked: Tracked | None = None
+    ) -> list[WindowVerdict]:
         """Takes the next frame; returns the verdicts on the windows that ended before it.
 
         Args:
             frame: (H, W, 3) RGB uint8, of the same size as earlier frames.
             time_s: the time of the frame, later than those of earlier frames.
+            tracked: what a tracker told of this frame, for an alarm with the channel `objects`;
+                None: no objects were looked for in it.
 
         Raises:
-            InputError: the frame is of another kind, or its time does not ascend.
+            InputError: the frame is of another kind, its time does not ascend, or a window has no
+                frame in which objects were looked for.
             FieldError: windows are shorter than a channel needs.
         """
         check_frame(frame, self._shape or frame.shape)
@@ -195,7 +258,7 @@ class AlarmStream:
             self.num_restarts += self._follower is not None
             self._first_s = time_s
             self._follower = self._alarm.follow(count(), self._window_s, self._stride_s)
-            self._fitted = []
+            self._fitted, self._objects = [], self._alarm.follow_objects()
         assert self._first_s is not None
         self._shape, self._last_s = frame.shape, time_s
         picture = to_bgr(frame)
@@ -204,6 +267,8 @@ class AlarmStream:
         fitted = self._alarm.fit_frame(picture)
         if fitted is not None:
             self._fitted.append((time_s, fitted))
+        if self._objects is not None and tracked is not None:
+            self._objects.see(tracked)
         return verdicts
 
     def end(self, stop_s: float) -> list[WindowVerdict]:
@@ -233,6 +298,9 @@ class AlarmStream:
             frames = [frame for _, frame in within]
             evidence |= self._alarm.measure_fitted(frames, times, self._shape)
             self._fitted = [one for one in self._fitted if one[0] >= start_s + self._stride_s]
+        if self._objects is not None:
+            evidence[OBJECTS] = self._objects.judge(start_s, stop_s)
+            self._objects.forget(start_s + self._stride_s)
         return WindowVerdict(start_s, stop_s, self._alarm.judge(evidence))
 
 
@@ -260,6 +328,7 @@ def _strongest(
     vectors: Vectors,
     scores: npt.NDArray[np.float64],
     threshold: float,
+    features: Sequence[str],
 ) -> list[tuple[Evidence, Vectors]]:
     """The piece with the highest score at each moment, with its vector."""
     best: dict[float, int] = {}
@@ -273,6 +342,7 @@ def _strongest(
                 tuple(pieces.boxes_xyxy[at].tolist()),
                 ratio_of(float(scores[at]), threshold),
                 time_s,
+                features[at],
             ),
             vectors[at],
         )

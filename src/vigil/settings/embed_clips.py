@@ -23,16 +23,18 @@ NetworkName = Literal[
 ]
 DINO: NetworkName = "dino"
 ChannelName = Literal[
-    "local_speed", "local_disorder", "motion_histogram", "motion_cells", "appearance"
+    "local_speed", "local_disorder", "motion_histogram", "motion_cells", "appearance", "objects"
 ]
 MotionChannelName = Literal["local_speed", "local_disorder", "motion_histogram", "motion_cells"]
 APPEARANCE: ChannelName = "appearance"
+OBJECTS: ChannelName = "objects"
 CHANNELS: tuple[ChannelName, ...] = get_args(ChannelName)
 MOTION_CHANNELS: tuple[MotionChannelName, ...] = get_args(MotionChannelName)
 Published = Literal["none", "kinetics400", "published"]
 ShortClips = Literal["repeat_last", "error"]
 Precision = Literal["auto", "32-true", "bf16-true"]
 NoiseFloor = Literal["measured"]
+FeatureName = Literal["speed", "acceleration", "shape", "place", "dwelling", "crowd", "distance"]
 Seconds = Annotated[float, Field(ge=0, le=60)]
 
 
@@ -192,6 +194,39 @@ class Appearance(Section):
         return None if self.weights in get_args(Published) else Path(self.weights)
 
 
+class Objects(Section):
+    """How `objects` measures what tracked objects do. Lengths are in heights of the object's box.
+
+    Attributes:
+        features: what is measured of each object; each has a scorer of its own. `speed` and
+            `acceleration`, in heights a second and heights a second squared; `shape`: the change
+            of the logarithm of height over width, a second; `place`: where it stands, as fractions
+            of the picture's width and height; `dwelling`: the time since it was last elsewhere;
+            `crowd`: the number of objects in the picture; `distance`: to the nearest other object,
+            in heights.
+        past_s: past time over which boxes are smoothed. A younger track is not measured.
+        edge: a box that comes so near to the edge of the picture, as a fraction of the short side,
+            is not measured: the picture may cut the object off. It counts as one of the crowd.
+        dwell_heights: farther away than this is elsewhere.
+        dwell_s: the longest time that `dwelling` counts.
+        far_heights: the longest distance that `distance` counts; also where nobody else is.
+    """
+
+    features: Annotated[tuple[FeatureName, ...], Field(min_length=1)]
+    past_s: Annotated[float, Field(gt=0, le=60)]
+    edge: Annotated[float, Field(ge=0, le=0.5)]
+    dwell_heights: Annotated[float, Field(gt=0, le=100)]
+    dwell_s: Annotated[float, Field(gt=0, le=86_400)]
+    far_heights: Annotated[float, Field(gt=0, le=1000)]
+
+    @field_validator("features")
+    @classmethod
+    def _check_once(cls, names: tuple[FeatureName, ...]) -> tuple[FeatureName, ...]:
+        if len(set(names)) < len(names):
+            raise ValueError(f"expected each feature once, got {', '.join(names)}")
+        return names
+
+
 class EmbedClips(Section):
     """How the evidence in the windows of videos is measured.
 
@@ -199,8 +234,8 @@ class EmbedClips(Section):
         channels: the kinds of evidence; the block of the same name has the parameters of each.
         short_clips: a window that is shorter than a channel needs is measured over its frames
             (`repeat_last`; a network sees the last frame repeated), or is an error (`error`).
-        local_speed, local_disorder, motion_histogram, motion_cells, appearance: the parameters of
-            each channel.
+        local_speed, local_disorder, motion_histogram, motion_cells, appearance, objects: the
+            parameters of each channel.
     """
 
     section: ClassVar[str] = "embed_clips"
@@ -212,6 +247,7 @@ class EmbedClips(Section):
     motion_histogram: MotionHistogram
     motion_cells: MotionCells
     appearance: Appearance
+    objects: Objects
 
     @model_validator(mode="after")
     def _check_channels(self) -> "EmbedClips":
@@ -226,7 +262,13 @@ class EmbedClips(Section):
         return tuple(name for name in MOTION_CHANNELS if name in self.channels)
 
     def check_against(self, sections: Mapping[str, Any]) -> None:
-        """Weights must be named and exist before the first stage runs."""
+        """Weights and the detector of tracks must be named before the first stage runs."""
+        if OBJECTS in self.channels and not sections["track_clips"].is_asked:
+            raise FieldError(
+                "channels",
+                "expected track_clips.detector to name a detector where objects is a channel, as "
+                f"models/detector, got {sections['track_clips'].detector}",
+            )
         if APPEARANCE not in self.channels:
             return
         weights, file = self.appearance.weights, self.appearance.weights_file

@@ -7,7 +7,7 @@ from pydantic import Field, field_validator, model_validator
 
 from vigil.plumbing.errors import FieldError
 from vigil.plumbing.params import Count, CountOr0, Rate, Section, Seed, Width
-from vigil.settings.embed_clips import APPEARANCE, ChannelName
+from vigil.settings.embed_clips import APPEARANCE, OBJECTS, ChannelName
 from vigil.settings.training import Fitting, Optimisation
 
 ErrorName = Literal["sum", "mean"]
@@ -15,6 +15,8 @@ ScorerName = Literal[
     "largest", "mahalanobis", "nearest_neighbours", "gaussian_mixture", "autoencoder"
 ]
 AUTOENCODER: ScorerName = "autoencoder"
+BY_FEATURE: tuple[ScorerName, ...] = ("nearest_neighbours", "gaussian_mixture")
+"""The scorers that can score each feature of `objects` by itself."""
 SPEED_MAP = "speed_map"
 MAPPED: tuple[ChannelName, ...] = ("local_speed", "motion_cells")
 """The channels with places in which a speed is usual."""
@@ -27,8 +29,9 @@ class Scorers(Section):
     The first scorer of a channel raises the alarm. The others are baselines.
 
     Attributes:
-        local_speed, local_disorder, motion_histogram, motion_cells, appearance: the scorers of the
-            channel.
+        local_speed, local_disorder, motion_histogram, motion_cells, appearance, objects: the
+            scorers of the channel. Those of `objects` score each feature by itself, so only
+            `nearest_neighbours` and `gaussian_mixture` are possible.
     """
 
     local_speed: ScorerNames
@@ -36,6 +39,7 @@ class Scorers(Section):
     motion_histogram: ScorerNames
     motion_cells: ScorerNames
     appearance: ScorerNames
+    objects: ScorerNames
 
     @field_validator("*")
     @classmethod
@@ -52,6 +56,10 @@ class Scorers(Section):
                 raise ValueError(
                     f"expected largest only for local_speed and local_disorder, got it for {name}"
                 )
+        if other := set(self.objects) - set(BY_FEATURE):
+            raise ValueError(
+                f"expected {' or '.join(BY_FEATURE)} for {OBJECTS}, got {', '.join(sorted(other))}"
+            )
         return self
 
     def of(self, channel: str) -> tuple[ScorerName, ...]:
@@ -110,6 +118,8 @@ class FitAlarm(Section):
             over all.
         num_neighbours: neighbours that the distance of `nearest_neighbours` is averaged over.
         num_components: components of `gaussian_mixture`.
+        feature_quantile: each feature of `objects` is scaled by this quantile of the largest
+            scores of allowed training videos that it was not learnt from.
         network, fitting, optimisation: the parameters of each `autoencoder`.
         fine_tuning: how the network of `appearance` is fine-tuned.
     """
@@ -122,6 +132,7 @@ class FitAlarm(Section):
     num_vectors: Annotated[int, Field(ge=2, le=1_000_000)]
     num_neighbours: Count
     num_components: Annotated[int, Field(ge=1, le=1000)]
+    feature_quantile: Annotated[float, Field(gt=0, le=1)]
     network: Network
     fitting: Fitting
     optimisation: Optimisation
@@ -133,7 +144,7 @@ class FitAlarm(Section):
 
     def used(self, channel: str) -> dict[str, Any]:
         """All parameters that the training of a channel's autoencoder depends on."""
-        unused = {"scorers", "speed_map", "num_neighbours", "num_components"}
+        unused = {"scorers", "speed_map", "num_neighbours", "num_components", "feature_quantile"}
         if not self.tunes(channel):
             unused.add("fine_tuning")
         return self.model_dump(mode="json", exclude=unused)

@@ -8,18 +8,23 @@ with the length of the source.
 """
 
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from vigil.domain.clips.verdicts import WindowVerdict
-from vigil.domain.detections import COORDINATE_DECIMALS, SCORE_DECIMALS, Detections
+from vigil.domain.detections import Detections
 from vigil.domain.tracking.tracker import TrackedBox, Tracker
+from vigil.pixels.channels.moments import Moment
+from vigil.pixels.clip_tracking import round_found
+from vigil.plumbing.errors import InputError
 from vigil.settings.watch import Watch
 from vigil.watch.frames import Frame
 from vigil.watch.judging import Judgement, TrackJudge
-from vigil.watch.models import Found, Models
+from vigil.watch.models import DETECTOR, Models
 
 EDGE_S = 1e-6
 
@@ -52,6 +57,9 @@ class Analysis:
         self._memory_s = tracking.lost_s + tracking.confirm_s + 2 * settings.detect_every_s
         self._judge = TrackJudge(models.classifier, settings.judging, self._memory_s)
         self._alarm = models.alarm.stream(settings.window_s, settings.stride_s)
+        self._tracked = models.alarm.tracked
+        if self._tracked is not None:
+            check_tracks(self._tracked, models, settings)
         self._history = models.detector.history()
         self._frames: deque[tuple[Frame, npt.NDArray[np.uint8] | None]] = deque()
         """The waiting frames, and what the detector gets of those that are due."""
@@ -71,15 +79,21 @@ class Analysis:
         rgb = np.ascontiguousarray(frame.picture[..., ::-1])
         self._frames.append((frame, self._history.add(rgb, frame.time_s) if is_due else None))
         self._num_due += is_due
-        step = Step(verdicts=self._alarm.push(rgb, frame.time_s))
+        step = Step()
+        if self._tracked is None:
+            step.verdicts += self._alarm.push(rgb, frame.time_s)
         if self._num_due == self._batch_size:
             self._detect(step)
         return step
 
     def end(self, stop_s: float) -> Step:
         """Ends the source, or a part of it before a loss of the signal."""
-        step = Step(verdicts=self._alarm.end(stop_s))
+        step = Step()
+        if self._tracked is None:
+            step.verdicts += self._alarm.end(stop_s)
         self._detect(step)
+        if self._tracked is not None:  # the last windows need the last tracks
+            step.verdicts += self._alarm.end(stop_s)
         return step
 
     def _detect(self, step: Step) -> None:
@@ -93,25 +107,57 @@ class Analysis:
         results = iter(batch)
         for frame, picture in self._frames:
             self._judge.add_frame(frame)
+            boxes: list[TrackedBox] = []
             if picture is not None:
-                self._track(frame, _rounded(next(results)), step)
+                boxes = self._track(frame, round_found(next(results)), step)
+            if self._tracked is not None:
+                self._push_tracked(frame, boxes if picture is not None else None, step)
         self._judge.judge()
         self._frames.clear()
         self._num_due = 0
 
-    def _track(self, frame: Frame, detections: Detections, step: Step) -> None:
+    def _push_tracked(self, frame: Frame, boxes: list[TrackedBox] | None, step: Step) -> None:
+        """Gives the alarm a frame with what became known of tracks; None: nothing was looked for.
+
+        An alarm that judges tracks gets each frame after the tracker.
+        """
+        assert self._tracked is not None
+        moment = None
+        if boxes is not None:
+            size_wh = (frame.picture.shape[1], frame.picture.shape[0])
+            moment = Moment.of(boxes, frame.time_s, size_wh, self._tracked["classes"])
+        rgb = np.ascontiguousarray(frame.picture[..., ::-1])
+        step.verdicts += self._alarm.push(rgb, frame.time_s, moment)
+
+    def _track(self, frame: Frame, detections: Detections, step: Step) -> list[TrackedBox]:
         step.detections.append((frame.index, frame.time_s, detections))
         boxes = self._tracker.update(detections, frame.index, frame.time_s)
         for box in boxes:
             self._judge.add_box(box)
         self._judge.forget(frame.time_s - self._memory_s)
         step.boxes += boxes
+        return boxes
 
 
-def _rounded(detections: Found) -> Detections:
-    """Rounded as in the stored file, so that a run from the file has the same results."""
-    return Detections(
-        detections.boxes_xyxy.round(COORDINATE_DECIMALS),
-        detections.scores.round(SCORE_DECIMALS),
-        detections.labels,
-    )
+def check_tracks(tracked: Mapping[str, Any], models: Models, settings: Watch) -> None:
+    """Checks that tracks come about here as those did which the channel `objects` learnt from.
+
+    Args:
+        tracked: how those came about.
+
+    Raises:
+        InputError: the detector or a setting differs.
+    """
+    digest = models.digests.get(DETECTOR)
+    if digest != tracked["detector"] or models.detector_score != tracked["score"]:
+        raise InputError(
+            f"{DETECTOR}: expected the detector whose tracks the alarm's channel objects learnt "
+            "from, got another; `dvc repro` tracks the clips anew"
+        )
+    for name in ("detect_every_s", "suppression", "tracking"):
+        own = settings.model_dump(mode="json")[name]
+        if own != tracked[name]:
+            raise InputError(
+                f"watch.{name}: expected that with which the clips of the alarm's channel objects "
+                f"were tracked, got another; set track_clips.{name} too, and run `dvc repro`"
+            )

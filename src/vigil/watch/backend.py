@@ -17,11 +17,11 @@ from vigil.domain.detections import Detections
 from vigil.domain.label_studio.addresses import path_of
 from vigil.domain.label_studio.names import VideoNames
 from vigil.domain.proposals import FPS_KEY
+from vigil.pixels.clip_tracking import Found
 from vigil.pixels.pictures.decoding import decode_picture
 from vigil.plumbing.errors import InputError, shorten
 from vigil.plumbing.folders import is_hidden
 from vigil.settings.watch import Watch
-from vigil.watch.models import Found
 from vigil.watch.proposing import TASKS_FILE, version_of
 from vigil.watch.recording import GetModels, Recorder
 

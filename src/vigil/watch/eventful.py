@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from vigil.domain.boxes import pairwise_share
+from vigil.domain.clips.verdicts import reason_of
 from vigil.domain.events.event import SIGNAL_LOST, Event, ScoredWindow, event_id
 from vigil.domain.events.machine import find_events
 from vigil.domain.measures.events import rate_per_hour
@@ -77,13 +78,12 @@ def describe_event(
         times = kept["time_s"].to_numpy()
         nearest_s = times[int(np.abs(times - peak_s).argmin())]
         if event.peak_start_s <= nearest_s < event.peak_stop_s:
-            at_peak = kept[kept["time_s"] == nearest_s]
+            seen = kept[kept["time_s"] == nearest_s]
             boxes = [
                 {"track_id": int(track_id), "box_xyxy": [round(float(edge), 3) for edge in box]}
-                for track_id, box in zip(
-                    at_peak["track_id"], at_peak[CORNERS].to_numpy(), strict=True
-                )
+                for track_id, box in zip(seen["track_id"], seen[CORNERS].to_numpy(), strict=True)
             ]
+    at_peak = findings.evidence[findings.evidence["start_s"] == event.peak_start_s]
     follows = event.follows_s
     return {
         "id": event_id(source, event.kind, event.start_s),
@@ -93,7 +93,7 @@ def describe_event(
         "end_s": round(event.end_s, 3),
         "peak_s": round(peak_s, 3),
         "peak_score": event.peak_score,
-        **_why(event, findings),
+        **_why(event, findings, at_peak),
         "tracks": list(event.tracks),
         "boxes_at_peak": boxes,
         "follows": None if follows is None else event_id(source, event.kind, follows),
@@ -103,19 +103,26 @@ def describe_event(
     }
 
 
-def _why(event: Event, findings: Findings) -> dict[str, Any]:
-    """The channel of the peak, and the allowed clips nearest to its strongest evidence."""
+def _why(event: Event, findings: Findings, evidence: pd.DataFrame) -> dict[str, Any]:
+    """What the strongest evidence at the peak is, and the allowed clips nearest to it."""
     if event.kind == SIGNAL_LOST:
-        return {"channel": None, "nearest_allowed": None}
-    is_peak = findings.scores["start_s"] == event.peak_start_s
+        return {"reason": "", "nearest_allowed": None}
     nearest = findings.nearest
     if nearest is not None:
         columns = ["video", "time_s", "distance", "picture"]
         rows = nearest.loc[nearest["start_s"] == event.peak_start_s, columns]
     return {
-        "channel": str(findings.scores.loc[is_peak, "channel"].iloc[0]),
+        "reason": _reason(evidence),
         "nearest_allowed": None if nearest is None else rows.to_dict("records"),
     }
+
+
+def _reason(evidence: pd.DataFrame) -> str:
+    """The channel of the strongest evidence, and its feature: `objects: speed`; empty: none."""
+    if evidence.empty:
+        return ""
+    strongest = evidence.iloc[int(np.argmax(evidence["ratio"].to_numpy()))]
+    return reason_of(str(strongest["channel"]), str(strongest["feature"]))
 
 
 def describe_events(

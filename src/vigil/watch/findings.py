@@ -13,7 +13,7 @@ import pandas as pd
 
 from vigil.domain.clips.allowed import Allowed, picture_name
 from vigil.domain.clips.scores import NUM_DIGITS, round_digits
-from vigil.domain.clips.verdicts import LARGEST_RATIO, WindowVerdict
+from vigil.domain.clips.verdicts import LARGEST_RATIO, NO_EVIDENCE, WindowVerdict
 from vigil.domain.detections import DETECTION_COLUMNS, Detections, as_table
 from vigil.domain.pictures.annotated import CORNERS
 from vigil.domain.tracking.table import (
@@ -41,6 +41,7 @@ SCORE_TYPES = {
 EVIDENCE_TYPES = {
     "start_s": np.float64,
     "channel": str,
+    "feature": str,
     "time_s": np.float64,
     **dict.fromkeys(CORNERS, np.float64),
     "ratio": np.float64,
@@ -150,15 +151,18 @@ def judgement_table(judgements: Mapping[int, Judgement]) -> pd.DataFrame:
 
 
 def score_table(windows: Sequence[WindowVerdict]) -> pd.DataFrame:
-    """`SCORE_TYPES`, and the ratio of each channel under its name, for each window."""
-    names = list(windows[0].verdict.ratios) if windows else []
+    """`SCORE_TYPES`, and the ratio of each channel under its name, for each window.
+
+    A channel without evidence in a window has the ratio `NO_EVIDENCE`.
+    """
+    names = list(dict.fromkeys(name for one in windows for name in one.verdict.ratios))
     rows = [
         (
             window.start_s,
             window.stop_s,
             finite_ratio(window.verdict.ratio),
             window.verdict.channel,
-            *(finite_ratio(window.verdict.ratios[name]) for name in names),
+            *(finite_ratio(window.verdict.ratios.get(name, NO_EVIDENCE)) for name in names),
         )
         for window in windows
     ]
@@ -178,7 +182,10 @@ def finite_ratio(ratio: float) -> float:
 def evidence_table(windows: Sequence[WindowVerdict]) -> pd.DataFrame:
     """The unusual places of each window."""
     rows = [
-        (window.start_s, place.channel, place.time_s, *place.box_xyxy, finite_ratio(place.ratio))
+        (
+            *(window.start_s, place.channel, place.feature, place.time_s),
+            *(*place.box_xyxy, finite_ratio(place.ratio)),
+        )
         for window in windows
         for place in window.verdict.evidence
     ]

@@ -6,6 +6,7 @@ events/        a picture of each event, of the time when it was raised, and a vi
 clips/         the same videos with nothing drawn, to watch again and to correct
 """
 
+from collections import deque
 from collections.abc import Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime
@@ -66,6 +67,11 @@ class LiveWatch:
         # An event that waits to be raised began this long ago at most.
         delay_s = settings.window_s + settings.raising.num_windows * settings.stride_s
         self._films = LiveFilms(folder, settings.pictures, delay_s)
+        # An event's peak is one of its windows, or of those that it waited for.
+        longest_s = settings.raising.max_open_s + settings.raising.merge_gap_s + delay_s
+        num_windows = int(longest_s / settings.stride_s) + 2
+        self._reasons: deque[tuple[float, str]] = deque(maxlen=num_windows)
+        """The start of each of the last windows, and what its strongest evidence is."""
         self._last_frame: Frame | None = None
         self._boxes: list[TrackedBox] = []
         self.watched_s = self.lost_s = 0.0
@@ -89,7 +95,7 @@ class LiveWatch:
         draw = self._drawing(frame.time_s, self._machine.open_event)
         self._films.add(with_even_sides(frame.picture), frame.time_s, draw)
         for window in step.verdicts:
-            self._push(_scored(window))
+            self._push(window)
 
     def wait(self, now_s: float) -> None:
         """Notes that there is no new frame. Notifies once of each loss of the signal."""
@@ -112,12 +118,13 @@ class LiveWatch:
         if self._last_frame is None:
             return
         for window in self._analysis.end(self._last_frame.time_s).verdicts:
-            self._push(_scored(window))
+            self._push(window)
         self._analysis = self._get_analysis()
         self._boxes = []
 
-    def _push(self, window: ScoredWindow) -> None:
-        self._handle(self._machine.push(window))
+    def _push(self, window: WindowVerdict) -> None:
+        self._reasons.append((window.start_s, window.verdict.reason))
+        self._handle(self._machine.push(_scored(window)))
 
     def _handle(self, progress: Progress) -> None:
         for event in progress.to_notify:
@@ -146,6 +153,7 @@ class LiveWatch:
             "raised_s": round(event.raised_s, 3),
             "end_s": round(event.end_s, 3),
             "peak_score": event.peak_score,
+            "reason": next((one for at, one in self._reasons if at == event.peak_start_s), ""),
             "suppressed": event.suppressed or None,
             "is_muted": event.is_muted,
         }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -14,10 +14,11 @@ import numpy.typing as npt
 from vigil.domain.clips.allowed import Allowed, read_allowed
 from vigil.domain.clips.verdicts import WindowVerdict
 from vigil.domain.detector_score import read_score
+from vigil.pixels.channels.moments import Moment
+from vigil.pixels.clip_tracking import Detector
 from vigil.pixels.pictures.picture import Picture
 from vigil.plumbing.errors import InputError, shorten
 from vigil.plumbing.memo import file_digest, tree_digest
-from vigil.settings.suppression import Suppression
 
 if TYPE_CHECKING:  # torch is imported where trained models are loaded
     import torch
@@ -29,39 +30,12 @@ FILE_NAMES = (
 """File names of trained models in the pipeline."""
 ALLOWED_NAME = "allowed"
 """The folder beside the models with evidence of allowed clips. Nothing but pages needs it."""
+DETECTOR = FILE_NAMES[0]
 CLASSES = ("background", "person")
 """The classes of a classifier that can judge tracks."""
 
 Runtime = Literal["torch", "onnx", "openvino"]
 SUFFIXES: dict[Runtime, str] = {"onnx": ".onnx", "openvino": ".xml"}
-
-
-class Found(Protocol):
-    """Boxes in a picture, as `vigil.domain.detections.Detections` explains."""
-
-    @property
-    def boxes_xyxy(self) -> npt.NDArray[np.float64]: ...
-    @property
-    def scores(self) -> npt.NDArray[np.float64]: ...
-    @property
-    def labels(self) -> npt.NDArray[np.object_]: ...
-
-
-class History(Protocol):
-    """Makes what a detector takes of the frames of one video."""
-
-    def add(self, picture: Picture, time_s: float) -> npt.NDArray[np.uint8]: ...
-
-
-class DetectorModel(Protocol):
-    """A detector; `vigil.learn.detector.trained.TrainedDetector` explains its methods."""
-
-    @property
-    def classes(self) -> tuple[str, ...]: ...
-    def history(self) -> History: ...
-    def detect_batch(
-        self, pictures: Sequence[Picture], suppression: Suppression, /
-    ) -> Sequence[Found]: ...
 
 
 class ClassifierModel(Protocol):
@@ -75,13 +49,17 @@ class ClassifierModel(Protocol):
 class VerdictStream(Protocol):
     """The verdicts on one stream; `vigil.runtime.judging.AlarmStream` explains its methods."""
 
-    def push(self, frame: Picture, time_s: float) -> list[WindowVerdict]: ...
+    def push(
+        self, frame: Picture, time_s: float, tracked: Moment | None = None
+    ) -> list[WindowVerdict]: ...
     def end(self, stop_s: float) -> list[WindowVerdict]: ...
 
 
 class AlarmModel(Protocol):
     """An alarm; `vigil.runtime.judging.JudgingAlarm` explains its methods."""
 
+    @property
+    def tracked(self) -> Mapping[str, Any] | None: ...
     def stream(self, window_s: float, stride_s: float) -> VerdictStream: ...
 
 
@@ -95,7 +73,7 @@ class Models:
         allowed: evidence of allowed clips, to compare alarms with; None: it is not there.
     """
 
-    detector: DetectorModel
+    detector: Detector
     classifier: ClassifierModel
     alarm: AlarmModel
     detector_score: float

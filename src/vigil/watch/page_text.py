@@ -135,7 +135,7 @@ function showCards() {
     if (event.suppressed) make("p", text, event.suppressed);
     if (!isLost) {
       make("p", text, "raised at " + clock(event.raised_s) + ", peak " + event.peak_score.toFixed(1)
-        + " x threshold at " + clock(event.peak_s) + ", by " + event.channel);
+        + " x threshold at " + clock(event.peak_s) + (event.reason ? ", by " + event.reason : ""));
       make("p", text, event.people.length ? "people: " + event.people.join(", ")
         : "no person at the peak");
       if (event.is_muted) make("p", text, "no notification: there was another one shortly before");

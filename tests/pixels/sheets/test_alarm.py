@@ -34,7 +34,7 @@ def draw(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, named: list[str]) -> l
     )
     evidence = pd.DataFrame(
         [{"video": "a.mp4", "channel": "local_speed", "from_s": 0.0, "time_s": 0.3, **BOX,
-          "ratio": 2.0}]
+          "ratio": 2.0, "feature": ""}]
     )  # fmt: skip
     nearest = pd.DataFrame(
         [["a", "local_speed", 1, "allowed.mp4", 0.2, *BOX.values(), 0.1]],

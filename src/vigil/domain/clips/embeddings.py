@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from vigil.domain.clips.evidence import Pieces, join_evidence
+from vigil.domain.clips.evidence import OBJECTS, Pieces, join_evidence
 from vigil.plumbing.errors import InputError, shorten
 from vigil.plumbing.records import read_csv, read_json, write_csv, write_json
 
@@ -25,7 +25,8 @@ class Embedding:
     """The evidence of one channel in all windows.
 
     Attributes:
-        index: `video`, `start_s`, `stop_s` and `num_pieces` of each window.
+        index: `video`, `start_s`, `stop_s` and `num_pieces` of each window. Only `objects` may
+            have a window without pieces: there was nobody, or nobody for long enough.
         pieces: the pieces of all windows, in the order of `index`.
         facts: the channel, its parameters, and all else that the pieces depend on.
     """
@@ -92,7 +93,7 @@ def read_embeddings(folder: Path) -> dict[str, Embedding]:
 
 def _read(folder: Path) -> Embedding:
     index = read_csv(folder / "index.csv", INDEX_DTYPES)
-    if (index["num_pieces"] < 1).any():
+    if folder.name != OBJECTS and (index["num_pieces"] < 1).any():
         video = index["video"][int(np.argmax(index["num_pieces"] < 1))]
         raise InputError(f"{folder}: {video}: expected evidence for each window, found none")
     pieces = _load(folder, int(index["num_pieces"].sum()))

@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+OBJECTS = "objects"
+"""The channel of what tracked objects do: the only one that may have no evidence in a window."""
 Floats = npt.NDArray[np.float64]
 Vectors = npt.NDArray[np.float32]
 

@@ -1,6 +1,6 @@
 """The table of evidence: the place, time and score of each piece, by video and channel."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +9,7 @@ import pandas as pd
 
 from vigil.domain.clips.embeddings import Embedding
 from vigil.domain.clips.scores import raising_of, round_digits
-from vigil.domain.clips.verdicts import LARGEST_RATIO, ratio_of
+from vigil.domain.clips.verdicts import LARGEST_RATIO, NO_EVIDENCE, ratio_of
 from vigil.plumbing.errors import InputError, listed
 from vigil.plumbing.records import read_csv, write_csv
 
@@ -18,27 +18,37 @@ BOX = ["x1", "y1", "x2", "y2"]
 FOUND_DTYPES = {
     "video": str,
     "channel": str,
+    "feature": str,
     "from_s": np.float64,
     "time_s": np.float64,
     **dict.fromkeys(BOX, np.float64),
     "score": np.float64,
 }
-"""`time_s` is the time of the last frame of a piece: from then on, the piece is known."""
+"""`time_s` is the time of the last frame of a piece: from then on, the piece is known. `feature` is
+what is unusual in it, for `objects`; other channels have none."""
 MOST_AT_ONCE = 3
 """The largest number of pieces of a channel at a moment; the strongest are kept."""
 DECIMALS_S, DECIMALS_PX = 6, 2
 
 
 def strongest_in_windows(embedding: Embedding, scores: Floats) -> Floats:
-    """The largest score (W,) of each window, from the scores (N,) of pieces."""
-    starts = np.concatenate([[0], embedding.index["num_pieces"].to_numpy().cumsum()[:-1]])
-    return np.asarray(np.maximum.reduceat(scores, starts.astype(np.int64)))
+    """The largest score (W,) of each window, from the scores (N,) of pieces.
+
+    A window without pieces has the score `NO_EVIDENCE`.
+    """
+    counts = embedding.index["num_pieces"].to_numpy()
+    starts = np.concatenate([[0], counts.cumsum()[:-1]]).astype(np.int64)
+    largest = np.full(len(counts), NO_EVIDENCE)
+    if len(scores):
+        largest[counts > 0] = np.maximum.reduceat(scores, starts[counts > 0])
+    return largest
 
 
 def gather_found(
     embeddings: Mapping[str, Embedding],
     scores: Mapping[str, Floats],
     is_listed: npt.NDArray[np.bool_],
+    features: Mapping[str, Sequence[str]] | None = None,
 ) -> pd.DataFrame:
     """Lists the strongest pieces of each moment, each piece once.
 
@@ -46,6 +56,7 @@ def gather_found(
         embeddings: the evidence of each channel.
         scores: the scores of each channel's pieces, by the scorer that raises the alarm.
         is_listed: (W,) the windows whose pieces are listed.
+        features: what is most unusual in each piece, for channels with several features.
 
     Returns:
         The columns of `FOUND_DTYPES`, sorted by channel, video and time.
@@ -57,6 +68,8 @@ def gather_found(
         table = pd.DataFrame(pieces.boxes_xyxy.round(DECIMALS_PX), columns=BOX)
         table["video"] = embedding.index["video"].to_numpy()[windows]
         table["channel"] = name
+        own = (features or {}).get(name)
+        table["feature"] = "" if own is None else np.asarray(own, object)[rows]
         table["from_s"], table["time_s"] = pieces.spans_s.round(DECIMALS_S).T
         table["score"] = round_digits(scores[name][rows])
         keys = ["video", "channel", "time_s"]

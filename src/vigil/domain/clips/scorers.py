@@ -31,11 +31,13 @@ class FitOptions(NamedTuple):
         seed: the seed of the initial parameters of a mixture.
         num_neighbours: the number of neighbours that a distance is averaged over.
         num_components: the number of components of a mixture.
+        least_variance: added to the variance of each component of a mixture.
     """
 
     seed: int
     num_neighbours: int
     num_components: int
+    least_variance: float = 0.0
 
 
 class Scorer(NamedTuple):
@@ -107,6 +109,7 @@ def fit_gaussian_mixture(allowed: Floats, options: FitOptions) -> dict[str, Floa
             f"{options.num_components}",
         )
     min_variance = LEAST_VARIANCE * float(allowed.var(axis=0).mean()) + 1e-12
+    min_variance += options.least_variance
     model = GaussianMixture(
         options.num_components, reg_covar=min_variance, random_state=options.seed % 2**32
     ).fit(allowed)

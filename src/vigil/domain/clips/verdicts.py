@@ -9,11 +9,16 @@ from vigil.domain.clips.evidence import Vectors
 
 LARGEST_RATIO = 1e9
 """The ratio of a score to a threshold of 0 in tables, which hold finite numbers."""
+NO_EVIDENCE = -1.0
+"""The score and the ratio of a window or clip in which a channel has no evidence, as `objects`
+where nobody is. It is below each score and each ratio of evidence, which are at least 0."""
 Box = tuple[float, float, float, float]
 
 
 def ratio_of(score: float, threshold: float) -> float:
-    """The ratio of a score to its threshold: above 1 raises the alarm."""
+    """The ratio of a score to its threshold: above 1 raises the alarm. Without evidence, -1."""
+    if score == NO_EVIDENCE:
+        return NO_EVIDENCE
     if threshold > 0:
         return score / threshold
     return np.inf if score > threshold else 0.0
@@ -28,12 +33,24 @@ class Evidence:
         box_xyxy: the place, in px of the frames.
         ratio: the ratio of its score to the channel's threshold.
         time_s: the time of its last frame, on the clock of the frames.
+        feature: what is unusual in it, for a channel whose scorers score several features.
     """
 
     channel: str
     box_xyxy: Box
     ratio: float
     time_s: float
+    feature: str = ""
+
+    @property
+    def reason(self) -> str:
+        """The channel, and the feature if there is one: `objects: speed`."""
+        return reason_of(self.channel, self.feature)
+
+
+def reason_of(channel: str, feature: str) -> str:
+    """A channel and its feature in words."""
+    return f"{channel}: {feature}" if feature else channel
 
 
 @dataclass(frozen=True)
@@ -41,9 +58,10 @@ class Verdict:
     """The verdict on a window.
 
     Attributes:
-        scores: the score of each scorer, named `<channel>.<scorer>`; higher is more unusual.
+        scores: the score of each scorer, named `<channel>.<scorer>`; higher is more unusual. A
+            channel without evidence in the window has none.
         thresholds: the threshold of each scorer.
-        raising: the scorer of each channel that raises the alarm.
+        raising: the scorer of each channel with evidence that raises the alarm.
         evidence: the strongest piece of each channel at each moment, by the scorers that raise the
             alarm; the strongest first.
         vector: (D,) the vector of the first piece of `evidence`, as scored. Some alarms have none.
@@ -65,13 +83,19 @@ class Verdict:
 
     @property
     def ratio(self) -> float:
-        """The largest ratio of all channels."""
-        return max(self.ratios.values())
+        """The largest ratio of all channels; `NO_EVIDENCE` if none has evidence."""
+        return max(self.ratios.values(), default=NO_EVIDENCE)
 
     @property
     def channel(self) -> str:
-        """The channel with the largest ratio; the first of equal ones."""
-        return max(self.ratios, key=lambda name: self.ratios[name])
+        """The channel with the largest ratio; the first of equal ones; empty without evidence."""
+        return max(self.ratios, key=lambda name: self.ratios[name], default="")
+
+    @property
+    def reason(self) -> str:
+        """The channel with the largest ratio, and the feature of its strongest evidence."""
+        own = (each.feature for each in self.evidence if each.channel == self.channel)
+        return reason_of(self.channel, next(own, ""))
 
     @property
     def is_alarm(self) -> bool:

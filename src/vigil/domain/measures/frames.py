@@ -18,9 +18,15 @@ import numpy.typing as npt
 import pandas as pd
 from sklearn import metrics
 
+from vigil.domain.clips.evidence import OBJECTS
+from vigil.domain.clips.verdicts import NO_EVIDENCE
+
 DECIMALS = 4
 EDGE_S = 1e-4
 """Times of frames and of evidence that differ by at most this are equal."""
+FRESH_S = 0.5
+"""Evidence of `objects` counts for this long. The other channels have evidence at each moment, so
+it is replaced by the next. `objects` has none after the last person has left."""
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
@@ -51,13 +57,25 @@ def score_frames(times_s: Floats, evidence: pd.DataFrame) -> dict[str, Floats]:
         evidence: `channel`, `time_s` and `ratio` of each piece of evidence in the video.
 
     Returns:
-        (F,) for each channel: the largest ratio at the latest moment with evidence.
+        (F,) for each channel: the largest ratio at the latest moment with evidence; of `objects`,
+        `NO_EVIDENCE` where this moment is not within the last `FRESH_S`.
     """
     scores = {}
     for channel, rows in evidence.groupby("channel", sort=False):
         best = rows.groupby("time_s")["ratio"].max()  # sorted by time
-        scores[str(channel)] = best.to_numpy()[latest_moments(times_s, best.index.to_numpy())]
+        known_s = best.index.to_numpy()
+        at = latest_moments(times_s, known_s)
+        ratios = best.to_numpy()[at]
+        if channel == OBJECTS:
+            ratios = np.where(is_fresh(times_s, known_s[at]), ratios, NO_EVIDENCE)
+        scores[str(channel)] = ratios
     return scores
+
+
+def is_fresh(times_s: Floats, known_s: Floats) -> Bools:
+    """Whether evidence of `objects` (N,) still counts at some times (N,)."""
+    age_s = times_s - known_s
+    return np.asarray((age_s >= -EDGE_S) & (age_s <= FRESH_S))
 
 
 def score_by_windows(starts_s: Floats, stops_s: Floats, scores: Floats, times_s: Floats) -> Floats:

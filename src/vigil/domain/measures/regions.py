@@ -18,7 +18,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from vigil.domain.boxes import pairwise_iou
-from vigil.domain.measures.frames import latest_moments
+from vigil.domain.clips.evidence import OBJECTS
+from vigil.domain.measures.frames import is_fresh, latest_moments
 from vigil.domain.pictures.annotated import CORNERS
 
 ALPHA, BETA = 0.1, 0.1
@@ -44,16 +45,22 @@ class Truth(NamedTuple):
 def latest_regions(times_s: Floats, evidence: pd.DataFrame) -> list[Predicted]:
     """For each frame of a video, the latest evidence of all channels that is known by then.
 
+    Evidence of `objects` counts as long as in `score_frames`.
+
     Args:
         times_s: (F,) the times of the frames, ascending.
         evidence: `channel`, `time_s`, the corners and `ratio` of each piece.
     """
     boxes: list[list[Floats]] = [[] for _ in times_s]
     ratios: list[list[Floats]] = [[] for _ in times_s]
-    for _, channel in evidence.groupby("channel", sort=False):
+    for name, channel in evidence.groupby("channel", sort=False):
         moments = [rows for _, rows in channel.groupby("time_s")]  # sorted by time
         moments_s = np.array([rows["time_s"].iloc[0] for rows in moments])
-        for at, moment in enumerate(latest_moments(times_s, moments_s)):
+        latest = latest_moments(times_s, moments_s)
+        counts = is_fresh(times_s, moments_s[latest]) | (name != OBJECTS)
+        for at, moment in enumerate(latest):
+            if not counts[at]:
+                continue
             boxes[at].append(moments[moment][CORNERS].to_numpy())
             ratios[at].append(moments[moment]["ratio"].to_numpy())
     return [

@@ -4,13 +4,14 @@ import json
 from collections.abc import Mapping, Sequence
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import torch
 
+from vigil.domain.clips.by_feature import score_by_feature
 from vigil.domain.clips.embeddings import Embedding
 from vigil.domain.clips.evidence import Pieces, Vectors, piece_of_window
 from vigil.domain.clips.scorers import SCORERS
@@ -21,15 +22,25 @@ from vigil.learn.alarm.network.embedding.embedder import NetworkEmbedder
 from vigil.learn.alarm.network.scoring.data import batches
 from vigil.learn.alarm.network.scoring.stored import StoredAlarm, load_alarm
 from vigil.learn.alarm.network.scoring.tuned import put_into
+from vigil.pixels.channels.behaviour import UNITS, columns_of, width_of
 from vigil.pixels.channels.channel import Channel
+from vigil.pixels.channels.objects import AS_TRACKED, ObjectsFollower
 from vigil.pixels.channels.registry import build_channel
 from vigil.pixels.pictures.picture import Picture
 from vigil.pixels.windows import Window
 from vigil.plumbing.errors import InputError, listed, shorten
 from vigil.plumbing.folders import below
 from vigil.runtime.judging import AlarmStream, JudgingAlarm, Scores
-from vigil.settings.embed_clips import APPEARANCE, CHANNELS, MOTION_CHANNELS, EmbedClips
-from vigil.settings.fit_alarm import AUTOENCODER, SPEED_MAP
+from vigil.settings.embed_clips import (
+    APPEARANCE,
+    CHANNELS,
+    MOTION_CHANNELS,
+    OBJECTS,
+    EmbedClips,
+    Objects,
+    ShortClips,
+)
+from vigil.settings.fit_alarm import AUTOENCODER, BY_FEATURE, SPEED_MAP
 
 BATCH_SIZE = 1024
 CPU = torch.device("cpu")
@@ -61,11 +72,16 @@ class TrainedAlarm(JudgingAlarm):
         *,
         device: torch.device = CPU,
     ) -> None:
-        channels = {name: _channel_of(facts[name]) for name in facts if name != APPEARANCE}
+        motion = [name for name in facts if name not in (APPEARANCE, OBJECTS)]
+        channels = {name: _channel_of(facts[name]) for name in motion}
         super().__init__(channels, thresholds)
         self.facts, self.scorers = facts, scorers
         self._stored, self._device = stored, device
         self._network: NetworkEmbedder | None = None
+        self._objects: Objects | None = None
+        if OBJECTS in facts:
+            self._objects = Objects.model_validate_json(json.dumps(facts[OBJECTS]["options"]))
+            self._columns = columns_of(self._objects.features)
 
     @classmethod
     def from_files(
@@ -93,6 +109,8 @@ class TrainedAlarm(JudgingAlarm):
             for name in set(facts) & set(MOTION_CHANNELS):
                 if _channel_of(facts[name]).width != config[name]["width"]:
                     raise ValueError("vectors of another width")
+            if OBJECTS in facts:
+                _check_objects(facts[OBJECTS], config[OBJECTS])
             order = [name for name in CHANNELS if name in facts]
             scorers = {str(name): tuple(config[name]["scorers"]) for name in order}
             facts = {name: facts[name] for name in order}
@@ -145,6 +163,35 @@ class TrainedAlarm(JudgingAlarm):
         piece = piece_of_window(vector, (shape[1], shape[0]), first_s, last_s)
         return {APPEARANCE: piece}
 
+    @property
+    def tracked(self) -> dict[str, Any] | None:
+        """How the tracks came about that `objects` learnt from; None: the alarm needs no tracks."""
+        return dict(self.facts[OBJECTS]["tracked"]) if OBJECTS in self.facts else None
+
+    def follow_objects(self) -> ObjectsFollower | None:
+        """See `JudgingAlarm`."""
+        if self._objects is None:
+            return None
+        return ObjectsFollower(self._objects, self.facts[OBJECTS]["short_clips"])
+
+    def features(self, channel: str, vectors: Vectors) -> list[str]:
+        """See `JudgingAlarm`."""
+        if channel != OBJECTS:
+            return [""] * len(vectors)
+        ratios = self._ratios(self.scorers[OBJECTS][0], vectors.astype(np.float64))
+        names = list(self._columns)
+        return [str(names[at]) for at in ratios.argmax(axis=1).tolist()]
+
+    def features_of(self, embeddings: Mapping[str, Embedding]) -> dict[str, list[str]]:
+        """What is most unusual in each stored piece, for channels with several features."""
+        own = embeddings.keys() & {OBJECTS}
+        return {name: self.features(name, embeddings[name].pieces.vectors) for name in own}
+
+    def _ratios(self, scorer: str, vectors: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """The ratios (N, F) of the features of `objects`."""
+        learnt = self._stored.channel(OBJECTS).arrays(scorer)
+        return score_by_feature(scorer, learnt, vectors, self._columns, UNITS)
+
     def by_place(self, channel: str, pieces: Pieces) -> Vectors:
         """The vectors of pieces, divided by the usual speed at their places if it was learnt."""
         learnt = self._stored.channel(channel).arrays(SPEED_MAP)
@@ -169,6 +216,8 @@ class TrainedAlarm(JudgingAlarm):
             scores: npt.NDArray[np.float64] = np.empty(0)
             if not len(vectors):
                 pass
+            elif channel == OBJECTS:
+                scores = self._ratios(name, doubles).max(axis=1)
             elif name == AUTOENCODER:
                 scores = self._reconstruction_errors(channel, vectors)
             else:
@@ -228,6 +277,19 @@ class TrainedAlarm(JudgingAlarm):
         loader = batches(vectors, np.arange(len(vectors)), BATCH_SIZE, shuffle_seed=None)
         errors = [model.errors(part.to(self._device)).double().cpu() for part, _ in loader]
         return torch.cat(errors).numpy()
+
+
+def _check_objects(facts: Mapping[str, Any], config: Mapping[str, Any]) -> None:
+    """Raises KeyError, TypeError or ValueError for facts that are not those of `objects`."""
+    objects = Objects.model_validate_json(json.dumps(facts["options"]))
+    if not width_of(objects.features) == facts["width"] == config["width"]:
+        raise ValueError("vectors of another width")
+    if facts["short_clips"] not in get_args(ShortClips) or not set(AS_TRACKED) <= set(
+        facts["tracked"]
+    ):
+        raise ValueError("no facts of tracks")
+    if not set(config["scorers"]) <= set(BY_FEATURE):
+        raise ValueError("other scorers")
 
 
 def _channel_of(facts: Mapping[str, Any]) -> Channel:

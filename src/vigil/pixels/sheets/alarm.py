@@ -136,8 +136,10 @@ def _draw_peak(
         times_s = window.start_s + np.array(AROUND_S) - AROUND_S[0]
         where = "without listed evidence"
     else:
-        peak_s = float(rows["time_s"].iloc[int(np.argmax(rows["ratio"]))])
+        at = int(np.argmax(rows["ratio"]))
+        peak_s, feature = float(rows["time_s"].iloc[at]), str(rows["feature"].iloc[at])
         times_s, where = peak_s + np.array(AROUND_S), f"at {peak_s:.2f} s"
+        where = f"({feature}) {where}" if feature else where
     pictures = []
     for time_s, frame in zip(times_s, _frames_at(path, times_s, window, picture_fps), strict=True):
         is_near = (rows["time_s"] - time_s).abs() <= NEAR_S

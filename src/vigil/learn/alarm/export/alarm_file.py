@@ -20,7 +20,7 @@ from vigil.plumbing.memo import file_digest
 from vigil.plumbing.outputs import whole
 from vigil.runtime.alarm import AUTOENCODER, CARD_FILE, SPEED_MAP
 from vigil.runtime.card import card_text
-from vigil.settings.embed_clips import APPEARANCE
+from vigil.settings.embed_clips import APPEARANCE, OBJECTS
 
 NAME, ALLOWED = "alarm", "allowed"
 EARLIEST = (1980, 1, 1, 0, 0, 0)
@@ -40,6 +40,11 @@ def write_alarm(weights: Path, card: Path, threshold: Path, file: Path) -> str:
         raise InputError(
             f"{card}: expected channels of motion, got {APPEARANCE}, whose network for clips is "
             "not exported"
+        )
+    if OBJECTS in alarm.facts:
+        raise InputError(
+            f"{card}: expected channels of motion, got {OBJECTS}, which judges the tracks of a "
+            "trained detector"
         )
     stored, facts = load_alarm(weights, card)
     content = {

@@ -13,6 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 import torch
 
+from vigil.domain.clips.by_feature import fit_by_feature
 from vigil.domain.clips.embeddings import Embedding, read_embeddings
 from vigil.domain.clips.scorers import SCORERS, FitOptions
 from vigil.domain.clips.speed_map import divide_by_map, fit_speed_map
@@ -30,6 +31,7 @@ from vigil.learn.alarm.training.module import MONITOR, AutoencoderTraining
 from vigil.learn.networks.machine import seed_torch
 from vigil.learn.networks.weights import read_state, save_model
 from vigil.learn.training.loop import Fitted, Plan, fit
+from vigil.pixels.channels.behaviour import UNITS, columns_of
 from vigil.pixels.windows import Window
 from vigil.plumbing.closure import imports_from
 from vigil.plumbing.errors import FieldError, InputError, listed
@@ -39,6 +41,7 @@ from vigil.plumbing.memo import Memo, tree_digest
 from vigil.plumbing.outputs import whole
 from vigil.plumbing.records import read_json, write_json
 from vigil.plumbing.trainings import train_once
+from vigil.settings.embed_clips import OBJECTS
 from vigil.settings.fit_alarm import AUTOENCODER, MAPPED, SPEED_MAP, FitAlarm
 
 Rows = npt.NDArray[np.int64]
@@ -209,7 +212,6 @@ def fit_alarm(
         FieldError: see `plan_training`; or a scorer needs more vectors.
         InputError: see `plan_training` and `fit`.
     """
-    options = FitOptions(settings.seed, settings.num_neighbours, settings.num_components)
     data, maps = data.by_place(settings)
     state: dict[str, torch.Tensor] = {}
     config: dict[str, Any] = {}
@@ -220,12 +222,7 @@ def fit_alarm(
         for name, embedding in data.channels.items():
             scorers = settings.scorers.of(name)
             rows = data.pieces(name, TRAIN, settings.num_vectors)
-            allowed = embedding.pieces.vectors[rows].astype(np.float64)
-            learnt: dict[str, dict[str, npt.NDArray[np.float64]]] = {
-                scorer: SCORERS[scorer].fit(allowed, options)
-                for scorer in scorers
-                if scorer != AUTOENCODER
-            }
+            learnt = _fit_scorers(data, name, settings, rows)
             if name in maps:
                 learnt[SPEED_MAP] = {"ratios": maps[name]}
             trained: dict[str, torch.Tensor] = {}
@@ -261,6 +258,32 @@ def fit_alarm(
         "training": trainings,
     }
     save_model(state, described, weights, card)
+
+
+def _fit_scorers(
+    data: Embedded, channel: str, settings: FitAlarm, rows: Rows
+) -> dict[str, dict[str, Floats]]:
+    """The parameters of a channel's scorers without a network. Args: rows: allowed vectors."""
+    options = FitOptions(settings.seed, settings.num_neighbours, settings.num_components)
+    embedding = data.channels[channel]
+    allowed = embedding.pieces.vectors[rows].astype(np.float64)
+    scorers = [name for name in settings.scorers.of(channel) if name != AUTOENCODER]
+    if channel != OBJECTS:
+        return {name: SCORERS[name].fit(allowed, options) for name in scorers}
+    windows = data.table.iloc[embedding.windows[rows]]
+    return {
+        name: fit_by_feature(
+            name,
+            allowed,
+            columns_of(embedding.facts["options"]["features"]),
+            UNITS,
+            windows["video"].to_numpy(),
+            windows["source"].to_numpy(),
+            options=options,
+            quantile=settings.feature_quantile,
+        )
+        for name in scorers
+    }
 
 
 def _train(

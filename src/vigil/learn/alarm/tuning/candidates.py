@@ -12,7 +12,7 @@ from vigil.plumbing.contract import check_sections, project_sections
 from vigil.plumbing.errors import FieldError, InputError, listed, shorten
 from vigil.plumbing.params import PARAMS_FILE
 from vigil.plumbing.yaml_words import WordsLoader
-from vigil.settings.embed_clips import EmbedClips
+from vigil.settings.embed_clips import OBJECTS, EmbedClips
 from vigil.settings.fit_alarm import FitAlarm
 from vigil.settings.pick_threshold import HOURLY, PickThreshold
 from vigil.settings.predict_alarm import PredictAlarm
@@ -145,6 +145,11 @@ def _build(content: Mapping[str, Any], changes: Mapping[str, Any]) -> Candidate:
             "fine_tuning.from_epoch",
             "expected 0, since a tuned network would measure every clip anew, got "
             f"{fit.fine_tuning.from_epoch}",
+        )
+    if OBJECTS in embed.channels:
+        raise FieldError(
+            "channels",
+            f"expected channels of motion or appearance, got {OBJECTS}: made clips have no tracks",
         )
     return Candidate(dict(changes), embed, fit, predict, rule)
 
