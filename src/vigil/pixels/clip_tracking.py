@@ -31,6 +31,8 @@ class Found(Protocol):
     def scores(self) -> npt.NDArray[np.float64]: ...
     @property
     def labels(self) -> npt.NDArray[np.object_]: ...
+    @property
+    def masks(self) -> npt.NDArray[np.object_] | None: ...
 
 
 class History(Protocol):
@@ -125,6 +127,7 @@ def round_found(found: Found) -> Detections:
         found.boxes_xyxy.round(COORDINATE_DECIMALS),
         found.scores.round(SCORE_DECIMALS),
         found.labels,
+        masks=found.masks,
     )
 
 

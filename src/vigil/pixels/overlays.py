@@ -1,4 +1,4 @@
-"""Draws maps of classes over pictures."""
+"""Draws maps of classes, and masks of objects, over pictures."""
 
 from collections.abc import Sequence
 
@@ -7,6 +7,8 @@ import numpy as np
 import numpy.typing as npt
 
 from vigil.domain.masks.class_map import IGNORED, ClassMap
+from vigil.domain.masks.run_lengths import decompress, mask_of
+from vigil.pixels.class_maps import fit_classes
 from vigil.pixels.drawing.on_pictures import PALETTE_BGR
 from vigil.pixels.drawing.text import Colour
 from vigil.pixels.pictures.picture import Picture
@@ -55,6 +57,24 @@ def overlay(
         alpha = np.where(_edges(classes) & (alpha > 0), 1.0, alpha)
     mixed = picture * (1 - alpha[..., None]) + table[classes] * alpha[..., None]
     return mixed.round().astype(np.uint8)
+
+
+def shade_masks(
+    picture: Picture, masks: Sequence[str], colours: Sequence[Colour], size_hw: tuple[int, int]
+) -> Picture:
+    """Draws the masks of objects over a picture (H, W, 3) BGR, the first one in front.
+
+    Args:
+        masks: compressed run lengths; empty: no masks are drawn.
+        colours: of each object.
+        size_hw: of the masks, which are resized to the picture.
+    """
+    size_wh = (picture.shape[1], picture.shape[0])
+    shaded = picture
+    for text, colour in reversed(list(zip(masks, colours, strict=bool(masks)))):
+        mask = fit_classes(mask_of(decompress(text), size_hw).astype(np.uint8), size_wh)
+        shaded = overlay(shaded, mask, [None, colour])
+    return shaded
 
 
 def _edges(classes: ClassMap) -> npt.NDArray[np.bool_]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import av
+import cv2
 import numpy as np
 import numpy.typing as npt
 from av.bitstream import BitStreamFilterContext
@@ -133,3 +134,10 @@ def write_video(
             writer.write(pixels)
     finally:
         writer.close()
+
+
+def with_even_sides(picture: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """A (H, W, 3) picture; an odd side grows by a pixel, since H.264 requires even sides."""
+    height, width = picture.shape[:2]
+    even = cv2.copyMakeBorder(picture, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE)
+    return even.astype(np.uint8, copy=False)

@@ -10,7 +10,9 @@ import numpy.typing as npt
 from vigil.domain.boxes import Boxes
 from vigil.pixels.drawing.on_pictures import PALETTE_BGR
 from vigil.pixels.drawing.text import SIZE_PX, WHITE, Colour, Label, write_labels
+from vigil.pixels.overlays import shade_masks
 from vigil.pixels.pictures.picture import Picture
+from vigil.pixels.video_writing import with_even_sides
 
 STRIP_HEIGHT_PX = 48
 MARGIN_PX = 5
@@ -95,8 +97,10 @@ def draw_watched(
     clock: str,
     banner: Banner | None = None,
     places: Boxes | None = None,
+    masks: Sequence[str | None] = (),
+    masks_hw: tuple[int, int] = (0, 0),
 ) -> Picture:
-    """A copy of a (H, W, 3) BGR picture with boxes, paths, time and banner.
+    """A copy of a (H, W, 3) BGR picture with boxes, masks, paths, time and banner.
 
     Args:
         boxes_xyxy: (N, 4) boxes of people, px.
@@ -104,8 +108,11 @@ def draw_watched(
         paths: N arrays (K, 2) of earlier positions, px.
         clock: the time as text.
         places: (M, 4) boxes of unusual places, px.
+        masks: of each track, compressed run lengths; None: there is none. Empty: no track has one.
+        masks_hw: the size of the masks.
     """
-    drawn = picture.copy()
+    known = {one: mask for one, mask in zip(track_ids, masks, strict=bool(masks)) if mask}
+    drawn = shade_masks(picture, list(known.values()), [*map(colour_of, known)], masks_hw).copy()
     labels = []
     for track_id, path in zip(track_ids, paths, strict=True):
         if len(path) > 1:
@@ -143,10 +150,3 @@ def with_strip(picture: Picture, strip: Picture, time_s: float, duration_s: floa
     below[:, max(column - 1, 0) : column + 1] = CURSOR
     joined: Picture = np.concatenate([even, below])
     return joined
-
-
-def with_even_sides(picture: Picture) -> Picture:
-    """The picture; an odd side grows by a pixel, since H.264 requires even sides."""
-    height, width = picture.shape[:2]
-    even = cv2.copyMakeBorder(picture, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE)
-    return even.astype(np.uint8, copy=False)

@@ -27,11 +27,13 @@ class Detections:
         boxes_xyxy: (N, 4) corners in px of the picture.
         scores: (N,) in [0, 1].
         labels: (N,) names of classes.
+        masks: None, since no exported detector finds masks.
     """
 
     boxes_xyxy: npt.NDArray[np.float64]
     scores: npt.NDArray[np.float64]
     labels: npt.NDArray[np.object_]
+    masks: npt.NDArray[np.object_] | None = None
 
     def __len__(self) -> int:
         return len(self.boxes_xyxy)

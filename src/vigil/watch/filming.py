@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from vigil.domain.events.event import SIGNAL_LOST
-from vigil.domain.pictures.annotated import CORNERS
+from vigil.domain.pictures.annotated import CORNERS, COUNTS
 from vigil.pixels.drawing.on_pictures import write_picture
 from vigil.pixels.pictures.picture import Picture
 from vigil.pixels.video_writing import VideoWriter
@@ -54,6 +54,7 @@ class FramePainter:
         self._facts, self._settings = findings.facts, settings
         kept = findings.kept_tracks(settings.judging.least_probability)
         self._by_frame = {int(index): boxes for index, boxes in kept.groupby("frame_index")}
+        self._masks = _by_track(findings.masks)
         self._events = [event for event in events if event["kind"] != SIGNAL_LOST]
         self._evidence = findings.evidence
         scores = findings.scores
@@ -80,6 +81,8 @@ class FramePainter:
             clock=clock_text(frame.time_s),
             banner=self._banner_at(frame.time_s),
             places=self._places_at(frame.time_s),
+            masks=[self._masks.get((one, frame.index)) for one in ids],
+            masks_hw=self._facts.size_wh[::-1],
         )
         return drawn, with_strip(drawn, self._strip, frame.time_s, self._facts.duration_s)
 
@@ -107,6 +110,14 @@ class FramePainter:
         near = self._evidence[(self._evidence["time_s"] - time_s).abs() <= 0.5 / self._facts.fps]
         unusual = near[near["ratio"] > self._settings.raising.raise_at]
         return np.asarray(unusual[CORNERS].to_numpy(np.float64))
+
+
+def _by_track(masks: pd.DataFrame | None) -> dict[tuple[int, int], str]:
+    """The mask of each track on each frame with one."""
+    if masks is None:
+        return {}
+    keys = zip(masks["track_id"].tolist(), masks["frame_index"].tolist(), strict=True)
+    return dict(zip(keys, masks[COUNTS].tolist(), strict=True))
 
 
 def _boxes_of(rows: pd.DataFrame) -> tuple[list[int], np.ndarray]:

@@ -14,8 +14,8 @@ import pandas as pd
 from vigil.domain.clips.allowed import Allowed, picture_name
 from vigil.domain.clips.scores import NUM_DIGITS, round_digits
 from vigil.domain.clips.verdicts import LARGEST_RATIO, NO_EVIDENCE, WindowVerdict
-from vigil.domain.detections import DETECTION_COLUMNS, Detections, as_table
-from vigil.domain.pictures.annotated import CORNERS
+from vigil.domain.detections import Detections, as_table
+from vigil.domain.pictures.annotated import CORNERS, COUNTS
 from vigil.domain.tracking.table import (
     fill_tracks,
     read_track_table,
@@ -57,6 +57,10 @@ NEAREST_TYPES = {
 """The pieces of allowed clips nearest to the strongest evidence of a window, by its `start_s`."""
 NEAREST_FILE, ALLOWED = "nearest.csv", "allowed"
 """The table, and the folder of its pictures. Neither is there without evidence of allowed clips."""
+MASK_TYPES = {"track_id": np.int64, "frame_index": np.int64, COUNTS: str}
+"""The mask of each detected box of a track: COCO's compressed run lengths, of the frame's size."""
+MASK_FILE = "masks.csv"
+"""Only a detector with masks has this table."""
 DECIMALS = {"time_s": 6, "start_s": 6, "stop_s": 6, "probability": 6, **dict.fromkeys(CORNERS, 3)}
 UNJUDGED = -1.0
 """The probability of a track without a full sequence of crops."""
@@ -92,6 +96,7 @@ class Findings:
         scores: `SCORE_TYPES`, for each window.
         evidence: unusual places, each with the `start_s` of its window.
         nearest: `NEAREST_TYPES`; None: there was no evidence of allowed clips to compare with.
+        masks: `MASK_TYPES`; None: the detector found none.
     """
 
     facts: SourceFacts
@@ -100,6 +105,7 @@ class Findings:
     scores: pd.DataFrame
     evidence: pd.DataFrame
     nearest: pd.DataFrame | None = None
+    masks: pd.DataFrame | None = None
 
     def kept_tracks(self, least_probability: float) -> pd.DataFrame:
         """The boxes of the tracks that the classifier does not refuse."""
@@ -128,7 +134,7 @@ class Collected:
 
 
 def detection_table(pictures: Sequence[tuple[int, float, Detections]]) -> pd.DataFrame:
-    """`frame_index`, `time_s`, `label`, `score` and corners of all boxes."""
+    """`frame_index`, `time_s`, `label`, `score` and corners of all boxes; `counts` of masks."""
     images = [f"{index} {time_s!r}" for index, time_s, _ in pictures]
     table = as_table(images, [detections for _, _, detections in pictures])
     counts = [len(detections) for _, _, detections in pictures]
@@ -138,7 +144,16 @@ def detection_table(pictures: Sequence[tuple[int, float, Detections]]) -> pd.Dat
     table.insert(
         1, "time_s", np.repeat([time_s for _, time_s, _ in pictures], counts).astype(float)
     )
-    return table[["frame_index", "time_s", *DETECTION_COLUMNS[1:]]]
+    return table.drop(columns="image")
+
+
+def mask_table(boxes: Sequence[TrackedBox]) -> pd.DataFrame | None:
+    """`MASK_TYPES` of tracked boxes, in order of track and frame; None for boxes without masks."""
+    rows = [(box.track_id, box.frame_index, box.mask) for box in boxes if box.mask is not None]
+    if not rows:
+        return None
+    table = pd.DataFrame(rows, columns=list(MASK_TYPES)).astype(MASK_TYPES)
+    return table.sort_values(["track_id", "frame_index"], ignore_index=True)
 
 
 def judgement_table(judgements: Mapping[int, Judgement]) -> pd.DataFrame:
@@ -225,6 +240,8 @@ def write_findings(
     _write(detection_table(collected.detections), folder / "detections.csv")
     write_track_table(tracks, folder / "tracks.csv")
     write_mot(tracks, folder / "tracks.txt")
+    if (masks := mask_table(collected.boxes)) is not None:
+        write_csv(masks, folder / MASK_FILE)
     _write(judgement_table(judgements), folder / "judgements.csv")
     _write(score_table(collected.verdicts), folder / "scores.csv")
     _write(evidence_table(collected.verdicts), folder / "evidence.csv")
@@ -270,7 +287,7 @@ def read_findings(folder: Path) -> Findings:
         raise InputError(
             f"{folder / 'source.json'}: expected facts of a source, got {shorten(content)}"
         ) from None
-    nearest = folder / NEAREST_FILE
+    nearest, masks = folder / NEAREST_FILE, folder / MASK_FILE
     return Findings(
         facts,
         read_track_table(folder / "tracks.csv"),
@@ -278,4 +295,5 @@ def read_findings(folder: Path) -> Findings:
         read_csv(folder / "scores.csv", SCORE_TYPES)[list(SCORE_TYPES)],
         read_csv(folder / "evidence.csv", EVIDENCE_TYPES)[list(EVIDENCE_TYPES)],
         read_csv(nearest, NEAREST_TYPES) if nearest.exists() else None,
+        read_csv(masks, MASK_TYPES) if masks.exists() else None,
     )

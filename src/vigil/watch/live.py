@@ -22,7 +22,8 @@ from vigil.domain.events.machine import EventMachine, Progress
 from vigil.domain.measures.events import rate_per_hour
 from vigil.domain.tracking.tracker import TrackedBox
 from vigil.pixels.drawing.on_pictures import write_picture
-from vigil.pixels.watched_frames import Banner, draw_watched, with_even_sides
+from vigil.pixels.video_writing import with_even_sides
+from vigil.pixels.watched_frames import Banner, draw_watched
 from vigil.plumbing.errors import InputError, shorten
 from vigil.plumbing.records import write_json
 from vigil.settings.watch import Watch
@@ -74,6 +75,7 @@ class LiveWatch:
         """The start of each of the last windows, and what its strongest evidence is."""
         self._last_frame: Frame | None = None
         self._boxes: list[TrackedBox] = []
+        self._size_hw = (0, 0)
         self.watched_s = self.lost_s = 0.0
         self.num_alarms = 0
         self._is_lost = False
@@ -89,6 +91,7 @@ class LiveWatch:
             else:
                 self.watched_s += gap_s
         self._last_frame, self._is_lost = frame, False
+        self._size_hw = (frame.picture.shape[0], frame.picture.shape[1])
         step = self._analysis.push(frame)
         boxes = [box for box in step.boxes if box.frame_index == frame.index]
         self._boxes = boxes or self._boxes
@@ -178,6 +181,8 @@ class LiveWatch:
             paths=[np.empty((0, 2))] * len(ids),
             clock=clock_text(time_s),
             banner=None if event is None else Banner(text),
+            masks=[box.mask for box in self._boxes],
+            masks_hw=self._size_hw,
         )
 
     def status(self) -> dict[str, Any]:

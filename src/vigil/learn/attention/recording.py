@@ -19,8 +19,7 @@ from vigil.pixels.drawing.on_pictures import write_picture
 from vigil.pixels.pictures.images import ImageSource
 from vigil.pixels.pictures.picture import Picture
 from vigil.pixels.stepped_frames import SteppedFrame, read_stepped
-from vigil.pixels.video_writing import VideoWriter
-from vigil.pixels.watched_frames import with_even_sides
+from vigil.pixels.video_writing import VideoWriter, with_even_sides
 from vigil.plumbing.fingerprints import code_fingerprint
 from vigil.plumbing.memo import Memo, file_digest
 from vigil.plumbing.progress import progress

@@ -50,7 +50,7 @@ def track_clips(
     requests = []
     for name, digest, path in videos:
         facts = {"code": code, "machine": machine, "clip": digest, "card": digests[1], **options}
-        files = {"weights": weights, "card": card, "digests": digests}
+        files: dict[str, Any] = {"weights": weights, "card": card, "digests": digests}
         make = partial(_track, path, picture_fps=picture_fps, **files, **options)
         requests.append(Request({**facts, "picture_fps": str(picture_fps)}, make, name))
     memo.make_missing(

@@ -7,9 +7,7 @@ import numpy as np
 import pandas as pd
 
 from vigil.domain.boxes import Boxes
-from vigil.domain.masks.run_lengths import decompress, mask_of
 from vigil.domain.pictures.annotated import CORNERS, COUNTS, AnnotatedPictures
-from vigil.pixels.class_maps import fit_classes
 from vigil.pixels.drawing.on_pictures import (
     PALETTE_BGR,
     draw_boxes,
@@ -18,7 +16,7 @@ from vigil.pixels.drawing.on_pictures import (
 )
 from vigil.pixels.drawing.text import Colour
 from vigil.pixels.fitting import fit_within
-from vigil.pixels.overlays import overlay
+from vigil.pixels.overlays import shade_masks
 from vigil.pixels.pictures.images import ImageSource
 from vigil.pixels.pictures.picture import Picture
 
@@ -66,30 +64,14 @@ def compare(
     height, width = small.shape[:2]
     true_colours: list[Colour] = [MISSED if missed else TRUE for missed in is_missed]
     detected_colours = [COLOURS[outcome] for outcome in outcomes]
-    shaded = _shade(small, true_masks, true_colours, size_hw)
+    shaded = shade_masks(small, true_masks, true_colours, size_hw)
     truth = draw_boxes(shaded, true_boxes * scale, true_captions, true_colours)
-    shaded = _shade(small, detected_masks, detected_colours, size_hw)
+    shaded = shade_masks(small, detected_masks, detected_colours, size_hw)
     detections = draw_boxes(shaded, detected_boxes * scale, detected_captions, detected_colours)
     sheet = np.full((cell_wh[1], 2 * cell_wh[0] + GAP_PX, 3), 255, np.uint8)
     sheet[:height, :width] = truth
     sheet[:height, cell_wh[0] + GAP_PX : cell_wh[0] + GAP_PX + width] = detections
     return sheet
-
-
-def _shade(
-    picture: Picture, masks: Sequence[str], colours: Sequence[Colour], size_hw: tuple[int, int]
-) -> Picture:
-    """Draws masks over a picture in the colours of their boxes, the first one in front.
-
-    Args:
-        size_hw: of the masks.
-    """
-    size_wh = (picture.shape[1], picture.shape[0])
-    shaded = picture
-    for text, colour in reversed(list(zip(masks, colours, strict=bool(masks)))):
-        mask = fit_classes(mask_of(decompress(text), size_hw).astype(np.uint8), size_wh)
-        shaded = overlay(shaded, mask, [None, colour])
-    return shaded
 
 
 def draw_comparisons(
