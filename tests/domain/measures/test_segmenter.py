@@ -88,7 +88,43 @@ def test_boundaries_are_those_of_the_paper_s_erosion(size: tuple[int, int]):
     mask[rng.integers(0, size[0], 4), rng.integers(0, size[1], 4)] ^= True
     encoded = coco.encode(np.asfortranarray(mask.astype(np.uint8)))
     expected = coco.decode(rleToBoundary(encoded, backend="opencv")).astype(bool)
-    assert (boundary(mask, np.ones(size, bool)) == expected).all()
+    assert (boundary(mask) == expected).all()
+
+
+@pytest.mark.parametrize("width", [1, 4, 20])
+def test_a_perfect_prediction_beside_ignored_pixels_is_perfect(width: int):
+    truth = np.ones((100, 100), np.uint8)
+    truth[:, 50:] = 0
+    predicted = truth.copy()
+    truth[:, 50 - width // 2 : 50 + (width + 1) // 2] = IGNORED
+    measure = SegmentationMeasure(CLASSES)
+    measure.add("a", truth, predicted)
+    numbers = measure.numbers()
+    assert numbers["mean_boundary_iou"] == numbers["mean_iou"] == 1.0
+
+
+def test_predictions_on_ignored_pixels_change_nothing():
+    rng = np.random.default_rng(0)
+    truth = np.kron(rng.integers(0, 2, (6, 6)), np.ones((10, 10))).astype(np.uint8)
+    predicted = np.roll(truth, 2, axis=1)
+    truth[20:40] = IGNORED
+    other = np.where(truth == IGNORED, rng.integers(0, 2, truth.shape), predicted).astype(np.uint8)
+    measured = []
+    for one in (predicted, other):
+        measure = SegmentationMeasure(CLASSES)
+        measure.add("a", truth, one)
+        measured.append(measure.numbers())
+    assert measured[0] == measured[1]
+
+
+def test_a_picture_to_be_ignored_has_no_iou():
+    nothing, known = np.full((8, 8), IGNORED, np.uint8), np.ones((8, 8), np.uint8)
+    measure = SegmentationMeasure(CLASSES)
+    measure.add("void", nothing, known)
+    measure.add("a", known, known)
+    assert measure.by_picture.to_dict() == {"a": 1.0}
+    numbers = measure.numbers()
+    assert (numbers["mean_iou_by_picture"], numbers["num_pictures"]) == (1.0, 2)
 
 
 @given(st.integers(0, 1000))

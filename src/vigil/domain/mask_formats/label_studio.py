@@ -1,8 +1,10 @@
 """Reads masks of pictures from an export of Label Studio (JSON): brushes and polygons.
 
-Of several annotations of a task, the first that was not cancelled counts, and the others are noted.
+Of several finished annotations of a task, the one that is marked as ground truth counts. Without
+one, they must be alike, since no rule could tell which of them is right.
 """
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -83,8 +85,9 @@ class LabelStudioMasks:
         if not finished:
             self._findings.note(NOT_ANNOTATED, [place])
             return
+        chosen = _choose(finished, place)
         self._findings.note(OTHER_ANNOTATION, [place] * (len(finished) - 1))
-        name, results = _picture_of(task.get("data"), place), finished[0].get("result")
+        name, results = _picture_of(task.get("data"), place), chosen.get("result")
         if name in pictures["file_name"]:
             raise InputError(f"{place}: expected each picture in one task, got {shorten(name)}")
         if not isinstance(results, list):
@@ -124,6 +127,11 @@ class LabelStudioMasks:
         )
         if min(width, height) < 1:
             raise InputError(f"{place}: expected the picture's size, got {width}x{height}")
+        if turned := result.get("image_rotation"):
+            raise InputError(
+                f"{place}: expected a region of the picture as it is stored, got one of a picture "
+                f"turned by {shorten(turned)} degrees in Label Studio (image_rotation)"
+            )
         if result["type"] in BRUSH:
             counts = self._brush(value, (width, height), place)
         else:
@@ -160,6 +168,33 @@ class LabelStudioMasks:
                 f"{place}: expected points as [[x, y], …] in percent, got {shorten(points)}"
             ) from None
         return self._polygons.mask([ring / 100 * np.array(size_wh)], size_wh, place)
+
+
+def _choose(finished: Sequence[Mapping[str, Any]], place: str) -> Mapping[str, Any]:
+    """The annotation that counts: the ground truth, else the first of annotations that are alike.
+
+    Raises:
+        InputError: annotations differ, and not exactly one is marked as ground truth.
+    """
+    marked = [one for one in finished if one.get("ground_truth") is True]
+    candidates = marked or list(finished)
+    if len({_content(one.get("result")) for one in candidates}) > 1:
+        raise InputError(
+            f"{place}: expected one annotation, several that are alike, or one of them marked as "
+            f"ground truth, got {len(candidates)} that differ"
+        )
+    return candidates[0]
+
+
+def _content(results: Any) -> str:
+    """What an annotation draws, as text: its regions without their names and authors."""
+    if not isinstance(results, list):
+        return repr(results)
+    kept = ("type", "value", "original_width", "original_height", "image_rotation")
+    regions = [
+        {key: one.get(key) for key in kept} if isinstance(one, dict) else one for one in results
+    ]
+    return json.dumps(sorted(json.dumps(one, sort_keys=True, default=repr) for one in regions))
 
 
 def _picture_of(data: Any, place: str) -> str:

@@ -62,6 +62,7 @@ class SegmentationMeasure:
         num = len(self._classes)
         self.confusion: Counts = np.zeros((num, num), np.int64)
         self._edges: Counts = np.zeros((2, num), np.int64)
+        self._num_pictures = 0
         self._by_picture: list[dict[str, Any]] = []
         self._regions: list[pd.DataFrame] = []
 
@@ -75,22 +76,25 @@ class SegmentationMeasure:
         confusion = confusion_of(truth, predicted, num)
         self.confusion += confusion
         inside, union = overlaps_of(confusion)
-        self._by_picture.append({"image": image, "iou": mean_iou(confusion)})
+        self._num_pictures += 1
+        if confusion.any():  # else all pixels are to be ignored, and there is nothing to measure
+            self._by_picture.append({"image": image, "iou": mean_iou(confusion)})
         areas = confusion.sum(axis=1)
         shown = np.flatnonzero(areas)
         self._regions.append(
             pd.DataFrame({"area": areas[shown], "inside": inside[shown], "union": union[shown]})
         )
         for number in np.flatnonzero(union):
+            # Pixels to be ignored are no part of either mask, so both have an edge beside them.
             edges = [
-                boundary(classes == number, truth != IGNORED) for classes in (truth, predicted)
+                boundary((classes == number) & (truth != IGNORED)) for classes in (truth, predicted)
             ]
             self._edges[0, number] += (edges[0] & edges[1]).sum()
             self._edges[1, number] += (edges[0] | edges[1]).sum()
 
     @property
     def by_picture(self) -> "pd.Series[float]":
-        """The mean IoU of each picture, over the classes that occur in it."""
+        """The mean IoU of each picture with a pixel that counts, over the classes in it."""
         table = pd.DataFrame(self._by_picture, columns=["image", "iou"])
         return table.set_index("image")["iou"].astype(float)
 
@@ -125,7 +129,7 @@ class SegmentationMeasure:
             "mean_iou_by_picture": _mean(self.by_picture.tolist()),
             "by_class": by_class,
             "absent_classes": [name for name in self._classes if name not in by_class],
-            "num_pictures": len(self._by_picture),
+            "num_pictures": self._num_pictures,
             "num_pixels": int(self.confusion.sum()),
         }
 
@@ -174,8 +178,8 @@ class SegmentationMeasure:
         )
 
 
-def boundary(mask: Mask, is_counted: Mask) -> Mask:
-    """(H, W): the pixels of a mask near its edge, or near the picture's edge, that count.
+def boundary(mask: Mask) -> Mask:
+    """(H, W): the pixels of a mask near its edge, or near the picture's edge.
 
     Near are pixels from which a king's move of at most `BOUNDARY_FRACTION` of the diagonal, and at
     least one step, leads out of the mask.
@@ -183,7 +187,7 @@ def boundary(mask: Mask, is_counted: Mask) -> Mask:
     height, width = mask.shape
     distance = max(1, round(BOUNDARY_FRACTION * float(np.hypot(height, width))))
     inner = ndimage.minimum_filter(mask, size=2 * distance + 1, mode="constant", cval=0)
-    near: Mask = mask & ~inner & is_counted
+    near: Mask = mask & ~inner
     return near
 
 

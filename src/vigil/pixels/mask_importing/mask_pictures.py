@@ -4,6 +4,7 @@ import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
@@ -27,9 +28,14 @@ from vigil.plumbing.errors import InputError, listed, shorten
 from vigil.plumbing.progress import progress
 from vigil.settings.dataset import MaskData
 
+SEVERAL_VALUES = "binary mask of several values, all but 0 taken for the object"
+RIM = "object without an inner pixel that touches another (smoothed edges?)"
 UNKNOWN_VALUE = "mask with a value that the table does not name"
 INDEX_MODES = {"1", "L", "P", "I;16", "I", "I;16B", "I;16L"}
 """Kinds of pictures with one number a pixel; for a palette, it is the index into the palette."""
+WITH_ALPHA = {"LA", "RGBA"}
+PNG_DEPTH, PNG_COLOUR_TYPE = 24, 25
+"""Places of two bytes in a PNG: bits of a value, and whether it has several values a pixel."""
 
 Values = npt.NDArray[np.int64]
 """(H, W): an index, or a colour as red * 65536 + green * 256 + blue."""
@@ -57,6 +63,7 @@ def read_mask_pictures(
     pairs = pair_masks(root, images, several=data.format == "binary")
     pictures, objects = no_pictures(), no_objects()
     met: set[int] = set()
+    num_files = 0
     for name, files in progress(list(pairs.items()), "read masks", "picture"):
         values_by_file = [_read(root / file, data.format) for file in files]
         sizes = {values.shape for values in values_by_file}
@@ -69,13 +76,15 @@ def read_mask_pictures(
         add_picture(pictures, name, (width, height), str(root / files[0]))
         for file, values in zip(files, values_by_file, strict=True):
             place = str(root / file)
+            num_files += 1
             if table is None:
-                _add_objects(objects, name, values, data, place, findings)
+                met |= _add_objects(objects, name, values, data, place, findings)
                 continue
             met |= _add_regions(objects, name, values, table, place, findings)
             if findings[UNKNOWN_VALUE] and not ignores_unknown:
                 raise InputError(_unknown(findings[UNKNOWN_VALUE][0], table))
     if table is None:
+        _check_kind(met, data.format, findings, num_files, root)
         return Masks.of(pictures, objects, data.classes)
     _check_binary(met, table, root)
     return Masks.of(pictures, objects, table.classes, tells_all=True)
@@ -93,18 +102,21 @@ def _read(file: Path, kind: str) -> Values:
         raise InputError(f"{file}: expected a mask picture of at most {MAX_PIXELS} px, got another")
     try:
         with Image.open(io.BytesIO(content)) as picture:
+            picture.verify()  # of PNG, the checksum of each part, which loading does not look at
+        with Image.open(io.BytesIO(content)) as picture:
             picture.load()
-            if kind == "colour":
-                red, green, blue = np.moveaxis(np.asarray(picture.convert("RGB"), np.int64), 2, 0)
-                colours: Values = (red << 16) + (green << 8) + blue
-                return colours
-            if picture.mode in INDEX_MODES:
+            _check_pixels(picture, content, file)
+            if kind != "colour" and picture.mode in INDEX_MODES:
                 return np.asarray(picture).astype(np.int64)
             mode, bands = picture.mode, np.asarray(picture.convert("RGB"))
     except (OSError, ValueError, SyntaxError, EOFError) as error:
         raise InputError(
             f"{file}: expected a complete mask picture, got: {shorten(str(error), 100)}"
         ) from None
+    if kind == "colour":
+        red, green, blue = np.moveaxis(bands.astype(np.int64), 2, 0)
+        colours: Values = (red << 16) + (green << 8) + blue
+        return colours
     is_grey = (bands == bands[..., :1]).all()
     if kind == "binary" or is_grey:
         greys: Values = bands.max(axis=2).astype(np.int64)
@@ -115,6 +127,25 @@ def _read(file: Path, kind: str) -> Values:
     )
 
 
+def _check_pixels(picture: Image.Image, content: bytes, file: Path) -> None:
+    """Raises InputError for pixels that reading would change, or that hide where the mask is."""
+    if picture.mode not in INDEX_MODES | {"RGB"} | WITH_ALPHA:
+        raise InputError(
+            f"{file}: expected whole numbers, a palette or RGB, got pixels of the kind "
+            f"{picture.mode}"
+        )
+    is_deep = picture.format == "PNG" and content[PNG_DEPTH] == 16
+    if is_deep and content[PNG_COLOUR_TYPE] != 0:
+        raise InputError(
+            f"{file}: expected 8 bits a value, or 16 with one value a pixel, got 16 with several"
+        )
+    if picture.mode in WITH_ALPHA and picture.getchannel("A").getextrema() != (255, 255):
+        raise InputError(
+            f"{file}: expected a mask in the pixels' values, got a picture with transparency, "
+            "where it may be in the transparency instead"
+        )
+
+
 def _add_objects(
     objects: dict[str, list[object]],
     name: str,
@@ -122,16 +153,63 @@ def _add_objects(
     data: MaskData,
     place: str,
     findings: Findings,
-) -> None:
-    """One object for each value except 0; one for all of them in a binary mask."""
+) -> set[int]:
+    """One object for each value except 0; one for all of them in a binary mask.
+
+    Returns:
+        The values that occur, without 0.
+    """
+    occurring = [int(value) for value in np.unique(values) if value]
     if data.format == "binary":
-        values = (values != 0).astype(np.int64)
-    numbers = [int(value) for value in np.unique(values) if value]
-    if not numbers and data.format == "binary":
-        findings.note(EMPTY, [place])
-    for number in numbers:
-        where = f"{place}: object {number}" if data.format == "instances" else place
-        add_object(objects, name, data.classes[0], compressed(values == number), where)
+        if not occurring:
+            findings.note(EMPTY, [place])
+            return set()
+        if len(occurring) > 1:
+            findings.note(SEVERAL_VALUES, [place])
+        add_object(objects, name, data.classes[0], compressed(values != 0), place)
+        return set(occurring)
+    for number in occurring:
+        where = f"{place}: object {number}"
+        mask = values == number
+        if len(occurring) > 1 and _is_rim(mask, values):
+            findings.note(RIM, [where])
+        add_object(objects, name, data.classes[0], compressed(mask), where)
+    return set(occurring)
+
+
+def _is_rim(mask: npt.NDArray[np.bool_], values: Values) -> bool:
+    """Whether a mask has no inner pixel, and touches another object."""
+    rows, columns = np.nonzero(mask)
+    # Its bounds and a pixel around them.
+    part = (
+        slice(max(rows.min() - 1, 0), rows.max() + 2),
+        slice(max(columns.min() - 1, 0), columns.max() + 2),
+    )
+    near = mask[part].astype(np.uint8)
+    square = np.ones((3, 3), np.uint8)
+    if cv2.erode(near, square, borderType=cv2.BORDER_CONSTANT, borderValue=0).any():
+        return False
+    around = cv2.dilate(near, square) > near
+    return bool((values[part][around] != 0).any())
+
+
+def _check_kind(met: set[int], kind: str, findings: Findings, num_files: int, root: Path) -> None:
+    """Refuses masks of objects whose values say that they are of the other format.
+
+    Raises:
+        InputError: they do.
+    """
+    if kind == "instances" and met == {255}:
+        raise InputError(
+            f"{root}: expected a number for each object, got masks of 0 and 255 alone; are they of "
+            "format binary?"
+        )
+    several = len(findings[SEVERAL_VALUES])
+    if kind == "binary" and several and met == set(range(1, max(met) + 1)):
+        raise InputError(
+            f"{root}: expected a mask for each object, got {several} of {num_files} masks with "
+            f"several values, which are 1 to {max(met)} in all; are they of format instances?"
+        )
 
 
 def _add_regions(

@@ -1,0 +1,151 @@
+"""Mask pictures: damage is noticed, and values are never taken for what they are not."""
+
+import random
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+from tiny_settings import shipped
+
+from vigil.domain.formats.findings import Findings
+from vigil.domain.mask_formats.class_table import read_table
+from vigil.domain.mask_formats.masks import Masks
+from vigil.domain.masks.run_lengths import area, decompress
+from vigil.pixels.mask_importing.mask_pictures import RIM, SEVERAL_VALUES, read_mask_pictures
+from vigil.plumbing.errors import InputError
+from vigil.settings.dataset import Dataset
+
+SHAPE = (30, 40)
+END = b"\0\0\0\0IEND\xaeB`\x82"
+"""The last part of a PNG, without which no pixel is lost."""
+
+
+def person(value: int = 1) -> np.ndarray:
+    mask = np.zeros(SHAPE, np.uint8)
+    mask[5:20, 8:18] = value
+    return mask
+
+
+def areas_of(objects: pd.DataFrame) -> list[int]:
+    return [area(decompress(text)) for text in objects["counts"]]
+
+
+@pytest.fixture
+def read(tmp_path: Path):
+    """Reads the masks in the folder `masks`, after one of them is written."""
+    (tmp_path / "pictures").mkdir()
+    (tmp_path / "masks").mkdir()
+    cv2.imwrite(str(tmp_path / "pictures/a.png"), np.zeros(SHAPE, np.uint8))
+
+    def run(file: bytes | Image.Image, kind: str, findings: Findings, end: str = "png") -> Masks:
+        target = tmp_path / f"masks/a.{end}"
+        if isinstance(file, bytes):
+            target.write_bytes(file)
+        else:
+            file.save(target)
+        table = {"nothing": 0, "person": 1} if kind == "index" else {}
+        table |= {"nothing": (0, 0, 0), "person": (1, 1, 1)} if kind == "colour" else {}
+        classes = ["person"] if not table else []
+        data = shipped(
+            Dataset, **{"masks.format": kind, "masks.table": table, "masks.classes": classes}
+        ).masks
+        root = tmp_path / "masks"
+        read = read_table(table, root, (), of_colours=kind == "colour") if table else None
+        return read_mask_pictures(
+            root, tmp_path / "pictures", data, read, findings, ignores_unknown=False
+        )
+
+    return run
+
+
+@pytest.mark.parametrize("kind", ["index", "instances"])
+def test_a_changed_bit_of_a_png_is_noticed(read, tmp_path: Path, kind: str):
+    noisy = np.random.default_rng(0).integers(0, 2, SHAPE).astype(np.uint8)
+    content = cv2.imencode(".png", noisy)[1].tobytes()
+    assert len(read(content, kind, Findings()).objects)
+    draw = random.Random(0)
+    for _ in range(60):
+        place = draw.randrange(8, len(content) - len(END))
+        changed = bytearray(content)
+        changed[place] ^= 1 << draw.randrange(8)
+        with pytest.raises(InputError, match=r"expected a (complete )?mask picture"):
+            read(bytes(changed), kind, Findings())
+
+
+@pytest.mark.parametrize("num_bytes", [12, 20, 60])
+def test_a_png_that_is_cut_off_is_noticed(read, num_bytes: int):
+    content = cv2.imencode(".png", person())[1].tobytes()
+    with pytest.raises(InputError, match="expected a complete mask picture"):
+        read(content[:-num_bytes], "index", Findings())
+
+
+def with_alpha(mode: str, alpha: np.ndarray) -> Image.Image:
+    picture = Image.fromarray(person(), mode="L").convert(mode)
+    picture.putalpha(Image.fromarray(alpha))
+    return picture
+
+
+@pytest.mark.parametrize("kind", ["binary", "instances", "colour"])
+@pytest.mark.parametrize("mode", ["LA", "RGBA"])
+def test_a_mask_that_may_lie_in_the_transparency_is_refused(read, mode: str, kind: str):
+    with pytest.raises(InputError, match="got a picture with transparency"):
+        read(with_alpha(mode, person(255)), kind, Findings())
+    opaque = with_alpha(mode, np.full(SHAPE, 255, np.uint8))
+    objects = read(opaque, kind, Findings()).objects
+    assert person().sum() in areas_of(objects)
+
+
+def test_values_that_reading_would_cut_are_refused(read):
+    deep = np.repeat(person().astype(np.uint16)[..., None], 3, axis=2)
+    content = cv2.imencode(".png", deep)[1].tobytes()
+    with pytest.raises(InputError, match="or 16 with one value a pixel, got 16 with several"):
+        read(content, "colour", Findings())
+
+
+def test_fractions_are_refused(read):
+    floats = Image.fromarray(person().astype(np.float32))
+    with pytest.raises(InputError, match="got pixels of the kind F"):
+        read(floats, "instances", Findings(), end="tif")
+
+
+def test_16_bits_of_one_value_are_read(read):
+    grey = cv2.imencode(".png", person().astype(np.uint16) * 1000)[1].tobytes()
+    assert areas_of(read(grey, "instances", Findings()).objects) == [person().sum()]
+
+
+def test_one_object_of_value_255_is_a_binary_mask(read):
+    binary = Image.fromarray(person(255))
+    with pytest.raises(InputError, match="0 and 255 alone; are they of format binary"):
+        read(binary, "instances", Findings())
+    assert len(read(binary, "binary", Findings()).objects) == 1
+
+
+def test_numbered_objects_are_no_binary_mask(read):
+    numbered = person()
+    numbered[22:28, 2:9] = 2
+    with pytest.raises(InputError, match="1 to 2 in all; are they of format instances"):
+        read(Image.fromarray(numbered), "binary", Findings())
+    assert len(read(Image.fromarray(numbered), "instances", Findings()).objects) == 2
+
+
+def test_smoothed_edges_are_noted(read):
+    smooth = person(200)
+    smooth[4, 8:18], smooth[20, 8:18] = 90, 40
+    findings = Findings()
+    assert len(read(Image.fromarray(smooth), "binary", findings).objects) == 1
+    assert findings.counts == {SEVERAL_VALUES: 1}
+    findings = Findings()
+    read(Image.fromarray(smooth), "instances", findings)
+    assert findings.counts == {RIM: 2}
+
+
+def test_small_and_touching_objects_are_no_smoothed_edges(read):
+    numbered = person()
+    numbered[5:20, 18:26] = 2  # touches the other
+    numbered[27, 30:33] = 3  # thin, alone
+    findings = Findings()
+    assert len(read(Image.fromarray(numbered), "instances", findings).objects) == 3
+    assert not findings.counts
