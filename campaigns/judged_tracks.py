@@ -9,8 +9,8 @@
 boxes of the background.
 
 Prints a line for each factor: all tracks and false ones (fewer than half of their boxes have an IoU
-of 0.5 with a person), those that are on nobody (a mean IoU below 0.1), how many of each the
-classifier refuses, and false tracks an hour and HOTA before and after.
+of 0.5 with a person), those that are on nobody (on average, people cover less than a tenth of their
+boxes), how many of each the classifier refuses, and false tracks an hour and HOTA before and after.
 """
 
 import sys
@@ -25,7 +25,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from vigil.domain.boxes import pairwise_iou
+from vigil.domain.boxes import Boxes, pairwise_iou, pairwise_share
 from vigil.domain.detections import DETECTION_COLUMNS, Detections
 from vigil.domain.detector_score import read_score
 from vigil.domain.measures.events import rate_per_hour
@@ -43,7 +43,7 @@ from vigil.watch.frames import Frame, read_frames
 from vigil.watch.judging import TrackJudge
 
 FACTORS = (1.0, 0.5, 0.25)
-ON_PERSON_IOU, FALSE_SHARE, NOBODY_IOU = 0.5, 0.5, 0.1
+ON_PERSON_IOU, FALSE_SHARE, NOBODY_SHARE = 0.5, 0.5, 0.1
 Pictures = dict[int, Detections]
 """The boxes of each frame that the detector got, by its number."""
 
@@ -91,11 +91,14 @@ def judge(source: Source, settings: Watch, score: float, classifier: TrainedClas
         judge.judge()
     tracks = fill_tracks(track_table(boxes), np.array(times_s))
     tracks = tracks[tracks["frame_index"] >= source.first]
-    overlaps = tracks.assign(iou=_overlaps(tracks, source.truth)).groupby("track_id")["iou"]
+    iou, covered = (
+        tracks.assign(value=_largest(tracks, source.truth, measure)).groupby("track_id")["value"]
+        for measure in (pairwise_iou, pairwise_share)
+    )
     kinds = pd.DataFrame(
         {
-            "is_false": overlaps.apply(lambda iou: (iou >= ON_PERSON_IOU).mean()) < FALSE_SHARE,
-            "is_nobody": overlaps.mean() < NOBODY_IOU,
+            "is_false": iou.apply(lambda one: (one >= ON_PERSON_IOU).mean()) < FALSE_SHARE,
+            "is_nobody": covered.mean() < NOBODY_SHARE,
         }
     )
     probabilities = {number: one.probability for number, one in judge.judgements.items()}
@@ -103,13 +106,15 @@ def judge(source: Source, settings: Watch, score: float, classifier: TrainedClas
     return Judged(tracks, kinds, times_s[-1] - times_s[source.first])
 
 
-def _overlaps(tracks: pd.DataFrame, truth: pd.DataFrame) -> npt.NDArray[np.float64]:
-    """The largest IoU of each box with a true box of its frame; 0 without one."""
+def _largest(
+    tracks: pd.DataFrame, truth: pd.DataFrame, measure: Callable[[Boxes, Boxes], Boxes]
+) -> npt.NDArray[np.float64]:
+    """The largest overlap of each box with a true box of its frame; 0 without one."""
     by_frame = {index: boxes[CORNERS].to_numpy() for index, boxes in truth.groupby("frame_index")}
     columns = ["frame_index", *CORNERS]
     return np.array(
         [
-            pairwise_iou(np.array([box]), by_frame[index]).max() if index in by_frame else 0.0
+            measure(np.array([box]), by_frame[index]).max() if index in by_frame else 0.0
             for index, *box in tracks[columns].itertuples(index=False)
         ]
     )
