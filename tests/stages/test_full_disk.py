@@ -155,6 +155,7 @@ ALARM = {
     "split_alarm": 40,
     "embed_clips": 100,
     "fit_alarm": 3000,
+    "gather_allowed": 100,
     "predict_alarm": 100,
     "pick_threshold": 10,
     "evaluate_alarm": 2000,

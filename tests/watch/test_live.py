@@ -126,6 +126,18 @@ def test_an_event_has_a_clip_to_watch_again_and_to_correct(
     assert name in task["data"]["video"]
 
 
+def test_what_the_classifier_refuses_is_drawn_no_longer(tmp_path: Path):
+    """The post, from the moment on at which it is judged."""
+    watch = watch_of(tmp_path, Notes())
+    for index in range(140):
+        watch.add(frame_at(index))
+    watch.end()
+    (film,) = (tmp_path / "events").glob("*.mp4")
+    posts = [to_bgr(frame)[30:60, 78:90].astype(int) for frame in VideoReader(film)]
+    scene = scene_picture(0)[30:60, 78:90, ::-1].astype(int)
+    assert all(np.abs(post - scene).mean() < 8 for post in posts)
+
+
 def test_a_kill_in_the_midst_of_an_event_leaves_no_video_that_seems_whole(tmp_path: Path):
     watch = watch_of(tmp_path, Notes())
     for index in range(75):

@@ -170,9 +170,10 @@ class LiveWatch:
         write_picture(draw(with_even_sides(frame.picture)), file)
 
     def _drawing(self, time_s: float, event: Event | None) -> Draw:
-        """What draws the last known boxes, and the banner of an open event, on a frame."""
-        boxes = np.array([box.box_xyxy for box in self._boxes]).reshape(-1, 4)
-        ids = [box.track_id for box in self._boxes]
+        """What draws the last boxes of kept tracks, and the banner of an open event, on a frame."""
+        shown = [box for box in self._boxes if not self._is_refused(box.track_id)]
+        boxes = np.array([box.box_xyxy for box in shown]).reshape(-1, 4)
+        ids = [box.track_id for box in shown]
         text = "" if event is None else f"unusual   {event.peak_score:.1f} x threshold"
         return partial(
             draw_watched,
@@ -184,6 +185,12 @@ class LiveWatch:
             masks=[box.mask for box in self._boxes],
             masks_hw=self._size_hw,
         )
+
+    def _is_refused(self, track_id: int) -> bool:
+        """Whether the classifier refuses a track by its crops so far."""
+        judgement = self._analysis.judgements.get(track_id)
+        probability = None if judgement is None else judgement.probability
+        return probability is not None and probability < self._settings.judging.least_probability
 
     def status(self) -> dict[str, Any]:
         """Watched and lost time, and the number and rate of alarms."""
