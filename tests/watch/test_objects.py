@@ -154,7 +154,7 @@ def test_live_it_says_so_too(video: Path, models: Models, tmp_path: Path) -> Non
     [
         ({"detect_every_s": 0.3}, r"^watch.detect_every_s: expected that with which the clips"),
         ({"suppression.iou": 0.5}, r"^watch.suppression: expected"),
-        ({"tracking.lost_s": 0.5}, r"^watch.tracking: expected .* set track_clips.tracking too"),
+        ({"tracking.lost_s": 0.5}, r"^watch.tracking: expected .* set that of the clips too"),
     ],
 )
 def test_other_tracks_than_it_learnt_from_are_refused(
