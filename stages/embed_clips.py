@@ -5,6 +5,7 @@ from pathlib import Path
 
 from vigil.domain.clips.embeddings import Embedding, write_embeddings
 from vigil.domain.clips.windows import read_windows
+from vigil.pixels.channels.objects import measure_all_objects
 from vigil.pixels.embedding import Embedder, embed_windows
 from vigil.plumbing.fingerprints import code_fingerprint
 from vigil.plumbing.outputs import whole
@@ -26,8 +27,6 @@ def main(
     for embedder, codes in open_embedders(settings, Fraction(str(picture_fps))):
         embedded |= embed_windows(table, clips, embedder, codes)
     if OBJECTS in settings.channels:
-        from vigil.pixels.channels.objects import measure_all_objects
-
         embedded[OBJECTS] = measure_all_objects(table, tracks, settings)
     with whole(embeddings) as folder:
         folder.mkdir()
@@ -43,14 +42,9 @@ def open_embedders(
     """The embedders with the fingerprints of their code; only a network imports torch."""
     embedders: list[tuple[Embedder, dict[str, str]]] = []
     if settings.motion_channels:
-        from vigil.pixels.channels import registry as motion
-        from vigil.pixels.motion_embedding import MotionEmbedder
+        from vigil.pixels.motion_embedding import MotionEmbedder, channel_codes
 
-        codes: dict[str, str] = {
-            name: code_fingerprint(MotionEmbedder, motion.imports_of_others(name))
-            for name in settings.motion_channels
-        }
-        embedders.append((MotionEmbedder(settings, picture_fps), codes))
+        embedders.append((MotionEmbedder(settings, picture_fps), channel_codes(settings)))
     if APPEARANCE in settings.channels:
         from vigil.learn.alarm.appearance import AppearanceEmbedder
         from vigil.learn.alarm.network.embedding.registry import imports_of_others

@@ -23,7 +23,7 @@ GRID = {
     "grid-4": (0.2, "quantile"),
 }
 ALARM = [
-    "import_clips", "embed_clips", "split@alarm", "fit_alarm", "predict@alarm",
+    "import_clips", "track_clips", "embed_clips", "split@alarm", "fit_alarm", "predict@alarm",
     "pick_threshold", "evaluate@alarm",
 ]  # fmt: skip
 QUEUE_DEADLINE_S = 600

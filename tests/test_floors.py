@@ -32,7 +32,7 @@ FORBIDDEN_NAMES = {"utils", "helpers", "common", "misc"}
 BRANCHES = ("classifier", "detector", "segmenter", "alarm")
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 MAX_STAGE_LINES = 60
-HEAVY = {"train", "fit", "predict", "embed", "export", "watch", "attend", "gather"}
+HEAVY = {"train", "fit", "predict", "embed", "export", "watch", "attend", "gather", "track"}
 """The first words of the names of stages that run networks."""
 
 

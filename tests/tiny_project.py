@@ -152,6 +152,7 @@ MEMOS = {
     "extract_frames": "frames",
     "interpolate_annotations": "annotations",
     "generate_samples": "samples",
+    "track_clips": "clip_tracks",
     "embed_clips": "embeddings",
     "train_classifier": "classifier_training",
     "train_detector": "detector_training",

@@ -214,7 +214,7 @@ BAD: dict[str, tuple[str, Callable[[Project], Any], str]] = {
     ),
     "an empty table of tracks": (
         "embed_clips", lambda p: (p.folder / "data/clip_tracks/facts.json").write_text("{}"),
-        "data/clip_tracks: expected tracks for objects, found none; track_clips makes them",
+        "data/clip_tracks: expected tracks for objects, found none; they are made if a detector",
     ),
     "windows shorter than the past": (
         "embed_clips", lambda p: (p.set_params("embed_clips", short_clips="error"),

@@ -7,10 +7,11 @@ from typing import Any
 
 from vigil.domain.clips.evidence import Pieces
 from vigil.pixels.channels.channel import Channel
-from vigil.pixels.channels.registry import build_channel
+from vigil.pixels.channels.registry import build_channel, imports_of_others
 from vigil.pixels.embedding import VideoRequest
 from vigil.pixels.flow.motion import describe_cpu
 from vigil.pixels.following import follow_file
+from vigil.plumbing.fingerprints import code_fingerprint
 from vigil.settings.embed_clips import EmbedClips
 
 NUM_WORKERS = 2
@@ -60,3 +61,11 @@ class MotionEmbedder:
         channels = {name: self._channels[name] for name in names}
         windows = follow_file(request.path, request.windows, channels, self._picture_fps)
         return {name: [evidence[name] for evidence in windows] for name in names}
+
+
+def channel_codes(settings: EmbedClips) -> dict[str, str]:
+    """The fingerprint of the code of each channel of motion in use."""
+    return {
+        name: code_fingerprint(MotionEmbedder, imports_of_others(name))
+        for name in settings.motion_channels
+    }

@@ -159,5 +159,5 @@ def check_tracks(tracked: Mapping[str, Any], models: Models, settings: Watch) ->
         if own != tracked[name]:
             raise InputError(
                 f"watch.{name}: expected that with which the clips of the alarm's channel objects "
-                f"were tracked, got another; set track_clips.{name} too, and run `dvc repro`"
+                "were tracked, got another; set that of the clips too, and run `dvc repro`"
             )

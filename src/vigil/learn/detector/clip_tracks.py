@@ -1,6 +1,6 @@
 """Tracks objects in all clips of the alarm, with a cache: a new clip is tracked alone."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from functools import lru_cache, partial
 from pathlib import Path
@@ -50,8 +50,8 @@ def track_clips(
     requests = []
     for name, digest, path in videos:
         facts = {"code": code, "machine": machine, "clip": digest, "card": digests[1], **options}
-        files: dict[str, Any] = {"weights": weights, "card": card, "digests": digests}
-        make = partial(_track, path, picture_fps=picture_fps, **files, **options)
+        load = partial(_load, weights, card, digests)
+        make = partial(_track, path, load=load, picture_fps=picture_fps, **options)
         requests.append(Request({**facts, "picture_fps": str(picture_fps)}, make, name))
     memo.make_missing(
         requests, "track", "clip", machine=describe_prepared, threads=threads_of_an_item()
@@ -71,9 +71,9 @@ def track_clips(
 
 
 def _track(
-    path: Path, folder: Path, *, weights: Path, card: Path, digests: tuple[str, ...], **options: Any
+    path: Path, folder: Path, *, load: Callable[[], TrainedDetector], **options: Any
 ) -> None:
-    track_video(path, folder, detector=_load(weights, card, digests), **options)
+    track_video(path, folder, detector=load(), **options)
 
 
 @lru_cache(maxsize=1)

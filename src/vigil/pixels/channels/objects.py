@@ -220,9 +220,7 @@ def measure_objects(
     parts: list[Pieces] = [no_evidence(width_of(settings.features))] * len(index)
     for video, rows in index.groupby("video", sort=False):
         if video not in moments:
-            raise InputError(
-                f"{video}: expected its tracks for {OBJECTS}, found none; track_clips makes them"
-            )
+            raise InputError(f"{video}: expected its tracks for {OBJECTS}, found none")
         follower = ObjectsFollower(settings, short_clips)
         waiting = deque(moments[str(video)])
         rows = rows.sort_values(["stop_s", "start_s"], kind="stable")
@@ -257,8 +255,8 @@ def measure_all_objects(windows: pd.DataFrame, tracks: Path, settings: EmbedClip
     moments, tracked = read_moments(tracks)
     if not tracked:
         raise InputError(
-            f"{tracks}: expected tracks for {OBJECTS}, found none; track_clips makes them where "
-            "track_clips.detector names a detector"
+            f"{tracks}: expected tracks for {OBJECTS}, found none; they are made if a detector is "
+            "named for them"
         )
     parts = [rows for _, rows in windows.groupby(["video", "digest"], sort=False)]
     ordered = pd.concat(parts, ignore_index=True)

@@ -112,7 +112,7 @@ def draw_alarm_sheet(
         shown, where = _draw_peak(path, rows, window, picture_fps)
         pictures += shown
         kind = "" if is_right else "FALSE: "
-        caption = f"{kind}{ratio:.2f} by {channel} {where}: {clip}"
+        caption = f"{kind}{ratio:.2f} by {channel}{where}: {clip}"
         captions.extend([caption, *[""] * (len(AROUND_S) - 1)])
         own = nearest[(nearest["clip"] == clip) & (nearest["channel"] == channel)]
         for allowed, caption in _draw_nearest(clips, own, picture_fps):
@@ -134,12 +134,12 @@ def _draw_peak(
     """Frames around the strongest of these pieces of evidence, and where they are, in words."""
     if rows.empty:  # frames from the start of the window, since no time is known
         times_s = window.start_s + np.array(AROUND_S) - AROUND_S[0]
-        where = "without listed evidence"
+        where = " without listed evidence"
     else:
         at = int(np.argmax(rows["ratio"]))
         peak_s, feature = float(rows["time_s"].iloc[at]), str(rows["feature"].iloc[at])
-        times_s, where = peak_s + np.array(AROUND_S), f"at {peak_s:.2f} s"
-        where = f"({feature}) {where}" if feature else where
+        times_s = peak_s + np.array(AROUND_S)
+        where = f"{f': {feature}' if feature else ''} at {peak_s:.2f} s"
     pictures = []
     for time_s, frame in zip(times_s, _frames_at(path, times_s, window, picture_fps), strict=True):
         is_near = (rows["time_s"] - time_s).abs() <= NEAR_S
