@@ -78,7 +78,8 @@ constraints: $(VENV)/.dev-ready ## pin the versions of all installed packages
 	  pip freeze --exclude-editable --exclude trackeval; } > constraints.txt
 
 # Rests of an earlier build would be put into the wheel. With a fixed date, a wheel has the same bytes.
-wheel: $(VENV)/.run-ready ## build dist/vigil-<version>-py3-none-any.whl
+# pip makes an environment of its own for the build, so the libraries of a run are not needed.
+wheel: | place $(VENV)/bin/pip ## build dist/vigil-<version>-py3-none-any.whl
 	rm -rf build dist
 	SOURCE_DATE_EPOCH=315532800 pip wheel --quiet --disable-pip-version-check --no-deps \
 		--wheel-dir dist .

@@ -103,6 +103,18 @@ def test_versions(folder: Path, version: str) -> None:
     assert (done.returncode == 0) == ((3, 11) <= told < (3, 14))
 
 
+def test_a_wheel_needs_no_environment_to_run_in(folder: Path) -> None:
+    """Its libraries take minutes."""
+    pip = folder / ".venv/bin/pip"
+    pip.parent.mkdir(parents=True)
+    pip.write_text(f'#!/bin/sh\n# {pip.parent.resolve()}/\necho "pip $*"\n')
+    pip.chmod(0o755)
+    done = make(folder, "wheel")
+    assert (done.returncode, done.stderr) == (0, "")
+    (line,) = [line for line in done.stdout.splitlines() if line.startswith("pip ")]
+    assert line.startswith("pip wheel --quiet")
+
+
 def test_a_moved_environment_is_told(folder: Path) -> None:
     install(folder, python3=FITS, pip="#!/bin/sh\n")
     assert make(folder, ".venv/.run-ready").returncode == 0

@@ -1,3 +1,6 @@
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -118,6 +121,36 @@ def test_packages_beside_a_script_count_too(tmp_path: Path) -> None:
     found = closure_of(script)
     assert {tmp_path / "scene/people.py", tmp_path / "scene/poses.py"} <= found
     assert SOURCE / "vigil/domain/boxes.py" in found
+
+
+def test_libraries_beside_an_installed_vigil_do_not_count(tmp_path: Path) -> None:
+    """In an environment, site-packages holds vigil and the libraries that it imports."""
+    site = tmp_path / "site-packages"
+    ignored = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(SOURCE / "vigil", site / "vigil", ignore=ignored)
+    for name in ("torch/nn/functional.py", "lightning/pytorch.py", "yaml/nodes.py"):
+        module = site / name
+        module.parent.mkdir(parents=True)
+        for folder in module.relative_to(site).parents[:-1]:
+            (site / folder / "__init__.py").touch()
+        module.write_text("import torch.nn.functional")
+    (site / "vigil/project/stages").mkdir(parents=True)  # where a wheel has the stages
+    script = site / "vigil/project/stages/train.py"
+    script.write_text("import torch.nn.functional\nfrom vigil.learn.training.loop import fit")
+    code = (
+        "import pathlib, sys\n"
+        "from vigil.plumbing.closure import SOURCE, closure_of\n"
+        "for file in closure_of(pathlib.Path(sys.argv[1])): print(file.relative_to(SOURCE))"
+    )
+    told = subprocess.run(
+        [sys.executable, "-c", code, script],
+        env={"PYTHONPATH": str(site)}, cwd=tmp_path, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    found = set(told.stdout.split())
+    assert {name.split("/")[0] for name in found} == {"vigil"}
+    script.write_text("from vigil.learn.training.loop import fit")
+    expected = {file.relative_to(SOURCE).as_posix() for file in closure_of(script)}
+    assert found == expected
 
 
 def test_plumbing_is_told_apart() -> None:

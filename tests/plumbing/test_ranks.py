@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from vigil.plumbing.errors import InputError
+from vigil.plumbing.errors import FieldError, InputError
 from vigil.plumbing.ranks import Rank, launch, outputs_of_rank, this_rank
 
 
@@ -77,6 +77,7 @@ def test_the_launcher_says_the_rank(
         ({"VIGIL_DEVICES": "two"}, "VIGIL_DEVICES: expected a number of at least 1"),
         ({"VIGIL_DEVICES": "0"}, "VIGIL_DEVICES: expected a number of at least 1"),
         ({"VIGIL_LAUNCH": "mpirun -n 2"}, "VIGIL_LAUNCH: expected torchrun or srun, got 'mpirun'"),
+        ({"VIGIL_LAUNCH": "torchrun 'x"}, "expected a command line, got \"torchrun 'x\": No clos"),
         ({"VIGIL_LAUNCH": "torchrun", "VIGIL_DEVICES": "2"}, "expected no value beside"),
     ],
 )
@@ -87,6 +88,17 @@ def test_a_wrong_launcher_is_refused(
     with pytest.raises(InputError, match=told):
         launch(["stage.py"])
     assert not started
+
+
+def test_processes_that_cannot_share_the_parts_of_a_batch_do_not_start(
+    started: list[list[str]],
+):
+    os.environ["VIGIL_DEVICES"] = "3"
+    with pytest.raises(FieldError, match="num_shards: expected a multiple of the 3 processes, got"):
+        launch(["stage.py"], num_shards=2)
+    assert not started
+    launch(["stage.py"], num_shards=6)
+    assert started
 
 
 def test_a_launcher_that_is_not_installed_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):

@@ -1,5 +1,6 @@
 """A project of one's own: laid out, and upgraded with the library."""
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -65,6 +66,36 @@ def test_a_project_is_a_git_repository_that_ignores_what_dvc_keeps(project: Path
         cwd=project, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert set(told.stdout.split()) <= {"models", "data/frames/"}
+
+
+@pytest.mark.parametrize("name", [None, "Ada"])
+def test_a_project_has_a_first_commit_even_where_git_knows_no_name(
+    name: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """A training needs a commit."""
+    for variable in [each for each in os.environ if each.startswith("GIT_")]:
+        monkeypatch.delenv(variable)
+    own = tmp_path / "gitconfig"
+    own.write_text(f"[user]\nname = {name}\nemail = a@b.c\n" if name else "")
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(own))
+    monkeypatch.setenv("GIT_CONFIG_SYSTEM", os.devnull)
+    files = lay_out(tmp_path / "mine")
+
+    def told_by_git(*words: str) -> str:
+        git = ["git", "-C", str(tmp_path / "mine"), *words]
+        return subprocess.run(git, capture_output=True, text=True, check=True).stdout
+
+    assert told_by_git("log", "--format=%an") == f"{name or 'vigil'}\n"
+    assert told_by_git("status", "--porcelain") == ""
+    assert told_by_git("ls-files").splitlines() == files
+
+
+def test_a_commit_that_git_refuses_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    own = tmp_path / "gitconfig"
+    own.write_text("[commit]\ngpgsign = true\n[gpg]\nprogram = /nowhere/gpg\n")
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(own))
+    with pytest.raises(InputError, match=r"expected git to make a first commit, got: .*gpg"):
+        lay_out(tmp_path / "mine")
 
 
 def test_a_folder_with_files_is_refused(project: Path):

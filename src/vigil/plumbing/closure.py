@@ -11,6 +11,7 @@ from functools import cache
 from pathlib import Path
 
 SOURCE = Path(__file__).parents[2]
+PACKAGE = SOURCE / "vigil"
 
 Import = tuple[Path, Path]
 """A file, and a file that it imports."""
@@ -56,9 +57,14 @@ def _imported_names(source: str) -> frozenset[str]:
 
 
 def _module_seen_from(file: Path, name: str) -> Path | None:
-    """The file of a module of vigil, or of a package in the script's folder (the demo's scene)."""
-    if name.split(".")[0] == "vigil":
+    """The file of a module of vigil, or of a package in the script's folder (the demo's scene).
+
+    Beside the package of vigil lie other libraries where vigil is installed. They do not count.
+    """
+    if name.split(".")[0] == PACKAGE.name:
         return module_file(name)
+    if PACKAGE in file.parents and (file.parent / "__init__.py").exists():
+        return None
     packages = (folder for folder in file.parents if not (folder / "__init__.py").exists())
     return module_file(name, next(packages)) if "." in name else None
 

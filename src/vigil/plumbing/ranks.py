@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from vigil.plumbing.errors import InputError, shorten
+from vigil.plumbing.errors import FieldError, InputError, shorten
 
 LAUNCH_VARIABLE, DEVICES_VARIABLE = "VIGIL_LAUNCH", "VIGIL_DEVICES"
 LAUNCHED_VARIABLE = "VIGIL_LAUNCHED"
@@ -54,13 +54,15 @@ def this_rank() -> Rank:
     return Rank(launcher, int(number), int(size), int(local))
 
 
-def launch(words: Sequence[str]) -> None:
+def launch(words: Sequence[str], num_shards: int | None = None) -> None:
     """Becomes the launcher of several processes, if one is asked for and this is not one of them.
 
     Args:
         words: the script and its arguments.
+        num_shards: the parts of a batch that the processes share; None: not known here.
 
     Raises:
+        FieldError: so many processes cannot share the parts equally.
         InputError: the launcher is not known or not installed, or the number of devices is wrong.
     """
     if LAUNCHED_VARIABLE in os.environ or not (command := _read_command()):
@@ -68,6 +70,9 @@ def launch(words: Sequence[str]) -> None:
     name = Path(command[0]).name
     if name not in NAMES and command[1:3] != ["-m", "torch.distributed.run"]:
         raise InputError(f"{LAUNCH_VARIABLE}: expected torchrun or srun, got {shorten(command[0])}")
+    devices = os.environ.get(DEVICES_VARIABLE, "1")
+    if num_shards is not None:  # now, or each process would tell it
+        check_shares(num_shards, int(devices))
     launcher = "srun" if name == "srun" else "torchrun"
     os.environ[LAUNCHED_VARIABLE] = launcher
     # Else torchrun sets one thread, and the last bits would differ from those of one process.
@@ -81,9 +86,24 @@ def launch(words: Sequence[str]) -> None:
         ) from None
 
 
+def check_shares(num_shards: int, num_processes: int) -> None:
+    """Raises FieldError if so many processes cannot share the parts of a batch equally."""
+    if num_shards % num_processes:
+        raise FieldError(
+            "optimisation.num_shards",
+            f"expected a multiple of the {num_processes} processes, got {num_shards}",
+        )
+
+
 def _read_command() -> list[str]:
     """The launcher's command line; empty: none."""
-    command = shlex.split(os.environ.get(LAUNCH_VARIABLE, ""))
+    line = os.environ.get(LAUNCH_VARIABLE, "")
+    try:
+        command = shlex.split(line)
+    except ValueError as error:
+        raise InputError(
+            f"{LAUNCH_VARIABLE}: expected a command line, got {shorten(line)}: {error}"
+        ) from None
     devices = os.environ.get(DEVICES_VARIABLE, "1")
     if not devices.isdecimal() or not int(devices):
         raise InputError(

@@ -49,7 +49,7 @@ def run_stage(main: Main, *, is_training: bool = False) -> NoReturn:
             if path.exists():
                 check_path(path)
         if is_training:  # now, so that a wrong parameter is told once
-            launch(sys.argv)
+            launch(sys.argv, _num_shards(values))
         if this_rank().number:
             title = f"{title}, rank {this_rank().number}"
             with interruptible(), outputs_of_rank(paths) as own_paths:
@@ -81,6 +81,13 @@ def stage_name(script: Path) -> str:
     """The name of a script's stage in DVC: `evaluate_detector.py` is `evaluate@detector`."""
     family, _, branch = script.stem.partition("_")
     return f"{family}@{branch}" if family in FAMILIES else script.stem
+
+
+def _num_shards(values: dict[str, object]) -> int | None:
+    """The number of parts of a batch, of a training that has this parameter."""
+    blocks = [getattr(value, "optimisation", None) for value in values.values()]
+    numbers = [block.num_shards for block in blocks if hasattr(block, "num_shards")]
+    return numbers[0] if numbers else None
 
 
 def _plain(values: dict[str, object]) -> dict[str, object]:

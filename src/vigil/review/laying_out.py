@@ -19,13 +19,20 @@ from vigil.review.reruns import Pipeline
 LAID_OUT = f"{CODE}/laid_out.json"
 """The digests of the files as they were laid out, by path: whoever changed a file keeps it."""
 NEW = ".new"
+FIRST_COMMIT = "A new project of vigil"
+AUTHOR = {"user.name": "vigil", "user.email": "vigil@localhost"}
+"""Of the first commit, where git does not know who the user is."""
 
 
 def lay_out(folder: Path) -> list[str]:
-    """Makes a project in a new folder, as a git repository; returns the paths of its files.
+    """Makes a project in a new folder, as a git repository with a first commit.
+
+    Trainings need a commit: DVCLive asks git for the current one.
+
+    Returns: the paths of the project's files.
 
     Raises:
-        InputError: the folder is there and not empty, or git is not installed.
+        InputError: the folder is there and not empty, or git is not installed or refuses to commit.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InputError(f"{folder}: expected a new or empty folder, found one with files")
@@ -35,7 +42,9 @@ def lay_out(folder: Path) -> list[str]:
     for name, text in content.items():
         _write(folder / name, text)
     write_json(_digests(content), folder / LAID_OUT)
-    subprocess.run(["git", "init", "--quiet", str(folder)], check=True)
+    _run_git(folder, "init", "--quiet")
+    _run_git(folder, "add", "--all")
+    _run_git(folder, *_author(folder), "commit", "--quiet", "--message", FIRST_COMMIT)
     return sorted([*content, LAID_OUT])
 
 
@@ -125,6 +134,23 @@ def carry_out(plan: Upgrade, root: Path) -> None:
     for name, text in plan.kept.items():
         _write(root / f"{name}{NEW}", text)
     write_json(_digests(project_files()), root / LAID_OUT)
+
+
+def _author(folder: Path) -> list[str]:
+    """Options of git for the entries of `AUTHOR` that the user's own configuration lacks."""
+    lacking = [name for name in AUTHOR if _git(folder, "config", name).returncode]
+    return [word for name in lacking for word in ("-c", f"{name}={AUTHOR[name]}")]
+
+
+def _run_git(folder: Path, *words: str) -> None:
+    """Runs git in the folder; raises InputError where it fails."""
+    if (done := _git(folder, *words)).returncode:
+        raise InputError(f"{folder}: expected git to make a first commit, got: {done.stderr}")
+
+
+def _git(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    git = ["git", "-C", str(folder)]
+    return subprocess.run([*git, *words], capture_output=True, text=True, check=False)
 
 
 def _write(file: Path, text: str) -> None:

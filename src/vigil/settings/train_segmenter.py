@@ -53,8 +53,8 @@ class MaskAugmentation(Section):
 
     Attributes:
         flip_probability: of a mirror image.
-        max_scale: a picture is resized by a factor up to this, and by no less than its inverse.
-        min_scale: the least factor, in place of the inverse of `max_scale`.
+        min_scale, max_scale: the least and the largest factor by which a picture is resized. All
+            factors between them are equally likely on a logarithmic scale.
         max_rotation_deg: the largest rotation.
         object_probability: that the part of a picture that a step sees is laid around a pixel of a
             class, each class of the picture but the background being equally likely; else the part
@@ -97,8 +97,9 @@ class TrainSegmenter(Section):
         seed: the seed of the initial weights, of the order of pictures and of their changes.
         architecture: `unet`, or a segmenter of torchvision by its name there.
         weights: the initial weights: `none` (random); `imagenet` (pretrained trunk); `coco`
-            (torchvision's segmenters without their last layer); or a file: of the same network, or
-            of the trunk of `unet` alone.
+            (torchvision's segmenters without their last layer); or a file: of the same network, of
+            the trunk of `unet` alone, or of torchvision's segmenter of that name, whose last layer
+            is left out.
         view: `resized`: a picture is fitted to the canvas; `tiled`: it keeps its size, and parts of
             the size of the canvas are looked at one by one.
         canvas_wh: width and height of the canvas; `auto`: by the sizes of the training pictures.

@@ -244,7 +244,8 @@ def test_a_file_that_computes_something_else_is_refused(
 ):
     monkeypatch.setattr(exportable, "LARGEST_DIFFERENCE", -1.0)
     with pytest.raises(InputError, match="expected outputs that differ from torch's by at most"):
-        export_models("classifier", ["onnx"], others, tmp_path)
+        export_models("classifier", ["onnx", "openvino"], others, tmp_path / "out")
+    assert not [*tmp_path.rglob("*.*")], "it must not be found by somebody who missed the line"
 
 
 def test_the_card_has_the_same_bytes_in_any_order():

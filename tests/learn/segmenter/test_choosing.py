@@ -1,5 +1,6 @@
 """What `auto` chooses, the weights of classes, and the weights that a training starts from."""
 
+import re
 from pathlib import Path
 
 import cv2
@@ -7,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+import torchvision
 from safetensors.torch import save_file
 from tiny_settings import shipped
 
@@ -142,3 +144,44 @@ def test_a_file_of_weights_is_loaded_or_one_clear_line(tmp_path: Path):
     wider = {**config, "width": 16}
     with pytest.raises(InputError, match="expected the shape"):
         build_start(wider, chosen)
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("lraspp_mobilenet_v3_large", {}),
+        ("deeplabv3_mobilenet_v3_large", {"aux_loss": True}),
+        ("deeplabv3_mobilenet_v3_large", {"aux_loss": False}),
+    ],
+)
+def test_weights_by_torchvisions_names_are_taken_but_for_the_last_layers(
+    name: str, options: dict[str, bool], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    torch.manual_seed(6)
+    published = torchvision.models.get_model(
+        name, weights=None, weights_backbone=None, num_classes=21, **options
+    ).state_dict()
+    counters = [key for key in published if key.endswith("num_batches_tracked")]
+    file = tmp_path / "theirs.pth"
+    # Older files of torchvision have no such counters.
+    torch.save({key: one for key, one in published.items() if key not in counters}, file)
+    torch.manual_seed(7)
+    untrained = build_segmenter(name, {"num_classes": 3}).state_dict()
+    torch.manual_seed(7)
+    chosen = settings(architecture=name, weights=str(file))
+    state = build_start({"num_classes": 3}, chosen).state_dict()
+    assert "but for the last layers" in capsys.readouterr().out
+    is_last = re.compile(r"\.(4|low_classifier|high_classifier)\.(weight|bias)$")
+    for key, tensor in state.items():
+        theirs = key.removeprefix("network.")
+        is_own = is_last.search(key) and "backbone" not in key
+        source = untrained[key] if is_own or theirs not in published else published[theirs]
+        assert torch.equal(tensor, source), key
+    assert any(is_last.search(key) for key in state)
+
+    torch.save({key: one.flatten()[:1] for key, one in published.items()}, file)
+    with pytest.raises(InputError, match=r"theirs\.pth: .*: expected the shape"):
+        build_start({"num_classes": 3}, chosen)
+    torch.save({"classifier.0.0.weight": torch.zeros(2)}, file)
+    with pytest.raises(InputError, match=r"theirs\.pth: expected weights for .* missing"):
+        build_start({"num_classes": 3}, chosen)

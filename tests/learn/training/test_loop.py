@@ -1,5 +1,6 @@
 """Killed and resumed, a training ends in the same bytes as an unbroken one."""
 
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -127,6 +128,24 @@ def test_a_resumed_run_does_not_repeat_finished_epochs(tmp_path: Path, monkeypat
     monkeypatch.setattr(training.SeedEachBatch, "on_train_batch_start", record)
     run(tmp_path)
     assert set(started) == {5, 6, 7}
+
+
+@pytest.mark.parametrize("is_repository", [True, False])
+def test_a_repository_without_a_commit_is_refused_before_the_first_epoch(
+    is_repository: bool, tmp_path: Path, monkeypatch
+):
+    """DVCLive asks git for the commit only when it writes. Without git it asks nothing."""
+    monkeypatch.chdir(tmp_path)
+    if not is_repository:
+        run(tmp_path)
+        assert (tmp_path / "curves").is_dir()
+        return
+    subprocess.run(["git", "init", "--quiet"], check=True)
+    started: list[int] = []
+    monkeypatch.setattr(training, "build_trainer", lambda *_, **__: started.append(1))
+    with pytest.raises(InputError, match="expected a git repository with a first commit, got: "):
+        run(tmp_path)
+    assert not started
 
 
 def test_a_run_that_stopped_early_stays_stopped(tmp_path: Path, monkeypatch):

@@ -1,6 +1,8 @@
 """Writes a trained network in several formats, and compares each file with torch."""
 
-from collections.abc import Sequence
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +15,7 @@ from vigil.learn.exporting.onnx_file import onnx_bytes, write_onnx
 from vigil.learn.exporting.openvino_files import write_openvino
 from vigil.learn.exporting.torchscript_file import open_torchscript, write_torchscript
 from vigil.plumbing.errors import InputError
+from vigil.plumbing.outputs import whole
 from vigil.runtime.card import Card
 from vigil.runtime.session import Network, open_network
 from vigil.settings.exporting import Format
@@ -57,7 +60,7 @@ class Exportable:
 def write_formats(
     exportable: Exportable, formats: Sequence[Format], folder: Path
 ) -> dict[str, Path]:
-    """Writes the files, and checks that each computes what torch computes.
+    """Writes the files. They appear only if each computes what torch computes.
 
     Raises:
         InputError: a library is missing, or a file computes something else.
@@ -65,6 +68,24 @@ def write_formats(
     files: dict[str, Path] = {
         name: folder / f"{exportable.name}{SUFFIXES[name]}" for name in formats
     }
+    with tempfile.TemporaryDirectory() as checked:
+        made = {name: Path(checked) / file.name for name, file in files.items()}
+        _write_each(exportable, made)
+        for name, file in made.items():
+            difference = difference_from_torch(exportable, open_format(file))
+            if not difference <= LARGEST_DIFFERENCE:
+                raise InputError(
+                    f"{files[name]}: expected outputs that differ from torch's by at most "
+                    f"{LARGEST_DIFFERENCE:g}, got {difference:g}"
+                )
+        for file in sorted(Path(checked).iterdir()):  # `.bin` before its `.xml`
+            with whole(folder / file.name) as partial:
+                shutil.copyfile(file, partial)
+    return files
+
+
+def _write_each(exportable: Exportable, files: Mapping[str, Path]) -> None:
+    """Writes one file a format, by the format's name; OpenVINO's has a second one beside it."""
     if {"onnx", "openvino"} & files.keys():
         content = onnx_bytes(exportable.network, exportable.example())
     for name, file in files.items():
@@ -74,13 +95,6 @@ def write_formats(
             write_openvino(content, exportable.card, file)
         else:
             write_torchscript(exportable.network, exportable.example(), exportable.card, file)
-        difference = difference_from_torch(exportable, open_format(file))
-        if not difference <= LARGEST_DIFFERENCE:
-            raise InputError(
-                f"{file}: expected outputs that differ from torch's by at most "
-                f"{LARGEST_DIFFERENCE:g}, got {difference:g}"
-            )
-    return files
 
 
 def open_format(file: Path) -> Network:

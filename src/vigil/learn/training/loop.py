@@ -10,6 +10,7 @@ import itertools
 import logging
 import math
 import sys
+import tempfile
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -117,8 +118,10 @@ def fit(plan: Plan, *, branch: str, fingerprint: str, curves: Path) -> Fitted:
 
     Raises:
         FieldError: see `_prepare_batches`.
-        InputError: the loss is not finite, the device is missing, or it lacks the precision.
+        InputError: the loss is not finite, the device is missing, or it lacks the precision; or
+            the project is in a git repository without a commit.
     """
+    _check_curves()
     prepare_torch()
     train = _prepare_batches(plan)
     is_first = this_rank().number == 0
@@ -335,15 +338,10 @@ class Curves(Callback):
         """Writes one table for each value. The column `step` is the epoch, counted from 1.
 
         Raises:
-            InputError: the project is not in a git repository with a commit.
+            InputError: see `_open_curves`.
         """
         with whole(self._folder) as partial, _quiet_dvclive():
-            try:
-                live = Live(str(partial), dvcyaml=False, save_dvc_exp=False, report=None)
-            except SCMError as error:
-                raise InputError(
-                    f"DVCLive expected a git repository with a first commit, got: {error}"
-                ) from None
+            live = _open_curves(partial)
             for epoch, values in enumerate(self.rows, start=1):
                 live.step = epoch
                 for name, value in values.items():
@@ -419,6 +417,32 @@ def quiet_lightning() -> Iterator[None]:
         finally:
             for logger, level in zip(loggers, levels, strict=True):
                 logger.setLevel(level)
+
+
+def _check_curves() -> None:
+    """Refuses a place where DVCLive would fail, before the training instead of after it.
+
+    Raises:
+        InputError: see `_open_curves`.
+    """
+    if this_rank().number == 0:  # only this process writes curves
+        with tempfile.TemporaryDirectory() as folder, _quiet_dvclive():
+            _open_curves(Path(folder, "curves")).end()
+
+
+def _open_curves(folder: Path) -> Live:
+    """Opens DVCLive, which asks git for the current commit.
+
+    Raises:
+        InputError: the project is in a git repository without a commit.
+    """
+    try:
+        return Live(str(folder), dvcyaml=False, save_dvc_exp=False, report=None)
+    except SCMError as error:
+        raise InputError(
+            f"DVCLive expected a git repository with a first commit, got: {error}; commit the "
+            "project: git add . && git commit -m start"
+        ) from None
 
 
 @contextmanager

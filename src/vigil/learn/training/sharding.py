@@ -29,7 +29,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from vigil.learn.networks.machine import choose_device, seed_torch
 from vigil.plumbing.errors import FieldError, InputError
-from vigil.plumbing.ranks import Rank, this_rank
+from vigil.plumbing.ranks import Rank, check_shares, this_rank
 
 LEAST_SAMPLES = 2
 """Batch norms need two samples, so a batch has fewer shards where it is too small."""
@@ -107,11 +107,7 @@ def open_shards(num_shards: int, seed: int, batch_size: int) -> Shards | None:
         InputError: the other processes do not answer.
     """
     rank = this_rank()
-    if num_shards % rank.size:
-        raise FieldError(
-            "optimisation.num_shards",
-            f"expected a multiple of the {rank.size} processes, got {num_shards}",
-        )
+    check_shares(num_shards, rank.size)
     if num_shards == 1:
         return None
     if batch_size < LEAST_SAMPLES * num_shards:

@@ -3,11 +3,13 @@
 Source: https://docs.pytorch.org/vision/stable/models.html#semantic-segmentation
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import torchvision
 from torch import Tensor, nn
 
+from vigil.learn.networks.weights import check_state
 from vigil.learn.pictures.colours import normalise
 from vigil.learn.segmenter.network.interface import Segmenter
 from vigil.plumbing.errors import FieldError
@@ -21,6 +23,8 @@ LAST_LAYERS = (
     "classifier.high_classifier.",
 )
 """Weights that depend on the classes."""
+COUNTER = ".num_batches_tracked"
+"""Of norms. Nothing computes with it, and older files of torchvision lack it."""
 
 
 class TorchvisionSegmenter(Segmenter):
@@ -48,18 +52,35 @@ class TorchvisionSegmenter(Segmenter):
                 weights=None, weights_backbone=trunk, num_classes=num_classes, **options
             )
             if pretrained == "coco":
-                state = builder(weights="DEFAULT").state_dict()
-                self._load_but_last(state)
+                self.load_published(builder(weights="DEFAULT").state_dict(), f"coco of {name}")
         except OSError as error:  # without a network, urllib raises OSErrors
             raise FieldError(
                 "weights", f"expected to download the {pretrained} weights of {name}, got: {error}"
             ) from None
 
-    def _load_but_last(self, state: dict[str, Tensor]) -> None:
+    def load_published(self, state: Mapping[str, Tensor], place: str) -> None:
+        """Loads all but the last layers from weights by torchvision's names.
+
+        The last layers keep their weights, since they are those of other classes. An auxiliary
+        classifier that is not among the given weights keeps its own, too.
+
+        Args:
+            place: names the weights in messages.
+
+        Raises:
+            InputError: the names or shapes are those of another network.
+        """
         kept = {key: tensor for key, tensor in state.items() if not key.startswith(LAST_LAYERS)}
-        missing, unknown = self.network.load_state_dict(kept, strict=False)
-        assert not unknown
-        assert all(key.startswith((*LAST_LAYERS, AUXILIARY)) for key in missing)
+        left_out = LAST_LAYERS
+        if not any(key.startswith(AUXILIARY) for key in kept):
+            left_out = (*LAST_LAYERS, AUXILIARY)
+        current = self.network.state_dict()
+        expected = {key: one for key, one in current.items() if not key.startswith(left_out)}
+        for key in expected.keys() - kept.keys():
+            if key.endswith(COUNTER):
+                kept[key] = expected[key]
+        check_state(expected, kept, place)
+        self.network.load_state_dict(kept, strict=False)
 
     def maps(self, pictures: Tensor) -> dict[str, Tensor]:
         outputs = self.network(normalise(pictures))

@@ -37,6 +37,12 @@ def build_start(config: Mapping[str, Any], settings: TrainSegmenter) -> Segmente
     ):
         print(f"{file}: the weights of the trunk; the other weights are random")
         return network
+    # By its name: an import would make torchvision's segmenters a part of the code of `unet`.
+    load_published = getattr(network, "load_published", None)
+    if load_published and state.keys().isdisjoint(current):
+        load_published(state, str(file))
+        print(f"{file}: torchvision's weights but for the last layers, which are random")
+        return network
     check_state(current, state, str(file))
     network.load_state_dict(state)
     return network
