@@ -182,7 +182,7 @@ class LiveWatch:
             paths=[np.empty((0, 2))] * len(ids),
             clock=clock_text(time_s),
             banner=None if event is None else Banner(text),
-            masks=[box.mask for box in self._boxes],
+            masks=[box.mask for box in shown],
             masks_hw=self._size_hw,
         )
 
