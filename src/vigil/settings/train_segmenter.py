@@ -56,14 +56,10 @@ class MaskAugmentation(Section):
         min_scale, max_scale: the least and the largest factor by which a picture is resized. All
             factors between them are equally likely on a logarithmic scale.
         max_rotation_deg: the largest rotation.
-        object_probability: that the part of a picture that a step sees is laid around a pixel of a
-            class, each class of the picture but the background being equally likely; else the part
-            lies anywhere. Isensee et al., "nnU-Net", 2021, take a third of the parts so.
         brightness, contrast, saturation: the largest relative change of each.
     """
 
     flip_probability: Fraction
-    object_probability: Fraction
     min_scale: Annotated[float, Field(gt=0, le=1)]
     max_scale: Annotated[float, Field(ge=1, le=10)]
     max_rotation_deg: Annotated[float, Field(ge=0, le=180)]

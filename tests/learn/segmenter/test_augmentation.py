@@ -10,8 +10,7 @@ from vigil.learn.segmenter.training.augmentation import MaskAugmenter
 from vigil.settings.train_segmenter import MaskAugmentation
 
 NOTHING = {
-    "flip_probability": 0.0, "object_probability": 0.0,
-    "min_scale": 1.0, "max_scale": 1.0, "max_rotation_deg": 0.0,
+    "flip_probability": 0.0, "min_scale": 1.0, "max_scale": 1.0, "max_rotation_deg": 0.0,
     "brightness": 0.0, "contrast": 0.0, "saturation": 0.0,
 }  # fmt: skip
 COLOURS = np.array([[10, 200, 30], [200, 10, 90]], np.uint8)
@@ -57,44 +56,6 @@ def test_a_small_picture_stays_whole_and_a_large_one_fills_the_part():
     assert (small.classes == 1).sum() == (example().classes == 1).sum()
     assert (small.classes == IGNORED).sum() == 90 * 70 - 60 * 40
     assert (change((32, 32), seed=3).classes != IGNORED).all()
-
-
-@pytest.mark.parametrize("scale", [0.5, 1.0, 2.0])
-def test_a_part_laid_around_objects_shows_one(scale: float):
-    """One class has a pixel in a corner of a large picture, which a part rarely shows by chance."""
-    classes = np.zeros((200, 300), np.uint8)
-    classes[:20, :20] = IGNORED
-    classes[197:, 297:] = 1
-    picture = COLOURS[np.minimum(classes, 1)]
-    limits = {**NOTHING, "min_scale": min(scale, 1.0), "max_scale": max(scale, 1.0)}
-    limits |= {"min_scale": scale} if scale < 1 else {}
-    numbers = {}
-    for probability in (0.0, 0.5, 1.0):
-        settings = MaskAugmentation(**{**limits, "object_probability": probability})
-        augment = MaskAugmenter(settings, background=0)
-        torch.manual_seed(0)
-        parts = [augment(Masked(picture, classes), (40, 30)).classes for _ in range(60)]
-        numbers[probability] = sum(bool((part == 1).any()) for part in parts)
-    assert numbers[0.0] <= 5 < 15 <= numbers[0.5] <= 45 < numbers[1.0]
-    if scale == 1.0:
-        assert numbers[1.0] == 60
-
-
-def test_parts_are_laid_around_all_classes_equally_often():
-    classes = np.zeros((60, 60), np.uint8)
-    classes[0, 0], classes[40:, :] = 1, 2
-    augment = MaskAugmenter(MaskAugmentation(**{**NOTHING, "object_probability": 1.0}), 0)
-    torch.manual_seed(0)
-    parts = [augment(Masked(COLOURS[classes % 2], classes), (8, 8)).classes for _ in range(200)]
-    shows_rare = sum(bool((part == 1).any()) for part in parts)
-    assert 75 <= shows_rare <= 125
-    assert all((part != 0).any() and (part != IGNORED).all() for part in parts)
-
-
-def test_a_picture_of_background_alone_has_parts_anywhere():
-    nothing = Masked(COLOURS[np.zeros((40, 60), int)], np.zeros((40, 60), np.uint8))
-    augment = MaskAugmenter(MaskAugmentation(**{**NOTHING, "object_probability": 1.0}), 0)
-    assert (augment(nothing, (20, 20)).classes == 0).all()
 
 
 def test_the_canvas_keeps_proportions_and_ignores_its_rest():

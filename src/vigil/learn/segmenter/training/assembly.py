@@ -91,14 +91,12 @@ def plan_training(sides: Sides, settings: TrainSegmenter) -> SegmenterPlan:
         print(f"auto: {line}")
     settings = choice.settings
     fitting = settings.fitting.chosen
-    names = sides.train.classes
-    background = names.index(sides.train.background) if sides.train.background else None
     train_set = MaskDataset(
         sides.images,
         sides.train,
         canvas_wh=settings.size_wh,
         view=settings.view,
-        augmentation=MaskAugmenter(settings.augmentation, background),
+        augmentation=MaskAugmenter(settings.augmentation),
         part_wh=settings.part_wh,
         seed=settings.seed,
     )
