@@ -141,7 +141,8 @@ def test_what_a_user_imports_is_named_and_nothing_else() -> None:
     assert set(classifier.__all__) == {"TrainedClassifier", "fit_crop"}
     assert set(detector.__all__) == {"Detections", "Suppression", "TrainedDetector", "masks_of"}
     streamed = {"AlarmStream", "Evidence", "WindowVerdict"}
-    assert set(alarm.__all__) == {"TrainedAlarm", "Verdict", *streamed}
+    tracked = {"Moment", "track_frames"}
+    assert set(alarm.__all__) == {"TrainedAlarm", "Verdict", *streamed, *tracked}
     assert set(segmenter.__all__) == {"Segmentation", "TrainedSegmenter"}
     for module in (classifier, detector, segmenter, alarm):
         for name in module.__all__:

@@ -1,6 +1,7 @@
 """What tracked objects do: numbers against made tracks, and what must not change them."""
 
 from dataclasses import replace
+from typing import get_args
 
 import numpy as np
 import pandas as pd
@@ -17,7 +18,14 @@ from tiny_objects import (
     walker,
 )
 
-from vigil.pixels.channels.behaviour import WIDTHS, columns_of, measure_dwelling, measure_movement
+from vigil.domain.clips import evidence
+from vigil.pixels.channels.behaviour import (
+    UNITS,
+    WIDTHS,
+    columns_of,
+    measure_dwelling,
+    measure_movement,
+)
 from vigil.pixels.channels.moments import (
     Moment,
     moment_tables,
@@ -26,9 +34,11 @@ from vigil.pixels.channels.moments import (
 )
 from vigil.pixels.channels.objects import ObjectsFollower, measure_objects
 from vigil.plumbing.errors import FieldError, InputError
-from vigil.settings.embed_clips import FeatureName
+from vigil.settings.embed_clips import OBJECTS, FeatureName
 
 COLUMNS = columns_of(list(WIDTHS))
+assert get_args(FeatureName) == tuple(WIDTHS) == tuple(UNITS)
+assert evidence.OBJECTS == OBJECTS
 PLACE = np.zeros(sum(WIDTHS.values()), bool)
 PLACE[COLUMNS["place"]] = True
 

@@ -104,3 +104,10 @@ def test_fine_tuning_is_refused(content):
     content["fit_alarm"]["fine_tuning"]["from_epoch"] = 1
     with pytest.raises(InputError, match=r"fine_tuning\.from_epoch: expected 0"):
         build_candidates(content, [])
+
+
+def test_tracks_are_refused(content):
+    content["embed_clips"]["channels"] = ["local_speed", "objects"]
+    content["track_clips"]["detector"] = "models/detector"
+    with pytest.raises(InputError, match=r"channels: expected channels of motion or appearance, g"):
+        build_candidates(content, [])
