@@ -77,7 +77,7 @@ def test_the_launcher_says_the_rank(
         ({"VIGIL_DEVICES": "two"}, "VIGIL_DEVICES: expected a number of at least 1"),
         ({"VIGIL_DEVICES": "0"}, "VIGIL_DEVICES: expected a number of at least 1"),
         ({"VIGIL_LAUNCH": "mpirun -n 2"}, "VIGIL_LAUNCH: expected torchrun or srun, got 'mpirun'"),
-        ({"VIGIL_LAUNCH": "torchrun 'x"}, "expected a command line, got \"torchrun 'x\": No clos"),
+        ({"VIGIL_LAUNCH": "torchrun 'x"}, 'expected a command line, got "torchrun \'x": No clos'),
         ({"VIGIL_LAUNCH": "torchrun", "VIGIL_DEVICES": "2"}, "expected no value beside"),
     ],
 )
