@@ -57,5 +57,5 @@ def test_three_processes_cannot_share_two_shards(project: Project):
     code, told = run_again(project, "train_classifier", {"VIGIL_DEVICES": "3"})
     assert code != 0
     line = "optimisation.num_shards: expected a multiple of the 3 processes, got 2"
-    assert told.splitlines()[-1] == f"train_classifier: params.yaml: train_classifier.{line}"
+    assert f"params.yaml: train_classifier.{line}" in told
     assert told.count(line) == 1, "once, not by each process"

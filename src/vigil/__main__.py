@@ -11,9 +11,12 @@ from vigil.plumbing.arithmetic import use_arithmetic
 from vigil.plumbing.errors import InputError, printable
 from vigil.plumbing.failures import explain_failure
 from vigil.plumbing.own_source import use_own_source
-from vigil.settings.train_segmenter import TrainSegmenter
-from vigil.settings.training import TRAININGS
 
+NOT_INSTALLED = (
+    "expected this package for commands, found none, as after pip install --no-deps; "
+    "pip install vigil without --no-deps brings all. Exported models run without commands: "
+    "docs/export.md"
+)
 Command = Callable[[argparse.Namespace], None]
 
 
@@ -160,6 +163,8 @@ def serve(words: argparse.Namespace) -> None:
 
 def build_parser() -> argparse.ArgumentParser:
     """The commands and their options."""
+    from vigil.settings.training import TRAININGS
+
     parser = argparse.ArgumentParser(prog="vigil", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="command")
 
@@ -174,7 +179,11 @@ def build_parser() -> argparse.ArgumentParser:
         "--out", type=Path, default=Path("report"), help="the folder to write to"
     )
     add("headline", headline)
-    add("find-lr", find_lr).add_argument("stage", choices=(*TRAININGS, TrainSegmenter.section))
+    add("find-lr", find_lr).add_argument(
+        "stage",
+        choices=TRAININGS,
+        help="not train_dino, whose loss says nothing about a learning rate",
+    )
     tuning = add("tune-alarm", tune_alarm)
     tuning.add_argument(
         "-S",
@@ -303,12 +312,18 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """
     given = sys.argv[1:] if arguments is None else list(arguments)
     use_own_source(["-m", "vigil", *given])
-    words = build_parser().parse_args(given)
+    command = "vigil"
     try:
+        words = build_parser().parse_args(given)
+        command = f"vigil {words.name}"
         use_arithmetic(["-m", "vigil", *given])
         words.command(words)
     except InputError as error:
-        _fail(words.name, " ".join(str(error).split()))
+        _fail(command, " ".join(str(error).split()))
+    except ModuleNotFoundError as error:
+        if not error.name or error.name.split(".")[0] == "vigil":
+            raise
+        _fail(command, f"{error.name}: {NOT_INSTALLED}")
     except KeyboardInterrupt:
         sys.exit(130)
     except BrokenPipeError:  # the reader of the output has enough: no failure of the command
@@ -317,12 +332,12 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     except Exception as error:
         if not (line := explain_failure(error)):
             raise
-        _fail(words.name, line)
+        _fail(command, line)
     sys.exit(0)
 
 
 def _fail(command: str, message: str) -> NoReturn:
-    print(f"vigil {command}: {printable(message)}", file=sys.stderr)
+    print(f"{command}: {printable(message)}", file=sys.stderr)
     sys.exit(1)
 
 

@@ -28,6 +28,7 @@ from vigil.plumbing.contract import Contract
 from vigil.plumbing.errors import InputError
 from vigil.plumbing.records import write_json
 from vigil.settings.train_classifier import TrainClassifier
+from vigil.settings.training import TRAININGS
 
 NO_HARD = Path(__file__).parents[2] / "splits" / "no_hard_examples.csv"
 
@@ -132,6 +133,10 @@ def test_the_training_of_a_stage_is_swept_as_the_stage_plans_it(
     assert 10 < len(table) <= NUM_STEPS
     assert np.isfinite(table).all(axis=None)
     assert MIN_RATE < suggest(table) < MAX_RATE
+
+
+def test_the_command_offers_what_can_be_swept():
+    assert set(PLANS) == set(TRAININGS)
 
 
 @pytest.mark.parametrize("stage", PLANS)

@@ -1,5 +1,6 @@
 """Attention over pictures: patches keep their places, heads their colours."""
 
+import cv2
 import numpy as np
 import pytest
 
@@ -14,6 +15,7 @@ from vigil.pixels.attention import (
     lay_heat,
     side_by_side,
 )
+from vigil.pixels.drawing.on_pictures import PALETTE_BGR
 
 GREY = np.full((8, 12, 3), 100, np.uint8)
 
@@ -44,7 +46,24 @@ def test_a_patch_has_the_mean_colour_of_the_heads_that_keep_it():
         expected = GREY[0, 0] * (1 - OPACITY) + colour * OPACITY
         assert np.abs(drawn[0, column] - expected).max() <= 0.5
     assert (drawn[4:] == round(100 * SHADE)).all()
-    assert len({colour_of_head(head) for head in range(7)}) == 7
+
+
+def test_heads_have_colours_that_can_be_told_apart():
+    """Up to 24 heads; 2.3 in CIELAB is a difference that is just seen."""
+    colours = np.array([colour_of_head(head) for head in range(24)], np.float32)[None] / 255
+    lab = cv2.cvtColor(colours, cv2.COLOR_BGR2LAB)[0]
+    distances = np.linalg.norm(lab[:, None] - lab[None], axis=2)
+    assert distances[~np.eye(24, dtype=bool)].min() > 15
+    assert [colour_of_head(head) for head in range(7)] == list(PALETTE_BGR), "for few heads"
+
+
+@pytest.mark.parametrize("num_heads", [8, 24])
+def test_the_legend_names_every_head(num_heads: int):
+    maps = np.random.default_rng(1).random((num_heads, 2, 3)) + 0.1
+    sheet = draw_attention(np.full((80, 120, 3), 100, np.uint8), maps, keep_fraction=0.6, title="a")
+    head = sheet[:60].reshape(-1, 3)
+    for number in range(num_heads):
+        assert (head == colour_of_head(number)).all(axis=1).sum() > 50, number
 
 
 def test_a_frame_of_a_video_has_three_parts_and_a_fixed_scale():

@@ -200,6 +200,52 @@ def test_crowds_count_neither_way(masked: Project, run_stage):
     assert (ClassMaps(known)["p00.png"][objects_of(0) == 2] == 255).all()
 
 
+def findings_of(project: Project) -> tuple[dict[str, int], dict[str, list[str]]]:
+    """Counts by reason, and the entries that are listed."""
+    report = json.loads((project.folder / "data/masks/report.json").read_text())
+    return report["findings"], report["listed"]
+
+
+def test_a_mask_that_is_there_twice_is_counted(masked: Project, run_stage):
+    content = coco_of(compressed)
+    again = [dict(content["annotations"][number]) for number in (0, 1, 3)]
+    again[1]["iscrowd"], again[2]["category_id"] = 1, 1
+    content["annotations"] += [one | {"id": 100 + n} for n, one in enumerate(again)]
+    write_coco(masked, content)
+    outcome = run_stage(masked, "import_masks", *IMPORT)
+    assert outcome.code == 0, outcome.stderr
+    counts, listed = findings_of(masked)
+    assert counts["mask repeated"] == 2
+    assert counts["mask told both to be ignored and not"] == 1
+    assert counts["mask of several classes"] == 1
+    assert [line.split(": ")[-1] for line in listed["mask repeated"]] == ["car", "person"]
+    known = read_masked(masked.folder / "data/masks/instances.json")
+    assert len(known.objects) == 2 * NUM_PICTURES + 1
+    maps = ClassMaps(known)
+    assert (maps["p00.png"][objects_of(0) == 2] == 255).all(), "to be ignored in one of them"
+    car = known.classes.index("car")
+    assert (maps["p01.png"][objects_of(1) == 2] == car).all(), "the later class is in front"
+
+
+def test_masks_in_the_folder_of_the_pictures_are_no_pictures_without_annotations(
+    masked: Project, run_stage
+):
+    write_index(masked)
+    shutil.move(masked.folder / "set/pictures/p00.png", masked.folder / "set/pictures/none.png")
+    (masked.folder / "set/masks/p00_L.png").unlink()
+    (masked.folder / "set/all").mkdir()
+    shutil.move(masked.folder / "set/pictures", masked.folder / "set/all/pictures")
+    shutil.move(masked.folder / "set/masks", masked.folder / "set/all/masks")
+    masked.set_params("dataset.masks", root="set/all/masks", images="set/all")
+    words = [word.replace("set/masks", "set/all/masks") for word in IMPORT]
+    words = [word.replace("set/pictures", "set/all") for word in words]
+    outcome = run_stage(masked, "import_masks", *words)
+    assert outcome.code == 0, outcome.stderr
+    counts, listed = findings_of(masked)
+    assert counts["picture without annotations"] == 1
+    assert listed["picture without annotations"] == ["pictures/none.png"]
+
+
 def alter(content: dict[str, Any], **values: Any) -> dict[str, Any]:
     content["annotations"][0].update(values)
     return content
@@ -307,6 +353,7 @@ def test_what_cannot_be_read_is_one_clear_line(masked: Project, run_stage, name:
     assert outcome.stderr.count("\n") == 1, outcome.stderr
     assert outcome.stderr.startswith("import_masks: ")
     assert expected in outcome.stderr
+    assert outcome.stderr.count("malformed_entries") <= 1
     assert not (masked.folder / "data/masks").exists()
 
 

@@ -1,6 +1,7 @@
 """The command `vigil attend`."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from vigil.learn.attention.sources import find_sources
 from vigil.plumbing.contract import check_sections, project_sections
 from vigil.plumbing.errors import FieldError, InputError
 from vigil.plumbing.outputs import whole
-from vigil.plumbing.params import read_params
+from vigil.plumbing.params import PARAMS_FILE, read_params
 from vigil.settings.attend import Attend
 from vigil.settings.dataset import Dataset
 
@@ -29,22 +30,41 @@ def attend(words: Sequence[str], out: Path, architecture: str | None, weights: s
     """
     sources = find_sources(Path(word) for word in words)
     content = read_params()
-    for key, value in (("architecture", architecture), ("weights", weights)):
-        if value is not None:
-            content["attend"]["network"][key] = value
-    sections = check_sections(content, project_sections())
+    given = {"architecture": architecture, "weights": weights}
+    given = {key: value for key, value in given.items() if value is not None}
+    content["attend"]["network"].update(given)
+    with _options_named(given):
+        sections = check_sections(content, project_sections())
     settings, dataset = sections["attend"], sections["dataset"]
     assert isinstance(settings, Attend)
     assert isinstance(dataset, Dataset)
     _check_out(out)
-    try:
+    with _options_named(given):
         settings.network.check_weights("network")
         with whole(out) as folder:
             folder.mkdir()
             show_attention(sources, folder, settings, Fraction(str(dataset.picture_fps)))
-    except FieldError as error:
-        raise InputError(f"attend.{error.field}: {error.problem}") from None
     print(f"{out}: {len(sources)} source{'' if len(sources) == 1 else 's'}")
+
+
+@contextmanager
+def _options_named(given: Iterable[str]) -> Iterator[None]:
+    """Names the option in an error about a value that an option gave, and not `params.yaml`.
+
+    Args:
+        given: the parameters of the network that are given by options.
+    """
+    try:
+        yield
+    except InputError as error:
+        text = f"attend.{error}" if isinstance(error, FieldError) else str(error)
+        for key in given:
+            own = f"attend.network.{key}: "
+            # A network that cannot be opened names its own parameter, as `weights`.
+            for start in (f"{PARAMS_FILE}: {own}", own, f"attend.{key}: "):
+                if text.startswith(start):
+                    raise InputError(f"--{key}: {text.removeprefix(start)}") from None
+        raise InputError(text) from None
 
 
 def _check_out(out: Path) -> None:

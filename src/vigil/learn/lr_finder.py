@@ -17,10 +17,11 @@ import pandas as pd
 from lightning.pytorch.tuner.tuning import Tuner
 
 from vigil.learn.networks.machine import prepare_torch
-from vigil.learn.training.loop import Plan, build_trainer, quiet_lightning
+from vigil.learn.training.loop import Plan, build_trainer, norms_explained, quiet_lightning
 from vigil.pixels.drawing.figures import PALETTE, figure
 from vigil.plumbing.contract import Contract
 from vigil.plumbing.errors import InputError, listed
+from vigil.plumbing.named_paths import named_path
 from vigil.plumbing.outputs import whole
 from vigil.plumbing.params import read_params
 from vigil.plumbing.records import write_csv
@@ -86,7 +87,11 @@ PLANS: dict[str, Callable[..., Plan]] = {
     "train_segmenter": plan_segmenter,
     "fit_alarm": plan_alarm,
 }
-"""By the name of a stage: the function that sets up its training."""
+"""By the name of a stage: the function that sets up its training.
+
+`train_dino` has none. Its student learns from a teacher that changes with it, and its loss rises
+while it learns. So where its loss falls says nothing about a learning rate.
+"""
 
 
 def sweep(plan: Plan) -> pd.DataFrame:
@@ -96,7 +101,7 @@ def sweep(plan: Plan) -> pd.DataFrame:
         `learning_rate` and smoothed `loss` of each step with a finite loss.
     """
     prepare_torch()
-    with tempfile.TemporaryDirectory() as folder, quiet_lightning():
+    with tempfile.TemporaryDirectory() as folder, quiet_lightning(), norms_explained():
         fitting = plan.fitting.model_copy(update={"max_epochs": NUM_STEPS})
         trainer = build_trainer(fitting, [], default_root_dir=folder, enable_checkpointing=False)
         result = Tuner(trainer).lr_find(
@@ -165,7 +170,10 @@ def _arguments(stage: str) -> Mapping[str, Any]:
     contract = Contract(PLANS[stage])
     paths = dict(zip(words[::2], words[1::2], strict=True))
     chosen = [word for option in contract.options for word in (option, paths[option])]
-    return {**contract.parse_paths(stage, chosen), **contract.parse_values(read_params())}
+    content = read_params()
+    values = contract.parse_values(content)
+    named = contract.parse_paths(stage, chosen)
+    return {**{name: named_path(path, content) for name, path in named.items()}, **values}
 
 
 def _draw(table: pd.DataFrame, rate: float, stage: str, path: Path) -> None:

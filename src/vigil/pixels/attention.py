@@ -1,11 +1,14 @@
 """Draws maps of attention over pictures: as heat, and with one colour for each head."""
 
+from functools import cache
+
 import cv2
 import numpy as np
 import numpy.typing as npt
 
 from vigil.domain.attention import Bools, Maps, largest_share
 from vigil.pixels.drawing.on_pictures import PALETTE_BGR, tile
+from vigil.pixels.drawing.text import Colour
 from vigil.pixels.pictures.picture import Picture
 
 OPACITY = 0.65
@@ -13,6 +16,10 @@ LEAST_OPACITY = 0.25
 """Of heat without attention, so that the picture stays visible there."""
 SHADE = 0.35
 """The brightness of patches that no head keeps, so that colours stand out."""
+NUM_COLOURS = 24
+"""As many as heads of the largest networks."""
+LEAST_LIGHTNESS, LEAST_CHROMA = 40.0, 40.0
+"""Of colours of heads: darker and greyer ones would look like the picture below them."""
 
 
 def enlarge(values: npt.NDArray[np.generic], size_hw: tuple[int, int]) -> npt.NDArray[np.generic]:
@@ -50,9 +57,35 @@ def lay_heads(picture: Picture, kept: Bools) -> Picture:
     return _mix(picture, colours_px, np.asarray(enlarge(share, size_hw))[..., None])
 
 
-def colour_of_head(head: int) -> tuple[int, int, int]:
-    """The BGR colour of a head, the same in all pictures."""
-    return PALETTE_BGR[head % len(PALETTE_BGR)]
+def colour_of_head(head: int) -> Colour:
+    """The BGR colour of a head, the same in all pictures; the first `NUM_COLOURS` heads differ."""
+    return _head_colours()[head % NUM_COLOURS]
+
+
+@cache
+def _head_colours() -> tuple[Colour, ...]:
+    """The palette for few colours, and then the colours that are farthest from all before them.
+
+    Distances are those of CIELAB, where equal distances look about equally large.
+    """
+    levels = np.arange(0, 256, 51, dtype=np.uint8)
+    axes = np.meshgrid(levels, levels, levels, indexing="ij")
+    grid: npt.NDArray[np.uint8] = np.stack(axes, axis=-1).reshape(-1, 3)
+    lab = _lab(grid)
+    bright = (lab[:, 0] >= LEAST_LIGHTNESS) & (np.hypot(lab[:, 1], lab[:, 2]) >= LEAST_CHROMA)
+    grid, lab = grid[bright], lab[bright]
+    chosen = [np.array(colour, np.uint8) for colour in PALETTE_BGR]
+    while len(chosen) < NUM_COLOURS:
+        # (K, colours): from each colour of the grid to each chosen one; the nearest one counts.
+        distances = np.linalg.norm(lab[:, None] - _lab(np.array(chosen))[None], axis=2)
+        chosen.append(grid[distances.min(axis=1).argmax()])
+    return tuple((int(blue), int(green), int(red)) for blue, green, red in chosen)
+
+
+def _lab(colours: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+    """(N, 3) BGR to CIELAB."""
+    scaled = colours[None].astype(np.float32) / 255
+    return np.asarray(cv2.cvtColor(scaled, cv2.COLOR_BGR2LAB)[0], np.float32)
 
 
 def draw_attention(
@@ -73,7 +106,10 @@ def draw_attention(
     for head, attention in enumerate(maps[:max_heads]):
         pictures.append(lay_heat(picture, attention, max(float(attention.max()), 1e-12)))
         captions.append(f"head {head + 1}")
-    legend = {f"head {head + 1}": colour_of_head(head) for head in range(min(len(maps), 7))}
+    legend = {
+        f"head {head + 1}" if head == 0 else f"{head + 1}": colour_of_head(head)
+        for head in range(min(len(maps), NUM_COLOURS))
+    }
     return tile(pictures, captions, num_columns=3, title=title, legend=legend)
 
 

@@ -85,9 +85,11 @@ def stage_name(script: Path) -> str:
 
 def _num_shards(values: dict[str, object]) -> int | None:
     """The number of parts of a batch, of a training that has this parameter."""
-    blocks = [getattr(value, "optimisation", None) for value in values.values()]
-    numbers = [block.num_shards for block in blocks if hasattr(block, "num_shards")]
-    return numbers[0] if numbers else None
+    for value in values.values():
+        number = getattr(getattr(value, "optimisation", None), "num_shards", None)
+        if isinstance(number, int):
+            return number
+    return None
 
 
 def _plain(values: dict[str, object]) -> dict[str, object]:

@@ -13,7 +13,7 @@ from vigil.plumbing.errors import InputError, shorten
 from vigil.runtime.card import read_card_text
 from vigil.runtime.decoding import DECODERS, Candidates, decode_outputs, places_of, read_maps
 from vigil.runtime.history import ONE, FrameHistory, Pictures, Steps, reduce_frames
-from vigil.runtime.session import Run, open_network
+from vigil.runtime.session import Run, Shape, open_network
 from vigil.runtime.suppression import Rule, StoredRule, suppress
 
 SCORE_DECIMALS = 6
@@ -77,19 +77,21 @@ class ExportedDetector:
             raise InputError(
                 f"{file}: expected the card of a detector, got {shorten(card)}"
             ) from None
-        self.card, self._run = card, run
+        self.card, self._run, self._file = card, run, file
 
     @classmethod
     def from_file(cls, file: Path | str) -> "ExportedDetector":
         """Opens an exported detector, `.onnx` or OpenVINO's `.xml`.
 
         Raises:
-            InputError: the file is missing, damaged or of another version, or the library that
-                runs it is not installed.
+            InputError: the file is missing, damaged or of another version, its network does not
+                fit its card, or the library that runs it is not installed.
         """
         path = Path(file)
         network = open_network(path)
-        return cls(network.run, read_card_text(network.card, path, "detector"), path)
+        detector = cls(network.run, read_card_text(network.card, path, "detector"), path)
+        detector._check_shapes(network.input_shape, network.output_shape)
+        return detector
 
     def __call__(self, picture: Pictures, rule: Rule | None = None) -> Detections:
         """Finds boxes in one (H, W, 3) RGB uint8 picture, the highest score first.
@@ -127,6 +129,7 @@ class ExportedDetector:
     def detect_canvases(self, batch: Pictures, rule: Rule | None = None) -> list[Candidates]:
         """The boxes on each canvas of a batch (B, [T,] 3, H, W) of the network's input size."""
         chosen, outputs = rule or self._rule, self._run(batch)
+        self._check_shapes((), outputs.shape)
         size_wh, least = self.input_size_wh, chosen.min_score
         decoded = decode_outputs(outputs, self._kind, self._places, size_wh, least)
         return [suppress(one, chosen) for one in decoded]
@@ -142,6 +145,27 @@ class ExportedDetector:
         boxes = np.clip(kept.boxes.astype(np.float64) / scale, 0, limits)
         scores = kept.scores.astype(np.float64).round(SCORE_DECIMALS)
         return Detections(boxes, scores, np.array(self.classes, dtype=object)[kept.labels])
+
+    def _check_shapes(self, taken: Shape, given: Shape) -> None:
+        """Compares the shapes of a network with its card; None in a shape fits any size.
+
+        Args:
+            taken: the shape of the input, (B, …, H, W); empty: not known.
+            given: the shape of the output, (B, A, 4 + 1 + C); empty: not known.
+
+        Raises:
+            InputError: they do not fit.
+        """
+        width, height = self.input_size_wh
+        needs = (len(self._places), 5 + len(self.classes))
+        for name, shape, last in (("input", taken, (height, width)), ("output", given, needs)):
+            found = shape[-2:]
+            if any(size not in (None, own) for size, own in zip(found, last, strict=False)):
+                raise InputError(
+                    f"{self._file}: expected a network that fits its card of a canvas of "
+                    f"{width}x{height} and {len(self.classes)} classes, whose {name} ends with "
+                    f"{last}, got {found}"
+                )
 
     def history(self) -> FrameHistory:
         """Makes what `detect_batch` takes of the frames of one video, as they come."""

@@ -15,6 +15,7 @@ Bytes = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
 Run = Callable[[npt.NDArray[Any]], Floats]
 """A batch to the network's output; the first axis of both is the sample."""
+Shape = tuple[int | None, ...]
 
 
 class Network(NamedTuple):
@@ -23,10 +24,13 @@ class Network(NamedTuple):
     Attributes:
         run: computes a batch.
         card: the text of its card; None: the file has none.
+        input_shape, output_shape: as declared in the file; None for any size. Empty: not told.
     """
 
     run: Run
     card: str | None
+    input_shape: Shape = ()
+    output_shape: Shape = ()
 
 
 def open_network(file: Path) -> Network:
@@ -62,7 +66,11 @@ def open_onnx(source: Path | bytes) -> Network:
         raise _unreadable(source, error) from None
     name = session.get_inputs()[0].name
     card = session.get_modelmeta().custom_metadata_map.get(KEY)
-    return Network(lambda batch: np.asarray(session.run(None, {name: batch})[0]), card)
+    shapes = [
+        tuple(size if isinstance(size, int) else None for size in one.shape)
+        for one in (session.get_inputs()[0], session.get_outputs()[0])
+    ]
+    return Network(lambda batch: np.asarray(session.run(None, {name: batch})[0]), card, *shapes)
 
 
 def _open_openvino(file: Path) -> Network:
@@ -79,7 +87,11 @@ def _open_openvino(file: Path) -> Network:
     except Exception as error:  # its exceptions have no common class
         raise _unreadable(file, error) from None
     card = str(model.get_rt_info(KEY).value) if model.has_rt_info(KEY) else None
-    return Network(lambda batch: np.array(compiled(batch)[0]), card)
+    shapes = [
+        tuple(size.get_length() if size.is_static else None for size in one.partial_shape)
+        for one in (model.input(0), model.output(0))
+    ]
+    return Network(lambda batch: np.array(compiled(batch)[0]), card, *shapes)
 
 
 def _num_threads() -> int:

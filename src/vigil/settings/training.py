@@ -6,8 +6,8 @@ from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from vigil.plumbing.params import Count, DataPath, Fraction, Rate, Section, Weight
 
-TRAININGS = ("train_classifier", "train_detector", "fit_alarm")
-"""The stages that train a network."""
+TRAININGS = ("train_classifier", "train_detector", "train_segmenter", "fit_alarm")
+"""The stages that train a network, and for which `vigil find-lr` tries learning rates."""
 
 Precision = Literal["auto", "32-true", "bf16-mixed", "16-mixed"]
 

@@ -159,8 +159,17 @@ def test_a_side_smaller_than_a_patch_is_a_wrong_setting(monkeypatch: pytest.Monk
         Viewer(settings_of(short_side_px=16))
 
 
-def test_sources_of_the_command_line(folder: Path):
+def test_sources_of_the_command_line(folder: Path, capsys: pytest.CaptureFixture[str]):
     (folder / "more" / ".hidden.png").touch()
+    (folder / "more" / "notes.txt").write_text("of the day")
+    (folder / "more" / "c.MKV").touch()
+    assert find_sources([folder / "more"]) == [
+        Source(f"more/{name}", folder / "more" / name) for name in ("b.jpg", "c.MKV")
+    ]
+    told = capsys.readouterr().out
+    assert told.endswith("left out, neither pictures nor videos by their endings: notes.txt\n")
+    (folder / "more" / "c.MKV").unlink()
+    (folder / "more" / "notes.txt").unlink()
     assert find_sources([folder / "more"]) == [Source("more/b.jpg", folder / "more" / "b.jpg")]
     assert [one.is_picture for one in find_sources([folder / "a.png", folder / "v.mp4"])] == [
         True,

@@ -181,9 +181,20 @@ def with_half_a_card(file: Path) -> None:
     onnx.save(model, file)
 
 
+def with_card(**changes: object) -> Callable[[Path], None]:
+    def change(file: Path) -> None:
+        model = onnx.load(file)
+        card = json.loads(model.metadata_props[0].value)
+        model.metadata_props[0].value = json.dumps(card | changes)
+        onnx.save(model, file)
+
+    return change
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
+        (with_card(input_size_wh=[64, 64]), "whose input ends with (64, 64), got ("),
         (damaged, "expected an exported network, got"),
         (Path.unlink, "expected an exported model, found none; `vigil export` makes it"),
         (of_another_version, "expected an export in format 1, got format 99 of vigil '7.0'"),
@@ -202,6 +213,16 @@ def test_a_file_that_is_no_export_is_refused_in_one_line(
         ExportedDetector.from_file(file)
     assert message in str(refusal.value)
     assert "\n" not in str(refusal.value)
+
+
+def test_a_network_of_fewer_classes_than_its_card_is_refused(detector: Path, tmp_path: Path):
+    """The file may not tell the shape of its output, which the first batch shows."""
+    file = tmp_path / "detector.onnx"
+    file.write_bytes((detector / "one/detector/detector.onnx").read_bytes())
+    with_card(classes=["cat", "dog", "eel"])(file)
+    message = r"detector\.onnx: expected .* and 3 classes, whose output ends with .*, got \("
+    with pytest.raises(InputError, match=message):
+        ExportedDetector.from_file(file)(np.zeros((40, 60, 3), np.uint8))
 
 
 def test_an_alarm_that_is_no_export_is_refused(others: Path, tmp_path: Path):

@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader, TensorDataset
 from vigil.learn.networks.order import EpochSampler
 from vigil.learn.training import loop as training
 from vigil.learn.training.loop import Fitted, Plan, fit
-from vigil.plumbing.errors import InputError
+from vigil.plumbing.errors import FieldError, InputError
 from vigil.plumbing.trainings import forget_checkpoints
 
 LOSSES = {"scale", "lost_from", "lost"}
@@ -74,11 +74,12 @@ def run(folder: Path, kill_at: tuple[int, int] | None = None, **changes: object)
     data = TensorDataset(inputs, inputs.sum(1, keepdim=True) + 0.1)
     told = {"monitor": "val_loss", "mode": "min", "seed": 3}
     told |= {name: changes.pop(name) for name in PLANNED & changes.keys()}
+    batch_size = int(changes.get("batch_size", 16))
     fingerprint = str(changes.pop("fingerprint", "f"))
     torch.manual_seed(0)
     plan = Plan(
         Learner(kill_at, **{name: changes.pop(name) for name in LOSSES & changes.keys()}),
-        DataLoader(data, 16, sampler=EpochSampler(len(data), 5)),
+        DataLoader(data, batch_size, sampler=EpochSampler(len(data), 5)),
         DataLoader(data, 16),
         fitting(**{"max_epochs": 8, "patience_epochs": 8, "gradient_clip": 1.0, **changes}),
         **told,
@@ -146,6 +147,13 @@ def test_a_repository_without_a_commit_is_refused_before_the_first_epoch(
     with pytest.raises(InputError, match="expected a git repository with a first commit, got: "):
         run(tmp_path)
     assert not started
+
+
+def test_a_batch_that_a_norm_cannot_learn_from_is_told(tmp_path: Path):
+    """50 samples in batches of 7 leave one."""
+    with pytest.raises(FieldError, match=r"batch_size: expected batches .* more than one value"):
+        run(tmp_path, batch_size=7)
+    assert run(tmp_path, batch_size=8).num_epochs
 
 
 def test_a_run_that_stopped_early_stays_stopped(tmp_path: Path, monkeypatch):

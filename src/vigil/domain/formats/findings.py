@@ -45,6 +45,10 @@ class Findings:
         return {reason: texts[:num_listed] for reason, texts in self._offenders.items()}
 
 
+class MalformedError(InputError):
+    """A malformed entry is an error by the policy, and its message says what else may be chosen."""
+
+
 class Entry:
     """A context manager for reading one entry, which handles a malformed entry by a policy.
 
@@ -64,9 +68,9 @@ class Entry:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> bool:
-        if not isinstance(error, InputError):
+        if not isinstance(error, InputError) or isinstance(error, MalformedError):
             return False
         if self._policy == "error":
-            raise InputError(f"{error}; malformed_entries: drop leaves such out") from None
+            raise MalformedError(f"{error}; malformed_entries: drop leaves such out") from None
         self._findings.note(MALFORMED, [error])
         return True

@@ -9,6 +9,12 @@ from vigil.plumbing.errors import InputError, listed, shorten
 from vigil.plumbing.folders import is_hidden
 
 PICTURES = {".avif", ".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
+VIDEOS = {
+    *(".264", ".265", ".3gp", ".asf", ".avi", ".dav", ".flv", ".gif", ".h264", ".h265", ".hevc"),
+    *(".m2ts", ".m4v", ".mjpeg", ".mjpg", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".mxf"),
+    *(".ogv", ".ts", ".vob", ".webm", ".wmv"),
+}
+"""In a folder. A file that is named itself may have any ending."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +37,8 @@ class Source:
 
 def find_sources(paths: Iterable[Path]) -> list[Source]:
     """The sources at some paths. A folder means all pictures and videos directly in it.
+
+    Files of other kinds in a folder are left out, and a printed line names them.
 
     Raises:
         InputError: a path or a folder's content is missing, or two sources have the same name.
@@ -56,7 +64,12 @@ def _find(path: Path) -> list[Source]:
     entries = sorted(
         entry for entry in path.iterdir() if entry.is_file() and not is_hidden(entry.name)
     )
-    if not entries:
-        raise InputError(f"{path}: expected pictures or videos in it, found none")
+    kept = [entry for entry in entries if entry.suffix.lower() in PICTURES | VIDEOS]
+    left_out = [entry.name for entry in entries if entry not in kept]
+    if not kept:
+        found = f"only {listed(left_out)}" if left_out else "none"
+        raise InputError(f"{path}: expected pictures or videos in it, found {found}")
+    if left_out:
+        print(f"{path}: left out, neither pictures nor videos by their endings: {listed(left_out)}")
     folder = path.resolve().name
-    return [Source(f"{folder}/{entry.name}", entry) for entry in entries]
+    return [Source(f"{folder}/{entry.name}", entry) for entry in kept]

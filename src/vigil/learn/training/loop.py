@@ -48,6 +48,8 @@ from vigil.plumbing.ranks import this_rank
 from vigil.plumbing.trainings import checkpoint_folder
 from vigil.settings.training import Fitting
 
+LONE_VALUE = "Expected more than 1 value per channel when training"
+"""How torch refuses a batch whose norm would divide by a standard deviation of zero."""
 REMEDY = "a lower learning rate or another precision may help"
 
 
@@ -117,7 +119,7 @@ def fit(plan: Plan, *, branch: str, fingerprint: str, curves: Path) -> Fitted:
         curves: the folder for DVCLive's curves, which must not exist.
 
     Raises:
-        FieldError: see `_prepare_batches`.
+        FieldError: see `_prepare_batches` and `norms_explained`.
         InputError: the loss is not finite, the device is missing, or it lacks the precision; or
             the project is in a git repository without a commit.
     """
@@ -154,7 +156,8 @@ def fit(plan: Plan, *, branch: str, fingerprint: str, curves: Path) -> Fitted:
             )
         if num_epochs and is_first:
             print(f"training resumes after epoch {num_epochs} of an interrupted run")
-        trainer.fit(plan.module, train, plan.val, ckpt_path=last if num_epochs else None)
+        with norms_explained():
+            trainer.fit(plan.module, train, plan.val, ckpt_path=last if num_epochs else None)
     if not trainer.state.finished:  # Lightning returns normally after an interruption
         raise KeyboardInterrupt
     if is_first:
@@ -225,6 +228,26 @@ def build_trainer(fitting: Fitting, callbacks: list[Callback], **options: Any) -
         plugins=[LightningEnvironment()],  # else Lightning would start its own distributed training
         **options,
     )
+
+
+@contextmanager
+def norms_explained() -> Iterator[None]:
+    """Says what helps where a norm cannot learn from a batch, in place of torch's traceback.
+
+    Raises:
+        FieldError: a norm sees one value per channel: that of one sample, in a map of one cell.
+    """
+    try:
+        yield
+    except ValueError as error:
+        if LONE_VALUE not in str(error):
+            raise
+        raise FieldError(
+            "fitting.batch_size",
+            "expected batches in which each norm of the network sees more than one value per "
+            "channel, got one with a single sample on a map of one cell; more training samples, "
+            "a batch size that leaves no single sample for the last batch, or a larger input helps",
+        ) from None
 
 
 class SeedEachBatch(Callback):

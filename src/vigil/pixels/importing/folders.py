@@ -2,7 +2,7 @@
 
 import os
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
 
@@ -17,13 +17,16 @@ from vigil.plumbing.folders import is_hidden
 PICTURE_SUFFIXES = {".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"}
 
 
-def find_pictures(read: Annotations, images: Path, findings: Findings) -> Annotations:
+def find_pictures(
+    read: Annotations, images: Path, findings: Findings, labels: Collection[str] = ()
+) -> Annotations:
     """Renames annotated pictures to the names of their files, and notes files without annotation.
 
     Args:
         read: annotations as they were read.
         images: the folder of the pictures.
         findings: receives renamed pictures, hidden files and files without annotation.
+        labels: the names of pictures that are annotations themselves.
     """
     files, hidden = files_below(images)
     names = set(read.pictures["file_name"])
@@ -35,6 +38,7 @@ def find_pictures(read: Annotations, images: Path, findings: Findings) -> Annota
         names = set(read.pictures["file_name"])
     findings.note(HIDDEN, [name for name in hidden if name not in names and is_picture(name)])
     # A file without annotation holds no objects, or was forgotten by the annotators.
+    names |= set(labels)
     findings.note(UNLISTED, [name for name in files if name not in names and is_picture(name)])
     return read
 

@@ -31,7 +31,7 @@ def pair_masks(root: Path, images: Path, *, several: bool) -> dict[str, list[str
     """
     if not root.is_dir():
         raise InputError(f"{root}: expected a folder of mask pictures, found none")
-    masks = [name for name in files_below(root)[0] if _suffix(name) in LOSSLESS]
+    masks = _masks_below(root)
     own = {(root / name).resolve() for name in masks}
     pictures = [
         name
@@ -54,6 +54,16 @@ def pair_masks(root: Path, images: Path, *, several: bool) -> dict[str, list[str
                     f"{root}: expected one mask for {shorten(name)}, got {listed(files)}"
                 )
     return {name: pairs[name] for name in sorted(pairs)}
+
+
+def masks_among(root: Path, images: Path) -> set[str]:
+    """The names below `images` of the mask pictures below `root`."""
+    masks = {(root / name).resolve() for name in _masks_below(root)}
+    return {name for name in files_below(images)[0] if (images / name).resolve() in masks}
+
+
+def _masks_below(root: Path) -> list[str]:
+    return [name for name in files_below(root)[0] if _suffix(name) in LOSSLESS]
 
 
 def _picture_of(mask: str, by_stem: dict[str, list[str]], root: Path, *, several: bool) -> str:

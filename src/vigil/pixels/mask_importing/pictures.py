@@ -12,15 +12,19 @@ from vigil.domain.mask_formats.class_table import read_table
 from vigil.domain.mask_formats.coco import CocoMasks
 from vigil.domain.mask_formats.label_studio import LabelStudioMasks
 from vigil.domain.mask_formats.masks import INVALID, Masks
+from vigil.domain.mask_formats.repeated import once
 from vigil.domain.masks.masked import MOST_CLASSES, MaskedPictures
 from vigil.pixels.importing.folders import find_pictures
 from vigil.pixels.importing.measuring import measure_pictures
 from vigil.pixels.mask_importing.mask_pictures import read_mask_pictures
+from vigil.pixels.mask_importing.pairing import masks_among
 from vigil.pixels.pictures.images import ImageSource
 from vigil.plumbing.errors import FieldError, InputError, listed
 from vigil.settings.dataset import MaskData
 from vigil.settings.import_masks import ImportMasks
 
+OF_ONE_FILE = ("coco", "label_studio")
+"""Formats whose masks are in one file. Those of all others are pictures."""
 CLASS_NOT_CHOSEN = "mask of a class not chosen"
 
 
@@ -53,7 +57,9 @@ def import_masks(root: Path, images: Path, data: MaskData, settings: ImportMasks
     source = ImageSource(images)
     read = _choose_classes(_read(root, images, data, settings, findings), data, findings)
     names = Annotations(read.pictures, pd.DataFrame(columns=list(BOX_DTYPES)), ())
-    read = read.renamed(find_pictures(names, images, findings).pictures["file_name"].tolist())
+    labels = () if data.format in OF_ONE_FILE else masks_among(root, images)
+    found = find_pictures(names, images, findings, labels)
+    read = read.renamed(found.pictures["file_name"].tolist())
     measures = measure_pictures(
         source,
         read.pictures,
@@ -143,6 +149,7 @@ def _check(
     sizes = measures.loc[pictures["file_name"]]
     pictures = check_sizes(pictures, sizes, settings.wrong_sizes, findings, "drop")
     objects = read.objects[read.objects["image"].isin(pictures["file_name"])]
+    objects = once(objects, findings)
     with_object = objects["image"].unique()
     note_turned(measures.loc[with_object, "turned"], findings)
     if settings.empty_pictures == "drop":

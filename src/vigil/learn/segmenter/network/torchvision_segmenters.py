@@ -71,9 +71,8 @@ class TorchvisionSegmenter(Segmenter):
             InputError: the names or shapes are those of another network.
         """
         kept = {key: tensor for key, tensor in state.items() if not key.startswith(LAST_LAYERS)}
-        left_out = LAST_LAYERS
-        if not any(key.startswith(AUXILIARY) for key in kept):
-            left_out = (*LAST_LAYERS, AUXILIARY)
+        has_auxiliary = any(key.startswith(AUXILIARY) for key in kept)
+        left_out = LAST_LAYERS if has_auxiliary else (*LAST_LAYERS, AUXILIARY)
         current = self.network.state_dict()
         expected = {key: one for key, one in current.items() if not key.startswith(left_out)}
         for key in expected.keys() - kept.keys():
