@@ -30,8 +30,7 @@ class UNet(Section):
     """Parameters of `unet` only.
 
     Attributes:
-        trunk: a classification network of torchvision; or `plain`: the encoder of the first U-Net;
-            or `auto`: `plain` for frames of videos and random weights, else `regnet_x_400mf`.
+        trunk: a classification network of torchvision, or `plain`: the encoder of the first U-Net.
         width: channels of the finest map of the way back; of `plain`, also of its first map.
         upsampling: how maps are enlarged: each cell repeated (`nearest`), interpolated
             (`bilinear`), by a learnt kernel (`transposed`), or put where the finer map has its
@@ -41,7 +40,7 @@ class UNet(Section):
         sees_all: whether the mean of the whole deepest map is added to each of its cells.
     """
 
-    trunk: TrunkName | Literal["plain", "auto"]
+    trunk: TrunkName | Literal["plain"]
     width: Annotated[int, Field(ge=4, le=512)]
     upsampling: UpsamplingName
     finest_stride: Literal[1, 2, 4]

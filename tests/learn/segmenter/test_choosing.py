@@ -63,7 +63,7 @@ def test_the_canvas_is_as_large_as_small_masks_need(size_wh, side, canvas, monke
     assert choice.settings.size_wh == canvas
     assert choice.facts["canvas_wh"] == canvas
     assert choice.facts["part"] == 1.0
-    assert len(choice.lines) == 4
+    assert len(choice.lines) == 3
 
 
 def test_epochs_fall_with_the_number_of_pictures_and_frames_get_fewer(monkeypatch):
@@ -82,31 +82,9 @@ def test_epochs_fall_with_the_number_of_pictures_and_frames_get_fewer(monkeypatc
     assert pretrained.fitting.chosen.max_epochs < epochs(many)
 
 
-@pytest.mark.parametrize(
-    ("video", "weights", "trunk"),
-    [
-        ("a.mp4", "none", "plain"),
-        ("a.mp4", "imagenet", "regnet_x_400mf"),
-        ("", "none", "regnet_x_400mf"),
-    ],
-)
-def test_the_trunk_suits_the_pictures_and_the_weights(video: str, weights: str, trunk: str):
-    choice = choose(settings(weights=weights), pictures((320, 240), 9, video=video))
-    assert choice.settings.unet.trunk == choice.facts["trunk"] == trunk
-    assert choice.lines[0].startswith(f"unet.trunk: {trunk}, since pictures are ")
-
-
-def test_the_trunk_of_a_file_is_not_guessed():
-    with pytest.raises(
-        FieldError, match=r"unet\.trunk: expected the name .* w\.pth holds, got auto"
-    ):
-        choose(settings(weights="w.pth"), pictures((320, 240), 9))
-
-
 def test_what_is_given_is_not_chosen():
     fitting = {**shipped(TrainSegmenter).fitting.model_dump(), "max_epochs": 3}
-    unet = {**shipped(TrainSegmenter).unet.model_dump(), "trunk": "resnet18"}
-    given = settings(canvas_wh=(64, 48), part=1.0, fitting=fitting, unet=unet)
+    given = settings(canvas_wh=(64, 48), part=1.0, fitting=fitting)
     assert choose(given, pictures((320, 240), 9)).facts == {}
 
 

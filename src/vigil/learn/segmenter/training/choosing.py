@@ -7,7 +7,6 @@ import numpy as np
 
 from vigil.domain.masks.masked import MaskedPictures
 from vigil.learn.networks.machine import choose_device
-from vigil.plumbing.errors import FieldError
 from vigil.settings.train_segmenter import TrainSegmenter
 
 WANTED_PX = 16.0
@@ -21,9 +20,6 @@ PHOTOGRAPHS_MPX, FRAMES_MPX = 800.0, 90.0
 """Megapixels of canvas in a training from random weights. Frames of a fixed camera are alike, so
 fewer of them are enough."""
 FRAMES_PART = 0.5
-FRAMES_TRUNK, TRUNK = "plain", "regnet_x_400mf"
-"""Small objects before one background are learnt in fewer steps by the encoder of the first U-Net,
-and many classes of a street by a deep network; docs/results.md has both."""
 PRETRAINED_FRACTION = 0.5
 """Of these megapixels, if the training starts from pretrained weights."""
 LEAST_EPOCHS, MOST_EPOCHS = 5, 100
@@ -46,16 +42,9 @@ class Choice:
 
 
 def choose(settings: TrainSegmenter, train: MaskedPictures) -> Choice:
-    """Replaces each `auto` by a value.
-
-    Raises:
-        FieldError: the weights are a file, and its trunk is not given.
-    """
+    """Replaces each `auto` by a value."""
     values, facts = settings.model_dump(), dict[str, Any]()
     lines: list[str] = []
-    are_frames = bool((train.images["video"] != "").all())
-    if settings.architecture == "unet" and settings.unet.trunk == "auto":
-        values["unet"]["trunk"] = facts["trunk"] = _choose_trunk(settings, are_frames, lines)
     width, height = np.median(train.images[["width", "height"]].to_numpy(float), axis=0)
     if settings.canvas_wh == "auto":
         small = small_share(train)
@@ -69,11 +58,11 @@ def choose(settings: TrainSegmenter, train: MaskedPictures) -> Choice:
             f"of a picture's longer side, and pictures are {width:.0f}x{height:.0f} px"
         )
     if settings.part == "auto":
-        has_parts = are_frames and settings.view == "resized"
-        values["part"] = facts["part"] = FRAMES_PART if has_parts else 1.0
+        are_frames = bool((train.images["video"] != "").all()) and settings.view == "resized"
+        values["part"] = facts["part"] = FRAMES_PART if are_frames else 1.0
         lines.append(
             f"part: {facts['part']}, since pictures are "
-            f"{'frames of videos' if has_parts else 'no frames of videos, or looked at in parts'}"
+            f"{'frames of videos' if are_frames else 'no frames of videos, or looked at in parts'}"
         )
     if settings.fitting.max_epochs == "auto":
         num = _choose_epochs(train, values, is_random=settings.weights == "none", lines=lines)
@@ -83,21 +72,6 @@ def choose(settings: TrainSegmenter, train: MaskedPictures) -> Choice:
     by = {"num_pictures": len(train.images), "median_size_wh": [float(width), float(height)]}
     chosen = TrainSegmenter.model_validate(values)
     return Choice(chosen, facts | {"by": by}, tuple(lines))
-
-
-def _choose_trunk(settings: TrainSegmenter, are_frames: bool, lines: list[str]) -> str:
-    if settings.weights_file:
-        raise FieldError(
-            "unet.trunk",
-            f"expected the name of the trunk whose weights {settings.weights} holds, got auto",
-        )
-    is_random = settings.weights == "none"
-    trunk = FRAMES_TRUNK if are_frames and is_random else TRUNK
-    lines.append(
-        f"unet.trunk: {trunk}, since pictures are {'' if are_frames else 'no '}frames of videos, "
-        f"and {'random' if is_random else 'pretrained'} weights"
-    )
-    return trunk
 
 
 def small_share(train: MaskedPictures) -> float:
