@@ -28,13 +28,13 @@ def test_every_combination_once_and_the_present_one_first(content):
     assert [dict(one.changes) for one in found] == [
         {},
         {PAST: 1.4},
-        {SIZE: 0.1},
-        {SIZE: 0.1, PAST: 1.4},
+        {SIZE: 0.15},
+        {SIZE: 0.15, PAST: 1.4},
         {SIZE: 0.2},
         {SIZE: 0.2, PAST: 1.4},
     ]
     for one in found:
-        assert one.embed.local_disorder.size == one.changes.get(SIZE, 0.15)
+        assert one.embed.local_disorder.size == one.changes.get(SIZE, 0.1)
         assert one.embed.local_speed.past_s == one.changes.get(PAST, 0.7)
     assert content == read_params(SHIPPED)
 
