@@ -5,6 +5,7 @@ events     computed from the findings and the rule alone
 videos     drawn from both
 """
 
+import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from functools import partial
@@ -134,12 +135,7 @@ class Recorder:
         )
 
     def _write(self, video: Path, findings_folder: Path, source: str, folder: Path) -> None:
-        folder.mkdir()
-        for file in sorted(findings_folder.rglob("*")):
-            if file.is_file():
-                target = folder / file.relative_to(findings_folder)
-                target.parent.mkdir(exist_ok=True)
-                target.write_bytes(file.read_bytes())
+        shutil.copytree(findings_folder, folder, copy_function=shutil.copyfile)
         settings, findings = self._settings, read_findings(findings_folder)
         content = describe_events(events_of(findings, settings), source, findings, settings)
         content |= {"source": {"name": video.name, "sha256": source}, "models": self._digests}

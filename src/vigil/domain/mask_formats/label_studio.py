@@ -194,7 +194,7 @@ def _content(results: Any) -> str:
     regions = [
         {key: one.get(key) for key in kept} if isinstance(one, dict) else one for one in results
     ]
-    return json.dumps(sorted(json.dumps(one, sort_keys=True, default=repr) for one in regions))
+    return "\n".join(sorted(json.dumps(one, sort_keys=True, default=repr) for one in regions))
 
 
 def _picture_of(data: Any, place: str) -> str:
