@@ -35,6 +35,7 @@ from vigil.domain.tracking.table import fill_tracks, track_table
 from vigil.domain.tracking.tracker import Tracker
 from vigil.domain.watched import read_truth
 from vigil.learn.classifier.trained import TrainedClassifier
+from vigil.learn.detector.trained import TrainedDetector
 from vigil.learn.networks.machine import prepare_torch
 from vigil.plumbing.params import parse_section, read_params
 from vigil.settings.watch import Watch
@@ -139,7 +140,7 @@ def _detections(rows: pd.DataFrame) -> Detections:
 def pets_source(folder: Path, models: Path, settings: Watch) -> Source:
     """The joined parts of PETS 2009, measured from the unseen part on."""
     files = (models / "detector.safetensors", models / "detector.json")
-    found = pets.detect(folder, pets.TrainedDetector.from_files(*files), settings)
+    found = pets.detect(folder, TrainedDetector.from_files(*files), settings)
     every = {index: boxes for index, _, boxes in found}
     truth = pets.truth_of(folder)
     unseen = truth[truth["frame_index"] >= pets.FIRST_UNSEEN]

@@ -31,6 +31,13 @@ Box = tuple[str, float, float, float, float]
 Entry = tuple[str, Picture, list[Box], str]
 
 
+def read_picture(path: Path, flags: int = cv2.IMREAD_COLOR) -> Picture:
+    """The pixels of a picture file."""
+    picture = cv2.imread(str(path), flags)
+    assert picture is not None, path
+    return np.asarray(picture, np.uint8)
+
+
 def draw_sides(num: int, draw: random.Random) -> list[str]:
     """The sides of pictures without an order: 65 % train, 10 % validate."""
     sides = ["train"] * round(0.65 * num) + ["val"] * round(0.1 * num)
@@ -44,7 +51,7 @@ def raccoons(root: Path, draw: random.Random) -> Iterator[Entry]:
     files = sorted((root / "raccoon/annotations").glob("*.xml"))
     for file, side in zip(files, draw_sides(len(files), draw), strict=True):
         tree = ET.parse(file)
-        picture = cv2.imread(str(root / "raccoon/images" / str(tree.findtext("filename"))))
+        picture = read_picture(root / "raccoon/images" / str(tree.findtext("filename")))
         height, width = picture.shape[:2]
         boxes: list[Box] = []
         for one in tree.iter("bndbox"):
@@ -58,14 +65,14 @@ def pedestrians(root: Path, draw: random.Random) -> Iterator[Entry]:
     files = sorted((root / "pennfudan/images").iterdir())
     for file, side in zip(files, draw_sides(len(files), draw), strict=True):
         (found,) = (root / "pennfudan/instance_masks").glob(f"{file.stem}*")
-        mask = cv2.imread(str(found), cv2.IMREAD_UNCHANGED)
+        mask = read_picture(found, cv2.IMREAD_UNCHANGED)
         boxes: list[Box] = []
         for number in np.unique(mask)[1:]:
             ys, xs = np.nonzero(mask == number)
             boxes.append(
                 ("person", float(xs.min()), float(ys.min()), float(xs.max() + 1), ys.max() + 1.0)
             )
-        yield f"p_{file.stem}.jpg", cv2.imread(str(file)), boxes, side
+        yield f"p_{file.stem}.jpg", read_picture(file), boxes, side
 
 
 def walkers(root: Path) -> Iterator[Entry]:
@@ -79,7 +86,8 @@ def walkers(root: Path) -> Iterator[Entry]:
             index += 1
             if index % 8:
                 continue
-            height, width = read[1].shape[:2]
+            picture = np.asarray(read[1], np.uint8)
+            height, width = picture.shape[:2]
             boxes: list[Box] = []
             for track in tracks.values():
                 if str(index) in track:
@@ -88,7 +96,7 @@ def walkers(root: Path) -> Iterator[Entry]:
                     if x2 - x1 > 1 and y2 - y1 > 1:
                         boxes.append(("person", x1, y1, x2, y2))
             side = "test" if name.endswith("_4") else "val" if index > VAL_FROM else "train"
-            yield f"s_{name}_{index:03}.jpg", read[1], boxes, side
+            yield f"s_{name}_{index:03}.jpg", picture, boxes, side
 
 
 def cars(root: Path, draw: random.Random) -> Iterator[Entry]:
@@ -96,7 +104,7 @@ def cars(root: Path, draw: random.Random) -> Iterator[Entry]:
     for part in ("train", "val"):
         for file in sorted((root / "camvid" / part).glob("*.jpg"))[::3]:
             labels = root / f"camvid/{part}_labels/{file.stem}.png"
-            is_car = (cv2.imread(str(labels), cv2.IMREAD_UNCHANGED) == CAR).astype(np.uint8)
+            is_car = np.equal(read_picture(labels, cv2.IMREAD_UNCHANGED), CAR).astype(np.uint8)
             regions = cv2.connectedComponentsWithStats(is_car)[2][1:].tolist()
             boxes: list[Box] = [
                 ("car", x, y, x + w, y + h)
@@ -105,7 +113,7 @@ def cars(root: Path, draw: random.Random) -> Iterator[Entry]:
             ]
             if boxes:
                 side = "test" if part == "val" else "val" if draw.random() < 0.1 else "train"
-                yield f"c_{file.stem}.jpg", cv2.imread(str(file)), boxes, side
+                yield f"c_{file.stem}.jpg", read_picture(file), boxes, side
 
 
 def main() -> None:
@@ -113,7 +121,9 @@ def main() -> None:
     root, out = Path(sys.argv[1]), Path(sys.argv[2])
     (out / "images").mkdir(parents=True)
     draw = random.Random(0)
-    images, annotations, sides = [], [], []
+    images: list[dict[str, object]] = []
+    annotations: list[dict[str, object]] = []
+    sides = []
     parts = (raccoons(root, draw), pedestrians(root, draw), walkers(root), cars(root, draw))
     for name, picture, boxes, side in (entry for part in parts for entry in part):
         cv2.imwrite(str(out / "images" / name), picture, [cv2.IMWRITE_JPEG_QUALITY, 95])

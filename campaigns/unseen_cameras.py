@@ -82,8 +82,14 @@ def objects_of(table: pd.DataFrame, folder: Path, weights: Path, params: Any) ->
     with tempfile.TemporaryDirectory() as scratch:
         for number, video in enumerate(table["video"].unique()):
             own = Path(scratch, str(number))
-            options = {"batch_size": settings.batch_size, "picture_fps": Fraction(25)}
-            track_video(folder / video, own, detector=detector, tracked=tracked, **options)
+            track_video(
+                folder / video,
+                own,
+                detector=detector,
+                tracked=tracked,
+                batch_size=settings.batch_size,
+                picture_fps=Fraction(25),
+            )
             moments[video] = read_moments(own)[0].get("", [])
     return measure_objects(table, moments, tracked, embed.objects, embed.short_clips)
 
