@@ -70,10 +70,13 @@ def shade_masks(
         size_hw: of the masks, which are resized to the picture.
     """
     size_wh = (picture.shape[1], picture.shape[0])
-    shaded = picture
+    shaded = picture.copy()
     for text, colour in reversed(list(zip(masks, colours, strict=bool(masks)))):
         mask = fit_classes(mask_of(decompress(text), size_hw).astype(np.uint8), size_wh)
-        shaded = overlay(shaded, mask, [None, colour])
+        # An object is a small part of a picture. A pixel more on each side shows where it ends.
+        x, y, width, height = cv2.boundingRect(mask)
+        place = (slice(max(y - 1, 0), y + height + 1), slice(max(x - 1, 0), x + width + 1))
+        shaded[place] = overlay(shaded[place], mask[place], [None, colour])
     return shaded
 
 
