@@ -1,6 +1,6 @@
 """Writes what a network attends to in a picture or a video: arrays, a sheet, a video."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
 from functools import partial
@@ -33,8 +33,6 @@ WITHOUT_EFFECT = ("root", "sources", "network", "num_clusters")
 """Settings that change no result of a single source; the network is told by its weights."""
 CLOCK = 1000
 """Time stamps of a written video count milliseconds."""
-
-GetViewer = Callable[[], Viewer]
 
 
 class AttentionRecorder:

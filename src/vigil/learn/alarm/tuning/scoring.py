@@ -1,6 +1,5 @@
 """Scores clips by the scorer of each channel that raises the alarm, as the stages do."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,8 +17,6 @@ from vigil.settings.predict_alarm import ClipScore
 
 Floats = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.int64]
-Score = Callable[[Floats], Floats]
-"""Scores (N,) of vectors (N, D)."""
 
 
 class ChannelScorer:
