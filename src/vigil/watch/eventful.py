@@ -52,15 +52,13 @@ def _tracks_at(boxes: pd.DataFrame, evidence: pd.DataFrame) -> frozenset[int]:
     return frozenset(boxes.loc[takes_part, "track_id"].tolist())
 
 
-def events_of(
-    findings: Findings, settings: Watch, gaps: Sequence[tuple[float, float]] = ()
-) -> list[Event]:
+def events_of(findings: Findings, settings: Watch) -> list[Event]:
     """All events of a source.
 
     Raises:
         InputError: stored scores are not finite or not in order.
     """
-    return find_events(scored_windows(findings, settings), settings.raising, gaps)
+    return find_events(scored_windows(findings, settings), settings.raising)
 
 
 def describe_event(
