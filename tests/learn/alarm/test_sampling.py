@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vigil.pixels.sampling import check_length, sample_uniformly
+from vigil.learn.alarm.network.embedding.sampling import check_length, sample_uniformly
 from vigil.plumbing.errors import FieldError
 
 
