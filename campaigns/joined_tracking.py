@@ -32,11 +32,12 @@ from vigil.domain.tracking.table import fill_tracks, track_table
 from vigil.domain.tracking.tracker import Tracker
 from vigil.learn.classifier.trained import TrainedClassifier
 from vigil.learn.networks.machine import prepare_torch
+from vigil.pixels.video.source import Frame
 from vigil.plumbing.params import parse_section, read_params
 from vigil.settings.watch import Watch
 from vigil.watch.analysis import EDGE_S
 from vigil.watch.findings import detection_table
-from vigil.watch.frames import Frame, read_frames
+from vigil.watch.frames import read_frames
 from vigil.watch.judging import TrackJudge
 
 PARTS = ("window_vid_1.mp4", "window_vid_2.webm", "window_vid_4.avi")

@@ -37,10 +37,11 @@ from vigil.domain.watched import read_truth
 from vigil.learn.classifier.trained import TrainedClassifier
 from vigil.learn.detector.trained import TrainedDetector
 from vigil.learn.networks.machine import prepare_torch
+from vigil.pixels.video.source import Frame
 from vigil.plumbing.params import parse_section, read_params
 from vigil.settings.watch import Watch
 from vigil.watch.findings import DETECTION_TYPES
-from vigil.watch.frames import Frame, read_frames
+from vigil.watch.frames import read_frames
 from vigil.watch.judging import TrackJudge
 
 FACTORS = (1.0, 0.5, 0.25)

@@ -17,6 +17,7 @@ from vigil.domain.events.event import SIGNAL_LOST
 from vigil.domain.pictures.annotated import CORNERS, COUNTS
 from vigil.pixels.drawing.on_pictures import write_picture
 from vigil.pixels.pictures.picture import Picture
+from vigil.pixels.video.source import Frame
 from vigil.pixels.video_writing import VideoWriter
 from vigil.pixels.watched_frames import (
     Banner,
@@ -27,7 +28,6 @@ from vigil.pixels.watched_frames import (
 )
 from vigil.settings.watch import Watch
 from vigil.watch.findings import Findings
-from vigil.watch.frames import Frame
 
 CODEC = "h264_quick"
 UNIT_S = Fraction(1, 90_000)

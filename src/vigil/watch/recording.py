@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from vigil.learn.networks.machine import describe_prepared, threads_of_an_item
+from vigil.pixels.video.source import Frame
 from vigil.plumbing.arithmetic import arithmetic_facts
 from vigil.plumbing.engine import each
 from vigil.plumbing.errors import InputError
@@ -26,7 +27,7 @@ from vigil.watch.analysis import Analysis
 from vigil.watch.eventful import describe_events, events_of, read_events, write_events
 from vigil.watch.filming import FilmWriter
 from vigil.watch.findings import Collected, SourceFacts, read_findings, write_findings
-from vigil.watch.frames import Frame, FrameReader, read_frames
+from vigil.watch.frames import FrameReader, read_frames
 from vigil.watch.models import Models
 from vigil.watch.page import write_page
 from vigil.watch.proposing import version_of, write_proposals
