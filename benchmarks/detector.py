@@ -43,9 +43,9 @@ from torchvision.transforms import v2
 from torchvision.tv_tensors import BoundingBoxes, Image
 
 from vigil.domain.detections import DETECTION_COLUMNS
-from vigil.domain.masks.run_lengths import compress, runs_of_part
 from vigil.domain.measures.detector import measure_detections, measure_masks
 from vigil.domain.pictures.annotated import CORNERS, COUNTS, AnnotatedPictures
+from vigil.domain.pictures.run_lengths import compress, runs_of_part
 from vigil.learn.detector.network.anchor import anchor_shapes, place_anchors
 from vigil.learn.detector.network.data import Batch, PictureDataset, batches
 from vigil.learn.detector.network.detecting import detect

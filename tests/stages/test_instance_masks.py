@@ -15,8 +15,8 @@ from pycocotools.coco import COCO
 
 from vigil.domain.detections import read_results
 from vigil.domain.masks.masked import read_masked
-from vigil.domain.masks.run_lengths import masks_of
 from vigil.domain.pictures.annotated import CORNERS, COUNTS, read_annotated
+from vigil.domain.pictures.run_lengths import masks_of
 from vigil.plumbing.errors import InputError
 from vigil.review.mask_proposals import propose
 

@@ -10,7 +10,7 @@ import pytest
 from tiny_watch import FPS, SIZE_WH, SeesBright, models, watching, write_scene
 
 from vigil.domain.detections import Detections
-from vigil.domain.masks.run_lengths import compress, decompress, mask_of, runs_of
+from vigil.domain.pictures.run_lengths import compress, decompress, mask_of, runs_of
 from vigil.pixels.pictures.picture import Picture
 from vigil.pixels.watched_frames import draw_watched
 from vigil.watch.findings import read_findings

@@ -12,7 +12,6 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from vigil.domain.detections import DETECTION_COLUMNS, read_results, write_results
-from vigil.domain.masks.run_lengths import box_of, compress, runs_of
 from vigil.domain.measures.detector import measure_detections, measure_masks
 from vigil.domain.pictures.annotated import (
     CORNERS,
@@ -21,6 +20,7 @@ from vigil.domain.pictures.annotated import (
     read_annotated,
     write_annotated,
 )
+from vigil.domain.pictures.run_lengths import box_of, compress, runs_of
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 """pycocotools asks numpy in an old way."""

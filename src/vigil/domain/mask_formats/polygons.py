@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from vigil.domain.formats.findings import Findings
 from vigil.domain.mask_formats.masks import CLIPPED, CROSSING, FEW_POINTS, NOT_FINITE, OUTSIDE
-from vigil.domain.masks.run_lengths import Runs, compress, decompress
+from vigil.domain.pictures.run_lengths import Runs, compress, decompress
 from vigil.plumbing.errors import InputError, shorten
 
 Points = npt.NDArray[np.float64]

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from vigil.domain.masks.run_lengths import area, box_of, check_runs, decompress
 from vigil.domain.pictures.annotated import CORNERS, IMAGE_DTYPES
 from vigil.domain.pictures.coco_file import write_instances
+from vigil.domain.pictures.run_lengths import area, box_of, check_runs, decompress
 from vigil.plumbing.errors import InputError, listed, shorten
 from vigil.plumbing.records import read_json
 

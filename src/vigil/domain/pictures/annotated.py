@@ -15,8 +15,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from vigil.domain.boxes import Boxes
-from vigil.domain.masks.run_lengths import area, check_runs, decompress
 from vigil.domain.pictures.coco_file import write_instances
+from vigil.domain.pictures.run_lengths import area, check_runs, decompress
 from vigil.plumbing.errors import InputError, listed, shorten
 from vigil.plumbing.records import read_json
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from pycocotools import mask as coco
 
-from vigil.domain.masks.run_lengths import (
+from vigil.domain.pictures.run_lengths import (
     area,
     box_of,
     check_runs,
