@@ -32,10 +32,10 @@ from sklearn.metrics import roc_auc_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from vigil.domain.clips.by_feature import fit_by_feature, score_by_feature
 from vigil.domain.clips.embeddings import Embedding
 from vigil.domain.clips.found import strongest_in_windows
-from vigil.domain.clips.scorers import SCORERS, FitOptions
+from vigil.domain.clips.learnt.by_feature import fit_by_feature, score_by_feature
+from vigil.domain.clips.learnt.scorers import SCORERS, FitOptions
 from vigil.domain.clips.verdicts import NO_EVIDENCE
 from vigil.learn.detector.trained import TrainedDetector
 from vigil.pixels.channels.behaviour import UNITS, WIDTHS, columns_of

@@ -22,7 +22,7 @@ from sklearn.metrics import roc_auc_score
 from walkway_scene import FPS, VIEWS, write_walkway
 
 from vigil.domain.clips.found import gather_found, strongest_in_windows
-from vigil.domain.clips.scorers import SCORERS, FitOptions
+from vigil.domain.clips.learnt.scorers import SCORERS, FitOptions
 from vigil.domain.measures.frames import score_frames
 from vigil.domain.splits.alarm import assign_clips
 from vigil.learn.alarm.training.assembly import Embedded

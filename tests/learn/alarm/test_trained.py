@@ -15,7 +15,7 @@ from tiny_clips import decode, square_frames, write_clip
 from tiny_settings import shipped
 
 from vigil.alarm import TrainedAlarm
-from vigil.domain.clips.scorers import SCORERS, FitOptions
+from vigil.domain.clips.learnt.scorers import SCORERS, FitOptions
 from vigil.learn.alarm.appearance import AppearanceEmbedder
 from vigil.learn.alarm.network.embedding.registry import BACKBONES, Options
 from vigil.learn.alarm.network.scoring.autoencoder import Autoencoder

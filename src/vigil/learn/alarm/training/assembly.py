@@ -13,10 +13,10 @@ import numpy.typing as npt
 import pandas as pd
 import torch
 
-from vigil.domain.clips.by_feature import fit_by_feature
 from vigil.domain.clips.embeddings import Embedding, read_embeddings
-from vigil.domain.clips.scorers import SCORERS, FitOptions
-from vigil.domain.clips.speed_map import divide_by_map, fit_speed_map
+from vigil.domain.clips.learnt.by_feature import fit_by_feature
+from vigil.domain.clips.learnt.scorers import SCORERS, FitOptions
+from vigil.domain.clips.learnt.speed_map import divide_by_map, fit_speed_map
 from vigil.domain.clips.windows import label_windows, read_labels
 from vigil.domain.sides import TRAIN, VAL
 from vigil.learn.alarm.network.embedding.embedder import NetworkEmbedder

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vigil.domain.clips.evidence import Pieces, no_evidence
-from vigil.domain.clips.speed_map import NUM_PARTS, divide_by_map, fit_speed_map
+from vigil.domain.clips.learnt.speed_map import NUM_PARTS, divide_by_map, fit_speed_map
 
 SIZE_WH = (360.0, 240.0)
 

@@ -5,12 +5,17 @@ import pandas as pd
 import pytest
 from tiny_objects import allowed_walkers, moments_of, objects, pieces_of, walker
 
-from vigil.domain.clips.by_feature import LEAST_SCALE, SCALES, fit_by_feature, score_by_feature
 from vigil.domain.clips.embeddings import Embedding
 from vigil.domain.clips.evidence import Pieces, no_evidence
 from vigil.domain.clips.found import strongest_in_windows
+from vigil.domain.clips.learnt.by_feature import (
+    LEAST_SCALE,
+    SCALES,
+    fit_by_feature,
+    score_by_feature,
+)
+from vigil.domain.clips.learnt.scorers import FitOptions
 from vigil.domain.clips.pooling import score_clips
-from vigil.domain.clips.scorers import FitOptions
 from vigil.domain.clips.verdicts import NO_EVIDENCE, Evidence, Verdict, ratio_of
 from vigil.domain.measures.frames import score_frames
 from vigil.domain.measures.regions import latest_regions

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
-from vigil.domain.clips.scorers import SCORERS, Arrays, FitOptions, Floats
+from vigil.domain.clips.learnt.scorers import SCORERS, Arrays, FitOptions, Floats
 from vigil.plumbing.errors import InputError
 
 NUM_FOLDS = 5

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy.stats import multivariate_normal
 from sklearn.covariance import LedoitWolf
 
-from vigil.domain.clips.scorers import SCORERS, FitOptions
+from vigil.domain.clips.learnt.scorers import SCORERS, FitOptions
 from vigil.plumbing.errors import FieldError
 
 OPTIONS = FitOptions(seed=0, num_neighbours=3, num_components=2)
