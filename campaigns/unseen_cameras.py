@@ -43,7 +43,7 @@ from vigil.pixels.channels.moments import read_moments
 from vigil.pixels.channels.objects import measure_objects
 from vigil.pixels.clip_tracking import track_video, tracked_facts
 from vigil.pixels.embedding import embed_windows
-from vigil.pixels.importing.clips import import_class_folders
+from vigil.pixels.importing.clips.windows import import_class_folders
 from vigil.pixels.motion_embedding import MotionEmbedder
 from vigil.plumbing.memo import file_digest
 from vigil.plumbing.params import parse_section, read_params

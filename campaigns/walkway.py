@@ -27,7 +27,7 @@ from vigil.domain.measures.frames import score_frames
 from vigil.domain.splits.alarm import assign_clips
 from vigil.learn.alarm.training.assembly import Embedded
 from vigil.pixels.embedding import embed_windows
-from vigil.pixels.importing.clips import Imported, import_frame_labelled, list_videos
+from vigil.pixels.importing.clips.windows import Imported, import_frame_labelled, list_videos
 from vigil.pixels.motion_embedding import MotionEmbedder
 from vigil.plumbing.params import parse_section, read_params
 from vigil.settings.embed_clips import EmbedClips

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from vigil.domain.pictures.annotated import write_annotated
-from vigil.pixels.importing.pictures import import_pictures
-from vigil.pixels.importing.report import describe, summarise
+from vigil.pixels.importing.boxes.pictures import import_pictures
+from vigil.pixels.importing.boxes.report import describe, summarise
 from vigil.pixels.pictures.images import ImageSource
 from vigil.pixels.pictures.library_output import library_output
 from vigil.pixels.sheets.pictures import CHANNELS, draw_pictures

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from vigil.domain.masks.masked import write_masked
-from vigil.pixels.mask_importing.pictures import import_masks
-from vigil.pixels.mask_importing.report import class_shares, describe, summarise
+from vigil.pixels.importing.masks.pictures import import_masks
+from vigil.pixels.importing.masks.report import class_shares, describe, summarise
 from vigil.pixels.pictures.images import ImageSource
 from vigil.pixels.pictures.library_output import library_output
 from vigil.pixels.sheets.masks import draw_masks

@@ -14,7 +14,7 @@ from vigil.domain.formats.findings import Findings
 from vigil.domain.mask_formats.class_table import read_table
 from vigil.domain.mask_formats.masks import Masks
 from vigil.domain.pictures.run_lengths import area, decompress
-from vigil.pixels.mask_importing.mask_pictures import RIM, SEVERAL_VALUES, read_mask_pictures
+from vigil.pixels.importing.masks.mask_pictures import RIM, SEVERAL_VALUES, read_mask_pictures
 from vigil.plumbing.errors import InputError
 from vigil.settings.dataset import Dataset
 

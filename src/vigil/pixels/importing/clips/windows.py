@@ -14,7 +14,7 @@ from vigil.domain.clip_formats.folders import list_clips, source_of
 from vigil.domain.clip_formats.frame_labels import NORMAL, FrameRange, read_frame_labels
 from vigil.domain.clips.truth import as_frames, as_regions
 from vigil.domain.clips.windows import LABEL_DTYPES, WINDOW_DTYPES
-from vigil.pixels.importing.masks import MASKS, masks_of, read_masks
+from vigil.pixels.importing.clips.masks import MASKS, masks_of, read_masks
 from vigil.pixels.video.numbered import SUFFIXES
 from vigil.pixels.windows import FrameTimes, Window, read_times
 from vigil.plumbing.errors import FieldError, InputError, listed

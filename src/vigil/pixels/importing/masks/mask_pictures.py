@@ -20,7 +20,7 @@ from vigil.domain.mask_formats.masks import (
     no_pictures,
 )
 from vigil.domain.masks.class_map import compressed
-from vigil.pixels.mask_importing.pairing import pair_masks
+from vigil.pixels.importing.masks.pairing import pair_masks
 from vigil.pixels.pictures.archives import MAX_BYTES
 from vigil.pixels.pictures.decoding import MAX_PIXELS
 from vigil.pixels.pictures.picture_size import declared_size

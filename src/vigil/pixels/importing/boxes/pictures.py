@@ -16,9 +16,9 @@ from vigil.domain.formats.checks import (
 )
 from vigil.domain.formats.findings import Findings
 from vigil.domain.pictures.annotated import COUNTS, AnnotatedPictures
-from vigil.pixels.importing.annotations import read_annotations
-from vigil.pixels.importing.folders import find_pictures
-from vigil.pixels.importing.measuring import measure_pictures
+from vigil.pixels.importing.boxes.annotations import read_annotations
+from vigil.pixels.importing.pictures.folders import find_pictures
+from vigil.pixels.importing.pictures.measuring import measure_pictures
 from vigil.pixels.pictures.images import ImageSource
 from vigil.plumbing.errors import InputError
 from vigil.settings.dataset import Detection

@@ -7,7 +7,7 @@ import pandas as pd
 
 from vigil.domain.formats.findings import Findings
 from vigil.domain.pictures.annotated import AnnotatedPictures
-from vigil.pixels.importing.measuring import MEASURES
+from vigil.pixels.importing.pictures.measuring import MEASURES
 from vigil.pixels.sheets.pictures import CHANNELS
 from vigil.plumbing.errors import listed
 

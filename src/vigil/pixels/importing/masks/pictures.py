@@ -14,10 +14,10 @@ from vigil.domain.mask_formats.label_studio import LabelStudioMasks
 from vigil.domain.mask_formats.masks import INVALID, Masks
 from vigil.domain.mask_formats.repeated import once
 from vigil.domain.masks.masked import MOST_CLASSES, MaskedPictures
-from vigil.pixels.importing.folders import find_pictures
-from vigil.pixels.importing.measuring import measure_pictures
-from vigil.pixels.mask_importing.mask_pictures import read_mask_pictures
-from vigil.pixels.mask_importing.pairing import masks_among
+from vigil.pixels.importing.masks.mask_pictures import read_mask_pictures
+from vigil.pixels.importing.masks.pairing import masks_among
+from vigil.pixels.importing.pictures.folders import find_pictures
+from vigil.pixels.importing.pictures.measuring import measure_pictures
 from vigil.pixels.pictures.images import ImageSource
 from vigil.plumbing.errors import FieldError, InputError, listed
 from vigil.settings.dataset import MaskData

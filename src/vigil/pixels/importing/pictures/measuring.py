@@ -13,7 +13,7 @@ import pandas as pd
 from vigil.domain.formats.checks import DAMAGED, NOT_TURNED, SEVERAL, TOO_LARGE, TURNED, UNUSABLE
 from vigil.domain.formats.findings import Findings
 from vigil.pixels.frames import NUM_THREADS
-from vigil.pixels.importing.exif import is_turned, turns_when_decoded
+from vigil.pixels.importing.pictures.exif import is_turned, turns_when_decoded
 from vigil.pixels.pictures.decoding import TooLargeError
 from vigil.pixels.pictures.images import ImageSource
 from vigil.pixels.pictures.library_output import damage_in, library_output

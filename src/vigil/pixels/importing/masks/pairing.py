@@ -4,7 +4,7 @@ import re
 from collections import defaultdict
 from pathlib import Path, PurePosixPath
 
-from vigil.pixels.importing.folders import files_below, is_picture
+from vigil.pixels.importing.pictures.folders import files_below, is_picture
 from vigil.plumbing.errors import InputError, listed, shorten
 
 LOSSLESS = {".bmp", ".gif", ".png", ".tif", ".tiff"}
