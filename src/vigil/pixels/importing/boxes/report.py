@@ -9,7 +9,6 @@ from vigil.domain.formats.findings import Findings
 from vigil.domain.pictures.annotated import AnnotatedPictures
 from vigil.pixels.importing.pictures.measuring import MEASURES
 from vigil.pixels.sheets.pictures import CHANNELS
-from vigil.plumbing.errors import listed
 
 
 def describe(
@@ -60,18 +59,3 @@ def describe(
         "findings": findings.counts,
         "listed": findings.first(num_listed),
     }
-
-
-def summarise(content: dict[str, Any]) -> str:
-    """Text for the terminal: counts of pictures and boxes, then the findings and a warning."""
-    counts = {label: values["boxes"] for label, values in content["by_class"].items()}
-    shown = dict(sorted(counts.items(), key=lambda item: -item[1])[:8])
-    lines = [
-        f"{content['num_pictures']} pictures ({content['num_pictures_without_box']} without a "
-        f"box), {content['num_boxes']} boxes ({content['num_boxes_to_ignore']} to be ignored) of "
-        f"{len(counts)} classes: {shown}",
-        *(f"  {reason}: {number}" for reason, number in sorted(content["findings"].items())),
-    ]
-    if content["classes_without_box"]:
-        lines.append(f"  warning: no box of {listed(content['classes_without_box'])}")
-    return "\n".join(lines)

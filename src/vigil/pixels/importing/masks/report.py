@@ -7,7 +7,6 @@ import pandas as pd
 
 from vigil.domain.formats.findings import Findings
 from vigil.domain.masks.masked import MaskedPictures
-from vigil.plumbing.errors import listed
 
 
 def describe(known: MaskedPictures, findings: Findings, num_listed: int) -> dict[str, Any]:
@@ -50,18 +49,3 @@ def class_shares(known: MaskedPictures) -> pd.DataFrame:
     labels = [label for label in known.classes if label != known.background]
     table = sums.reindex(index=known.images.index, columns=labels).fillna(0.0)
     return table.div(known.images["width"] * known.images["height"], axis=0)
-
-
-def summarise(content: dict[str, Any]) -> str:
-    """Text for the terminal: counts of pictures and masks, then the findings and a warning."""
-    counts = {label: values["masks"] for label, values in content["by_class"].items()}
-    shown = dict(sorted(counts.items(), key=lambda item: -item[1])[:8])
-    lines = [
-        f"{content['num_pictures']} pictures ({content['num_pictures_without_mask']} without a "
-        f"mask), {content['num_masks']} masks ({content['num_masks_to_ignore']} to be ignored) of "
-        f"{len(counts)} classes: {shown}",
-        *(f"  {reason}: {number}" for reason, number in sorted(content["findings"].items())),
-    ]
-    if content["classes_without_mask"]:
-        lines.append(f"  warning: no mask of {listed(content['classes_without_mask'])}")
-    return "\n".join(lines)
