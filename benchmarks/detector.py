@@ -42,9 +42,10 @@ from torchvision.ops import box_iou
 from torchvision.transforms import v2
 from torchvision.tv_tensors import BoundingBoxes, Image
 
+from vigil.domain.boxes import CORNERS
 from vigil.domain.detections import DETECTION_COLUMNS
 from vigil.domain.measures.detector import measure_detections, measure_masks
-from vigil.domain.pictures.annotated import CORNERS, COUNTS, AnnotatedPictures
+from vigil.domain.pictures.annotated import COUNTS, AnnotatedPictures
 from vigil.domain.pictures.run_lengths import compress, runs_of_part
 from vigil.learn.detector.network.anchor import anchor_shapes, place_anchors
 from vigil.learn.detector.network.data import Batch, PictureDataset, batches

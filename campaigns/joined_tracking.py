@@ -23,11 +23,11 @@ import numpy as np
 import pandas as pd
 
 from vigil.detector import TrainedDetector
+from vigil.domain.boxes import CORNERS
 from vigil.domain.detections import Detections
 from vigil.domain.detector_score import read_score
 from vigil.domain.measures.tracking import count_tracking, measure_hota, pair_frames
 from vigil.domain.measures.watch import count_false_tracks
-from vigil.domain.pictures.annotated import CORNERS
 from vigil.domain.tracking.table import fill_tracks, track_table
 from vigil.domain.tracking.tracker import Tracker
 from vigil.learn.classifier.trained import TrainedClassifier

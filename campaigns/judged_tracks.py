@@ -25,12 +25,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from vigil.domain.boxes import Boxes, pairwise_iou, pairwise_share
+from vigil.domain.boxes import CORNERS, Boxes, pairwise_iou, pairwise_share
 from vigil.domain.detections import DETECTION_COLUMNS, Detections
 from vigil.domain.detector_score import read_score
 from vigil.domain.measures.events import rate_per_hour
 from vigil.domain.measures.tracking import join_videos, measure_hota, pair_frames
-from vigil.domain.pictures.annotated import CORNERS
 from vigil.domain.tracking.table import fill_tracks, track_table
 from vigil.domain.tracking.tracker import Tracker
 from vigil.domain.watched import read_truth

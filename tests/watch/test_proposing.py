@@ -10,9 +10,9 @@ import pytest
 from tiny_settings import shipped
 from tiny_watch import FPS, models, scene_picture, watching, write_scene
 
+from vigil.domain.boxes import CORNERS
 from vigil.domain.label_studio.names import match_videos
 from vigil.domain.label_studio.reading import parse_export
-from vigil.domain.pictures.annotated import CORNERS
 from vigil.domain.thinning import is_near
 from vigil.domain.tracking.table import read_track_table
 from vigil.domain.tracks import read_tracks

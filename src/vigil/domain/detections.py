@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from vigil.domain.boxes import Boxes
-from vigil.domain.pictures.annotated import CORNERS, COUNTS, AnnotatedPictures
+from vigil.domain.boxes import CORNERS, Boxes
+from vigil.domain.pictures.annotated import COUNTS, AnnotatedPictures
 from vigil.domain.pictures.run_lengths import check_runs, decompress
 from vigil.plumbing.errors import InputError, shorten
 from vigil.plumbing.records import read_json, write_json

@@ -3,10 +3,10 @@
 import numpy as np
 import pandas as pd
 
-from vigil.domain.boxes import pairwise_iou
+from vigil.domain.boxes import CORNERS, pairwise_iou
 from vigil.domain.hard_examples import FALSE_ALARM, MISS, TYPES
 from vigil.domain.measures.detector import match
-from vigil.domain.pictures.annotated import CORNERS, AnnotatedPictures
+from vigil.domain.pictures.annotated import AnnotatedPictures
 from vigil.domain.samples.index import BACKGROUND, PERSON
 
 LOOSE_IOU = 0.3

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pandas as pd
 
+from vigil.domain.boxes import CORNERS
 from vigil.domain.detections import NAME, read_results
 from vigil.domain.detector_score import read_score
 from vigil.domain.hard_examples import FALSE_ALARM, MISS, write_hard_examples
 from vigil.domain.mining import BOX_COLUMNS, hard_pictures, hard_samples
-from vigil.domain.pictures.annotated import CORNERS, read_annotated
+from vigil.domain.pictures.annotated import read_annotated
 from vigil.domain.samples.predictions import read_predictions
 from vigil.domain.sides import TRAIN, read_side
 from vigil.plumbing.contract import check_sections, project_sections

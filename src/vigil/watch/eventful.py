@@ -7,12 +7,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from vigil.domain.boxes import pairwise_share
+from vigil.domain.boxes import CORNERS, pairwise_share
 from vigil.domain.clips.verdicts import reason_of
 from vigil.domain.events.event import SIGNAL_LOST, Event, ScoredWindow, event_id
 from vigil.domain.events.machine import find_events
 from vigil.domain.measures.events import rate_per_hour
-from vigil.domain.pictures.annotated import CORNERS
 from vigil.plumbing.errors import InputError, shorten
 from vigil.plumbing.records import read_json, write_json
 from vigil.settings.watch import Watch

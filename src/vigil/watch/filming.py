@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from vigil.domain.boxes import CORNERS
 from vigil.domain.events.event import SIGNAL_LOST
-from vigil.domain.pictures.annotated import CORNERS, COUNTS
+from vigil.domain.pictures.annotated import COUNTS
 from vigil.pixels.drawing.on_pictures import write_picture
 from vigil.pixels.pictures.picture import Picture
 from vigil.pixels.video.source import Frame

@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from vigil.domain.boxes import CORNERS
 from vigil.domain.clips.allowed import Allowed, picture_name
 from vigil.domain.clips.scores import NUM_DIGITS, round_digits
 from vigil.domain.clips.verdicts import LARGEST_RATIO, NO_EVIDENCE, WindowVerdict
 from vigil.domain.detections import Detections, as_table
-from vigil.domain.pictures.annotated import CORNERS, COUNTS
+from vigil.domain.pictures.annotated import COUNTS
 from vigil.domain.tracking.table import (
     fill_tracks,
     read_track_table,

@@ -11,10 +11,10 @@ import pytest
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
+from vigil.domain.boxes import CORNERS
 from vigil.domain.detections import DETECTION_COLUMNS, read_results, write_results
 from vigil.domain.measures.detector import measure_detections, measure_masks
 from vigil.domain.pictures.annotated import (
-    CORNERS,
     COUNTS,
     AnnotatedPictures,
     read_annotated,

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vigil.domain.pictures.annotated import CORNERS
+from vigil.domain.boxes import CORNERS
 from vigil.domain.tracking.table import (
     TRACK_COLUMNS,
     fill_tracks,

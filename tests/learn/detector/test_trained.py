@@ -10,8 +10,8 @@ import torch
 from changed_cards import told, without
 from tiny_detectors import SIZE_WH, config_of, write_scene
 
+from vigil.domain.boxes import CORNERS
 from vigil.domain.detections import DETECTION_COLUMNS, Detections, as_table
-from vigil.domain.pictures.annotated import CORNERS
 from vigil.learn.detector.network.data import PictureDataset
 from vigil.learn.detector.network.registry import build_detector
 from vigil.learn.detector.trained import TrainedDetector

@@ -6,7 +6,8 @@ from typing import Any
 
 import pandas as pd
 
-from vigil.domain.pictures.annotated import CORNERS, COUNTS
+from vigil.domain.boxes import CORNERS
+from vigil.domain.pictures.annotated import COUNTS
 from vigil.plumbing.errors import InputError, shorten
 
 PICTURE_DTYPES = {

@@ -5,9 +5,10 @@ from collections.abc import Collection
 import numpy as np
 import pandas as pd
 
+from vigil.domain.boxes import CORNERS
 from vigil.domain.formats.annotations import Annotations
 from vigil.domain.formats.findings import Findings
-from vigil.domain.pictures.annotated import CORNERS, COUNTS
+from vigil.domain.pictures.annotated import COUNTS
 from vigil.plumbing.errors import FieldError, InputError, listed, shorten
 from vigil.settings.import_detections import KeepingPolicy, Policy
 

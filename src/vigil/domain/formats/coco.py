@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from vigil.domain.boxes import CORNERS
 from vigil.domain.formats.annotations import Annotations
 from vigil.domain.formats.findings import NO_SIZE, ROOT, SPACES, TURNED, Entry, Findings
 from vigil.domain.formats.rotation import (
@@ -18,7 +19,6 @@ from vigil.domain.formats.rotation import (
     enclosing,
 )
 from vigil.domain.formats.values import Values
-from vigil.domain.pictures.annotated import CORNERS
 from vigil.plumbing.errors import InputError, shorten
 from vigil.plumbing.records import read_json
 from vigil.settings.import_detections import Policy

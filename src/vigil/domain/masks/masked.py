@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from vigil.domain.pictures.annotated import CORNERS, IMAGE_DTYPES
+from vigil.domain.boxes import CORNERS
+from vigil.domain.pictures.annotated import IMAGE_DTYPES
 from vigil.domain.pictures.coco_file import write_instances
 from vigil.domain.pictures.run_lengths import area, box_of, check_runs, decompress
 from vigil.plumbing.errors import InputError, listed, shorten

@@ -17,10 +17,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from vigil.domain.boxes import pairwise_iou
+from vigil.domain.boxes import CORNERS, pairwise_iou
 from vigil.domain.clips.evidence import OBJECTS
 from vigil.domain.measures.frames import is_fresh, latest_moments
-from vigil.domain.pictures.annotated import CORNERS
 
 ALPHA, BETA = 0.1, 0.1
 DECIMALS = 4

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from vigil.domain.boxes import CORNERS as CORNERS
 from vigil.domain.boxes import Boxes
 from vigil.domain.pictures.coco_file import write_instances
 from vigil.domain.pictures.run_lengths import area, check_runs, decompress
@@ -21,7 +22,6 @@ from vigil.plumbing.errors import InputError, listed, shorten
 from vigil.plumbing.records import read_json
 
 COORDINATE_DECIMALS = 3
-CORNERS = ["x1", "y1", "x2", "y2"]
 IMAGE_DTYPES = {
     "file_name": "str",
     "width": "int64",

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from vigil.domain.pictures.annotated import CORNERS
+from vigil.domain.boxes import CORNERS
 from vigil.domain.tracking.tracker import TrackedBox
 from vigil.plumbing.errors import InputError
 from vigil.plumbing.outputs import whole

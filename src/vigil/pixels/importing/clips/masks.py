@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from vigil.domain.boxes import pairwise_iou
-from vigil.domain.clips.truth import BOX, as_regions
+from vigil.domain.boxes import CORNERS, pairwise_iou
+from vigil.domain.clips.truth import as_regions
 from vigil.pixels.video.numbered import NumberedPictures
 from vigil.pixels.video.source import SourceFrame, frame_bgr, open_source
 from vigil.plumbing.errors import InputError
@@ -75,7 +75,7 @@ def read_masks(
                 num_tracks += 1
         rows += [[name, index, *region] for region in zip(tracks, *boxes.T.tolist(), strict=True)]
         before = boxes, tracks
-    return as_regions([pd.DataFrame(rows, columns=["video", "frame", "track", *BOX])])
+    return as_regions([pd.DataFrame(rows, columns=["video", "frame", "track", *CORNERS])])
 
 
 def boxes_of(mask: npt.NDArray[np.uint8]) -> Boxes:
