@@ -36,9 +36,9 @@ from vigil.pixels.video.source import Frame
 from vigil.plumbing.params import parse_section, read_params
 from vigil.settings.watch import Watch
 from vigil.watch.analysis import EDGE_S
-from vigil.watch.findings import detection_table
 from vigil.watch.frames import read_frames
 from vigil.watch.judging import TrackJudge
+from vigil.watch.results.findings import detection_table
 
 PARTS = ("window_vid_1.mp4", "window_vid_2.webm", "window_vid_4.avi")
 FPS, NUM_FRAMES, SIZE_WH = 10, 265, (480, 360)

@@ -39,9 +39,9 @@ from vigil.learn.networks.machine import prepare_torch
 from vigil.pixels.video.source import Frame
 from vigil.plumbing.params import parse_section, read_params
 from vigil.settings.watch import Watch
-from vigil.watch.findings import DETECTION_TYPES
 from vigil.watch.frames import read_frames
 from vigil.watch.judging import TrackJudge
+from vigil.watch.results.findings import DETECTION_TYPES
 
 FACTORS = (1.0, 0.5, 0.25)
 ON_PERSON_IOU, FALSE_SHARE, NOBODY_SHARE = 0.5, 0.5, 0.1

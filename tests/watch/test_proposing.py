@@ -22,8 +22,8 @@ from vigil.plumbing.errors import InputError
 from vigil.plumbing.memo import tree_digest
 from vigil.settings.interpolate_annotations import InterpolateAnnotations
 from vigil.settings.watch import Watch
-from vigil.watch.proposing import address_of
 from vigil.watch.recording import Recorder
+from vigil.watch.results.proposing import address_of
 
 
 @pytest.fixture(autouse=True)

@@ -18,11 +18,11 @@ from vigil.pixels.watched_frames import shown_size
 from vigil.pixels.windows import read_times
 from vigil.plumbing.errors import InputError
 from vigil.settings.watch import Watch
-from vigil.watch.eventful import read_events
 from vigil.watch.frames import read_frames
 from vigil.watch.models import Models
 from vigil.watch.recording import Recorder
 from vigil.watch.replaying import replay
+from vigil.watch.results.eventful import read_events
 
 Watched = Callable[..., Path]
 

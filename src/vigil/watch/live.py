@@ -29,11 +29,11 @@ from vigil.plumbing.errors import InputError, shorten
 from vigil.plumbing.records import write_json
 from vigil.settings.watch import Watch
 from vigil.watch.analysis import Analysis
-from vigil.watch.filming import EVENTS, clock_text
-from vigil.watch.findings import finite_ratio
 from vigil.watch.live_films import Draw, LiveFilms
 from vigil.watch.models import Models
 from vigil.watch.reading_live import LiveReader, open_live
+from vigil.watch.results.filming import EVENTS, clock_text
+from vigil.watch.results.findings import finite_ratio
 from vigil.watch.sources import Camera
 from vigil.watch.telling import Teller, append_line, open_sinks
 

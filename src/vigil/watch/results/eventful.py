@@ -15,7 +15,7 @@ from vigil.domain.measures.events import rate_per_hour
 from vigil.plumbing.errors import InputError, shorten
 from vigil.plumbing.records import read_json, write_json
 from vigil.settings.watch import Watch
-from vigil.watch.findings import Findings
+from vigil.watch.results.findings import Findings
 
 LEAST_SHARE = 0.5
 """A person takes part in an event if this share of an unusual place lies in the person's box, or

@@ -11,9 +11,9 @@ import pandas as pd
 from vigil.domain.events.event import SIGNAL_LOST
 from vigil.plumbing.outputs import whole
 from vigil.settings.watch import Watch
-from vigil.watch.filming import ANNOTATED, EVENTS
-from vigil.watch.findings import ALLOWED, UNJUDGED, Findings
-from vigil.watch.page_text import BODY, SCRIPT, STYLE
+from vigil.watch.results.filming import ANNOTATED, EVENTS
+from vigil.watch.results.findings import ALLOWED, UNJUDGED, Findings
+from vigil.watch.results.page_text import BODY, SCRIPT, STYLE
 
 PAGE = "index.html"
 OWN = ("boxes_at_peak", "nearest_allowed")

@@ -12,7 +12,7 @@ from vigil.plumbing.records import write_json
 from vigil.plumbing.state import fingerprint
 from vigil.settings.proposals import Proposals
 from vigil.settings.watch import Watch
-from vigil.watch.findings import Findings
+from vigil.watch.results.findings import Findings
 
 TASKS_FILE, CONFIG_FILE = "label_studio.json", "label_config.xml"
 AS_VIDEO = ".mp4"

@@ -28,7 +28,7 @@ from vigil.pixels.watched_frames import (
     with_strip,
 )
 from vigil.settings.watch import Watch
-from vigil.watch.findings import Findings
+from vigil.watch.results.findings import Findings
 
 CODEC = "h264_quick"
 UNIT_S = Fraction(1, 90_000)
