@@ -13,7 +13,7 @@ from hypothesis.extra import numpy as hnp
 from label_studio_sdk.converter.brush import decode_rle, mask2rle
 from tiny_detections import detection_set
 
-from vigil.domain.formats.findings import Findings
+from vigil.domain.formats.reading.findings import Findings
 from vigil.domain.mask_formats.brush import decode_brush, encode_brush
 from vigil.domain.mask_formats.label_studio import LabelStudioMasks
 from vigil.domain.mask_proposals import mask_config, propose_masks

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 from tiny_settings import shipped
 
-from vigil.domain.formats.findings import Findings
+from vigil.domain.formats.reading.findings import Findings
 from vigil.domain.mask_formats.class_table import read_table
 from vigil.domain.mask_formats.masks import Masks
 from vigil.domain.pictures.run_lengths import area, decompress

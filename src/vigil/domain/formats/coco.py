@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from vigil.domain.boxes import CORNERS
-from vigil.domain.formats.annotations import Annotations
-from vigil.domain.formats.findings import NO_SIZE, ROOT, SPACES, TURNED, Entry, Findings
+from vigil.domain.formats.reading.annotations import Annotations
+from vigil.domain.formats.reading.findings import NO_SIZE, ROOT, SPACES, TURNED, Entry, Findings
+from vigil.domain.formats.reading.values import Values
 from vigil.domain.formats.rotation import (
     ROTATION,
     UNKNOWN_KEYS,
@@ -18,7 +19,6 @@ from vigil.domain.formats.rotation import (
     degrees_of,
     enclosing,
 )
-from vigil.domain.formats.values import Values
 from vigil.plumbing.errors import InputError, shorten
 from vigil.plumbing.records import read_json
 from vigil.settings.import_detections import Policy

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from vigil.domain.formats.findings import SPACES, Entry, Findings
-from vigil.domain.formats.values import Values
+from vigil.domain.formats.reading.findings import SPACES, Entry, Findings
+from vigil.domain.formats.reading.values import Values
 from vigil.domain.mask_formats.masks import EMPTY, Masks, add_object, no_objects, no_pictures
 from vigil.domain.mask_formats.polygons import Polygons, ring_of
 from vigil.domain.pictures.run_lengths import area, check_runs, compress, decompress

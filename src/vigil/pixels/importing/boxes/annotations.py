@@ -3,10 +3,10 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from vigil.domain.formats.annotations import Annotations
 from vigil.domain.formats.coco import read_coco
-from vigil.domain.formats.findings import HIDDEN, Findings
 from vigil.domain.formats.masked import read_masks
+from vigil.domain.formats.reading.annotations import Annotations
+from vigil.domain.formats.reading.findings import HIDDEN, Findings
 from vigil.domain.formats.rtsd import read_rtsd
 from vigil.domain.formats.tracks import annotate_frames
 from vigil.domain.formats.voc import read_voc

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from vigil.domain.formats.annotations import Annotations
-from vigil.domain.formats.checks import (
+from vigil.domain.formats.reading.annotations import Annotations
+from vigil.domain.formats.reading.checks import (
     check_boxes,
     check_sizes,
     choose_classes,
@@ -14,7 +14,7 @@ from vigil.domain.formats.checks import (
     note_same_bytes,
     note_turned,
 )
-from vigil.domain.formats.findings import Findings
+from vigil.domain.formats.reading.findings import Findings
 from vigil.domain.pictures.annotated import COUNTS, AnnotatedPictures
 from vigil.pixels.importing.boxes.annotations import read_annotations
 from vigil.pixels.importing.pictures.folders import find_pictures

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from vigil.domain.formats.findings import Findings
+from vigil.domain.formats.reading.findings import Findings
 from vigil.domain.pictures.annotated import AnnotatedPictures
 from vigil.pixels.importing.pictures.measuring import MEASURES
 from vigil.pixels.sheets.pictures import CHANNELS

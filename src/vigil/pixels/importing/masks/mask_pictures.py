@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from vigil.domain.formats.findings import Findings
+from vigil.domain.formats.reading.findings import Findings
 from vigil.domain.mask_formats.class_table import ClassTable, Value
 from vigil.domain.mask_formats.masks import (
     EMPTY,

@@ -5,9 +5,14 @@ from pathlib import Path
 
 import pandas as pd
 
-from vigil.domain.formats.annotations import BOX_DTYPES, Annotations
-from vigil.domain.formats.checks import check_sizes, drop_empty, note_same_bytes, note_turned
-from vigil.domain.formats.findings import Findings
+from vigil.domain.formats.reading.annotations import BOX_DTYPES, Annotations
+from vigil.domain.formats.reading.checks import (
+    check_sizes,
+    drop_empty,
+    note_same_bytes,
+    note_turned,
+)
+from vigil.domain.formats.reading.findings import Findings
 from vigil.domain.mask_formats.class_table import read_table
 from vigil.domain.mask_formats.coco import CocoMasks
 from vigil.domain.mask_formats.label_studio import LabelStudioMasks

@@ -6,10 +6,10 @@ from collections.abc import Collection, Iterable
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
 
-from vigil.domain.formats.annotations import Annotations
-from vigil.domain.formats.checks import UNLISTED
-from vigil.domain.formats.findings import HIDDEN, OTHER_NAME, Findings
-from vigil.domain.formats.names import match_names
+from vigil.domain.formats.reading.annotations import Annotations
+from vigil.domain.formats.reading.checks import UNLISTED
+from vigil.domain.formats.reading.findings import HIDDEN, OTHER_NAME, Findings
+from vigil.domain.formats.reading.names import match_names
 from vigil.pixels.pictures.archives import DAMAGED
 from vigil.pixels.pictures.images import ARCHIVE_SUFFIX
 from vigil.plumbing.folders import is_hidden

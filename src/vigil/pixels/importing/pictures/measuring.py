@@ -10,8 +10,15 @@ from typing import Any
 import cv2
 import pandas as pd
 
-from vigil.domain.formats.checks import DAMAGED, NOT_TURNED, SEVERAL, TOO_LARGE, TURNED, UNUSABLE
-from vigil.domain.formats.findings import Findings
+from vigil.domain.formats.reading.checks import (
+    DAMAGED,
+    NOT_TURNED,
+    SEVERAL,
+    TOO_LARGE,
+    TURNED,
+    UNUSABLE,
+)
+from vigil.domain.formats.reading.findings import Findings
 from vigil.pixels.frames import NUM_THREADS
 from vigil.pixels.importing.pictures.exif import is_turned, turns_when_decoded
 from vigil.pixels.pictures.decoding import TooLargeError

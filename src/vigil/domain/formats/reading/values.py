@@ -7,7 +7,7 @@ import math
 import re
 from typing import Any
 
-from vigil.domain.formats.findings import OTHERWISE, Findings
+from vigil.domain.formats.reading.findings import OTHERWISE, Findings
 from vigil.plumbing.errors import InputError, shorten
 
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?(inf|infinity|nan)", re.I | re.A)

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 
 from vigil.domain.boxes import CORNERS
-from vigil.domain.formats.annotations import Annotations
-from vigil.domain.formats.findings import Findings
+from vigil.domain.formats.reading.annotations import Annotations
+from vigil.domain.formats.reading.findings import Findings
 from vigil.domain.pictures.annotated import COUNTS
 from vigil.plumbing.errors import FieldError, InputError, listed, shorten
 from vigil.settings.import_detections import KeepingPolicy, Policy
