@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from tiny_videos import write_coded_video
 
 from vigil.domain.sampling import Sample
-from vigil.pixels.crops import store_crops
 from vigil.pixels.fit_crop import fit_crop
 from vigil.pixels.frames import FrameArchive, extract_frames
+from vigil.pixels.samples.crops import store_crops
 
 NOISE = np.random.default_rng(0).integers(1, 256, (120, 160), dtype=np.uint8)
 
