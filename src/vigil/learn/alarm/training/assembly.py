@@ -230,15 +230,9 @@ def fit_alarm(
             if AUTOENCODER in scorers:
                 trained, facts = _train(data, name, settings, all_curves / name)
                 trainings[name] |= facts
+            autoencoder = _below("autoencoder.", trained)
             tuned = {
-                key.removeprefix("tuned.").replace("/", "."): tensor
-                for key, tensor in trained.items()
-                if key.startswith("tuned.")
-            }
-            autoencoder = {
-                key.removeprefix("autoencoder."): tensor
-                for key, tensor in trained.items()
-                if key.startswith("autoencoder.")
+                key.replace("/", "."): tensor for key, tensor in _below("tuned.", trained).items()
             }
             for key, tensor in channel_state(autoencoder, tuned, learnt).items():
                 state[f"channels.{name}.{key}"] = tensor
@@ -258,6 +252,13 @@ def fit_alarm(
         "training": trainings,
     }
     save_model(state, described, weights, card)
+
+
+def _below(prefix: str, state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """The tensors whose names have the prefix, by the rest of their names."""
+    return {
+        key.removeprefix(prefix): tensor for key, tensor in state.items() if key.startswith(prefix)
+    }
 
 
 def _fit_scorers(

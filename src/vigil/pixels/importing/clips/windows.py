@@ -121,11 +121,7 @@ def import_frame_labelled(
     for video in progress(videos, "import videos", "video"):
         times = read_times(clips / video, picture_fps)
         video_ranges = ranges.get(video, [])
-        if video_ranges and video_ranges[-1].stop_frame > len(times.seconds):
-            raise InputError(
-                f"{labels}: {video}: expected ranges within its {len(times.seconds)} frames, got "
-                f"one that ends at {video_ranges[-1].stop_frame}"
-            )
+        _check_end(video_ranges, len(times.seconds), f"{labels}: {video}")
         frames.append(_frame_labels(video, times, video_ranges))
         if masks := masks_of(clips / video):
             num = len(times.seconds)
@@ -154,6 +150,14 @@ def import_frame_labelled(
             f"{labels}: expected both normal and anomalous windows, found no {kind} one"
         )
     return Imported(table, as_frames(frames), as_regions(regions))
+
+
+def _check_end(ranges: Sequence[FrameRange], num_frames: int, place: str) -> None:
+    if ranges and ranges[-1].stop_frame > num_frames:
+        raise InputError(
+            f"{place}: expected ranges within its {num_frames} frames, got one that ends at "
+            f"{ranges[-1].stop_frame}"
+        )
 
 
 def list_videos(folder: Path, labels: Path) -> Listing:
