@@ -42,10 +42,11 @@ from torchvision.ops import box_iou
 from torchvision.transforms import v2
 from torchvision.tv_tensors import BoundingBoxes, Image
 
+from vigil.domain.boxes import CORNERS
 from vigil.domain.detections import DETECTION_COLUMNS
-from vigil.domain.masks.run_lengths import compress, runs_of_part
 from vigil.domain.measures.detector import measure_detections, measure_masks
-from vigil.domain.pictures.annotated import CORNERS, COUNTS, AnnotatedPictures
+from vigil.domain.pictures.annotated import COUNTS, AnnotatedPictures
+from vigil.domain.pictures.run_lengths import compress, runs_of_part
 from vigil.learn.detector.network.anchor import anchor_shapes, place_anchors
 from vigil.learn.detector.network.data import Batch, PictureDataset, batches
 from vigil.learn.detector.network.detecting import detect
@@ -407,7 +408,7 @@ def _assignment() -> Row:
 
 def _evaluation() -> Row:
     log("detector: measuring 2,000 pictures")
-    truth, detections = _random_set(2000)
+    truth, detections = _random_set()
     return _compare(
         "measure detections in 2,000 pictures, against pycocotools (same numbers)",
         METRICS,
@@ -419,7 +420,7 @@ def _evaluation() -> Row:
 def _mask_evaluation() -> Row:
     """An ellipse fills the box of each object, and of the 20 best detections of each picture."""
     log("detector: measuring the masks of 2,000 pictures")
-    truth, detections = _random_set(2000)
+    truth, detections = _random_set()
     detections = detections.groupby("image").head(20).reset_index(drop=True)
     truth.boxes[COUNTS] = _ellipses(truth.boxes)
     detections[COUNTS] = _ellipses(detections)
@@ -477,11 +478,11 @@ def _ellipses(table: pd.DataFrame) -> list[str]:
     return texts
 
 
-def _random_set(num_pictures: int) -> tuple[AnnotatedPictures, pd.DataFrame]:
-    """Pictures with ten objects of three classes and 50 detections each, many of them close."""
+def _random_set() -> tuple[AnnotatedPictures, pd.DataFrame]:
+    """2,000 pictures with ten objects of three classes and 50 detections each, many close by."""
     rng = np.random.default_rng(0)
-    names = [f"{number:05d}.jpg" for number in range(num_pictures)]
-    num = 10 * num_pictures
+    names = [f"{number:05d}.jpg" for number in range(2000)]
+    num = 10 * len(names)
     corners, sides = rng.uniform(0, 400, (num, 2)), rng.uniform(8, 160, (num, 2))
     boxes = pd.DataFrame(np.hstack([corners, corners + sides]), columns=CORNERS)
     boxes.insert(0, "image", np.repeat(names, 10))

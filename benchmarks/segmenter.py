@@ -27,7 +27,7 @@ from torch import nn
 from torch.nn import functional
 
 from vigil.domain.masks.masked import MaskedPictures
-from vigil.domain.masks.run_lengths import compress, decompress, mask_of, runs_of
+from vigil.domain.pictures.run_lengths import compress, decompress, mask_of, runs_of
 from vigil.learn.networks.machine import choose_device, choose_precision
 from vigil.learn.segmenter.network.data import Batch, MaskDataset, batches
 from vigil.learn.segmenter.network.interface import IGNORED, Segmenter

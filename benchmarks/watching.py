@@ -23,11 +23,11 @@ from vigil.learn.networks.machine import choose_device, prepare_torch
 from vigil.pixels.video_writing import write_video
 from vigil.settings.watch import Watch
 from vigil.watch.analysis import Analysis
-from vigil.watch.eventful import describe_events, events_of
-from vigil.watch.filming import FilmWriter
-from vigil.watch.findings import Collected, SourceFacts, read_findings, write_findings
 from vigil.watch.frames import read_frames
 from vigil.watch.models import ModelFiles
+from vigil.watch.results.eventful import describe_events, events_of
+from vigil.watch.results.filming import FilmWriter
+from vigil.watch.results.findings import Collected, SourceFacts, read_findings, write_findings
 
 FILM = PROJECT / "data" / "demo" / "videos" / "plaza_5.mkv"
 FPS, NUM_ROUNDS, LONGER = Fraction(25), 3, 10

@@ -23,21 +23,22 @@ import numpy as np
 import pandas as pd
 
 from vigil.detector import TrainedDetector
+from vigil.domain.boxes import CORNERS
 from vigil.domain.detections import Detections
 from vigil.domain.detector_score import read_score
 from vigil.domain.measures.tracking import count_tracking, measure_hota, pair_frames
 from vigil.domain.measures.watch import count_false_tracks
-from vigil.domain.pictures.annotated import CORNERS
 from vigil.domain.tracking.table import fill_tracks, track_table
 from vigil.domain.tracking.tracker import Tracker
 from vigil.learn.classifier.trained import TrainedClassifier
 from vigil.learn.networks.machine import prepare_torch
+from vigil.pixels.video.source import Frame
 from vigil.plumbing.params import parse_section, read_params
 from vigil.settings.watch import Watch
 from vigil.watch.analysis import EDGE_S
-from vigil.watch.findings import detection_table
-from vigil.watch.frames import Frame, read_frames
+from vigil.watch.frames import read_frames
 from vigil.watch.judging import TrackJudge
+from vigil.watch.results.findings import detection_table
 
 PARTS = ("window_vid_1.mp4", "window_vid_2.webm", "window_vid_4.avi")
 FPS, NUM_FRAMES, SIZE_WH = 10, 265, (480, 360)

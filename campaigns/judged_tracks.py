@@ -25,23 +25,23 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from vigil.domain.boxes import Boxes, pairwise_iou, pairwise_share
+from vigil.domain.boxes import CORNERS, Boxes, pairwise_iou, pairwise_share
 from vigil.domain.detections import DETECTION_COLUMNS, Detections
 from vigil.domain.detector_score import read_score
 from vigil.domain.measures.events import rate_per_hour
 from vigil.domain.measures.tracking import join_videos, measure_hota, pair_frames
-from vigil.domain.pictures.annotated import CORNERS
 from vigil.domain.tracking.table import fill_tracks, track_table
 from vigil.domain.tracking.tracker import Tracker
 from vigil.domain.watched import read_truth
 from vigil.learn.classifier.trained import TrainedClassifier
 from vigil.learn.detector.trained import TrainedDetector
 from vigil.learn.networks.machine import prepare_torch
+from vigil.pixels.video.source import Frame
 from vigil.plumbing.params import parse_section, read_params
 from vigil.settings.watch import Watch
-from vigil.watch.findings import DETECTION_TYPES
-from vigil.watch.frames import Frame, read_frames
+from vigil.watch.frames import read_frames
 from vigil.watch.judging import TrackJudge
+from vigil.watch.results.findings import DETECTION_TYPES
 
 FACTORS = (1.0, 0.5, 0.25)
 ON_PERSON_IOU, FALSE_SHARE, NOBODY_SHARE = 0.5, 0.5, 0.1

@@ -37,7 +37,7 @@ from vigil.learn.alarm.tuning.command import CLIPS, SPLITS, tune_alarm
 from vigil.learn.alarm.tuning.judging import MEAN, TOGETHER
 from vigil.learn.alarm.tuning.measuring import as_one_table, measure, variant_of
 from vigil.learn.alarm.tuning.scoring import ChannelScorer
-from vigil.pixels.importing.clips import import_class_folders
+from vigil.pixels.importing.clips.windows import import_class_folders
 from vigil.plumbing.params import parse_section, read_params
 from vigil.plumbing.records import write_json
 from vigil.settings.import_clips import ImportClips

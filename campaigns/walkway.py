@@ -22,12 +22,12 @@ from sklearn.metrics import roc_auc_score
 from walkway_scene import FPS, VIEWS, write_walkway
 
 from vigil.domain.clips.found import gather_found, strongest_in_windows
-from vigil.domain.clips.scorers import SCORERS, FitOptions
+from vigil.domain.clips.learnt.scorers import SCORERS, FitOptions
 from vigil.domain.measures.frames import score_frames
 from vigil.domain.splits.alarm import assign_clips
 from vigil.learn.alarm.training.assembly import Embedded
 from vigil.pixels.embedding import embed_windows
-from vigil.pixels.importing.clips import Imported, import_frame_labelled, list_videos
+from vigil.pixels.importing.clips.windows import Imported, import_frame_labelled, list_videos
 from vigil.pixels.motion_embedding import MotionEmbedder
 from vigil.plumbing.params import parse_section, read_params
 from vigil.settings.embed_clips import EmbedClips

@@ -77,7 +77,6 @@ class Body:
     greys: npt.NDArray[np.float32]
     texture: Floats
     phase: float
-    starts_at: int
     is_anomalous: bool = False
     sway: float = 0.0
 
@@ -202,7 +201,7 @@ SPEEDS = {"walker": (0.8, 1.5), "runner": (2.4, 3.4), "biker": (2.3, 4.5), "skat
 
 
 def make_body(
-    view: View, rng: np.random.Generator, kind: str, at: int, *, is_inside: bool, off_path: bool
+    view: View, rng: np.random.Generator, kind: str, *, is_inside: bool, off_path: bool
 ) -> Body:
     """Someone who is in the picture already, or comes from one of its edges."""
     width, height = view.size_wh
@@ -225,7 +224,7 @@ def make_body(
     texture = _resize(rng.normal(0, 16, (TALL // 6, WIDE // 6)).astype(np.float32), (WIDE, TALL))
     speed = 0.0 if kind == "stander" else rng.uniform(*SPEEDS[kind])
     return Body(
-        kind, x, y, speed, heading, rng.uniform(0.9, 1.1), greys, texture, rng.uniform(0, 6.3), at,
+        kind, x, y, speed, heading, rng.uniform(0.9, 1.1), greys, texture, rng.uniform(0, 6.3),
         is_anomalous=off_path or kind not in {"walker", "stander"}, sway=0.4,
     )  # fmt: skip
 
@@ -238,7 +237,7 @@ def make_video(
     bodies: list[Body] = []
     for _ in range(view.num_walkers):
         kind = "stander" if rng.random() < 0.12 else "walker"
-        bodies.append(make_body(view, rng, kind, 0, is_inside=True, off_path=False))
+        bodies.append(make_body(view, rng, kind, is_inside=True, off_path=False))
     starts = np.sort(rng.integers(0, max(1, int(num_frames * 0.75)), len(anomalies)))
     coming = list(zip(starts.tolist(), anomalies, strict=True))
     width, height = view.size_wh
@@ -246,10 +245,10 @@ def make_video(
     for at in range(num_frames):
         time_s = at / FPS
         while len([b for b in bodies if not b.is_anomalous]) < view.num_walkers:
-            one = make_body(view, rng, "walker", at, is_inside=False, off_path=False)
+            one = make_body(view, rng, "walker", is_inside=False, off_path=False)
             bodies.append(one)
             if rng.random() < 0.4:  # a companion
-                other = make_body(view, rng, "walker", at, is_inside=False, off_path=False)
+                other = make_body(view, rng, "walker", is_inside=False, off_path=False)
                 shift = 0.35 * height_at(view, one.y)
                 other.x, other.y = one.x + (shift if view.is_along else -shift / 2), one.y + 2
                 other.heading, other.speed_ms = one.heading, one.speed_ms
@@ -258,9 +257,7 @@ def make_video(
             _, kind = coming.pop(0)
             is_off = kind == "off"
             bodies.append(
-                make_body(
-                    view, rng, "walker" if is_off else kind, at, is_inside=False, off_path=is_off
-                )
+                make_body(view, rng, "walker" if is_off else kind, is_inside=False, off_path=is_off)
             )
         frame = backdrop.copy()
         mask = np.zeros((height, width), np.uint8)

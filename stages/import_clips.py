@@ -5,7 +5,11 @@ from pathlib import Path
 
 from vigil.domain.clips.truth import write_truth
 from vigil.domain.clips.windows import write_windows
-from vigil.pixels.importing.clips import import_class_folders, import_frame_labelled, list_videos
+from vigil.pixels.importing.clips.windows import (
+    import_class_folders,
+    import_frame_labelled,
+    list_videos,
+)
 from vigil.plumbing.errors import listed
 from vigil.plumbing.folders import below
 from vigil.plumbing.outputs import whole

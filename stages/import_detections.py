@@ -3,8 +3,9 @@
 from pathlib import Path
 
 from vigil.domain.pictures.annotated import write_annotated
-from vigil.pixels.importing.pictures import import_pictures
-from vigil.pixels.importing.report import describe, summarise
+from vigil.pixels.importing.boxes.pictures import import_pictures
+from vigil.pixels.importing.boxes.report import describe
+from vigil.pixels.importing.pictures.summary import summarise
 from vigil.pixels.pictures.images import ImageSource
 from vigil.pixels.pictures.library_output import library_output
 from vigil.pixels.sheets.pictures import CHANNELS, draw_pictures
@@ -37,7 +38,7 @@ def main(
             draw_pictures(
                 imported.known, means, source, figures, num_pictures=settings.num_pictures
             )
-    print(summarise(content))
+    print(summarise(content, "box", "boxes"))
 
 
 if __name__ == "__main__":

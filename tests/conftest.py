@@ -236,6 +236,13 @@ class Project:
     def outputs(self, stage: str) -> list[Path]:
         return [self.folder / output for output in OUTPUTS[stage]]
 
+    def remove_outputs(self, stage: str) -> None:
+        for output in self.outputs(stage):
+            if output.is_dir():
+                shutil.rmtree(output)
+            else:
+                output.unlink(missing_ok=True)
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Puts files of the whole pipeline first: the longest, which would else end alone."""
@@ -393,8 +400,7 @@ def project_before(finished_project: Project, tmp_path: Path) -> Callable[[str],
         ignored = shutil.ignore_patterns(".vigil")
         shutil.copytree(finished_project.folder, project.folder, ignore=ignored)
         for later in list(WORDS)[list(WORDS).index(stage) :]:
-            for output in project.outputs(later):
-                shutil.rmtree(output) if output.is_dir() else output.unlink()
+            project.remove_outputs(later)
         return project
 
     return make

@@ -6,7 +6,10 @@
 import copy
 import os
 import random
+from collections.abc import Callable, Sequence
 from typing import Any
+
+from conftest import Outcome, Project
 
 ROUNDS = int(os.environ.get("VIGIL_FUZZ_ROUNDS", "30"))
 SEED = int(os.environ.get("VIGIL_FUZZ_SEED", "0"))
@@ -77,3 +80,28 @@ def scramble(content: bytes, draw: random.Random) -> bytes:
         else:
             changed[start:stop] = draw.randbytes(stop - start)
     return bytes(changed)
+
+
+def assert_used_or_refused(
+    project: Project,
+    stage: str,
+    files: Sequence[str],
+    run_stage: Callable[..., Outcome],
+    assert_refused: Callable[..., None],
+) -> None:
+    """A stage uses a file with damaged bytes, or refuses it in one line; many are refused."""
+    draw = random.Random(f"{SEED} {stage}")
+    num_refused = 0
+    for number in range(ROUNDS):
+        path = project.folder / draw.choice(files)
+        content = path.read_bytes()
+        path.write_bytes(scramble(content, draw))
+        project.remove_outputs(stage)
+        outcome = run_stage(project, stage)
+        if outcome.code:
+            assert_refused(outcome, project, stage)
+            num_refused += 1
+        else:
+            assert all(output.exists() for output in project.outputs(stage)), number
+        path.write_bytes(content)
+    assert num_refused > ROUNDS / 5

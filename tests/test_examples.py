@@ -15,7 +15,7 @@ from reference_page import ROOT
 from tiny_settings import shipped
 
 from vigil import alarm, classifier, detector, segmenter
-from vigil.domain.clips.scorers import SCORERS, FitOptions
+from vigil.domain.clips.learnt.scorers import SCORERS, FitOptions
 from vigil.learn.alarm import trained as trained_alarm
 from vigil.learn.alarm.network.scoring.stored import channel_config, channel_state
 from vigil.learn.classifier import trained as trained_classifier

@@ -10,7 +10,8 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from vigil.domain.pictures.annotated import CORNERS, AnnotatedPictures
+from vigil.domain.boxes import CORNERS
+from vigil.domain.pictures.annotated import AnnotatedPictures
 
 Box = tuple[str, float, float, float, float]
 """Class, x1, y1, x2, y2: 0-based, (x2, y2) exclusive."""

@@ -9,7 +9,7 @@ import torch
 from tiny_detectors import SIZE_WH, config_of
 from tiny_settings import shipped
 
-from vigil.domain.clips.scorers import SCORERS, FitOptions
+from vigil.domain.clips.learnt.scorers import SCORERS, FitOptions
 from vigil.domain.samples.index import LABELS
 from vigil.learn.alarm.network.scoring.autoencoder import Autoencoder
 from vigil.learn.alarm.network.scoring.stored import channel_config, channel_state

@@ -9,8 +9,9 @@ import torch
 from tiny_detectors import SIZE_WH
 from torch import Tensor
 
-from vigil.domain.masks.run_lengths import compress, runs_of
-from vigil.domain.pictures.annotated import CORNERS, COUNTS, AnnotatedPictures
+from vigil.domain.boxes import CORNERS
+from vigil.domain.pictures.annotated import COUNTS, AnnotatedPictures
+from vigil.domain.pictures.run_lengths import compress, runs_of
 from vigil.learn.detector.network.tensors import Objects
 
 

@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from tiny_settings import shipped
 
-from vigil.domain.clips.by_feature import fit_by_feature
 from vigil.domain.clips.evidence import Pieces
-from vigil.domain.clips.scorers import FitOptions
+from vigil.domain.clips.learnt.by_feature import fit_by_feature
+from vigil.domain.clips.learnt.scorers import FitOptions
 from vigil.learn.alarm.network.scoring.stored import channel_config, channel_state
 from vigil.learn.networks.weights import save_model
 from vigil.pixels.channels.behaviour import UNITS, columns_of, width_of

@@ -5,9 +5,10 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from vigil.domain.boxes import CORNERS
 from vigil.domain.detections import DETECTION_COLUMNS
 from vigil.domain.measures.detector import measure_detections
-from vigil.domain.pictures.annotated import CORNERS, AnnotatedPictures
+from vigil.domain.pictures.annotated import AnnotatedPictures
 from vigil.learn.detector.network.interface import Detector
 from vigil.learn.detector.network.suppression import suppress
 from vigil.learn.detector.network.tensors import Objects, pad_objects

@@ -11,10 +11,10 @@ import numpy.typing as npt
 import pandas as pd
 from tiny_settings import shipped
 
+from vigil.domain.boxes import CORNERS
 from vigil.domain.clips.allowed import Allowed
 from vigil.domain.clips.verdicts import Evidence, Verdict, WindowVerdict
 from vigil.domain.detections import Detections
-from vigil.domain.pictures.annotated import CORNERS
 from vigil.pixels.pictures.picture import Picture
 from vigil.pixels.video_writing import write_video
 from vigil.settings.suppression import Suppression

@@ -16,7 +16,7 @@ from scene.clips import ClipScene
 from scene.gate import ANNOTATED_GATE, GATES, GateScene, GateTruth
 from scene.programme import FILMS, scene_spec
 from scene.scene import Scene, SceneSpec, Track
-from vigil.domain.masks.run_lengths import compress, runs_of
+from vigil.domain.pictures.run_lengths import compress, runs_of
 from vigil.pixels.video_writing import write_video
 
 PLACE_WH = (480, 360)

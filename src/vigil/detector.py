@@ -1,7 +1,7 @@
 """The trained detector, to use in your own programs."""
 
 from vigil.domain.detections import Detections
-from vigil.domain.masks.run_lengths import masks_of
+from vigil.domain.pictures.run_lengths import masks_of
 from vigil.learn.detector.trained import TrainedDetector
 from vigil.settings.suppression import Suppression
 

@@ -17,7 +17,7 @@ from scene.clips import ClipScene
 from scene.gate import GATES
 from scene.production import PLACE_FRAMES
 
-from vigil.domain.masks.run_lengths import area, check_runs, decompress
+from vigil.domain.pictures.run_lengths import area, check_runs, decompress
 
 ROOT = Path(__file__).parents[2]
 DEMO = ROOT / "demo"

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from pycocotools.coco import COCO
 from tiny_detections import detection_set
 
+from vigil.domain.boxes import CORNERS
 from vigil.domain.detections import (
     COORDINATE_DECIMALS,
     DETECTION_COLUMNS,
@@ -23,7 +24,7 @@ from vigil.domain.detections import (
     read_results,
     write_results,
 )
-from vigil.domain.pictures.annotated import CORNERS, write_annotated
+from vigil.domain.pictures.annotated import write_annotated
 from vigil.plumbing.errors import InputError
 
 NAMES = ("a.jpg", "b/c.png", "door.mp4.zip/000012.jpg", "é 東.jpg", "NA")

@@ -13,11 +13,11 @@ from hypothesis.extra import numpy as hnp
 from label_studio_sdk.converter.brush import decode_rle, mask2rle
 from tiny_detections import detection_set
 
-from vigil.domain.formats.findings import Findings
+from vigil.domain.formats.reading.findings import Findings
 from vigil.domain.mask_formats.brush import decode_brush, encode_brush
 from vigil.domain.mask_formats.label_studio import LabelStudioMasks
 from vigil.domain.mask_proposals import mask_config, propose_masks
-from vigil.domain.masks.run_lengths import compress, runs_of
+from vigil.domain.pictures.run_lengths import compress, runs_of
 from vigil.domain.proposals import served_address
 from vigil.settings.proposals import Proposals
 

@@ -3,9 +3,10 @@
 import numpy as np
 import pandas as pd
 
+from vigil.domain.boxes import CORNERS
 from vigil.domain.detections import DETECTION_COLUMNS
 from vigil.domain.mining import hard_pictures, hard_samples
-from vigil.domain.pictures.annotated import BOX_DTYPES, CORNERS, IMAGE_DTYPES, AnnotatedPictures
+from vigil.domain.pictures.annotated import BOX_DTYPES, IMAGE_DTYPES, AnnotatedPictures
 
 
 def test_samples_on_the_wrong_side_of_the_limit_are_hard_the_worst_first() -> None:

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from vigil.domain.boxes import CORNERS
 from vigil.domain.label_studio.clock import Clock
 from vigil.domain.label_studio.interpolation import interpolate_task
 from vigil.domain.label_studio.rate import find_rate
 from vigil.domain.label_studio.reading import parse_export
-from vigil.domain.pictures.annotated import CORNERS
 from vigil.domain.proposals import label_config, number_frames, propose
 from vigil.domain.thinning import choose_keyframes, is_near
 from vigil.domain.tracking.table import TRACK_COLUMNS, fill_tracks, track_table

@@ -6,7 +6,7 @@ from typing import Any, get_args
 import pytest
 import torchvision
 
-from vigil.domain.clips.scorers import SCORERS
+from vigil.domain.clips.learnt.scorers import SCORERS
 from vigil.learn.alarm.network.embedding import registry as alarm
 from vigil.learn.classifier.network import registry as classifier
 from vigil.learn.detector.network import registry as detector

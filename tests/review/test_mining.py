@@ -8,12 +8,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from vigil.domain.boxes import CORNERS
 from vigil.domain.detections import DETECTION_COLUMNS, NAME, write_results
 from vigil.domain.detector_score import write_score
 from vigil.domain.hard_examples import read_hard_examples
 from vigil.domain.pictures.annotated import (
     BOX_DTYPES,
-    CORNERS,
     IMAGE_DTYPES,
     AnnotatedPictures,
     write_annotated,

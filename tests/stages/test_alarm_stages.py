@@ -1,7 +1,6 @@
 """From clips to the alarm's metrics, stage by stage, bad input included."""
 
 import json
-import random
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -25,7 +24,7 @@ from conftest import (
     run_watched,
     write_drawn,
 )
-from damage import ROUNDS, SEED, scramble
+from damage import assert_used_or_refused
 from safetensors.torch import save_file
 from tiny_clips import write_clip, write_clips
 from tiny_videos import cut_off, write_coded_video
@@ -757,9 +756,7 @@ def test_damage_to_what_stages_hand_on_is_one_line(
     project = Project(tmp_path / "project")
     shutil.copytree(made_until_the_threshold, project.folder)
     stage, edit, expected = BAD_MADE[change]
-    for output in project.outputs(stage):
-        if output.exists():
-            shutil.rmtree(output) if output.is_dir() else output.unlink()
+    project.remove_outputs(stage)
     edit(project)
     outcome = run_stage(project, stage)
     assert_refused(outcome, project, stage)
@@ -794,20 +791,4 @@ def test_damaged_tables_are_used_or_are_one_line(
     monkeypatch.setenv("VIGIL_DEVICE", "cpu")
     project = Project(tmp_path / "project")
     shutil.copytree(made_until_the_threshold, project.folder)
-    draw = random.Random(f"{SEED} {stage}")
-    num_refused = 0
-    for number in range(ROUNDS):
-        path = project.folder / draw.choice(DAMAGED[stage])
-        content = path.read_bytes()
-        path.write_bytes(scramble(content, draw))
-        for output in project.outputs(stage):
-            if output.exists():
-                shutil.rmtree(output) if output.is_dir() else output.unlink()
-        outcome = run_stage(project, stage)
-        if outcome.code:
-            assert_refused(outcome, project, stage)
-            num_refused += 1
-        else:
-            assert all(output.exists() for output in project.outputs(stage)), number
-        path.write_bytes(content)
-    assert num_refused > ROUNDS / 5
+    assert_used_or_refused(project, stage, DAMAGED[stage], run_stage, assert_refused)

@@ -25,7 +25,8 @@ from conftest import REPOSITORY
 from damage import ROUNDS, SEED, places_of
 from tiny_detections import BOXES, coco_of, write_coco, write_pictures, write_rtsd, write_voc
 
-from vigil.domain.pictures.annotated import CORNERS, read_annotated
+from vigil.domain.boxes import CORNERS
+from vigil.domain.pictures.annotated import read_annotated
 from vigil.pixels.pictures.images import ImageSource
 from vigil.plumbing.errors import InputError
 from vigil.settings.dataset import Detection

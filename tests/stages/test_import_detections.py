@@ -37,7 +37,8 @@ from tiny_detections import (
     write_voc,
 )
 
-from vigil.domain.pictures.annotated import CORNERS, AnnotatedPictures, read_annotated
+from vigil.domain.boxes import CORNERS
+from vigil.domain.pictures.annotated import AnnotatedPictures, read_annotated
 from vigil.pixels.pictures.images import ImageSource
 
 Run = Callable[..., Outcome]

@@ -13,10 +13,11 @@ from conftest import COMMANDS, LEARNT, REAL, Outcome, Project, init_git, run_her
 from pycocotools import mask as coco
 from pycocotools.coco import COCO
 
+from vigil.domain.boxes import CORNERS
 from vigil.domain.detections import read_results
 from vigil.domain.masks.masked import read_masked
-from vigil.domain.masks.run_lengths import masks_of
-from vigil.domain.pictures.annotated import CORNERS, COUNTS, read_annotated
+from vigil.domain.pictures.annotated import COUNTS, read_annotated
+from vigil.domain.pictures.run_lengths import masks_of
 from vigil.plumbing.errors import InputError
 from vigil.review.mask_proposals import propose
 

@@ -1,7 +1,6 @@
 """What trained networks say of all sides, and what is measured of it without them."""
 
 import json
-import random
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -19,7 +18,7 @@ from conftest import (
     run_here,
     run_watched,
 )
-from damage import ROUNDS, SEED, scramble
+from damage import assert_used_or_refused
 
 from vigil.domain.detections import read_results, write_results
 from vigil.domain.pictures.annotated import AnnotatedPictures, read_annotated
@@ -61,9 +60,7 @@ def project(trained_project: Project, tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 def rerun(project: Project, run_stage: Run, stage: str) -> None:
-    for output in project.outputs(stage):
-        if output.exists():
-            shutil.rmtree(output) if output.is_dir() else output.unlink()
+    project.remove_outputs(stage)
     outcome = run_stage(project, stage)
     assert (outcome.code, outcome.stderr) == (0, "")
 
@@ -392,9 +389,7 @@ def test_bad_input_is_one_line(
     case: str, project: Project, run_stage: Run, assert_refused: Callable[..., None]
 ) -> None:
     stage, change, expected = BAD[case]
-    for output in project.outputs(stage):
-        if output.exists():
-            shutil.rmtree(output) if output.is_dir() else output.unlink()
+    project.remove_outputs(stage)
     change(project)
     outcome = run_stage(project, stage)
     assert_refused(outcome, project, stage)
@@ -418,20 +413,4 @@ DAMAGED = {
 def test_damaged_predictions_are_measured_or_are_one_line(
     stage: str, project: Project, run_stage: Run, assert_refused: Callable[..., None]
 ) -> None:
-    draw = random.Random(f"{SEED} {stage}")
-    num_refused = 0
-    for number in range(ROUNDS):
-        path = project.folder / draw.choice(DAMAGED[stage])
-        content = path.read_bytes()
-        path.write_bytes(scramble(content, draw))
-        for output in project.outputs(stage):
-            if output.exists():
-                shutil.rmtree(output) if output.is_dir() else output.unlink()
-        outcome = run_stage(project, stage)
-        if outcome.code:
-            assert_refused(outcome, project, stage)
-            num_refused += 1
-        else:
-            assert all(output.exists() for output in project.outputs(stage)), number
-        path.write_bytes(content)
-    assert num_refused > ROUNDS / 5
+    assert_used_or_refused(project, stage, DAMAGED[stage], run_stage, assert_refused)

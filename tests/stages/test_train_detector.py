@@ -12,8 +12,9 @@ import torch
 from conftest import COMMANDS, Outcome, Project, init_git
 from tiny_detections import voc_object, voc_xml
 
+from vigil.domain.boxes import CORNERS
 from vigil.domain.detections import read_results
-from vigil.domain.pictures.annotated import CORNERS, read_annotated
+from vigil.domain.pictures.annotated import read_annotated
 from vigil.pixels.pictures.images import ImageSource
 
 Run = Callable[..., Outcome]

@@ -395,7 +395,7 @@ def test_code_that_tunes_counts_only_where_it_tunes(
             "learn.alarm.training.fine_tuning",
             "learn.alarm.training.frames",
             "learn.alarm.network.embedding.embedder",
-            "pixels.sampling",
+            "learn.alarm.network.embedding.sampling",
         ):
             edited = module_file(f"vigil.{name}")
             assert edited is not None

@@ -16,13 +16,13 @@ import pytest
 from tiny_watch import FPS, models, scene_picture, watching, write_scene
 
 from vigil.pixels.video.reading import VideoReader, to_bgr
+from vigil.pixels.video.source import Frame
 from vigil.plumbing.errors import InputError
-from vigil.watch.eventful import read_events
-from vigil.watch.frames import Frame
 from vigil.watch.live import EVENT_LINES, LiveWatch, follow
 from vigil.watch.reading_live import DecodedFrame, LiveReader, open_live
 from vigil.watch.recording import Recorder
 from vigil.watch.replaying import replay
+from vigil.watch.results.eventful import read_events
 from vigil.watch.sources import Camera, Recording, find_sources
 from vigil.watch.telling import TO_TELL, TOLD, Teller, append_line, open_sinks, read_lines
 

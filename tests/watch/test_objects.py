@@ -18,11 +18,11 @@ from vigil.pixels.video_writing import write_video
 from vigil.plumbing.errors import InputError
 from vigil.settings.watch import Watch
 from vigil.watch.analysis import Analysis
-from vigil.watch.findings import Collected, evidence_table, score_table
 from vigil.watch.frames import read_frames
 from vigil.watch.live import LiveWatch
 from vigil.watch.models import Models
 from vigil.watch.recording import Recorder
+from vigil.watch.results.findings import Collected, evidence_table, score_table
 
 DIGEST = "0" * 64
 SECONDS = 8.0

@@ -10,9 +10,9 @@ import pytest
 from tiny_settings import shipped
 from tiny_watch import FPS, models, scene_picture, watching, write_scene
 
+from vigil.domain.boxes import CORNERS
 from vigil.domain.label_studio.names import match_videos
 from vigil.domain.label_studio.reading import parse_export
-from vigil.domain.pictures.annotated import CORNERS
 from vigil.domain.thinning import is_near
 from vigil.domain.tracking.table import read_track_table
 from vigil.domain.tracks import read_tracks
@@ -22,8 +22,8 @@ from vigil.plumbing.errors import InputError
 from vigil.plumbing.memo import tree_digest
 from vigil.settings.interpolate_annotations import InterpolateAnnotations
 from vigil.settings.watch import Watch
-from vigil.watch.proposing import address_of
 from vigil.watch.recording import Recorder
+from vigil.watch.results.proposing import address_of
 
 
 @pytest.fixture(autouse=True)

@@ -12,7 +12,7 @@ import pytest
 from tiny_watch import FPS, models, scene_picture, watching, write_scene
 
 from vigil.domain.detections import Detections
-from vigil.domain.masks.run_lengths import compress, runs_of
+from vigil.domain.pictures.run_lengths import compress, runs_of
 from vigil.plumbing.errors import InputError
 from vigil.watch import serving
 from vigil.watch.backend import Backend

@@ -10,13 +10,13 @@ import pytest
 from tiny_watch import FPS, SIZE_WH, SeesBright, models, watching, write_scene
 
 from vigil.domain.detections import Detections
-from vigil.domain.masks.run_lengths import compress, decompress, mask_of, runs_of
+from vigil.domain.pictures.run_lengths import compress, decompress, mask_of, runs_of
 from vigil.pixels.pictures.picture import Picture
 from vigil.pixels.watched_frames import draw_watched
-from vigil.watch.findings import read_findings
 from vigil.watch.frames import read_frames
 from vigil.watch.models import Models
 from vigil.watch.recording import Recorder
+from vigil.watch.results.findings import read_findings
 
 SIZE_HW = SIZE_WH[::-1]
 

@@ -10,6 +10,8 @@ import numpy.typing as npt
 
 Boxes: TypeAlias = npt.NDArray[np.float64]
 
+CORNERS = ["x1", "y1", "x2", "y2"]
+"""The columns of boxes in tables, in px."""
 LEAST_AREA = 1e-12  # px²: the divisor instead of an area of zero
 
 

@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from vigil.domain.boxes import Boxes
-from vigil.domain.masks.run_lengths import check_runs, decompress
-from vigil.domain.pictures.annotated import CORNERS, COUNTS, AnnotatedPictures
+from vigil.domain.boxes import CORNERS, Boxes
+from vigil.domain.pictures.annotated import COUNTS, AnnotatedPictures
+from vigil.domain.pictures.run_lengths import check_runs, decompress
 from vigil.plumbing.errors import InputError, shorten
 from vigil.plumbing.records import read_json, write_json
 
@@ -30,8 +30,8 @@ class Detections:
         labels: (N,) names of classes.
         track_ids: (N,) whole numbers, the same for an object in all frames; None without tracking.
         masks: (N,) compressed run lengths of masks of the picture's size, which
-            `vigil.domain.masks.run_lengths.masks_of` turns into pixels; None for a detector without
-            masks.
+            `vigil.domain.pictures.run_lengths.masks_of` turns into pixels; None for a detector
+            without masks.
     """
 
     boxes_xyxy: Boxes

@@ -10,8 +10,8 @@ from xml.sax.saxutils import quoteattr
 import pandas as pd
 
 from vigil.domain.mask_formats.brush import encode_brush
-from vigil.domain.masks.run_lengths import decompress, mask_of
 from vigil.domain.pictures.annotated import COUNTS, AnnotatedPictures
+from vigil.domain.pictures.run_lengths import decompress, mask_of
 
 CONTROL, PICTURE = "mask", "image"
 """The names of the tags in the interface."""

@@ -3,15 +3,14 @@
 import numpy as np
 import pandas as pd
 
-from vigil.domain.boxes import pairwise_iou
+from vigil.domain.boxes import CORNERS, pairwise_iou
 from vigil.domain.hard_examples import FALSE_ALARM, MISS, TYPES
 from vigil.domain.measures.detector import match
-from vigil.domain.pictures.annotated import CORNERS, AnnotatedPictures
+from vigil.domain.pictures.annotated import AnnotatedPictures
 from vigil.domain.samples.index import BACKGROUND, PERSON
 
 LOOSE_IOU = 0.3
 """A box that overlaps an object by more is a loose box, and no false alarm."""
-CROPS_COLUMNS = list(TYPES)
 BOX_COLUMNS = [*TYPES, "label", *CORNERS]
 
 
@@ -23,7 +22,7 @@ def hard_samples(predictions: pd.DataFrame, least_probability: float) -> pd.Data
         least_probability: a sample with a lower probability of a person is refused.
 
     Returns:
-        `CROPS_COLUMNS`, the worst error first, ties in the order of the samples.
+        The columns of `TYPES`, the worst error first, ties in the order of the samples.
     """
     probability = predictions["probability"]
     is_miss = (predictions["label"] == PERSON) & (probability < least_probability)

@@ -16,9 +16,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from vigil.domain.boxes import CORNERS
 from vigil.domain.label_studio.clock import Clock
 from vigil.domain.label_studio_writing import keyframe, video_region
-from vigil.domain.pictures.annotated import CORNERS
 from vigil.domain.thinning import choose_keyframes
 from vigil.domain.video_facts import VideoFacts
 from vigil.settings.proposals import Proposals

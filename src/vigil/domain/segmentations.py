@@ -11,7 +11,7 @@ import numpy as np
 
 from vigil.domain.masks.class_map import ClassMap, compressed
 from vigil.domain.masks.masked import MaskedPictures
-from vigil.domain.masks.run_lengths import decompress, mask_of
+from vigil.domain.pictures.run_lengths import decompress, mask_of
 from vigil.plumbing.errors import InputError, shorten
 from vigil.plumbing.records import read_json, write_json
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from vigil.domain.pictures.annotated import CORNERS
+from vigil.domain.boxes import CORNERS
 from vigil.domain.tracking.table import read_track_table
 from vigil.plumbing.errors import InputError, shorten
 from vigil.plumbing.records import read_csv, read_json

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from vigil.domain.clips.truth import BOX
+from vigil.domain.boxes import CORNERS
 from vigil.domain.clips.verdicts import NO_EVIDENCE
 from vigil.domain.measures.frames import (
     frame_interval,
@@ -113,7 +113,7 @@ class FrameEvaluation:
         for key, rows in regions.groupby(["video", "frame"], sort=False):
             video = str(rows["video"].iloc[0])
             tracks = tuple((video, track) for track in rows["track"].tolist())
-            true[key] = Truth(rows[BOX].to_numpy(), tracks)
+            true[key] = Truth(rows[CORNERS].to_numpy(), tracks)
         predicted: dict[Hashable, Predicted] = {}
         for video, frames in self._frames.items():
             places = latest_regions(frames["time_s"].to_numpy(), self._evidence[video])

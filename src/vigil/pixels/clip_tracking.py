@@ -12,7 +12,7 @@ from vigil.domain.detections import COORDINATE_DECIMALS, SCORE_DECIMALS, Detecti
 from vigil.domain.tracking.tracker import Tracker
 from vigil.pixels.channels.moments import Moment, moment_tables, write_moments
 from vigil.pixels.pictures.picture import Picture
-from vigil.pixels.video.source import SourceFrame, frame_bgr, open_source
+from vigil.pixels.video.source import frame_bgr, open_source, timed_frames
 from vigil.pixels.windows import read_times
 from vigil.plumbing.errors import FieldError, InputError, listed
 from vigil.settings.suppression import Suppression
@@ -151,15 +151,8 @@ def track_video(
     times_s = read_times(path, picture_fps).seconds
 
     def read() -> Iterator[tuple[Picture, float]]:
-        frames: Iterator[SourceFrame] = iter(open_source(path, picture_fps, 1))
-        num = 0
-        for num, frame in enumerate(frames, start=1):
-            if num > len(times_s):
-                break
-            picture = np.ascontiguousarray(frame_bgr(frame)[..., ::-1])
-            yield picture, float(times_s[num - 1])
-        if num != len(times_s):
-            raise InputError(f"{path}: expected {len(times_s)} frames, got {num}")
+        for _, time_s, frame in timed_frames(path, open_source(path, picture_fps, 1), times_s):
+            yield np.ascontiguousarray(frame_bgr(frame)[..., ::-1]), time_s
 
     try:
         moments = list(track_frames(detector, read(), tracked, batch_size))

@@ -1,6 +1,6 @@
 """Measures the windows of one video in several channels, in one pass over its frames."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
@@ -10,7 +10,7 @@ import numpy as np
 from vigil.domain.clips.evidence import Pieces
 from vigil.pixels.channels.channel import Channel
 from vigil.pixels.channels.stream import PlannedWindow, VideoFollower, WindowEvidence
-from vigil.pixels.video.source import SourceFrame, frame_bgr, open_source
+from vigil.pixels.video.source import frame_bgr, open_source, timed_frames
 from vigil.pixels.windows import Window, read_times
 from vigil.plumbing.errors import FieldError, InputError
 
@@ -45,14 +45,8 @@ def follow_file(
         except InputError as error:
             raise InputError(f"{path}{error}") from None
 
-    frames: Iterator[SourceFrame] = iter(open_source(path, picture_fps, 1))
-    num_frames = 0
-    for frame in frames:
-        if num_frames < len(times_s):
-            take(partial(follower.see, frame_bgr(frame), float(times_s[num_frames])))
-        num_frames += 1
-    if num_frames != len(times_s):
-        raise InputError(f"{path}: expected {len(times_s)} frames, got {num_frames}")
+    for _, time_s, frame in timed_frames(path, open_source(path, picture_fps, 1), times_s):
+        take(partial(follower.see, frame_bgr(frame), time_s))
     take(follower.finish)
     evidence: list[dict[str, Pieces]] = [{}] * len(windows)
     for at, window in zip(order, measured, strict=True):

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vigil.domain.masks.class_map import IGNORED, ClassMap
-from vigil.domain.masks.run_lengths import decompress, mask_of
+from vigil.domain.pictures.run_lengths import decompress, mask_of
 from vigil.pixels.class_maps import fit_classes
 from vigil.pixels.drawing.on_pictures import PALETTE_BGR
 from vigil.pixels.drawing.text import Colour

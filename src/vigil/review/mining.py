@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pandas as pd
 
+from vigil.domain.boxes import CORNERS
 from vigil.domain.detections import NAME, read_results
 from vigil.domain.detector_score import read_score
 from vigil.domain.hard_examples import FALSE_ALARM, MISS, write_hard_examples
 from vigil.domain.mining import BOX_COLUMNS, hard_pictures, hard_samples
-from vigil.domain.pictures.annotated import CORNERS, read_annotated
+from vigil.domain.pictures.annotated import read_annotated
 from vigil.domain.samples.predictions import read_predictions
 from vigil.domain.sides import TRAIN, read_side
 from vigil.plumbing.contract import check_sections, project_sections
@@ -25,7 +26,7 @@ DATA, MODELS = Path("data"), Path("models")
 BOXES_FILE, SCORE_FILE = "detector_boxes.csv", "detector_score.json"
 
 
-def mine(out: Path, data: Path = DATA, models: Path = MODELS) -> str:
+def mine(out: Path) -> str:
     """Writes `classifier.csv` and `detector.csv` from the stored predictions of both models.
 
     `detector_boxes.csv` has the boxes of the detector's false alarms and misses, for people. The
@@ -39,12 +40,12 @@ def mine(out: Path, data: Path = DATA, models: Path = MODELS) -> str:
     """
     watch = check_sections(read_params(), project_sections())[Watch.section]
     assert isinstance(watch, Watch)
-    samples = hard_samples(_train_predictions(data), watch.judging.least_probability)
-    known = read_annotated(data / "detection" / "instances.json")
-    truth = known.select(read_side(data / "splits" / "detector" / f"{TRAIN}.json"))
-    detections = read_results(known, data / "predictions" / "detector" / NAME)
+    samples = hard_samples(_train_predictions(), watch.judging.least_probability)
+    known = read_annotated(DATA / "detection" / "instances.json")
+    truth = known.select(read_side(DATA / "splits" / "detector" / f"{TRAIN}.json"))
+    detections = read_results(known, DATA / "predictions" / "detector" / NAME)
     detections = detections[detections["image"].isin(truth.images.index)]
-    tracking = watch.tracking.in_scores(read_score(models / SCORE_FILE))
+    tracking = watch.tracking.in_scores(read_score(MODELS / SCORE_FILE))
     boxes = hard_pictures(truth, detections, tracking.first_score)
     pictures = boxes.drop_duplicates("name", ignore_index=True)
     write_hard_examples(samples, out / "classifier.csv")
@@ -58,12 +59,12 @@ def mine(out: Path, data: Path = DATA, models: Path = MODELS) -> str:
     return "\n".join(lines)
 
 
-def _train_predictions(data: Path) -> pd.DataFrame:
+def _train_predictions() -> pd.DataFrame:
     """The classifier's predictions for the samples of the training side, by their ids."""
-    folder = data / "predictions" / "classifier"
+    folder = DATA / "predictions" / "classifier"
     table = read_predictions(folder)
     table = table.set_index(table["video"] + "/" + table["row"].astype(str))
-    ids = read_side(data / "splits" / "classifier" / f"{TRAIN}.json")
+    ids = read_side(DATA / "splits" / "classifier" / f"{TRAIN}.json")
     if set(ids) != set(table.index[table["split"] == TRAIN]):
         raise InputError(
             f"{folder}: expected predictions for the present training side, got those for another "

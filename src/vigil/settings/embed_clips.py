@@ -261,9 +261,14 @@ class EmbedClips(Section):
         """The channels in use that need no network."""
         return tuple(name for name in MOTION_CHANNELS if name in self.channels)
 
+    @property
+    def needs_tracks(self) -> bool:
+        """Whether a channel judges tracked objects."""
+        return OBJECTS in self.channels
+
     def check_against(self, sections: Mapping[str, Any]) -> None:
         """Weights and the detector of tracks must be named before the first stage runs."""
-        if OBJECTS in self.channels and not sections["track_clips"].is_asked:
+        if self.needs_tracks and not sections["track_clips"].is_asked:
             raise FieldError(
                 "channels",
                 "expected track_clips.detector to name a detector where objects is a channel, as "

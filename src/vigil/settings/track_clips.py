@@ -7,7 +7,6 @@ from pydantic import Field, model_validator
 
 from vigil.plumbing.errors import FieldError
 from vigil.plumbing.params import Count, DataPath, Section
-from vigil.settings.embed_clips import OBJECTS
 from vigil.settings.suppression import Suppression
 from vigil.settings.tracking import Seconds, Tracking
 
@@ -53,7 +52,7 @@ class TrackClips(Section):
 
     def check_against(self, sections: Mapping[str, Any]) -> None:
         """`watch` judges its own tracks, so they must come about as those that were learnt from."""
-        if OBJECTS not in sections["embed_clips"].channels:
+        if not sections["embed_clips"].needs_tracks:
             return
         for name in AS_WATCHED:
             if getattr(self, name) != getattr(sections["watch"], name):

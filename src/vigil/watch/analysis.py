@@ -20,9 +20,9 @@ from vigil.domain.detections import Detections
 from vigil.domain.tracking.tracker import TrackedBox, Tracker
 from vigil.pixels.channels.moments import Moment
 from vigil.pixels.clip_tracking import round_found
+from vigil.pixels.video.source import Frame
 from vigil.plumbing.errors import InputError
 from vigil.settings.watch import Watch
-from vigil.watch.frames import Frame
 from vigil.watch.judging import Judgement, TrackJudge
 from vigil.watch.models import DETECTOR, Models
 

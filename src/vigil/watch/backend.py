@@ -22,8 +22,8 @@ from vigil.pixels.pictures.decoding import decode_picture
 from vigil.plumbing.errors import InputError, shorten
 from vigil.plumbing.folders import is_hidden
 from vigil.settings.watch import Watch
-from vigil.watch.proposing import TASKS_FILE, version_of
 from vigil.watch.recording import GetModels, Recorder
+from vigil.watch.results.proposing import TASKS_FILE, version_of
 
 Json = dict[str, Any]
 SAME_FPS = 1e-4

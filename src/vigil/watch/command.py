@@ -11,9 +11,9 @@ from vigil.plumbing.outputs import whole
 from vigil.plumbing.params import read_params
 from vigil.settings.dataset import Dataset
 from vigil.settings.watch import Watch
-from vigil.watch.eventful import read_events
 from vigil.watch.models import ExportedFiles, ModelFiles, Models, Runtime
 from vigil.watch.recording import EVENTS_FILE, Recorder
+from vigil.watch.results.eventful import read_events
 from vigil.watch.sources import Camera, Recording, find_sources
 
 

@@ -1,30 +1,15 @@
 """Reads the frames of a source, with their times."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
+import numpy as np
+
 from vigil.domain.video_facts import Stamps, VideoFacts
-from vigil.pixels.pictures.picture import Picture
-from vigil.pixels.video.source import Source, SourceFrame, frame_bgr, open_source
+from vigil.pixels.video.source import Frame, Source, frame_bgr, open_source, timed_frames
 from vigil.pixels.windows import read_times
 from vigil.plumbing.errors import InputError
-
-
-@dataclass(frozen=True)
-class Frame:
-    """A frame.
-
-    Attributes:
-        index: 0-based number of the decoded frame.
-        time_s: its time, counted from the first frame.
-        picture: (H, W, 3) BGR.
-    """
-
-    index: int
-    time_s: float
-    picture: Picture
 
 
 class FrameReader:
@@ -43,23 +28,17 @@ class FrameReader:
         Raises:
             InputError: the source cannot be read, or its times do not increase.
         """
-        path, times_s = self._path, self._times_s
-        frames: Iterator[SourceFrame] = iter(self._source)
-        for index, frame in enumerate(frames):
-            self._num_frames = index + 1
-            if self._num_frames > len(times_s):
-                break
-            if index and not times_s[index] > times_s[index - 1]:
+        last_s = -np.inf
+        for index, time_s, frame in timed_frames(self._path, self._source, self._times_s):
+            if not time_s > last_s:
                 raise InputError(
-                    f"{path}: expected frames in order, got frame {index} at "
-                    f"{times_s[index]:.3f} s after one at {times_s[index - 1]:.3f} s"
+                    f"{self._path}: expected frames in order, got frame {index} at {time_s:.3f} s "
+                    f"after one at {last_s:.3f} s"
                 )
+            last_s = time_s
             picture = frame_bgr(frame)
-            self._size_wh = (picture.shape[1], picture.shape[0])
-            yield Frame(index, float(times_s[index]), picture)
-        if self._num_frames != len(times_s):
-            got = "more" if self._num_frames > len(times_s) else self._num_frames
-            raise InputError(f"{path}: expected {len(times_s)} frames, got {got}")
+            self._num_frames, self._size_wh = index + 1, (picture.shape[1], picture.shape[0])
+            yield Frame(index, time_s, picture)
 
     def facts(self) -> VideoFacts:
         """Facts of the source, with all time stamps; known after the iteration."""

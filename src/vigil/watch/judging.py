@@ -11,8 +11,8 @@ from vigil.domain.boxes import to_pixels
 from vigil.domain.tracking.tracker import TrackedBox
 from vigil.pixels.fit_crop import fit_crop
 from vigil.pixels.pictures.picture import Picture
+from vigil.pixels.video.source import Frame
 from vigil.settings.watch import Judging
-from vigil.watch.frames import Frame
 from vigil.watch.models import ClassifierModel
 
 Crops = npt.NDArray[np.uint8]

@@ -22,18 +22,18 @@ from vigil.domain.events.machine import EventMachine, Progress
 from vigil.domain.measures.events import rate_per_hour
 from vigil.domain.tracking.tracker import TrackedBox
 from vigil.pixels.drawing.on_pictures import write_picture
+from vigil.pixels.video.source import Frame
 from vigil.pixels.video_writing import with_even_sides
 from vigil.pixels.watched_frames import Banner, draw_watched
 from vigil.plumbing.errors import InputError, shorten
 from vigil.plumbing.records import write_json
 from vigil.settings.watch import Watch
 from vigil.watch.analysis import Analysis
-from vigil.watch.filming import EVENTS, clock_text
-from vigil.watch.findings import finite_ratio
-from vigil.watch.frames import Frame
 from vigil.watch.live_films import Draw, LiveFilms
 from vigil.watch.models import Models
 from vigil.watch.reading_live import LiveReader, open_live
+from vigil.watch.results.filming import EVENTS, clock_text
+from vigil.watch.results.findings import finite_ratio
 from vigil.watch.sources import Camera
 from vigil.watch.telling import Teller, append_line, open_sinks
 

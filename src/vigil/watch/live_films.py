@@ -16,7 +16,7 @@ import numpy as np
 from vigil.pixels.pictures.picture import Picture
 from vigil.pixels.video_writing import VideoWriter
 from vigil.settings.watch import Pictures
-from vigil.watch.filming import CODEC, EVENTS, UNIT_S
+from vigil.watch.results.filming import CODEC, EVENTS, UNIT_S
 
 JPEG_QUALITY = 90
 CLIPS = "clips"

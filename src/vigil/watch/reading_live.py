@@ -19,7 +19,7 @@ from vigil.pixels.pictures.decoding import MAX_PIXELS
 from vigil.pixels.pictures.picture import Picture
 from vigil.pixels.video.complaints import wait_for_threads
 from vigil.pixels.video.reading import to_bgr
-from vigil.watch.frames import Frame
+from vigil.pixels.video.source import Frame
 from vigil.watch.sources import PROTOCOLS, Camera
 
 OPEN_TIMEOUT_S, READ_TIMEOUT_S = 10.0, 10.0

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from vigil.learn.networks.machine import describe_prepared, threads_of_an_item
+from vigil.pixels.video.source import Frame
 from vigil.plumbing.arithmetic import arithmetic_facts
 from vigil.plumbing.engine import each
 from vigil.plumbing.errors import InputError
@@ -23,13 +24,13 @@ from vigil.plumbing.records import write_json
 from vigil.plumbing.state import fingerprint
 from vigil.settings.watch import Watch
 from vigil.watch.analysis import Analysis
-from vigil.watch.eventful import describe_events, events_of, read_events, write_events
-from vigil.watch.filming import FilmWriter
-from vigil.watch.findings import Collected, SourceFacts, read_findings, write_findings
-from vigil.watch.frames import Frame, FrameReader, read_frames
+from vigil.watch.frames import FrameReader, read_frames
 from vigil.watch.models import Models
-from vigil.watch.page import write_page
-from vigil.watch.proposing import version_of, write_proposals
+from vigil.watch.results.eventful import describe_events, events_of, read_events, write_events
+from vigil.watch.results.filming import FilmWriter
+from vigil.watch.results.findings import Collected, SourceFacts, read_findings, write_findings
+from vigil.watch.results.page import write_page
+from vigil.watch.results.proposing import version_of, write_proposals
 
 EVENTS_FILE, RUN_FILE = "events.json", "run.json"
 FINDING = ("detect_every_s", "batch_size", "suppression", "window_s", "stride_s", "tracking")

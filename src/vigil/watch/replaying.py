@@ -12,10 +12,10 @@ from vigil.plumbing.params import parse_section
 from vigil.plumbing.records import read_json, write_json
 from vigil.plumbing.yaml_words import WordsLoader
 from vigil.settings.watch import Watch
-from vigil.watch.eventful import describe_events, events_of, read_events
-from vigil.watch.findings import read_findings
 from vigil.watch.live_films import CLIPS
 from vigil.watch.recording import EVENTS_FILE, FINDING, RUN_FILE
+from vigil.watch.results.eventful import describe_events, events_of, read_events
+from vigil.watch.results.findings import read_findings
 
 FORM = "a setting and its value, as watch.raising.raise_at=2"
 AGAIN = "the networks must run again for it; change params.yaml, and watch the source again"

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vigil.domain.formats import checks
-from vigil.domain.formats.annotations import Annotations
-from vigil.domain.formats.checks import check_boxes, check_sizes, choose_classes
-from vigil.domain.formats.findings import Findings
-from vigil.domain.pictures.annotated import CORNERS
+from vigil.domain.boxes import CORNERS
+from vigil.domain.formats.reading import checks
+from vigil.domain.formats.reading.annotations import Annotations
+from vigil.domain.formats.reading.checks import check_boxes, check_sizes, choose_classes
+from vigil.domain.formats.reading.findings import Findings
 from vigil.plumbing.errors import InputError
 
 WIDTH, HEIGHT = 40, 30

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from pycocotools.coco import COCO
 from tiny_detections import BOXES, SIZE_WH, coco_of, write_coco
 
-from vigil.domain.formats.annotations import Annotations
 from vigil.domain.formats.coco import read_coco
-from vigil.domain.formats.findings import (
+from vigil.domain.formats.reading.annotations import Annotations
+from vigil.domain.formats.reading.findings import (
     MALFORMED,
     NO_SIZE,
     OTHERWISE,

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vigil.domain.formats.names import match_names
+from vigil.domain.formats.reading.names import match_names
 
 parts = st.text("aäé", min_size=1, max_size=3)
 paths = st.lists(parts, min_size=1, max_size=3).map("/".join)

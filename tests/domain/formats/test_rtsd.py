@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny_detections import BOXES, write_rtsd
 
-from vigil.domain.formats.annotations import Annotations
-from vigil.domain.formats.findings import MALFORMED, SPACES, Findings, Policy
+from vigil.domain.formats.reading.annotations import Annotations
+from vigil.domain.formats.reading.findings import MALFORMED, SPACES, Findings, Policy
 from vigil.domain.formats.rtsd import read_rtsd
 from vigil.plumbing.errors import InputError
 

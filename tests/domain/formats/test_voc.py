@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from tiny_detections import BOXES, voc_object, voc_xml, write_voc
 from torchvision.datasets import VOCDetection
 
-from vigil.domain.formats.annotations import Annotations
-from vigil.domain.formats.findings import (
+from vigil.domain.formats.reading.annotations import Annotations
+from vigil.domain.formats.reading.findings import (
     ENCODING,
     HIDDEN,
     MALFORMED,

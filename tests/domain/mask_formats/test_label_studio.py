@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from vigil.domain.formats.findings import Findings
+from vigil.domain.formats.reading.findings import Findings
 from vigil.domain.mask_formats.label_studio import OTHER_ANNOTATION, LabelStudioMasks
 from vigil.domain.mask_formats.masks import Masks
-from vigil.domain.masks.run_lengths import box_of, decompress
+from vigil.domain.pictures.run_lengths import box_of, decompress
 from vigil.plumbing.errors import InputError
 
 

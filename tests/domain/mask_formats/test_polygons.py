@@ -7,7 +7,7 @@ from hypothesis.extra import numpy as hnp
 from pycocotools import mask as coco
 
 from vigil.domain.mask_formats.polygons import of_polygons
-from vigil.domain.masks.run_lengths import compress
+from vigil.domain.pictures.run_lengths import compress
 
 
 @given(

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
+from vigil.domain.boxes import CORNERS
 from vigil.domain.detections import DETECTION_COLUMNS, write_results
 from vigil.domain.measures.detector import (
     average_precision_by_height,
@@ -24,7 +25,7 @@ from vigil.domain.measures.detector import (
     precision_recall,
     thin,
 )
-from vigil.domain.pictures.annotated import CORNERS, AnnotatedPictures, write_annotated
+from vigil.domain.pictures.annotated import AnnotatedPictures, write_annotated
 
 CLASSES = ("bike", "human")
 NOTHING = pd.DataFrame(columns=DETECTION_COLUMNS).astype(

@@ -11,16 +11,16 @@ import pytest
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
+from vigil.domain.boxes import CORNERS
 from vigil.domain.detections import DETECTION_COLUMNS, read_results, write_results
-from vigil.domain.masks.run_lengths import box_of, compress, runs_of
 from vigil.domain.measures.detector import measure_detections, measure_masks
 from vigil.domain.pictures.annotated import (
-    CORNERS,
     COUNTS,
     AnnotatedPictures,
     read_annotated,
     write_annotated,
 )
+from vigil.domain.pictures.run_lengths import box_of, compress, runs_of
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 """pycocotools asks numpy in an old way."""

@@ -14,12 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pycocotools.coco import COCO
 
-from vigil.domain.pictures.annotated import (
-    CORNERS,
-    AnnotatedPictures,
-    read_annotated,
-    write_annotated,
-)
+from vigil.domain.boxes import CORNERS
+from vigil.domain.pictures.annotated import AnnotatedPictures, read_annotated, write_annotated
 from vigil.plumbing.errors import InputError
 
 names = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=12)

@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from changed_cards import told, without
 from safetensors.torch import save_file
 from tiny_clips import decode, square_frames, write_clip
 from tiny_settings import shipped
 
 from vigil.alarm import TrainedAlarm
-from vigil.domain.clips.scorers import SCORERS, FitOptions
+from vigil.domain.clips.learnt.scorers import SCORERS, FitOptions
 from vigil.learn.alarm.appearance import AppearanceEmbedder
 from vigil.learn.alarm.network.embedding.registry import BACKBONES, Options
 from vigil.learn.alarm.network.scoring.autoencoder import Autoencoder
@@ -374,17 +375,6 @@ def test_short_windows_are_refused_where_the_clips_were(tmp_path: Path) -> None:
     alarm = TrainedAlarm.from_files(*write_alarm(tmp_path, motion_embedder("error").facts))
     with pytest.raises(FieldError, match="short_clips: expected windows of at least"):
         alarm(frames_of(10), TIMES[:10])
-
-
-def without(key: str) -> Callable[[Path, Path, Path], None]:
-    def damage(_: Path, card: Path, __: Path) -> None:
-        write_json({name: told for name, told in read_json(card).items() if name != key}, card)
-
-    return damage
-
-
-def told(**changes: object) -> Callable[[Path, Path, Path], None]:
-    return lambda _, card, __: write_json(read_json(card) | changes, card)
 
 
 def of_config(**changes: object) -> Callable[[Path, Path, Path], None]:

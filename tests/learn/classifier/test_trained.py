@@ -6,13 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from changed_cards import told, without
 
 from vigil.domain.samples.index import LABELS
 from vigil.learn.classifier.network.crop_transformer import CropTransformer
 from vigil.learn.classifier.trained import BATCH_SIZE, TrainedClassifier
 from vigil.learn.networks.weights import save_model
 from vigil.plumbing.errors import InputError
-from vigil.plumbing.records import read_json, write_json
 
 CONFIG = {
     "num_frames": 3,
@@ -85,17 +85,6 @@ def test_other_arrays_are_refused_in_one_line(files: tuple[Path, Path], wrong: n
     assert str(wrong.shape) in str(error.value)
     assert str(wrong.dtype) in str(error.value)
     assert "\n" not in str(error.value)
-
-
-def without(key: str) -> Callable[[Path, Path], None]:
-    def damage(_: Path, card: Path) -> None:
-        write_json({name: told for name, told in read_json(card).items() if name != key}, card)
-
-    return damage
-
-
-def told(**changes: object) -> Callable[[Path, Path], None]:
-    return lambda _, card: write_json(read_json(card) | changes, card)
 
 
 DAMAGE: dict[str, tuple[Callable[[Path, Path], object], str]] = {

@@ -14,9 +14,9 @@ from tiny_settings import shipped
 from torchvision.models.detection.roi_heads import paste_masks_in_image
 
 from vigil.domain.detections import as_table
-from vigil.domain.masks.run_lengths import masks_of
 from vigil.domain.measures.detector import measure_masks
 from vigil.domain.pictures.annotated import COUNTS
+from vigil.domain.pictures.run_lengths import masks_of
 from vigil.learn.detector.network.data import PictureDataset, batches
 from vigil.learn.detector.network.detecting import detect, place
 from vigil.learn.detector.network.interface import Detector

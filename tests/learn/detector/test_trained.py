@@ -7,17 +7,17 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from changed_cards import told, without
 from tiny_detectors import SIZE_WH, config_of, write_scene
 
+from vigil.domain.boxes import CORNERS
 from vigil.domain.detections import DETECTION_COLUMNS, Detections, as_table
-from vigil.domain.pictures.annotated import CORNERS
 from vigil.learn.detector.network.data import PictureDataset
 from vigil.learn.detector.network.registry import build_detector
 from vigil.learn.detector.trained import TrainedDetector
 from vigil.learn.networks import machine as runtime
 from vigil.learn.networks.weights import save_model
 from vigil.plumbing.errors import InputError
-from vigil.plumbing.records import read_json, write_json
 from vigil.settings.suppression import DEFAULT
 
 SIZES_HW = ((64, 96), (200, 50), (33, 333), (64, 96), (9, 7))
@@ -142,17 +142,6 @@ def test_other_arrays_are_refused_in_one_line(tmp_path: Path, wrong: np.ndarray)
             detect(wrong)
         assert str(wrong.shape) in str(error.value)
         assert "\n" not in str(error.value)
-
-
-def without(key: str) -> Callable[[Path, Path], None]:
-    def damage(_: Path, card: Path) -> None:
-        write_json({name: told for name, told in read_json(card).items() if name != key}, card)
-
-    return damage
-
-
-def told(**changes: object) -> Callable[[Path, Path], None]:
-    return lambda _, card: write_json(read_json(card) | changes, card)
 
 
 def with_loss(name: str) -> dict:

@@ -16,8 +16,12 @@ from tiny_videos import coded_picture, write_coded_video
 
 from vigil.domain.clip_formats.frame_labels import FrameRange
 from vigil.domain.clips.windows import LABEL_DTYPES, WINDOW_DTYPES
-from vigil.pixels.importing import clips as module
-from vigil.pixels.importing.clips import import_class_folders, import_frame_labelled, list_videos
+from vigil.pixels.importing.clips import windows as module
+from vigil.pixels.importing.clips.windows import (
+    import_class_folders,
+    import_frame_labelled,
+    list_videos,
+)
 from vigil.pixels.windows import FrameTimes, Window, read_times
 from vigil.plumbing.errors import FieldError, InputError
 from vigil.settings.import_clips import ImportClips

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from vigil.pixels.importing.exif import is_turned, turns_when_decoded
+from vigil.pixels.importing.pictures.exif import is_turned, turns_when_decoded
 
 KINDS = ("JPEG", "PNG", "WEBP", "AVIF", "TIFF")
 TURNED_BY_OPENCV = {"JPEG", "PNG", "TIFF"}

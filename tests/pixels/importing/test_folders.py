@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from vigil.pixels.importing.folders import entries_below, files_below, is_picture
+from vigil.pixels.importing.pictures.folders import entries_below, files_below, is_picture
 
 
 @pytest.fixture

@@ -10,11 +10,11 @@ import pytest
 from PIL import Image
 from tiny_settings import shipped
 
-from vigil.domain.formats.findings import Findings
+from vigil.domain.formats.reading.findings import Findings
 from vigil.domain.mask_formats.class_table import read_table
 from vigil.domain.mask_formats.masks import Masks
-from vigil.domain.masks.run_lengths import area, decompress
-from vigil.pixels.mask_importing.mask_pictures import RIM, SEVERAL_VALUES, read_mask_pictures
+from vigil.domain.pictures.run_lengths import area, decompress
+from vigil.pixels.importing.masks.mask_pictures import RIM, SEVERAL_VALUES, read_mask_pictures
 from vigil.plumbing.errors import InputError
 from vigil.settings.dataset import Dataset
 

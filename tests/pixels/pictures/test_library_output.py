@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from vigil.pixels.importing.measuring import damage_of
+from vigil.pixels.importing.pictures.measuring import damage_of
 from vigil.pixels.pictures.images import ImageSource
 from vigil.pixels.pictures.library_output import damage_in, library_output
 

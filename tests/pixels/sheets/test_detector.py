@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 from tiny_detections import detection_set
 
-from vigil.domain.masks.run_lengths import compress, runs_of
-from vigil.domain.pictures.annotated import CORNERS
+from vigil.domain.boxes import CORNERS
+from vigil.domain.pictures.run_lengths import compress, runs_of
 from vigil.pixels.pictures.images import ImageSource
 from vigil.pixels.sheets.detector import draw_comparisons
 

@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 from tiny_detections import detection_set, write_pictures
 
-from vigil.domain.pictures.annotated import CORNERS, AnnotatedPictures
+from vigil.domain.boxes import CORNERS
+from vigil.domain.pictures.annotated import AnnotatedPictures
 from vigil.pixels.pictures.images import ImageSource
 from vigil.pixels.sheets.alarm import draw_error_boxes
 from vigil.pixels.sheets.clip_counts import draw_clip_counts

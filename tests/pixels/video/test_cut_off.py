@@ -12,7 +12,6 @@ from vigil.pixels.video.reading import VideoReader, to_bgr
 from vigil.plumbing.errors import InputError
 
 FRAGMENTS = {"movflags": "frag_keyframe+empty_moov"}
-LIVE = {"live": "1"}
 KINDS = {
     "FLV": ("v.flv", "flv", {}),
     "WMV": ("v.asf", "wmv2", {}),

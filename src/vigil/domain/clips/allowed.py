@@ -12,9 +12,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from vigil.domain.boxes import CORNERS
 from vigil.domain.clips.embeddings import Embedding
 from vigil.domain.clips.evidence import Vectors
-from vigil.domain.clips.found import BOX, DECIMALS_PX, DECIMALS_S
+from vigil.domain.clips.found import DECIMALS_PX, DECIMALS_S
 from vigil.domain.clips.nearest import MOST_COMPARED, nearest_videos, spread_evenly
 from vigil.plumbing.errors import InputError, shorten
 from vigil.plumbing.records import read_csv, read_json, write_csv, write_json
@@ -23,7 +24,7 @@ ALLOWED_DTYPES = {
     "channel": str,
     "video": str,
     "time_s": np.float64,
-    **dict.fromkeys(BOX, np.float64),
+    **dict.fromkeys(CORNERS, np.float64),
 }
 """The place and time of each piece, by the video that it is of."""
 NUM_KEPT = 200
@@ -88,7 +89,7 @@ def choose_spread(vectors: Vectors, num: int = NUM_KEPT) -> Rows:
 def allowed_table(channel: str, embedding: Embedding, rows: Rows) -> pd.DataFrame:
     """`ALLOWED_DTYPES` of chosen pieces of a channel."""
     pieces = embedding.pieces[rows]
-    table = pd.DataFrame(pieces.boxes_xyxy.round(DECIMALS_PX), columns=BOX)
+    table = pd.DataFrame(pieces.boxes_xyxy.round(DECIMALS_PX), columns=CORNERS)
     table["channel"] = channel
     table["video"] = embedding.index["video"].to_numpy()[embedding.windows[rows]]
     table["time_s"] = pieces.spans_s[:, 1].round(DECIMALS_S)
@@ -102,7 +103,7 @@ def picture_name(row: int) -> str:
 
 def write_allowed(allowed: Allowed, folder: Path) -> None:
     """Writes the files into an existing empty folder."""
-    decimals = {"time_s": DECIMALS_S, **dict.fromkeys(BOX, DECIMALS_PX)}
+    decimals = {"time_s": DECIMALS_S, **dict.fromkeys(CORNERS, DECIMALS_PX)}
     write_csv(allowed.table[list(ALLOWED_DTYPES)].round(decimals), folder / TABLE_FILE)
     write_json({"weights_sha256": allowed.alarm}, folder / ALARM_FILE)
     for name, vectors in allowed.vectors.items():

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from vigil.domain.boxes import CORNERS
 from vigil.domain.clips.embeddings import Embedding
 from vigil.domain.clips.scores import raising_of, round_digits
 from vigil.domain.clips.verdicts import LARGEST_RATIO, NO_EVIDENCE, ratio_of
@@ -14,14 +15,13 @@ from vigil.plumbing.errors import InputError, listed
 from vigil.plumbing.records import read_csv, write_csv
 
 Floats = npt.NDArray[np.float64]
-BOX = ["x1", "y1", "x2", "y2"]
 FOUND_DTYPES = {
     "video": str,
     "channel": str,
     "feature": str,
     "from_s": np.float64,
     "time_s": np.float64,
-    **dict.fromkeys(BOX, np.float64),
+    **dict.fromkeys(CORNERS, np.float64),
     "score": np.float64,
 }
 """`time_s` is the time of the last frame of a piece: from then on, the piece is known. `feature` is
@@ -65,7 +65,7 @@ def gather_found(
     for name, embedding in embeddings.items():
         rows = is_listed[embedding.windows]
         pieces, windows = embedding.pieces[rows], embedding.windows[rows]
-        table = pd.DataFrame(pieces.boxes_xyxy.round(DECIMALS_PX), columns=BOX)
+        table = pd.DataFrame(pieces.boxes_xyxy.round(DECIMALS_PX), columns=CORNERS)
         table["video"] = embedding.index["video"].to_numpy()[windows]
         table["channel"] = name
         own = (features or {}).get(name)
@@ -73,7 +73,7 @@ def gather_found(
         table["from_s"], table["time_s"] = pieces.spans_s.round(DECIMALS_S).T
         table["score"] = round_digits(scores[name][rows])
         keys = ["video", "channel", "time_s"]
-        table = table.drop_duplicates([*keys, "from_s", *BOX])
+        table = table.drop_duplicates([*keys, "from_s", *CORNERS])
         table = table.sort_values([*keys, "score"], ascending=[True] * 3 + [False], kind="stable")
         tables.append(table.groupby(keys, sort=False).head(MOST_AT_ONCE))
     return pd.concat(tables)[list(FOUND_DTYPES)].reset_index(drop=True)

@@ -8,8 +8,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from vigil.domain.boxes import CORNERS
 from vigil.domain.clips.embeddings import Embedding
-from vigil.domain.clips.found import BOX, DECIMALS_PX, DECIMALS_S
+from vigil.domain.clips.found import DECIMALS_PX, DECIMALS_S
 from vigil.domain.clips.scores import round_digits
 from vigil.domain.sides import TEST, TRAIN
 from vigil.plumbing.errors import InputError
@@ -22,7 +23,7 @@ NEAREST_DTYPES = {
     "rank": np.int64,
     "video": str,
     "time_s": np.float64,
-    **dict.fromkeys(BOX, np.float64),
+    **dict.fromkeys(CORNERS, np.float64),
     "distance": np.float64,
 }
 """`clip` is the test clip, and `rank` counts from 1. `video` is the allowed video, with the

@@ -5,17 +5,17 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from vigil.domain.boxes import CORNERS
 from vigil.plumbing.errors import InputError, listed
 from vigil.plumbing.records import read_csv, write_csv
 
 FRAME_DTYPES = {"video": str, "frame": np.int64, "time_s": np.float64, "is_anomalous": bool}
 """`time_s` counts from the video's first frame. Clips of class folders have no rows."""
-BOX = ["x1", "y1", "x2", "y2"]
 REGION_DTYPES = {
     "video": str,
     "frame": np.int64,
     "track": np.int64,
-    **dict.fromkeys(BOX, np.float64),
+    **dict.fromkeys(CORNERS, np.float64),
 }
 """The boxes of anomalies in px, from the masks beside a video. One object has one track."""
 FRAMES_NAME, REGIONS_NAME = "frames.csv", "regions.csv"

@@ -8,8 +8,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from vigil.domain.formats.annotations import Annotations
-from vigil.domain.formats.findings import NO_SIZE, ROOT, SPACES, TURNED, Entry, Findings
+from vigil.domain.boxes import CORNERS
+from vigil.domain.formats.reading.annotations import Annotations
+from vigil.domain.formats.reading.findings import NO_SIZE, ROOT, SPACES, TURNED, Entry, Findings
+from vigil.domain.formats.reading.values import Values
 from vigil.domain.formats.rotation import (
     ROTATION,
     UNKNOWN_KEYS,
@@ -17,8 +19,6 @@ from vigil.domain.formats.rotation import (
     degrees_of,
     enclosing,
 )
-from vigil.domain.formats.values import Values
-from vigil.domain.pictures.annotated import CORNERS
 from vigil.plumbing.errors import InputError, shorten
 from vigil.plumbing.records import read_json
 from vigil.settings.import_detections import Policy
@@ -54,26 +54,7 @@ def read_coco(file: Path, malformed: Policy, findings: Findings) -> Annotations:
     categories = _categories(content, file, entry_of, values, findings)
     label_of = {one.id: one.name for one in categories}
     used: set[int] = set()
-    pictures: dict[str, list[Any]] = {
-        key: [] for key in ("file_name", "width", "height", "video", "frame_index", "place")
-    }
-    name_of: dict[int, str] = {}
-    known: set[str] = set()
-    for place, entry in _entries(content, "images", file):
-        number, name, picture = None, None, None
-        with entry_of:
-            picture = _picture(entry, values, place)
-            number, name = values.whole(entry.get("id"), "id", place), picture["file_name"]
-        if picture is None or number is None or name is None:
-            continue
-        if number in name_of or name in known:
-            raise InputError(f"{place}: expected each id and name once, got {shorten(name)} again")
-        name_of[number] = name
-        known.add(name)
-        if not picture["width"] or not picture["height"]:
-            findings.note(NO_SIZE, [f"{place}: {shorten(name, 120)}"])
-        for key, value in picture.items():
-            pictures[key].append(value)
+    pictures, name_of = _pictures(content, file, entry_of, values, findings)
     boxes: dict[str, list[Any]] = {
         key: [] for key in ("image", "label", "is_crowd", "is_difficult", "place", *CORNERS)
     }
@@ -88,13 +69,7 @@ def read_coco(file: Path, malformed: Policy, findings: Findings) -> Annotations:
                 findings.note(TURNED, [place])
     roots = _roots(categories, used)
     findings.note(ROOT, [f"{file}: {one.name}" for one in roots])
-    classes: list[str] = []
-    for one in (one for one in categories if one not in roots):
-        if one.name in classes:
-            raise InputError(
-                f"{one.place}: expected each id and name once, got {shorten(one.name)} again"
-            )
-        classes.append(one.name)
+    classes = _classes([one for one in categories if one not in roots])
     return Annotations.of(pictures, boxes, classes)
 
 
@@ -116,6 +91,45 @@ def _categories(
             findings.note(SPACES, [f"{place}: {shorten(text)}"])
         categories[number] = Category(number, name, entry.get("supercategory"), place)
     return list(categories.values())
+
+
+def _pictures(
+    content: Mapping[str, Any], file: Path, entry_of: Entry, values: Values, findings: Findings
+) -> tuple[dict[str, list[Any]], dict[int, str]]:
+    """The columns of the table of pictures, and the name of each picture by its id."""
+    pictures: dict[str, list[Any]] = {
+        key: [] for key in ("file_name", "width", "height", "video", "frame_index", "place")
+    }
+    name_of: dict[int, str] = {}
+    known: set[str] = set()
+    for place, entry in _entries(content, "images", file):
+        number, name, picture = None, None, None
+        with entry_of:
+            picture = _picture(entry, values, place)
+            number, name = values.whole(entry.get("id"), "id", place), picture["file_name"]
+        if picture is None or number is None or name is None:
+            continue
+        if number in name_of or name in known:
+            raise InputError(f"{place}: expected each id and name once, got {shorten(name)} again")
+        name_of[number] = name
+        known.add(name)
+        if not picture["width"] or not picture["height"]:
+            findings.note(NO_SIZE, [f"{place}: {shorten(name, 120)}"])
+        for key, value in picture.items():
+            pictures[key].append(value)
+    return pictures, name_of
+
+
+def _classes(categories: Sequence[Category]) -> list[str]:
+    """The names of categories, each once."""
+    classes: list[str] = []
+    for one in categories:
+        if one.name in classes:
+            raise InputError(
+                f"{one.place}: expected each id and name once, got {shorten(one.name)} again"
+            )
+        classes.append(one.name)
+    return classes
 
 
 def _roots(categories: Sequence[Category], used: set[int]) -> list[Category]:

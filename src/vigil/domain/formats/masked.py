@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from vigil.domain.formats.annotations import Annotations
+from vigil.domain.formats.reading.annotations import Annotations
 from vigil.domain.masks.masked import read_masked
 
 

@@ -7,7 +7,7 @@ centre of the box, clockwise (`attributes.rotation` in COCO, an `attribute` of t
 import math
 from typing import Any
 
-from vigil.domain.formats.values import number_of
+from vigil.domain.formats.reading.values import number_of
 from vigil.plumbing.errors import InputError, shorten
 
 ROTATION = "rotation"

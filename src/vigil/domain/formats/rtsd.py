@@ -14,10 +14,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from vigil.domain.formats.annotations import Annotations
-from vigil.domain.formats.findings import SPACES, Entry, Findings
-from vigil.domain.formats.values import number_of
-from vigil.domain.pictures.annotated import CORNERS
+from vigil.domain.boxes import CORNERS
+from vigil.domain.formats.reading.annotations import Annotations
+from vigil.domain.formats.reading.findings import SPACES, Entry, Findings
+from vigil.domain.formats.reading.values import number_of
 from vigil.plumbing.errors import InputError, shorten
 from vigil.settings.import_detections import Policy
 

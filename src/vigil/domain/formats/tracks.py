@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from vigil.domain.formats.annotations import Annotations
-from vigil.domain.pictures.annotated import CORNERS
+from vigil.domain.boxes import CORNERS
+from vigil.domain.formats.reading.annotations import Annotations
 from vigil.domain.tracks import Track
 from vigil.domain.video_facts import VideoFacts
 from vigil.plumbing.errors import InputError

@@ -11,9 +11,9 @@ import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 from typing import Any, NoReturn
 
-from vigil.domain.formats.annotations import BOX_DTYPES, PICTURE_DTYPES, Annotations
 from vigil.domain.formats.encodings import text_of_xml
-from vigil.domain.formats.findings import (
+from vigil.domain.formats.reading.annotations import BOX_DTYPES, PICTURE_DTYPES, Annotations
+from vigil.domain.formats.reading.findings import (
     ENCODING,
     HIDDEN,
     NO_SIZE,
@@ -22,6 +22,7 @@ from vigil.domain.formats.findings import (
     Entry,
     Findings,
 )
+from vigil.domain.formats.reading.values import Values, number_of
 from vigil.domain.formats.rotation import (
     ROTATION,
     UNKNOWN_KEYS,
@@ -30,7 +31,6 @@ from vigil.domain.formats.rotation import (
     degrees_of,
     enclosing,
 )
-from vigil.domain.formats.values import Values, number_of
 from vigil.plumbing.errors import InputError, shorten
 from vigil.plumbing.folders import is_hidden, with_ending
 from vigil.plumbing.progress import progress

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from vigil.domain.masks.run_lengths import Mask
+from vigil.domain.pictures.run_lengths import Mask
 
 NUM_CHANNELS = 4
 LENGTH_BITS = np.array([3, 4, 8, 16])

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from vigil.domain.formats.findings import SPACES, Entry, Findings
-from vigil.domain.formats.values import Values
+from vigil.domain.formats.reading.findings import SPACES, Entry, Findings
+from vigil.domain.formats.reading.values import Values
 from vigil.domain.mask_formats.masks import EMPTY, Masks, add_object, no_objects, no_pictures
 from vigil.domain.mask_formats.polygons import Polygons, ring_of
-from vigil.domain.masks.run_lengths import area, check_runs, compress, decompress
+from vigil.domain.pictures.run_lengths import area, check_runs, compress, decompress
 from vigil.plumbing.errors import InputError, shorten
 from vigil.plumbing.records import read_json
 from vigil.settings.import_detections import Policy

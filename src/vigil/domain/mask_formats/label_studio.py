@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from vigil.domain.formats.findings import Entry, Findings
-from vigil.domain.formats.names import ENDING
-from vigil.domain.formats.values import Values
+from vigil.domain.formats.reading.findings import Entry, Findings
+from vigil.domain.formats.reading.names import ENDING
+from vigil.domain.formats.reading.values import Values
 from vigil.domain.label_studio.addresses import is_upload, path_of
 from vigil.domain.label_studio.labels import own_labels, separate_labels
 from vigil.domain.mask_formats.brush import decode_brush

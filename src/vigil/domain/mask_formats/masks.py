@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from vigil.domain.formats.annotations import PICTURE_DTYPES
+from vigil.domain.formats.reading.annotations import PICTURE_DTYPES
 
 OBJECT_DTYPES = {
     "image": "str",
@@ -30,7 +30,7 @@ class Masks:
     """Pictures and masks as in the files. Each mask has the size of its picture, as told there.
 
     Attributes:
-        pictures: as in `vigil.domain.formats.annotations`; 0 for a size that is not told.
+        pictures: as in `vigil.domain.formats.reading.annotations`; 0 for a size that is not told.
         objects: `image` (a file name of `pictures`), `label`, `counts` (compressed RLE),
             `is_crowd`, `is_difficult`; `place`, the place in the files, for messages.
         classes: the classes that the format declares, or else all labels that occur, sorted.

@@ -7,9 +7,9 @@ import faster_coco_eval.mask_api_new_cpp as mask_api
 import numpy as np
 import numpy.typing as npt
 
-from vigil.domain.formats.findings import Findings
+from vigil.domain.formats.reading.findings import Findings
 from vigil.domain.mask_formats.masks import CLIPPED, CROSSING, FEW_POINTS, NOT_FINITE, OUTSIDE
-from vigil.domain.masks.run_lengths import Runs, compress, decompress
+from vigil.domain.pictures.run_lengths import Runs, compress, decompress
 from vigil.plumbing.errors import InputError, shorten
 
 Points = npt.NDArray[np.float64]

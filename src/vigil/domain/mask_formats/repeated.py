@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from vigil.domain.formats.findings import Findings
+from vigil.domain.formats.reading.findings import Findings
 
 REPEATED = "mask repeated"
 CONTRADICTED = "mask told both to be ignored and not"

@@ -1,1 +1,1 @@
-"""Objects and their masks in pictures: run lengths, their table and file, maps of classes."""
+"""Sets of pictures with masks, their COCO files, and maps of classes."""

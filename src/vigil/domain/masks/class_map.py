@@ -5,7 +5,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from vigil.domain.masks.masked import MaskedPictures
-from vigil.domain.masks.run_lengths import Mask, compress, decompress, mask_of, runs_of
+from vigil.domain.pictures.run_lengths import Mask, compress, decompress, mask_of, runs_of
 
 IGNORED = 255
 """The value of pixels that count neither way."""

@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from vigil.domain.masks.run_lengths import area, box_of, check_runs, decompress
-from vigil.domain.pictures.annotated import CORNERS, IMAGE_DTYPES
+from vigil.domain.boxes import CORNERS
+from vigil.domain.pictures.annotated import IMAGE_DTYPES, choose_pictures, sort_pictures
 from vigil.domain.pictures.coco_file import write_instances
-from vigil.plumbing.errors import InputError, listed, shorten
+from vigil.domain.pictures.run_lengths import area, box_of, check_runs, decompress
+from vigil.plumbing.errors import InputError, shorten
 from vigil.plumbing.records import read_json
 
 OBJECT_DTYPES = {
@@ -65,8 +66,7 @@ class MaskedPictures:
             objects: `image`, `label`, `counts`, `is_crowd` and `is_difficult`. The objects of one
                 picture keep their order.
         """
-        images = images[list(IMAGE_DTYPES)].astype(IMAGE_DTYPES).sort_values("file_name")
-        images = images.set_index(pd.Index(images["file_name"], name="id"))
+        images = sort_pictures(images)
         runs = [decompress(text) for text in objects["counts"]]
         heights = images.loc[objects["image"], "height"]
         boxes = [box_of(one, height) for one, height in zip(runs, heights, strict=True)]
@@ -83,13 +83,9 @@ class MaskedPictures:
         Raises:
             InputError: an id that no picture has.
         """
-        if unknown := set(ids) - set(self.images.index):
-            raise InputError(
-                "expected the pictures of the split among the imported pictures, found no "
-                f"{listed(unknown)}"
-            )
+        images = choose_pictures(self.images, ids)
         objects = self.objects[self.objects["image"].isin(set(ids))].reset_index(drop=True)
-        return MaskedPictures(self.images.loc[list(ids)], objects, self.classes, self.background)
+        return MaskedPictures(images, objects, self.classes, self.background)
 
     def digest(self) -> str:
         """SHA-256 of the tables of pictures and objects and of all classes, in hexadecimal."""

@@ -15,8 +15,8 @@ import numpy.typing as npt
 import pandas as pd
 from faster_coco_eval import COCO, COCOeval_faster
 
-from vigil.domain.boxes import pairwise_iou, pairwise_share
-from vigil.domain.pictures.annotated import CORNERS, COUNTS, AnnotatedPictures
+from vigil.domain.boxes import CORNERS, pairwise_iou, pairwise_share
+from vigil.domain.pictures.annotated import COUNTS, AnnotatedPictures
 
 DECIMALS, CURVE_DECIMALS = 3, 4
 MATCH_IOU = 0.5

@@ -105,15 +105,6 @@ def rate_per_hour(number: int, watched_s: float) -> Rate | None:
     return Rate(number / hours, low / hours, high / hours, upper_bound / hours)
 
 
-def covered_s(spans: Sequence[Span]) -> float:
-    """The time that at least one span covers, in seconds."""
-    total, covered_until = 0.0, -np.inf
-    for start, stop in sorted(spans):
-        total += max(0.0, stop - max(start, covered_until))
-        covered_until = max(covered_until, stop)
-    return float(total)
-
-
 def inside(times_s: npt.NDArray[np.float64], spans: Sequence[Span]) -> npt.NDArray[np.bool_]:
     """(N,): whether a time is in a span, from its start up to before its end."""
     is_inside = np.zeros(len(times_s), bool)

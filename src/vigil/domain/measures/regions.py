@@ -2,9 +2,9 @@
 
 Ramachandra and Jones, "Street Scene: A New Dataset and Evaluation Protocol for Video Anomaly
 Detection", WACV 2020. Regions with scores are predicted for each frame. A true region is detected
-if a predicted region in its frame overlaps it with an IoU of at least `beta`. A predicted region
+if a predicted region in its frame overlaps it with an IoU of at least `BETA`. A predicted region
 without such an overlap is false. A track of true regions is detected if at least the fraction
-`alpha` of its regions is. Over all thresholds, the detected fraction is a curve over the number of
+`ALPHA` of its regions is. Over all thresholds, the detected fraction is a curve over the number of
 false regions in a frame, from 0 to 1. The criterion is the area under this curve. A curve that ends
 before 1 continues flat.
 """
@@ -17,10 +17,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from vigil.domain.boxes import pairwise_iou
+from vigil.domain.boxes import CORNERS, pairwise_iou
 from vigil.domain.clips.evidence import OBJECTS
 from vigil.domain.measures.frames import is_fresh, latest_moments
-from vigil.domain.pictures.annotated import CORNERS
 
 ALPHA, BETA = 0.1, 0.1
 DECIMALS = 4
@@ -75,9 +74,6 @@ def measure_regions(
     predicted: Mapping[Hashable, Predicted],
     true: Mapping[Hashable, Truth],
     num_frames: int,
-    *,
-    alpha: float = ALPHA,
-    beta: float = BETA,
 ) -> dict[str, float]:
     """Both criteria.
 
@@ -96,7 +92,7 @@ def measure_regions(
     for frame in {**true, **predicted}:
         guess = predicted.get(frame, Predicted(np.empty((0, 4)), np.empty(0)))
         truth = true.get(frame, Truth(np.empty((0, 4)), ()))
-        hits = pairwise_iou(truth.boxes_xyxy, guess.boxes_xyxy) >= beta  # (M, N)
+        hits = pairwise_iou(truth.boxes_xyxy, guess.boxes_xyxy) >= BETA  # (M, N)
         for track, row in zip(truth.tracks, hits, strict=True):
             best = float(guess.scores[row].max()) if row.any() else -math.inf
             best_of.setdefault(track, []).append(best)
@@ -106,7 +102,7 @@ def measure_regions(
     regions = np.array([score for scores in best_of.values() for score in scores])
     # The highest threshold at which enough regions of each track are detected.
     tracks = np.array(
-        [sorted(scores, reverse=True)[max(1, math.ceil(alpha * len(scores))) - 1]
+        [sorted(scores, reverse=True)[max(1, math.ceil(ALPHA * len(scores))) - 1]
          for scores in best_of.values()]
     )  # fmt: skip
     wrong = np.array(false)

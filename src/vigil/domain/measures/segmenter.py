@@ -15,7 +15,7 @@ import pandas as pd
 from scipy import ndimage
 
 from vigil.domain.masks.class_map import IGNORED, ClassMap
-from vigil.domain.masks.run_lengths import Mask
+from vigil.domain.pictures.run_lengths import Mask
 
 DECIMALS = 4
 BOUNDARY_FRACTION = 0.02

@@ -18,8 +18,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.optimize import linear_sum_assignment
 
-from vigil.domain.boxes import pairwise_iou
-from vigil.domain.pictures.annotated import CORNERS
+from vigil.domain.boxes import CORNERS, pairwise_iou
 
 SAME_IOU = 0.5
 HOTA_IOUS = np.arange(0.05, 0.99, 0.05)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from vigil.domain.boxes import CORNERS
 from vigil.domain.measures.events import (
     EventMatches,
     Rate,
@@ -25,7 +26,6 @@ from vigil.domain.measures.tracking import (
     measure_hota,
     pair_frames,
 )
-from vigil.domain.pictures.annotated import CORNERS
 from vigil.domain.watched import Truth, WatchedVideo
 
 DECIMALS = 3

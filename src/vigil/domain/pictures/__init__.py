@@ -1,1 +1,1 @@
-"""Sets of annotated pictures, and their COCO files."""
+"""Sets of annotated pictures, their COCO files, and the run lengths of masks."""

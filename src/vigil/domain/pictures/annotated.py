@@ -14,14 +14,14 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from vigil.domain.boxes import CORNERS as CORNERS
 from vigil.domain.boxes import Boxes
-from vigil.domain.masks.run_lengths import area, check_runs, decompress
 from vigil.domain.pictures.coco_file import write_instances
+from vigil.domain.pictures.run_lengths import area, check_runs, decompress
 from vigil.plumbing.errors import InputError, listed, shorten
 from vigil.plumbing.records import read_json
 
 COORDINATE_DECIMALS = 3
-CORNERS = ["x1", "y1", "x2", "y2"]
 IMAGE_DTYPES = {
     "file_name": "str",
     "width": "int64",
@@ -74,8 +74,7 @@ class AnnotatedPictures:
             boxes: the columns of `boxes`, likewise, with or without `counts`. The boxes of one
                 picture keep their order.
         """
-        images = images[list(IMAGE_DTYPES)].astype(IMAGE_DTYPES).sort_values("file_name")
-        images = images.set_index(pd.Index(images["file_name"], name="id"))
+        images = sort_pictures(images)
         dtypes = BOX_DTYPES | ({COUNTS: "str"} if COUNTS in boxes else {})
         boxes = boxes[list(dtypes)].astype(dtypes)
         boxes[CORNERS] = boxes[CORNERS].round(COORDINATE_DECIMALS) + 0.0  # without minus zeros
@@ -88,13 +87,9 @@ class AnnotatedPictures:
         Raises:
             InputError: an id that no picture has.
         """
-        if unknown := set(ids) - set(self.images.index):
-            raise InputError(
-                "expected the pictures of the split among the imported pictures, found no "
-                f"{listed(unknown)}"
-            )
+        images = choose_pictures(self.images, ids)
         boxes = self.boxes[self.boxes["image"].isin(set(ids))].reset_index(drop=True)
-        return AnnotatedPictures(self.images.loc[list(ids)], boxes, self.classes)
+        return AnnotatedPictures(images, boxes, self.classes)
 
     def digest(self) -> str:
         """SHA-256 of the tables of pictures and boxes and of all classes, in hexadecimal."""
@@ -110,6 +105,26 @@ class AnnotatedPictures:
     def is_ignored(self) -> "pd.Series[bool]":
         """(boxes,): whether a box is ignored in training, and as an object to detect."""
         return self.boxes["is_crowd"] | self.boxes["is_difficult"]
+
+
+def sort_pictures(images: pd.DataFrame) -> pd.DataFrame:
+    """The columns of `AnnotatedPictures.images`, by name, and with their index."""
+    images = images[list(IMAGE_DTYPES)].astype(IMAGE_DTYPES).sort_values("file_name")
+    return images.set_index(pd.Index(images["file_name"], name="id"))
+
+
+def choose_pictures(images: pd.DataFrame, ids: Sequence[str]) -> pd.DataFrame:
+    """The rows of the ids, in their order.
+
+    Raises:
+        InputError: an id that no picture has.
+    """
+    if unknown := set(ids) - set(images.index):
+        raise InputError(
+            "expected the pictures of the split among the imported pictures, found no "
+            f"{listed(unknown)}"
+        )
+    return images.loc[list(ids)]
 
 
 def write_annotated(detections: AnnotatedPictures, path: Path) -> None:

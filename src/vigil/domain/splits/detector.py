@@ -6,7 +6,7 @@ and Vlahavas, On the Stratification of Multi-Label Data, ECML PKDD 2011). Copies
 together.
 """
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -200,15 +200,27 @@ def tabulate_sides(known: AnnotatedPictures, sides: "pd.Series[str]") -> dict[st
 
 def summarise(table: dict[str, Any]) -> str:
     """A text with a line for the pictures, for each class, and for each side without a class."""
+    return summarise_sides(table, "boxes", lambda counts: f"{counts['share_of_boxes']:.0%}")
+
+
+def summarise_sides(
+    table: dict[str, Any], objects: str, share_of: Callable[[Mapping[str, Any]], str]
+) -> str:
+    """The same of any objects.
+
+    Args:
+        table: the result of `tabulate_sides`.
+        objects: their name in the table.
+        share_of: returns the text of their share from what the table has of a class on a side.
+    """
     lines = [f"pictures: {table['pictures']}"]
     for label, by_side in table["by_class"].items():
         shares = ", ".join(
-            f"{side} {counts['boxes']} ({counts['share_of_boxes']:.0%})"
-            for side, counts in by_side.items()
+            f"{side} {counts[objects]} ({share_of(counts)})" for side, counts in by_side.items()
         )
-        lines.append(f"  boxes of {listed([label])}: {shares}")
+        lines.append(f"  {objects} of {listed([label])}: {shares}")
     for side in SIDES:
-        lacking = [name for name, counts in table["by_class"].items() if not counts[side]["boxes"]]
+        lacking = [name for name, counts in table["by_class"].items() if not counts[side][objects]]
         if lacking:
             lines.append(f"  warning: no {listed(lacking)} in {side}")
     return "\n".join(lines)

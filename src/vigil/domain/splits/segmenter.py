@@ -8,9 +8,8 @@ import pandas as pd
 from vigil.domain.masks.masked import MaskedPictures
 from vigil.domain.pictures.annotated import AnnotatedPictures
 from vigil.domain.sides import SIDES
-from vigil.domain.splits.detector import assign_pictures
+from vigil.domain.splits.detector import assign_pictures, summarise_sides
 from vigil.domain.splits.given import NOTHING_GIVEN
-from vigil.plumbing.errors import listed
 from vigil.settings.split import Split
 
 
@@ -62,15 +61,6 @@ def tabulate_sides(known: MaskedPictures, sides: "pd.Series[str]") -> dict[str, 
 
 def summarise(table: dict[str, Any]) -> str:
     """A text with a line for the pictures, for each class, and for each side without a class."""
-    lines = [f"pictures: {table['pictures']}"]
-    for label, by_side in table["by_class"].items():
-        shares = ", ".join(
-            f"{side} {counts['masks']} ({counts['share_of_pixels']:.1%} of its pixels)"
-            for side, counts in by_side.items()
-        )
-        lines.append(f"  masks of {listed([label])}: {shares}")
-    for side in SIDES:
-        lacking = [name for name, counts in table["by_class"].items() if not counts[side]["masks"]]
-        if lacking:
-            lines.append(f"  warning: no {listed(lacking)} in {side}")
-    return "\n".join(lines)
+    return summarise_sides(
+        table, "masks", lambda counts: f"{counts['share_of_pixels']:.1%} of its pixels"
+    )

@@ -12,9 +12,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from vigil.domain.pictures.annotated import CORNERS
+from vigil.domain.boxes import CORNERS
 from vigil.domain.tracking.tracker import TrackedBox
-from vigil.plumbing.errors import InputError, shorten
+from vigil.plumbing.errors import InputError
 from vigil.plumbing.outputs import whole
 from vigil.plumbing.records import read_csv, write_csv
 
@@ -129,52 +129,3 @@ def write_mot(table: pd.DataFrame, file: Path) -> None:
             .to_csv(None, index=False, header=False, lineterminator="\n")
         )
         partial.write_text(text, encoding="ascii", newline="\n")
-
-
-def read_mot(file: Path, fps: float, label: str) -> pd.DataFrame:
-    """Reads results or ground truth in the format of the MOT Challenge, as `TRACK_COLUMNS`.
-
-    Rows of ground truth with 0 as their seventh number are left out, as the format demands.
-
-    Args:
-        fps: frames per second, which are not in the file.
-        label: the class of all tracks. The file has only a number for it.
-
-    Raises:
-        InputError: the file is missing, or has another format.
-    """
-    try:
-        lines = file.read_text(encoding="ascii").split()
-        numbers = np.array([line.split(",") for line in lines], np.float64)
-    except FileNotFoundError:
-        raise InputError(f"{file}: expected tracks, found no such file") from None
-    except (ValueError, UnicodeDecodeError) as error:
-        raise InputError(
-            f"{file}: expected numbers between commas, got: {shorten(str(error))}"
-        ) from None
-    if not lines:
-        numbers = np.empty((0, len(MOT_COLUMNS)))
-    if numbers.ndim < 2 or numbers.shape[1] < 7 or not np.isfinite(numbers[:, :7]).all():
-        raise InputError(f"{file}: expected rows of at least 7 finite numbers, got others")
-    whole_numbers = numbers[:, :2]
-    if (whole_numbers < 1).any() or (whole_numbers != whole_numbers.round()).any():
-        raise InputError(f"{file}: expected frames and ids from 1, got others")
-    if (numbers[:, 4:6] < 0).any():
-        raise InputError(f"{file}: expected widths and heights from 0, got others")
-    numbers = numbers[numbers[:, 6] != 0]
-    corners = numbers[:, 2:4] - 1
-    corners = np.concatenate([corners, corners + numbers[:, 4:6]], axis=1)
-    frames = numbers[:, 0].astype(np.int64) - 1
-    table = pd.DataFrame(corners, columns=CORNERS)
-    table = table.assign(
-        track_id=numbers[:, 1].astype(np.int64),
-        frame_index=frames,
-        time_s=frames / fps,
-        score=numbers[:, 6].clip(0, 1),
-        label=label,
-        is_observed=1,
-    )
-    if table.duplicated(["track_id", "frame_index"]).any():
-        raise InputError(f"{file}: expected one box of an id on a frame, got several")
-    ordered = table.sort_values(["track_id", "frame_index"], ignore_index=True)
-    return ordered[TRACK_COLUMNS].astype(TRACK_TYPES)

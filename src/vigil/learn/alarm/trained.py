@@ -11,12 +11,12 @@ import numpy.typing as npt
 import pandas as pd
 import torch
 
-from vigil.domain.clips.by_feature import score_by_feature
 from vigil.domain.clips.embeddings import Embedding
 from vigil.domain.clips.evidence import Pieces, Vectors, piece_of_window
-from vigil.domain.clips.scorers import SCORERS
+from vigil.domain.clips.learnt.by_feature import score_by_feature
+from vigil.domain.clips.learnt.scorers import SCORERS
+from vigil.domain.clips.learnt.speed_map import divide_by_map
 from vigil.domain.clips.scores import column_of, read_thresholds
-from vigil.domain.clips.speed_map import divide_by_map
 from vigil.domain.clips.verdicts import Evidence, Verdict, WindowVerdict
 from vigil.learn.alarm.network.embedding.embedder import NetworkEmbedder
 from vigil.learn.alarm.network.scoring.data import batches

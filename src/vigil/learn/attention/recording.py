@@ -1,6 +1,6 @@
 """Writes what a network attends to in a picture or a video: arrays, a sheet, a video."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
 from functools import partial
@@ -18,7 +18,8 @@ from vigil.pixels.attention import draw_attention, side_by_side
 from vigil.pixels.drawing.on_pictures import write_picture
 from vigil.pixels.pictures.images import ImageSource
 from vigil.pixels.pictures.picture import Picture
-from vigil.pixels.stepped_frames import SteppedFrame, read_stepped
+from vigil.pixels.stepped_frames import read_stepped
+from vigil.pixels.video.source import Frame
 from vigil.pixels.video_writing import VideoWriter, with_even_sides
 from vigil.plumbing.fingerprints import code_fingerprint
 from vigil.plumbing.memo import Memo, file_digest
@@ -33,8 +34,6 @@ WITHOUT_EFFECT = ("root", "sources", "network", "num_clusters")
 """Settings that change no result of a single source; the network is told by its weights."""
 CLOCK = 1000
 """Time stamps of a written video count milliseconds."""
-
-GetViewer = Callable[[], Viewer]
 
 
 class AttentionRecorder:
@@ -65,7 +64,7 @@ class AttentionRecorder:
         """Deletes the oldest entries of the cache, if it is too large."""
         self._memo.prune()
 
-    def frames(self, source: Source) -> Iterator[SteppedFrame]:
+    def frames(self, source: Source) -> Iterator[Frame]:
         """The frames of a source that the network sees, fitted; a picture is one frame.
 
         Raises:
@@ -75,7 +74,7 @@ class AttentionRecorder:
         if source.is_picture:
             rgb = ImageSource(path.parent).rgb(path.name)
             bgr = np.ascontiguousarray(rgb[..., ::-1])
-            yield SteppedFrame(0, 0.0, self._viewer.fit(bgr, str(path)))
+            yield Frame(0, 0.0, self._viewer.fit(bgr, str(path)))
             return
         for frame in read_stepped(path, self._settings.step_s, self._fps):
             yield replace(frame, picture=self._viewer.fit(frame.picture, str(path)))

@@ -84,15 +84,15 @@ def choose_precision(precision: Precision, device: torch.device) -> Arithmetic:
     return precision
 
 
-def read_count(variable: str, default: int, least: int = 0) -> int:
+def read_count(variable: str, default: int) -> int:
     """Reads a whole number from an environment variable.
 
     Raises:
-        InputError: the value is not a whole number, or is less than `least`.
+        InputError: the value is not a whole number.
     """
     text = os.environ.get(variable, str(default))
-    if not text.isdecimal() or int(text) < least:
-        raise InputError(f"{variable}: expected a whole number of at least {least}, got {text!r}")
+    if not text.isdecimal():
+        raise InputError(f"{variable}: expected a whole number of at least 0, got {text!r}")
     return int(text)
 
 

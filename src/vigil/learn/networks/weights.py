@@ -75,17 +75,6 @@ def read_card(card_file: Path) -> dict[str, Any]:
     return card
 
 
-def load_weights(module: torch.nn.Module, weights: Path) -> None:
-    """Loads weights into a module.
-
-    Raises:
-        InputError: see `read_state`; or names or shapes differ from those of the module.
-    """
-    state = read_state(weights)
-    check_state(module.state_dict(), state, str(weights))
-    module.load_state_dict(state)
-
-
 def read_state(path: Path) -> dict[str, Tensor]:
     """Reads weights by name from safetensors or from a file of `torch.save`.
 

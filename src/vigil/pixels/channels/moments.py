@@ -18,6 +18,7 @@ from vigil.plumbing.errors import InputError, listed, shorten
 from vigil.plumbing.records import read_csv, read_json, write_csv, write_json
 
 CORNERS = ["x1", "y1", "x2", "y2"]
+"""As in `domain/boxes.py`, whose changes are none of `embed_clips`."""
 MOMENT_TYPES = {"video": str, "time_s": np.float64, "width": np.int64, "height": np.int64}
 """A row for each picture in which objects were looked for, also for one without any."""
 BOX_TYPES = {

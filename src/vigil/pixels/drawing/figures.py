@@ -14,11 +14,12 @@ from matplotlib.axes import Axes
 from vigil.plumbing.errors import printable
 
 PALETTE = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#56b4e9", "#f0e442")
+LABEL_CHARACTERS = 32
 
 
-def as_label(name: str, num_characters: int = 32) -> str:
+def as_label(name: str) -> str:
     """A name as a label for matplotlib: shortened if it is too long, with $ escaped."""
-    short = name if len(name) <= num_characters else f"{name[: num_characters - 1]}…"
+    short = name if len(name) <= LABEL_CHARACTERS else f"{name[: LABEL_CHARACTERS - 1]}…"
     return printable(short).replace("$", r"\$")
 
 

@@ -53,15 +53,15 @@ def measure_text(text: str, size_px: int = SIZE_PX) -> tuple[int, int]:
     return round(font(size_px).getlength(text)), ascent + descent
 
 
-def shorten_text(text: str, width_px: int, size_px: int = SIZE_PX) -> str:
+def shorten_text(text: str, width_px: int) -> str:
     """Fits a text to a width: escapes unprintable characters, and replaces the middle by "…"."""
     text = printable(text)
-    if measure_text(text, size_px)[0] <= width_px:
+    if measure_text(text)[0] <= width_px:
         return text
     for num_kept in range(len(text) - 1, 0, -1):
         head = num_kept // 2
         short = f"{text[:head]}…{text[len(text) - (num_kept - head) :]}"
-        if measure_text(short, size_px)[0] <= width_px:
+        if measure_text(short)[0] <= width_px:
             return short
     return "…"
 

@@ -1,1 +1,1 @@
-"""Imports data sets: exports of Label Studio, annotated pictures, clips."""
+"""Imports data sets: exports of Label Studio, annotated pictures, masks, clips."""

@@ -18,8 +18,8 @@ from vigil.domain.sampling import (
     uniform_sides,
 )
 from vigil.domain.tracks import Track
-from vigil.pixels.crops import store_crops
 from vigil.pixels.frames import FrameArchive
+from vigil.pixels.samples.crops import store_crops
 from vigil.plumbing.fingerprints import code_fingerprint
 from vigil.plumbing.memo import Memo, Request, file_digest
 from vigil.plumbing.state import fingerprint

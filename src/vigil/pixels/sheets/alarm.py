@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from vigil.domain.clips.found import BOX
+from vigil.domain.boxes import CORNERS
 from vigil.domain.clips.nearest import NUM_NEAREST
 from vigil.pixels.drawing.figures import as_label, figure
 from vigil.pixels.drawing.on_pictures import draw_boxes, tile, write_picture
@@ -145,7 +145,7 @@ def _draw_peak(
         is_near = (rows["time_s"] - time_s).abs() <= NEAR_S
         near = rows[is_near].sort_values("ratio", ascending=False, kind="stable").head(NUM_BOXES)
         labels = [f"{value:.2f}" for value in near["ratio"]]
-        drawn = draw_boxes(frame, near[BOX].to_numpy(), labels)
+        drawn = draw_boxes(frame, near[CORNERS].to_numpy(), labels)
         pictures.append(centre_on_black(drawn, LARGE_WH))
     return pictures, where
 
@@ -157,7 +157,7 @@ def _draw_nearest(
     drawn: list[tuple[Picture, str]] = []
     for video, time_s, *box in (
         nearest.sort_values("rank", kind="stable")
-        .head(NUM_NEAREST)[["video", "time_s", *BOX]]
+        .head(NUM_NEAREST)[["video", "time_s", *CORNERS]]
         .itertuples(index=False)
     ):
         (path,) = below(clips, [video])

@@ -7,8 +7,7 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from vigil.domain.boxes import Boxes
-from vigil.domain.clips.found import BOX
+from vigil.domain.boxes import CORNERS, Boxes
 from vigil.pixels.drawing.on_pictures import draw_boxes
 from vigil.pixels.fitting import fit_within
 from vigil.pixels.pictures.picture import Picture
@@ -35,7 +34,7 @@ def draw_allowed(table: pd.DataFrame, clips: Path, picture_fps: Fraction) -> lis
     for video, rows in table.groupby("video", sort=True):
         (path,) = below(clips, [str(video)])
         frames, scale = _frames_at(path, rows["time_s"], picture_fps)
-        for row, frame, box in zip(rows.index, frames, rows[BOX].to_numpy(), strict=True):
+        for row, frame, box in zip(rows.index, frames, rows[CORNERS].to_numpy(), strict=True):
             drawn[row] = _draw(frame, box[None] * scale)
     return [drawn[row] for row in table.index]
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from vigil.domain.boxes import Boxes
-from vigil.domain.pictures.annotated import CORNERS, COUNTS, AnnotatedPictures
+from vigil.domain.boxes import CORNERS, Boxes
+from vigil.domain.pictures.annotated import COUNTS, AnnotatedPictures
 from vigil.pixels.drawing.on_pictures import (
     PALETTE_BGR,
     draw_boxes,

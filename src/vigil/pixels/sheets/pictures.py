@@ -11,7 +11,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
-from vigil.domain.pictures.annotated import CORNERS, AnnotatedPictures
+from vigil.domain.boxes import CORNERS
+from vigil.domain.pictures.annotated import AnnotatedPictures
 from vigil.pixels.drawing.figures import as_label, figure
 from vigil.pixels.drawing.on_pictures import draw_boxes, tile, write_picture
 from vigil.pixels.fitting import fit_within

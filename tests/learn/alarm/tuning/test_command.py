@@ -24,7 +24,7 @@ from vigil.learn.alarm.tuning.command import CLIPS, SPLITS, tune_alarm
 from vigil.learn.alarm.tuning.measuring import as_one_table, measure
 from vigil.learn.alarm.tuning.scoring import ChannelScorer
 from vigil.pixels.following import follow_file
-from vigil.pixels.importing.clips import import_class_folders
+from vigil.pixels.importing.clips.windows import import_class_folders
 from vigil.pixels.motion_embedding import MotionEmbedder
 from vigil.pixels.pseudo_anomalies.making import Part, make_pseudo_clips, map_training
 from vigil.pixels.windows import WHOLE

@@ -13,10 +13,10 @@ import numpy.typing as npt
 import pandas as pd
 import torch
 
-from vigil.domain.clips.by_feature import fit_by_feature
 from vigil.domain.clips.embeddings import Embedding, read_embeddings
-from vigil.domain.clips.scorers import SCORERS, FitOptions
-from vigil.domain.clips.speed_map import divide_by_map, fit_speed_map
+from vigil.domain.clips.learnt.by_feature import fit_by_feature
+from vigil.domain.clips.learnt.scorers import SCORERS, FitOptions
+from vigil.domain.clips.learnt.speed_map import divide_by_map, fit_speed_map
 from vigil.domain.clips.windows import label_windows, read_labels
 from vigil.domain.sides import TRAIN, VAL
 from vigil.learn.alarm.network.embedding.embedder import NetworkEmbedder
@@ -230,15 +230,9 @@ def fit_alarm(
             if AUTOENCODER in scorers:
                 trained, facts = _train(data, name, settings, all_curves / name)
                 trainings[name] |= facts
+            autoencoder = _below("autoencoder.", trained)
             tuned = {
-                key.removeprefix("tuned.").replace("/", "."): tensor
-                for key, tensor in trained.items()
-                if key.startswith("tuned.")
-            }
-            autoencoder = {
-                key.removeprefix("autoencoder."): tensor
-                for key, tensor in trained.items()
-                if key.startswith("autoencoder.")
+                key.replace("/", "."): tensor for key, tensor in _below("tuned.", trained).items()
             }
             for key, tensor in channel_state(autoencoder, tuned, learnt).items():
                 state[f"channels.{name}.{key}"] = tensor
@@ -258,6 +252,13 @@ def fit_alarm(
         "training": trainings,
     }
     save_model(state, described, weights, card)
+
+
+def _below(prefix: str, state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """The tensors whose names have the prefix, by the rest of their names."""
+    return {
+        key.removeprefix(prefix): tensor for key, tensor in state.items() if key.startswith(prefix)
+    }
 
 
 def _fit_scorers(

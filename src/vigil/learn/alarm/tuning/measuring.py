@@ -4,7 +4,7 @@ The cache is that of the stage that embeds clips: what the stage measured is not
 the stage does not measure again what was measured here.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from fractions import Fraction
@@ -26,9 +26,6 @@ from vigil.plumbing.errors import InputError
 from vigil.plumbing.fingerprints import code_fingerprint
 from vigil.plumbing.state import fingerprint
 from vigil.settings.embed_clips import APPEARANCE, EmbedClips, MotionChannelName
-
-Measured = Mapping[str, Embedding]
-"""The evidence by variant of a channel; see `variant_of`."""
 
 
 class MotionVariants:

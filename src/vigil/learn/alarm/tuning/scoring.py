@@ -1,6 +1,5 @@
 """Scores clips by the scorer of each channel that raises the alarm, as the stages do."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,16 +9,14 @@ import pandas as pd
 
 from vigil.domain.clips.embeddings import Embedding
 from vigil.domain.clips.found import strongest_in_windows
-from vigil.domain.clips.scorers import SCORERS, FitOptions
-from vigil.domain.clips.speed_map import divide_by_map, fit_speed_map
+from vigil.domain.clips.learnt.scorers import SCORERS, FitOptions
+from vigil.domain.clips.learnt.speed_map import divide_by_map, fit_speed_map
 from vigil.plumbing.errors import InputError
 from vigil.settings.fit_alarm import AUTOENCODER, MAPPED, FitAlarm
 from vigil.settings.predict_alarm import ClipScore
 
 Floats = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.int64]
-Score = Callable[[Floats], Floats]
-"""Scores (N,) of vectors (N, D)."""
 
 
 class ChannelScorer:

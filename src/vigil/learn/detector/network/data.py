@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from vigil.domain.masks.run_lengths import decompress, mask_of
-from vigil.domain.pictures.annotated import CORNERS, COUNTS, AnnotatedPictures
+from vigil.domain.boxes import CORNERS
+from vigil.domain.pictures.annotated import COUNTS, AnnotatedPictures
+from vigil.domain.pictures.run_lengths import decompress, mask_of
 from vigil.learn.detector.network.sequences import FrameNames, reduce_frames
 from vigil.learn.detector.network.tensors import Example, Objects, Truth, pad_objects
 from vigil.learn.pictures.epoch_keys import Key, own_draw

@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-from vigil.domain.masks.run_lengths import compress, runs_of_part
+from vigil.domain.pictures.run_lengths import compress, runs_of_part
 from vigil.learn.detector.network.tensors import Masks
 
 Floats = npt.NDArray[np.float32]

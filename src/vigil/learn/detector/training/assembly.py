@@ -111,24 +111,7 @@ def plan_training(sides: Sides, settings: TrainDetector) -> DetectorPlan:
     settings = choice.settings
     fitting = settings.fitting.chosen
     repeats = repeated_positions(list(sides.train.images.index), sides.hard, settings.hard_examples)
-    train_set = PictureDataset(
-        sides.images,
-        sides.train,
-        input_size_wh=settings.canvas_wh,
-        augmentation=BoxAugmentation(settings.augmentation, fitting.max_epochs),
-        seed=settings.seed,
-        frames=settings.frames,
-        allows_short=allows_short,
-        with_masks=settings.masks,
-    )
-    val_set = PictureDataset(
-        sides.images,
-        sides.val,
-        input_size_wh=settings.canvas_wh,
-        frames=settings.frames,
-        allows_short=allows_short,
-    )
-    val_set.log_loose("validation")
+    train_set, val_set = _datasets(sides, settings, allows_short=allows_short)
     seed_torch(settings.seed)
     config = _configure(train_set, settings)
     plain = PictureDataset(sides.images, sides.train, input_size_wh=settings.canvas_wh)
@@ -157,6 +140,31 @@ def plan_training(sides: Sides, settings: TrainDetector) -> DetectorPlan:
     return DetectorPlan(
         training, settings, choice.facts, config, state_digest(network), digests, repeats
     )
+
+
+def _datasets(
+    sides: Sides, settings: TrainDetector, *, allows_short: bool
+) -> tuple[PictureDataset, PictureDataset]:
+    """The pictures of training, changed at random, and those of validation."""
+    train_set = PictureDataset(
+        sides.images,
+        sides.train,
+        input_size_wh=settings.canvas_wh,
+        augmentation=BoxAugmentation(settings.augmentation, settings.fitting.chosen.max_epochs),
+        seed=settings.seed,
+        frames=settings.frames,
+        allows_short=allows_short,
+        with_masks=settings.masks,
+    )
+    val_set = PictureDataset(
+        sides.images,
+        sides.val,
+        input_size_wh=settings.canvas_wh,
+        frames=settings.frames,
+        allows_short=allows_short,
+    )
+    val_set.log_loose("validation")
+    return train_set, val_set
 
 
 def _check_masks(train: AnnotatedPictures, settings: TrainDetector) -> None:

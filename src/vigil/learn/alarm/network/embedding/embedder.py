@@ -13,6 +13,7 @@ import numpy.typing as npt
 import torch
 
 from vigil.learn.alarm.network.embedding.registry import build_backbone
+from vigil.learn.alarm.network.embedding.sampling import sample_uniformly
 from vigil.learn.networks.machine import (
     choose_device,
     describe_machine,
@@ -22,7 +23,6 @@ from vigil.learn.networks.machine import (
 )
 from vigil.learn.networks.weights import state_digest
 from vigil.pixels.pictures.picture import Picture
-from vigil.pixels.sampling import sample_uniformly
 from vigil.pixels.windows import Positions, Window, read_windows
 from vigil.plumbing.errors import InputError, listed
 from vigil.plumbing.memo import tree_digest

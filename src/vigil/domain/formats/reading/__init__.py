@@ -1,0 +1,1 @@
+"""What readers of all formats share: values, names, the tables that they fill, and their checks."""

@@ -1,0 +1,1 @@
+"""Imports annotated pictures from all supported formats."""

@@ -1,0 +1,1 @@
+"""Lists clips and long videos, with their labels."""

@@ -1,0 +1,89 @@
+"""Reads masks of anomalies beside a video: a picture for each frame, black where it is normal."""
+
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from vigil.domain.boxes import CORNERS, pairwise_iou
+from vigil.domain.clips.truth import as_regions
+from vigil.pixels.video.numbered import NumberedPictures
+from vigil.pixels.video.source import SourceFrame, frame_bgr, open_source
+from vigil.plumbing.errors import InputError
+
+MASKS = "_gt"
+"""The suffix of the folder with a video's masks of anomalies, after the name of the video."""
+LEAST_AREA_PX = 4
+"""Smaller parts of a mask are no regions."""
+
+Boxes = npt.NDArray[np.float64]
+
+
+def masks_of(video: Path) -> Path | None:
+    """The folder of a video's masks, by its name with or without the ending; None if missing."""
+    for name in (f"{video.name}{MASKS}", f"{video.stem}{MASKS}"):
+        if (folder := video.with_name(name)).is_dir():
+            return folder
+    return None
+
+
+def read_masks(
+    folder: Path, video: Path, name: str, num_frames: int, picture_fps: Fraction
+) -> pd.DataFrame:
+    """The regions of a video's masks: connected parts, and the track of each.
+
+    A region continues the track of the region in the frame before with the largest overlap.
+
+    Args:
+        name: the name of the video in tables.
+        num_frames: the number of frames of the video.
+
+    Raises:
+        InputError: the number of masks or their size differs from the frames.
+    """
+    masks = NumberedPictures(folder, picture_fps)
+    if len(masks) != num_frames:
+        raise InputError(
+            f"{folder}: expected a mask for each of the {num_frames} frames of {name}, got "
+            f"{len(masks)}"
+        )
+    frames: Iterator[SourceFrame] = iter(open_source(video, picture_fps, 1))
+    size = frame_bgr(next(frames)).shape[:2]
+    rows: list[list[object]] = []
+    before: tuple[Boxes, list[int]] = (np.empty((0, 4)), [])
+    num_tracks = 0
+    for index, mask in enumerate(masks):
+        picture = frame_bgr(mask)
+        if picture.shape[:2] != size:
+            raise InputError(
+                f"{folder}: expected masks of {size[1]}x{size[0]} px as the frames of {name}, got "
+                f"{picture.shape[1]}x{picture.shape[0]}"
+            )
+        boxes = boxes_of(picture.max(axis=2) if picture.ndim == 3 else picture)
+        tracks: list[int] = []
+        overlaps = pairwise_iou(boxes, before[0])
+        for row in overlaps:
+            best = int(np.argmax(row)) if len(row) else -1
+            if best >= 0 and row[best] > 0 and before[1][best] not in tracks:
+                tracks.append(before[1][best])
+            else:
+                tracks.append(num_tracks)
+                num_tracks += 1
+        rows += [[name, index, *region] for region in zip(tracks, *boxes.T.tolist(), strict=True)]
+        before = boxes, tracks
+    return as_regions([pd.DataFrame(rows, columns=["video", "frame", "track", *CORNERS])])
+
+
+def boxes_of(mask: npt.NDArray[np.uint8]) -> Boxes:
+    """The box (N, 4) of each connected part of a mask (H, W); parts may connect at corners."""
+    is_marked = (mask > 0).astype(np.uint8)
+    _, _, facts, _ = cv2.connectedComponentsWithStats(is_marked, connectivity=8)
+    x, y, width, height, area = facts[1:].T  # the first part is the background
+    boxes = np.stack([x, y, x + width, y + height], axis=1).astype(np.float64)
+    is_large: npt.NDArray[np.bool_] = np.asarray(area) >= LEAST_AREA_PX
+    large_boxes: Boxes = boxes[is_large]
+    return large_boxes

@@ -1,0 +1,264 @@
+"""Reads clips in folders of classes, and videos with labelled frames, as one table of windows."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from vigil.domain.clip_formats.folders import list_clips, source_of
+from vigil.domain.clip_formats.frame_labels import NORMAL, FrameRange, read_frame_labels
+from vigil.domain.clips.truth import as_frames, as_regions
+from vigil.domain.clips.windows import LABEL_DTYPES, WINDOW_DTYPES
+from vigil.pixels.importing.clips.masks import MASKS, masks_of, read_masks
+from vigil.pixels.video.numbered import SUFFIXES
+from vigil.pixels.windows import FrameTimes, Window, read_times
+from vigil.plumbing.errors import FieldError, InputError, listed
+from vigil.plumbing.folders import below, is_hidden
+from vigil.plumbing.memo import tree_digest
+from vigil.plumbing.progress import progress
+from vigil.settings.import_clips import ImportClips
+
+TIME_DECIMALS = 6
+NO_VIDEOS = {
+    ".csv", ".htm", ".html", ".json", ".m", ".mat", ".md", ".npy", ".pdf", ".srt", ".txt", ".xml",
+    ".yaml", ".yml",
+}  # fmt: skip
+"""Endings of files that data sets keep beside their videos."""
+NOTES = {"readme", "license", "licence"}
+"""Names without an ending of such files, in lower case."""
+
+
+class Listing(NamedTuple):
+    """The files below a folder of videos, sorted.
+
+    Attributes:
+        videos: files, and folders of numbered pictures.
+        notes: files that are tables, texts or documents by their names, except the labels.
+    """
+
+    videos: list[str]
+    notes: list[str]
+
+
+class Imported(NamedTuple):
+    """The tables of an import.
+
+    Attributes:
+        windows: the columns of `WINDOW_DTYPES` and `LABEL_DTYPES`.
+        frames: the labels of the frames of long videos, the columns of `FRAME_DTYPES`; empty for
+            class folders.
+        regions: the regions of the masks of long videos, the columns of `REGION_DTYPES`; empty for
+            class folders.
+    """
+
+    windows: pd.DataFrame
+    frames: pd.DataFrame
+    regions: pd.DataFrame
+
+
+def import_class_folders(
+    clips: Path,
+    settings: ImportClips,
+    *,
+    anomalous_classes: Sequence[str],
+    group_pattern: str,
+    picture_fps: Fraction,
+) -> Imported:
+    """Windows of the clips `<clips>/<class>/<clip>`: each clip as a whole, or cut in equal parts.
+
+    Raises:
+        InputError: see `list_clips`, and, for a clip to cut, `read_times`.
+    """
+    table = list_clips(clips, anomalous_classes=anomalous_classes, group_pattern=group_pattern)
+    rows = []
+    for video, clip in progress(list(table.iterrows()), "import clips", "clip"):
+        for window in _cut(clips / str(video), settings.num_windows, picture_fps):
+            rows.append(
+                {
+                    "video": video,
+                    "clip": video,
+                    "start_s": window.start_s,
+                    "stop_s": window.stop_s,
+                    **clip[["class", "is_anomalous", "source", "digest"]],
+                }
+            )
+    return Imported(_as_table(rows), as_frames([]), as_regions([]))
+
+
+def import_frame_labelled(
+    clips: Path,
+    labels: Path,
+    videos: Sequence[str],
+    settings: ImportClips,
+    *,
+    group_pattern: str,
+    picture_fps: Fraction,
+) -> Imported:
+    """Windows of long videos, one every `stride_s`. A CSV file labels the anomalous frames.
+
+    A folder `<video>_gt` of pictures beside a video holds masks of its anomalies, one a frame.
+
+    Args:
+        videos: the paths of the videos below `clips`; see `list_videos`.
+
+    Raises:
+        InputError: a label belongs to no video or to frames past the end of its video, a video is
+            shorter than a window, all windows are normal or all anomalous, or masks do not fit
+            their video.
+    """
+    ranges = read_frame_labels(labels)
+    if unknown := ranges.keys() - set(videos):
+        raise InputError(
+            f"{labels}: expected videos below {clips} ({listed(videos, 4)}), got {listed(unknown)}"
+        )
+    rows: list[dict[str, Any]] = []
+    frames, regions = [], []
+    for video in progress(videos, "import videos", "video"):
+        times = read_times(clips / video, picture_fps)
+        video_ranges = ranges.get(video, [])
+        _check_end(video_ranges, len(times.seconds), f"{labels}: {video}")
+        frames.append(_frame_labels(video, times, video_ranges))
+        if masks := masks_of(clips / video):
+            num = len(times.seconds)
+            regions.append(read_masks(masks, clips / video, video, num, picture_fps))
+        common = {
+            "video": video,
+            "digest": tree_digest(clips / video),
+            "source": source_of(video, group_pattern),
+        }
+        for window in _slide(times, settings, clips / video):
+            label = _label(times.frames_of(window), video_ranges, settings.min_anomalous_fraction)
+            rows.append(
+                {
+                    **common,
+                    "clip": f"{video}@{_format_start(window.start_s)}",
+                    "start_s": window.start_s,
+                    "stop_s": window.stop_s,
+                    "class": label,
+                    "is_anomalous": label != NORMAL,
+                }
+            )
+    table = _as_table(rows)
+    if not table["is_anomalous"].any() or table["is_anomalous"].all():
+        kind = "anomalous" if not table["is_anomalous"].any() else "normal"
+        raise InputError(
+            f"{labels}: expected both normal and anomalous windows, found no {kind} one"
+        )
+    return Imported(table, as_frames(frames), as_regions(regions))
+
+
+def _check_end(ranges: Sequence[FrameRange], num_frames: int, place: str) -> None:
+    if ranges and ranges[-1].stop_frame > num_frames:
+        raise InputError(
+            f"{place}: expected ranges within its {num_frames} frames, got one that ends at "
+            f"{ranges[-1].stop_frame}"
+        )
+
+
+def list_videos(folder: Path, labels: Path) -> Listing:
+    """Lists videos at any depth below a folder, and the documents beside them.
+
+    Hidden files, the file of labels and folders of masks (`<video>_gt`) are left out.
+
+    Raises:
+        InputError: there is no video.
+    """
+    videos: list[str] = []
+    notes: list[str] = []
+    folders = [folder]
+    while folders:
+        for path in sorted(folders.pop().iterdir()):
+            if is_hidden(path.name) or path.resolve() == labels.resolve():
+                continue
+            is_masks = path.name.endswith(MASKS)
+            if path.is_file() and _is_note(path):
+                notes.append(path.relative_to(folder).as_posix())
+            # A link to nothing counts as a video, so that reading it raises the error.
+            elif not path.is_dir() or (not is_masks and _holds_pictures(path)):
+                videos.append(path.relative_to(folder).as_posix())
+            elif not is_masks:
+                folders.append(path)
+    if not videos:
+        raise InputError(f"{folder}: expected videos or folders of numbered pictures, found none")
+    below(folder, videos)
+    return Listing(sorted(videos), sorted(notes))
+
+
+def _is_note(file: Path) -> bool:
+    return file.suffix.lower() in NO_VIDEOS or file.name.lower() in NOTES
+
+
+def _holds_pictures(folder: Path) -> bool:
+    names = [path for path in folder.iterdir() if not is_hidden(path.name)]
+    return any(path.is_file() and path.suffix.lower() in SUFFIXES for path in names)
+
+
+def _cut(path: Path, num_windows: int, picture_fps: Fraction) -> list[Window]:
+    """Cuts a clip into equal windows. A single window has no end, so that it fits any clip."""
+    if num_windows == 1:
+        return [Window(0.0, float("inf"))]
+    duration_s = read_times(path, picture_fps).duration_s
+    edges = (np.arange(num_windows + 1) * duration_s / num_windows).round(TIME_DECIMALS).tolist()
+    return [Window(start, stop) for start, stop in pairwise(edges)]
+
+
+def _slide(times: FrameTimes, settings: ImportClips, path: Path) -> Iterator[Window]:
+    """Yields windows of one length. The last one ends at the end of the video.
+
+    Raises:
+        FieldError: the video is shorter than a window.
+    """
+    if times.duration_s < settings.window_s:
+        raise FieldError(
+            "window_s",
+            f"expected at most the length of each video, got {settings.window_s} s for {path} of "
+            f"{times.duration_s:.2f} s",
+        )
+    last_s = times.duration_s - settings.window_s
+    starts = np.append(np.arange(0, last_s, settings.stride_s), last_s)
+    for start in np.unique(starts.round(TIME_DECIMALS)).tolist():
+        yield Window(start, round(start + settings.window_s, TIME_DECIMALS))
+
+
+def _frame_labels(video: str, times: FrameTimes, ranges: Sequence[FrameRange]) -> pd.DataFrame:
+    """The label of each frame of a video, with its time."""
+    is_anomalous = np.zeros(len(times.seconds), bool)
+    for anomaly in ranges:
+        is_anomalous[anomaly.start_frame : anomaly.stop_frame] = True
+    return pd.DataFrame(
+        {
+            "video": video,
+            "frame": np.arange(len(times.seconds)),
+            "time_s": times.seconds.round(TIME_DECIMALS),
+            "is_anomalous": is_anomalous,
+        }
+    )
+
+
+def _format_start(start_s: float) -> str:
+    """A start time with two decimals, or with all its decimals if two change the value."""
+    text = f"{start_s:.2f}"
+    return text if float(text) == start_s else str(start_s)
+
+
+def _label(frames: range, ranges: Sequence[FrameRange], min_fraction: float) -> str:
+    """The commonest label of a window's frames; `NORMAL` if too few of them are labelled."""
+    counts = Counter[str]()
+    for labelled in ranges:
+        shared = range(
+            max(frames.start, labelled.start_frame), min(frames.stop, labelled.stop_frame)
+        )
+        counts[labelled.label] += len(shared)
+    if counts.total() < min_fraction * len(frames) or not counts.total():
+        return NORMAL
+    return max(counts, key=lambda label: counts[label])
+
+
+def _as_table(rows: list[dict[str, Any]]) -> pd.DataFrame:
+    dtypes = {**WINDOW_DTYPES, **LABEL_DTYPES}
+    return pd.DataFrame(rows)[list(dtypes)].astype(dtypes)

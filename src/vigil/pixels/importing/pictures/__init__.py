@@ -1,0 +1,1 @@
+"""Finds and measures the pictures of a set."""

@@ -1,0 +1,1 @@
+"""What is written about a watched video: tables, events, videos, a page and proposals."""
