@@ -152,7 +152,7 @@ def test_a_video_that_comes_and_goes_leaves_no_trace_in_what_is_trained(project:
             "train_segmenter",
             {"loss": "dice", "unet": {"upsampling": "nearest"}},
             {"loss": "ce", "unet": {"upsampling": "bilinear"}},
-            ["train_segmenter", "predict@segmenter", "evaluate@segmenter"],
+            ["train_segmenter", "predict@segmenter", "export@segmenter", "evaluate@segmenter"],
             marks=pytest.mark.slow,
         ),
         pytest.param(

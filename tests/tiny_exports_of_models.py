@@ -16,6 +16,7 @@ from vigil.learn.alarm.network.scoring.stored import channel_config, channel_sta
 from vigil.learn.classifier.network.crop_transformer import CropTransformer
 from vigil.learn.detector.network.registry import build_detector
 from vigil.learn.networks.weights import save_model
+from vigil.learn.segmenter.network.registry import build_segmenter
 from vigil.pixels.motion_embedding import MotionEmbedder
 from vigil.plumbing.records import write_json
 from vigil.settings.embed_clips import MOTION_CHANNELS, EmbedClips
@@ -25,6 +26,12 @@ CROPS = {
     **{"num_frames": 3, "size_px": 10, "patch_px": 5, "width": 8, "depth": 1},
     **{"num_heads": 2, "mlp_width": 16, "dropout": 0.5},
 }
+UNET = {
+    **{"num_classes": 3, "trunk": "plain", "width": 4, "upsampling": "bilinear"},
+    **{"finest_stride": 1, "sees_all": True},
+}
+CANVAS_WH = (75, 53)
+"""With odd sides: maps of a network then have sizes that are rounded."""
 SCORERS_OF = {
     "local_speed": ("largest",),
     "local_disorder": ("largest",),
@@ -53,6 +60,41 @@ def write_classifier(folder: Path) -> None:
     card = {"architecture": "crop_transformer", "config": CROPS, "classes": list(LABELS)}
     files = folder / "classifier.safetensors", folder / "classifier.json"
     save_model(CropTransformer(**CROPS).state_dict(), card, *files)
+
+
+def write_segmenter(
+    folder: Path,
+    architecture: str = "unet",
+    config: dict[str, Any] = UNET,
+    *,
+    view: str = "resized",
+    loss: str = "ce+dice",
+) -> None:
+    """A segmenter of three classes as it starts out; the scores of `unet` differ clearly."""
+    torch.manual_seed(0)
+    network = build_segmenter(architecture, config)
+    if architecture == "unet":
+        balance(network)
+    card = {
+        **{"architecture": architecture, "config": config, "classes": ["cat", "dog", "ground"]},
+        **{"background": "ground", "canvas_wh": list(CANVAS_WH), "view": view, "loss": loss},
+        "precision": "bf16-mixed",
+    }
+    files = folder / "segmenter.safetensors", folder / "segmenter.json"
+    save_model(network.state_dict(), card, *files)
+
+
+@torch.no_grad()
+def balance(network: Any) -> None:
+    """Changes the last layer so that each class is the best in some pixels of noise."""
+    torch.nn.init.normal_(network.classify.weight, std=2.0)
+    coarse = np.random.default_rng(0).integers(0, 256, (2, 3, 16, 24), np.uint8)
+    noise = torch.from_numpy(coarse.repeat(4, axis=2).repeat(4, axis=3))
+    logits = network.eval().maps(noise)["main"]
+    factor = 2 / logits.std((0, 2, 3))
+    network.classify.weight *= factor[:, None, None, None]
+    network.classify.bias -= logits.mean((0, 2, 3))
+    network.classify.bias *= factor
 
 
 def write_alarm(folder: Path) -> None:

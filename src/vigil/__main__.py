@@ -236,7 +236,7 @@ def build_parser() -> argparse.ArgumentParser:
     attending.add_argument("--architecture", help="in place of attend.network.architecture")
     attending.add_argument("--weights", help="in place of attend.network.weights")
     exporting = add("export", export)
-    exporting.add_argument("model", help="classifier, detector or alarm")
+    exporting.add_argument("model", help="classifier, detector, segmenter or alarm")
     exporting.add_argument(
         "--to",
         action="append",

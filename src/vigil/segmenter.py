@@ -1,6 +1,6 @@
 """The trained segmenter, to use in your own programs."""
 
-from vigil.learn.segmenter.network.predicting import Segmentation
 from vigil.learn.segmenter.trained import TrainedSegmenter
+from vigil.runtime.segmenting import Segmentation
 
 __all__ = ["Segmentation", "TrainedSegmenter"]

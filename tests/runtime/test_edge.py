@@ -7,7 +7,14 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from tiny_exports_of_models import FRAMES, moving, write_alarm, write_classifier, write_detector
+from tiny_exports_of_models import (
+    FRAMES,
+    moving,
+    write_alarm,
+    write_classifier,
+    write_detector,
+    write_segmenter,
+)
 
 from vigil.learn.export_command import export_models
 
@@ -33,7 +40,13 @@ DOCUMENT = Path(__file__).parents[2] / "docs" / "export.md"
 
 def edge_program() -> str:
     """The program in the document."""
-    return DOCUMENT.read_text(encoding="utf-8").split("```py\n")[1].split("```")[0]
+    return programs()[0]
+
+
+def programs() -> list[str]:
+    """All programs in the document."""
+    parts = DOCUMENT.read_text(encoding="utf-8").split("```py\n")[1:]
+    return [part.split("```")[0] for part in parts]
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +55,8 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_detector(folder, FRAMES)
     write_classifier(folder)
     write_alarm(folder)
-    for branch in ("detector", "classifier", "alarm"):
+    write_segmenter(folder, view="tiled")
+    for branch in ("detector", "classifier", "segmenter", "alarm"):
         export_models(branch, ["onnx"], folder, folder / "exported")
     writer = cv2.VideoWriter(
         str(folder / "yard.avi"), cv2.VideoWriter.fourcc(*"MJPG"), 25, (96, 64)
@@ -70,10 +84,20 @@ def test_the_program_of_the_document_runs_with_numpy_opencv_and_onnx_runtime(exp
     assert any(line.startswith("window") for line in lines)
 
 
+def test_the_segmenter_of_the_document_runs_there_too(exported: Path):
+    program = programs()[1].replace("yard.png", "yard.avi") + "\nprint(found.classes.shape)"
+    done = run(exported, program)
+    assert done.returncode == 0, done.stderr
+    share, shape = done.stdout.splitlines()
+    assert share.startswith("ground: ")
+    assert shape == "(64, 96)"
+
+
 def test_what_runs_exported_models_imports_nothing_else(exported: Path):
     code = """
 before = {name.split(".")[0] for name in sys.modules}
 import vigil.runtime.alarm, vigil.runtime.classifier, vigil.runtime.detector
+import vigil.runtime.segmenter
 import vigil.pixels.fit_crop
 after = {name.split(".")[0] for name in sys.modules}
 print(*sorted(after - before - set(sys.stdlib_module_names)))

@@ -146,6 +146,10 @@ def write_label_studio(project: Project) -> None:
     project.set_params("dataset.masks", format="label_studio")
 
 
+EXPORT = (
+    *(*IMAGES, *MASKS, *SPLITS, *MODEL, "--exported", "exported/segmenter"),
+    *("--metrics", "metrics/export_segmenter.json"),
+)
 FORMATS: dict[str, Callable[[Project], None]] = {
     "polygons": lambda project: write_coco(project, coco_of(polygon)),
     "compressed": lambda project: write_coco(project, coco_of(compressed)),
@@ -429,6 +433,33 @@ def test_predictions_are_results_that_pycocotools_loads(finished: Project):
         covered += coco.decode(one["segmentation"])
         assert 0 <= one["score"] <= 1
     assert (covered == 1).all()
+
+
+def test_the_exported_model_is_measured_beside_torch(finished: Project, tmp_path: Path, run_stage):
+    """No file is written unless a format is named."""
+    project = Project(tmp_path / "project")
+    shutil.copytree(finished.folder, project.folder)
+    metrics = project.folder / "metrics/export_segmenter.json"
+    assert run_stage(project, "export_segmenter", *EXPORT).code == 0
+    assert json.loads(metrics.read_text()) == {}
+    assert not [*(project.folder / "exported/segmenter").iterdir()]
+    int8 = {"enabled": True, "num_samples": 4}
+    project.set_params("export.segmenter", formats=["onnx"], int8=int8)
+    outcome = run_stage(project, "export_segmenter", *EXPORT)
+    assert outcome.code == 0, outcome.stderr
+    names = {file.name for file in (project.folder / "exported/segmenter").iterdir()}
+    assert names == {"segmenter.onnx", "segmenter_int8.onnx"}
+    numbers = json.loads(metrics.read_text())
+    evaluated = json.loads((project.folder / "metrics/segmenter.json").read_text())
+    assert numbers["torch"] == {"mean_iou": evaluated["mean_iou"]}
+    assert numbers["onnx"]["mean_iou"] == pytest.approx(evaluated["mean_iou"], abs=1e-3)
+    assert numbers["onnx"]["share_of_other_classes"] <= 1e-3
+    assert numbers["onnx"]["largest_score_difference"] <= 1e-3
+    assert numbers["int8"]["mean_iou"] > 0.5
+    project.set_params("export.segmenter", formats=[])
+    outcome = run_stage(project, "export_segmenter", *EXPORT)
+    assert outcome.code == 1
+    assert "export.segmenter.formats: expected onnx, which int8.enabled needs" in outcome.stderr
 
 
 def test_the_same_training_is_not_done_again(finished: Project, run_stage):

@@ -29,7 +29,7 @@ def read_card_text(text: str | None, file: Path, branch: str) -> dict[str, Any]:
 
     Args:
         text: the stored card; None: the file has none.
-        branch: which model is expected: `classifier`, `detector` or `alarm`.
+        branch: which model is expected: `classifier`, `detector`, `segmenter` or `alarm`.
 
     Raises:
         InputError: this is no card, or that of another version or model.

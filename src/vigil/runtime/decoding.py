@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from vigil.runtime.activations import sigmoid
+
 Floats = npt.NDArray[np.float32]
 
 MAX_CANDIDATES = 1000
@@ -139,7 +141,7 @@ def decode_outputs(
         places: (A, ...), see `places_of`.
     """
     boxes = DECODERS[kind](outputs[..., :4], places)
-    scores = _sigmoid(outputs[..., 4:5]) * _sigmoid(outputs[..., 5:])  # objectness times class
+    scores = sigmoid(outputs[..., 4:5]) * sigmoid(outputs[..., 5:])  # objectness times class
     return [
         best_candidates(one, of_one, size_wh, least_score)
         for one, of_one in zip(boxes, scores, strict=True)
@@ -148,12 +150,6 @@ def decode_outputs(
 
 def _exp(sizes: Floats) -> Floats:
     return np.asarray(np.exp(np.minimum(sizes, np.float32(MAX_LOG_SIZE))))
-
-
-def _sigmoid(logits: Floats) -> Floats:
-    # exp of a negative number cannot overflow.
-    decay = np.exp(-np.abs(logits))
-    return np.where(logits >= 0, 1 / (1 + decay), decay / (1 + decay)).astype(np.float32)
 
 
 def _corners(middle: npt.NDArray[Any], size: npt.NDArray[Any]) -> Floats:

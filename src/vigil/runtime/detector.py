@@ -12,6 +12,7 @@ from vigil.pixels.fitting import letterbox
 from vigil.plumbing.errors import InputError, shorten
 from vigil.runtime.card import read_card_text
 from vigil.runtime.decoding import DECODERS, Candidates, decode_outputs, places_of, read_maps
+from vigil.runtime.fits_card import Ends, check_fits
 from vigil.runtime.history import ONE, FrameHistory, Pictures, Steps, reduce_frames
 from vigil.runtime.session import Run, Shape, open_network
 from vigil.runtime.suppression import Rule, StoredRule, suppress
@@ -157,15 +158,14 @@ class ExportedDetector:
             InputError: they do not fit.
         """
         width, height = self.input_size_wh
-        needs = (len(self._places), 5 + len(self.classes))
-        for name, shape, last in (("input", taken, (height, width)), ("output", given, needs)):
-            found = shape[-2:]
-            if any(size not in (None, own) for size, own in zip(found, last, strict=False)):
-                raise InputError(
-                    f"{self._file}: expected a network that fits its card of a canvas of "
-                    f"{width}x{height} and {len(self.classes)} classes, whose {name} ends with "
-                    f"{last}, got {found}"
-                )
+        check_fits(
+            self._file,
+            f"a canvas of {width}x{height} and {len(self.classes)} classes",
+            {
+                "input": Ends(taken, (height, width)),
+                "output": Ends(given, (len(self._places), 5 + len(self.classes))),
+            },
+        )
 
     def history(self) -> FrameHistory:
         """Makes what `detect_batch` takes of the frames of one video, as they come."""

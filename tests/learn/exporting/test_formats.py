@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+from damaged_exports import damaged, of_another_version, with_card, without_card
 from tiny_detectors import SIZE_WH
 from tiny_exports_of_models import (
     FRAMES,
@@ -146,49 +147,7 @@ def test_the_card_in_a_file_says_what_it_is(detector: Path):
 
 
 def test_branches_take_part_by_a_module():
-    assert exportable_branches() == ["alarm", "classifier", "detector"]
-
-
-def damaged(file: Path) -> None:
-    file.write_bytes(file.read_bytes()[:1000])
-
-
-def of_another_version(file: Path) -> None:
-    model = onnx.load(file)
-    card = json.loads(model.metadata_props[0].value)
-    model.metadata_props[0].value = json.dumps(card | {"format": 99, "version": "7.0"})
-    onnx.save(model, file)
-
-
-def without_card(file: Path) -> None:
-    model = onnx.load(file)
-    del model.metadata_props[:]
-    onnx.save(model, file)
-
-
-def of_another_model(file: Path) -> None:
-    model = onnx.load(file)
-    card = json.loads(model.metadata_props[0].value)
-    model.metadata_props[0].value = json.dumps(card | {"branch": "classifier"})
-    onnx.save(model, file)
-
-
-def with_half_a_card(file: Path) -> None:
-    model = onnx.load(file)
-    card = json.loads(model.metadata_props[0].value)
-    del card["decoding"]
-    model.metadata_props[0].value = json.dumps(card)
-    onnx.save(model, file)
-
-
-def with_card(**changes: object) -> Callable[[Path], None]:
-    def change(file: Path) -> None:
-        model = onnx.load(file)
-        card = json.loads(model.metadata_props[0].value)
-        model.metadata_props[0].value = json.dumps(card | changes)
-        onnx.save(model, file)
-
-    return change
+    assert exportable_branches() == ["alarm", "classifier", "detector", "segmenter"]
 
 
 @pytest.mark.parametrize(
@@ -199,8 +158,8 @@ def with_card(**changes: object) -> Callable[[Path], None]:
         (Path.unlink, "expected an exported model, found none; `vigil export` makes it"),
         (of_another_version, "expected an export in format 1, got format 99 of vigil '7.0'"),
         (without_card, "expected a model of `vigil export`, got a file without its card"),
-        (of_another_model, "expected an exported detector, got 'classifier'"),
-        (with_half_a_card, "expected the card of a detector, got"),
+        (with_card(branch="classifier"), "expected an exported detector, got 'classifier'"),
+        (with_card("decoding"), "expected the card of a detector, got"),
     ],
 )
 def test_a_file_that_is_no_export_is_refused_in_one_line(
@@ -242,7 +201,10 @@ def test_an_alarm_that_is_no_export_is_refused(others: Path, tmp_path: Path):
     ("words", "message"),
     [
         (("detector", ["coreml"]), "--to: expected onnx, openvino, torchscript, got coreml"),
-        (("segmentor", ["onnx"]), "expected one of alarm, classifier, detector, got 'segmentor'"),
+        (
+            ("segmentor", ["onnx"]),
+            "expected one of alarm, classifier, detector, segmenter, got",
+        ),
         (("detector", ["onnx"]), "expected a trained model, found none; `dvc repro` trains it"),
     ],
 )

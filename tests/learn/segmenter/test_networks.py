@@ -13,12 +13,15 @@ from vigil.learn.networks.machine import prepare_torch, seed_torch
 from vigil.learn.networks.weights import save_model
 from vigil.learn.pictures.trunk import TRUNKS
 from vigil.learn.segmenter.network.interface import Segmenter, enlarge
-from vigil.learn.segmenter.network.predicting import Prediction, segment_tiled
+from vigil.learn.segmenter.network.predicting import Prediction
 from vigil.learn.segmenter.network.registry import build_segmenter, load_segmenter
-from vigil.learn.segmenter.network.tiles import tiles_of
 from vigil.learn.segmenter.network.upsampling import UPSAMPLINGS
+from vigil.learn.segmenter.trained import TrainedSegmenter
 from vigil.learn.segmenter.training.losses import cross_entropy
+from vigil.pixels.canvases import fitted_size, tiles_of
+from vigil.pixels.fitting import fit_within, letterbox
 from vigil.plumbing.errors import FieldError, InputError
+from vigil.runtime.segmenting import best_classes
 from vigil.settings.train_segmenter import TorchvisionArchitecture, UpsamplingName
 
 PLAIN: dict[str, Any] = {
@@ -123,11 +126,65 @@ def test_a_picture_of_one_tile_is_predicted_as_the_network_predicts_it():
     network = build("unet", PLAIN).eval()
     picture = pictures(1, (32, 40))[0].permute(1, 2, 0).numpy()
     how = Prediction((40, 32), "tiled", "ce", "32-true")
+    found = TrainedSegmenter(network, "abc", "", how)(picture)
     with torch.inference_mode():
-        found = segment_tiled(network, picture, how, overlap=0.25, batch_size=2)
         logits = network(torch.from_numpy(picture).permute(2, 0, 1)[None])
     assert (found.classes == logits.argmax(dim=1)[0].numpy()).all()
     assert found.scores.max() <= 1
+
+
+def scored(network: Segmenter, canvas: np.ndarray, loss: str) -> torch.Tensor:
+    """(C, H, W): the scores of one canvas."""
+    with torch.inference_mode():
+        logits = network(torch.from_numpy(canvas)[None].movedim(-1, 1))[0]
+    return logits.sigmoid() if loss == "bce" else logits.softmax(dim=0)
+
+
+@pytest.mark.parametrize("loss", ["ce", "bce"])
+def test_scores_are_averaged_where_tiles_overlap(loss: str):
+    """Each pixel has the mean of the scores of the tiles that it lies on."""
+    network = build("unet", PLAIN).eval()
+    torch.nn.init.normal_(network.classify.weight, std=2.0)
+    picture = np.ascontiguousarray(pictures(1, (50, 37))[0].permute(1, 2, 0).numpy())
+    segmenter = TrainedSegmenter(network, "abc", "", Prediction((24, 16), "tiled", loss, "32-true"))
+    (found,) = segmenter.segment_batch([picture], batch_size=3, tile_overlap=0.5)
+    tiles = tiles_of((37, 50), (24, 16), 0.5)
+    assert len(tiles) > 6
+    parts = [scored(network, picture[y1:y2, x1:x2], loss) for x1, y1, x2, y2 in tiles]
+    expected = np.zeros((3, 50, 37))
+    for y in range(50):
+        for x in range(37):
+            expected[:, y, x] = np.mean(
+                [part[:, y - y1, x - x1].numpy()
+                 for part, (x1, y1, x2, y2) in zip(parts, tiles, strict=True)
+                 if y1 <= y < y2 and x1 <= x < x2], axis=0,
+            )  # fmt: skip
+    np.testing.assert_allclose(found.scores, expected.max(axis=0), atol=1e-4)
+    assert (found.classes != expected.argmax(axis=0)).mean() < 0.01
+    assert len(np.unique(found.classes)) > 1
+
+
+@pytest.mark.parametrize("size_hw", [(50, 90), (7, 9), (200, 31)])
+def test_scores_of_a_resized_picture_are_those_of_its_part_of_the_canvas(size_hw: tuple[int, int]):
+    network = build("unet", PLAIN).eval()
+    torch.nn.init.normal_(network.classify.weight, std=2.0)
+    picture = np.ascontiguousarray(pictures(1, size_hw)[0].permute(1, 2, 0).numpy())
+    how = Prediction((40, 32), "resized", "ce", "32-true")
+    found = TrainedSegmenter(network, "abc", "", how)(picture)
+    height, width = fit_within(picture, (40, 32))[0].shape[:2]
+    assert fitted_size((size_hw[1], size_hw[0]), (40, 32)) == (width, height)
+    scores = scored(network, letterbox(picture, (40, 32))[0], "ce")[:, :height, :width]
+    expected = torch.nn.functional.interpolate(scores[None], size_hw, mode="bilinear")[0]
+    np.testing.assert_allclose(found.scores, expected.amax(dim=0).numpy(), atol=1e-4)
+    assert (found.classes != expected.argmax(dim=0).numpy()).mean() < 0.01
+
+
+def test_of_equal_scores_the_first_class_counts():
+    scores = np.array([[0.2, 0.5, 0.1], [0.4, 0.5, 0.1], [0.4, 0.0, 0.8]], np.float32)[:, None]
+    found = best_classes(scores)
+    assert found.classes.tolist() == [[1, 0, 2]]
+    assert found.scores.tolist() == scores.max(axis=0).tolist()
+    assert scores[0, 0].tolist() == [np.float32(x) for x in (0.2, 0.5, 0.1)], "left as it is"
 
 
 def learn_by_heart(network: Segmenter, num_steps: int, size_hw: tuple[int, int]) -> float:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,8 @@ from vigil.plumbing.records import write_json
 from vigil.settings.exporting import Format, ToInt8
 
 INT8 = "int8"
+
+Item = TypeVar("Item")
 
 MakeExportable = Callable[[], Exportable]
 Measure = Callable[[Mapping[str, Path]], dict[str, Any]]
@@ -64,7 +66,7 @@ def write_and_measure(
     write_json(numbers, metrics)
 
 
-def spread(names: Sequence[str], num: int) -> list[str]:
-    """At most `num` of the names, evenly spread."""
-    places = np.linspace(0, len(names) - 1, min(num, len(names))).astype(int)
-    return [names[place] for place in places.tolist()]
+def spread(items: Sequence[Item], num: int) -> list[Item]:
+    """At most `num` of the items, evenly spread."""
+    places = np.linspace(0, len(items) - 1, min(num, len(items))).astype(int)
+    return [items[place] for place in places.tolist()]

@@ -14,23 +14,21 @@ from vigil.learn.networks.weights import read_card
 from vigil.learn.segmenter.network.data import MaskDataset
 from vigil.learn.segmenter.network.interface import Segmenter
 from vigil.learn.segmenter.network.predicting import (
+    Floats,
     Prediction,
-    Segmentation,
-    segment_resized,
-    segment_tiled,
+    score_canvases,
+    score_fitted,
 )
 from vigil.learn.segmenter.network.registry import load_segmenter
 from vigil.pixels.pictures.picture import Picture
-from vigil.plumbing.errors import InputError
+from vigil.runtime.segmenting import CanvasSegmenter, Segmentation
 from vigil.settings.train_segmenter import LossName, View
 from vigil.settings.training import Precision
 
-BATCH_SIZE = 8
-TILE_OVERLAP = 0.25
 CPU = torch.device("cpu")
 
 
-class TrainedSegmenter:
+class TrainedSegmenter(CanvasSegmenter):
     """A trained segmenter, ready for pictures of any size.
 
     >>> weights, card = "models/segmenter.safetensors", "models/segmenter.json"
@@ -41,8 +39,7 @@ class TrainedSegmenter:
     >>> person = found.classes == segmenter.classes.index("person")
 
     Attributes:
-        classes: the names of the classes.
-        background: the class of pixels without an object; "": there is none.
+        model: the network.
         how: the canvas, the view and the arithmetic.
     """
 
@@ -54,8 +51,8 @@ class TrainedSegmenter:
         how: Prediction,
         device: torch.device = CPU,
     ) -> None:
-        self.model, self.classes, self.background = model.eval(), tuple(classes), background
-        self.how = how
+        super().__init__(classes, background, how.canvas_wh, how.view)
+        self.model, self.how = model.eval(), how
         model.to(device).to(memory_format=torch.channels_last)
 
     @classmethod
@@ -83,50 +80,17 @@ class TrainedSegmenter:
         how = Prediction((width, height), facts["view"], facts["loss"], facts["precision"])
         return cls(model, facts["classes"], facts["background"], how, device)
 
-    def __call__(self, picture: Picture) -> Segmentation:
-        """The class of each pixel of one (H, W, 3) RGB uint8 picture.
-
-        Raises:
-            InputError: the array is not such a picture.
-        """
-        return self.segment_batch([picture])[0]
+    @torch.inference_mode()
+    def score_canvases(self, canvases: Picture) -> Floats:
+        """See `CanvasSegmenter`."""
+        return score_canvases(self.model, canvases, self.how)
 
     @torch.inference_mode()
-    def segment_batch(
-        self,
-        pictures: Sequence[Picture],
-        *,
-        batch_size: int = BATCH_SIZE,
-        tile_overlap: float = TILE_OVERLAP,
-    ) -> list[Segmentation]:
-        """The classes of the pixels of several pictures of any sizes.
-
-        Args:
-            batch_size: pictures or tiles that the network sees at once.
-            tile_overlap: the share of a tile's side that it has in common with the next one.
-
-        Raises:
-            InputError: an array is not a (H, W, 3) RGB uint8 picture.
-        """
-        pictures = [np.asarray(picture) for picture in pictures]
-        for picture in pictures:
-            is_rgb = picture.ndim == 3 and picture.shape[-1] == 3 and picture.size
-            if not is_rgb or picture.dtype != np.uint8:
-                raise InputError(
-                    f"expected pictures (H, W, 3) uint8, got {picture.shape} {picture.dtype}"
-                )
-        if self.how.view == "tiled":
-            return [
-                segment_tiled(
-                    self.model, one, self.how, overlap=tile_overlap, batch_size=batch_size
-                )
-                for one in pictures
-            ]
-        return [
-            found
-            for start in range(0, len(pictures), batch_size)
-            for found in segment_resized(self.model, pictures[start : start + batch_size], self.how)
-        ]
+    def score_fitted(
+        self, canvases: Picture, sizes_wh: Sequence[tuple[int, int]]
+    ) -> Iterator[Floats]:
+        """See `CanvasSegmenter`."""
+        yield from score_fitted(self.model, canvases, sizes_wh, self.how)
 
     def segment_all(
         self, dataset: MaskDataset, *, batch_size: int, tile_overlap: float

@@ -14,9 +14,9 @@ from vigil.domain.masks.class_map import IGNORED, ClassMap, ClassMaps
 from vigil.domain.masks.masked import MaskedPictures
 from vigil.learn.pictures.epoch_keys import Key, own_draw
 from vigil.learn.pictures.loading import load_batches
-from vigil.learn.segmenter.network.tiles import Tile, tiles_of
+from vigil.pixels.canvases import Tile, cut_tile, fitted_size, tiles_of
 from vigil.pixels.class_maps import fit_classes
-from vigil.pixels.fitting import PADDING_RGB, letterbox
+from vigil.pixels.fitting import letterbox
 from vigil.pixels.pictures.images import ImageSource
 from vigil.pixels.pictures.picture import Picture
 from vigil.settings.train_segmenter import View
@@ -130,23 +130,12 @@ def fit_to_canvas(masked: Masked, canvas_wh: tuple[int, int]) -> Masked:
     return Masked(picture, classes)
 
 
-def fitted_size(size_wh: tuple[int, int], canvas_wh: tuple[int, int]) -> tuple[int, int]:
-    """Width and height of a picture on the canvas, as `letterbox` makes it."""
-    scale = min(canvas_wh[0] / size_wh[0], canvas_wh[1] / size_wh[1])
-    return (
-        max(1, min(canvas_wh[0], round(size_wh[0] * scale))),
-        max(1, min(canvas_wh[1], round(size_wh[1] * scale))),
-    )
-
-
 def _cut(masked: Masked, tile: Tile, canvas_wh: tuple[int, int]) -> Masked:
     """A part of a picture; where the picture is smaller than the canvas, the rest is padding."""
     x1, y1, x2, y2 = tile
-    picture = np.full((canvas_wh[1], canvas_wh[0], 3), PADDING_RGB, np.uint8)
     classes = np.full((canvas_wh[1], canvas_wh[0]), IGNORED, np.uint8)
-    picture[: y2 - y1, : x2 - x1] = masked.picture[y1:y2, x1:x2]
     classes[: y2 - y1, : x2 - x1] = masked.classes[y1:y2, x1:x2]
-    return Masked(picture, classes)
+    return Masked(cut_tile(masked.picture, tile, canvas_wh), classes)
 
 
 def as_tensors(masked: Masked) -> Example:

@@ -1,6 +1,6 @@
-"""Predicts the class of each pixel of pictures of any size: resized, or tile by tile."""
+"""Scores the classes of each pixel of canvases, and of the pictures that were fitted to them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -8,29 +8,15 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from vigil.domain.masks.class_map import ClassMap
 from vigil.learn.networks.machine import choose_precision
-from vigil.learn.segmenter.network.data import fitted_size
 from vigil.learn.segmenter.network.interface import Segmenter, enlarge
-from vigil.learn.segmenter.network.tiles import tiles_of
-from vigil.pixels.fitting import PADDING_RGB, letterbox
+from vigil.pixels.canvases import fitted_size
 from vigil.pixels.pictures.picture import Picture
 from vigil.settings.train_segmenter import LossName, View
 from vigil.settings.training import Precision
 
+Floats = npt.NDArray[np.float32]
 REDUCED = {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}
-
-
-class Segmentation(NamedTuple):
-    """The prediction for one picture.
-
-    Attributes:
-        classes: (H, W) uint8: the position of the class with the highest score.
-        scores: (H, W) float32: this score, in [0, 1].
-    """
-
-    classes: ClassMap
-    scores: npt.NDArray[np.float32]
 
 
 class Prediction(NamedTuple):
@@ -51,7 +37,12 @@ class Prediction(NamedTuple):
 
 def scores_of(logits: Tensor, loss: LossName) -> Tensor:
     """(B, C, H, W) logits to scores in [0, 1]: independent ones for `bce`, else ones of sum 1."""
-    return logits.sigmoid() if loss.startswith("bce") else logits.softmax(dim=1)
+    return logits.sigmoid() if are_independent(loss) else logits.softmax(dim=1)
+
+
+def are_independent(loss: LossName) -> bool:
+    """Whether a loss makes the scores of classes independent."""
+    return loss.startswith("bce")
 
 
 def run_network(network: Segmenter, pictures: Tensor, precision: Precision) -> Tensor:
@@ -63,51 +54,24 @@ def run_network(network: Segmenter, pictures: Tensor, precision: Precision) -> T
     return enlarge(maps, pictures.shape[-2:])
 
 
-def segment_resized(
-    network: Segmenter, pictures: Sequence[Picture], how: Prediction
-) -> list[Segmentation]:
-    """Predicts several pictures (H, W, 3) in one batch, each fitted to the canvas."""
-    canvases = np.stack([letterbox(picture, how.canvas_wh)[0] for picture in pictures])
+def score_canvases(network: Segmenter, canvases: Picture, how: Prediction) -> Floats:
+    """(B, C, H, W): the scores of each class on canvases (B, H, W, 3)."""
     logits = run_network(network, torch.from_numpy(canvases).movedim(-1, 1), how.precision)
-    found = []
-    for one, picture in zip(logits, pictures, strict=True):
-        size_hw = picture.shape[:2]
-        width, height = fitted_size((size_hw[1], size_hw[0]), how.canvas_wh)
-        scores = scores_of(one[None, :, :height, :width], how.loss)
-        found.append(_best(enlarge(scores, size_hw)[0]))
-    return found
+    scores: Floats = scores_of(logits, how.loss).cpu().numpy()
+    return scores
 
 
-def segment_tiled(
-    network: Segmenter, picture: Picture, how: Prediction, *, overlap: float, batch_size: int
-) -> Segmentation:
-    """Predicts one picture (H, W, 3) tile by tile, and averages the scores where tiles overlap.
+def score_fitted(
+    network: Segmenter, canvases: Picture, sizes_wh: Sequence[tuple[int, int]], how: Prediction
+) -> Iterator[Floats]:
+    """(C, H, W) of each picture that was fitted to a canvas (B, H, W, 3), in its own size.
 
     Args:
-        overlap: the share of a tile's side that it has in common with the next one.
+        sizes_wh: of the pictures before they were fitted.
     """
-    width, height = how.canvas_wh
-    tiles = tiles_of((picture.shape[1], picture.shape[0]), how.canvas_wh, overlap)
-    canvases = np.full((len(tiles), height, width, 3), PADDING_RGB, np.uint8)
-    for canvas, (x1, y1, x2, y2) in zip(canvases, tiles, strict=True):
-        canvas[: y2 - y1, : x2 - x1] = picture[y1:y2, x1:x2]
-    sums: Tensor | None = None
-    counts = torch.zeros(picture.shape[:2])
-    for start in range(0, len(tiles), batch_size):
-        part = torch.from_numpy(canvases[start : start + batch_size]).movedim(-1, 1)
-        scores = scores_of(run_network(network, part, how.precision), how.loss).cpu()
-        if sums is None:
-            sums = torch.zeros(scores.shape[1], *picture.shape[:2])
-        for one, (x1, y1, x2, y2) in zip(scores, tiles[start : start + batch_size], strict=True):
-            sums[:, y1:y2, x1:x2] += one[:, : y2 - y1, : x2 - x1]
-            counts[y1:y2, x1:x2] += 1
-    assert sums is not None
-    return _best(sums / counts)
-
-
-def _best(scores: Tensor) -> Segmentation:
-    """The class with the highest score in each pixel of (C, H, W); of equal ones, the first."""
-    highest, classes = scores.max(dim=0)
-    return Segmentation(
-        classes.to(torch.uint8).cpu().numpy(), highest.to(torch.float32).cpu().numpy()
-    )
+    logits = run_network(network, torch.from_numpy(canvases).movedim(-1, 1), how.precision)
+    for one, size_wh in zip(logits, sizes_wh, strict=True):
+        width, height = fitted_size(size_wh, how.canvas_wh)
+        scores = scores_of(one[None, :, :height, :width], how.loss)
+        enlarged: Floats = enlarge(scores, (size_wh[1], size_wh[0]))[0].cpu().numpy()
+        yield enlarged

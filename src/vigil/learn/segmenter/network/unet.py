@@ -89,7 +89,8 @@ class UNet(Segmenter):
         self.classify = nn.Conv2d(num_deep, num_classes, 1)
 
     def maps(self, pictures: Tensor) -> dict[str, Tensor]:
-        height, width = pictures.shape[-2:]
+        # Numbers also while the network is traced: ONNX rounds quotients of sizes towards 0.
+        height, width = (int(side) for side in pictures.shape[-2:])
         missing = (0, -width % self._multiple_px, 0, -height % self._multiple_px)
         colours = functional.pad(normalise(pictures), missing)
         maps = self.trunk(colours)

@@ -1,0 +1,1 @@
+"""The segmenter as files that run without torch."""
