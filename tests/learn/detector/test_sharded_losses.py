@@ -12,8 +12,11 @@ from vigil.domain.measures.detector import measure_detections
 from vigil.domain.pictures.annotated import AnnotatedPictures
 from vigil.learn.detector.network.data import PictureDataset, batches
 from vigil.learn.detector.network.interface import Detector
+from vigil.learn.detector.training.assembly import Sides, plan_training
 from vigil.learn.detector.training.module import DetectorTraining
 from vigil.learn.training.loop import Plan, fit
+from vigil.plumbing.errors import FieldError
+from vigil.plumbing.ranks import Rank
 from vigil.settings.train_detector import TrainDetector
 
 RFDETR = {
@@ -112,6 +115,25 @@ def train(
     fitted = fit(plan, branch="detector", fingerprint=f"{name} {num_shards}", curves=curves)
     losses = {name: value for name, value in fitted.values.items() if name.startswith("train_")}
     return module.gradients, losses
+
+
+def test_a_loss_that_depends_on_the_number_of_processes_is_refused(
+    scene: tuple[Path, AnnotatedPictures], monkeypatch: pytest.MonkeyPatch
+):
+    folder, known = scene
+    settings = shipped(
+        TrainDetector,
+        architecture="rfdetr_nano",
+        input_size_wh=[384, 384],
+        weights="none",
+        monitor="val_map",
+        **{"fitting.max_epochs": 1, "frames.num": 1, "optimisation.num_shards": 2},
+    )
+    two = Rank("torchrun", 0, 2, 0)
+    monkeypatch.setattr("vigil.learn.detector.training.assembly.this_rank", lambda: two)
+    with pytest.raises(FieldError, match="another detector for 2 processes, got rf") as caught:
+        plan_training(Sides(folder, known, known), settings)
+    assert caught.value.field == "architecture"
 
 
 @pytest.mark.parametrize("name", EXACT)
