@@ -5,7 +5,7 @@ from pathlib import Path
 from vigil.domain.detections import NAME, read_results
 from vigil.domain.pictures.annotated import read_annotated
 from vigil.domain.sides import TEST, VAL, read_side
-from vigil.evaluation.detector import DetectorEvaluation, pick_score
+from vigil.evaluation.detector import DetectorEvaluation, finds_masks, pick_score
 from vigil.evaluation.output import PICTURES, print_headline
 from vigil.pixels.pictures.images import ImageSource
 from vigil.plumbing.outputs import whole
@@ -19,6 +19,7 @@ def main(
     images: Path,
     detections: Path,
     splits: Path,
+    card: Path,
     predictions: Path,
     metrics: Path,
     plots: Path,
@@ -26,7 +27,7 @@ def main(
 ) -> None:
     truth = read_annotated(detections)
     val, test = (truth.select(read_side(splits / f"{side}.json")) for side in (VAL, TEST))
-    predicted = read_results(truth, predictions / NAME)
+    predicted = read_results(truth, predictions / NAME, with_masks=finds_masks(card))
     evaluation = DetectorEvaluation(test, predicted, pick_score(settings, val, predicted), settings)
     numbers = evaluation.numbers()
     with whole(plots) as folder:

@@ -112,7 +112,7 @@ LEARNT = {
     "attend": ("--sources", "scene/videos", "--attention", "data/attention"),
     "evaluate_detector": (
         *("--images", "data/frames", *DETECTIONS, "--splits", "data/splits/detector"),
-        *measures("detector"),
+        *("--card", "models/detector.json", *measures("detector")),
     ),
 }
 """The command lines of the stages that train, use and measure networks on the scene."""

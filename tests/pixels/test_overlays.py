@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from vigil.domain.masks.run_lengths import compress, runs_of
+from vigil.domain.pictures.run_lengths import compress, runs_of
 from vigil.pixels.overlays import GREY, OPACITY, class_colours, overlay, shade_masks
 
 HEIGHT, WIDTH = 9, 12

@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,11 @@ from pycocotools import mask as coco
 from pycocotools.coco import COCO
 
 from vigil.domain.boxes import CORNERS
-from vigil.domain.detections import read_results
+from vigil.domain.detections import Detections, as_table, read_results
 from vigil.domain.masks.masked import read_masked
 from vigil.domain.pictures.annotated import COUNTS, read_annotated
 from vigil.domain.pictures.run_lengths import masks_of
+from vigil.learn.detector.training.assembly import _mask_measure
 from vigil.plumbing.errors import InputError
 from vigil.review.mask_proposals import propose
 
@@ -179,6 +181,40 @@ def test_boxes_alone_are_learnt_from_the_same_data(copied: Project, run_stage: R
     assert "masks" not in card["training"]["params"]
     stored = (copied.folder / "data/predictions/detector/detections.json").read_text()
     assert "segmentation" not in stored
+
+
+def test_a_detector_of_masks_that_finds_nothing_has_an_map_of_0(
+    finished: Project, copied: Project, run_stage: Run
+):
+    """So the value is lost neither to a comparison nor to a watch over it."""
+    for name in ("models", "data/predictions"):
+        shutil.copytree(finished.folder / name, copied.folder / name)
+    (copied.folder / "data/predictions/detector/detections.json").write_text("[]")
+    words = words_of("evaluate_detector")
+    outcome = run_stage(copied, "evaluate_detector", *words)
+    assert outcome.code == 0, outcome.stderr
+    numbers = json.loads((copied.folder / "metrics/detector.json").read_text())
+    expected = json.loads((finished.folder / "metrics/detector.json").read_text())
+    assert list(numbers) == list(expected)
+    assert numbers["segm_map"] == numbers["segm_map_50"] == numbers["map"] == 0.0
+    shutil.rmtree(copied.folder / "metrics")
+    card = copied.folder / "models/detector.json"
+    content = json.loads(card.read_text())
+    del content["training"]["params"]["masks"]  # as for boxes alone
+    card.write_text(json.dumps(content))
+    assert run_stage(copied, "evaluate_detector", *words).code == 0
+    numbers = json.loads((copied.folder / "metrics/detector.json").read_text())
+    assert numbers["map"] == 0.0
+    assert not {"segm_map", "segm_map_50"} & numbers.keys()
+
+
+def test_validation_that_finds_nothing_has_an_map_of_0(finished: Project):
+    known = read_annotated(finished.folder / "data/detection/instances.json")
+    names = list(known.images.index)
+    nothing = Detections(np.empty((0, 4)), np.empty(0), np.empty(0, object))
+    for masks in (None, np.empty(0, object)):
+        found = as_table(names, [replace(nothing, masks=masks)] * len(names))
+        assert _mask_measure(known)(found) == 0.0
 
 
 def test_found_masks_are_proposed_and_taken_back(

@@ -349,6 +349,11 @@ BAD: dict[str, tuple[str, Change, str]] = {
         remove("data/predictions/detector/detections.json"),
         "data/predictions/detector/detections.json: expected a JSON file, found no such file",
     ),
+    "another card": (
+        "evaluate_detector",
+        write("models/detector.json", '{"architecture": "grid", "config": {}}'),
+        "models/detector.json: expected the card of a trained detector, got ",
+    ),
     "detections of pictures of another set": (
         "evaluate_detector",
         write(

@@ -114,8 +114,11 @@ def write_results(known: AnnotatedPictures, table: pd.DataFrame, file: Path) -> 
     write_json(results, file, indent=None)
 
 
-def read_results(known: AnnotatedPictures, file: Path) -> pd.DataFrame:
+def read_results(known: AnnotatedPictures, file: Path, *, with_masks: bool = False) -> pd.DataFrame:
     """Reads a file of `write_results` as a table of `DETECTION_COLUMNS`, with `counts` for masks.
+
+    Args:
+        with_masks: whether a table without a row has `counts`, too: such a file cannot tell.
 
     Raises:
         InputError: no such file, not in that format, a picture or class that is not known, or a
@@ -131,7 +134,7 @@ def read_results(known: AnnotatedPictures, file: Path) -> pd.DataFrame:
         table.insert(0, "image", pd.Series([images[e["image_id"]] for e in entries], dtype=str))
         table.insert(1, "label", pd.Series([labels[e["category_id"]] for e in entries], dtype=str))
         table.insert(2, "score", scores)
-        if any("segmentation" in entry for entry in entries):
+        if any("segmentation" in entry for entry in entries) or (with_masks and not entries):
             table[COUNTS] = [str(entry["segmentation"]["counts"]) for entry in entries]
             _check_masks(known, table)
     except (KeyError, TypeError, ValueError) as error:

@@ -23,8 +23,24 @@ from vigil.domain.measures.detector import (
 from vigil.domain.pictures.annotated import AnnotatedPictures
 from vigil.pixels.pictures.images import ImageSource
 from vigil.pixels.sheets.detector import draw_comparisons
-from vigil.plumbing.records import write_csv
+from vigil.plumbing.errors import InputError, shorten
+from vigil.plumbing.records import read_json, write_csv
 from vigil.settings.evaluate_detector import EvaluateDetector
+
+
+def finds_masks(card: Path) -> bool:
+    """Whether the detector with this card was trained to find masks.
+
+    Raises:
+        InputError: no such file, or it is not a card of `train_detector`.
+    """
+    content = read_json(card)
+    try:
+        return bool(content["training"]["params"].get("masks", False))
+    except (KeyError, TypeError, AttributeError):
+        raise InputError(
+            f"{card}: expected the card of a trained detector, got {shorten(content)}"
+        ) from None
 
 
 def pick_score(

@@ -109,8 +109,8 @@ class TrainSegmenter(Section):
             weight of each class by name, where others have 1.
         auxiliary_weight: the weight of the loss of an auxiliary classifier, which `fcn` and
             `deeplabv3` have.
-        ohem_fraction: of the pixels of a batch that count in `ce` and `bce`, those with the largest
-            losses; 1: all.
+        ohem_fraction: of the pixels of a batch (with `num_shards`, of each of its parts) that count
+            in `ce` and `bce`, those with the largest losses; 1: all.
         monitor: the value that picks the best epoch.
         ema_decay: the decay of the moving average of weights, which is what is kept; 0: no average.
     """

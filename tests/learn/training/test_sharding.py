@@ -160,6 +160,8 @@ def test_the_bytes_do_not_depend_on_the_number_of_processes(tmp_path: Path):
     for size in (1, 2, 4):
         done = launch(tmp_path / str(size), size)
         assert done.returncode == 0, done.stdout + done.stderr
+        (checkpoints,) = (tmp_path / str(size) / "state" / "checkpoints").glob("learner/f/*")
+        assert [path.name for path in checkpoints.iterdir()] == ["last.ckpt"], "of one process"
         for rank in range(size):
             states[size, rank] = (tmp_path / str(size) / f"state_{rank}").read_bytes()
     broken = launch(tmp_path / "broken", 2, 2, 1)

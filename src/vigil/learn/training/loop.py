@@ -146,7 +146,11 @@ def fit(plan: Plan, *, branch: str, fingerprint: str, curves: Path) -> Fitted:
         *([EpochCheckpoint(checkpoints)] if is_first else []),
     ]
     with quiet_lightning():
-        trainer = build_trainer(plan.fitting, callbacks, default_root_dir=checkpoints)
+        # Without a checkpoint of its own, a trainer has Lightning's, and then all processes but the
+        # first would write and remove the same files.
+        trainer = build_trainer(
+            plan.fitting, callbacks, default_root_dir=checkpoints, enable_checkpointing=is_first
+        )
         last = checkpoints / EpochCheckpoint.NAME
         num_epochs = _num_epochs(last)
         if num_epochs != (of_first := broadcast(num_epochs)):

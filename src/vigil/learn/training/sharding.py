@@ -35,6 +35,8 @@ LEAST_SAMPLES = 2
 """Batch norms need two samples, so a batch has fewer shards where it is too small."""
 HEADER = 3
 """The first numbers of a row: samples, terms of the loss, and the loss."""
+Logged = tuple[str, float, int]
+"""A name, its value in a shard, and the number of samples that the value is a mean of."""
 ANSWER_WITHIN = timedelta(minutes=10)
 Norm = nn.modules.batchnorm._BatchNorm
 
@@ -173,23 +175,40 @@ class ShardedDataset(Dataset[Parts]):
 class ShardedTraining(LightningModule):
     """A training that can be cut into shards. With `shards` None, it is like any other.
 
+    The loss of a batch in shards is that of the whole batch if it is a mean over samples, a mean
+    over `loss_terms`, or a mean over samples plus `mean_factor` times a mean over `count_terms`.
+
     Attributes:
         shards: set before the training starts.
+        mean_factor: by what a mean over the terms of `count_terms` must be multiplied, so that the
+            mean of all shards over their samples is the mean of the whole batch over its terms. It
+            is the shard's part of all terms, by its part of all samples; 1 for a whole batch.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.shards: Shards | None = None
-        self._logged: list[tuple[str, float, int]] | None = None
+        self.mean_factor = 1.0
+        self._logged: list[Logged] | None = None
         self._gradients: list[tuple[nn.Parameter, Tensor]] = []
 
     def compute_loss(self, batch: Any, batch_idx: int) -> Tensor:
-        """The loss of a batch, or of a shard: a mean over its samples, or over `loss_terms`."""
+        """The loss of a batch, or of a shard; see the class."""
         raise NotImplementedError
 
     def loss_terms(self, num_samples: int) -> float:
-        """By what the loss of the last shard was divided, and so its weight among the shards."""
+        """The number of terms of the last shard's loss, which was divided by it; by 1 if it is 0.
+
+        The loss of the whole batch is divided by the terms of all shards.
+        """
         return float(num_samples)
+
+    def count_terms(self, batch: Any) -> float:
+        """The number of terms of a mean, or their weight, as far as data tell: see `mean_factor`.
+
+        All shards are counted before the network runs. 0: there is no such mean.
+        """
+        return 0.0
 
     def running_statistics(self) -> list[Tensor]:
         """What a batch changes otherwise than by its gradient: the statistics of batch norms.
@@ -253,18 +272,21 @@ class ShardedTraining(LightningModule):
         statistics = self.running_statistics()
         before = [one.clone() for one in statistics]
         rows: list[Tensor] = []
-        logged: list[tuple[str, float, int]] = []
+        logged: list[list[Logged]] = []
+        mean_factors = self._mean_factors(shards, parts)
         for number, part in zip(shards.own, parts, strict=True):
             for one, old in zip(statistics, before, strict=True):
                 one.copy_(old)
             seed_torch(shards.seed, self.trainer.global_step * shards.num + number)
             self._logged = []
+            self.mean_factor = mean_factors[number]
             row = self._compute_shard(part, batch_idx, weights)
             rows.append(torch.cat([row, *(one.float().reshape(-1) for one in statistics)]))
-            logged += self._logged
+            logged.append(self._logged)
             self._logged = None
         gathered = shards.gather(torch.stack(rows))  # (V, P), the same on every process
-        samples, terms = (_fractions(gathered[:, column].tolist()) for column in range(2))
+        samples = _fractions(gathered[:, 0].tolist())
+        terms = _divided_alike(gathered[:, 1].tolist())
         start = HEADER + len(weights)
         stop = start + sum(one.numel() for one in weights)
         has_gradient = gathered[:, HEADER:start].sum(0).tolist()
@@ -279,9 +301,25 @@ class ShardedTraining(LightningModule):
         means = _mean_of_filled(gathered[:, stop:], samples)
         for one, mean in zip(statistics, _split_like(means, statistics), strict=True):
             one.copy_(mean)
-        for name, value, num in shards.gather_objects(logged):
+        for name, value, num in _of_whole_batch(shards.gather_objects(logged), terms):
             self.log(name, value, on_step=False, on_epoch=True, batch_size=num)
         return _weighted_sum(gathered[:, 2:HEADER], terms)[0]
+
+    def _mean_factors(self, shards: Shards, parts: Parts) -> list[float]:
+        """The `mean_factor` of each of all shards, the same on every process."""
+        counts = torch.tensor(
+            [
+                [part.num_samples, 0.0 if part.batch is None else self.count_terms(part.batch)]
+                for part in parts
+            ],
+            dtype=torch.float64,
+            device=self.device,
+        )
+        samples, terms = (_fractions(column) for column in shards.gather(counts).T.tolist())
+        return [
+            one_terms / one_samples if one_samples and any(terms) else 1.0
+            for one_samples, one_terms in zip(samples, terms, strict=True)
+        ]
 
     def _compute_shard(self, part: Part, batch_idx: int, weights: list[nn.Parameter]) -> Tensor:
         """(HEADER + weights + their elements,): the row of a shard, without its statistics.
@@ -310,9 +348,34 @@ def _as_is(parts: Any) -> Any:
 
 
 def _fractions(counts: Sequence[float]) -> list[float]:
-    """Each count as a fraction of all of them."""
+    """Each count as a fraction of all of them; 0 if all are 0."""
     total = sum(counts)
-    return [count / total for count in counts]
+    return [count / total if total else 0.0 for count in counts]
+
+
+def _divided_alike(counts: Sequence[float]) -> list[float]:
+    """Factors of values divided by their own counts, which make one divided by all counts of them.
+
+    A value whose count is 0 was divided by 1. It may be other than 0: a shard without any object
+    has a loss of its background.
+    """
+    total = max(sum(counts), 1.0)
+    return [max(count, 1.0) / total for count in counts]
+
+
+def _of_whole_batch(logged: Sequence[Sequence[Logged]], factors: Sequence[float]) -> list[Logged]:
+    """What shards logged, by shard, as values of the whole batch, in the order of the first shard.
+
+    Args:
+        factors: of the values of each shard, as of its loss.
+    """
+    values: dict[str, float] = {}
+    numbers: dict[str, int] = {}
+    for own, factor in zip(logged, factors, strict=True):
+        for name, value, num in own:
+            values[name] = values.get(name, 0.0) + factor * value
+            numbers[name] = numbers.get(name, 0) + num
+    return [(name, value, numbers[name]) for name, value in values.items()]
 
 
 def _weighted_sum(rows: Tensor, factors: Sequence[float]) -> Tensor:

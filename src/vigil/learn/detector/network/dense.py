@@ -52,6 +52,7 @@ class DenseDetector(Detector):
         self.ohem_fraction = 1.0
         """The fraction of positive and of negative places that count in the loss of objectness in
         training, those with the largest losses."""
+        self._num_positive = 0
         self._frames: Frames | None = None
 
     @abstractmethod
@@ -116,6 +117,9 @@ class DenseDetector(Detector):
             outputs: of the network, without gradients.
         """
 
+    def num_terms(self, num_pictures: int) -> int:
+        return self._num_positive
+
     def losses(self, pictures: Tensor, truth: Truth) -> dict[str, Tensor]:
         outputs, places = self(pictures)
         return self._losses(outputs, places, truth)
@@ -138,7 +142,8 @@ class DenseDetector(Detector):
             counted = counted.masked_scatter(
                 counted, hardest(logits, is_chosen, self.ohem_fraction)
             )
-        num_positive = self.num_terms = max(len(object_index), 1)
+        self._num_positive = len(object_index)
+        num_positive = max(self._num_positive, 1)
         return {
             "box": box_loss(
                 self._loss.box, encoded, self.encode(boxes, places[place]), decoded, boxes

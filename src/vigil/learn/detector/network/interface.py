@@ -30,6 +30,13 @@ class Detector(nn.Module, ABC):
     def losses(self, pictures: Tensor, truth: Truth) -> dict[str, Tensor]:
         """The weighted parts of the loss by name, scalars. Training minimises their sum."""
 
+    def num_terms(self, num_pictures: int) -> int:
+        """By what the parts of the last `losses` were divided; by 1 if it is 0.
+
+        Here it is the number of pictures, for losses that are means over pictures.
+        """
+        return num_pictures
+
     @abstractmethod
     def candidates(self, pictures: Tensor) -> list[Candidates]:
         """The best boxes of each picture, at most `MAX_CANDIDATES`."""

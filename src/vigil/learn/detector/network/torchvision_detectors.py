@@ -3,7 +3,7 @@
 Sources: https://docs.pytorch.org/vision/stable/models.html#object-detection
 """
 
-from typing import Any
+from typing import Any, cast
 
 import torch
 import torchvision
@@ -12,6 +12,11 @@ from torchvision.models import VGG16_Weights
 
 from vigil.learn.detector.network.interface import MAX_CANDIDATES, Detector
 from vigil.learn.detector.network.tensors import Candidates, Truth
+from vigil.learn.detector.network.torchvision_counts import (
+    CountingHead,
+    count_matched,
+    outputs_kept,
+)
 from vigil.plumbing.errors import FieldError, listed
 
 FIXED_SIZE = ("ssd300_vgg16", "ssdlite320_mobilenet_v3_large")
@@ -75,6 +80,11 @@ class TorchvisionDetector(Detector):
             num_classes=num_classes + self._first_label,
             **options,
         )
+        if name == "fcos_resnet50_fpn":
+            network: Any = self.network
+            network.head = CountingHead(network.head)
+        self._is_ssd = name in FIXED_SIZE
+        self._ssd_matches: Any = None
         self._frozen_norms: list[nn.Module] = []
         if pretrained != "none":
             trunk = TRUNK_WEIGHTS.get(name, "DEFAULT") if pretrained == "imagenet" else None
@@ -104,8 +114,28 @@ class TorchvisionDetector(Detector):
 
     def losses(self, pictures: Tensor, truth: Truth) -> dict[str, Tensor]:
         targets = targets_of(truth, self._first_label)
-        losses: dict[str, Tensor] = self.network(list(pictures.float() / 255), targets)
+        floats, network = list(pictures.float() / 255), cast(Any, self.network)
+        losses: dict[str, Tensor]
+        if not self._is_ssd:
+            losses = network(floats, targets)
+            return losses
+        with outputs_kept(network.transform, network.anchor_generator) as kept:
+            losses = network(floats, targets)
+        (_, resized), anchors = kept
+        self._ssd_matches = resized, anchors
         return losses
+
+    def num_terms(self, num_pictures: int) -> int:
+        """The number of matched places, for SSD and FCOS.
+
+        RetinaNet's losses are means over pictures. Those of the detectors of two stages are means
+        over the places and regions that were drawn at random in a batch. They count by pictures,
+        which is exact only if equally many are drawn in each picture.
+        """
+        if self._is_ssd:
+            return count_matched(self.network, *self._ssd_matches)
+        head: Any = getattr(self.network, "head", None)
+        return head.num_matched if isinstance(head, CountingHead) else num_pictures
 
     def candidates(self, pictures: Tensor) -> list[Candidates]:
         outputs = self.network(list(pictures.float() / 255))

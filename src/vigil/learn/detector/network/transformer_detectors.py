@@ -153,6 +153,7 @@ class TransformerDetector(Detector):
         if masks and self._is_dfine:
             raise ValueError(f"{name} finds no masks")
         self.has_masks = masks
+        self._num_objects = 0
         self._multiple_px = MULTIPLE_WITH_MASKS_PX if masks else MULTIPLE_PX
         build_rfdetr = _build_rfdetr_with_masks if masks else _build_rfdetr
         build = _build_dfine if self._is_dfine else build_rfdetr
@@ -178,6 +179,7 @@ class TransformerDetector(Detector):
 
     def losses(self, pictures: Tensor, truth: Truth) -> dict[str, Tensor]:
         floats = self._prepare(pictures)
+        self._num_objects = int(truth.is_object.sum())
         height, width = floats.shape[-2:]
         size = torch.tensor([width, height, width, height], device=floats.device)
         labels = [
@@ -203,6 +205,16 @@ class TransformerDetector(Detector):
             config: Any = self.network.config
             loss = config.class_loss_coefficient * torch.stack(parts).sum()
         return {"set": loss}
+
+    def num_terms(self, num_pictures: int) -> int:
+        """The number of objects, for each group of queries, for RF-DETR.
+
+        D-FINE divides parts of its loss by other numbers, so its losses count by pictures.
+        """
+        if self._is_dfine:
+            return num_pictures
+        config: Any = self.network.config
+        return self._num_objects * (config.group_detr if self.training else 1)
 
     def candidates(self, pictures: Tensor) -> list[Candidates]:
         return self._find(pictures)

@@ -24,6 +24,7 @@ from vigil.learn.training.loop import Fitted, Plan, fit
 from vigil.plumbing.errors import FieldError, InputError
 from vigil.plumbing.fingerprints import code_fingerprint
 from vigil.plumbing.memo import file_digest
+from vigil.plumbing.ranks import this_rank
 from vigil.plumbing.trainings import train_once
 from vigil.settings.train_detector import (
     TrainDetector,
@@ -100,10 +101,11 @@ def plan_training(sides: Sides, settings: TrainDetector) -> DetectorPlan:
 
     Raises:
         FieldError: the weights are missing, or do not fit the network; or the objects have no masks
-            to learn from.
+            to learn from; or the detector cannot be trained by several processes.
         InputError: the file of weights is damaged, or a hard picture is not on the training side.
     """
     _check_masks(sides.train, settings)
+    _check_processes(settings)
     choice = choose(settings, sides.train, sides.images)
     for line in choice.lines:
         print(f"auto: {line}")
@@ -173,6 +175,16 @@ def _check_masks(train: AnnotatedPictures, settings: TrainDetector) -> None:
             "masks",
             "expected false, since the imported objects have boxes alone "
             "(dataset.detection.format: masks takes those of import_masks), got true",
+        )
+
+
+def _check_processes(settings: TrainDetector) -> None:
+    rank = this_rank()
+    if rank.size > 1 and settings.architecture.startswith("rfdetr"):
+        raise FieldError(
+            "architecture",
+            f"expected another detector for {rank.size} processes, got {settings.architecture}: in "
+            "transformers, its loss depends on the number of processes; one process can train it",
         )
 
 

@@ -69,8 +69,7 @@ class DetectorTraining(ShardedTraining):
         return total
 
     def loss_terms(self, num_samples: int) -> float:
-        # The losses of vigil's own networks are divided by the number of positive places.
-        return float(getattr(self.network, "num_terms", num_samples))
+        return float(self.network.num_terms(num_samples))
 
     def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
         if self.average is not None:

@@ -28,11 +28,7 @@ def cross_entropy(
     losses = functional.cross_entropy(
         logits.float(), truth, class_weights, ignore_index=IGNORED, reduction="none"
     )
-    is_counted = truth != IGNORED
-    if class_weights is None:
-        return _mean(losses, is_counted.float(), is_counted, fraction)
-    weights = class_weights[truth.where(is_counted, 0)] * is_counted
-    return _mean(losses, weights, is_counted, fraction)
+    return _mean(losses, weigh_pixels(truth, class_weights), truth != IGNORED, fraction)
 
 
 def binary_cross_entropy(
@@ -51,6 +47,14 @@ def binary_cross_entropy(
         reduction="none",
     ).sum(dim=1)
     return _mean(losses * is_counted, is_counted.float(), is_counted, fraction)
+
+
+def weigh_pixels(truth: Tensor, class_weights: Tensor | None = None) -> Tensor:
+    """(B, H, W) float32: the weight of each pixel in a mean; 0 for one to be ignored."""
+    is_counted = truth != IGNORED
+    if class_weights is None:
+        return is_counted.float()
+    return class_weights[truth.where(is_counted, 0)] * is_counted
 
 
 def dice(

@@ -12,7 +12,12 @@ from vigil.learn.pictures.averaging import decay_at, move_towards
 from vigil.learn.segmenter.network.data import Batch
 from vigil.learn.segmenter.network.interface import Segmenter, enlarge
 from vigil.learn.segmenter.network.predicting import run_network
-from vigil.learn.segmenter.training.losses import binary_cross_entropy, cross_entropy, dice
+from vigil.learn.segmenter.training.losses import (
+    binary_cross_entropy,
+    cross_entropy,
+    dice,
+    weigh_pixels,
+)
 from vigil.learn.training.optimisation import configure
 from vigil.learn.training.sharding import ShardedTraining
 from vigil.settings.train_segmenter import TrainSegmenter
@@ -22,6 +27,11 @@ class SegmenterTraining(ShardedTraining):
     """Trains `network` on its loss. `model` is validated, and its weights are kept.
 
     With `ema_decay`, `model` holds a moving average of the weights.
+
+    The loss of a batch in shards is that of the whole batch: `ce` and `bce` are means over all its
+    pixels that count, `dice` over all its pictures. With `ohem_fraction` it is not: each shard has
+    its own hardest pixels, and its weight is that of all its pixels. Those of the whole batch are
+    known only after all shards, whose maps would have to be kept until then.
     """
 
     def __init__(
@@ -57,6 +67,14 @@ class SegmenterTraining(ShardedTraining):
         self._log("train_loss", total, len(pictures))
         return total
 
+    def count_terms(self, batch: Batch) -> float:
+        _, truth = batch
+        parts = self._settings.loss.split("+")
+        weights: Tensor | None = self.class_weights  # type: ignore[assignment]
+        # In `bce`, weights are those of the classes in question, and each pixel counts as one.
+        pixels = weigh_pixels(truth, weights if "ce" in parts else None)
+        return float(pixels.sum(dtype=torch.float64))
+
     def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
         if self.average is not None:
             decay = decay_at(self.trainer.global_step, self._settings.ema_decay)
@@ -84,11 +102,12 @@ class SegmenterTraining(ShardedTraining):
         weights: Tensor | None = self.class_weights  # type: ignore[assignment]
         parts = settings.loss.split("+")
         fraction = settings.ohem_fraction if self.training else 1.0
+        pixels_factor = self.mean_factor if self.training else 1.0
         total = logits.new_zeros(())
         if "ce" in parts:
-            total = total + cross_entropy(logits, truth, weights, fraction)
+            total = total + pixels_factor * cross_entropy(logits, truth, weights, fraction)
         if "bce" in parts:
-            total = total + binary_cross_entropy(logits, truth, weights, fraction)
+            total = total + pixels_factor * binary_cross_entropy(logits, truth, weights, fraction)
         if "dice" in parts:
             factor = settings.dice_weight if len(parts) > 1 else 1.0
             part = dice(logits, truth, weights, are_independent="bce" in parts)
