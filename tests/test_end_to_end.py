@@ -11,7 +11,7 @@ import yaml
 from rerun_table import TRAININGS, changed, edit, edit_export, move_box, render_table
 from tiny_project import ROOT, VIDEOS, Project, stages_of, task_of, write_video
 
-NUM_STAGES = 34
+NUM_STAGES = 35
 WATCH = ("watch", "evaluate@watch")
 MODEL = Path("src", "vigil", "learn", "classifier", "network", "crop_transformer.py")
 UNTRAINED = ("split@classifier", "split@detector")  # with all that leads to them

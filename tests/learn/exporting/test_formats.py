@@ -4,12 +4,13 @@ import json
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import onnx
 import pytest
 from damaged_exports import damaged, of_another_version, with_card, without_card
-from tiny_detectors import SIZE_WH
+from tiny_detectors import SIZE_WH, build, config_of
 from tiny_exports_of_models import (
     FRAMES,
     moving,
@@ -20,15 +21,22 @@ from tiny_exports_of_models import (
 
 from vigil.learn.alarm.trained import TrainedAlarm
 from vigil.learn.classifier.trained import TrainedClassifier
+from vigil.learn.detector.export.graph import GRAPHS, graph_of
 from vigil.learn.detector.export.measuring import open_exported
+from vigil.learn.detector.network.interface import Detector
+from vigil.learn.detector.network.registry import MASK_DETECTORS, VIGIL_DETECTORS
+from vigil.learn.detector.network.torchvision_detectors import TorchvisionDetector
+from vigil.learn.detector.network.transformer_detectors import TransformerDetector
 from vigil.learn.detector.trained import TrainedDetector
 from vigil.learn.export_command import export_models, exportable_branches
 from vigil.learn.exporting import exportable
+from vigil.learn.networks.weights import save_model
 from vigil.plumbing.errors import InputError
 from vigil.runtime import card as cards
 from vigil.runtime.alarm import ExportedAlarm
 from vigil.runtime.classifier import ExportedClassifier
 from vigil.runtime.detector import ExportedDetector
+from vigil.settings.train_detector import Fusion, TorchvisionArchitecture, TransformerArchitecture
 
 FORMATS = {"onnx": ".onnx", "openvino": ".xml", "torchscript": ".pt"}
 
@@ -215,6 +223,47 @@ def test_what_cannot_be_exported_is_said_in_one_line(
         export_models(*words, tmp_path, tmp_path / "out")
     assert message in str(refusal.value)
     assert not (tmp_path / "out").exists()
+
+
+REFUSED: dict[str, type[Detector]] = {
+    **dict.fromkeys(get_args(TorchvisionArchitecture), TorchvisionDetector),
+    **MASK_DETECTORS,
+    **dict.fromkeys(get_args(TransformerArchitecture), TransformerDetector),
+}
+
+
+def test_each_detector_is_exported_or_refused():
+    assert set(VIGIL_DETECTORS.values()) == GRAPHS.keys()
+    for name, kind in REFUSED.items():
+        message = f"^{name}: expected grid, anchor or a yolox network to export, got a network that"
+        with pytest.raises(InputError, match=message):
+            graph_of(kind.__new__(kind), name)
+
+
+def test_a_refused_detector_leaves_nothing(tmp_path: Path):
+    name = "ssdlite320_mobilenet_v3_large"
+    card = {
+        **{"architecture": name, "config": config_of(name), "classes": ["cat", "dog"]},
+        **{"input_size_wh": list(SIZE_WH), "precision": "32-true"},
+    }
+    files = tmp_path / "detector.safetensors", tmp_path / "detector.json"
+    save_model(build(name).state_dict(), card, *files)
+    with pytest.raises(InputError, match=f"^{name}: expected grid"):
+        export_models("detector", ["onnx"], tmp_path, tmp_path / "out")
+    assert not [*(tmp_path / "out").rglob("*.*")]
+
+
+@pytest.mark.parametrize("fusion", get_args(Fusion))
+def test_every_fusion_of_frames_is_exported(tmp_path: Path, fusion: str):
+    write_detector(tmp_path, FRAMES | {"fusion": fusion})
+    export_models("detector", ["onnx"], tmp_path, tmp_path)
+    exported = ExportedDetector.from_file(tmp_path / "detector/detector.onnx")
+    files = tmp_path / "detector.safetensors", tmp_path / "detector.json"
+    trained = TrainedDetector.from_files(*files)
+    (shown,) = pictures_of(trained)[-1:]
+    one, other = exported(shown), trained(shown)
+    np.testing.assert_allclose(one.boxes_xyxy, other.boxes_xyxy, atol=0.01, rtol=0)
+    np.testing.assert_allclose(one.scores, other.scores, atol=1e-5, rtol=0)
 
 
 def test_an_alarm_has_one_format(others: Path, tmp_path: Path):

@@ -81,6 +81,16 @@ def test_eight_bits_are_smaller_steady_and_near(models: Path, tmp_path: Path):
     assert 0 < difference < 0.1
 
 
+def test_the_weights_of_openvino_count_for_openvino_alone(models: Path, tmp_path: Path):
+    out, metrics = tmp_path / "out", tmp_path / "numbers.json"
+    formats = ["onnx", "openvino"]
+    write_and_measure(lambda: make(models), formats, OFF, samples, out, metrics, measure)
+    sizes = {file.suffix: file.stat().st_size for file in out.iterdir()}
+    assert {name: one["bytes"] for name, one in read_json(metrics).items()} == {
+        **{"onnx": sizes[".onnx"], "openvino": sizes[".xml"] + sizes[".bin"]}
+    }
+
+
 @pytest.mark.parametrize(("num", "expected"), [(2, "ae"), (3, "ace"), (9, "abcde"), (1, "a")])
 def test_some_names_are_spread_over_all(num: int, expected: str):
     assert spread(list("abcde"), num) == list(expected)

@@ -61,8 +61,8 @@ def write_and_measure(
                 write_int8(content, samples(int8.num_samples), exportable.card, files[INT8])
             numbers = measure(files)
             for name, file in files.items():
-                parts = [file, file.with_suffix(".bin")]  # OpenVINO's weights
-                numbers[name]["bytes"] = sum(one.stat().st_size for one in parts if one.is_file())
+                weights = [file.with_suffix(".bin")] if file.suffix == ".xml" else []  # OpenVINO's
+                numbers[name]["bytes"] = sum(one.stat().st_size for one in (file, *weights))
     write_json(numbers, metrics)
 
 
