@@ -81,7 +81,7 @@ def watch(words: argparse.Namespace) -> None:
     """Runs the trained models on recordings, a camera or a stream."""
     from vigil.watch.command import watch_sources
 
-    watch_sources(words.source, words.out, words.models, words.tell, words.runtime)
+    watch_sources(words.source, words.out, words.models, words.notify, words.runtime)
 
 
 def export(words: argparse.Namespace) -> None:
@@ -221,7 +221,7 @@ def build_parser() -> argparse.ArgumentParser:
         help="what runs the networks: torch, or another library with models of vigil export",
     )
     watching.add_argument(
-        "--tell",
+        "--notify",
         action="append",
         default=[],
         help="an address for notifications of live events: file:<path>, or one of apprise",

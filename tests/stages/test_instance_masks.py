@@ -258,6 +258,16 @@ def test_boxes_alone_cannot_be_proposed_as_masks(
         propose(Path("proposed"), None)
 
 
+def test_a_detector_of_masks_that_found_nothing_proposes_nothing(
+    finished: Project, copied: Project, monkeypatch: pytest.MonkeyPatch
+):
+    for name in ("models", "data/predictions"):
+        shutil.copytree(finished.folder / name, copied.folder / name)
+    monkeypatch.chdir(copied.folder)
+    Path("data/predictions/detector/detections.json").write_text("[]")
+    assert propose(Path("proposed"), None).startswith("proposed/label_studio.json: 0 masks in ")
+
+
 def without_masks(project: Project) -> None:
     file = project.folder / "data/detection/instances.json"
     content = json.loads(file.read_text())

@@ -79,7 +79,7 @@ def test_what_cannot_be_watched_is_said(
 def test_people_are_not_told_of_recordings(here: Path, capsys: pytest.CaptureFixture[str]):
     for name in FILE_NAMES:
         (here / "models" / name).write_text("{}")
-    assert "--tell: expected a camera" in refused(capsys, "watch", "a.mp4", "--tell", "file:x")
+    assert "--notify: expected a camera" in refused(capsys, "watch", "a.mp4", "--notify", "file:x")
 
 
 def test_a_listed_video_that_is_not_there_is_said(here: Path):

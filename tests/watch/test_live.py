@@ -19,12 +19,19 @@ from vigil.pixels.video.reading import VideoReader, to_bgr
 from vigil.pixels.video.source import Frame
 from vigil.plumbing.errors import InputError
 from vigil.watch.live import EVENT_LINES, LiveWatch, follow
+from vigil.watch.notifying import (
+    NOTIFICATIONS,
+    NOTIFIED,
+    Notifier,
+    append_line,
+    open_sinks,
+    read_lines,
+)
 from vigil.watch.reading_live import DecodedFrame, LiveReader, open_live
 from vigil.watch.recording import Recorder
 from vigil.watch.replaying import replay
 from vigil.watch.results.eventful import read_events
 from vigil.watch.sources import Camera, Recording, find_sources
-from vigil.watch.telling import TO_TELL, TOLD, Teller, append_line, open_sinks, read_lines
 
 LIT = ((5.0, 8.0),)
 
@@ -41,7 +48,7 @@ class Notes:
         self.messages: list[dict[str, Any]] = []
         self._num_failures = num_failures
 
-    def tell(self, message: Any, picture: Path | None) -> bool:
+    def send(self, message: Any, picture: Path | None) -> bool:
         if self._num_failures:
             self._num_failures -= 1
             return False
@@ -50,8 +57,8 @@ class Notes:
 
 
 def watch_of(folder: Path, notes: Notes, run: str = "one") -> LiveWatch:
-    teller = Teller([notes], folder, first_wait_s=0.0)
-    return LiveWatch(models(), watching(), folder, "door", teller, run)
+    notifier = Notifier([notes], folder, first_wait_s=0.0)
+    return LiveWatch(models(), watching(), folder, "door", notifier, run)
 
 
 def test_people_are_told_when_it_is_raised_and_it_is_kept_when_it_is_over(tmp_path: Path):
@@ -63,7 +70,7 @@ def test_people_are_told_when_it_is_raised_and_it_is_kept_when_it_is_over(tmp_pa
     for index in range(70, 140):
         watch.add(frame_at(index))
     watch.end()
-    watch._teller.close()
+    watch._notifier.close()
     (event,) = read_lines(tmp_path / EVENT_LINES)
     (message,) = notes.messages
     assert message["id"] == event["id"]
@@ -157,9 +164,9 @@ def test_a_live_source_is_not_replayed_but_its_clips_are_named(tmp_path: Path):
 
 
 def test_a_long_event_is_filmed_up_to_its_longest(tmp_path: Path):
-    teller = Teller([], tmp_path)
+    notifier = Notifier([], tmp_path)
     settings = watching(**{"pictures.longest_s": 2.0})
-    watch = LiveWatch(models(), settings, tmp_path, "door", teller, "one")
+    watch = LiveWatch(models(), settings, tmp_path, "door", notifier, "one")
     for index in range(140):
         watch.add(frame_at(index, lit=((5.0, 12.0),)))
     watch.end()
@@ -179,7 +186,7 @@ def test_a_loss_of_the_signal_is_told_at_once_and_counts_as_not_watched(tmp_path
     for index in range(60):
         watch.add(frame_at(index, 20 + index / FPS, lit=()))
     watch.end()
-    watch._teller.close()
+    watch._notifier.close()
     kept = read_lines(tmp_path / EVENT_LINES)
     assert [line["kind"] for line in kept] == ["unusual", "signal_lost"]
     assert kept[0]["end_s"] <= 6.5, "what was open ends with the signal"
@@ -188,7 +195,7 @@ def test_a_loss_of_the_signal_is_told_at_once_and_counts_as_not_watched(tmp_path
     assert watch.status()["not_watched_s"] == pytest.approx(20 - 6.4)
 
 
-def test_another_run_tells_other_events(tmp_path: Path):
+def test_another_run_notifies_of_other_events(tmp_path: Path):
     ids = []
     for run in ("one", "two"):
         notes = Notes()
@@ -196,32 +203,32 @@ def test_another_run_tells_other_events(tmp_path: Path):
         for index in range(80):
             watch.add(frame_at(index))
         watch.end()
-        watch._teller.close()
+        watch._notifier.close()
         ids += [line["id"] for line in notes.messages]
     assert len(set(ids)) == 2
 
 
 def test_what_was_not_told_before_a_kill_is_told_by_the_next_run_once(tmp_path: Path):
     message = {"id": "a", "source": "door", "kind": "unusual"}
-    append_line(tmp_path / TO_TELL, message)
-    append_line(tmp_path / TO_TELL, {**message, "id": "b"})
-    append_line(tmp_path / TOLD, {"id": "b"})
-    with (tmp_path / TO_TELL).open("ab") as file:
+    append_line(tmp_path / NOTIFICATIONS, message)
+    append_line(tmp_path / NOTIFICATIONS, {**message, "id": "b"})
+    append_line(tmp_path / NOTIFIED, {"id": "b"})
+    with (tmp_path / NOTIFICATIONS).open("ab") as file:
         file.write(b'{"id": "c", "sou')  # the kill
     for expected in (["a"], []):
         notes = Notes()
-        Teller([notes], tmp_path).close()
+        Notifier([notes], tmp_path).close()
         assert [message["id"] for message in notes.messages] == expected
-    append_line(tmp_path / TO_TELL, {"id": "d"})
-    assert [line["id"] for line in read_lines(tmp_path / TO_TELL)] == ["a", "b", "d"]
+    append_line(tmp_path / NOTIFICATIONS, {"id": "d"})
+    assert [line["id"] for line in read_lines(tmp_path / NOTIFICATIONS)] == ["a", "b", "d"]
 
 
 def test_a_message_is_told_again_until_it_arrives_and_by_its_id_once(tmp_path: Path):
     notes = Notes(num_failures=3)
-    teller = Teller([notes], tmp_path, first_wait_s=0.0)
+    notifier = Notifier([notes], tmp_path, first_wait_s=0.0)
     for _ in range(2):
-        teller.tell({"id": "a", "source": "door", "kind": "unusual"})
-    teller.close()
+        notifier.notify({"id": "a", "source": "door", "kind": "unusual"})
+    notifier.close()
     assert [message["id"] for message in notes.messages] == ["a"]
 
 
@@ -238,7 +245,7 @@ try:
         watch.add(frame_at(index))
 except OSError as error:
     print(error)
-watch._teller.close()
+watch._notifier.close()
 print([message["kind"] for message in notes.messages])
 """
 
@@ -264,14 +271,14 @@ def test_a_full_disk_in_the_midst_of_an_event_stops_no_notification(tmp_path: Pa
 
 @pytest.mark.parametrize("address", ["nonsense://x:secret@y", "file:", "plain"])
 def test_an_address_that_nobody_knows_is_refused_before_the_run(address: str):
-    with pytest.raises(InputError, match="--tell: expected") as refused:
+    with pytest.raises(InputError, match="--notify: expected") as refused:
         open_sinks([address])
     assert "secret" not in str(refused.value)
 
 
 def test_apprise_is_asked_and_a_server_that_is_away_is_no_success(tmp_path: Path):
     (sink,) = open_sinks(["json://127.0.0.1:9/"])
-    assert not sink.tell({"id": "a", "source": "door", "kind": "unusual"}, None)
+    assert not sink.send({"id": "a", "source": "door", "kind": "unusual"}, None)
 
 
 def frames_of(stamps: list[float | None]) -> Iterator[DecodedFrame]:
@@ -384,7 +391,7 @@ def test_a_stream_over_http_that_breaks_in_the_middle(server: Server, tmp_path: 
     reader.start()
     follow(reader, watch, tmp_path)
     watch.end()
-    watch._teller.close()
+    watch._notifier.close()
     assert server.visits >= 3
     assert reader.counts.reconnects >= 2
     assert reader.counts.decoded > 150

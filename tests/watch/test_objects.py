@@ -137,7 +137,7 @@ def test_live_it_says_so_too(video: Path, models: Models, tmp_path: Path) -> Non
         def __init__(self) -> None:
             self.told: list[dict] = []
 
-        def tell(self, message: dict) -> None:
+        def notify(self, message: dict) -> None:
             self.told.append(message)
 
     notes = Notes()

@@ -11,6 +11,7 @@ from vigil.domain.mask_proposals import mask_config, propose_masks
 from vigil.domain.pictures.annotated import COUNTS, read_annotated
 from vigil.domain.proposals import served_address
 from vigil.domain.sides import read_side
+from vigil.evaluation.detector import finds_masks
 from vigil.plumbing.contract import check_sections, project_sections
 from vigil.plumbing.errors import InputError
 from vigil.plumbing.memo import file_digest
@@ -44,7 +45,7 @@ def propose(out: Path, side: str | None, data: Path = DATA, models: Path = MODEL
     assert isinstance(watch, Watch)
     known = read_annotated(data / "detection" / "instances.json")
     file = data / "predictions" / "detector" / NAME
-    table = read_results(known, file)
+    table = read_results(known, file, with_masks=finds_masks(models / "detector.json"))
     if COUNTS not in table:
         raise InputError(
             f"{file}: expected detections with masks (train_detector.masks: true), got boxes alone"

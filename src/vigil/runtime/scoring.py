@@ -1,6 +1,6 @@
 """Scores vectors of evidence with numpy alone: how unusual each is under a fitted scorer.
 
-These are the scores of `domain/clips/scorers.py`, whose fitting needs scipy and scikit-learn.
+These are the scores of `domain/clips/learnt/scorers.py`. Fitting them needs scipy and scikit-learn.
 """
 
 from collections.abc import Callable, Mapping

@@ -21,7 +21,7 @@ def watch_sources(
     words: Sequence[str],
     out: Path,
     models: Path | None,
-    tell: Sequence[str],
+    notify: Sequence[str],
     runtime: Runtime = "torch",
 ) -> None:
     """Watches the named sources, with the settings of `params.yaml`.
@@ -29,7 +29,7 @@ def watch_sources(
     Args:
         out: the folder in which each source gets a folder.
         models: the folder of the models; None: that of the pipeline, `models` or `exported`.
-        tell: addresses for notifications, `file:<path>` or of apprise; for live sources only.
+        notify: addresses for notifications, `file:<path>` or of apprise; for live sources only.
         runtime: what runs the networks; all but torch run exported models, and need no torch.
 
     Raises:
@@ -42,12 +42,12 @@ def watch_sources(
     assert isinstance(dataset, Dataset)
     digests, load = _models_of(models, runtime)
     cameras = [source for source in sources if isinstance(source, Camera)]
-    if tell and not cameras:
-        raise InputError("--tell: expected a camera or a stream, got recordings")
+    if notify and not cameras:
+        raise InputError("--notify: expected a camera or a stream, got recordings")
     if cameras:
         from vigil.watch.live import watch_live
 
-        watch_live(cameras[0], out, load(), settings, tell)
+        watch_live(cameras[0], out, load(), settings, notify)
         return
     recorder = Recorder(digests, cache(load), settings, Fraction(str(dataset.picture_fps)))
     for source in sources:

@@ -31,11 +31,11 @@ from vigil.settings.watch import Watch
 from vigil.watch.analysis import Analysis
 from vigil.watch.live_films import Draw, LiveFilms
 from vigil.watch.models import Models
+from vigil.watch.notifying import Notifier, append_line, open_sinks
 from vigil.watch.reading_live import LiveReader, open_live
 from vigil.watch.results.filming import EVENTS, clock_text
 from vigil.watch.results.findings import finite_ratio
 from vigil.watch.sources import Camera
-from vigil.watch.telling import Teller, append_line, open_sinks
 
 EVENT_LINES, STATUS = "events.jsonl", "status.json"
 POLL_S = 0.5
@@ -53,7 +53,7 @@ class LiveWatch:
         settings: Watch,
         folder: Path,
         name: str,
-        teller: Teller,
+        notifier: Notifier,
         run: str,
     ) -> None:
         """Args:
@@ -61,7 +61,7 @@ class LiveWatch:
         run: the start of this run. It separates the events of several runs.
         """
         self._settings, self._folder, self._name = settings, folder, name
-        self._teller, self._run = teller, run
+        self._notifier, self._run = notifier, run
         self._get_analysis = partial(Analysis, models, settings, batch_size=1)
         self._analysis = self._get_analysis()
         self._machine = EventMachine(settings.raising)
@@ -108,7 +108,7 @@ class LiveWatch:
             self._is_lost = True
             start_s = self._last_frame.time_s
             loss = Event(SIGNAL_LOST, start_s, now_s, now_s, 0.0, start_s, now_s)
-            self._teller.tell(self._message(loss))
+            self._notifier.notify(self._message(loss))
 
     def end(self) -> None:
         """Ends the source, and closes open events."""
@@ -135,7 +135,7 @@ class LiveWatch:
             try:
                 self._draw(event, self._folder / picture)
             finally:  # a full disk stops no notification
-                self._teller.tell({**self._message(event), "picture": picture})
+                self._notifier.notify({**self._message(event), "picture": picture})
         if (opened := self._machine.open_event) is not None:
             self._films.begin(self._id(opened), opened.start_s)
         for event in progress.closed:
@@ -208,26 +208,26 @@ def watch_live(
     out: Path,
     models: Models,
     settings: Watch,
-    tell: Sequence[str],
+    notify: Sequence[str],
 ) -> None:
     """Watches a live source until it is stopped.
 
     Args:
-        tell: addresses for notifications.
+        notify: addresses for notifications.
 
     Raises:
         InputError: the source never answers, or an address is of an unknown kind.
         OSError: the disk is full; what was raised until then is sent.
     """
-    sinks = open_sinks(tell)
+    sinks = open_sinks(notify)
     folder = out / source.name
     folder.mkdir(parents=True, exist_ok=True)
-    teller = Teller(sinks, folder)
+    notifier = Notifier(sinks, folder)
     run = datetime.now(UTC).isoformat(timespec="milliseconds")
-    watch = LiveWatch(models, settings, folder, source.name, teller, run)
+    watch = LiveWatch(models, settings, folder, source.name, notifier, run)
     reader = LiveReader(partial(open_live, source), num_tries=None)
     with ExitStack() as at_end:  # the last one is called first, and all are, whatever fails
-        at_end.callback(teller.close)
+        at_end.callback(notifier.close)
         at_end.callback(_write_status, reader, watch, folder)
         at_end.callback(watch.end)
         at_end.callback(reader.stop)

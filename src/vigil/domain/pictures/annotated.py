@@ -14,8 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from vigil.domain.boxes import CORNERS as CORNERS
-from vigil.domain.boxes import Boxes
+from vigil.domain.boxes import CORNERS, Boxes
 from vigil.domain.pictures.coco_file import write_instances
 from vigil.domain.pictures.run_lengths import area, check_runs, decompress
 from vigil.plumbing.errors import InputError, listed, shorten

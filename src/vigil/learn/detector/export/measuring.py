@@ -9,10 +9,10 @@ import numpy.typing as npt
 import pandas as pd
 from tqdm.auto import tqdm
 
-from vigil.domain.boxes import pairwise_iou
+from vigil.domain.boxes import CORNERS, pairwise_iou
 from vigil.domain.detections import as_table
 from vigil.domain.measures.detector import measure_detections
-from vigil.domain.pictures.annotated import CORNERS, AnnotatedPictures
+from vigil.domain.pictures.annotated import AnnotatedPictures
 from vigil.learn.detector.network.data import PictureDataset, batches
 from vigil.learn.detector.trained import BATCH_SIZE, TrainedDetector
 from vigil.learn.exporting.exportable import open_format

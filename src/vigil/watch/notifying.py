@@ -1,7 +1,8 @@
 """Sends notifications of events. Each event is sent at least once; its id marks repeated messages.
 
-A message is written to `to_tell.jsonl` before it is sent, and its id to `told.jsonl` after it has
-arrived. After a kill, the next run sends the messages that are only in `to_tell.jsonl`.
+A message is written to `notifications.jsonl` before it is sent. Its id is written to
+`notified.jsonl` after it has arrived. After a kill, the next run sends the messages whose id is not
+there.
 """
 
 import json
@@ -16,14 +17,14 @@ from typing import Any, Protocol
 from vigil.plumbing.errors import InputError, shorten
 
 FILE_SCHEME = "file:"
-TO_TELL, TOLD = "to_tell.jsonl", "told.jsonl"
+NOTIFICATIONS, NOTIFIED = "notifications.jsonl", "notified.jsonl"
 LONGEST_WAIT_S = 300.0
 
 
 class Sink(Protocol):
     """A receiver of messages."""
 
-    def tell(self, message: Mapping[str, Any], picture: Path | None) -> bool:
+    def send(self, message: Mapping[str, Any], picture: Path | None) -> bool:
         """Sends a message; returns whether it arrived."""
 
 
@@ -33,7 +34,7 @@ class FileSink:
     def __init__(self, file: Path) -> None:
         self._file = file
 
-    def tell(self, message: Mapping[str, Any], picture: Path | None) -> bool:
+    def send(self, message: Mapping[str, Any], picture: Path | None) -> bool:
         """Appends a message."""
         try:
             append_line(self._file, message)
@@ -51,17 +52,17 @@ class AppriseSink:
             import apprise
         except ImportError:
             raise InputError(
-                "--tell: expected the library apprise, found none; pip install 'vigil[tell]'"
+                "--notify: expected the library apprise, found none; pip install 'vigil[notify]'"
             ) from None
         self._apprise = apprise.Apprise()
         for address in addresses:
             if not self._apprise.add(address):
                 kind = shorten(address.partition("://")[0])  # the rest may hold a password
                 raise InputError(
-                    f"--tell: expected an address that apprise knows, got one of {kind}"
+                    f"--notify: expected an address that apprise knows, got one of {kind}"
                 )
 
-    def tell(self, message: Mapping[str, Any], picture: Path | None) -> bool:
+    def send(self, message: Mapping[str, Any], picture: Path | None) -> bool:
         """Sends a message to all addresses."""
         attach = str(picture) if picture is not None and picture.is_file() else None
         title = f"{message['source']}: {message['kind']}"
@@ -81,7 +82,7 @@ def open_sinks(addresses: Sequence[str]) -> list[Sink]:
         if address.startswith(FILE_SCHEME)
     ]
     if "" in files:
-        raise InputError("--tell: expected file:<path>, got no path")
+        raise InputError("--notify: expected file:<path>, got no path")
     others = [address for address in addresses if not address.startswith(FILE_SCHEME)]
     sinks: list[Sink] = [FileSink(Path(name)) for name in files]
     return sinks + ([AppriseSink(others)] if others else [])
@@ -120,24 +121,24 @@ def read_lines(file: Path) -> list[dict[str, Any]]:
     return contents
 
 
-class Teller:
+class Notifier:
     """Sends messages in a thread, so that a slow server does not stop the models."""
 
     def __init__(self, sinks: Sequence[Sink], folder: Path, first_wait_s: float = 1.0) -> None:
-        """Args: folder: the folder of `to_tell.jsonl` and `told.jsonl`."""
+        """Args: folder: the folder of `notifications.jsonl` and `notified.jsonl`."""
         self._sinks, self._folder = list(sinks), folder
         self._first_wait_s = first_wait_s
         self._queue: queue.Queue[dict[str, Any] | None] = queue.Queue()
         self._stopped = threading.Event()
-        self._ids = {line["id"] for line in read_lines(folder / TO_TELL) if "id" in line}
-        sent_ids = {line["id"] for line in read_lines(folder / TOLD) if "id" in line}
-        for line in read_lines(folder / TO_TELL):
+        self._ids = {line["id"] for line in read_lines(folder / NOTIFICATIONS) if "id" in line}
+        sent_ids = {line["id"] for line in read_lines(folder / NOTIFIED) if "id" in line}
+        for line in read_lines(folder / NOTIFICATIONS):
             if line.get("id") not in sent_ids:
                 self._queue.put(line)
-        self._thread = threading.Thread(target=self._run, name="teller", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="notifier", daemon=True)
         self._thread.start()
 
-    def tell(self, message: Mapping[str, Any]) -> None:
+    def notify(self, message: Mapping[str, Any]) -> None:
         """Sends a message, unless one with the same id was sent or is waiting.
 
         Args:
@@ -150,7 +151,7 @@ class Teller:
             return
         self._ids.add(message["id"])
         try:
-            append_line(self._folder / TO_TELL, message)
+            append_line(self._folder / NOTIFICATIONS, message)
         finally:  # on a full disk, the message is sent all the same
             self._queue.put(dict(message))
 
@@ -166,10 +167,10 @@ class Teller:
             picture = message.get("picture")
             while waiting and not self._stopped.is_set():
                 path = None if picture is None else self._folder / picture
-                waiting = [sink for sink in waiting if not sink.tell(message, path)]
+                waiting = [sink for sink in waiting if not sink.send(message, path)]
                 if waiting:
                     self._stopped.wait(wait_s)
                     wait_s = min(2 * wait_s, LONGEST_WAIT_S)
             if not waiting:
                 with suppress(OSError):  # a full disk: the next run sends it again
-                    append_line(self._folder / TOLD, {"id": message["id"]})
+                    append_line(self._folder / NOTIFIED, {"id": message["id"]})
