@@ -364,7 +364,8 @@ def test_bad_input_is_told_in_one_line(
 def test_spoilt_predictions_are_told_in_one_line(
     finished: Project, copied: Project, run_stage: Run, content: dict, expected: str
 ):
-    shutil.copytree(finished.folder / "data/predictions", copied.folder / "data/predictions")
+    for name in ("models", "data/predictions"):
+        shutil.copytree(finished.folder / name, copied.folder / name)
     file = copied.folder / "data/predictions/detector/detections.json"
     entries = json.loads(file.read_text())
     entries[0]["segmentation"] = {"size": [HEIGHT, WIDTH], **content}
