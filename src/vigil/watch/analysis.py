@@ -3,13 +3,15 @@
     frames -> detector (every detect_every_s, in batches) -> tracker -> classifier
            -> alarm (windows)
 
-The results are returned step by step. Apart from one judgement per track, the memory does not grow
+The alarm scores in a thread of its own, beside the detector, unless it needs the tracks. The
+results are returned step by step. Apart from one judgement per track, the memory does not grow
 with the length of the source.
 """
 
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -21,12 +23,15 @@ from vigil.domain.tracking.tracker import TrackedBox, Tracker
 from vigil.pixels.channels.moments import Moment
 from vigil.pixels.clip_tracking import round_found
 from vigil.pixels.video.source import Frame
+from vigil.plumbing.background import Background
 from vigil.plumbing.errors import InputError
 from vigil.settings.watch import Watch
 from vigil.watch.judging import Judgement, TrackJudge
 from vigil.watch.models import DETECTOR, Models
 
 EDGE_S = 1e-6
+MOST_WAITING = 64
+"""How many frames may wait for the alarm."""
 
 
 @dataclass
@@ -57,6 +62,7 @@ class Analysis:
         self._memory_s = tracking.lost_s + tracking.confirm_s + 2 * settings.detect_every_s
         self._judge = TrackJudge(models.classifier, settings.judging, self._memory_s)
         self._alarm = models.alarm.stream(settings.window_s, settings.stride_s)
+        self._scoring: Background[list[WindowVerdict]] = Background(MOST_WAITING)
         self._tracked = models.alarm.tracked
         if self._tracked is not None:
             check_tracks(self._tracked, models, settings)
@@ -81,19 +87,19 @@ class Analysis:
         self._num_due += is_due
         step = Step()
         if self._tracked is None:
-            step.verdicts += self._alarm.push(rgb, frame.time_s)
+            step.verdicts += chain(*self._scoring.call(self._alarm.push, rgb, frame.time_s))
         if self._num_due == self._batch_size:
             self._detect(step)
+        if not self._num_due:  # no picture waits, so nothing runs beside the alarm
+            step.verdicts += chain(*self._scoring.finish())
         return step
 
     def end(self, stop_s: float) -> Step:
         """Ends the source, or a part of it before a loss of the signal."""
         step = Step()
-        if self._tracked is None:
-            step.verdicts += self._alarm.end(stop_s)
         self._detect(step)
-        if self._tracked is not None:  # the last windows need the last tracks
-            step.verdicts += self._alarm.end(stop_s)
+        step.verdicts += chain(*self._scoring.finish())
+        step.verdicts += self._alarm.end(stop_s)  # the last windows need the last tracks
         return step
 
     def _detect(self, step: Step) -> None:

@@ -6,15 +6,15 @@ videos     drawn from both
 """
 
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from vigil.learn.networks.machine import describe_prepared, threads_of_an_item
-from vigil.pixels.video.source import Frame
 from vigil.plumbing.arithmetic import arithmetic_facts
+from vigil.plumbing.background import ahead
 from vigil.plumbing.engine import each
 from vigil.plumbing.errors import InputError
 from vigil.plumbing.fingerprints import code_fingerprint
@@ -35,6 +35,8 @@ from vigil.watch.results.proposing import version_of, write_proposals
 EVENTS_FILE, RUN_FILE = "events.json", "run.json"
 FINDING = ("detect_every_s", "batch_size", "suppression", "window_s", "stride_s", "tracking")
 """Settings that change the findings."""
+NUM_AHEAD = 8
+"""How many decoded frames may wait."""
 
 GetModels = Callable[[], Models]
 
@@ -123,8 +125,8 @@ class Recorder:
         analysis, collected = Analysis(models, self._settings), Collected()
         times_s: list[float] = []
         size_wh = (0, 0)
-        frames = progress(read_frames(video, self._picture_fps), f"watch {video.name}", "frame")
-        for frame in frames:
+        frames = ahead(read_frames(video, self._picture_fps), NUM_AHEAD)
+        for frame in progress(frames, f"watch {video.name}", "frame"):
             times_s.append(frame.time_s)
             size_wh = (frame.picture.shape[1], frame.picture.shape[0])
             collected.add(analysis.push(frame))
@@ -150,7 +152,7 @@ class Recorder:
         }
         write_json(run, folder / RUN_FILE)
         reader = FrameReader(video, self._picture_fps)
-        frames: Iterator[Frame] = progress(reader, f"film {video.name}", "frame")
+        frames = progress(ahead(reader, NUM_AHEAD), f"film {video.name}", "frame")
         FilmWriter(findings, events, settings, folder).film(frames)
         write_page(folder, video.name, findings, content, settings)
         version = version_of(self._digests)

@@ -1,7 +1,7 @@
 """Writes the pictures of a source: the annotated video, and a picture and a video of each event.
 
 The source is decoded a second time for them, since the judgements of tracks and the ends of events
-are known only at the end of the source.
+are known only at the end of the source. Drawing and encoding have a thread each.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -27,12 +27,15 @@ from vigil.pixels.watched_frames import (
     shown_size,
     with_strip,
 )
+from vigil.plumbing.background import Background
 from vigil.settings.watch import Watch
 from vigil.watch.results.findings import Findings
 
 CODEC = "h264_quick"
 UNIT_S = Fraction(1, 90_000)
 """The unit of the videos' time stamps, fine enough for the times of any source."""
+MOST_WAITING = 16
+"""How many drawn frames may wait for the encoder, over all videos."""
 ANNOTATED, EVENTS = "annotated.mp4", "events"
 
 Record = Mapping[str, Any]
@@ -154,18 +157,20 @@ class FilmWriter:
         )
         self._peaks = list(self._waiting)
         self._films: list[_Film] = []
+        self._encoding: Background[None] = Background(MOST_WAITING)
 
     def film(self, frames: Iterator[Frame]) -> None:
         """Writes all videos and pictures, from all frames of the source."""
         if self._waiting:
             (self._folder / EVENTS).mkdir()
-        try:
-            if self._settings.annotated:
-                self._start(0.0, float("inf"), self._folder / ANNOTATED)
-            for frame in frames:
-                self._add(frame)
-        finally:
-            self._end_films(float("inf"))
+        with self._encoding:
+            try:
+                if self._settings.annotated:
+                    self._start(0.0, float("inf"), self._folder / ANNOTATED)
+                for frame in frames:
+                    self._add(frame)
+            finally:
+                self._end_films(float("inf"))
 
     def _start(self, start_s: float, stop_s: float, path: Path) -> None:
         writer = VideoWriter(
@@ -177,7 +182,7 @@ class FilmWriter:
         finished = [film for film in self._films if film.stop_s <= time_s]
         self._films = [film for film in self._films if film.stop_s > time_s]
         for film in finished:
-            film.writer.close()
+            self._encoding.call(film.writer.close)
 
     def _add(self, frame: Frame) -> None:
         for event in list(self._waiting):
@@ -198,4 +203,4 @@ class FilmWriter:
             write_picture(annotated, self._folder / EVENTS / f"{event['id']}.jpg")
             self._peaks.remove(event)
         for film in self._films:
-            film.write(with_scores, frame.time_s)
+            self._encoding.call(film.write, with_scores, frame.time_s)
