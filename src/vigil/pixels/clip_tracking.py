@@ -11,7 +11,7 @@ import numpy.typing as npt
 from vigil.domain.detections import COORDINATE_DECIMALS, SCORE_DECIMALS, Detections
 from vigil.domain.tracking.tracker import Tracker
 from vigil.pixels.channels.moments import Moment, moment_tables, write_moments
-from vigil.pixels.pictures.picture import Picture
+from vigil.pixels.pictures.picture import Picture, swap_red_and_blue
 from vigil.pixels.video.source import frame_bgr, open_source, timed_frames
 from vigil.pixels.windows import read_times
 from vigil.plumbing.errors import FieldError, InputError, listed
@@ -152,7 +152,7 @@ def track_video(
 
     def read() -> Iterator[tuple[Picture, float]]:
         for _, time_s, frame in timed_frames(path, open_source(path, picture_fps, 1), times_s):
-            yield np.ascontiguousarray(frame_bgr(frame)[..., ::-1]), time_s
+            yield swap_red_and_blue(frame_bgr(frame)), time_s
 
     try:
         moments = list(track_frames(detector, read(), tracked, batch_size))

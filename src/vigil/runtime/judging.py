@@ -16,7 +16,7 @@ from vigil.domain.clips.verdicts import Evidence, Verdict, WindowVerdict, ratio_
 from vigil.pixels.channels.channel import Channel
 from vigil.pixels.channels.stream import PlannedWindow, VideoFollower, WindowEvidence
 from vigil.pixels.flow.motion import LONGEST_GAP_S
-from vigil.pixels.pictures.picture import Picture
+from vigil.pixels.pictures.picture import Picture, swap_red_and_blue
 from vigil.plumbing.errors import InputError
 
 MAX_EVIDENCE = 20
@@ -149,11 +149,11 @@ class JudgingAlarm(ABC):
         if self._channels:
             follower = VideoFollower(self._channels, iter([PlannedWindow(Part(0.0, np.inf), 0.0)]))
             for frame, time_s in zip(frames, times.tolist(), strict=True):
-                follower.see(to_bgr(frame), time_s - times[0])
+                follower.see(swap_red_and_blue(frame), time_s - times[0])
             (window,) = follower.finish()
             start_s = float(times[0])
             evidence = {name: pieces.moved(start_s) for name, pieces in window.evidence.items()}
-        fitted = [self.fit_frame(to_bgr(frame)) for frame in frames]
+        fitted = [self.fit_frame(swap_red_and_blue(frame)) for frame in frames]
         kept = [frame for frame in fitted if frame is not None]
         evidence |= self.measure_fitted(kept, times, frames[0].shape)
         return evidence | self._measure_objects(tracked, float(times[0]))
@@ -261,7 +261,7 @@ class AlarmStream:
             self._fitted, self._objects = [], self._alarm.follow_objects()
         assert self._first_s is not None
         self._shape, self._last_s = frame.shape, time_s
-        picture = to_bgr(frame)
+        picture = swap_red_and_blue(frame)
         closed = self._follower.see(picture, time_s - self._first_s)
         verdicts = [self._judge(window, self._first_s) for window in closed]
         fitted = self._alarm.fit_frame(picture)
@@ -315,11 +315,6 @@ def check_frame(frame: Picture, shape: tuple[int, ...]) -> None:
         raise InputError(
             f"expected frames (H, W, 3) uint8, all of one size, got {frame.shape} {frame.dtype}"
         )
-
-
-def to_bgr(frame: Picture) -> Picture:
-    """Converts a frame (H, W, 3) from RGB to BGR, the order of decoded videos."""
-    return np.ascontiguousarray(frame[..., ::-1])
 
 
 def _strongest(

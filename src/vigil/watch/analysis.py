@@ -22,6 +22,7 @@ from vigil.domain.detections import Detections
 from vigil.domain.tracking.tracker import TrackedBox, Tracker
 from vigil.pixels.channels.moments import Moment
 from vigil.pixels.clip_tracking import round_found
+from vigil.pixels.pictures.picture import swap_red_and_blue
 from vigil.pixels.video.source import Frame
 from vigil.plumbing.background import Background
 from vigil.plumbing.errors import InputError
@@ -82,7 +83,7 @@ class Analysis:
         is_due = frame.time_s - self._due_s >= self._settings.detect_every_s - EDGE_S
         if is_due:
             self._due_s = frame.time_s
-        rgb = np.ascontiguousarray(frame.picture[..., ::-1])
+        rgb = swap_red_and_blue(frame.picture)
         self._frames.append((frame, self._history.add(rgb, frame.time_s) if is_due else None))
         self._num_due += is_due
         step = Step()
@@ -132,7 +133,7 @@ class Analysis:
         if boxes is not None:
             size_wh = (frame.picture.shape[1], frame.picture.shape[0])
             moment = Moment.of(boxes, frame.time_s, size_wh, self._tracked["classes"])
-        rgb = np.ascontiguousarray(frame.picture[..., ::-1])
+        rgb = swap_red_and_blue(frame.picture)
         step.verdicts += self._alarm.push(rgb, frame.time_s, moment)
 
     def _track(self, frame: Frame, detections: Detections, step: Step) -> list[TrackedBox]:

@@ -11,7 +11,6 @@ from threading import Lock
 from typing import Any
 
 import cv2
-import numpy as np
 
 from vigil.domain.detections import Detections
 from vigil.domain.label_studio.addresses import path_of
@@ -19,6 +18,7 @@ from vigil.domain.label_studio.names import VideoNames
 from vigil.domain.proposals import FPS_KEY
 from vigil.pixels.clip_tracking import Found
 from vigil.pixels.pictures.decoding import decode_picture
+from vigil.pixels.pictures.picture import swap_red_and_blue
 from vigil.plumbing.errors import InputError, shorten
 from vigil.plumbing.folders import is_hidden
 from vigil.settings.watch import Watch
@@ -84,7 +84,7 @@ class Backend:
         picture = decode_picture(content, cv2.IMREAD_COLOR)
         if picture is None:
             raise InputError("expected a complete picture, got other bytes")
-        rgb = np.ascontiguousarray(picture[..., ::-1])
+        rgb = swap_red_and_blue(picture)
         with self._lock:
             (found,) = self._get_models().detector.detect_batch([rgb], self._settings.suppression)
         boxes = [

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from vigil.pixels.pictures.picture import Picture
+from vigil.pixels.pictures.picture import Picture, swap_red_and_blue
 from vigil.pixels.video_writing import VideoWriter
 from vigil.settings.watch import Pictures
 from vigil.watch.results.filming import CODEC, EVENTS, UNIT_S
@@ -42,7 +42,7 @@ class _Film:
 
     def write(self, picture: Picture, stamp: int) -> None:
         """Adds a frame (H, W, 3) BGR at a time, counted in `UNIT_S`."""
-        self._writer.write(np.ascontiguousarray(picture[..., ::-1]), stamp)
+        self._writer.write(swap_red_and_blue(picture), stamp)
 
     def close(self) -> None:
         """Completes the video under its name."""

@@ -17,7 +17,7 @@ from vigil.learn.attention.viewer import Seen, Viewer
 from vigil.pixels.attention import draw_attention, side_by_side
 from vigil.pixels.drawing.on_pictures import write_picture
 from vigil.pixels.pictures.images import ImageSource
-from vigil.pixels.pictures.picture import Picture
+from vigil.pixels.pictures.picture import Picture, swap_red_and_blue
 from vigil.pixels.stepped_frames import read_stepped
 from vigil.pixels.video.source import Frame
 from vigil.pixels.video_writing import VideoWriter, with_even_sides
@@ -73,7 +73,7 @@ class AttentionRecorder:
         path = source.path
         if source.is_picture:
             rgb = ImageSource(path.parent).rgb(path.name)
-            bgr = np.ascontiguousarray(rgb[..., ::-1])
+            bgr = swap_red_and_blue(rgb)
             yield Frame(0, 0.0, self._viewer.fit(bgr, str(path)))
             return
         for frame in read_stepped(path, self._settings.step_s, self._fps):
@@ -126,7 +126,7 @@ class AttentionRecorder:
                 )
                 if writer is None:
                     writer = _open_writer(file, drawn, times_s)
-                writer.write(np.ascontiguousarray(drawn[..., ::-1]), round(frame.time_s * CLOCK))
+                writer.write(swap_red_and_blue(drawn), round(frame.time_s * CLOCK))
         finally:
             if writer is not None:
                 writer.close()

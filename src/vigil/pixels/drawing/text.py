@@ -1,6 +1,7 @@
 """Writes text on pictures in a TrueType font, where it covers no other text."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
@@ -9,7 +10,7 @@ import matplotlib
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from vigil.pixels.pictures.picture import Picture
+from vigil.pixels.pictures.picture import Picture, swap_red_and_blue
 from vigil.plumbing.errors import printable
 
 Colour: TypeAlias = tuple[int, int, int]
@@ -87,7 +88,7 @@ def write_labels(
     """
     if not any(label.text for label in labels):
         return picture.copy()
-    canvas = Image.fromarray(np.ascontiguousarray(picture[..., ::-1]))
+    canvas = Image.fromarray(swap_red_and_blue(picture))
     draw = ImageDraw.Draw(canvas)
     height, width = picture.shape[:2]
     taken: list[Place] = []
@@ -101,20 +102,33 @@ def write_labels(
             draw.rectangle((place.x1, place.y1, place.x2 - 1, place.y2 - 1), fill=PLATE)
             blue, green, red = (round(c + LIGHTER * (255 - c)) for c in label.colour)
         draw.text((place.x1, place.y1), label.text, fill=(red, green, blue), font=font(size_px))
-    return np.ascontiguousarray(np.asarray(canvas, np.uint8)[..., ::-1])
+    return swap_red_and_blue(np.asarray(canvas, np.uint8))
 
 
 def _choose(label: Label, size_wh: tuple[int, int], taken: Sequence[Place], size_px: int) -> Place:
     """The first place within the picture that covers the smallest area of the places taken."""
+    best: Place | None = None
+    least = math.inf
+    for place in _places(label, size_wh, size_px):
+        shared = sum(_shared(place, other) for other in taken)
+        if shared < least:
+            best, least = place, shared
+        if not shared:
+            break
+    assert best is not None
+    return best
+
+
+def _places(label: Label, size_wh: tuple[int, int], size_px: int) -> Iterator[Place]:
+    """The corners of a label, then places further down and further up, one line at a time."""
     text_wh = measure_text(label.text, size_px)
-    candidates = [_within(corner, text_wh, size_wh) for corner in label.corners]
-    first = candidates[0]
-    # If all corners are taken: places further down and further up, one line at a time.
+    for corner in label.corners:
+        yield _within(corner, text_wh, size_wh)
+    first = _within(label.corners[0], text_wh, size_wh)
     line = text_wh[1] + GAP_PX
     for step in range(1, size_wh[1] // line + 1):
         for y in (first.y1 + step * line, first.y1 - step * line):
-            candidates.append(_within((first.x1, y), text_wh, size_wh))
-    return min(candidates, key=lambda place: sum(_shared(place, other) for other in taken))
+            yield _within((first.x1, y), text_wh, size_wh)
 
 
 def _within(corner: tuple[int, int], text_wh: tuple[int, int], size_wh: tuple[int, int]) -> Place:

@@ -7,12 +7,10 @@ from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
 
-import numpy as np
-
 from vigil.pixels.pictures.images import ImageSource
 from vigil.pixels.pictures.library_output import damage_in, library_output
 from vigil.pixels.pictures.pages import holds_several
-from vigil.pixels.pictures.picture import Picture
+from vigil.pixels.pictures.picture import Picture, swap_red_and_blue
 from vigil.pixels.video.damage import DamagedFrameError
 from vigil.plumbing.errors import InputError, listed, shorten
 from vigil.plumbing.folders import is_hidden
@@ -79,7 +77,7 @@ class NumberedPictures:
         self.damaged = {}
         size_wh: tuple[int, int] | None = None
         for index, name in enumerate(self._names):
-            picture = np.ascontiguousarray(self._decode(index, name)[..., ::-1])
+            picture = swap_red_and_blue(self._decode(index, name))
             picture_wh = (picture.shape[1], picture.shape[0])
             size_wh = size_wh or picture_wh
             if picture_wh != size_wh:

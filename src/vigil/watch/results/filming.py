@@ -17,7 +17,7 @@ from vigil.domain.boxes import CORNERS
 from vigil.domain.events.event import SIGNAL_LOST
 from vigil.domain.pictures.annotated import COUNTS
 from vigil.pixels.drawing.on_pictures import write_picture
-from vigil.pixels.pictures.picture import Picture
+from vigil.pixels.pictures.picture import Picture, swap_red_and_blue
 from vigil.pixels.video.source import Frame
 from vigil.pixels.video_writing import VideoWriter
 from vigil.pixels.watched_frames import (
@@ -138,7 +138,7 @@ class _Film:
 
     def write(self, picture: Picture, time_s: float) -> None:
         stamp = round((time_s - self.start_s) / UNIT_S)
-        self.writer.write(np.ascontiguousarray(picture[..., ::-1]), max(stamp, 0))
+        self.writer.write(swap_red_and_blue(picture), max(stamp, 0))
 
 
 class FilmWriter:

@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from vigil.learn.networks.order import EpochSampler
 from vigil.pixels.fitting import fit_within
-from vigil.pixels.pictures.picture import Picture
+from vigil.pixels.pictures.picture import Picture, swap_red_and_blue
 from vigil.pixels.stepped_frames import read_stepped
 from vigil.plumbing.errors import InputError
 from vigil.settings.train_dino import Frames, TrainDino
@@ -118,4 +118,4 @@ def _fit(picture: Picture, short_side_px: int) -> Picture:
     height, width = picture.shape[:2]
     scale = min(1.0, short_side_px / min(height, width))
     fitted, _ = fit_within(picture, (round(width * scale), round(height * scale)))
-    return np.ascontiguousarray(fitted[..., ::-1])
+    return swap_red_and_blue(fitted)
