@@ -1,9 +1,12 @@
 """Watching a recording: its results, the same bytes twice, and no more work than needed."""
 
+import errno
 import json
+import threading
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -14,6 +17,7 @@ from tiny_watch import FPS, SIZE_WH, allowed_lamps, models, scene_picture, watch
 from vigil.domain.tracking.table import read_track_table
 from vigil.pixels.pictures.images import ImageSource
 from vigil.pixels.video.reading import VideoReader, to_bgr
+from vigil.pixels.video_writing import VideoWriter
 from vigil.pixels.watched_frames import shown_size
 from vigil.pixels.windows import read_times
 from vigil.plumbing.errors import InputError
@@ -181,6 +185,50 @@ def test_a_video_shorter_than_a_window_is_refused_and_leaves_nothing(
     with pytest.raises(InputError, match=r"short\.mp4: expected a video of at least one window"):
         watch(short, watching())
     assert not list(tmp_path.glob("watched*"))
+
+
+def test_a_disk_that_is_full_while_the_video_is_encoded_leaves_nothing(
+    scene: Path, watch: Watched, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    write, writers = VideoWriter.write, []
+
+    def fill_the_disk(writer: VideoWriter, pixels: Any, stamp: int | None = None) -> None:
+        writers.append(threading.current_thread())
+        if len(writers) == 30:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        write(writer, pixels, stamp)
+
+    monkeypatch.setattr(VideoWriter, "write", fill_the_disk)
+    with pytest.raises(OSError, match="No space left"):
+        watch(scene, watching())
+    assert threading.main_thread() not in writers
+    assert not (tmp_path / "watched0").exists()
+    assert not list(tmp_path.rglob("annotated.mp4"))
+
+
+def test_an_error_of_the_alarm_reaches_the_caller(scene: Path, watch: Watched, tmp_path: Path):
+    def get_models() -> Models:
+        found = models()
+        stream = found.alarm.stream
+
+        def broken(window_s: float, stride_s: float) -> Any:
+            one = stream(window_s, stride_s)
+            push = one.push
+
+            def fail(frame: Any, time_s: float) -> Any:
+                if time_s > 3:
+                    raise InputError("expected a frame of the same size")
+                return push(frame, time_s)
+
+            one.push = fail
+            return one
+
+        found.alarm.stream = broken  # type: ignore[method-assign]
+        return found
+
+    with pytest.raises(InputError, match="expected a frame of the same size"):
+        watch(scene, watching(), get_models=get_models)
+    assert not (tmp_path / "watched0").exists()
 
 
 def test_a_name_cannot_leave_the_page(tmp_path: Path, watch: Watched):
