@@ -421,7 +421,8 @@ def test_the_branch_learns_and_measures(finished: Project):
     }  # fmt: skip
     card = json.loads((finished.folder / "models/segmenter.json").read_text())
     assert card["chosen"]["canvas_wh"] == [48, 40]
-    assert "class_weights" not in card
+    assert card["chosen"]["class_weights"] == "balanced", "there are three classes"
+    assert card["class_weights"]["person"] > card["class_weights"]["background"]
 
 
 def test_predictions_are_results_that_pycocotools_loads(finished: Project):

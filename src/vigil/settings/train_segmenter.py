@@ -21,7 +21,7 @@ TorchvisionArchitecture = Literal[
 Architecture = Literal["unet", TorchvisionArchitecture]
 UpsamplingName = Literal["nearest", "bilinear", "transposed", "unpooling"]
 LossName = Literal["ce", "bce", "dice", "ce+dice", "bce+dice"]
-ClassWeights = Literal["none", "balanced"]
+ClassWeights = Literal["auto", "none", "balanced"]
 Pretrained = Literal["none", "imagenet", "coco"]
 View = Literal["resized", "tiled"]
 
@@ -105,8 +105,9 @@ class TrainSegmenter(Section):
         loss: cross-entropy of exclusive classes (`ce`), yes-or-no losses of independent classes
             (`bce`), the Dice coefficient (`dice`), or a sum.
         dice_weight: the weight of `dice` in a sum.
-        class_weights: `none`; `balanced`: one by the square root of the share of pixels; or the
-            weight of each class by name, where others have 1.
+        class_weights: `none`; `balanced`: one by the square root of the share of pixels; `auto`:
+            `balanced` for more than two classes, else `none`; or the weight of each class by name,
+            where others have 1.
         auxiliary_weight: the weight of the loss of an auxiliary classifier, which `fcn` and
             `deeplabv3` have.
         ohem_fraction: of the pixels of a batch (with `num_shards`, of each of its parts) that count

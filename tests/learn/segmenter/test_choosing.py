@@ -1,6 +1,7 @@
 """What `auto` chooses, the weights of classes, and the weights that a training starts from."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -63,7 +64,7 @@ def test_the_canvas_is_as_large_as_small_masks_need(size_wh, side, canvas, monke
     assert choice.settings.size_wh == canvas
     assert choice.facts["canvas_wh"] == canvas
     assert choice.facts["part"] == 1.0
-    assert len(choice.lines) == 3
+    assert len(choice.lines) == 4
 
 
 def test_epochs_fall_with_the_number_of_pictures_and_frames_get_fewer(monkeypatch):
@@ -84,8 +85,21 @@ def test_epochs_fall_with_the_number_of_pictures_and_frames_get_fewer(monkeypatc
 
 def test_what_is_given_is_not_chosen():
     fitting = {**shipped(TrainSegmenter).fitting.model_dump(), "max_epochs": 3}
-    given = settings(canvas_wh=(64, 48), part=1.0, fitting=fitting)
+    given = settings(canvas_wh=(64, 48), part=1.0, fitting=fitting, class_weights="none")
     assert choose(given, pictures((320, 240), 9)).facts == {}
+
+
+@pytest.mark.parametrize(
+    ("classes", "chosen"),
+    [(("background", "object"), "none"), (("background", "car", "object"), "balanced")],
+)
+def test_rare_classes_have_weights_if_there_are_several(classes: tuple[str, ...], chosen: str):
+    known = replace(pictures((320, 240), 9), classes=classes)
+    choice = choose(settings(), known)
+    assert choice.settings.class_weights == choice.facts["class_weights"] == chosen
+    assert any(line.startswith(f"class_weights: {chosen}") for line in choice.lines)
+    given = settings(class_weights={"object": 2.0})
+    assert choose(given, known).settings.class_weights == {"object": 2.0}
 
 
 def test_balanced_weights_are_one_by_the_root_of_the_share_with_a_mean_of_one(tmp_path: Path):

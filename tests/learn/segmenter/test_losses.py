@@ -34,6 +34,23 @@ def test_equal_scores_cost_what_they_should():
     assert float(dice(logits, TRUTH)) == pytest.approx(sum(by_class) / 3)
 
 
+def test_a_class_that_the_picture_lacks_takes_no_part_in_dice():
+    truth = torch.tensor([[[0, 0], [1, 1]], [[0, 0], [0, 0]]])
+    logits = torch.randn(2, 3, 2, 2, generator=torch.Generator().manual_seed(4))
+    scores = logits.softmax(dim=1)
+
+    def cost(picture: int, number: int) -> float:
+        score, mask = scores[picture, number], truth[picture] == number
+        shared = float((score * mask).sum())
+        return 1 - (2 * shared + 1) / float(score.sum() + mask.sum() + 1)
+
+    first, second = (cost(0, 0) + cost(0, 1)) / 2, cost(1, 0)
+    assert float(dice(logits, truth)) == pytest.approx((first + second) / 2)
+    weights = torch.tensor([1.0, 3.0, 7.0])
+    first = (cost(0, 0) + 3 * cost(0, 1)) / 4
+    assert float(dice(logits, truth, weights)) == pytest.approx((first + second) / 2)
+
+
 def test_two_empty_masks_agree():
     """A class that neither the truth nor the scores have costs nothing."""
     truth = torch.zeros(1, 4, 4, dtype=torch.int64)

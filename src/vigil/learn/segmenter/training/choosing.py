@@ -23,6 +23,9 @@ FRAMES_PART = 0.5
 PRETRAINED_FRACTION = 0.5
 """Of these megapixels, if the training starts from pretrained weights."""
 LEAST_EPOCHS, MOST_EPOCHS = 5, 100
+FEW_CLASSES = 2
+"""With so few classes, weights make too many pixels part of the rare one. With more, rare classes
+are hardly found without weights (docs/results.md)."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,11 @@ def choose(settings: TrainSegmenter, train: MaskedPictures) -> Choice:
             f"part: {facts['part']}, since pictures are "
             f"{'frames of videos' if are_frames else 'no frames of videos, or looked at in parts'}"
         )
+    if settings.class_weights == "auto":
+        num_classes = len(train.classes)
+        values["class_weights"] = "balanced" if num_classes > FEW_CLASSES else "none"
+        facts["class_weights"] = values["class_weights"]
+        lines.append(f"class_weights: {facts['class_weights']}, for {num_classes} classes")
     if settings.fitting.max_epochs == "auto":
         num = _choose_epochs(train, values, is_random=settings.weights == "none", lines=lines)
         values["fitting"]["max_epochs"] = facts["max_epochs"] = num

@@ -13,7 +13,7 @@ from torch.nn import functional
 from vigil.learn.segmenter.network.interface import IGNORED
 
 SMOOTH_PX = 1.0
-"""Added to both areas of the Dice coefficient, so that two empty masks agree: their loss is 0."""
+"""Added to both areas of the Dice coefficient, so that it is finite and smooth for small masks."""
 
 
 def cross_entropy(
@@ -64,13 +64,15 @@ def dice(
     *,
     are_independent: bool = False,
 ) -> Tensor:
-    """1 minus the Dice coefficient of each class in each picture, averaged.
+    """1 minus the Dice coefficient, averaged over the classes of a picture, then over pictures.
 
     The coefficient is that of each picture, so that it does not depend on the batch (Milletari,
-    Navab and Ahmadi, "V-Net", 2016). A class that neither the truth nor the scores have costs 0.
+    Navab and Ahmadi, "V-Net", 2016). A class that a picture's truth lacks takes no part: a few
+    pixels of probability would cost as much as the loss of a whole object, and a rare class would
+    only learn to be absent.
 
     Args:
-        class_weights: (C,), of the average.
+        class_weights: (C,), of the average over classes.
         are_independent: whether each class has a probability of its own (sigmoid), or all sum to 1.
     """
     floats = logits.float()
@@ -80,10 +82,11 @@ def dice(
     scores = scores * is_counted
     shared = (scores * target).sum((2, 3))
     areas = scores.sum((2, 3)) + target.sum((2, 3))
-    by_class = (1 - (2 * shared + SMOOTH_PX) / (areas + SMOOTH_PX)).mean(dim=0)
-    if class_weights is None:
-        return by_class.mean()
-    return (by_class * class_weights).sum() / class_weights.sum()
+    costs = 1 - (2 * shared + SMOOTH_PX) / (areas + SMOOTH_PX)
+    weights = target.any((2, 3)).float()
+    if class_weights is not None:
+        weights = weights * class_weights
+    return ((costs * weights).sum(1) / weights.sum(1).clamp(min=1e-12)).mean()
 
 
 def one_hot(truth: Tensor, num_classes: int) -> Tensor:
