@@ -7,8 +7,8 @@ and the memory for a video ten times as long. Parts run beside each other, so th
 more than the whole.
 
 `YOLO_PYTHON=/tmp/yolo-env/bin/python` adds Ultralytics' YOLO11n on the same video, by the Python of
-an environment of its own with `ultralytics==8.4.190` and `lap`: detection, tracks and annotated
-video, with random weights. So it finds nobody, and spends no time on tracks and boxes.
+an environment of its own with `ultralytics==8.4.190` and `lap==0.5.13`: detection, tracks and
+annotated video, with random weights. So it finds nobody, and spends no time on tracks and boxes.
 """
 
 import os
@@ -95,8 +95,11 @@ def beside_yolo(video: Path, rate: float) -> Iterator[Row]:
         return
     for stride, frames in (1, "every frame"), (2, "every second frame"):
         with tempfile.TemporaryDirectory(dir=WORK) as folder:
-            command = [python, "-c", YOLO, str(video), folder, str(stride)]
-            done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=folder)
+            # Not resolved: the link is what makes it the Python of its environment.
+            command = [str(Path(python).absolute()), "-c", YOLO, str(video), folder, str(stride)]
+            done = subprocess.run(
+                command, check=True, stdout=subprocess.PIPE, text=True, cwd=folder
+            )
         other = float(done.stdout.split()[-1])
         yield Row(
             f"frames per second, beside YOLO11n on {frames}", f"{rate:.1f}", f"{other:.1f}",
