@@ -17,8 +17,10 @@ from tiny_watch import FPS, models, scene_picture, watching, write_scene
 
 from vigil.pixels.video.reading import VideoReader, to_bgr
 from vigil.pixels.video.source import Frame
+from vigil.pixels.video_writing import VideoWriter
 from vigil.plumbing.errors import InputError
 from vigil.watch.live import EVENT_LINES, LiveWatch, follow
+from vigil.watch.live_films import LiveFilms
 from vigil.watch.notifying import (
     NOTIFICATIONS,
     NOTIFIED,
@@ -84,6 +86,7 @@ def test_an_event_has_a_video_from_before_it_to_after_it(tmp_path: Path):
     watch = watch_of(tmp_path, Notes())
     for index in range(75):
         watch.add(frame_at(index))
+    watch._films.wait()
     assert not list((tmp_path / "events").glob("*[0-9a-f].mp4")), "it is not over"
     for index in range(75, 140):
         watch.add(frame_at(index))
@@ -149,6 +152,7 @@ def test_a_kill_in_the_midst_of_an_event_leaves_no_video_that_seems_whole(tmp_pa
     watch = watch_of(tmp_path, Notes())
     for index in range(75):
         watch.add(frame_at(index))
+    watch._films.wait()
     for folder in ("events", "clips"):
         films = [path.name for path in (tmp_path / folder).glob("*.mp4")]
         assert len(films) == 1
@@ -161,6 +165,58 @@ def test_a_live_source_is_not_replayed_but_its_clips_are_named(tmp_path: Path):
     (tmp_path / "clips").mkdir()
     with pytest.raises(InputError, match=r"got a live source; `vigil watch .*clips` watches"):
         replay(tmp_path, ["watch.raising.raise_at=3"])
+
+
+def films_of(folder: Path) -> LiveFilms:
+    settings = watching(**{"pictures.before_s": 2.0}).pictures
+    films = LiveFilms(folder, settings, delay_s=0.0)
+    (folder / "events").mkdir(parents=True)
+    return films
+
+
+def add_frame(films: LiveFilms, index: int) -> None:
+    frame = frame_at(index)
+    films.add(frame.picture, frame.time_s, lambda picture: picture)
+
+
+def test_frames_that_come_while_a_video_is_encoded_do_not_wait(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    films = films_of(tmp_path)
+    goes_on = threading.Event()
+    write = VideoWriter.write
+    monkeypatch.setattr(VideoWriter, "write", lambda *args: goes_on.wait() and write(*args))
+    for index in range(10):
+        add_frame(films, index)
+    films.begin("a", start_s=0.5)
+    for index in range(10, 100):
+        add_frame(films, index)
+    goes_on.set()
+    films.close()
+    for folder in ("events", "clips"):
+        assert len(list(VideoReader(tmp_path / folder / "a.mp4"))) == 100
+
+
+def test_a_video_that_lacks_a_frame_is_not_left_as_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """The disk has room again after one frame."""
+    films = films_of(tmp_path)
+    write = VideoWriter.write
+
+    def fail_once(self: VideoWriter, pixels: Any, stamp: int | None = None) -> None:
+        if stamp == round(1.0 * 90_000):
+            raise OSError(28, "No space left on device")
+        write(self, pixels, stamp)
+
+    monkeypatch.setattr(VideoWriter, "write", fail_once)
+    add_frame(films, 0)
+    films.begin("a", start_s=0.0)
+    for index in range(1, 30):
+        add_frame(films, index)
+    with pytest.raises(OSError, match="No space left"):
+        films.close()
+    assert not list(tmp_path.glob("*/[!.]*.mp4"))
 
 
 def test_a_long_event_is_filmed_up_to_its_longest(tmp_path: Path):
@@ -243,6 +299,7 @@ resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), int(sys.argv[2])))
 try:
     for index in range(140):
         watch.add(frame_at(index))
+    watch.end()
 except OSError as error:
     print(error)
 watch._notifier.close()

@@ -112,9 +112,11 @@ class LiveWatch:
 
     def end(self) -> None:
         """Ends the source, and closes open events."""
-        self._end_part()
-        self._handle(self._machine.end())
-        self._films.close()
+        try:
+            self._end_part()
+            self._handle(self._machine.end())
+        finally:  # what stops a message completes the videos all the same
+            self._films.close()
 
     def _end_part(self) -> None:
         """Ends tracks and windows before a gap or the end."""

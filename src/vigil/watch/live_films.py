@@ -15,11 +15,14 @@ import numpy as np
 
 from vigil.pixels.pictures.picture import Picture, swap_red_and_blue
 from vigil.pixels.video_writing import VideoWriter
+from vigil.plumbing.background import Background
 from vigil.settings.watch import Pictures
 from vigil.watch.results.filming import CODEC, EVENTS, UNIT_S
 
 JPEG_QUALITY = 90
 CLIPS = "clips"
+MOST_WAITING = 256
+"""How many frames may wait to be encoded: those that come while an event's start is encoded."""
 Draw = Callable[[Picture], Picture]
 """Draws boxes and banner on a copy of a frame."""
 
@@ -44,10 +47,11 @@ class _Film:
         """Adds a frame (H, W, 3) BGR at a time, counted in `UNIT_S`."""
         self._writer.write(swap_red_and_blue(picture), stamp)
 
-    def close(self) -> None:
-        """Completes the video under its name."""
+    def close(self, has_all: bool) -> None:
+        """Ends the video. It gets its name if it has all frames."""
         self._writer.close()
-        self._partial.replace(self._path)
+        if has_all:
+            self._partial.replace(self._path)
 
 
 class LiveFilms:
@@ -55,6 +59,10 @@ class LiveFilms:
 
     Frames are kept as JPEG, so that some seconds of them need little memory. A video gets its name
     when it is complete, so a kill leaves no broken video under the name of an event.
+
+    Videos are drawn and encoded in a thread of their own. So the frames that come while some
+    seconds before an event are encoded do not wait. The error of a video, as of a full disk, is
+    raised by a later call.
     """
 
     def __init__(self, folder: Path, settings: Pictures, delay_s: float) -> None:
@@ -68,30 +76,72 @@ class LiveFilms:
         self._drawn: _Film | None = None
         self._plain: _Film | None = None
         self._name = ""
+        self._has_all = True
         self._start_s = self._stop_s = 0.0
+        self._encoding: Background[None] = Background(MOST_WAITING)
 
     def add(self, picture: Picture, time_s: float, draw: Draw) -> None:
-        """Adds the next frame, (H, W, 3) BGR with even sides."""
+        """Adds the next frame, (H, W, 3) BGR with even sides.
+
+        Raises:
+            OSError: a video could not be written.
+        """
         is_encoded, jpeg = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
         assert is_encoded
-        self._kept.append(_Kept(time_s, jpeg.tobytes(), draw))
-        while time_s - self._kept[0].time_s > self._keep_s:
-            self._kept.popleft()
-        if self._drawn is not None:
-            if time_s < self._stop_s:
-                self._write(picture, time_s, draw)
-            else:
-                self.close()
+        self._encoding.call(self._add, _Kept(time_s, jpeg.tobytes(), draw))
 
     def begin(self, name: str, start_s: float) -> None:
         """Begins the videos of an event that was raised, with the kept frames before it.
 
         Those of another event end. Those of an event that was filmed before are kept.
+
+        Raises:
+            OSError: a video could not be written.
         """
+        self._encoding.call(self._begin, name, start_s)
+
+    def end(self, name: str, end_s: float) -> None:
+        """Notes the end of an event: its videos go on for `after_s`.
+
+        The end is known late, as no later event may be merged with it, so a video may be longer.
+
+        Raises:
+            OSError: a video could not be written.
+        """
+        self._encoding.call(self._end, name, end_s)
+
+    def wait(self) -> None:
+        """Waits until all frames so far are encoded.
+
+        Raises:
+            OSError: a video could not be written.
+        """
+        self._encoding.finish()
+
+    def close(self) -> None:
+        """Completes the videos, if there are any. Nothing can be added later.
+
+        Raises:
+            OSError: a video could not be written.
+        """
+        with self._encoding:
+            self._encoding.call(self._complete)
+
+    def _add(self, frame: _Kept) -> None:
+        self._kept.append(frame)
+        while frame.time_s - self._kept[0].time_s > self._keep_s:
+            self._kept.popleft()
+        if self._drawn is not None:
+            if frame.time_s < self._stop_s:
+                self._write(frame)
+            else:
+                self._complete()
+
+    def _begin(self, name: str, start_s: float) -> None:
         path = self._folder / EVENTS / f"{name}.mp4"
         if self._name == name or path.exists() or not self._kept:
             return
-        self.close()
+        self._complete()
         first_s = start_s - self._settings.before_s
         kept = [frame for frame in self._kept if frame.time_s >= first_s]
         if not kept:
@@ -102,33 +152,33 @@ class LiveFilms:
         facts = Fraction(fps).limit_denominator(1000), (first.shape[1], first.shape[0])
         self._drawn = _Film(path, *facts)
         self._plain = _Film(self._folder / CLIPS / path.name, *facts)
-        self._name, self._start_s = name, kept[0].time_s
+        self._name, self._has_all, self._start_s = name, True, kept[0].time_s
         self._stop_s = self._start_s + self._settings.before_s + self._settings.longest_s
         for frame in kept:
-            self._write(_decode(frame.jpeg), frame.time_s, frame.draw)
+            self._write(frame)
 
-    def end(self, name: str, end_s: float) -> None:
-        """Notes the end of an event: its videos go on for `after_s`.
-
-        The end is known late, as no later event may be merged with it, so a video may be longer.
-        """
+    def _end(self, name: str, end_s: float) -> None:
         if self._name == name:
             self._stop_s = min(self._stop_s, end_s + self._settings.after_s)
 
-    def close(self) -> None:
-        """Completes the videos, if there are any."""
+    def _complete(self) -> None:
         if self._drawn is None or self._plain is None:
             return
-        self._plain.close()
-        self._drawn.close()
+        self._plain.close(self._has_all)
+        self._drawn.close(self._has_all)
         self._drawn, self._plain, self._name = None, None, ""
 
-    def _write(self, picture: Picture, time_s: float, draw: Draw) -> None:
+    def _write(self, frame: _Kept) -> None:
         assert self._drawn is not None
         assert self._plain is not None
-        stamp = round((time_s - self._start_s) / UNIT_S)
-        self._plain.write(picture, stamp)
-        self._drawn.write(draw(picture), stamp)
+        picture = _decode(frame.jpeg)
+        stamp = round((frame.time_s - self._start_s) / UNIT_S)
+        try:
+            self._plain.write(picture, stamp)
+            self._drawn.write(frame.draw(picture), stamp)
+        except OSError:
+            self._has_all = False
+            raise
 
 
 def _decode(jpeg: bytes) -> Picture:
