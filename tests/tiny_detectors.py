@@ -26,6 +26,24 @@ LOSSES = {
     "objectness_weight": 1.0,
     "classes_weight": 0.5,
 }
+NO_CHANGE: dict[str, float] = {
+    "flip_probability": 0.0,
+    "still_probability": 0.0,
+    "max_scale": 1.0,
+    "max_shift": 0.0,
+    "brightness": 0.0,
+    "contrast": 0.0,
+    "saturation": 0.0,
+    "hue": 0.0,
+    "max_rotation_deg": 0.0,
+    "max_shear_deg": 0.0,
+    "mosaic_probability": 0.0,
+    "mosaic_min_scale": 0.5,
+    "mixup_probability": 0.0,
+    "alone_epochs": 0,
+    "min_visible": 0.3,
+}
+"""Settings of an augmentation that changes nothing."""
 
 
 def config_of(

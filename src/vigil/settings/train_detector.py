@@ -207,6 +207,8 @@ class Augmentation(Section):
 
     Attributes:
         flip_probability: the probability of a mirror image.
+        still_probability: of a sequence of frames: the probability that it is replaced by copies of
+            its last frame.
         max_scale: the largest factor of scaling, up or down; parts outside the canvas are cropped.
         max_shift: the largest shift in either direction, as a fraction of the side.
         brightness, contrast, saturation: a factor of 1 +- at most this.
@@ -223,6 +225,7 @@ class Augmentation(Section):
     """
 
     flip_probability: Fraction
+    still_probability: Fraction
     max_scale: Annotated[float, Field(ge=1, le=100)]
     max_shift: Fraction
     brightness: Fraction

@@ -9,6 +9,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tiny_detectors import NO_CHANGE
 from tiny_settings import shipped
 from torch import Tensor
 
@@ -20,26 +21,9 @@ from vigil.learn.pictures.epoch_keys import EpochKeys
 from vigil.pixels.fitting import letterbox
 from vigil.settings.train_detector import TrainDetector
 
-STILL = {
-    "flip_probability": 0.0,
-    "max_scale": 1.0,
-    "max_shift": 0.0,
-    "brightness": 0.0,
-    "contrast": 0.0,
-    "saturation": 0.0,
-    "hue": 0.0,
-    "max_rotation_deg": 0.0,
-    "max_shear_deg": 0.0,
-    "mosaic_probability": 0.0,
-    "mosaic_min_scale": 0.5,
-    "mixup_probability": 0.0,
-    "alone_epochs": 0,
-    "min_visible": 0.3,
-}
-
 
 def changed(**values: float) -> BoxAugmentation:
-    settings = shipped(TrainDetector, augmentation=STILL | values)
+    settings = shipped(TrainDetector, augmentation=NO_CHANGE | values)
     return BoxAugmentation(settings.augmentation, num_epochs=10)
 
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tiny_detectors import SIZE_WH
+from tiny_detectors import NO_CHANGE, SIZE_WH
 from tiny_masks import box_of_pixels, draw_ellipses, known_of, objects_of, write_ellipses
 from tiny_settings import shipped
 from torchvision.models.detection.roi_heads import paste_masks_in_image
@@ -86,14 +86,12 @@ def found_by(model: Detector, pictures: torch.Tensor) -> list[Candidates]:
 
 
 def augmentation(**changes: Any) -> BoxAugmentation:
-    none: dict[str, float] = {
-        **dict.fromkeys(("flip_probability", "max_shift", "max_rotation_deg", "max_shear_deg"), 0),
-        **dict.fromkeys(("brightness", "contrast", "saturation", "hue", "min_visible"), 0),
-        **dict.fromkeys(("mosaic_probability", "mixup_probability"), 0),
-        "max_scale": 1.0,
-        "alone_epochs": 0,
-    }
-    return BoxAugmentation(shipped(TrainDetector, augmentation=none | changes).augmentation, 9)
+    return BoxAugmentation(
+        shipped(
+            TrainDetector, augmentation=NO_CHANGE | {"min_visible": 0.0} | changes
+        ).augmentation,
+        9,
+    )
 
 
 def boxes_of(objects: Objects) -> list[list[int]]:

@@ -10,7 +10,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from tiny_detectors import build, config_of, draw
+from tiny_detectors import NO_CHANGE, build, config_of, draw
 from tiny_settings import shipped
 
 from vigil.domain.pictures.annotated import AnnotatedPictures
@@ -222,6 +222,28 @@ def test_all_frames_are_changed_alike(video: Path):
         assert pictures.shape == (4, 3, 3, 64, 96)
         assert torch.equal(pictures[:, 0], pictures[:, 2])
         assert torch.equal(pictures[:, 1], pictures[:, 2])
+
+
+@pytest.mark.parametrize("probability", [0.0, 1.0])
+def test_a_sequence_is_shown_as_if_nothing_moved(video: Path, probability: float):
+    frames = frames_of(fusion="stack")
+    settings = shipped(TrainDetector, augmentation=NO_CHANGE | {"still_probability": probability})
+    plain, changed = (
+        PictureDataset(
+            video,
+            annotated(*range(12)),
+            input_size_wh=(96, 64),
+            augmentation=augmentation,
+            frames=frames,
+        )
+        for augmentation in (None, BoxAugmentation(settings.augmentation, 10))
+    )
+    for position in range(4, 12):
+        (before, known), (after, objects) = plain[0, position], changed[0, position]
+        assert not torch.equal(before[0], before[-1]), "the scene moves"
+        expected = before[-1:].expand_as(before) if probability else before
+        assert torch.equal(after, expected)
+        assert torch.equal(objects.boxes, known.boxes)
 
 
 def test_a_trained_detector_follows_a_video(video: Path):

@@ -67,6 +67,9 @@ class BoxAugmentation:
 
     def _change(self, example: Example) -> Example:
         picture, objects = example
+        if picture.ndim == 4 and _happens(self._settings.still_probability):
+            # As if nothing moved: so the network also learns what objects look like by themselves.
+            picture = picture[-1:].expand_as(picture).clone()
         height, width = picture.shape[-2:]
         boxes = BoundingBoxes(
             objects.boxes, format="XYXY", canvas_size=(height, width), clamping_mode=None
