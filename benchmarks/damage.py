@@ -19,8 +19,8 @@ import numpy as np
 from measure import WORK, Row, log
 
 from vigil.pixels.pictures.decoding import decode_picture
-from vigil.pixels.pictures.library_output import damage_in, library_output
 from vigil.pixels.pictures.picture import Picture
+from vigil.pixels.video.library_output import damage_in, library_output
 from vigil.pixels.video.reading import VideoReader, to_bgr
 from vigil.plumbing.errors import InputError
 

@@ -7,8 +7,8 @@ from vigil.pixels.importing.boxes.pictures import import_pictures
 from vigil.pixels.importing.boxes.report import describe
 from vigil.pixels.importing.pictures.summary import summarise
 from vigil.pixels.pictures.images import ImageSource
-from vigil.pixels.pictures.library_output import library_output
 from vigil.pixels.sheets.pictures import CHANNELS, draw_pictures
+from vigil.pixels.video.library_output import library_output
 from vigil.plumbing.outputs import whole
 from vigil.plumbing.records import write_json
 from vigil.plumbing.runner import run_stage

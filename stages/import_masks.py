@@ -7,8 +7,8 @@ from vigil.pixels.importing.masks.pictures import import_masks
 from vigil.pixels.importing.masks.report import class_shares, describe
 from vigil.pixels.importing.pictures.summary import summarise
 from vigil.pixels.pictures.images import ImageSource
-from vigil.pixels.pictures.library_output import library_output
 from vigil.pixels.sheets.masks import draw_masks
+from vigil.pixels.video.library_output import library_output
 from vigil.plumbing.outputs import whole
 from vigil.plumbing.records import write_json
 from vigil.plumbing.runner import run_stage

@@ -113,7 +113,8 @@ class FitAlarm(Section):
             initial parameters.
         scorers: the scorers of each channel.
         speed_map: whether the vectors of `local_speed` and `motion_cells` are divided by the usual
-            speed at their place; without effect if training sources do not agree on it.
+            speed at their place; without effect if training sources do not agree on it. `auto`:
+            if the allowed training videos show one place, seen by a camera that does not move.
         num_vectors: the largest number of vectors of allowed clips for each channel, spread evenly
             over all.
         num_neighbours: neighbours that the distance of `nearest_neighbours` is averaged over.
@@ -128,7 +129,7 @@ class FitAlarm(Section):
 
     seed: Seed
     scorers: Scorers
-    speed_map: bool
+    speed_map: bool | Literal["auto"]
     num_vectors: Annotated[int, Field(ge=2, le=1_000_000)]
     num_neighbours: Count
     num_components: Annotated[int, Field(ge=1, le=1000)]
@@ -137,6 +138,13 @@ class FitAlarm(Section):
     fitting: Fitting
     optimisation: Optimisation
     fine_tuning: FineTuning
+
+    @property
+    def maps_speed(self) -> bool:
+        """`speed_map`, once it is decided."""
+        if self.speed_map == "auto":
+            raise ValueError("speed_map must be decided, but is auto")
+        return self.speed_map
 
     def tunes(self, channel: str) -> bool:
         """Whether the network of a channel is fine-tuned together with its autoencoder."""

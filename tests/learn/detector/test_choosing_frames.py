@@ -9,8 +9,6 @@ import cv2
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from tiny_detectors import SIZE_WH, write_scene
 from tiny_settings import GRID, shipped
 
@@ -19,10 +17,8 @@ from vigil.learn.detector.network.data import PictureDataset
 from vigil.learn.detector.training.assembly import Sides, plan_training
 from vigil.learn.detector.training.choosing_frames import (
     AUTO_NUM,
-    MIN_CORRELATION,
     FramesChoice,
     choose_frames_num,
-    correlate,
 )
 from vigil.pixels.frames import extract_frames
 from vigil.pixels.pictures.picture import Picture
@@ -145,23 +141,6 @@ def test_an_archive_without_times_is_an_error(films: Path):
         pass
     with pytest.raises(InputError, match=r"expected the picture .*frames\.json"):
         chosen(films, *every("empty.avi.zip"))
-
-
-@given(st.integers(0, 2**31), st.floats(0.4, 1.0), st.integers(0, 40))
-def test_light_does_not_count_as_motion_and_shifts_do(seed: int, factor: float, offset: int):
-    wall = ground(WIDTH + 12, seed)
-    one, shifted = wall[:, :WIDTH], wall[:, 12:]
-    darker = (one * factor + offset).clip(0, 255).astype(np.uint8)
-    assert correlate(one, one) == pytest.approx(1)
-    assert correlate(one, darker) > 0.9
-    assert correlate(one, darker) == pytest.approx(correlate(darker, one))
-    assert correlate(one, shifted) < MIN_CORRELATION
-
-
-def test_pictures_without_texture_do_not_count_as_fixed():
-    flat = np.full((40, 60, 3), 90, np.uint8)
-    assert correlate(flat, flat) == 0
-    assert correlate(flat[:2, :3], flat[:2, :3]) == 0
 
 
 def test_a_plan_prints_and_keeps_the_choice_and_takes_any_validation_picture(

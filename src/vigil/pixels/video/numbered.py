@@ -8,10 +8,10 @@ from itertools import pairwise
 from pathlib import Path
 
 from vigil.pixels.pictures.images import ImageSource
-from vigil.pixels.pictures.library_output import damage_in, library_output
-from vigil.pixels.pictures.pages import holds_several
 from vigil.pixels.pictures.picture import Picture, swap_red_and_blue
 from vigil.pixels.video.damage import DamagedFrameError
+from vigil.pixels.video.library_output import damage_in, library_output
+from vigil.pixels.video.pages import holds_several
 from vigil.plumbing.errors import InputError, listed, shorten
 from vigil.plumbing.folders import is_hidden
 

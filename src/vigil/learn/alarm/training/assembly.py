@@ -25,6 +25,7 @@ from vigil.learn.alarm.network.scoring.autoencoder import Autoencoder, build_aut
 from vigil.learn.alarm.network.scoring.data import batches
 from vigil.learn.alarm.network.scoring.stored import ARCHITECTURE, channel_config, channel_state
 from vigil.learn.alarm.network.scoring.tuned import TunedAutoencoder
+from vigil.learn.alarm.training.deciding import decide_speed_map
 from vigil.learn.alarm.training.fine_tuning import FineTuningTraining
 from vigil.learn.alarm.training.frames import MEMO, WindowFrames
 from vigil.learn.alarm.training.module import MONITOR, AutoencoderTraining
@@ -113,11 +114,15 @@ class Embedded:
     def by_place(self, settings: FitAlarm) -> tuple["Embedded", dict[str, Floats]]:
         """Divides vectors by the usual speed at their places, learnt from allowed training windows.
 
+        Args:
+            settings: with `speed_map` decided.
+
         Returns:
             The evidence with new vectors, and the map of each channel that has one.
         """
         channels, maps = dict(self.channels), {}
-        for name in channels.keys() & set(MAPPED) if settings.speed_map else ():
+        mapped = channels.keys() & set(MAPPED)
+        for name in mapped if mapped and settings.maps_speed else ():
             own = channels[name]
             rows = self.pieces(name, TRAIN, settings.num_vectors)
             sources = self.table["source"].to_numpy()[own.windows[rows]]
@@ -212,6 +217,10 @@ def fit_alarm(
         FieldError: see `plan_training`; or a scorer needs more vectors.
         InputError: see `plan_training` and `fit`.
     """
+    videos = data.table["video"].iloc[data.allowed(TRAIN)].unique()
+    settings, decided, line = decide_speed_map(settings, data.channels, below(data.clips, videos))
+    if line:
+        print(line)
     data, maps = data.by_place(settings)
     state: dict[str, torch.Tensor] = {}
     config: dict[str, Any] = {}
@@ -250,7 +259,7 @@ def fit_alarm(
         "config": config,
         "embeddings": {name: dict(each.facts) for name, each in data.channels.items()},
         "training": trainings,
-    }
+    } | ({"auto": decided} if decided else {})
     save_model(state, described, weights, card)
 
 

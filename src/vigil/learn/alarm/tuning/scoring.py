@@ -30,6 +30,7 @@ class ChannelScorer:
         Args:
             train: the evidence in allowed training windows; `source` of each in its index.
             val: that in allowed validation windows, by which the training of an autoencoder stops.
+            settings: with `speed_map` decided.
             clips: the folder of the videos.
 
         Raises:
@@ -37,7 +38,7 @@ class ChannelScorer:
         """
         rows = rows_to_learn(train, settings.num_vectors)
         self._speed_map: Floats | None = None
-        if settings.speed_map and channel in MAPPED:
+        if channel in MAPPED and settings.maps_speed:
             sources = train.index["source"].to_numpy()[train.windows[rows]]
             self._speed_map = fit_speed_map(train.pieces[rows], sources)
         scorer = settings.scorers.of(channel)[0]

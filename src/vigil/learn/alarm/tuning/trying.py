@@ -1,13 +1,14 @@
 """Measures, scores and judges every candidate on the same clips."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
 import pandas as pd
 
 from vigil.domain.clips.embeddings import Embedding
+from vigil.learn.alarm.training.deciding import decide_speed_map
 from vigil.learn.alarm.tuning.allowed import LEAST_SOURCES, Allowed, parts_of, windows_in
 from vigil.learn.alarm.tuning.candidates import Candidate
 from vigil.learn.alarm.tuning.judging import Judgement, judge, ratios_of
@@ -21,6 +22,7 @@ from vigil.pixels.pseudo_anomalies.making import (
     prune_pseudo_clips,
 )
 from vigil.plumbing.errors import InputError
+from vigil.plumbing.folders import below
 from vigil.plumbing.progress import progress
 from vigil.plumbing.state import fingerprint, project_state_folder
 
@@ -102,6 +104,7 @@ class Trial:
             InputError, FieldError: see `measure`.
         """
         self._clips = clips
+        self._train_videos = below(clips, allowed.train["video"].unique())
         settings = [one.embed for one in candidates]
         val = allowed.val.assign(kind="", base=allowed.val["clip"])
         self._evidence = {
@@ -127,7 +130,12 @@ class Trial:
         Raises:
             FieldError: a scorer or the rule of the threshold needs more clips.
         """
-        return [self._judge(one, seed) for one in progress(candidates, "judge", "settings")]
+        decided = [self._decide(one) for one in candidates]
+        return [self._judge(one, seed) for one in progress(decided, "judge", "settings")]
+
+    def _decide(self, candidate: Candidate) -> Candidate:
+        decided = decide_speed_map(candidate.fit, candidate.embed.channels, self._train_videos)
+        return replace(candidate, fit=decided.settings)
 
     def _judge(self, candidate: Candidate, seed: int) -> Judgement:
         channels = candidate.embed.channels

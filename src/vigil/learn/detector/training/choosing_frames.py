@@ -3,30 +3,23 @@
 Sequences help if a camera stands still and a video shows enough time before a frame. So `auto` is
 a sequence only if the training pictures are frames of such videos.
 
-Whether a camera moves is measured on pairs of frames of one video. Their gradients are compared
-tile by tile. What stands still gives the same gradients; people who walk change a few tiles only,
-and a change of light changes all gradients by the same factor. The median of the tiles' correlation
-was 0.87 to 1.00 on fixed cameras (PETS 2009, the demo), and -0.06 to 0.62 on cameras that move or
-are held by hand (UCF-101, a short film of an animal).
+Whether a camera moves is measured on pairs of frames of one video (`vigil.pixels.alike`).
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
 from vigil.domain.pictures.annotated import AnnotatedPictures
 from vigil.learn.detector.network.sequences import TOLERANCE_S, FrameNames, Times
+from vigil.pixels.alike import MIN_CORRELATION, correlate, spread
 from vigil.pixels.pictures.images import ImageSource
-from vigil.pixels.pictures.picture import Picture
 from vigil.settings.train_detector import Frames, TrainDetector
 
-Gradients = npt.NDArray[np.float32]
-T = TypeVar("T")
 Place = tuple[str, int]
 """The name of a picture, and its index in its video."""
 
@@ -36,12 +29,8 @@ MIN_HISTORY_FRACTION = 0.5
 """Of the training pictures: at least so many have the time of a whole sequence before them."""
 MIN_FIXED_FRACTION = 0.9
 """Of the videos that are compared: at least so many have a camera that does not move."""
-MIN_CORRELATION = 0.75
-"""Of the gradients of two frames, if the camera does not move."""
 NUM_VIDEOS, NUM_PAIRS = 24, 4
 """At most so many videos are compared, and so many pairs of frames of each."""
-LONG_SIDE_PX, NUM_TILES = 160, 4
-"""Frames are compared at this size, in so many tiles along each side."""
 
 
 @dataclass(frozen=True)
@@ -134,44 +123,10 @@ def _has_history(times_s: Times, frame_index: int, frames: Frames) -> bool:
 def _correlations(source: ImageSource, videos: list[list[_Pair]]) -> npt.NDArray[np.float64]:
     """(videos compared,): the median over pairs, for videos and pairs at even distances."""
     medians = []
-    for video in _spread(videos, NUM_VIDEOS):
+    for video in spread(videos, NUM_VIDEOS):
         by_pair = [
             correlate(source.rgb(pair.earlier), source.rgb(pair.later))
-            for pair in _spread(video, NUM_PAIRS)
+            for pair in spread(video, NUM_PAIRS)
         ]
         medians.append(float(np.median(by_pair)))
     return np.array(medians)
-
-
-def _spread(values: Sequence[T], most: int) -> Sequence[T]:
-    """At most so many of the values, at even distances, with the first and the last."""
-    if len(values) <= most:
-        return values
-    return [values[index] for index in np.linspace(0, len(values) - 1, most).round().astype(int)]
-
-
-def correlate(one: Picture, other: Picture) -> float:
-    """How well the gradients of two (H, W, 3) pictures of one size agree, in [-1, 1].
-
-    It is the median over tiles of the correlation of gradients. Tiles without gradients do not
-    count. Without any such tile it is 0.
-    """
-    by_tile = [
-        float((first * second).sum() / norm)
-        for first, second in zip(_tiles(one), _tiles(other), strict=True)
-        if (norm := float(np.linalg.norm(first) * np.linalg.norm(second))) > 0
-    ]
-    return float(np.median(by_tile)) if by_tile else 0.0
-
-
-def _tiles(picture: Picture) -> list[Gradients]:
-    """The gradients (2, h, w) along x and y of each tile of a shrunk grey picture."""
-    grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
-    height, width = grey.shape
-    scale = min(1.0, LONG_SIDE_PX / max(height, width))
-    size_wh = (max(1, round(width * scale)), max(1, round(height * scale)))
-    small = cv2.resize(grey, size_wh, interpolation=cv2.INTER_AREA).astype(np.float32)
-    along_x, along_y = cv2.Sobel(small, cv2.CV_32F, 1, 0), cv2.Sobel(small, cv2.CV_32F, 0, 1)
-    gradients: Gradients = np.stack([along_x, along_y]).astype(np.float32)
-    rows = np.array_split(gradients, NUM_TILES, axis=1)
-    return [tile for row in rows for tile in np.array_split(row, NUM_TILES, axis=2)]

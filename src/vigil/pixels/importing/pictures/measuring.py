@@ -23,9 +23,9 @@ from vigil.pixels.frames import NUM_THREADS
 from vigil.pixels.importing.pictures.exif import is_turned, turns_when_decoded
 from vigil.pixels.pictures.decoding import TooLargeError
 from vigil.pixels.pictures.images import ImageSource
-from vigil.pixels.pictures.library_output import damage_in, library_output
-from vigil.pixels.pictures.pages import holds_several
 from vigil.pixels.sheets.pictures import CHANNELS
+from vigil.pixels.video.library_output import damage_in, library_output
+from vigil.pixels.video.pages import holds_several
 from vigil.plumbing.errors import InputError, listed
 from vigil.plumbing.fingerprints import code_fingerprint
 from vigil.plumbing.memo import Memo, Request, file_digest

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from tiny_pictures import KINDS, encode
 
-from vigil.pixels.pictures.pages import holds_several
+from vigil.pixels.video.pages import holds_several
 
 ANIMATED = ("TIFF", "GIF", "PNG", "WEBP", "AVIF")
 

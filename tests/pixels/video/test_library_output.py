@@ -12,7 +12,7 @@ from PIL import Image
 
 from vigil.pixels.importing.pictures.measuring import damage_of
 from vigil.pixels.pictures.images import ImageSource
-from vigil.pixels.pictures.library_output import damage_in, library_output
+from vigil.pixels.video.library_output import damage_in, library_output
 
 
 def jpeg(*, hole: bool, progressive: bool = False) -> bytes:
