@@ -165,7 +165,8 @@ class Frames(Section):
 
     Attributes:
         num: the number of frames of a sequence; 1: single pictures; `auto`: 7 if the training
-            pictures are frames of videos that are long enough and have a fixed camera, else 1.
+            pictures are frames of videos that are long enough and have a fixed camera, and weights
+            are random, else 1.
             Before the first frame of a video, the first frame is repeated.
         step_s: the time from one frame to the next.
         fusion: `stack`: all frames as channels; `difference`: the last frame, and its difference

@@ -136,6 +136,14 @@ def test_detectors_of_single_pictures_get_them(films: Path, architecture: str):
     assert (choice.num, choice.reason) == (1, f"{architecture} sees single pictures")
 
 
+def test_pretrained_weights_get_the_single_pictures_that_they_learnt_from(films: Path):
+    choice = chosen(films, *every("fixed.avi.zip"), weights="imagenet")
+    assert (choice.num, choice.reason) == (
+        1,
+        "weights: imagenet were learnt from single pictures",
+    )
+
+
 def test_an_archive_without_times_is_an_error(films: Path):
     with zipfile.ZipFile(films / "empty.avi.zip", "w"):
         pass

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from vigil.pixels.flow.motion import MotionMeter
+from vigil.pixels.flow.motion import MotionMeter, motion_of_camera
 from vigil.settings.embed_clips import Flow
 
 FLOW = Flow(short_side_px=240, gap_s=0.08, num_cells=30)
@@ -32,22 +32,56 @@ def test_pairs_are_about_the_gap_apart_at_any_rate(fps: int, step: int) -> None:
 def test_velocities_are_in_short_sides_a_second_whatever_rate_and_size(
     fps: int, scale: int
 ) -> None:
-    """A picture that shifts by a tenth of its short side a second, to the right and up."""
+    """A square before still ground: by a tenth of the short side a second, to the right and up."""
     wide = ground(size_wh=(240, 180)).repeat(scale, 0).repeat(scale, 1)
+    still = ground(1).repeat(scale, 0).repeat(scale, 1)
     meter = MotionMeter(FLOW)
     found = []
     for at in range(fps + 1):
         shift = at / fps * 12 * scale
         row, column = round(20 * scale + shift), round(40 * scale - shift)
-        shown = wide[row : row + 120 * scale, column : column + 180 * scale]
+        shown = still.copy()
+        window = np.s_[30 * scale : 90 * scale, 60 * scale : 120 * scale]
+        shown[window] = wide[row : row + 120 * scale, column : column + 180 * scale][window]
         found.append(meter.see(shown, at / fps))
     motions = [one for one in found if one]
     assert motions[0].velocities.shape == (30, 45, 2)
     assert motions[0].size_wh == (180 * scale, 120 * scale)
     assert motions[0].cell_px == (4 * scale, 4 * scale)
     # Frames shift by whole px: the steps differ, their mean does not.
-    mean = np.mean([one.velocities[8:-8, 8:-8] for one in motions], axis=(0, 1, 2))
-    np.testing.assert_allclose(mean, [0.1, -0.1], atol=0.01)
+    mean = np.mean([one.velocities for one in motions], axis=0)
+    np.testing.assert_allclose(mean[11:19, 19:26].mean(axis=(0, 1)), [0.1, -0.1], atol=0.01)
+    np.testing.assert_allclose(mean[2:5, 2:-2].mean(axis=(0, 1)), 0, atol=0.003)
+
+
+@pytest.mark.parametrize("shift", [(0, 0), (3, 0), (-2, 1), (0, 4)])
+def test_what_moves_is_measured_against_a_camera_that_shakes(shift: tuple[int, int]) -> None:
+    """A square moves by (2, 0) px against the ground, whatever the camera does."""
+    wide = ground(size_wh=(240, 180))
+    meter = MotionMeter(FLOW)
+    for at in range(2):
+        scene = wide.copy()
+        scene[70:110, 100 + 2 * at : 140 + 2 * at] = ground(3)[:40, :40]
+        row, column = 30 + at * shift[1], 30 + at * shift[0]
+        motion = meter.see(scene[row : row + 120, column : column + 180], at * 0.1)
+    assert motion is not None
+    px = motion.velocities * 120 * 0.1
+    np.testing.assert_allclose(px[13:17, 20:25].mean(axis=(0, 1)), (2, 0), atol=0.25)
+    np.testing.assert_allclose(px[3:6, 3:-3].mean(axis=(0, 1)), 0, atol=0.1)
+
+
+def test_a_crowd_is_no_camera() -> None:
+    """Most cells move, but not alike."""
+    rng = np.random.default_rng(0)
+    crowd = rng.normal((1.0, 0.0), 0.8, (30, 45, 2)).astype(np.float32)
+    assert not motion_of_camera(crowd).any()
+    pan = rng.normal((1.0, 0.0), 0.1, (30, 45, 2)).astype(np.float32)
+    np.testing.assert_allclose(motion_of_camera(pan), (1, 0), atol=0.02)
+    pan[:8] = 0  # a quarter of the picture
+    np.testing.assert_allclose(motion_of_camera(pan), (1, 0), atol=0.1)
+    pan[:16] = 0  # more than half of it
+    assert not motion_of_camera(pan).any()
+    assert not motion_of_camera(pan * 0.01).any()
 
 
 def test_a_small_picture_is_not_enlarged_and_grey_is_taken() -> None:

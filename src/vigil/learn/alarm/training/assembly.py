@@ -259,7 +259,7 @@ def fit_alarm(
         "config": config,
         "embeddings": {name: dict(each.facts) for name, each in data.channels.items()},
         "training": trainings,
-    } | ({"auto": decided} if decided else {})
+    } | ({"chosen": decided} if decided else {})
     save_model(state, described, weights, card)
 
 

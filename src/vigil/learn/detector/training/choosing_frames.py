@@ -1,7 +1,8 @@
 """Chooses between sequences of frames and single pictures, from the training pictures alone.
 
 Sequences help if a camera stands still and a video shows enough time before a frame. So `auto` is
-a sequence only if the training pictures are frames of such videos.
+a sequence only if the training pictures are frames of such videos. Published weights learnt from
+single pictures; on PETS 2009, YOLOX-nano's were better without sequences (docs/results.md).
 
 Whether a camera moves is measured on pairs of frames of one video (`vigil.pixels.alike`).
 """
@@ -71,6 +72,8 @@ def choose_frames_num(
     """
     if not settings.is_own:
         return FramesChoice(1, f"{settings.architecture} sees single pictures", {})
+    if settings.weights != "none":
+        return FramesChoice(1, f"weights: {settings.weights} were learnt from single pictures", {})
     source, frames = ImageSource(images), settings.frames.model_copy(update={"num": AUTO_NUM})
     names = FrameNames(source, frames, allows_short=True)
     indices = train.images["frame_index"].sort_index()
