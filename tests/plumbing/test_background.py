@@ -109,6 +109,25 @@ def test_the_error_of_a_call_is_raised_by_the_next_one_that_waits_for_it() -> No
     assert made == [2]
 
 
+def test_results_of_ended_calls_are_taken_in_order_up_to_the_first_that_runs() -> None:
+    goes_on = threading.Event()
+    with Background[int](9) as background:
+        for number in range(3):
+            background.call(int, number)
+        background._pool.submit(int).result()
+        background.call(lambda: int(goes_on.wait(WAIT_S)))
+        background.call(int, 7)
+        assert background.take_done() == [0, 1, 2]
+        assert background.take_done() == []
+        goes_on.set()
+        assert background.finish() == [1, 7]
+        background.call(int, "no number")
+        background._pool.submit(int).result()
+        with pytest.raises(ValueError, match="no number"):
+            background.take_done()
+        assert background.take_done() == []
+
+
 def test_the_end_of_the_context_raises_an_error_that_nobody_saw() -> None:
     with pytest.raises(OSError, match="disk full"), Background[None](4) as background:
         background.call(fail)

@@ -185,7 +185,12 @@ def test_frames_that_come_while_a_video_is_encoded_do_not_wait(
     films = films_of(tmp_path)
     goes_on = threading.Event()
     write = VideoWriter.write
-    monkeypatch.setattr(VideoWriter, "write", lambda *args: goes_on.wait() and write(*args))
+
+    def wait_and_write(self: VideoWriter, pixels: Any, stamp: int | None = None) -> None:
+        assert goes_on.wait(60), "frames wait"
+        write(self, pixels, stamp)
+
+    monkeypatch.setattr(VideoWriter, "write", wait_and_write)
     for index in range(10):
         add_frame(films, index)
     films.begin("a", start_s=0.5)
@@ -197,23 +202,50 @@ def test_frames_that_come_while_a_video_is_encoded_do_not_wait(
         assert len(list(VideoReader(tmp_path / folder / "a.mp4"))) == 100
 
 
-def test_a_video_that_lacks_a_frame_is_not_left_as_whole(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+class Failing:
+    """Fails to write one frame of the first video, and writes all others."""
+
+    def __init__(self, error: Exception, at_s: float) -> None:
+        self._error, self._stamp, self._write = error, round(at_s * 90_000), VideoWriter.write
+        self.num_failures = 0
+
+    def write(self, writer: VideoWriter, pixels: Any, stamp: int | None = None) -> None:
+        if stamp == self._stamp and not self.num_failures:
+            self.num_failures += 1
+            raise self._error
+        self._write(writer, pixels, stamp)
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left"), ValueError("Invalid data")])
+def test_an_error_of_a_video_is_raised_once_and_soon_and_the_next_event_is_filmed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
 ):
-    """The disk has room again after one frame."""
+    failing = Failing(error, at_s=1.0)
+    monkeypatch.setattr(VideoWriter, "write", lambda *args: failing.write(*args))
     films = films_of(tmp_path)
-    write = VideoWriter.write
+    raised_by = []
+    for index in range(60):
+        try:
+            add_frame(films, index)
+        except type(error):
+            raised_by.append(index)
+        if index == 0:
+            films.begin("a", start_s=0.0)
+        if index == 40:
+            films.begin("b", start_s=3.8)
+        films._encoding._pool.submit(int).result()  # the thread comes so far
+    films.close()
+    assert raised_by == [11], "frame 10 failed"
+    whole = sorted(path.name for path in tmp_path.glob("*/[!.]*.mp4"))
+    assert whole == ["b.mp4", "b.mp4"], "a video that lacks a frame is not left as whole"
 
-    def fail_once(self: VideoWriter, pixels: Any, stamp: int | None = None) -> None:
-        if stamp == round(1.0 * 90_000):
-            raise OSError(28, "No space left on device")
-        write(self, pixels, stamp)
 
-    monkeypatch.setattr(VideoWriter, "write", fail_once)
+def test_an_error_at_the_end_is_raised_by_close(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    failing = Failing(OSError(28, "No space left"), at_s=0.0)
+    monkeypatch.setattr(VideoWriter, "write", lambda *args: failing.write(*args))
+    films = films_of(tmp_path)
     add_frame(films, 0)
     films.begin("a", start_s=0.0)
-    for index in range(1, 30):
-        add_frame(films, index)
     with pytest.raises(OSError, match="No space left"):
         films.close()
     assert not list(tmp_path.glob("*/[!.]*.mp4"))

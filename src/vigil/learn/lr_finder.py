@@ -68,6 +68,7 @@ def plan_alarm(
     from vigil.learn.alarm.training.assembly import Embedded, first_autoencoder, plan_training
 
     data = Embedded.read(clips, embeddings, labels, splits)
+    settings, _ = data.decide(settings)
     data, _ = data.by_place(settings)
     return plan_training(data, first_autoencoder(data, settings), settings).training
 

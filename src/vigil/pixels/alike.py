@@ -19,7 +19,10 @@ from vigil.pixels.pictures.picture import Picture
 MIN_CORRELATION = 0.75
 """Of the gradients of two pictures, if they show one place."""
 LONG_SIDE_PX, NUM_TILES = 160, 4
-"""Pictures are compared at this size, in so many tiles along each side."""
+"""Pictures are compared at this size or that of the smaller one, in so many tiles along each side.
+"""
+MOST_STRETCH = 0.05
+"""The largest difference of the logarithms of two pictures' proportions: a stretch of 5 %."""
 Gradients = npt.NDArray[np.float32]
 T = TypeVar("T")
 
@@ -30,12 +33,15 @@ def correlate(one: Picture, other: Picture) -> float:
     It is the median over tiles of the correlation of gradients. Tiles without gradients do not
     count. Without any such tile, and for pictures of other proportions, it is 0.
     """
-    pairs = list(zip(_tiles(one), _tiles(other), strict=True))
-    if any(first.shape != second.shape for first, second in pairs):
+    smaller, larger = sorted((one, other), key=lambda picture: picture.shape[:2])
+    if abs(np.log(_proportion(smaller) / _proportion(larger))) > MOST_STRETCH:
         return 0.0
+    height, width = smaller.shape[:2]
+    scale = min(1.0, LONG_SIDE_PX / max(height, width))
+    size_wh = (max(1, round(width * scale)), max(1, round(height * scale)))
     by_tile = [
         float((first * second).sum() / norm)
-        for first, second in pairs
+        for first, second in zip(_tiles(smaller, size_wh), _tiles(larger, size_wh), strict=True)
         if (norm := float(np.linalg.norm(first) * np.linalg.norm(second))) > 0
     ]
     return float(np.median(by_tile)) if by_tile else 0.0
@@ -48,12 +54,13 @@ def spread(values: Sequence[T], most: int) -> Sequence[T]:
     return [values[index] for index in np.linspace(0, len(values) - 1, most).round().astype(int)]
 
 
-def _tiles(picture: Picture) -> list[Gradients]:
-    """The gradients (2, h, w) along x and y of each tile of a shrunk grey picture."""
+def _proportion(picture: Picture) -> float:
+    return picture.shape[1] / picture.shape[0]
+
+
+def _tiles(picture: Picture, size_wh: tuple[int, int]) -> list[Gradients]:
+    """The gradients (2, h, w) along x and y of each tile of a grey picture of this size."""
     grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
-    height, width = grey.shape
-    scale = min(1.0, LONG_SIDE_PX / max(height, width))
-    size_wh = (max(1, round(width * scale)), max(1, round(height * scale)))
     small = cv2.resize(grey, size_wh, interpolation=cv2.INTER_AREA).astype(np.float32)
     along_x, along_y = cv2.Sobel(small, cv2.CV_32F, 1, 0), cv2.Sobel(small, cv2.CV_32F, 0, 1)
     gradients: Gradients = np.stack([along_x, along_y]).astype(np.float32)

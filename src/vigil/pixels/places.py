@@ -23,14 +23,17 @@ NUM_FRAMES, FRAME_STEP = 9, 5
 
 
 def share_of_one_place(videos: Sequence[Path]) -> float:
-    """The fraction of pairs of videos that show the same place, in [0, 1]; of one video, 1.
+    """The fraction of pairs of videos that show the same place, in [0, 1].
+
+    Args:
+        videos: at least two.
 
     Raises:
         InputError: a video cannot be read.
     """
     pictures = [usual_picture(video) for video in spread(videos, NUM_VIDEOS)]
     alike = [correlate(one, other) >= MIN_CORRELATION for one, other in combinations(pictures, 2)]
-    return float(np.mean(alike)) if alike else 1.0
+    return float(np.mean(alike))
 
 
 def usual_picture(video: Path) -> Picture:

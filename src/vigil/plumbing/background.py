@@ -46,6 +46,19 @@ class Background(Generic[Item]):
         self._waiting.append(self._pool.submit(function, *arguments, **options))
         return results
 
+    def take_done(self) -> list[Item]:
+        """The results of calls that have ended by now, in order, up to the first that has not.
+
+        Which calls have ended depends on the machine, so no result may depend on it.
+
+        Raises:
+            Exception: the error of the first of them that failed.
+        """
+        results = []
+        while self._waiting and self._waiting[0].done():
+            results.append(self._waiting.popleft().result())
+        return results
+
     def finish(self) -> list[Item]:
         """Waits for all calls, and returns the results that were not returned yet, in order.
 

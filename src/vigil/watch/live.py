@@ -138,12 +138,14 @@ class LiveWatch:
                 self._draw(event, self._folder / picture)
             finally:  # a full disk stops no notification
                 self._notifier.notify({**self._message(event), "picture": picture})
-        if (opened := self._machine.open_event) is not None:
-            self._films.begin(self._id(opened), opened.start_s)
         for event in progress.closed:
-            self._films.end(self._id(event), event.end_s)
             self.num_alarms += event.kind != SIGNAL_LOST and not event.suppressed
             append_line(self._folder / EVENT_LINES, self._message(event))
+        # The last, since an error of an earlier video may be raised here.
+        for event in progress.closed:
+            self._films.end(self._id(event), event.end_s)
+        if (opened := self._machine.open_event) is not None:
+            self._films.begin(self._id(opened), opened.start_s)
 
     def _id(self, event: Event) -> str:
         return event_id(f"{self._name}\0{self._run}", event.kind, event.start_s)

@@ -6,9 +6,10 @@ clips/<id>.mp4    the frames alone: a recording like any other, to watch again a
 
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -47,11 +48,15 @@ class _Film:
         """Adds a frame (H, W, 3) BGR at a time, counted in `UNIT_S`."""
         self._writer.write(swap_red_and_blue(picture), stamp)
 
-    def close(self, has_all: bool) -> None:
-        """Ends the video. It gets its name if it has all frames."""
+    def close(self) -> None:
+        """Completes the video under its name."""
         self._writer.close()
-        if has_all:
-            self._partial.replace(self._path)
+        self._partial.replace(self._path)
+
+    def abandon(self) -> None:
+        """Ends a video that lacks a frame. It keeps its hidden name."""
+        with suppress(Exception):  # that of the frame is the one to know
+            self._writer.close()
 
 
 class LiveFilms:
@@ -60,9 +65,9 @@ class LiveFilms:
     Frames are kept as JPEG, so that some seconds of them need little memory. A video gets its name
     when it is complete, so a kill leaves no broken video under the name of an event.
 
-    Videos are drawn and encoded in a thread of their own. So the frames that come while some
-    seconds before an event are encoded do not wait. The error of a video, as of a full disk, is
-    raised by a later call.
+    Videos are drawn and encoded in a thread of their own. When an event begins, some seconds before
+    it are encoded at once. New frames do not wait for that. The error of a video, as of a full
+    disk, is raised once, by the next call after it. The videos of that event are abandoned.
     """
 
     def __init__(self, folder: Path, settings: Pictures, delay_s: float) -> None:
@@ -76,7 +81,6 @@ class LiveFilms:
         self._drawn: _Film | None = None
         self._plain: _Film | None = None
         self._name = ""
-        self._has_all = True
         self._start_s = self._stop_s = 0.0
         self._encoding: Background[None] = Background(MOST_WAITING)
 
@@ -88,7 +92,7 @@ class LiveFilms:
         """
         is_encoded, jpeg = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
         assert is_encoded
-        self._encoding.call(self._add, _Kept(time_s, jpeg.tobytes(), draw))
+        self._do(self._add, _Kept(time_s, jpeg.tobytes(), draw))
 
     def begin(self, name: str, start_s: float) -> None:
         """Begins the videos of an event that was raised, with the kept frames before it.
@@ -98,7 +102,7 @@ class LiveFilms:
         Raises:
             OSError: a video could not be written.
         """
-        self._encoding.call(self._begin, name, start_s)
+        self._do(self._begin, name, start_s)
 
     def end(self, name: str, end_s: float) -> None:
         """Notes the end of an event: its videos go on for `after_s`.
@@ -108,7 +112,7 @@ class LiveFilms:
         Raises:
             OSError: a video could not be written.
         """
-        self._encoding.call(self._end, name, end_s)
+        self._do(self._end, name, end_s)
 
     def wait(self) -> None:
         """Waits until all frames so far are encoded.
@@ -125,7 +129,15 @@ class LiveFilms:
             OSError: a video could not be written.
         """
         with self._encoding:
-            self._encoding.call(self._complete)
+            try:
+                self._encoding.finish()
+            finally:
+                self._encoding.call(self._complete)
+
+    def _do(self, step: Callable[..., None], *arguments: Any) -> None:
+        """Has the thread do a step, unless an earlier one failed, whose error is raised."""
+        self._encoding.take_done()
+        self._encoding.call(step, *arguments)
 
     def _add(self, frame: _Kept) -> None:
         self._kept.append(frame)
@@ -150,9 +162,9 @@ class LiveFilms:
         steps_s = np.diff([frame.time_s for frame in kept])
         fps = 1 / float(np.median(steps_s)) if len(steps_s) else 1.0
         facts = Fraction(fps).limit_denominator(1000), (first.shape[1], first.shape[0])
-        self._drawn = _Film(path, *facts)
-        self._plain = _Film(self._folder / CLIPS / path.name, *facts)
-        self._name, self._has_all, self._start_s = name, True, kept[0].time_s
+        self._name, self._start_s = name, kept[0].time_s
+        drawn, plain = _Film(path, *facts), _Film(self._folder / CLIPS / path.name, *facts)
+        self._drawn, self._plain = drawn, plain
         self._stop_s = self._start_s + self._settings.before_s + self._settings.longest_s
         for frame in kept:
             self._write(frame)
@@ -162,11 +174,13 @@ class LiveFilms:
             self._stop_s = min(self._stop_s, end_s + self._settings.after_s)
 
     def _complete(self) -> None:
-        if self._drawn is None or self._plain is None:
-            return
-        self._plain.close(self._has_all)
-        self._drawn.close(self._has_all)
-        self._drawn, self._plain, self._name = None, None, ""
+        plain, drawn = self._plain, self._drawn
+        self._plain, self._drawn, self._name = None, None, ""
+        if plain is not None and drawn is not None:
+            try:
+                plain.close()
+            finally:
+                drawn.close()
 
     def _write(self, frame: _Kept) -> None:
         assert self._drawn is not None
@@ -176,8 +190,10 @@ class LiveFilms:
         try:
             self._plain.write(picture, stamp)
             self._drawn.write(frame.draw(picture), stamp)
-        except OSError:
-            self._has_all = False
+        except BaseException:
+            self._plain.abandon()
+            self._drawn.abandon()
+            self._plain, self._drawn = None, None
             raise
 
 

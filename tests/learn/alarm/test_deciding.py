@@ -40,6 +40,12 @@ def test_one_place_is_mapped_and_several_are_not(
     assert decided.settings == auto.model_copy(update={"speed_map": value}), "nothing else"
 
 
+def test_one_video_gives_no_map_as_there_is_none_to_test_it_on(tmp_path: Path):
+    decided = decide_speed_map(shipped(FitAlarm, speed_map="auto"), MOTION, videos(tmp_path, 1))
+    assert decided.facts == {"speed_map": False, "by": {"num_videos": 1}}
+    assert "there is one training video" in decided.line
+
+
 def test_no_video_is_read_where_nothing_is_to_be_decided(tmp_path: Path):
     missing = [tmp_path / "missing.mp4"]
     for value in (True, False):

@@ -77,11 +77,20 @@ def test_a_crowd_is_no_camera() -> None:
     assert not motion_of_camera(crowd).any()
     pan = rng.normal((1.0, 0.0), 0.1, (30, 45, 2)).astype(np.float32)
     np.testing.assert_allclose(motion_of_camera(pan), (1, 0), atol=0.02)
-    pan[:8] = 0  # a quarter of the picture
-    np.testing.assert_allclose(motion_of_camera(pan), (1, 0), atol=0.1)
-    pan[:16] = 0  # more than half of it
-    assert not motion_of_camera(pan).any()
     assert not motion_of_camera(pan * 0.01).any()
+    pan[10:20, 15:30] = 0  # a body that keeps its place in the picture
+    np.testing.assert_allclose(motion_of_camera(pan), (1, 0), atol=0.1)
+    pan[5:25, 5:40] = 0  # it fills more than half of the picture
+    assert not motion_of_camera(pan).any()
+
+
+@pytest.mark.parametrize("turns", range(4))
+def test_a_lorry_that_leaves_one_side_of_the_ground_is_no_camera(turns: int) -> None:
+    cells = np.ones((30, 40, 2), np.float32)
+    lorry = np.rot90(np.arange(30 * 40).reshape(30, 40) < 30 * 40 * 0.3, turns)
+    cells = cells[: lorry.shape[0], : lorry.shape[1]] if turns % 2 == 0 else np.ones((40, 30, 2))
+    cells = np.where(lorry[..., None], 0, cells).astype(np.float32)
+    assert not motion_of_camera(cells).any()
 
 
 def test_a_small_picture_is_not_enlarged_and_grey_is_taken() -> None:

@@ -31,7 +31,7 @@ from vigil.pixels.windows import WHOLE
 from vigil.plumbing.errors import InputError
 from vigil.plumbing.memo import tree_digest
 from vigil.plumbing.params import parse_section, read_params
-from vigil.plumbing.records import write_json
+from vigil.plumbing.records import read_json, write_json
 from vigil.settings.embed_clips import EmbedClips
 from vigil.settings.fit_alarm import FitAlarm
 from vigil.settings.import_clips import ImportClips
@@ -233,11 +233,12 @@ def test_scores_are_those_of_the_stages(project: Path, tmp_path: Path):
     from vigil.domain.clips.found import strongest_in_windows
     from vigil.learn.alarm.trained import TrainedAlarm
     from vigil.learn.alarm.training.assembly import Embedded, fit_alarm
+    from vigil.learn.lr_finder import plan_alarm
 
     allowed = read_allowed(CLIPS, SPLITS, 0)
     params = read_params()
     settings = parse_section(EmbedClips, params, "embed_clips")
-    for scorers, speed_map in ((["mahalanobis"], False), (["autoencoder"], True)):
+    for scorers, speed_map in ((["mahalanobis"], "auto"), (["autoencoder"], True)):
         params["fit_alarm"]["scorers"]["motion_histogram"] = scorers
         params["fit_alarm"] |= {"speed_map": speed_map}
         params["fit_alarm"]["fitting"]["max_epochs"] = 2
@@ -258,6 +259,9 @@ def test_scores_are_those_of_the_stages(project: Path, tmp_path: Path):
         data = Embedded.read(Path("clips"), folder, CLIPS / "labels.csv", SPLITS)
         weights, card = tmp_path / "a.safetensors", tmp_path / "a.json"
         fit_alarm(data, fit, weights=weights, card=card, curves=tmp_path / "curves")
+        decided, facts = data.decide(fit)
+        assert read_json(card).get("chosen", {}) == facts
+        assert bool(facts) == (speed_map == "auto")
         alarm = TrainedAlarm.from_files(weights, card)
         expected = alarm.score_pieces(both, Path("clips"))
         for variant, train in measured[0].items():
@@ -267,12 +271,17 @@ def test_scores_are_those_of_the_stages(project: Path, tmp_path: Path):
                 as_one_table(one, each[variant])
                 for one, each in zip(windows, measured, strict=True)
             ]
-            scorer = ChannelScorer(channel, *own, fit, Path("clips"))
+            scorer = ChannelScorer(channel, *own, decided, Path("clips"))
             found = scorer.score_clips(own[1], "mean")
             scores = expected[channel][f"{channel}.{fit.scorers.of(channel)[0]}"]
             by_window = strongest_in_windows(both[channel], scores)
             assert list(found.index) == list(allowed.val["clip"])
             assert found.to_numpy() == pytest.approx(by_window[len(allowed.train) :], rel=1e-5)
+    undecided = fit.model_copy(update={"speed_map": "auto"})
+    plan_alarm(
+        clips=Path("clips"), embeddings=folder, labels=CLIPS / "labels.csv", splits=SPLITS,
+        settings=undecided,
+    )  # fmt: skip
 
 
 def test_no_network_loads_no_torch(project: Path):

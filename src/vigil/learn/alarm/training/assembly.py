@@ -111,6 +111,18 @@ class Embedded:
             rows = rows[np.linspace(0, len(rows) - 1, max_pieces).astype(np.int64)]
         return rows
 
+    def decide(self, settings: FitAlarm) -> tuple[FitAlarm, dict[str, Any]]:
+        """Replaces `speed_map: auto` by a value, and prints it; see `decide_speed_map`.
+
+        Returns:
+            The settings, and facts of the decision.
+        """
+        videos = self.table["video"].iloc[self.allowed(TRAIN)].unique()
+        decision = decide_speed_map(settings, self.channels, below(self.clips, videos))
+        if decision.line:
+            print(decision.line)
+        return decision.settings, decision.facts
+
     def by_place(self, settings: FitAlarm) -> tuple["Embedded", dict[str, Floats]]:
         """Divides vectors by the usual speed at their places, learnt from allowed training windows.
 
@@ -217,10 +229,7 @@ def fit_alarm(
         FieldError: see `plan_training`; or a scorer needs more vectors.
         InputError: see `plan_training` and `fit`.
     """
-    videos = data.table["video"].iloc[data.allowed(TRAIN)].unique()
-    settings, decided, line = decide_speed_map(settings, data.channels, below(data.clips, videos))
-    if line:
-        print(line)
+    settings, decided = data.decide(settings)
     data, maps = data.by_place(settings)
     state: dict[str, torch.Tensor] = {}
     config: dict[str, Any] = {}

@@ -40,13 +40,18 @@ def decide_speed_map(
     """
     if settings.speed_map != "auto" or not set(channels) & set(MAPPED):
         return Decision(settings, {}, "")
-    share = _share(tuple(videos))
-    value = share >= LEAST_SHARE
+    if len(videos) < 2:
+        value, reason = False, "a map is tested on other videos, and there is one training video"
+        by: dict[str, Any] = {"num_videos": len(videos)}
+    else:
+        share = _share(tuple(videos))
+        value = share >= LEAST_SHARE
+        reason = f"{share:.0%} of the pairs of training videos show the same place"
+        by = {"share_of_one_place": round(share, 3)}
     return Decision(
         settings.model_copy(update={SPEED_MAP: value}),
-        {SPEED_MAP: value, "by": {"share_of_one_place": round(share, 3)}},
-        f"auto: {SPEED_MAP}: {str(value).lower()}, since {share:.0%} of the pairs of training "
-        "videos show the same place",
+        {SPEED_MAP: value, "by": by},
+        f"auto: {SPEED_MAP}: {str(value).lower()}, since {reason}",
     )
 
 

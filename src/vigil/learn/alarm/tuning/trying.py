@@ -130,12 +130,16 @@ class Trial:
         Raises:
             FieldError: a scorer or the rule of the threshold needs more clips.
         """
-        decided = [self._decide(one) for one in candidates]
+        decisions = [
+            decide_speed_map(one.fit, one.embed.channels, self._train_videos) for one in candidates
+        ]
+        for line in dict.fromkeys(one.line for one in decisions if one.line):
+            print(line)
+        decided = [
+            replace(one, fit=decision.settings)
+            for one, decision in zip(candidates, decisions, strict=True)
+        ]
         return [self._judge(one, seed) for one in progress(decided, "judge", "settings")]
-
-    def _decide(self, candidate: Candidate) -> Candidate:
-        decided = decide_speed_map(candidate.fit, candidate.embed.channels, self._train_videos)
-        return replace(candidate, fit=decided.settings)
 
     def _judge(self, candidate: Candidate, seed: int) -> Judgement:
         channels = candidate.embed.channels
