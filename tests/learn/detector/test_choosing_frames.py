@@ -140,7 +140,7 @@ def test_pretrained_weights_get_the_single_pictures_that_they_learnt_from(films:
     choice = chosen(films, *every("fixed.avi.zip"), weights="imagenet")
     assert (choice.num, choice.reason) == (
         1,
-        "weights: imagenet were learnt from single pictures",
+        "the weights (imagenet) were learnt from single pictures",
     )
 
 

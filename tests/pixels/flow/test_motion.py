@@ -56,18 +56,29 @@ def test_velocities_are_in_short_sides_a_second_whatever_rate_and_size(
 
 @pytest.mark.parametrize("shift", [(0, 0), (3, 0), (-2, 1), (0, 4)])
 def test_what_moves_is_measured_against_a_camera_that_shakes(shift: tuple[int, int]) -> None:
-    """A square moves by (2, 0) px against the ground, whatever the camera does."""
+    """A square moves by (2, 0) px against the ground; the camera moves to and fro."""
     wide = ground(size_wh=(240, 180))
     meter = MotionMeter(FLOW)
-    for at in range(2):
+    for at in range(11):
         scene = wide.copy()
         scene[70:110, 100 + 2 * at : 140 + 2 * at] = ground(3)[:40, :40]
-        row, column = 30 + at * shift[1], 30 + at * shift[0]
+        row, column = 30 + at % 2 * shift[1], 30 + at % 2 * shift[0]
         motion = meter.see(scene[row : row + 120, column : column + 180], at * 0.1)
     assert motion is not None
     px = motion.velocities * 120 * 0.1
-    np.testing.assert_allclose(px[13:17, 20:25].mean(axis=(0, 1)), (2, 0), atol=0.25)
+    np.testing.assert_allclose(px[13:17, 24:28].mean(axis=(0, 1)), (2, 0), atol=0.25)
     np.testing.assert_allclose(px[3:6, 3:-3].mean(axis=(0, 1)), 0, atol=0.1)
+
+
+def test_a_camera_that_turns_is_seen() -> None:
+    """The first second of it, too: there is no other motion to compare it with."""
+    wide = ground(size_wh=(360, 180))
+    meter = MotionMeter(FLOW)
+    found = [meter.see(wide[30:150, 2 * at : 2 * at + 180], at * 0.1) for at in range(25)]
+    for motion in found[1:]:
+        assert motion is not None
+        px = motion.velocities * 120 * 0.1
+        np.testing.assert_allclose(px[5:-5, 5:-5].mean(axis=(0, 1)), (-2, 0), atol=0.1)
 
 
 def test_a_crowd_is_no_camera() -> None:

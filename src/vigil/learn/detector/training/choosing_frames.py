@@ -73,7 +73,9 @@ def choose_frames_num(
     if not settings.is_own:
         return FramesChoice(1, f"{settings.architecture} sees single pictures", {})
     if settings.weights != "none":
-        return FramesChoice(1, f"weights: {settings.weights} were learnt from single pictures", {})
+        return FramesChoice(
+            1, f"the weights ({settings.weights}) were learnt from single pictures", {}
+        )
     source, frames = ImageSource(images), settings.frames.model_copy(update={"num": AUTO_NUM})
     names = FrameNames(source, frames, allows_short=True)
     indices = train.images["frame_index"].sort_index()
