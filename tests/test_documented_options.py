@@ -44,7 +44,7 @@ def test_an_option_can_be_set(
     command: str, options: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    for weights in re.findall(r"\S+\.safetensors", command):
+    for weights in re.findall(r"\S+\.(?:safetensors|onnx)", command):
         Path(weights.split("=")[-1]).touch()  # settings check that a file of weights exists
     params = tmp_path / "params.yaml"
     shutil.copyfile(ROOT / "params.yaml", params)
