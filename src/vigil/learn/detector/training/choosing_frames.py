@@ -1,8 +1,8 @@
 """Chooses between sequences of frames and single pictures, from the training pictures alone.
 
 Sequences help if a camera stands still and a video shows enough time before a frame. So `auto` is
-a sequence only if the training pictures are frames of such videos. Published weights learnt from
-single pictures; on PETS 2009, YOLOX-nano's were better without sequences (docs/results.md).
+a sequence only if the training pictures are frames of such videos. Published weights were learnt
+from single pictures; on PETS 2009, YOLOX-nano's gained nothing by sequences (docs/results.md).
 
 Whether a camera moves is measured on pairs of frames of one video (`vigil.pixels.alike`).
 """
