@@ -12,7 +12,7 @@ class EvaluateDetector(Section):
 
     Attributes:
         score_threshold: a detection counts if its score is at least this; `auto`: the score with
-            the best F1 on the validation set.
+            the best F1 on the validation set, or the middle of those within 2 % of it.
         height_step_px: the step of heights in the table of mAP by box height.
         seed: the seed of the choice of random pictures.
         num_pictures: pictures on each of three sheets: best, worst and random.
