@@ -1,6 +1,7 @@
 """The commands on the command line: a wrong input gives one line, before any work is done."""
 
 import shutil
+import signal
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from tiny_watch import models, watching, write_scene
 
 from vigil.__main__ import main
 from vigil.plumbing.errors import InputError
+from vigil.watch import command, live
 from vigil.watch.models import FILE_NAMES, Models
 from vigil.watch.recording import Recorder, check_videos
 
@@ -53,6 +55,53 @@ def test_without_exported_models_it_says_which_one_is_missing(
         "none; `vigil export` makes it\n"
     )
     assert not (here / "watch").exists()
+
+
+@pytest.mark.parametrize(
+    ("source", "out"), [("a.mp4", "."), ("pictures", "."), ("pictures", "pictures"), (".", ".")]
+)
+def test_results_take_the_place_of_no_source(
+    here: Path, capsys: pytest.CaptureFixture[str], source: str, out: str
+):
+    (here / "models").rmdir()
+    (here / "pictures").mkdir()
+    shutil.move(here / "params.yaml", here.parent / "params.yaml")
+    (here / "pictures" / "1.png").write_bytes(b"picture")
+    before = {path: path.is_file() and path.read_bytes() for path in here.rglob("*")}
+    message = refused(capsys, "watch", source, "--out", out)
+    assert "expected a folder apart from the sources" in message
+    assert {path: path.is_file() and path.read_bytes() for path in here.rglob("*")} == before
+
+
+def test_results_take_the_place_of_nothing_but_results(
+    here: Path, capsys: pytest.CaptureFixture[str]
+):
+    (here / "watch" / "a.mp4").mkdir(parents=True)
+    (here / "watch" / "a.mp4" / "notes.txt").write_text("mine")
+    message = refused(capsys, "watch", "a.mp4")
+    assert "watch/a.mp4: expected no file or folder, or earlier results" in message
+    assert (here / "watch" / "a.mp4" / "notes.txt").read_text() == "mine"
+    (here / "watch" / "a.mp4" / "run.json").write_text("{}")
+    assert "expected a trained model" in refused(capsys, "watch", "a.mp4"), "so far so good"
+
+
+def test_a_service_that_is_stopped_ends_in_order(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    ended = []
+
+    def watch_live(*_: object) -> None:
+        try:
+            signal.raise_signal(signal.SIGTERM)
+            raise AssertionError("it goes on")
+        finally:
+            ended.append("stored")
+
+    monkeypatch.setattr(live, "watch_live", watch_live)
+    monkeypatch.setattr(command, "_models_of", lambda *_: ({}, lambda: None))
+    command.watch_sources(["rtsp://127.0.0.1/door"], Path("watch"), None, [])
+    assert ended == ["stored"]
+    assert capsys.readouterr().out == "watch/127.0.0.1_door: stopped\n"
 
 
 def test_a_model_that_is_none_is_refused(here: Path, capsys: pytest.CaptureFixture[str]):

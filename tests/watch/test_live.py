@@ -46,7 +46,8 @@ def frame_at(index: int, time_s: float | None = None, lit: Any = LIT) -> Frame:
 class Notes:
     """A sink that stores messages, and fails a given number of times before."""
 
-    def __init__(self, num_failures: int = 0) -> None:
+    def __init__(self, num_failures: int = 0, name: str = "notes") -> None:
+        self.name = name
         self.messages: list[dict[str, Any]] = []
         self._num_failures = num_failures
 
@@ -283,6 +284,24 @@ def test_a_loss_of_the_signal_is_told_at_once_and_counts_as_not_watched(tmp_path
     assert watch.status()["not_watched_s"] == pytest.approx(20 - 6.4)
 
 
+def test_a_loss_that_lasts_until_the_end_is_kept(tmp_path: Path):
+    notes = Notes()
+    watch = watch_of(tmp_path, notes)
+    for index in range(30):
+        watch.add(frame_at(index, lit=()))
+    watch.wait(2.9 + 6.0)
+    assert watch.status()["not_watched_s"] == pytest.approx(6.0)
+    watch.wait(2.9 + 3600.0)
+    assert watch.status()["not_watched_s"] == pytest.approx(3600.0)
+    watch.end()
+    watch._notifier.close()
+    (kept,) = read_lines(tmp_path / EVENT_LINES)
+    (told,) = notes.messages
+    assert (kept["kind"], kept["id"]) == ("signal_lost", told["id"])
+    assert kept["end_s"] == pytest.approx(3602.9)
+    assert watch.status()["not_watched_s"] == pytest.approx(3600.0)
+
+
 def test_another_run_notifies_of_other_events(tmp_path: Path):
     ids = []
     for run in ("one", "two"):
@@ -318,6 +337,33 @@ def test_a_message_is_told_again_until_it_arrives_and_by_its_id_once(tmp_path: P
         notifier.notify({"id": "a", "source": "door", "kind": "unusual"})
     notifier.close()
     assert [message["id"] for message in notes.messages] == ["a"]
+
+
+def test_a_receiver_that_is_away_holds_up_no_other_and_gets_it_later(tmp_path: Path):
+    here, away = Notes(name="here"), Notes(num_failures=10**9, name="away")
+    notifier = Notifier([away, here], tmp_path, first_wait_s=0.01)
+    for name in "ab":
+        notifier.notify({"id": name, "source": "door", "kind": "unusual"})
+    notifier.close(timeout_s=0.5)
+    assert [message["id"] for message in here.messages] == ["a", "b"]
+    Notifier([], tmp_path).close()  # a run that tells nobody marks nothing as told
+    Notifier([Notes(name="new")], tmp_path).close()
+    here, away, new = Notes(name="here"), Notes(name="away"), Notes(name="new")
+    Notifier([here, away, new], tmp_path).close()
+    assert not here.messages
+    assert [message["id"] for message in away.messages] == ["a", "b"]
+    assert set(away.messages[0]) == {"id", "source", "kind", "has_picture"}
+    assert not new.messages, "it was no receiver then"
+
+
+def test_messages_of_earlier_versions_are_known(tmp_path: Path):
+    """They name no receivers: what has arrived, has arrived everywhere."""
+    for name in "ab":
+        append_line(tmp_path / NOTIFICATIONS, {"id": name, "source": "door", "kind": "unusual"})
+    append_line(tmp_path / NOTIFIED, {"id": "a"})
+    notes = Notes()
+    Notifier([notes], tmp_path).close()
+    assert [message["id"] for message in notes.messages] == ["b"]
 
 
 FULL_DISK = """

@@ -2,6 +2,7 @@
 
 import errno
 import re
+import shutil
 
 TO_WRITE = "to write"
 EXPECTED = {
@@ -17,6 +18,8 @@ EXPECTED = {
 """What a stage needs from the system, by the error number."""
 SHORT_WRITE = re.compile(r"^\d+ requested and \d+ written$")
 """numpy's message for a full disk, which has no error number."""
+COPY_REASON = re.compile(r"\[Errno (\d+)\] ([^:]+)(?:: .*)?", re.DOTALL)
+"""An error of a file in `shutil.Error`, which is a text there."""
 NO_MEMORY = re.compile(
     r"DefaultCPUAllocator: [^\n]*allocate memory[^\n]*"
     r"|(CUDA|HIP) out of memory[^\n]*"
@@ -29,6 +32,8 @@ LONGEST_NAME = 500
 
 def explain_failure(error: BaseException) -> str | None:
     """One line about a failure of the system; None if the error is a bug in the code."""
+    if isinstance(error, shutil.Error):
+        return _explain_copying(error)
     if isinstance(error, OSError):
         return _explain_os_error(error)
     if isinstance(error, MemoryError):
@@ -36,6 +41,16 @@ def explain_failure(error: BaseException) -> str | None:
     if match := NO_MEMORY.search(str(error)):
         return f"expected more memory or a smaller batch, got: {match[0]}"
     return None
+
+
+def _explain_copying(error: shutil.Error) -> str | None:
+    """`shutil.copytree` gathers the errors of all files as texts: the first one is explained."""
+    try:
+        _, target, reason = error.args[0][0]
+        number, text = COPY_REASON.fullmatch(reason).groups()  # type: ignore[union-attr]
+    except (IndexError, TypeError, ValueError, AttributeError):
+        return None
+    return _explain_os_error(OSError(int(number), text, str(target)))
 
 
 def _explain_os_error(error: OSError) -> str | None:

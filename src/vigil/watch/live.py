@@ -79,6 +79,7 @@ class LiveWatch:
         self.watched_s = self.lost_s = 0.0
         self.num_alarms = 0
         self._is_lost = False
+        self._now_s = 0.0
 
     def add(self, frame: Frame) -> None:
         """Adds the next frame."""
@@ -102,6 +103,7 @@ class LiveWatch:
 
     def wait(self, now_s: float) -> None:
         """Notes that there is no new frame. Notifies once of each loss of the signal."""
+        self._now_s = now_s
         if self._last_frame is None or self._is_lost:
             return
         if now_s - self._last_frame.time_s > self._settings.raising.signal_gap_s:
@@ -111,12 +113,22 @@ class LiveWatch:
             self._notifier.notify(self._message(loss))
 
     def end(self) -> None:
-        """Ends the source, and closes open events."""
+        """Ends the source, and closes open events. A loss of the signal ends now."""
         try:
             self._end_part()
+            if self._is_lost and self._last_frame is not None:
+                self.lost_s += self._silent_s()
+                self._handle(self._machine.lose_signal(self._last_frame.time_s, self._now_s))
+                self._is_lost = False
             self._handle(self._machine.end())
         finally:  # what stops a message completes the videos all the same
             self._films.close()
+
+    def _silent_s(self) -> float:
+        """The time since the last frame, if the signal is lost."""
+        if self._last_frame is None or not self._is_lost:
+            return 0.0
+        return self._now_s - self._last_frame.time_s
 
     def _end_part(self) -> None:
         """Ends tracks and windows before a gap or the end."""
@@ -201,7 +213,7 @@ class LiveWatch:
         rate = rate_per_hour(self.num_alarms, self.watched_s)
         return {
             "watched_s": round(self.watched_s, 1),
-            "not_watched_s": round(self.lost_s, 1),
+            "not_watched_s": round(self.lost_s + self._silent_s(), 1),
             "alarms": self.num_alarms,
             "alarms_per_hour_upper_bound_95": None if rate is None else round(rate.upper_bound, 3),
         }

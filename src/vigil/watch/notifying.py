@@ -1,14 +1,17 @@
 """Sends notifications of events. Each event is sent at least once; its id marks repeated messages.
 
-A message is written to `notifications.jsonl` before it is sent. Its id is written to
-`notified.jsonl` after it has arrived. After a kill, the next run sends the messages whose id is not
-there.
+A message is written to `notifications.jsonl` before it is sent, with the names of its receivers.
+Its id and the name of the receiver are written to `notified.jsonl` after it has arrived there.
+After a kill, the next run sends the messages that are missing there, to receivers that it has, too.
+Each receiver has a queue and a thread, so one that is away holds up no other.
 """
 
+import hashlib
 import json
 import os
 import queue
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -18,11 +21,18 @@ from vigil.plumbing.errors import InputError, shorten
 
 FILE_SCHEME = "file:"
 NOTIFICATIONS, NOTIFIED = "notifications.jsonl", "notified.jsonl"
+SINK, SINKS = "sink", "sinks"
 LONGEST_WAIT_S = 300.0
 
 
 class Sink(Protocol):
-    """A receiver of messages."""
+    """A receiver of messages.
+
+    Attributes:
+        name: tells it from others, also in later runs. It holds no password.
+    """
+
+    name: str
 
     def send(self, message: Mapping[str, Any], picture: Path | None) -> bool:
         """Sends a message; returns whether it arrived."""
@@ -32,6 +42,7 @@ class FileSink:
     """A file of JSON lines."""
 
     def __init__(self, file: Path) -> None:
+        self.name = f"{FILE_SCHEME}{file}"
         self._file = file
 
     def send(self, message: Mapping[str, Any], picture: Path | None) -> bool:
@@ -44,26 +55,24 @@ class FileSink:
 
 
 class AppriseSink:
-    """Mail, ntfy, MQTT, webhooks and all other services of apprise."""
+    """Mail, ntfy, MQTT, a webhook or another service of apprise."""
 
-    def __init__(self, addresses: Sequence[str]) -> None:
-        """Raises InputError if apprise is not installed, or does not know an address."""
+    def __init__(self, address: str) -> None:
+        """Raises InputError if apprise is not installed, or does not know the address."""
         try:
             import apprise
         except ImportError:
             raise InputError(
                 "--notify: expected the library apprise, found none; pip install 'vigil[notify]'"
             ) from None
+        kind = shorten(address.partition("://")[0])  # the rest may hold a password
+        self.name = f"{kind} {hashlib.sha256(address.encode()).hexdigest()[:12]}"
         self._apprise = apprise.Apprise()
-        for address in addresses:
-            if not self._apprise.add(address):
-                kind = shorten(address.partition("://")[0])  # the rest may hold a password
-                raise InputError(
-                    f"--notify: expected an address that apprise knows, got one of {kind}"
-                )
+        if not self._apprise.add(address):
+            raise InputError(f"--notify: expected an address that apprise knows, got one of {kind}")
 
     def send(self, message: Mapping[str, Any], picture: Path | None) -> bool:
-        """Sends a message to all addresses."""
+        """Sends a message."""
         attach = str(picture) if picture is not None and picture.is_file() else None
         title = f"{message['source']}: {message['kind']}"
         body = "\n".join(f"{key}: {value}" for key, value in sorted(message.items()))
@@ -71,21 +80,19 @@ class AppriseSink:
 
 
 def open_sinks(addresses: Sequence[str]) -> list[Sink]:
-    """The sinks of addresses: `file:<path>`, or an address of apprise.
+    """A sink for each address: `file:<path>`, or an address of apprise.
 
     Raises:
         InputError: an address is of an unknown kind.
     """
-    files = [
-        address.removeprefix(FILE_SCHEME)
-        for address in addresses
-        if address.startswith(FILE_SCHEME)
-    ]
-    if "" in files:
-        raise InputError("--notify: expected file:<path>, got no path")
-    others = [address for address in addresses if not address.startswith(FILE_SCHEME)]
-    sinks: list[Sink] = [FileSink(Path(name)) for name in files]
-    return sinks + ([AppriseSink(others)] if others else [])
+    sinks: list[Sink] = []
+    for address in dict.fromkeys(addresses):
+        if address == FILE_SCHEME:
+            raise InputError("--notify: expected file:<path>, got no path")
+        is_file = address.startswith(FILE_SCHEME)
+        path = Path(address.removeprefix(FILE_SCHEME))
+        sinks.append(FileSink(path) if is_file else AppriseSink(address))
+    return sinks
 
 
 def append_line(file: Path, content: Mapping[str, Any]) -> None:
@@ -122,21 +129,25 @@ def read_lines(file: Path) -> list[dict[str, Any]]:
 
 
 class Notifier:
-    """Sends messages in a thread, so that a slow server does not stop the models."""
+    """Sends messages in threads, so that a slow server does not stop the models."""
 
     def __init__(self, sinks: Sequence[Sink], folder: Path, first_wait_s: float = 1.0) -> None:
         """Args: folder: the folder of `notifications.jsonl` and `notified.jsonl`."""
-        self._sinks, self._folder = list(sinks), folder
-        self._first_wait_s = first_wait_s
-        self._queue: queue.Queue[dict[str, Any] | None] = queue.Queue()
+        self._file = folder / NOTIFICATIONS
+        stored = [line for line in read_lines(self._file) if "id" in line]
+        self._ids = {line["id"] for line in stored}
+        arrived = {(line.get("id"), line.get(SINK)) for line in read_lines(folder / NOTIFIED)}
         self._stopped = threading.Event()
-        self._ids = {line["id"] for line in read_lines(folder / NOTIFICATIONS) if "id" in line}
-        sent_ids = {line["id"] for line in read_lines(folder / NOTIFIED) if "id" in line}
-        for line in read_lines(folder / NOTIFICATIONS):
-            if line.get("id") not in sent_ids:
-                self._queue.put(line)
-        self._thread = threading.Thread(target=self._run, name="notifier", daemon=True)
-        self._thread.start()
+        lock = threading.Lock()
+        self._deliveries = [
+            _Delivery(sink, folder, self._stopped, lock, first_wait_s) for sink in sinks
+        ]
+        for delivery in self._deliveries:
+            name = delivery.name
+            for line in stored:
+                is_meant = name in line.get(SINKS, [name])
+                if is_meant and not arrived & {(line["id"], name), (line["id"], None)}:
+                    delivery.put({key: line[key] for key in line if key != SINKS})
 
     def notify(self, message: Mapping[str, Any]) -> None:
         """Sends a message, unless one with the same id was sent or is waiting.
@@ -147,30 +158,67 @@ class Notifier:
         Raises:
             OSError: the message cannot be stored, so that a kill would lose it; it is sent.
         """
-        if not self._sinks or message["id"] in self._ids:
+        if not self._deliveries or message["id"] in self._ids:
             return
         self._ids.add(message["id"])
         try:
-            append_line(self._folder / NOTIFICATIONS, message)
+            names = [delivery.name for delivery in self._deliveries]
+            append_line(self._file, {**message, SINKS: names})
         finally:  # on a full disk, the message is sent all the same
-            self._queue.put(dict(message))
+            for delivery in self._deliveries:
+                delivery.put(dict(message))
 
     def close(self, timeout_s: float = 10.0) -> None:
         """Waits for messages on their way. The next run sends those that do not arrive in time."""
-        self._queue.put(None)
-        self._thread.join(timeout_s)
+        until_s = time.monotonic() + timeout_s
+        for delivery in self._deliveries:
+            delivery.put(None)
+        for delivery in self._deliveries:
+            delivery.join(max(0.0, until_s - time.monotonic()))
         self._stopped.set()
+
+
+class _Delivery:
+    """The messages on their way to one sink."""
+
+    def __init__(
+        self,
+        sink: Sink,
+        folder: Path,
+        stopped: threading.Event,
+        lock: threading.Lock,
+        first_wait_s: float,
+    ) -> None:
+        """Args:
+        lock: of the file of what has arrived.
+        """
+        self._sink, self._folder, self._lock = sink, folder, lock
+        self._stopped, self._first_wait_s = stopped, first_wait_s
+        self._queue: queue.Queue[dict[str, Any] | None] = queue.Queue()
+        self._thread = threading.Thread(target=self._run, name="notifier", daemon=True)
+        self._thread.start()
+
+    @property
+    def name(self) -> str:
+        return self._sink.name
+
+    def put(self, message: dict[str, Any] | None) -> None:
+        """Adds a message; None ends the thread after the messages before it."""
+        self._queue.put(message)
+
+    def join(self, timeout_s: float) -> None:
+        self._thread.join(timeout_s)
 
     def _run(self) -> None:
         while (message := self._queue.get()) is not None:
-            waiting, wait_s = list(self._sinks), self._first_wait_s
+            wait_s = self._first_wait_s
             picture = message.get("picture")
-            while waiting and not self._stopped.is_set():
-                path = None if picture is None else self._folder / picture
-                waiting = [sink for sink in waiting if not sink.send(message, path)]
-                if waiting:
-                    self._stopped.wait(wait_s)
-                    wait_s = min(2 * wait_s, LONGEST_WAIT_S)
-            if not waiting:
-                with suppress(OSError):  # a full disk: the next run sends it again
-                    append_line(self._folder / NOTIFIED, {"id": message["id"]})
+            path = None if picture is None else self._folder / picture
+            while not self._stopped.is_set():
+                if self._sink.send(message, path):
+                    with suppress(OSError), self._lock:  # a full disk: the next run sends it again
+                        line = {"id": message["id"], SINK: self.name}
+                        append_line(self._folder / NOTIFIED, line)
+                    break
+                self._stopped.wait(wait_s)
+                wait_s = min(2 * wait_s, LONGEST_WAIT_S)

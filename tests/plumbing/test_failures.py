@@ -1,0 +1,31 @@
+"""A failure of the system is one line that names the file."""
+
+import errno
+import shutil
+from pathlib import Path
+
+import pytest
+
+from vigil.plumbing.failures import explain_failure
+
+
+def test_a_full_disk_while_a_folder_is_copied_names_the_first_file(tmp_path: Path):
+    """`shutil.copytree` raises an error of its own, without a number."""
+    (tmp_path / "from").mkdir()
+    for name in ("a", "b"):
+        (tmp_path / "from" / name).write_text("content")
+
+    def fail(_: str, target: str) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", target)
+
+    with pytest.raises(shutil.Error) as error:
+        shutil.copytree(tmp_path / "from", tmp_path / "to", copy_function=fail)
+    line = explain_failure(error.value)
+    assert line in {
+        f"{tmp_path}/to/{name}: expected to write, got: No space left on device" for name in "ab"
+    }
+
+
+@pytest.mark.parametrize("content", ["text", [("a", "b", "no number")], [], [("a",)]])
+def test_an_error_of_copying_that_says_no_reason_is_not_explained(content: object):
+    assert explain_failure(shutil.Error(content)) is None
