@@ -15,6 +15,7 @@ from vigil.domain.boxes import CORNERS
 from vigil.domain.clips.allowed import Allowed
 from vigil.domain.clips.verdicts import Evidence, Verdict, WindowVerdict
 from vigil.domain.detections import Detections
+from vigil.pixels.flow.motion import LONGEST_GAP_S
 from vigil.pixels.pictures.picture import Picture
 from vigil.pixels.video_writing import write_video
 from vigil.settings.suppression import Suppression
@@ -114,6 +115,8 @@ class LampStream:
     number: int = 0
 
     def push(self, frame: Picture, time_s: float) -> list[WindowVerdict]:
+        if self.lit and time_s - self.lit[-1][0] > LONGEST_GAP_S:
+            self.end(0.0)  # windows that are open are given up, as by the real one
         windows = list(self._until(time_s)) if self.lit else []
         lamp = frame[LAMP].astype(float)
         self.lit.append((time_s, bool(lamp[..., 0].mean() - lamp[..., 1].mean() > 60)))

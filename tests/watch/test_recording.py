@@ -54,6 +54,34 @@ def watch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Watched:
     return run
 
 
+def test_a_recording_with_a_gap_is_not_watched_there(tmp_path: Path, watch: Watched):
+    """The lamp is lit when the recording breaks off, and 30 s later, when it goes on."""
+    video = tmp_path / "gap.mp4"
+    unit = Fraction(1, 90_000)
+    facts = {"fps": Fraction(FPS), "size_wh": SIZE_WH, "time_base": unit}
+    writer = VideoWriter(video, codec="h264", **facts)  # type: ignore[arg-type]
+    for index in range(160):
+        time_s = index / FPS + (30 if index >= 80 else 0)
+        writer.write(scene_picture(index, ((5.0, 12.0),)), round(time_s / unit))
+    writer.close()
+    folder = watch(video, watching())
+    content = json.loads((folder / "events.json").read_text())
+    before, lost, after = content["events"]
+    assert [event["kind"] for event in (before, lost, after)] == [
+        "unusual", "signal_lost", "unusual",
+    ]  # fmt: skip
+    assert before["end_s"] <= 8.01
+    assert (lost["start_s"], lost["end_s"]) == pytest.approx((7.9, 38.0))
+    assert after["start_s"] >= 37.9
+    assert content["not_watched_s"] == pytest.approx(30.1)
+    assert content["watched_s"] == pytest.approx(46.0 - 30.1)
+    source = json.loads((folder / "source.json").read_text())
+    assert source["fps"] == pytest.approx(FPS)
+    assert source["gaps"] == [[7.9, 38.0]]
+    for event in (before, after):
+        assert (folder / "events" / f"{event['id']}.mp4").exists()
+
+
 def contents(folder: Path) -> dict[str, bytes]:
     return {
         file.relative_to(folder).as_posix(): file.read_bytes()

@@ -9,10 +9,12 @@ import shutil
 from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from vigil.learn.networks.machine import describe_prepared, threads_of_an_item
+from vigil.pixels.flow.motion import LONGEST_GAP_S
 from vigil.plumbing.arithmetic import arithmetic_facts
 from vigil.plumbing.background import ahead
 from vigil.plumbing.engine import each
@@ -28,7 +30,12 @@ from vigil.watch.frames import FrameReader, read_frames
 from vigil.watch.models import Models
 from vigil.watch.results.eventful import describe_events, events_of, read_events, write_events
 from vigil.watch.results.filming import FilmWriter
-from vigil.watch.results.findings import Collected, SourceFacts, read_findings, write_findings
+from vigil.watch.results.findings import (
+    Collected,
+    SourceFacts,
+    read_findings,
+    write_findings,
+)
 from vigil.watch.results.page import write_page
 from vigil.watch.results.proposing import version_of, write_proposals
 
@@ -171,16 +178,19 @@ def _facts_of(
     Raises:
         InputError: the source is shorter than a window, so the alarm has no score for it.
     """
-    last_s = times_s[-1]
+    gaps = tuple(gap for gap in pairwise(times_s) if gap[1] - gap[0] > LONGEST_GAP_S)
+    num_steps = len(times_s) - 1 - len(gaps)
     # The last frame has the mean duration of the others.
-    step_s = last_s / (len(times_s) - 1) if len(times_s) > 1 else 0.0
-    duration_s = last_s + step_s
+    with_frames_s = times_s[-1] - sum(stop_s - start_s for start_s, stop_s in gaps)
+    step_s = with_frames_s / num_steps if num_steps > 0 else 0.0
+    duration_s = times_s[-1] + step_s
     if duration_s < window_s - 1e-6:
         raise InputError(
             f"{video}: expected a video of at least one window ({window_s:g} s), got "
             f"{duration_s:.2f} s"
         )
-    return SourceFacts(size_wh, len(times_s), duration_s, 1 / step_s, classes)
+    fps = 1 / step_s if step_s else 1.0
+    return SourceFacts(size_wh, len(times_s), duration_s, fps, classes, gaps)
 
 
 def check_videos(folder: Path, names: Sequence[str]) -> list[Path]:

@@ -57,7 +57,9 @@ def events_of(findings: Findings, settings: Watch) -> list[Event]:
     Raises:
         InputError: stored scores are not finite or not in order.
     """
-    return find_events(scored_windows(findings, settings), settings.raising)
+    rule = settings.raising
+    gaps = [gap for gap in findings.facts.gaps if gap[1] - gap[0] > rule.signal_gap_s]
+    return find_events(scored_windows(findings, settings), rule, gaps)
 
 
 def describe_event(

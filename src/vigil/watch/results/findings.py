@@ -75,8 +75,10 @@ class SourceFacts:
         size_wh: width and height of its frames, px.
         num_frames: decoded frames.
         duration_s: time until the end of the last frame.
-        fps: the mean number of frames per second.
+        fps: the mean number of frames per second, without the gaps.
         classes: the classes of the detector.
+        gaps: (start_s, stop_s) from the last frame before a gap to the first frame after it, of all
+            gaps over which the alarm measures no motion (`LONGEST_GAP_S`).
     """
 
     size_wh: tuple[int, int]
@@ -84,6 +86,7 @@ class SourceFacts:
     duration_s: float
     fps: float
     classes: tuple[str, ...]
+    gaps: tuple[tuple[float, float], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -259,6 +262,7 @@ def write_findings(
         "duration_s": round(facts.duration_s, 6),
         "fps": round(facts.fps, 6),
         "classes": list(facts.classes),
+        "gaps": [[round(edge, 6) for edge in gap] for gap in facts.gaps],
     }
     write_json(content, folder / "source.json")
 
@@ -283,6 +287,7 @@ def read_findings(folder: Path) -> Findings:
             float(content["duration_s"]),
             float(content["fps"]),
             tuple(map(str, content["classes"])),
+            tuple((float(start_s), float(stop_s)) for start_s, stop_s in content.get("gaps", [])),
         )
     except (KeyError, TypeError, ValueError):
         raise InputError(
