@@ -6,7 +6,7 @@ frames per second, including the annotated video, the share of the time in which
 and the memory for a video ten times as long. Parts run beside each other, so the shares add up to
 more than the whole.
 
-`YOLO_PYTHON=/tmp/yolo-env/bin/python` adds Ultralytics' YOLO11n on the same video, by the Python of
+`YOLO_PYTHON=.venv/yolo/bin/python` adds Ultralytics' YOLO11n on the same video, by the Python of
 an environment of its own with `ultralytics==8.4.190` and `lap==0.5.13`: detection, tracks and
 annotated video, with random weights. So it finds nobody, and spends no time on tracks and boxes.
 """

@@ -2,9 +2,9 @@
 
 It runs in an environment of its own, since these libraries bring another OpenCV:
 
-    python -m venv /tmp/byte
-    /tmp/byte/bin/pip install supervision==0.26.1 trackers==2.6.1 pandas==3.1.1
-    /tmp/byte/bin/python campaigns/bytetrack_boxes.py BOXES.csv NUM_FRAMES FPS FIRST FOLDER
+    python -m venv .venv/byte
+    .venv/byte/bin/pip install supervision==0.26.1 trackers==2.6.1 pandas==3.1.1
+    .venv/byte/bin/python campaigns/bytetrack_boxes.py BOXES.csv NUM_FRAMES FPS FIRST FOLDER
 
 Writes a table of tracks for each tracker into the folder. `published` has the defaults of
 ByteTrack's own demo, `supervision` and `trackers` those of these libraries. `our_scores` is the one

@@ -1,6 +1,6 @@
 """How well people are tracked in the three parts of PETS 2009, joined to one video of 795 frames.
 
-    python campaigns/joined_tracking.py ../shared/real/pets09 models [/tmp/byte/bin/python]
+    python campaigns/joined_tracking.py ../shared/real/pets09 models [.venv/byte/bin/python]
 
 `models` has a detector that was trained on the first two parts (docs/results.md), its
 `detector_score.json`, and a classifier if tracks are to be judged. The third argument is the Python

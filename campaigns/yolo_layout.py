@@ -3,10 +3,10 @@
 So that another detector trains and is tested on the same sides, in an environment of its own:
 
     python campaigns/yolo_layout.py data/several/images /tmp/yolo
-    python -m venv /tmp/yolo-env && /tmp/yolo-env/bin/pip install ultralytics==8.4.190
-    time /tmp/yolo-env/bin/yolo detect train data=/tmp/yolo/data.yaml model=yolo11n.yaml epochs=27 \
+    python -m venv .venv/yolo && .venv/yolo/bin/pip install ultralytics==8.4.190
+    time .venv/yolo/bin/yolo detect train data=/tmp/yolo/data.yaml model=yolo11n.yaml epochs=27 \
         imgsz=416 device=cpu workers=0 val=False amp=False project=/tmp/yolo name=trained
-    /tmp/yolo-env/bin/yolo detect val data=/tmp/yolo/data.yaml split=test imgsz=416 device=cpu \
+    .venv/yolo/bin/yolo detect val data=/tmp/yolo/data.yaml split=test imgsz=416 device=cpu \
         workers=0 model=/tmp/yolo/trained/weights/last.pt
 
 It reads the picture set and the split of the project in the folder where it runs. The pictures are

@@ -87,7 +87,7 @@ def test_an_event_has_a_video_from_before_it_to_after_it(tmp_path: Path):
     watch = watch_of(tmp_path, Notes())
     for index in range(75):
         watch.add(frame_at(index))
-    watch._films.wait()
+    watch._films._encoding.finish()
     assert not list((tmp_path / "events").glob("*[0-9a-f].mp4")), "it is not over"
     for index in range(75, 140):
         watch.add(frame_at(index))
@@ -153,7 +153,7 @@ def test_a_kill_in_the_midst_of_an_event_leaves_no_video_that_seems_whole(tmp_pa
     watch = watch_of(tmp_path, Notes())
     for index in range(75):
         watch.add(frame_at(index))
-    watch._films.wait()
+    watch._films._encoding.finish()
     for folder in ("events", "clips"):
         films = [path.name for path in (tmp_path / folder).glob("*.mp4")]
         assert len(films) == 1

@@ -82,6 +82,17 @@ def test_a_recording_with_a_gap_is_not_watched_there(tmp_path: Path, watch: Watc
         assert (folder / "events" / f"{event['id']}.mp4").exists()
 
 
+def test_frames_that_are_too_far_apart_for_motion_are_refused(tmp_path: Path, watch: Watched):
+    video = tmp_path / "slow.mp4"
+    facts = {"fps": Fraction(1, 2), "size_wh": SIZE_WH, "time_base": Fraction(1, 90_000)}
+    writer = VideoWriter(video, codec="h264", **facts)  # type: ignore[arg-type]
+    for index in range(4):
+        writer.write(scene_picture(index), index * 2 * 90_000)
+    writer.close()
+    with pytest.raises(InputError, match=r"slow\.mp4: expected frames at most 1 s apart, got one"):
+        watch(video, watching())
+
+
 def contents(folder: Path) -> dict[str, bytes]:
     return {
         file.relative_to(folder).as_posix(): file.read_bytes()

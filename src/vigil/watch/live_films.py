@@ -114,14 +114,6 @@ class LiveFilms:
         """
         self._do(self._end, name, end_s)
 
-    def wait(self) -> None:
-        """Waits until all frames so far are encoded.
-
-        Raises:
-            OSError: a video could not be written.
-        """
-        self._encoding.finish()
-
     def close(self) -> None:
         """Completes the videos, if there are any. Nothing can be added later.
 

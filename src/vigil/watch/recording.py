@@ -30,12 +30,7 @@ from vigil.watch.frames import FrameReader, read_frames
 from vigil.watch.models import Models
 from vigil.watch.results.eventful import describe_events, events_of, read_events, write_events
 from vigil.watch.results.filming import FilmWriter
-from vigil.watch.results.findings import (
-    Collected,
-    SourceFacts,
-    read_findings,
-    write_findings,
-)
+from vigil.watch.results.findings import Collected, SourceFacts, read_findings, write_findings
 from vigil.watch.results.page import write_page
 from vigil.watch.results.proposing import version_of, write_proposals
 
@@ -176,7 +171,8 @@ def _facts_of(
     """Facts of a source with frames at these times.
 
     Raises:
-        InputError: the source is shorter than a window, so the alarm has no score for it.
+        InputError: the source is shorter than a window, or no two frames are near enough to measure
+            motion, so the alarm has no score for it.
     """
     gaps = tuple(gap for gap in pairwise(times_s) if gap[1] - gap[0] > LONGEST_GAP_S)
     num_steps = len(times_s) - 1 - len(gaps)
@@ -189,8 +185,12 @@ def _facts_of(
             f"{video}: expected a video of at least one window ({window_s:g} s), got "
             f"{duration_s:.2f} s"
         )
-    fps = 1 / step_s if step_s else 1.0
-    return SourceFacts(size_wh, len(times_s), duration_s, fps, classes, gaps)
+    if not step_s:
+        raise InputError(
+            f"{video}: expected frames at most {LONGEST_GAP_S:g} s apart, got one every "
+            f"{times_s[-1] / len(gaps):.2f} s"
+        )
+    return SourceFacts(size_wh, len(times_s), duration_s, 1 / step_s, classes, gaps)
 
 
 def check_videos(folder: Path, names: Sequence[str]) -> list[Path]:
