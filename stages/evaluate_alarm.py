@@ -15,6 +15,7 @@ from vigil.plumbing.outputs import whole
 from vigil.plumbing.records import write_csv, write_json
 from vigil.plumbing.runner import run_stage
 from vigil.settings.evaluate_alarm import EvaluateAlarm
+from vigil.settings.watch import Watch
 
 
 def main(
@@ -30,6 +31,7 @@ def main(
     plots: Path,
     picture_fps: float,
     settings: EvaluateAlarm,
+    watch: Watch,
 ) -> None:
     scores = read_scores(predictions / "scores.csv")
     thresholds = read_thresholds(threshold)
@@ -40,7 +42,7 @@ def main(
     nearest = read_nearest(predictions / "nearest.csv")
     truth = read_frames(frames)
     if len(truth):  # only long videos have labelled frames
-        long = FrameEvaluation(truth, read_regions(regions), evidence, parts, settings)
+        long = FrameEvaluation(truth, read_regions(regions), evidence, parts, settings, watch)
         numbers |= long.numbers()
     fps = Fraction(str(picture_fps))
     with whole(plots) as folder:

@@ -117,6 +117,17 @@ def test_the_defaults_find_who_rides_and_where(walkway: Project, run_stage: Run)
     # Walkers have boxes too, which are false regions once a threshold is below them.
     assert 0.1 < told["rbdc"] <= 1
     assert 0.1 < told["tbdc"] <= 1
+    events = told["events"]
+    assert (events["num_events"], events["event_recall"]) == (2, 1.0)
+    assert events["watched_s"] == 3 * NUM_FRAMES / 10
+    assert events["false_alarms_per_hour"]["seen"] == pytest.approx(
+        events["num_false_alarms"] / events["watched_s"] * 3600, abs=1e-3
+    )
+    assert 0 < events["delay_s"] <= 2
+    for name in ("auroc_micro", "average_precision_macro", "rbdc", "tbdc"):
+        low, high = told["intervals_95"][name]
+        assert low <= told[name] <= high
+    assert told["intervals_95"]["event_recall"] == [1.0, 1.0]
     found = read_found(folder / "predictions/alarm/found.csv")
     assert set(found["video"]) == {*TESTS, "Train/Train007"}
     speed = found[(found["channel"] == "local_speed") & (found["video"] == TESTS[0])]

@@ -67,8 +67,8 @@ class WatchEvaluation:
 
 
 def _events(name: str, measured: MeasuredVideo) -> list[tuple[Any, ...]]:
-    matched_true = {row for row, _ in measured.matches.pairs}
-    matched_predicted = {column for _, column in measured.matches.pairs}
+    matched_true = {row for row, _ in measured.events.matches.pairs}
+    matched_predicted = {column for _, column in measured.events.matches.pairs}
     true_rows = [
         (name, "true", kind, start_s, end_s, int(number in matched_true))
         for number, (kind, start_s, end_s) in enumerate(

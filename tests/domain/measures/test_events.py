@@ -6,7 +6,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import poisson
 
-from vigil.domain.measures.events import inside, match_events, rate_per_hour
+from vigil.domain.measures.events import (
+    compare_events,
+    inside,
+    match_events,
+    measure_events,
+    rate_per_hour,
+    spans_of,
+)
 
 
 def test_a_second_in_common_is_right_and_less_is_not():
@@ -49,6 +56,39 @@ def test_the_bounds_are_exact(number, watched_s):
     assert poisson.cdf(number, rate.upper_bound * hours) == pytest.approx(0.05)
     assert poisson.cdf(number, rate.high * hours) == pytest.approx(0.025)
     assert poisson.sf(number - 1, rate.low * hours) == pytest.approx(0.025)
+
+
+def test_events_of_several_videos_by_hand():
+    """Two of three are found, after 1 s and 3 s; one alarm of half an hour is false."""
+    first = compare_events([(10, 20), (50, 60)], [(9, 15), (30, 35)], [11, 31], 1000)
+    second = compare_events([(0, 5)], [(0, 9)], [3], 800)
+    found = measure_events([first, second])
+    assert (found["num_events"], found["num_events_found"], found["event_recall"]) == (3, 2, 0.667)
+    assert (found["num_false_alarms"], found["delay_s"], found["watched_s"]) == (1, 2.0, 1800)
+    assert found["false_alarms_per_hour"]["seen"] == 2
+    assert measure_events([]) == {
+        "watched_s": 0,
+        "event_recall": None,
+        "num_events": 0,
+        "num_events_found": 0,
+        "num_false_alarms": 0,
+        "false_alarms_per_hour": None,
+        "delay_s": None,
+    }
+
+
+def test_spans_end_with_the_first_frame_outside():
+    times = np.array([0.0, 0.5, 1.0, 1.5, 3.0])
+    assert spans_of(times, np.array([1, 1, 0, 0, 1], bool)) == [(0, 1), (3, 3.5)]
+    assert spans_of(times, np.zeros(5, bool)) == []
+    assert spans_of(times[:1], np.ones(1, bool)) == [(0, 0)]
+
+
+@given(labels=st.lists(st.booleans(), min_size=1, max_size=40))
+def test_spans_hold_the_frames_they_are_made_of(labels):
+    times = np.arange(len(labels)) * 0.04 + 7
+    if len(labels) > 1:
+        assert inside(times, spans_of(times, np.array(labels))).tolist() == labels
 
 
 def test_nothing_watched_has_no_rate():

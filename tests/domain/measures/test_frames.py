@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
 from vigil.domain.measures.frames import (
-    frame_interval,
     latest_moments,
     measure_frames,
     score_by_windows,
@@ -91,18 +90,6 @@ def test_scores_are_causal(seed: int, cut: int) -> None:
     every = score_frames(times, found)["x"]
     until = score_frames(times[:cut], found[found["time_s"] < times[cut - 1] + 1e-6])["x"]
     assert np.array_equal(every[:cut], until)
-
-
-def test_an_interval_holds_its_number() -> None:
-    rng = np.random.default_rng(0)
-    truth = {f"v{at}": rng.random(50) < 0.4 for at in range(6)}
-    scores = {name: rng.normal(size=50) + own for name, own in truth.items()}
-    sources = {name: f"s{int(name[1]) // 2}" for name in truth}
-    low, high = frame_interval(truth, scores, sources, num_rounds=200, seed=1)
-    number = measure_frames(list(truth.values()), list(scores.values()), list(truth))["auroc_micro"]
-    assert low < number < high
-    none = {"a": np.zeros(3, bool)}
-    assert frame_interval(none, {"a": np.arange(3.0)}, {"a": "a"}, num_rounds=3, seed=0) is None
 
 
 def test_a_frame_has_the_highest_of_its_windows() -> None:

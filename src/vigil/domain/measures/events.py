@@ -8,6 +8,7 @@ one true event, one of them is a false alarm.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +20,7 @@ from vigil.domain.measures.intervals import CONFIDENCE
 LEAST_OVERLAP_S = 1.0
 LEAST_SHARE = 0.5
 SECONDS_PER_HOUR = 3600
+DECIMALS = 3
 EDGE_S = 1e-9
 
 Span = tuple[float, float]
@@ -70,6 +72,48 @@ def match_events(true: Sequence[Span], predicted: Sequence[Span]) -> EventMatche
 
 
 @dataclass(frozen=True)
+class VideoEvents:
+    """The true and the found events of a video.
+
+    Attributes:
+        matches: which of them are the same.
+        delays_s: of each match, the time from the start of the true event until the alarm.
+        watched_s: the watched time, without losses of the signal.
+    """
+
+    matches: EventMatches
+    delays_s: tuple[float, ...]
+    watched_s: float
+
+
+def compare_events(
+    true: Sequence[Span], found: Sequence[Span], raised_s: Sequence[float], watched_s: float
+) -> VideoEvents:
+    """Matches the events of a video. `raised_s` has the time of the alarm of each found event."""
+    matches = match_events(true, found)
+    delays_s = tuple(float(raised_s[column] - true[row][0]) for row, column in matches.pairs)
+    return VideoEvents(matches, delays_s, watched_s)
+
+
+def measure_events(videos: Sequence[VideoEvents]) -> dict[str, Any]:
+    """Recall, false alarms per hour and the median delay over all videos; None: undefined."""
+    watched_s = sum(video.watched_s for video in videos)
+    num_true = sum(video.matches.num_true for video in videos)
+    num_found = sum(len(video.matches.pairs) for video in videos)
+    num_false = sum(len(video.matches.false_alarms) for video in videos)
+    delays_s = [delay_s for video in videos for delay_s in video.delays_s]
+    return {
+        "watched_s": round(watched_s, DECIMALS),
+        "event_recall": round(num_found / num_true, DECIMALS) if num_true else None,
+        "num_events": num_true,
+        "num_events_found": num_found,
+        "num_false_alarms": num_false,
+        "false_alarms_per_hour": describe_rate(rate_per_hour(num_false, watched_s)),
+        "delay_s": round(float(np.median(delays_s)), DECIMALS) if delays_s else None,
+    }
+
+
+@dataclass(frozen=True)
 class Rate:
     """A rate per hour, with an exact 95 % confidence interval.
 
@@ -105,9 +149,44 @@ def rate_per_hour(number: int, watched_s: float) -> Rate | None:
     return Rate(number / hours, low / hours, high / hours, upper_bound / hours)
 
 
+def describe_rate(rate: Rate | None) -> dict[str, float] | None:
+    """A rate as numbers for a file."""
+    if rate is None:
+        return None
+    return {
+        "seen": round(rate.per_hour, DECIMALS),
+        "low_95": round(rate.low, DECIMALS),
+        "high_95": round(rate.high, DECIMALS),
+        "upper_bound_95": round(rate.upper_bound, DECIMALS),
+    }
+
+
 def inside(times_s: npt.NDArray[np.float64], spans: Sequence[Span]) -> npt.NDArray[np.bool_]:
     """(N,): whether a time is in a span, from its start up to before its end."""
     is_inside = np.zeros(len(times_s), bool)
     for start, stop in spans:
         is_inside |= (times_s >= start) & (times_s < stop)
     return is_inside
+
+
+def spans_of(times_s: npt.NDArray[np.float64], is_inside: npt.NDArray[np.bool_]) -> list[Span]:
+    """The spans of consecutive frames that are inside: up to the first frame that is not.
+
+    A span that reaches the last frame ends a usual step between frames after it.
+
+    Args:
+        times_s: (F,) the times of the frames, ascending.
+        is_inside: (F,) whether each frame is inside.
+    """
+    edges = np.diff(np.concatenate([[0], is_inside.astype(np.int8), [0]]))
+    ends_s = np.append(times_s, end_of(times_s))
+    firsts, lasts = np.flatnonzero(edges > 0), np.flatnonzero(edges < 0)
+    return [
+        (float(times_s[first]), float(ends_s[last]))
+        for first, last in zip(firsts, lasts, strict=True)
+    ]
+
+
+def end_of(times_s: npt.NDArray[np.float64]) -> float:
+    """The end of the last of (F,) frames, a usual step after its time."""
+    return float(times_s[-1] + (np.median(np.diff(times_s)) if len(times_s) > 1 else 0))

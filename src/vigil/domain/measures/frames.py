@@ -113,17 +113,8 @@ def measure_frames(
         are of one kind), `auroc_macro`, `average_precision_macro` (None if no video has both
         kinds), `auroc_macro_padded`, and `videos_of_one_kind`, which macro leaves out.
     """
-    numbers: dict[str, Any] = _measure(
-        np.concatenate(is_anomalous), np.concatenate(scores), "micro"
-    )
-    by_video = [
-        _measure(labels, score, "macro")
-        for labels, score in zip(is_anomalous, scores, strict=True)
-        if labels.any() and not labels.all()
-    ]
-    for name in ("auroc_macro", "average_precision_macro"):
-        values = [value for video in by_video if (value := video[name]) is not None]
-        numbers[name] = round(float(np.mean(values)), DECIMALS) if values else None
+    numbers: dict[str, Any] = measure_micro(is_anomalous, scores)
+    numbers |= mean_of_videos(measure_each(is_anomalous, scores))
     padded = []
     for labels, score in zip(is_anomalous, scores, strict=True):
         padded_labels = np.append(labels, [False, True])
@@ -136,6 +127,31 @@ def measure_frames(
         if not labels.any() or labels.all()
     ]
     return numbers
+
+
+def measure_micro(
+    is_anomalous: Sequence[Bools], scores: Sequence[Floats]
+) -> dict[str, float | None]:
+    """The metrics of `measure_frames` that join the frames of all videos."""
+    return _measure(np.concatenate(is_anomalous), np.concatenate(scores), "micro")
+
+
+def measure_each(
+    is_anomalous: Sequence[Bools], scores: Sequence[Floats]
+) -> list[dict[str, float | None]]:
+    """The metrics of each video by itself; None: its frames are of one kind."""
+    return [
+        _measure(labels, own, "macro") for labels, own in zip(is_anomalous, scores, strict=True)
+    ]
+
+
+def mean_of_videos(by_video: Sequence[Mapping[str, float | None]]) -> dict[str, float | None]:
+    """The means of `measure_each`, over the videos with both kinds of frames."""
+    means: dict[str, float | None] = {}
+    for name in ("auroc_macro", "average_precision_macro"):
+        values = [value for video in by_video if (value := video[name]) is not None]
+        means[name] = round(float(np.mean(values)), DECIMALS) if values else None
+    return means
 
 
 def _measure(truth: Bools, scores: Floats, kind: str) -> dict[str, float | None]:
@@ -157,37 +173,3 @@ def _measure(truth: Bools, scores: Floats, kind: str) -> dict[str, float | None]
         "equal_error_rate": float(false_alarms[before] + part * rise),
     }
     return {f"{name}_{kind}": round(value, DECIMALS) for name, value in numbers.items()}
-
-
-def frame_interval(
-    is_anomalous: Mapping[str, Bools],
-    scores: Mapping[str, Floats],
-    sources: Mapping[str, str],
-    *,
-    num_rounds: int,
-    seed: int,
-) -> tuple[float, float] | None:
-    """A 95 % interval of the micro AUROC: percentiles over resampled sources.
-
-    Args:
-        is_anomalous, scores: (F,) the labels and scores of the frames of each video.
-        sources: the source of each video.
-        num_rounds: the number of rounds of resampling.
-        seed: the seed of the resampling.
-
-    Returns:
-        Both ends; None if no round had both normal and anomalous frames.
-    """
-    groups = list(pd.Series(sources).groupby(pd.Series(sources), sort=False).groups.values())
-    rng = np.random.default_rng(seed)
-    rounds = []
-    for _ in range(num_rounds):
-        videos = [name for at in rng.choice(len(groups), len(groups)) for name in groups[at]]
-        truth = np.concatenate([is_anomalous[name] for name in videos])
-        if truth.any() and not truth.all():
-            every = np.concatenate([scores[name] for name in videos])
-            rounds.append(metrics.roc_auc_score(truth, every))
-    if not rounds:
-        return None
-    low, high = np.quantile(rounds, [0.025, 0.975])
-    return round(float(low), DECIMALS), round(float(high), DECIMALS)

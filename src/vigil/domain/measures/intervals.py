@@ -1,8 +1,13 @@
-"""Confidence intervals of measured proportions."""
+"""Confidence intervals of measured numbers."""
 
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
 from scipy.stats import beta
 
 CONFIDENCE = 0.95
+DECIMALS = 4
 
 
 def proportion_interval(num_true: int, num: int) -> tuple[float, float]:
@@ -11,3 +16,44 @@ def proportion_interval(num_true: int, num: int) -> tuple[float, float]:
     low = beta.ppf(tail, num_true, num - num_true + 1) if num_true else 0.0
     high = beta.ppf(1 - tail, num_true + 1, num - num_true) if num_true < num else 1.0
     return float(low), float(high)
+
+
+def source_intervals(
+    sources: Mapping[str, str],
+    measure: Callable[[Sequence[str]], Mapping[str, float | None]],
+    *,
+    num_rounds: int,
+    seed: int,
+) -> dict[str, tuple[float, float] | None]:
+    """95 % intervals of numbers over videos: percentiles over resampled sources.
+
+    Videos of one source are similar, so whole sources are drawn, with replacement (Davison and
+    Hinkley, "Bootstrap Methods and their Application", 1997, section 3.8).
+
+    Args:
+        sources: the source of each video.
+        measure: gives the numbers of some videos, which may occur several times; None: undefined.
+        num_rounds: the number of rounds of resampling.
+        seed: the seed of the resampling.
+
+    Returns:
+        Both ends of each number; None if it was undefined in every round.
+    """
+    groups: dict[str, list[str]] = {}
+    for video, source in sources.items():
+        groups.setdefault(source, []).append(video)
+    members = list(groups.values())
+    rng = np.random.default_rng(seed)
+    drawn: dict[str, list[float]] = {}
+    for _ in range(num_rounds):
+        chosen = rng.choice(len(members), len(members))
+        videos = [video for at in chosen for video in members[at]]
+        for name, value in measure(videos).items():
+            drawn.setdefault(name, []).extend([] if value is None else [value])
+    return {name: _ends(np.array(values)) if values else None for name, values in drawn.items()}
+
+
+def _ends(values: npt.NDArray[np.float64]) -> tuple[float, float]:
+    tail = (1 - CONFIDENCE) / 2
+    low, high = np.quantile(values, [tail, 1 - tail])
+    return round(float(low), DECIMALS), round(float(high), DECIMALS)

@@ -10,7 +10,7 @@ before 1 continues flat.
 """
 
 import math
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -70,12 +70,29 @@ def latest_regions(times_s: Floats, evidence: pd.DataFrame) -> list[Predicted]:
     ]
 
 
+class RegionScores(NamedTuple):
+    """What both criteria need of some videos; tracks end with their video.
+
+    Attributes:
+        regions: (P,) the highest threshold at which each true region is detected; minus infinity:
+            it never is.
+        tracks: (T,) the highest threshold at which enough regions of each track are detected.
+        false: (Q,) the scores of false regions.
+        num_frames: the number of frames.
+    """
+
+    regions: Floats
+    tracks: Floats
+    false: Floats
+    num_frames: int
+
+
 def measure_regions(
     predicted: Mapping[Hashable, Predicted],
     true: Mapping[Hashable, Truth],
     num_frames: int,
 ) -> dict[str, float]:
-    """Both criteria.
+    """Both criteria of all videos.
 
     Args:
         predicted, true: by frame, of all videos; frames without regions may be missing.
@@ -87,6 +104,15 @@ def measure_regions(
     Raises:
         ValueError: there is no true region.
     """
+    return measure_region_scores([score_regions(predicted, true, num_frames)])
+
+
+def score_regions(
+    predicted: Mapping[Hashable, Predicted],
+    true: Mapping[Hashable, Truth],
+    num_frames: int,
+) -> RegionScores:
+    """What both criteria need of the frames of a video, or of several; see `measure_regions`."""
     best_of: dict[Hashable, list[float]] = {}
     false: list[float] = []
     for frame in {**true, **predicted}:
@@ -97,18 +123,29 @@ def measure_regions(
             best = float(guess.scores[row].max()) if row.any() else -math.inf
             best_of.setdefault(track, []).append(best)
         false += guess.scores[~hits.any(axis=0)].tolist()
-    if not best_of:
+    regions = [score for scores in best_of.values() for score in scores]
+    tracks = [
+        sorted(scores, reverse=True)[max(1, math.ceil(ALPHA * len(scores))) - 1]
+        for scores in best_of.values()
+    ]
+    return RegionScores(np.array(regions), np.array(tracks), np.array(false), num_frames)
+
+
+def measure_region_scores(videos: Sequence[RegionScores]) -> dict[str, float]:
+    """`rbdc` and `tbdc` of videos.
+
+    Raises:
+        ValueError: there is no true region.
+    """
+    regions, tracks, false = (
+        np.concatenate([video[column] for video in videos]) for column in range(3)
+    )
+    num_frames = sum(video.num_frames for video in videos)
+    if not len(regions):
         raise ValueError("expected true regions, got none")
-    regions = np.array([score for scores in best_of.values() for score in scores])
-    # The highest threshold at which enough regions of each track are detected.
-    tracks = np.array(
-        [sorted(scores, reverse=True)[max(1, math.ceil(ALPHA * len(scores))) - 1]
-         for scores in best_of.values()]
-    )  # fmt: skip
-    wrong = np.array(false)
     return {
-        "rbdc": round(area_up_to_one(regions, wrong, num_frames), DECIMALS),
-        "tbdc": round(area_up_to_one(tracks, wrong, num_frames), DECIMALS),
+        "rbdc": round(area_up_to_one(regions, false, num_frames), DECIMALS),
+        "tbdc": round(area_up_to_one(tracks, false, num_frames), DECIMALS),
     }
 
 

@@ -9,10 +9,12 @@ import pandas as pd
 
 from vigil.domain.boxes import CORNERS
 from vigil.domain.measures.events import (
-    EventMatches,
-    Rate,
+    DECIMALS,
+    VideoEvents,
+    compare_events,
+    describe_rate,
     inside,
-    match_events,
+    measure_events,
     rate_per_hour,
 )
 from vigil.domain.measures.frames import Bools, Floats, measure_frames, score_by_windows
@@ -28,17 +30,16 @@ from vigil.domain.measures.tracking import (
 )
 from vigil.domain.watched import Truth, WatchedVideo
 
-DECIMALS = 3
 SAME_IOU = 0.5
 
 
 @dataclass(frozen=True)
 class MeasuredVideo:
-    """The results of a video, the truth, and the matches of their events."""
+    """The results of a video, the truth, and their events compared."""
 
     results: WatchedVideo
     truth: Truth
-    matches: EventMatches
+    events: VideoEvents
 
 
 def match_videos(
@@ -46,16 +47,16 @@ def match_videos(
 ) -> dict[str, MeasuredVideo]:
     """The videos whose truth is known, with matched events."""
     return {
-        name: MeasuredVideo(video, truths[name], _match(video, truths[name]))
+        name: MeasuredVideo(video, truths[name], _compare(video, truths[name]))
         for name, video in videos.items()
         if name in truths
     }
 
 
-def _match(video: WatchedVideo, truth: Truth) -> EventMatches:
+def _compare(video: WatchedVideo, truth: Truth) -> VideoEvents:
     true = list(truth.events[["start_s", "end_s"]].itertuples(index=False, name=None))
-    predicted = list(video.events[["start_s", "end_s"]].itertuples(index=False, name=None))
-    return match_events(true, predicted)
+    found = list(video.events[["start_s", "end_s"]].itertuples(index=False, name=None))
+    return compare_events(true, found, video.events["raised_s"].tolist(), video.watched_s)
 
 
 def measure_watch(
@@ -63,20 +64,11 @@ def measure_watch(
 ) -> dict[str, Any]:
     """All measures, the headline first; None: a measure is undefined."""
     videos = list(measured.values())
+    events = measure_events([video.events for video in videos])
     watched_s = sum(video.results.watched_s for video in videos)
-    num_false = sum(len(video.matches.false_alarms) for video in videos)
-    num_true = sum(video.matches.num_true for video in videos)
-    num_matched = sum(len(video.matches.pairs) for video in videos)
-    delays = [delay for video in videos for delay in _delays(video)]
     return {
         "num_videos": len(videos),
-        "watched_s": _rounded(watched_s),
-        "event_recall": _rounded(num_matched / num_true if num_true else None),
-        "num_events": num_true,
-        "num_events_found": num_matched,
-        "num_false_alarms": num_false,
-        "false_alarms_per_hour": _rate(rate_per_hour(num_false, watched_s)),
-        "delay_s": _rounded(float(np.median(delays)) if delays else None),
+        **events,
         "frames": _measure_frames(measured),
         "regions": _measure_regions(measured),
         "recall_by_kind": _by_kind(videos),
@@ -134,15 +126,9 @@ def _measure_regions(measured: Mapping[str, MeasuredVideo]) -> dict[str, float] 
     return measure_regions(predicted, true, num_frames) if true else None
 
 
-def _delays(measured: MeasuredVideo) -> list[float]:
-    starts, raised = measured.truth.events["start_s"], measured.results.events["raised_s"]
-    pairs = measured.matches.pairs
-    return [float(raised.iloc[column] - starts.iloc[row]) for row, column in pairs]
-
-
 def _by_kind(videos: list[MeasuredVideo]) -> list[dict[str, Any]]:
     rows = [
-        {"kind": kind, "is_found": position in {row for row, _ in video.matches.pairs}}
+        {"kind": kind, "is_found": position in {row for row, _ in video.events.matches.pairs}}
         for video in videos
         for position, kind in enumerate(video.truth.events["kind"])
     ]
@@ -182,7 +168,7 @@ def _tracking(
         "num_switches": counts.num_switches,
         "num_boxes": counts.num_predicted,
         "num_true_boxes": counts.num_true,
-        "false_tracks_per_hour": _rate(rate_per_hour(num_false, watched_s)),
+        "false_tracks_per_hour": describe_rate(rate_per_hour(num_false, watched_s)),
     }
 
 
@@ -197,17 +183,6 @@ def count_false_tracks(frames: list[Frame], least_share: float) -> int:
         if frame.iou.size:
             num_on_person[frame.predicted_ids] += frame.iou.max(axis=0) >= SAME_IOU
     return int((num_on_person < least_share * num_boxes).sum())
-
-
-def _rate(rate: Rate | None) -> dict[str, float] | None:
-    if rate is None:
-        return None
-    return {
-        "seen": round(rate.per_hour, DECIMALS),
-        "low_95": round(rate.low, DECIMALS),
-        "high_95": round(rate.high, DECIMALS),
-        "upper_bound_95": round(rate.upper_bound, DECIMALS),
-    }
 
 
 def _rounded(number: float | None) -> float | None:
