@@ -151,7 +151,7 @@ def watch(video: Path) -> tuple[int, float, dict[str, float]]:
     collected.add(analysis.end(duration_s))
     with tempfile.TemporaryDirectory(dir=WORK) as name:
         folder = Path(name)
-        write_findings(collected, analysis.judgements, facts, times_s, folder)
+        write_findings(collected, facts, times_s, folder)
         findings = read_findings(folder)
         content = describe_events(events_of(findings, settings), "", findings, settings)
         writer = FilmWriter(findings, content["events"], settings, folder)

@@ -1,4 +1,4 @@
-"""Picks the detector's score with the best F1, from validation pictures alone."""
+"""Picks the score of the detector from which a box counts, from validation pictures alone."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ def main(*, detections: Path, splits: Path, predictions: Path, score: Path) -> N
     predicted = select_in(val, read_results(truth, predictions / NAME))
     best = best_score(precision_recall(val, predicted))
     write_score(best, score)
-    print(f"best F1 of the validation pictures: with boxes of at least {best:.4f}")
+    print(f"boxes count from a score of {best:.4f}, by the F1 of the validation pictures")
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """The commands on the command line: a wrong input gives one line, before any work is done."""
 
+import re
 import shutil
 import signal
 from pathlib import Path
@@ -101,7 +102,10 @@ def test_a_service_that_is_stopped_ends_in_order(
     monkeypatch.setattr(command, "_models_of", lambda *_: ({}, lambda: None))
     command.watch_sources(["rtsp://127.0.0.1/door"], Path("watch"), None, [])
     assert ended == ["stored"]
-    assert capsys.readouterr().out == "watch/127.0.0.1_door: stopped\n"
+    assert re.fullmatch(
+        r"(watch/127\.0\.0\.1_door-\w{8}): watched until it is stopped\n\1: stopped\n",
+        capsys.readouterr().out,
+    )
 
 
 def test_a_model_that_is_none_is_refused(here: Path, capsys: pytest.CaptureFixture[str]):

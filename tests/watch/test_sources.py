@@ -30,8 +30,27 @@ def test_files_folders_and_numbered_pictures(folder: Path):
 def test_cameras_and_streams():
     assert find_sources(["0"]) == [Camera("camera_0", "0")]
     (stream,) = find_sources(["rtsp://me:secret@10.0.0.5:554/yard/main"])
-    assert stream.name == "10.0.0.5_554_yard_main"
+    assert stream.name.startswith("10.0.0.5_554_yard_main-")
     assert stream.is_stream
+
+
+def test_streams_of_other_addresses_have_other_names():
+    addresses = [
+        *("rtsp://cam/live?channel=1", "rtsp://cam/live?channel=2", "rtsp://cam/live"),
+        *("rtsp://cam/a/b", "rtsp://cam/a_b", "rtsp://cam/A_b", "http://cam/a_b"),
+        *("rtsp://cam:1/b", "rtsp://cam/1/b", f"rtsp://cam/{'x' * 300}"),
+    ]
+    names = [find_sources([address])[0].name for address in addresses]
+    assert len({name.casefold() for name in names}) == len(names)
+    assert max(map(len, names)) < 120
+
+
+def test_a_new_password_keeps_the_name():
+    names = {
+        find_sources([f"rtsp://{user}cam:554/live"])[0].name
+        for user in ("", "me:secret@", "me:other@")
+    }
+    assert len(names) == 1
 
 
 @pytest.mark.parametrize(

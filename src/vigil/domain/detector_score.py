@@ -1,4 +1,4 @@
-"""The file of the detector's score with the best F1 in the validation set.
+"""The file of the detector's score that was picked on the validation set.
 
 Detectors have scores of different sizes. Limits for scores are multiples of this score, so that
 they fit each detector.

@@ -46,7 +46,7 @@ def finds_masks(card: Path) -> bool:
 def pick_score(
     settings: EvaluateDetector, val: AnnotatedPictures, detections: pd.DataFrame
 ) -> float:
-    """The least score of a detection that counts: from the settings, or with the best F1 on `val`.
+    """The least score of a detection that counts: from the settings, or picked on `val`.
 
     Args:
         detections: detections in the pictures of `val`; those in other pictures are ignored.

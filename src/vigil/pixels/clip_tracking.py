@@ -56,7 +56,7 @@ def tracked_facts(settings: TrackClips, score: float, digest: str) -> dict[str, 
     """What tracks depend on, except the video, the code and the size of batches.
 
     Args:
-        score: the detector's score with the best F1 in the validation set.
+        score: the detector's score that was picked on the validation set.
         digest: SHA-256 of its weights, in hexadecimal.
     """
     kept = settings.model_dump(mode="json", include={"classes", "detect_every_s"})

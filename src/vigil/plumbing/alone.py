@@ -1,4 +1,4 @@
-"""A lock, so that only one stage runs at a time in a project."""
+"""Locks: only one stage runs at a time in a project, and one process writes into a folder."""
 
 import errno
 import fcntl
@@ -10,6 +10,8 @@ from pathlib import Path
 
 from vigil.plumbing.errors import InputError, printable
 from vigil.plumbing.state import fingerprint, project_state_folder
+
+FOLDER_LOCK = ".lock"
 
 
 @contextmanager
@@ -47,14 +49,34 @@ def alone(title: str) -> Iterator[None]:
         os.close(lock)
 
 
-def _lock(file: int, title: str) -> None:
+@contextmanager
+def alone_in(folder: Path, title: str) -> Iterator[None]:
+    """Refuses an existing folder that another process writes into, for as long as it is used.
+
+    Raises:
+        InputError: another process has the folder.
+        OSError: the folder cannot be written.
+    """
+    lock = os.open(folder / FOLDER_LOCK, os.O_RDWR | os.O_CREAT, 0o666)
+    try:
+        _lock(lock, title, f"{folder}: expected a folder that nobody else writes into, but ", "")
+        yield
+    finally:
+        os.close(lock)
+
+
+def _lock(
+    file: int,
+    title: str,
+    expected: str = "expected to run alone, but ",
+    left: str = ", left by a run that was stopped",
+) -> None:
     try:
         fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except (BlockingIOError, PermissionError):  # both mean that another process has the lock
         other = os.read(file, 80).decode(errors="replace")
         raise InputError(
-            f"expected to run alone, but {other} still runs here, left by a run that was stopped; "
-            "wait for it, or end it"
+            f"{expected}{other} still runs here{left}; wait for it, or end it"
         ) from None
     except OSError:
         return  # a file system without locks

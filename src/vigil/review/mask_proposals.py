@@ -1,6 +1,6 @@
 """Proposes the masks that the trained detector found to annotators: `vigil propose-masks`.
 
-Only masks of at least the score with the best F1 in the validation set are proposed.
+Only masks of at least the score that was picked on the validation set are proposed.
 """
 
 from pathlib import Path

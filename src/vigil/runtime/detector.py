@@ -53,7 +53,7 @@ class ExportedDetector:
         classes: the names of the classes.
         input_size_wh: the size of the canvas that pictures are fitted to.
         steps: the sequence of frames that the network sees; `num` is 1 for single pictures.
-        score: the score with the best F1 in the validation set; None: it was not known.
+        score: the score that was picked on the validation set; None: it was not known.
     """
 
     def __init__(self, run: Run, card: dict[str, Any], file: Path) -> None:

@@ -13,7 +13,7 @@ Seconds = Annotated[float, Field(ge=0, le=86_400)]
 class Tracking(Section):
     """Which boxes belong to one object. Times are in seconds, independent of the frame rate.
 
-    Scores are multiples of the detector's score with the best F1 in the validation set, so that the
+    Scores are multiples of the detector's score that was picked on the validation set, so that the
     same limits fit detectors with high and with low scores.
 
     The two rounds of matching follow Zhang et al., "ByteTrack: Multi-Object Tracking by Associating

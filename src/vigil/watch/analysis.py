@@ -4,8 +4,7 @@
            -> alarm (windows)
 
 The alarm scores in a thread of its own, beside the detector, unless it needs the tracks. The
-results are returned step by step. Apart from one judgement per track, the memory does not grow
-with the length of the source.
+results are returned step by step. The memory does not grow with the length of the source.
 """
 
 from collections import deque
@@ -43,11 +42,13 @@ class Step:
         detections: frame index, time and boxes of each picture that the detector got.
         boxes: boxes of tracks.
         verdicts: the alarm's verdicts on the windows that ended.
+        judgements: the classifier's judgements of the tracks that ended.
     """
 
     detections: list[tuple[int, float, Detections]] = field(default_factory=list)
     boxes: list[TrackedBox] = field(default_factory=list)
     verdicts: list[WindowVerdict] = field(default_factory=list)
+    judgements: dict[int, Judgement] = field(default_factory=dict)
 
 
 class Analysis:
@@ -75,7 +76,7 @@ class Analysis:
 
     @property
     def judgements(self) -> dict[int, Judgement]:
-        """The classifier's judgement of each track so far."""
+        """The classifier's judgement, so far, of each track that has not ended."""
         return self._judge.judgements
 
     def push(self, frame: Frame) -> Step:
@@ -101,6 +102,7 @@ class Analysis:
         self._detect(step)
         step.verdicts += chain(*self._scoring.finish())
         step.verdicts += self._alarm.end(stop_s)  # the last windows need the last tracks
+        step.judgements |= self._judge.forget(np.inf)
         return step
 
     def _detect(self, step: Step) -> None:
@@ -120,6 +122,8 @@ class Analysis:
             if self._tracked is not None:
                 self._push_tracked(frame, boxes if picture is not None else None, step)
         self._judge.judge()
+        if self._frames:
+            step.judgements |= self._judge.forget(self._frames[-1][0].time_s - self._memory_s)
         self._frames.clear()
         self._num_due = 0
 
@@ -141,7 +145,6 @@ class Analysis:
         boxes = self._tracker.update(detections, frame.index, frame.time_s)
         for box in boxes:
             self._judge.add_box(box)
-        self._judge.forget(frame.time_s - self._memory_s)
         step.boxes += boxes
         return boxes
 

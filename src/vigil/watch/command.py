@@ -49,11 +49,14 @@ def watch_sources(
     if cameras:
         from vigil.watch.live import watch_live
 
+        place = out / cameras[0].name
         try:
             with interruptible():
-                watch_live(cameras[0], out, load(), settings, notify)
+                loaded = load()
+                print(f"{place}: watched until it is stopped", flush=True)
+                watch_live(cameras[0], out, loaded, settings, notify)
         except KeyboardInterrupt:  # the usual end of a service; open events are stored by now
-            print(f"{out / cameras[0].name}: stopped")
+            print(f"{place}: stopped")
         return
     recorder = Recorder(digests, cache(load), settings, Fraction(str(dataset.picture_fps)))
     for source in sources:

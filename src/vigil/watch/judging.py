@@ -55,6 +55,7 @@ class TrackJudge:
         self._cuttings: dict[int, _Cutting] = {}
         self._ready: list[tuple[int, Crops]] = []
         self.judgements: dict[int, Judgement] = {}
+        """Of the tracks that `forget` has not ended."""
 
     def add_frame(self, frame: Frame) -> None:
         """Adds the next frame."""
@@ -90,13 +91,15 @@ class TrackJudge:
             judgement.num_sequences += 1
         self._ready.clear()
 
-    def forget(self, before_s: float) -> None:
-        """Drops the crops of tracks whose last box is before a time."""
-        self._cuttings = {
-            track_id: cutting
-            for track_id, cutting in self._cuttings.items()
-            if cutting.last.time_s >= before_s
-        }
+    def forget(self, before_s: float) -> dict[int, Judgement]:
+        """Ends tracks whose last box is before a time, and returns their judgements.
+
+        All their sequences must be judged.
+        """
+        ended = [key for key, cutting in self._cuttings.items() if cutting.last.time_s < before_s]
+        for track_id in ended:
+            del self._cuttings[track_id]
+        return {track_id: self.judgements.pop(track_id) for track_id in ended}
 
     def _add_crop(
         self, track_id: int, cutting: _Cutting, grey: Picture, box_xyxy: npt.NDArray[np.float64]

@@ -1,6 +1,7 @@
 """Watches a camera or a stream: notifies when an event is raised, and stores it when it is over.
 
 events.jsonl   a line for each event that is over
+runs.jsonl     a line for each run: its start, models and settings
 status.json    watched and lost time, alarms, dropped frames and more
 events/        a picture of each event, of the time when it was raised, and a video of the event
 clips/         the same videos with nothing drawn, to watch again and to correct
@@ -9,6 +10,7 @@ clips/         the same videos with nothing drawn, to watch again and to correct
 from collections import deque
 from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -25,11 +27,12 @@ from vigil.pixels.drawing.on_pictures import write_picture
 from vigil.pixels.video.source import Frame
 from vigil.pixels.video_writing import with_even_sides
 from vigil.pixels.watched_frames import Banner, draw_watched
+from vigil.plumbing.alone import alone_in
 from vigil.plumbing.errors import InputError, shorten
 from vigil.plumbing.records import write_json
 from vigil.settings.watch import Watch
 from vigil.watch.analysis import Analysis
-from vigil.watch.live_films import Draw, LiveFilms
+from vigil.watch.live_films import Draw, LiveFilms, delete_abandoned
 from vigil.watch.models import Models
 from vigil.watch.notifying import Notifier, append_line, open_sinks
 from vigil.watch.reading_live import LiveReader, open_live
@@ -37,7 +40,9 @@ from vigil.watch.results.filming import EVENTS, clock_text
 from vigil.watch.results.findings import finite_ratio
 from vigil.watch.sources import Camera
 
-EVENT_LINES, STATUS = "events.jsonl", "status.json"
+EVENT_LINES, RUNS, STATUS = "events.jsonl", "runs.jsonl", "status.json"
+LATE = "the frames came later"
+"""Why a loss of the signal is none: a stream may deliver after a stall what it kept."""
 POLL_S = 0.5
 STATUS_EVERY_S = 10.0
 NUM_FIRST_TRIES = 3
@@ -79,18 +84,24 @@ class LiveWatch:
         self.watched_s = self.lost_s = 0.0
         self.num_alarms = 0
         self._is_lost = False
-        self._now_s = 0.0
+        self._waited_s = 0.0
 
     def add(self, frame: Frame) -> None:
         """Adds the next frame."""
         if self._last_frame is not None:
             gap_s = frame.time_s - self._last_frame.time_s
-            if gap_s > self._settings.raising.signal_gap_s:
+            limit_s = self._settings.raising.signal_gap_s
+            if gap_s > limit_s:
                 self._end_part()
                 self._handle(self._machine.lose_signal(self._last_frame.time_s, frame.time_s))
                 self.lost_s += gap_s
             else:
                 self.watched_s += gap_s
+                if self._is_lost:  # a loss that was told is kept as well, though nothing was lost
+                    start_s = self._last_frame.time_s
+                    ends_s = start_s + limit_s, start_s + self._waited_s
+                    late = Event(SIGNAL_LOST, start_s, *ends_s, 0.0, start_s, ends_s[1])
+                    self._handle(Progress(closed=[replace(late, suppressed=LATE)]))
         self._last_frame, self._is_lost = frame, False
         self._size_hw = (frame.picture.shape[0], frame.picture.shape[1])
         step = self._analysis.push(frame)
@@ -101,14 +112,19 @@ class LiveWatch:
         for window in step.verdicts:
             self._push(window)
 
-    def wait(self, now_s: float) -> None:
-        """Notes that there is no new frame. Notifies once of each loss of the signal."""
-        self._now_s = now_s
+    def wait(self, silent_s: float) -> None:
+        """Notes that there is no new frame. Notifies once of each loss of the signal.
+
+        Args:
+            silent_s: the time since the last frame came.
+        """
+        self._waited_s = silent_s
         if self._last_frame is None or self._is_lost:
             return
-        if now_s - self._last_frame.time_s > self._settings.raising.signal_gap_s:
+        if silent_s > self._settings.raising.signal_gap_s:
             self._is_lost = True
             start_s = self._last_frame.time_s
+            now_s = start_s + silent_s
             loss = Event(SIGNAL_LOST, start_s, now_s, now_s, 0.0, start_s, now_s)
             self._notifier.notify(self._message(loss))
 
@@ -117,18 +133,13 @@ class LiveWatch:
         try:
             self._end_part()
             if self._is_lost and self._last_frame is not None:
-                self.lost_s += self._silent_s()
-                self._handle(self._machine.lose_signal(self._last_frame.time_s, self._now_s))
+                self.lost_s += self._waited_s
+                start_s = self._last_frame.time_s
+                self._handle(self._machine.lose_signal(start_s, start_s + self._waited_s))
                 self._is_lost = False
             self._handle(self._machine.end())
         finally:  # what stops a message completes the videos all the same
             self._films.close()
-
-    def _silent_s(self) -> float:
-        """The time since the last frame, if the signal is lost."""
-        if self._last_frame is None or not self._is_lost:
-            return 0.0
-        return self._now_s - self._last_frame.time_s
 
     def _end_part(self) -> None:
         """Ends tracks and windows before a gap or the end."""
@@ -213,7 +224,7 @@ class LiveWatch:
         rate = rate_per_hour(self.num_alarms, self.watched_s)
         return {
             "watched_s": round(self.watched_s, 1),
-            "not_watched_s": round(self.lost_s + self._silent_s(), 1),
+            "not_watched_s": round(self.lost_s + (self._waited_s if self._is_lost else 0.0), 1),
             "alarms": self.num_alarms,
             "alarms_per_hour_upper_bound_95": None if rate is None else round(rate.upper_bound, 3),
         }
@@ -232,18 +243,24 @@ def watch_live(
         notify: addresses for notifications.
 
     Raises:
-        InputError: the source never answers, or an address is of an unknown kind.
+        InputError: the source never answers, an address is of an unknown kind, or another process
+            watches the source.
         OSError: the disk is full; what was raised until then is sent.
     """
     sinks = open_sinks(notify)
     folder = out / source.name
     folder.mkdir(parents=True, exist_ok=True)
-    notifier = Notifier(sinks, folder)
-    run = datetime.now(UTC).isoformat(timespec="milliseconds")
-    watch = LiveWatch(models, settings, folder, source.name, notifier, run)
-    reader = LiveReader(partial(open_live, source), num_tries=None)
     with ExitStack() as at_end:  # the last one is called first, and all are, whatever fails
+        at_end.enter_context(alone_in(folder, f"vigil watch {source.name}"))
+        delete_abandoned(folder)
+        notifier = Notifier(sinks, folder)
         at_end.callback(notifier.close)
+        run = datetime.now(UTC).isoformat(timespec="milliseconds")
+        own = settings.model_dump(exclude={"root", "videos"})
+        facts = {"run": run, "source": source.name, "models": models.digests, "settings": own}
+        append_line(folder / RUNS, facts)
+        watch = LiveWatch(models, settings, folder, source.name, notifier, run)
+        reader = LiveReader(partial(open_live, source), num_tries=None)
         at_end.callback(_write_status, reader, watch, folder)
         at_end.callback(watch.end)
         at_end.callback(reader.stop)
@@ -266,7 +283,7 @@ def follow(reader: LiveReader, watch: LiveWatch, folder: Path) -> None:
         if frame is not None:
             watch.add(frame)
         else:
-            watch.wait(reader.now_s())
+            watch.wait(reader.silent_s())
         counts = reader.counts
         if not counts.decoded and counts.reconnects >= NUM_FIRST_TRIES:
             raise InputError(

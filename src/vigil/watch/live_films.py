@@ -22,6 +22,7 @@ from vigil.watch.results.filming import CODEC, EVENTS, UNIT_S
 
 JPEG_QUALITY = 90
 CLIPS = "clips"
+PARTIAL = ".part.mp4"
 MOST_WAITING = 256
 """How many frames may wait to be encoded: those that come while an event's start is encoded."""
 Draw = Callable[[Picture], Picture]
@@ -38,7 +39,7 @@ class _Film:
     """An unfinished video. A kill leaves it under a hidden name, which nobody takes for whole."""
 
     def __init__(self, path: Path, fps: Fraction, size_wh: tuple[int, int]) -> None:
-        self._path, self._partial = path, path.with_name(f".{path.stem}.part.mp4")
+        self._path, self._partial = path, path.with_name(f".{path.stem}{PARTIAL}")
         path.parent.mkdir(parents=True, exist_ok=True)
         self._writer = VideoWriter(
             self._partial, codec=CODEC, fps=fps, size_wh=size_wh, time_base=UNIT_S
@@ -57,6 +58,13 @@ class _Film:
         """Ends a video that lacks a frame. It keeps its hidden name."""
         with suppress(Exception):  # that of the frame is the one to know
             self._writer.close()
+
+
+def delete_abandoned(folder: Path) -> None:
+    """Deletes the videos that a killed run left unfinished in the folder of a source."""
+    for place in (EVENTS, CLIPS):
+        for path in (folder / place).glob(f".*{PARTIAL}"):
+            path.unlink()
 
 
 class LiveFilms:

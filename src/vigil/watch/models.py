@@ -68,7 +68,7 @@ class Models:
     """Three models.
 
     Attributes:
-        detector_score: the detector's score with the best F1 in the validation set.
+        detector_score: the detector's score that was picked on the validation set.
         digests: SHA-256 of each file, in hexadecimal, by its name.
         allowed: evidence of allowed clips, to compare alarms with; None: it is not there.
     """
@@ -202,7 +202,7 @@ class ExportedFiles:
         detector = ExportedDetector.from_file(self.detector)
         if detector.score is None:
             raise InputError(
-                f"{self.detector}: expected the score with the best F1 in its card, found none; "
+                f"{self.detector}: expected the picked score in its card, found none; "
                 "export it beside models/detector_score.json"
             )
         alarm = ExportedAlarm.from_file(self.alarm)

@@ -24,6 +24,9 @@ from vigil.watch.sources import PROTOCOLS, Camera
 
 OPEN_TIMEOUT_S, READ_TIMEOUT_S = 10.0, 10.0
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.5, 30.0
+JUMP_S = 2.0
+"""If the time from one frame to the next is longer than on the clock of the machine, and by more
+than this, the clock of the source was set: no time has passed without frames."""
 CAMERA_FORMAT, CAMERA_DEVICE = "v4l2", "/dev/video{}"
 
 
@@ -46,7 +49,7 @@ class Counts:
         decoded: decoded frames.
         dropped: frames that were dropped while the models were busy.
         reconnects: how often the source was opened again.
-        clock_jumps: how often its clock went back.
+        clock_jumps: how often its clock went back, or ahead of the clock of the machine.
         problems: the last problem, at most one.
     """
 
@@ -121,6 +124,8 @@ class LiveReader:
         self.counts = Counts()
         self._start_s = clock()
         self._last_s = -1.0
+        self._arrived_s = 0.0
+        """When the last frame came, by the clock of the machine."""
         self._offset_s: float | None = None
         self._last_stamp_s: float | None = None
         self._thread = threading.Thread(target=self._run, name="live", daemon=True)
@@ -138,6 +143,13 @@ class LiveReader:
     def now_s(self) -> float:
         """Seconds from the start of the reader."""
         return self._clock() - self._start_s
+
+    def silent_s(self) -> float:
+        """Seconds since the last frame came, by the clock of the machine alone.
+
+        Times of frames follow the clock of the source, which may go wrong by seconds in a day.
+        """
+        return self.now_s() - self._arrived_s
 
     def take(self, timeout_s: float) -> Frame | None:
         """The newest frame that was not taken yet; None: there was no new frame in `timeout_s`.
@@ -199,13 +211,18 @@ class LiveReader:
         if stamp_s is None:
             time_s = now_s
         else:
-            last_s = self._last_stamp_s if self._offset_s is not None else None
-            if last_s is not None and stamp_s <= last_s:  # the clock of the source went back
+            if self._offset_s is not None and self._has_jumped(stamp_s, now_s):
                 self.counts.clock_jumps += 1
                 self._offset_s = None
             if self._offset_s is None:
                 self._offset_s = max(now_s, self._last_s + 1e-3) - stamp_s
             self._last_stamp_s = stamp_s
             time_s = stamp_s + self._offset_s
-        self._last_s = max(time_s, self._last_s + 1e-3)
+        self._last_s, self._arrived_s = max(time_s, self._last_s + 1e-3), now_s
         return self._last_s
+
+    def _has_jumped(self, stamp_s: float, now_s: float) -> bool:
+        if self._last_stamp_s is None:
+            return False
+        step_s = stamp_s - self._last_stamp_s
+        return step_s <= 0 or step_s - (now_s - self._arrived_s) > JUMP_S

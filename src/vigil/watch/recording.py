@@ -135,9 +135,7 @@ class Recorder:
         classes = tuple(models.detector.classes)
         facts = _facts_of(video, times_s, size_wh, classes, self._settings.window_s)
         collected.add(analysis.end(facts.duration_s))
-        write_findings(
-            collected, analysis.judgements, facts, times_s, folder, allowed=models.allowed
-        )
+        write_findings(collected, facts, times_s, folder, allowed=models.allowed)
 
     def _write(self, video: Path, findings_folder: Path, source: str, folder: Path) -> None:
         shutil.copytree(findings_folder, folder, copy_function=shutil.copyfile)

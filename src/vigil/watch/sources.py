@@ -1,5 +1,6 @@
 """Finds the sources that a command line names: files, folders, cameras, streams."""
 
+import hashlib
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -18,6 +19,8 @@ PROTOCOLS = {
     "rtsps": ("rtsps", "rtsp", "rtp", "tls", "tcp"),
 }
 """The allowed protocols by the scheme of an address. None of them reads a file."""
+MOST_LETTERS, NUM_DIGITS = 100, 8
+"""Of the name of a stream: letters of its address, and hexadecimal digits of its digest."""
 UNSAFE = re.compile(r"[^A-Za-z0-9.-]+")
 
 
@@ -39,7 +42,8 @@ class Camera:
     """A camera of this machine, or a stream.
 
     Attributes:
-        name: the name of the folder of its results.
+        name: the name of the folder of its results. That of a stream ends with a digest of its
+            address without the user and password.
         address: the number of the camera, or the address of the stream.
     """
 
@@ -108,4 +112,8 @@ def _stream(address: str) -> Camera:
         raise InputError(
             f"expected a stream by {listed(PROTOCOLS)}, got {shorten(parts.scheme)}"
         )  # the address itself may hold a password
-    return Camera(UNSAFE.sub("_", name).strip("._") or "stream", address)
+    # Streams may differ in characters that a name of a folder lacks, as channels in a query do.
+    user, _, _ = parts.netloc.rpartition("@")
+    digest = hashlib.sha256(address.replace(f"{user}@", "", 1).encode()).hexdigest()
+    words = UNSAFE.sub("_", name).strip("._") or "stream"
+    return Camera(f"{words[:MOST_LETTERS]}-{digest[:NUM_DIGITS]}", address)

@@ -129,12 +129,14 @@ class Collected:
     detections: list[tuple[int, float, Detections]] = field(default_factory=list)
     boxes: list[TrackedBox] = field(default_factory=list)
     verdicts: list[WindowVerdict] = field(default_factory=list)
+    judgements: dict[int, Judgement] = field(default_factory=dict)
 
     def add(self, step: Step) -> None:
         """Adds the results of a few frames."""
         self.detections += step.detections
         self.boxes += step.boxes
         self.verdicts += step.verdicts
+        self.judgements |= step.judgements
 
 
 def detection_table(pictures: Sequence[tuple[int, float, Detections]]) -> pd.DataFrame:
@@ -228,7 +230,6 @@ def nearest_table(windows: Sequence[WindowVerdict], allowed: Allowed) -> pd.Data
 
 def write_findings(
     collected: Collected,
-    judgements: Mapping[int, Judgement],
     facts: SourceFacts,
     times_s: Sequence[float],
     folder: Path,
@@ -246,7 +247,7 @@ def write_findings(
     write_mot(tracks, folder / "tracks.txt")
     if (masks := mask_table(collected.boxes)) is not None:
         write_csv(masks, folder / MASK_FILE)
-    _write(judgement_table(judgements), folder / "judgements.csv")
+    _write(judgement_table(collected.judgements), folder / "judgements.csv")
     _write(score_table(collected.verdicts), folder / "scores.csv")
     _write(evidence_table(collected.verdicts), folder / "evidence.csv")
     if allowed is not None:

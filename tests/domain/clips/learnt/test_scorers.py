@@ -29,6 +29,16 @@ def test_the_largest_learns_nothing() -> None:
     ]
 
 
+@pytest.mark.filterwarnings("ignore:Number of distinct clusters")
+@pytest.mark.parametrize("name", ["mahalanobis", "gaussian_mixture", "nearest_neighbours"])
+def test_beside_equal_vectors_any_other_is_unusual(name: str) -> None:
+    """Those of still videos: a score of 0 for everything would raise no alarm, ever."""
+    allowed = np.zeros((12, 3))
+    same, other = scores_of(name, allowed, np.array([[0.0, 0, 0], [0, 0.1, 0]]))
+    assert same < 1e-3
+    assert other > max(1e3 * same, 0.05)
+
+
 def test_mahalanobis_distances_are_those_of_the_library() -> None:
     allowed, vectors = vectors_of(30), vectors_of(9, seed=1)
     expected = np.sqrt(LedoitWolf().fit(allowed).mahalanobis(vectors))

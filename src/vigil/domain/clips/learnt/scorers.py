@@ -23,6 +23,9 @@ LEAST_VARIANCE = 1e-4
 Without it, a component of few vectors could have no variance in some direction. Each small
 difference in this direction would then get a very high score."""
 
+TINY_VARIANCE = 1e-12
+"""The variance of vectors that are all equal."""
+
 
 class FitOptions(NamedTuple):
     """The options of fitting.
@@ -65,10 +68,14 @@ def fit_mahalanobis(allowed: Floats, options: FitOptions) -> dict[str, Floats]:
     """The mean and the inverse covariance of the allowed vectors.
 
     The covariance is shrunk, because there are often fewer vectors than dimensions (Ledoit and
-    Wolf, "A Well-Conditioned Estimator for Large-Dimensional Covariance Matrices", 2004).
+    Wolf, "A Well-Conditioned Estimator for Large-Dimensional Covariance Matrices", 2004). If all
+    vectors are equal, as those of still videos may be, any other vector is far from them.
     """
     model = LedoitWolf().fit(allowed)
-    return {"mean": model.location_, "precision": model.precision_}
+    precision = model.precision_
+    if not model.covariance_.any():
+        precision = np.eye(allowed.shape[1]) / TINY_VARIANCE
+    return {"mean": model.location_, "precision": precision}
 
 
 def score_mahalanobis(learnt: Arrays, vectors: Floats) -> Floats:
@@ -108,7 +115,7 @@ def fit_gaussian_mixture(allowed: Floats, options: FitOptions) -> dict[str, Floa
             f"expected at most the {len(allowed)} vectors of allowed clips, got "
             f"{options.num_components}",
         )
-    min_variance = LEAST_VARIANCE * float(allowed.var(axis=0).mean()) + 1e-12
+    min_variance = LEAST_VARIANCE * float(allowed.var(axis=0).mean()) + TINY_VARIANCE
     min_variance += options.least_variance
     model = GaussianMixture(
         options.num_components, reg_covar=min_variance, random_state=options.seed % 2**32

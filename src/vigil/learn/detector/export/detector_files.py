@@ -34,7 +34,7 @@ def exportable_detector(
     """The network without decoding and suppression.
 
     Args:
-        score: the file of the score with the best F1 in the validation set; None: not known.
+        score: the file of the score that was picked on the validation set; None: not known.
         suppression: the rule that the card suggests.
 
     Raises:
