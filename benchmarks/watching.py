@@ -36,7 +36,13 @@ from vigil.watch.models import ModelFiles
 from vigil.watch.recording import NUM_AHEAD
 from vigil.watch.results.eventful import describe_events, events_of
 from vigil.watch.results.filming import FilmWriter
-from vigil.watch.results.findings import Collected, SourceFacts, read_findings, write_findings
+from vigil.watch.results.findings import (
+    Collected,
+    SourceFacts,
+    read_findings,
+    write_seen,
+    write_tracks,
+)
 
 FILM = PROJECT / "data" / "demo" / "videos" / "plaza_5.mkv"
 FPS, NUM_ROUNDS, LONGER = Fraction(25), 3, 10
@@ -151,7 +157,8 @@ def watch(video: Path) -> tuple[int, float, dict[str, float]]:
     collected.add(analysis.end(duration_s))
     with tempfile.TemporaryDirectory(dir=WORK) as name:
         folder = Path(name)
-        write_findings(collected, facts, times_s, folder)
+        write_seen(collected, facts, folder)
+        write_tracks(collected, times_s, folder)
         findings = read_findings(folder)
         content = describe_events(events_of(findings, settings), "", findings, settings)
         writer = FilmWriter(findings, content["events"], settings, folder)

@@ -4,6 +4,7 @@ import errno
 import json
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -191,6 +192,52 @@ def test_another_rule_asks_no_network(scene: Path, watch: Watched):
     assert read_events(folder / "events.json") == []
     with pytest.raises(AssertionError):
         watch(scene, watching(stride_s=0.25), state="one", get_models=nobody)
+
+
+class Blind:
+    """A detector and an alarm that nobody asks."""
+
+    classes = ("nobody",)
+    tracked = None
+
+    def history(self) -> None:
+        raise AssertionError("no picture is looked at again")
+
+    def stream(self, window_s: float, stride_s: float) -> "Blind":
+        return self
+
+    def push(self, *_: object) -> None:
+        raise AssertionError("no window is scored again")
+
+
+OTHER_TRACKS = [
+    {"tracking.confirm_s": 20.0},
+    {"tracking.new_score": 1.9, "tracking.lost_s": 0.3},
+    {"judging.min_side_px": 11.0},
+    {"judging.max_aspect_ratio": 2.5, "judging.least_probability": 0.0},
+]
+
+
+@pytest.mark.parametrize("changes", OTHER_TRACKS, ids=str)
+def test_other_tracks_need_neither_detector_nor_alarm(
+    scene: Path, watch: Watched, changes: dict[str, float]
+):
+    """The results are those of a run in which nothing was known."""
+
+    def only_classifier() -> Models:
+        blind: Any = Blind()
+        return replace(models(allowed_lamps()), detector=blind, alarm=blind)
+
+    def all_models() -> Models:
+        return models(allowed_lamps())
+
+    first = watch(scene, watching(), state="one", get_models=all_models)
+    again = watch(scene, watching(**changes), state="one", get_models=only_classifier)
+    anew = watch(scene, watching(**changes), state="two", get_models=all_models)
+    assert contents(again) == contents(anew)
+    same = {name for name, content in contents(first).items() if contents(again)[name] == content}
+    assert {"detections.csv", "scores.csv", "nearest.csv", "source.json"} <= same
+    assert not {"tracks.csv", "judgements.csv"} <= same
 
 
 def test_tracks_that_are_refused_are_kept_on_record(scene: Path, watch: Watched):

@@ -52,8 +52,8 @@ def test_a_minimum_length_is_told_as_a_change(watched: Path):
     ("change", "message"),
     [
         ("watch.stride_s=1", "networks must run again"),
-        ("watch.tracking.lost_s=2", "networks must run again"),
-        ("watch.judging.min_side_px=9", "networks must run again"),
+        ("watch.tracking.lost_s=2", "without running detector and alarm"),
+        ("watch.judging.min_side_px=9", "without running detector and alarm"),
         ("watch.raising.raise_up=1", "no such parameter"),
         ("watch.raising.raise_at", "expected a setting and its value"),
         ("split.seed=1", "expected a setting and its value"),

@@ -68,6 +68,24 @@ def test_each_detected_box_of_a_track_keeps_its_mask(watched: Path, tmp_path: Pa
         assert (mask == expected).all()
 
 
+def test_masks_are_known_for_other_tracks(
+    watched: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def blind() -> Models:
+        return replace(outlining(), detector=None)  # type: ignore[arg-type]
+
+    settings = watching(**{"tracking.confirm_s": 3.0})
+    for state, get_models in (("state", blind), ("other", outlining)):
+        monkeypatch.setenv("VIGIL_STATE_DIR", str(tmp_path / state))
+        recorder = Recorder({"detector.safetensors": "0" * 64}, get_models, settings, Fraction(FPS))
+        recorder.watch(tmp_path / "door.mp4", tmp_path / f"again_{state}")
+    for name in ("masks.csv", "tracks.csv"):
+        again, anew = ((tmp_path / f"again_{state}" / name).read_bytes()
+                       for state in ("state", "other"))  # fmt: skip
+        assert again == anew
+    assert len(read_findings(tmp_path / "again_state").masks) > 0
+
+
 def test_all_boxes_are_stored_with_their_masks(watched: Path):
     table = pd.read_csv(watched / "detections.csv", keep_default_na=False)
     assert len(table)

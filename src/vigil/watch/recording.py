@@ -1,6 +1,7 @@
 """Watches a recording: findings, then events, videos, a page and a task for Label Studio.
 
-findings   results of the networks, cached by the video, the models and the settings of the networks
+seen       what detector and alarm found, cached by the video, the models and their settings
+findings   with tracks and what the classifier says of them, cached by their settings as well
 events     computed from the findings and the rule alone
 videos     drawn from both
 """
@@ -30,13 +31,21 @@ from vigil.watch.frames import FrameReader, read_frames
 from vigil.watch.models import Models
 from vigil.watch.results.eventful import describe_events, events_of, read_events, write_events
 from vigil.watch.results.filming import FilmWriter
-from vigil.watch.results.findings import Collected, SourceFacts, read_findings, write_findings
+from vigil.watch.results.findings import (
+    Collected,
+    SourceFacts,
+    read_findings,
+    read_source,
+    write_seen,
+    write_tracks,
+)
 from vigil.watch.results.page import write_page
 from vigil.watch.results.proposing import version_of, write_proposals
+from vigil.watch.seen import with_seen
 
 EVENTS_FILE, RUN_FILE = "events.json", "run.json"
-FINDING = ("detect_every_s", "batch_size", "suppression", "window_s", "stride_s", "tracking")
-"""Settings that change the findings."""
+SEEING = ("detect_every_s", "batch_size", "suppression", "window_s", "stride_s")
+"""Settings that change what detector and alarm find."""
 NUM_AHEAD = 8
 """How many decoded frames may wait."""
 
@@ -55,6 +64,7 @@ class Recorder:
         """
         self._digests, self._get_models, self._settings = dict(digests), get_models, settings
         self._picture_fps = fps
+        self._seen = Memo("watch_seen")
         self._findings, self._films = Memo("watch_findings"), Memo("watch")
         self._code = code_fingerprint(Recorder)
 
@@ -96,19 +106,20 @@ class Recorder:
     def _film_of(self, video: Path) -> Request:
         """The request for all results; the findings are made now, if they are not in the cache."""
         source = tree_digest(video)
-        finding = self._settings.model_dump(include={*FINDING})
-        judging = self._settings.judging.model_dump(exclude={"least_probability"})
-        facts: dict[str, Any] = {
+        seen_facts: dict[str, Any] = {
             "code": self._code,
             "models": self._digests,
             "source": source,
             "suffix": video.suffix,
-            "settings": {**finding, "judging": judging},
+            "settings": self._settings.model_dump(include={*SEEING}),
             **arithmetic_facts(),
         }
         if video.is_dir():
-            facts["picture_fps"] = str(self._picture_fps)
-        findings = self._findings.recall(facts, partial(self._find, video))
+            seen_facts["picture_fps"] = str(self._picture_fps)
+        tracking = self._settings.tracking.model_dump()
+        judging = self._settings.judging.model_dump(exclude={"least_probability"})
+        facts = {"seen": seen_facts, "tracking": tracking, "judging": judging}
+        findings = self._findings.recall(facts, partial(self._find, video, seen_facts))
         film_facts = {
             "findings": fingerprint(facts),
             "name": video.name,
@@ -118,24 +129,44 @@ class Recorder:
 
     def prune(self) -> None:
         """Deletes the oldest entries of the cache, if it is too large."""
-        self._findings.prune()
-        self._films.prune()
+        for memo in (self._seen, self._findings, self._films):
+            memo.prune()
 
-    def _find(self, video: Path, folder: Path) -> None:
-        folder.mkdir()
+    def _find(self, video: Path, seen_facts: Mapping[str, Any], folder: Path) -> None:
         models = self._get_models()
+        if models.alarm.tracked is not None:  # its verdicts depend on tracks
+            seen_facts = {**seen_facts, "tracking": self._settings.tracking.model_dump()}
+        passes: list[tuple[Collected, list[float]]] = []
+
+        def see(seen: Path) -> None:
+            seen.mkdir()
+            collected, times_s, facts = self._analyse(video, models, "watch")
+            write_seen(collected, facts, seen, models.allowed)
+            passes.append((collected, times_s))
+
+        shutil.copytree(self._seen.recall(seen_facts, see), folder, copy_function=shutil.copyfile)
+        if not passes:  # seen before, under other settings of tracks
+            again = with_seen(models, folder, read_source(folder).classes)
+            collected, times_s, _ = self._analyse(video, again, "track")
+            passes.append((collected, times_s))
+        write_tracks(*passes[0], folder)
+
+    def _analyse(
+        self, video: Path, models: Models, verb: str
+    ) -> tuple[Collected, list[float], SourceFacts]:
+        """Runs models on a video; returns their results, the times of frames, and its facts."""
         analysis, collected = Analysis(models, self._settings), Collected()
         times_s: list[float] = []
         size_wh = (0, 0)
         frames = ahead(read_frames(video, self._picture_fps), NUM_AHEAD)
-        for frame in progress(frames, f"watch {video.name}", "frame"):
+        for frame in progress(frames, f"{verb} {video.name}", "frame"):
             times_s.append(frame.time_s)
             size_wh = (frame.picture.shape[1], frame.picture.shape[0])
             collected.add(analysis.push(frame))
         classes = tuple(models.detector.classes)
         facts = _facts_of(video, times_s, size_wh, classes, self._settings.window_s)
         collected.add(analysis.end(facts.duration_s))
-        write_findings(collected, facts, times_s, folder, allowed=models.allowed)
+        return collected, times_s, facts
 
     def _write(self, video: Path, findings_folder: Path, source: str, folder: Path) -> None:
         shutil.copytree(findings_folder, folder, copy_function=shutil.copyfile)

@@ -13,12 +13,18 @@ from vigil.plumbing.records import read_json, write_json
 from vigil.plumbing.yaml_words import WordsLoader
 from vigil.settings.watch import Watch
 from vigil.watch.live_films import CLIPS
-from vigil.watch.recording import EVENTS_FILE, FINDING, RUN_FILE
+from vigil.watch.recording import EVENTS_FILE, RUN_FILE, SEEING
 from vigil.watch.results.eventful import describe_events, events_of, read_events
 from vigil.watch.results.findings import read_findings
 
 FORM = "a setting and its value, as watch.raising.raise_at=2"
 AGAIN = "the networks must run again for it; change params.yaml, and watch the source again"
+TRACK_AGAIN = (
+    "the frames are needed for it; change params.yaml, and watch the source again, which makes new "
+    "tracks without running detector and alarm"
+)
+TRACKING = (["tracking"], ["judging", "min_side_px"], ["judging", "max_aspect_ratio"])
+"""Settings of tracks, by their first keys."""
 REPLAY, DIFF_FILE = "replay", "diff.json"
 
 
@@ -72,9 +78,10 @@ def changed_settings(before: Mapping[str, Any], changes: Sequence[str]) -> Watch
         keys = name.removeprefix("watch.").split(".")
         if not equals or keys[0] not in values or not name.startswith("watch."):
             raise InputError(f"expected {FORM}, got {shorten(change)}")
-        if keys[0] in FINDING or keys[:2] in (["judging", "min_side_px"],
-                                              ["judging", "max_aspect_ratio"]):  # fmt: skip
+        if keys[0] in SEEING:
             raise InputError(f"{name}: {AGAIN}")
+        if any(keys[: len(first)] == first for first in TRACKING):
+            raise InputError(f"{name}: {TRACK_AGAIN}")
         section = values
         for key in keys[:-1]:
             section = section.get(key, {}) if isinstance(section, dict) else {}

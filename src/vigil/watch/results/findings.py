@@ -30,7 +30,15 @@ from vigil.plumbing.records import read_csv, read_json, write_csv, write_json
 from vigil.watch.analysis import Step
 from vigil.watch.judging import Judgement
 
-DETECTION_TYPES = {"frame_index": np.int64, "time_s": np.float64}
+DETECTIONS_FILE, SOURCE_FILE = "detections.csv", "source.json"
+DETECTION_TYPES = {
+    "frame_index": np.int64,
+    "time_s": np.float64,
+    "label": str,
+    "score": np.float64,
+    **dict.fromkeys(CORNERS, np.float64),
+}
+"""The columns of each box; those of a detector with masks have `counts`, too."""
 JUDGEMENT_TYPES = {"track_id": np.int64, "num_sequences": np.int64, "probability": np.float64}
 SCORE_TYPES = {
     "start_s": np.float64,
@@ -228,26 +236,15 @@ def nearest_table(windows: Sequence[WindowVerdict], allowed: Allowed) -> pd.Data
     return pd.DataFrame(rows, columns=list(NEAREST_TYPES)).astype(NEAREST_TYPES)
 
 
-def write_findings(
-    collected: Collected,
-    facts: SourceFacts,
-    times_s: Sequence[float],
-    folder: Path,
-    allowed: Allowed | None = None,
+def write_seen(
+    collected: Collected, facts: SourceFacts, folder: Path, allowed: Allowed | None = None
 ) -> None:
-    """Writes the tables of a source into an existing folder.
+    """Writes what detector and alarm found in a source into an existing folder.
 
     Args:
-        times_s: the time of each frame.
         allowed: evidence of allowed clips, to compare with.
     """
-    tracks = fill_tracks(track_table(collected.boxes), np.array(times_s))
-    _write(detection_table(collected.detections), folder / "detections.csv")
-    write_track_table(tracks, folder / "tracks.csv")
-    write_mot(tracks, folder / "tracks.txt")
-    if (masks := mask_table(collected.boxes)) is not None:
-        write_csv(masks, folder / MASK_FILE)
-    _write(judgement_table(collected.judgements), folder / "judgements.csv")
+    _write(detection_table(collected.detections), folder / DETECTIONS_FILE)
     _write(score_table(collected.verdicts), folder / "scores.csv")
     _write(evidence_table(collected.verdicts), folder / "evidence.csv")
     if allowed is not None:
@@ -265,7 +262,21 @@ def write_findings(
         "classes": list(facts.classes),
         "gaps": [[round(edge, 6) for edge in gap] for gap in facts.gaps],
     }
-    write_json(content, folder / "source.json")
+    write_json(content, folder / SOURCE_FILE)
+
+
+def write_tracks(collected: Collected, times_s: Sequence[float], folder: Path) -> None:
+    """Writes the tracks in a source, and what the classifier says of them, into its folder.
+
+    Args:
+        times_s: the time of each frame.
+    """
+    tracks = fill_tracks(track_table(collected.boxes), np.array(times_s))
+    write_track_table(tracks, folder / "tracks.csv")
+    write_mot(tracks, folder / "tracks.txt")
+    if (masks := mask_table(collected.boxes)) is not None:
+        write_csv(masks, folder / MASK_FILE)
+    _write(judgement_table(collected.judgements), folder / "judgements.csv")
 
 
 def _write(table: pd.DataFrame, file: Path) -> None:
@@ -274,26 +285,12 @@ def _write(table: pd.DataFrame, file: Path) -> None:
 
 
 def read_findings(folder: Path) -> Findings:
-    """Reads the files of `write_findings`.
+    """Reads the files of `write_seen` and `write_tracks`.
 
     Raises:
         InputError: a file is missing, or has another format.
     """
-    content: Any = read_json(folder / "source.json")
-    try:
-        width, height = content["size_wh"]
-        facts = SourceFacts(
-            (int(width), int(height)),
-            int(content["num_frames"]),
-            float(content["duration_s"]),
-            float(content["fps"]),
-            tuple(map(str, content["classes"])),
-            tuple((float(start_s), float(stop_s)) for start_s, stop_s in content.get("gaps", [])),
-        )
-    except (KeyError, TypeError, ValueError):
-        raise InputError(
-            f"{folder / 'source.json'}: expected facts of a source, got {shorten(content)}"
-        ) from None
+    facts = read_source(folder)
     nearest, masks = folder / NEAREST_FILE, folder / MASK_FILE
     return Findings(
         facts,
@@ -304,3 +301,26 @@ def read_findings(folder: Path) -> Findings:
         read_csv(nearest, NEAREST_TYPES) if nearest.exists() else None,
         read_csv(masks, MASK_TYPES) if masks.exists() else None,
     )
+
+
+def read_source(folder: Path) -> SourceFacts:
+    """Reads the facts of a source that `write_seen` wrote.
+
+    Raises:
+        InputError: the file is missing, or has another format.
+    """
+    content: Any = read_json(folder / SOURCE_FILE)
+    try:
+        width, height = content["size_wh"]
+        return SourceFacts(
+            (int(width), int(height)),
+            int(content["num_frames"]),
+            float(content["duration_s"]),
+            float(content["fps"]),
+            tuple(map(str, content["classes"])),
+            tuple((float(start_s), float(stop_s)) for start_s, stop_s in content.get("gaps", [])),
+        )
+    except (KeyError, TypeError, ValueError):
+        raise InputError(
+            f"{folder / SOURCE_FILE}: expected facts of a source, got {shorten(content)}"
+        ) from None
