@@ -34,6 +34,13 @@ def main(
     for name, channel in embedded.items():
         num, width = channel.pieces.vectors.shape
         print(f"{name}: {num} vectors of {width} numbers in {len(table)} windows")
+    if settings.motion_channels:
+        from vigil.pixels.motion_embedding import count_short
+
+        for name, (num, needs_s) in count_short(settings, table).items():
+            if num:
+                print(f"{name}: {num} windows are shorter than {needs_s:g} s: they are measured "
+                      "over their frames alone")  # fmt: skip
 
 
 def open_embedders(

@@ -5,8 +5,10 @@ from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 from typing import Any
 
+import pandas as pd
+
 from vigil.domain.clips.evidence import Pieces
-from vigil.pixels.channels.channel import Channel
+from vigil.pixels.channels.channel import EDGE_S, Channel
 from vigil.pixels.channels.registry import build_channel, imports_of_others
 from vigil.pixels.embedding import VideoRequest
 from vigil.pixels.flow.motion import describe_cpu
@@ -69,3 +71,17 @@ def channel_codes(settings: EmbedClips) -> dict[str, str]:
         name: code_fingerprint(MotionEmbedder, imports_of_others(name))
         for name in settings.motion_channels
     }
+
+
+def count_short(settings: EmbedClips, windows: pd.DataFrame) -> dict[str, tuple[int, float]]:
+    """The windows that are shorter than each channel of motion needs, and what it needs, s.
+
+    Args:
+        windows: `start_s` and `stop_s` of each window.
+    """
+    lengths_s = windows["stop_s"] - windows["start_s"]
+    needs_s = {
+        name: build_channel(name, getattr(settings, name), settings.short_clips).needs_s
+        for name in settings.motion_channels
+    }
+    return {name: (int((lengths_s < need - EDGE_S).sum()), need) for name, need in needs_s.items()}

@@ -152,7 +152,7 @@ def test_short_windows_are_measured_or_refused_and_empty_ones_are_an_error(name:
         FieldError, match=f"^short_clips: expected windows of at least .* for {name}"
     ):
         judge(name, motions_of((0.3, 0), 2), short="error")
-    with pytest.raises(InputError, match=f"at most 1 s apart for {name}, found none"):
+    with pytest.raises(InputError, match=f"to 1 s apart for {name}, found none"):
         judge(name, motions_of((0.3, 0), 12), stop_s=0.05)
 
 

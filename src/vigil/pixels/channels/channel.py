@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from vigil.domain.clips.evidence import Pieces
 from vigil.pixels.flow.motion import Motion
+from vigil.plumbing.errors import InputError
 
 if TYPE_CHECKING:  # an exported alarm has its settings from a card, without pydantic
     from vigil.settings.embed_clips import Flow
@@ -42,9 +43,18 @@ class Channel(NamedTuple):
     Attributes:
         flow: how motion is measured; channels with equal settings share the measurement.
         width: the dimensions of a vector, D.
+        needs_s: a shorter window is measured over its frames, or refused (`short_clips`).
         follow: returns a follower for a new video.
     """
 
     flow: Flow
     width: int
+    needs_s: float
     follow: Callable[[], Follower]
+
+
+def no_motion(channel: str) -> InputError:
+    """The error of a window in which no motion was measured."""
+    return InputError(
+        f"expected at least 2 frames from flow.gap_s to 1 s apart for {channel}, found none"
+    )

@@ -39,7 +39,8 @@ def local_disorder(settings: LocalDisorder, short_clips: ShortClips) -> Channel:
     rule = PeakRule(
         *("local_disorder", settings.past_s, 0.0, settings.num_peaks), disorder_of, mean
     )
-    return Channel(settings.flow, 1, lambda: PeakFollower(rule, short_clips))
+    needs_s = rule.past_s + rule.ahead_s
+    return Channel(settings.flow, 1, needs_s, lambda: PeakFollower(rule, short_clips))
 
 
 def disorder(velocities: Velocities, size: float) -> Disorder:

@@ -40,7 +40,8 @@ def local_speed(settings: LocalSpeed, short_clips: ShortClips) -> Channel:
         smooth,
         speeds_along_paths,
     )
-    return Channel(settings.flow, 1, lambda: PeakFollower(rule, short_clips))
+    needs_s = rule.past_s + rule.ahead_s
+    return Channel(settings.flow, 1, needs_s, lambda: PeakFollower(rule, short_clips))
 
 
 def speeds_along_paths(velocities: Velocities, times_s: npt.NDArray[np.float64], at: int) -> Speeds:

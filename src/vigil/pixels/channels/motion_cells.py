@@ -8,6 +8,7 @@ not averaged out.
 from __future__ import annotations
 
 from collections import deque
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 import cv2
@@ -15,10 +16,10 @@ import numpy as np
 import numpy.typing as npt
 
 from vigil.domain.clips.evidence import Pieces, join_evidence
-from vigil.pixels.channels.channel import EDGE_S, Channel
+from vigil.pixels.channels.channel import EDGE_S, Channel, no_motion
 from vigil.pixels.flow.directions import Floats, mean_in_time_cells, speeds_by_direction
 from vigil.pixels.flow.motion import Motion
-from vigil.plumbing.errors import FieldError, InputError
+from vigil.plumbing.errors import FieldError
 
 if TYPE_CHECKING:  # an exported alarm has its settings from a card, without pydantic
     from vigil.settings.embed_clips import MotionCells, ShortClips
@@ -40,7 +41,8 @@ class _Moment(NamedTuple):
 def motion_cells(settings: MotionCells, short_clips: ShortClips) -> Channel:
     """Builds the channel; `short_clips` is for windows shorter than `past_s`."""
     width = settings.histogram.num_time_cells * settings.histogram.num_bins
-    return Channel(settings.flow, width, lambda: CellsFollower(settings, short_clips))
+    follow = partial(CellsFollower, settings, short_clips)
+    return Channel(settings.flow, width, settings.past_s, follow)
 
 
 class CellsFollower:
@@ -73,9 +75,7 @@ class CellsFollower:
             return join_evidence(pieces)
         moments = [one for one in self._moments if one.from_s >= start_s and one.time_s < stop_s]
         if not moments:
-            raise InputError(
-                "expected at least 2 frames at most 1 s apart for motion_cells, found none"
-            )
+            raise no_motion("motion_cells")
         if self._short_clips == "error":
             raise FieldError(
                 "short_clips",

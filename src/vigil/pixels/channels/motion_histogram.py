@@ -14,10 +14,10 @@ import cv2
 import numpy as np
 
 from vigil.domain.clips.evidence import Pieces
-from vigil.pixels.channels.channel import EDGE_S, Channel
+from vigil.pixels.channels.channel import EDGE_S, Channel, no_motion
 from vigil.pixels.flow.directions import Floats, mean_in_time_cells, speeds_by_direction
 from vigil.pixels.flow.motion import Motion
-from vigil.plumbing.errors import FieldError, InputError
+from vigil.plumbing.errors import FieldError
 
 if TYPE_CHECKING:  # an exported alarm has its settings from a card, without pydantic
     from vigil.settings.embed_clips import MotionHistogram, ShortClips
@@ -34,7 +34,8 @@ def motion_histogram(settings: MotionHistogram, short_clips: ShortClips) -> Chan
     """Builds the channel; `short_clips` is for windows with too few pairs of frames."""
     histogram = settings.histogram
     width = histogram.num_time_cells * settings.num_space_cells**2 * histogram.num_bins
-    return Channel(settings.flow, width, lambda: HistogramFollower(settings, short_clips))
+    needs_s = max(settings.histogram.num_time_cells, settings.num_pairs) * settings.flow.gap_s
+    return Channel(settings.flow, width, needs_s, lambda: HistogramFollower(settings, short_clips))
 
 
 class HistogramFollower:
@@ -65,9 +66,7 @@ class HistogramFollower:
             if one.from_s >= start_s - EDGE_S and one.time_s < stop_s - EDGE_S
         ]
         if not moments:
-            raise InputError(
-                "expected at least 2 frames at most 1 s apart for motion_histogram, found none"
-            )
+            raise no_motion("motion_histogram")
         needed = max(settings.histogram.num_time_cells, settings.num_pairs)
         if len(moments) < needed and self._short_clips == "error":
             raise FieldError(

@@ -15,9 +15,9 @@ import numpy as np
 import numpy.typing as npt
 
 from vigil.domain.clips.evidence import Pieces, join_evidence, no_evidence
-from vigil.pixels.channels.channel import EDGE_S
+from vigil.pixels.channels.channel import EDGE_S, no_motion
 from vigil.pixels.flow.motion import Motion
-from vigil.plumbing.errors import FieldError, InputError
+from vigil.plumbing.errors import FieldError
 
 if TYPE_CHECKING:  # an exported alarm has its settings from a card, without pydantic
     from vigil.settings.embed_clips import ShortClips
@@ -92,9 +92,7 @@ class PeakFollower:
             if one.from_s >= start_s and one.time_s < stop_s
         ]
         if not held:
-            raise InputError(
-                f"expected at least 2 frames at most 1 s apart for {rule.channel}, found none"
-            )
+            raise no_motion(rule.channel)
         length_s = rule.past_s + rule.ahead_s
         if self._short_clips == "error":
             found_s = self._motions[held[-1]].time_s - self._motions[held[0]].from_s
