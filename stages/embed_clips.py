@@ -6,7 +6,7 @@ from pathlib import Path
 from vigil.domain.clips.embeddings import Embedding, write_embeddings
 from vigil.domain.clips.windows import read_windows
 from vigil.pixels.channels.objects import measure_all_objects
-from vigil.pixels.embedding import Embedder, embed_windows
+from vigil.pixels.embedding import Embedder, describe, embed_windows
 from vigil.plumbing.fingerprints import code_fingerprint
 from vigil.plumbing.outputs import whole
 from vigil.plumbing.runner import run_stage
@@ -23,24 +23,17 @@ def main(
     settings: EmbedClips,
 ) -> None:
     table = read_windows(windows)
-    embedded: dict[str, Embedding] = {}
+    embedded, needs_s = dict[str, Embedding](), dict[str, float]()
     for embedder, codes in open_embedders(settings, Fraction(str(picture_fps))):
         embedded |= embed_windows(table, clips, embedder, codes)
+        needs_s |= embedder.needs_s
     if OBJECTS in settings.channels:
         embedded[OBJECTS] = measure_all_objects(table, tracks, settings)
     with whole(embeddings) as folder:
         folder.mkdir()
         write_embeddings(embedded, folder)
     for name, channel in embedded.items():
-        num, width = channel.pieces.vectors.shape
-        print(f"{name}: {num} vectors of {width} numbers in {len(table)} windows")
-    if settings.motion_channels:
-        from vigil.pixels.motion_embedding import count_short
-
-        for name, (num, needs_s) in count_short(settings, table).items():
-            if num:
-                print(f"{name}: {num} windows are shorter than {needs_s:g} s: they are measured "
-                      "over their frames alone")  # fmt: skip
+        print(describe(name, channel, needs_s.get(name, 0.0)))
 
 
 def open_embedders(

@@ -147,6 +147,13 @@ def mine_hard_examples(words: argparse.Namespace) -> None:
     print(mine(words.out))
 
 
+def draw_alarms(words: argparse.Namespace) -> None:
+    """Draws a picture of every alarm that the test clips raise."""
+    from vigil.review.alarm_pictures import draw_alarms as draw
+
+    print(draw(words.out))
+
+
 def propose_masks(words: argparse.Namespace) -> None:
     """Writes the masks that the trained detector found as tasks for Label Studio."""
     from vigil.review.mask_proposals import propose
@@ -279,6 +286,9 @@ def build_parser() -> argparse.ArgumentParser:
     )
     add("mine-hard-examples", mine_hard_examples).add_argument(
         "--out", type=Path, default=Path("hard_examples"), help="the folder to write to"
+    )
+    add("draw-alarms", draw_alarms).add_argument(
+        "--out", type=Path, default=Path("alarms"), help="the folder to write, as a whole"
     )
     proposing = add("propose-masks", propose_masks)
     proposing.add_argument(

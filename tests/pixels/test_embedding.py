@@ -25,6 +25,7 @@ class Recorder:
         self.machine = facts.pop("machine", "cpu")
         own = {name: facts.pop(name, 0) for name in ("one", "other")}
         self.facts = {name: {"channel": name, "told": told, **facts} for name, told in own.items()}
+        self.needs_s = dict.fromkeys(own, 0.0)
         self.failing = failing
         self.asked: list[VideoRequest] = []
 

@@ -34,7 +34,9 @@ from vigil.domain.clips.embeddings import read_embeddings
 from vigil.domain.clips.scores import read_scores
 from vigil.domain.clips.windows import read_labels
 from vigil.learn.alarm.network.embedding.registry import BACKBONES, Options
+from vigil.plumbing.errors import InputError
 from vigil.plumbing.memo import file_digest
+from vigil.review.alarm_pictures import draw_alarms
 
 Run = Callable[..., Outcome]
 SIDES = ("train", "val", "test")
@@ -149,6 +151,35 @@ def test_from_clips_to_metrics_twice_the_same(project: Project, run_stage: Run) 
     first = content_of(project.folder)
     assert run_until(project, run_stage, "evaluate_alarm").code == 0
     assert content_of(project.folder) == first
+
+
+def test_every_alarm_has_a_picture(
+    project: Project, run_stage: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_until(project, run_stage, "evaluate_alarm")
+    monkeypatch.chdir(project.folder)
+    verdicts = pd.read_csv("metrics/plots/alarm/verdicts.csv")
+    expected = verdicts[verdicts["alarm"] & (verdicts["split"] == "test")]
+    assert len(expected) > 2, "more than the sheet of the evaluation shows"
+    for _ in range(2):
+        told = draw_alarms(Path("alarms"))
+        table = pd.read_csv("alarms/alarms.csv").set_index("clip")
+        assert sorted(table.index) == sorted(expected["clip"])
+        ratios = expected.set_index("clip")["ratio"]
+        assert table["ratio"].to_dict() == pytest.approx(ratios.to_dict())
+        assert (
+            told
+            == f"alarms: {len(expected)} alarms, {(~table['is_anomalous']).sum()} of them false"
+        )
+        assert sorted(path.name for path in Path("alarms").glob("*.jpg")) == sorted(
+            table["picture"]
+        )
+    for name in table["picture"]:
+        picture = cv2.imread(f"alarms/{name}")
+        assert picture is not None
+        assert picture.shape[1] > 1000
+    with pytest.raises(InputError, match="--out data: expected no file or folder, or an earlier"):
+        draw_alarms(Path("data"))
 
 
 def test_predictions_hold_every_side_and_every_scorer(project: Project, run_stage: Run) -> None:

@@ -7,8 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from vigil.domain.clips.scores import raising_of, round_digits, scorers_of
-from vigil.domain.clips.verdicts import LARGEST_RATIO, ratio_of
+from vigil.domain.clips.scores import channel_ratios, raising_of, round_digits, scorers_of
 from vigil.domain.measures.alarm import (
     accuracy_by_class,
     accuracy_by_split,
@@ -44,15 +43,7 @@ class AlarmEvaluation:
         if missing := set(self._scorers) - thresholds.keys():
             raise InputError(f"expected a threshold of each scorer, got none of {listed(missing)}")
         self._raising = raising_of(self._scorers)
-        ratios = pd.DataFrame(
-            {
-                channel: [
-                    min(ratio_of(score, thresholds[name]), LARGEST_RATIO) for score in clips[name]
-                ]
-                for channel, name in self._raising.items()
-            },
-            index=clips.index,
-        )
+        ratios = channel_ratios(clips, thresholds)
         self._ratios = ratios
         self._clips = clips.assign(error=ratios.max(axis=1), channel=ratios.idxmax(axis=1))
         self._test = self._clips[clips["split"] == TEST]

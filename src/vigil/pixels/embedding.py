@@ -27,6 +27,8 @@ class VideoRequest(NamedTuple):
     channels: Sequence[str]
 
 
+STEP_S = 0.1
+"""About the time between two measurements, by which a window that is long enough may differ."""
 Waiting = tuple[VideoRequest, Mapping[str, Mapping[str, Any]]]
 """A video to measure, and the facts of each channel of its evidence."""
 
@@ -41,6 +43,8 @@ class Embedder(Protocol):
         num_threads: the threads of torch for these videos; 0: they need no torch.
         facts: by channel, all other facts on which its evidence depends, except the clip and the
             code.
+        needs_s: by channel, the length of a window that is measured whole; a shorter one is
+            measured over its frames alone, or refused.
     """
 
     machine: Any
@@ -48,6 +52,7 @@ class Embedder(Protocol):
     at_once: int
     num_threads: int
     facts: dict[str, dict[str, Any]]
+    needs_s: dict[str, float]
 
     def embed(self, videos: Iterable[VideoRequest]) -> Iterator[dict[str, list[Pieces]]]:
         """Yields the evidence in each video, by channel and window, in order."""
@@ -104,6 +109,25 @@ def embed_windows(
         embeddings[name] = Embedding.join(index, pieces, counts, channel)
     memo.prune()
     return embeddings
+
+
+def describe(name: str, embedding: Embedding, needs_s: float) -> str:
+    """The sizes of a channel's evidence in words, and how many windows are too short for it.
+
+    Args:
+        needs_s: the length of a window that the channel measures whole.
+    """
+    num, width = embedding.pieces.vectors.shape
+    text = f"{name}: {num} vectors of {width} numbers in {len(embedding.index)} windows"
+    times = pd.DataFrame(embedding.pieces.spans_s).groupby(embedding.windows)
+    lengths_s = times[1].max() - times[0].min()
+    num_short = int((lengths_s < needs_s - STEP_S).sum())
+    if num_short:
+        text += (
+            f"; {num_short} windows are shorter than {needs_s:g} s, and are measured over their "
+            "frames alone"
+        )
+    return text
 
 
 def _embed(embedder: Embedder, memo: Memo, group: Sequence[Waiting]) -> None:

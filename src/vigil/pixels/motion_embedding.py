@@ -5,10 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 from typing import Any
 
-import pandas as pd
-
 from vigil.domain.clips.evidence import Pieces
-from vigil.pixels.channels.channel import EDGE_S, Channel
+from vigil.pixels.channels.channel import Channel
 from vigil.pixels.channels.registry import build_channel, imports_of_others
 from vigil.pixels.embedding import VideoRequest
 from vigil.pixels.flow.motion import describe_cpu
@@ -24,7 +22,7 @@ class MotionEmbedder:
 
     Attributes:
         machine: the facts of the machine on which the last bits of vectors depend.
-        describe_machine, at_once, num_threads: see `Embedder`.
+        describe_machine, at_once, num_threads, needs_s: see `Embedder`.
         facts: by channel, all other facts on which its evidence depends, except the clip and the
             code.
     """
@@ -36,11 +34,13 @@ class MotionEmbedder:
         """Args: picture_fps: the frame rate of folders of numbered pictures."""
         self.machine: Any = describe_cpu()
         self.facts: dict[str, dict[str, Any]] = {}
+        self.needs_s: dict[str, float] = {}
         self._channels: dict[str, Channel] = {}
         self._picture_fps = picture_fps
         for name in settings.motion_channels:
             options = getattr(settings, name)
             self._channels[name] = build_channel(name, options, settings.short_clips)
+            self.needs_s[name] = self._channels[name].needs_s
             self.facts[name] = {
                 "channel": name,
                 "short_clips": settings.short_clips,
@@ -71,17 +71,3 @@ def channel_codes(settings: EmbedClips) -> dict[str, str]:
         name: code_fingerprint(MotionEmbedder, imports_of_others(name))
         for name in settings.motion_channels
     }
-
-
-def count_short(settings: EmbedClips, windows: pd.DataFrame) -> dict[str, tuple[int, float]]:
-    """The windows that are shorter than each channel of motion needs, and what it needs, s.
-
-    Args:
-        windows: `start_s` and `stop_s` of each window.
-    """
-    lengths_s = windows["stop_s"] - windows["start_s"]
-    needs_s = {
-        name: build_channel(name, getattr(settings, name), settings.short_clips).needs_s
-        for name in settings.motion_channels
-    }
-    return {name: (int((lengths_s < need - EDGE_S).sum()), need) for name, need in needs_s.items()}

@@ -1,13 +1,14 @@
 """The table of clips and their scores: how unusual each clip is, by every scorer of a channel."""
 
 import csv
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from vigil.domain.clips.verdicts import LARGEST_RATIO, ratio_of
 from vigil.domain.sides import SIDES
 from vigil.plumbing.errors import InputError, listed, shorten
 from vigil.plumbing.records import read_csv, read_json, write_csv
@@ -102,3 +103,27 @@ def read_thresholds(file: Path) -> dict[str, float]:
     if not thresholds or not np.isfinite(list(thresholds.values())).all():
         raise InputError(f"{file}: expected finite thresholds, got {shorten(thresholds)}")
     return thresholds
+
+
+def channel_ratios(clips: pd.DataFrame, thresholds: Mapping[str, float]) -> pd.DataFrame:
+    """The ratio of each clip's score to its threshold, by channel: that which raises the alarm.
+
+    Args:
+        clips: scores of clips, by scorer.
+        thresholds: one for each scorer.
+
+    Raises:
+        InputError: a scorer that raises the alarm has no threshold.
+    """
+    raising = raising_of(scorers_of(clips))
+    if missing := set(raising.values()) - thresholds.keys():
+        raise InputError(f"expected a threshold of each scorer, got none of {listed(missing)}")
+    return pd.DataFrame(
+        {
+            channel: [
+                min(ratio_of(score, thresholds[name]), LARGEST_RATIO) for score in clips[name]
+            ]
+            for channel, name in raising.items()
+        },
+        index=clips.index,
+    )

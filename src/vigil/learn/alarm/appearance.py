@@ -24,7 +24,7 @@ class AppearanceEmbedder:
 
     Attributes:
         machine: the facts of the machine on which the last bits of vectors depend.
-        describe_machine, at_once, num_threads: see `Embedder`.
+        describe_machine, at_once, num_threads, needs_s: see `Embedder`.
         facts: by channel, all other facts on which its evidence depends, except the clip and the
             code.
     """
@@ -45,6 +45,7 @@ class AppearanceEmbedder:
         self._picture_fps, self._settings = picture_fps, settings
         self.at_once = BATCHES_AT_ONCE * settings.appearance.network.batch_size
         self.num_threads = threads_of_an_item()
+        self.needs_s: dict[str, float] = {APPEARANCE: 0.0}  # a network needs a number of frames
         self.machine: Any = self._network.machine
         self.facts: dict[str, dict[str, Any]] = {
             APPEARANCE: {"channel": APPEARANCE, **self._network.facts}

@@ -12,7 +12,7 @@ raised a false alarm in 0.44 of the allowed clips without this.
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple, Protocol
 
 import cv2
 import numpy as np
@@ -21,9 +21,6 @@ import numpy.typing as npt
 from vigil.pixels.fitting import resize
 from vigil.pixels.pictures.picture import Picture
 from vigil.plumbing.arithmetic import PORTABLE, is_portable
-
-if TYPE_CHECKING:  # an exported alarm has its settings from a card, without pydantic
-    from vigil.settings.embed_clips import Flow
 
 Velocities = npt.NDArray[np.float32]
 LONGEST_GAP_S = 1.0
@@ -39,6 +36,17 @@ LEAST_CAMERA_PX = 0.25
 MOST_OWN_FRACTION = 0.25
 """The camera moves if more than half of the cells differ from its motion by less than this fraction
 of it, in the picture and along each of its sides."""
+
+
+class FlowSettings(Protocol):
+    """How motion is measured; `vigil.settings.embed_clips.Flow` explains the attributes."""
+
+    @property
+    def short_side_px(self) -> int: ...  # noqa: D102
+    @property
+    def gap_s(self) -> float: ...  # noqa: D102
+    @property
+    def num_cells(self) -> int: ...  # noqa: D102
 
 
 class Motion(NamedTuple):
@@ -78,7 +86,7 @@ def describe_cpu() -> str:
 class MotionMeter:
     """Measures the motion between the frames of one video, frame by frame."""
 
-    def __init__(self, settings: Flow) -> None:
+    def __init__(self, settings: FlowSettings) -> None:
         # OpenCV gives each thread a stripe of the picture, and the result differs at the seams.
         cv2.setNumThreads(1)
         self._settings = settings

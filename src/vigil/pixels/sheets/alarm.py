@@ -1,9 +1,10 @@
 """Draws box plots of the scores of clips, and contact sheets of wrongly classified clips."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -13,8 +14,9 @@ from vigil.domain.boxes import CORNERS
 from vigil.domain.clips.nearest import NUM_NEAREST
 from vigil.pixels.drawing.figures import as_label, figure
 from vigil.pixels.drawing.on_pictures import draw_boxes, tile, write_picture
-from vigil.pixels.fitting import centre_on_black
+from vigil.pixels.fitting import centre_on_black, fit_within
 from vigil.pixels.pictures.picture import Picture
+from vigil.pixels.sheets.arrows import ARROW_S, draw_motion
 from vigil.pixels.windows import WHOLE, Positions, Window, read_windows
 from vigil.plumbing.errors import InputError, listed
 from vigil.plumbing.folders import below
@@ -24,6 +26,16 @@ SIZE_WH, LARGE_WH = (144, 108), (216, 162)
 AROUND_S = (-0.4, -0.2, 0.0, 0.2, 0.4)
 NEAR_S, EDGE_S = 0.1, 1e-4
 NUM_BOXES = 2
+BEFORE_S = 0.08
+"""Motion is shown since the frame this long before."""
+
+
+class _Moment(NamedTuple):
+    """A frame, the frame before it (None: there is none in the window), and the time between."""
+
+    frame: Picture
+    before: Picture | None
+    duration_s: float
 
 
 def draw_clip_sheet(
@@ -85,9 +97,9 @@ def draw_alarm_sheet(
 ) -> None:
     """Writes a picture with one row for each alarm: frames around its peak, with its evidence.
 
-    A box with its ratio is drawn on the frames within `NEAR_S` of the time of its evidence. To the
-    right are the nearest allowed clips, each at the time of its evidence. An alarm without listed
-    evidence has a row that says so.
+    A box with its ratio is drawn on the frames within `NEAR_S` of the time of its evidence. Arrows
+    show the motion since the frame before. To the right are the nearest allowed clips, each at the
+    time of its evidence. An alarm without listed evidence has a row that says so.
 
     Args:
         alarms: `clip`, `ratio`, `channel` and `is_anomalous` of each alarm.
@@ -121,8 +133,8 @@ def draw_alarm_sheet(
     if not pictures:
         pictures, captions = [np.zeros((LARGE_WH[1], LARGE_WH[0]), np.uint8)], ["none"]
     title = (
-        "Alarms, one a row, around their strongest evidence: boxes with score over threshold; to "
-        "the right, the nearest allowed clips"
+        "Alarms, one a row, around their strongest evidence: boxes with score over threshold, "
+        f"arrows of the way in {ARROW_S:g} s; to the right, the nearest allowed clips"
     )
     num_columns = len(AROUND_S) + NUM_NEAREST
     write_picture(tile(pictures, captions, num_columns=num_columns, title=title), file)
@@ -141,13 +153,23 @@ def _draw_peak(
         times_s = peak_s + np.array(AROUND_S)
         where = f"{f': {feature}' if feature else ''} at {peak_s:.2f} s"
     pictures = []
-    for time_s, frame in zip(times_s, _frames_at(path, times_s, window, picture_fps), strict=True):
+    moments = _moments_at(path, times_s, window, picture_fps)
+    for time_s, moment in zip(times_s, moments, strict=True):
         is_near = (rows["time_s"] - time_s).abs() <= NEAR_S
         near = rows[is_near].sort_values("ratio", ascending=False, kind="stable").head(NUM_BOXES)
         labels = [f"{value:.2f}" for value in near["ratio"]]
-        drawn = draw_boxes(frame, near[CORNERS].to_numpy(), labels)
-        pictures.append(centre_on_black(drawn, LARGE_WH))
+        pictures.append(_draw_moment(moment, near[CORNERS].to_numpy(), labels))
     return pictures, where
+
+
+def _draw_moment(
+    moment: _Moment, boxes_xyxy: npt.NDArray[np.float64], labels: Sequence[str]
+) -> Picture:
+    """The frame with arrows and boxes, which are drawn after it is resized, so none vanishes."""
+    fitted, scale = fit_within(moment.frame, LARGE_WH)
+    if moment.before is not None:
+        fitted = draw_motion(fitted, moment.before, moment.frame, moment.duration_s)
+    return centre_on_black(draw_boxes(fitted, boxes_xyxy * scale, labels), LARGE_WH)
 
 
 def _draw_nearest(
@@ -161,8 +183,8 @@ def _draw_nearest(
         .itertuples(index=False)
     ):
         (path,) = below(clips, [video])
-        (frame,) = _frames_at(path, np.array([time_s]), WHOLE, picture_fps)
-        picture = centre_on_black(draw_boxes(frame, np.array([box]), ["allowed"]), LARGE_WH)
+        (moment,) = _moments_at(path, np.array([time_s]), WHOLE, picture_fps)
+        picture = _draw_moment(moment, np.array([box]), ["allowed"])
         drawn.append((picture, f"{time_s:.2f} s: {video}"))
     nothing: Picture = np.zeros((LARGE_WH[1], LARGE_WH[0]), np.uint8)
     missing = NUM_NEAREST - len(drawn)
@@ -184,19 +206,27 @@ def _spans(windows: pd.DataFrame, wanted: "pd.Series[str]", clips: Path) -> pd.D
     return spans
 
 
-def _frames_at(
+def _moments_at(
     path: Path, times_s: npt.NDArray[np.float64], window: Window, picture_fps: Fraction
-) -> list[Picture]:
-    """The frames of a window that are shown nearest to some times."""
+) -> list[_Moment]:
+    """The frames of a window that are shown nearest to some times, and frames before them."""
+    chosen: list[Positions] = []
 
     def choose(num_frames: int, fps: Fraction) -> Positions:
         places = np.rint((times_s - window.start_s) * float(fps)).astype(np.int64)
-        return np.clip(places, 0, num_frames - 1)
+        places = np.clip(places, 0, num_frames - 1)
+        before = np.maximum(places - max(1, round(BEFORE_S * float(fps))), 0)
+        chosen.append(places - before)
+        return np.concatenate([before, places])
 
-    found, _ = read_windows(
+    found, fps = read_windows(
         path, [window], choose, lambda picture: picture, picture_fps=picture_fps
     )
-    return list(found[0])
+    before, frames = np.split(found[0], 2)
+    return [
+        _Moment(frame, earlier if steps else None, float(steps / fps))
+        for frame, earlier, steps in zip(frames, before, chosen[-1].tolist(), strict=True)
+    ]
 
 
 def draw_error_boxes(

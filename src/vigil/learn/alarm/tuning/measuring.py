@@ -33,7 +33,7 @@ class MotionVariants:
 
     Attributes:
         machine: the facts of the machine on which the last bits of vectors depend.
-        describe_machine, at_once, num_threads: see `Embedder`.
+        describe_machine, at_once, num_threads, needs_s: see `Embedder`.
         facts: by variant, the facts as `MotionEmbedder` gives them.
         codes: by variant, the fingerprint of the code of its channel.
     """
@@ -46,6 +46,7 @@ class MotionVariants:
         self.machine: Any = describe_cpu()
         self.facts: dict[str, dict[str, Any]] = {}
         self.codes: dict[str, str] = {}
+        self.needs_s: dict[str, float] = {}
         self._channels: dict[str, Channel] = {}
         self._picture_fps = picture_fps
         for one in settings:
@@ -58,6 +59,7 @@ class MotionVariants:
                 self.codes[variant] = _code_of(name)
                 options = getattr(one, name)
                 self._channels[variant] = motion.build_channel(name, options, one.short_clips)
+                self.needs_s[variant] = self._channels[variant].needs_s
 
     def embed(self, videos: Iterable[VideoRequest]) -> Iterator[dict[str, list[Pieces]]]:
         """Yields the evidence in each video, by variant and window, in order.
