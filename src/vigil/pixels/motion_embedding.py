@@ -9,7 +9,7 @@ from vigil.domain.clips.evidence import Pieces
 from vigil.pixels.channels.channel import Channel
 from vigil.pixels.channels.registry import build_channel, imports_of_others
 from vigil.pixels.embedding import VideoRequest
-from vigil.pixels.flow.motion import describe_cpu
+from vigil.pixels.flow.motion import REVISION, describe_cpu
 from vigil.pixels.following import follow_file
 from vigil.plumbing.fingerprints import code_fingerprint
 from vigil.settings.embed_clips import EmbedClips
@@ -43,6 +43,7 @@ class MotionEmbedder:
             self.needs_s[name] = self._channels[name].needs_s
             self.facts[name] = {
                 "channel": name,
+                "revision": REVISION,
                 "short_clips": settings.short_clips,
                 "picture_fps": str(picture_fps),
                 "options": options.model_dump(),

@@ -16,7 +16,7 @@ import numpy as np
 
 from vigil.domain.clips.evidence import Pieces, Vectors
 from vigil.pixels.channels.channel import Channel
-from vigil.pixels.channels.registry import BUILDERS, build_channel
+from vigil.pixels.channels.registry import BUILDERS, build_channel, check_revision
 from vigil.plumbing.errors import InputError, shorten
 from vigil.runtime.card import read_card_text
 from vigil.runtime.judging import JudgingAlarm, Scores
@@ -56,6 +56,8 @@ class ExportedAlarm(JudgingAlarm):
         """
         try:
             facts = card["channels"]
+            for each in facts.values():
+                check_revision(each, file)
             channels = {str(name): _build_channel(facts[name]) for name in facts}
             self.scorers = {name: [str(each) for each in facts[name]["scorers"]] for name in facts}
             self._widths = {name: int(facts[name]["width"]) for name in facts}

@@ -413,6 +413,7 @@ DAMAGE: dict[str, tuple[Callable[[Path, Path, Path], object], str]] = {
     "channels of nothing": (told(embeddings=None), "a.json: expected what measures the windows"),
     "another channel's facts": (of_facts(channel="smell"), "a.json: expected what measures"),
     "options of nothing": (of_facts(options={"bins": 3}), "a.json: expected what measures"),
+    "an earlier measurement": (of_facts(revision=1), "a.json: expected an alarm that learnt from"),
     "thresholds of something else": (
         lambda *files: files[2].write_text("[]"),
         "threshold.json: expected picked thresholds",

@@ -25,7 +25,7 @@ from vigil.learn.alarm.network.scoring.tuned import put_into
 from vigil.pixels.channels.behaviour import UNITS, columns_of, width_of
 from vigil.pixels.channels.channel import Channel
 from vigil.pixels.channels.objects import AS_TRACKED, ObjectsFollower
-from vigil.pixels.channels.registry import build_channel
+from vigil.pixels.channels.registry import build_channel, check_revision
 from vigil.pixels.pictures.picture import Picture
 from vigil.pixels.windows import Window
 from vigil.plumbing.errors import InputError, listed, shorten
@@ -106,7 +106,8 @@ class TrainedAlarm(JudgingAlarm):
         try:
             if facts.keys() != config.keys() or not set(facts) <= set(CHANNELS):
                 raise ValueError("other channels")
-            for name in set(facts) & set(MOTION_CHANNELS):
+            for name in sorted(set(facts) & set(MOTION_CHANNELS)):
+                check_revision(facts[name], card)
                 if _channel_of(facts[name]).width != config[name]["width"]:
                     raise ValueError("vectors of another width")
             if OBJECTS in facts:

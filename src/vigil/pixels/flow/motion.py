@@ -23,6 +23,9 @@ from vigil.pixels.pictures.picture import Picture
 from vigil.plumbing.arithmetic import PORTABLE, is_portable
 
 Velocities = npt.NDArray[np.float32]
+REVISION = 2
+"""Of what this module measures: an alarm is right with that which it learnt from, and no other.
+2: the trembling of the camera is subtracted."""
 LONGEST_GAP_S = 1.0
 """The longest gap between compared frames. After a longer gap, the measurement restarts."""
 LEAST_OF_GAP = 0.75
