@@ -12,6 +12,7 @@ import yaml
 from tiny_project import VIDEOS, Project, task_of, write_video
 
 from vigil.domain.sides import SIDES
+from vigil.domain.watched import read_truth
 from vigil.plumbing.errors import InputError
 from vigil.plumbing.memo import tree_digest
 from vigil.plumbing.records import write_json
@@ -224,3 +225,27 @@ def test_params_keep_their_comments_and_layout() -> None:
     assert yaml.safe_load(new) == {"a": {"b": "y", "c": []}, "d": [], "e": 3}
     with pytest.raises(InputError, match=r"a\.z: expected this parameter"):
         changed_params(text, {"a.z": 1})
+
+
+def with_event(task: Json, *frames: tuple[int, int]) -> Json:
+    ranges = [{"start": start, "end": end} for start, end in frames]
+    value = {"ranges": ranges, "timelinelabels": ["unusual"]}
+    task["annotations"][0]["result"].append({"id": "e", "type": "timelinelabels", "value": value})
+    return task
+
+
+def test_events_in_videos_of_the_test_side_measure_watching(project: Project) -> None:
+    told = pull(with_event(corrected(0), (1, 12)))
+    assert f"{VIDEOS[0]} (train): unusual events: 1, of no use, since they train nothing" in told
+    file = SCENE / "corrected_events.json"
+    assert not file.exists()
+    told = pull(with_event(corrected(2), (13, 24), (37, 40)), corrects_test=True)
+    assert f"{VIDEOS[2]} (test): unusual events: 2, written to {file}" in told
+    events = read_truth(file)[VIDEOS[2]].events
+    assert events.values.tolist() == [["unusual", 1.0, 2.0], ["unusual", 3.0, 3.333]]
+    pull(corrected(2), corrects_test=True)  # a person removed them
+    assert read_truth(file)[VIDEOS[2]].events.empty
+    known = json.loads(file.read_text())
+    write_json({**known, "other.mp4": {"events": []}}, file)
+    pull(with_event(corrected(2), (1, 2)), corrects_test=True)
+    assert set(read_truth(file)) == {VIDEOS[2], "other.mp4"}

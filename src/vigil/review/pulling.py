@@ -15,7 +15,8 @@ from vigil.plumbing.contract import check_sections, project_sections
 from vigil.plumbing.errors import InputError, listed
 from vigil.plumbing.outputs import whole
 from vigil.plumbing.params import PARAMS_FILE, read_params
-from vigil.plumbing.records import read_csv, write_csv, write_json
+from vigil.plumbing.records import read_csv, read_json, write_csv, write_json
+from vigil.review.corrected_events import events_of
 from vigil.review.corrections import Correction, CorrectionReader, parse_entries, read_entries
 from vigil.review.params_edit import changed_params
 from vigil.review.reruns import Pipeline
@@ -32,7 +33,7 @@ from vigil.settings.split import Split
 from vigil.settings.watch import Watch
 
 LEDGER = "splits/reviewed_{branch}.csv"
-ORIGINS_FILE = "corrections.csv"
+ORIGINS_FILE, EVENTS_FILE = "corrections.csv", "corrected_events.json"
 ORIGIN_TYPES = {"video": str, "region": str, "frame": "int64", "origin": str}
 
 
@@ -64,6 +65,7 @@ class Plan:
         side_of: the side of each corrected video.
         ledgers: by its path, the side of each video for one branch.
         params: new values of parameters, by dotted name.
+        events: the unusual events in each corrected video whose task asked for them.
         num_open: the number of tasks without an annotation, which are left out.
         reruns: stages that rerun, and stages that may.
     """
@@ -73,6 +75,7 @@ class Plan:
     origins: pd.DataFrame
     side_of: Mapping[str, str]
     ledgers: dict[str, dict[str, str]]
+    events: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     params: dict[str, Any] = field(default_factory=dict)
     num_open: int = 0
     reruns: tuple[list[str], list[str]] = field(default_factory=lambda: ([], []))
@@ -110,7 +113,13 @@ def plan_pull(root: Path, request: Request) -> Plan:
     entries = reader.put_into(read_entries(export) if export.is_file() else [], corrections)
     tasks = parse_entries(entries, export, reading)
     match_videos(tasks, [one.video for one in corrections], str(export))
-    plan = Plan(export, entries, _origins(corrections), side_of, ledgers, params, num_open)
+    events = {
+        one.video: found
+        for one in corrections
+        if (found := events_of(one.entry, reading.annotators, one.video)) is not None
+    }
+    origins = _origins(corrections)
+    plan = Plan(export, entries, origins, side_of, ledgers, events, params, num_open)
     files = [export.as_posix(), *(path for path in ledgers if path not in params.values())]
     plan.reruns = pipeline.after(files, list(params))
     return plan
@@ -181,6 +190,10 @@ def describe(plan: Plan) -> str:
         counts = plan.origins.loc[plan.origins["video"] == video, "origin"].value_counts()
         told = ", ".join(f"{int(counts.get(origin, 0))} {origin}" for origin in ORIGINS)
         lines.append(f"{video} ({side}): keyframes: {told}")
+        if (events := plan.events.get(video)) is not None:
+            file = plan.export.with_name(EVENTS_FILE)
+            use = f"written to {file}" if side == TEST else "of no use, since they train nothing"
+            lines.append(f"{video} ({side}): unusual events: {len(events)}, {use}")
     if plan.num_open:
         lines.append(f"left out: {plan.num_open} tasks without a finished annotation")
     lines += [f"{PARAMS_FILE}: {name}: {value}" for name, value in plan.params.items()]
@@ -192,7 +205,7 @@ def describe(plan: Plan) -> str:
 
 
 def carry_out(plan: Plan) -> None:
-    """Writes the export, the origins of keyframes, the sides and the parameters."""
+    """Writes the export, the origins of keyframes, events, the sides and the parameters."""
     file = plan.export.with_name(ORIGINS_FILE)
     origins = plan.origins
     if file.is_file():
@@ -206,4 +219,18 @@ def carry_out(plan: Plan) -> None:
         with whole(Path(PARAMS_FILE)) as partial:
             partial.write_text(text, encoding="utf-8", newline="\n")
     write_csv(origins[["video", *COLUMNS]], file)
+    _write_events(plan)
     write_json(plan.entries, plan.export)
+
+
+def _write_events(plan: Plan) -> None:
+    """Adds the events in videos of the test side, by which `evaluate@watch` can measure."""
+    file = plan.export.with_name(EVENTS_FILE)
+    measured = {
+        video: {"events": events}
+        for video, events in plan.events.items()
+        if plan.side_of[video] == TEST
+    }
+    if measured:
+        before = read_json(file) if file.is_file() else {}
+        write_json(dict(sorted({**before, **measured}.items())), file)

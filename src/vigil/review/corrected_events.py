@@ -1,0 +1,79 @@
+"""Unusual events as annotators corrected them on the timeline, as the truth of watching has them.
+
+Label Studio stores a span of a timeline as its first and last frame, counted from 1 at the rate of
+the video's tag (https://labelstud.io/tags/timelinelabels).
+"""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from vigil.domain.label_studio.choosing import choose
+from vigil.domain.proposals import FPS_KEY, SOURCE_KEY
+from vigil.plumbing.errors import InputError, shorten
+
+TIMELINE = "timelinelabels"
+DECIMALS = 3
+
+Json = Mapping[str, Any]
+
+
+def events_of(entry: Json, annotators: str, where: str) -> list[dict[str, Any]] | None:
+    """The `kind`, `start_s` and `end_s` of each span of a task, in order of their start.
+
+    Args:
+        entry: a task of an export.
+        annotators: which of several annotations counts, as for boxes.
+        where: names the task in errors.
+
+    Returns:
+        The events; none, if a person removed all. None: the task was not made of a watched video,
+        so nobody was asked for events.
+
+    Raises:
+        InputError: a span or the frame rate is not valid.
+    """
+    data = entry["data"]
+    if data.get(SOURCE_KEY) is None:
+        return None
+    annotations = [one for one in entry["annotations"] if isinstance(one, Mapping)]
+    finished = [one for one in annotations if not one.get("was_cancelled")]
+    results = choose(finished, annotators, where).results
+    spans = [one["value"] for one in results if _is_span(one)]
+    fps = data.get(FPS_KEY)
+    if spans and not (isinstance(fps, int | float) and math.isfinite(fps) and fps > 0):
+        raise InputError(f"{where}: data.{FPS_KEY}: expected a frame rate, got {shorten(fps)}")
+    # Merged annotations may have the same span twice.
+    events = {event for span in spans for event in _events_in(span, float(fps), where)}
+    return [
+        {"kind": kind, "start_s": start_s, "end_s": end_s}
+        for start_s, end_s, kind in sorted(events)
+    ]
+
+
+def _is_span(result: Any) -> bool:
+    return (
+        isinstance(result, Mapping)
+        and result.get("type") == TIMELINE
+        and isinstance(result.get("value"), Mapping)
+        and "ranges" in result["value"]
+    )
+
+
+def _events_in(value: Json, fps: float, where: str) -> list[tuple[float, float, str]]:
+    """Start and end of each range in seconds, and its label."""
+    try:
+        (kind,) = (str(name) for name in value[TIMELINE])
+        frames = [(int(one["start"]), int(one["end"])) for one in value["ranges"]]
+    except (KeyError, TypeError, ValueError):
+        raise InputError(
+            f"{where}: expected a span of the timeline with one label, got {shorten(value)}"
+        ) from None
+    if bad := [span for span in frames if not 1 <= span[0] <= span[1]]:
+        raise InputError(
+            f"{where}: expected spans of frames from 1 on, got {bad[0][0]} to {bad[0][1]}"
+        )
+    return [
+        (round((start - 1) / fps, DECIMALS), round(end / fps, DECIMALS), kind)
+        for start, end in frames
+    ]

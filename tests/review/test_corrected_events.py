@@ -1,0 +1,91 @@
+"""Events on a timeline come back as the times that they had, to a frame."""
+
+from fractions import Fraction
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vigil.domain.proposals import propose
+from vigil.domain.tracking.table import track_table
+from vigil.domain.video_facts import VideoFacts
+from vigil.plumbing.errors import InputError
+from vigil.review.corrected_events import events_of
+
+
+def facts_of(num_frames: int, fps: int) -> VideoFacts:
+    return VideoFacts((96, 72), num_frames, Fraction(fps))
+
+
+def task(alarms: list[tuple[str, float, float]], facts: VideoFacts) -> dict[str, Any]:
+    """A proposal that a person accepted as it is."""
+    proposed = propose(
+        track_table([]), alarms, facts, address="/data/a.mp4", source="0" * 64, model_version="1"
+    )
+    return {
+        "data": proposed["data"],
+        "annotations": [{"id": 1, "result": proposed["predictions"][0]["result"]}],
+    }
+
+
+@given(
+    fps=st.sampled_from([5, 12, 25, 30]),
+    start=st.integers(0, 90),
+    length=st.integers(1, 60),
+)
+def test_accepted_alarms_are_the_events(fps: int, start: int, length: int) -> None:
+    facts = facts_of(200, fps)
+    alarms = [("a", start / fps, (start + length) / fps), ("b", 180 / fps, 200 / fps)]
+    found = events_of(task(alarms, facts), "error", "door.mp4")
+    assert found is not None
+    assert [event["kind"] for event in found] == ["unusual"] * 2
+    for event, (_, start_s, end_s) in zip(found, alarms, strict=True):
+        assert event["start_s"] == pytest.approx(start_s, abs=1 / fps + 1e-3)
+        assert event["end_s"] == pytest.approx(end_s, abs=1 / fps + 1e-3)
+
+
+def test_a_person_may_remove_all_and_may_draw_others() -> None:
+    facts = facts_of(200, 10)
+    entry = task([], facts)
+    assert events_of(entry, "error", "door.mp4") == []
+    result = entry["annotations"][0]["result"]
+    for start, end in ((51, 80), (11, 20), (11, 20)):
+        value = {"ranges": [{"start": start, "end": end}], "timelinelabels": ["falling"]}
+        result.append({"id": "x", "type": "timelinelabels", "value": value})
+    assert events_of(entry, "error", "door.mp4") == [
+        {"kind": "falling", "start_s": 1.0, "end_s": 2.0},
+        {"kind": "falling", "start_s": 5.0, "end_s": 8.0},
+    ]
+
+
+def test_of_a_video_that_nobody_watched_nothing_is_known() -> None:
+    entry = task([("a", 1.0, 2.0)], facts_of(200, 10))
+    del entry["data"]["source_sha256"]
+    assert events_of(entry, "error", "door.mp4") is None
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ({"ranges": [{"start": 0, "end": 4}]}, "expected spans of frames from 1 on, got 0 to 4"),
+        ({"ranges": [{"start": 9, "end": 4}]}, "expected spans of frames from 1 on, got 9 to 4"),
+        ({"ranges": [{"start": 1}]}, "expected a span of the timeline with one label"),
+        ({"ranges": 3}, "expected a span of the timeline with one label"),
+        ({"timelinelabels": []}, "expected a span of the timeline with one label"),
+        ({"timelinelabels": ["a", "b"]}, "expected a span of the timeline with one label"),
+    ],
+)
+def test_spans_that_are_none_are_refused(value: dict[str, Any], message: str) -> None:
+    entry = task([("a", 1.0, 2.0)], facts_of(200, 10))
+    entry["annotations"][0]["result"][0]["value"].update(value)
+    with pytest.raises(InputError, match=f"^door.mp4: {message}"):
+        events_of(entry, "error", "door.mp4")
+
+
+def test_spans_need_a_frame_rate() -> None:
+    entry = task([("a", 1.0, 2.0)], facts_of(200, 10))
+    for fps in (None, 0.0, "12", float("nan")):
+        entry["data"]["fps"] = fps
+        with pytest.raises(InputError, match=r"^door.mp4: data\.fps: expected a frame rate, got"):
+            events_of(entry, "error", "door.mp4")
