@@ -34,6 +34,6 @@ def test_windows_shorter_than_a_channel_needs_are_counted(
     found = embed_windows(table, tmp_path, embedder, {name: "code"})[name]
     text = describe(name, found, needs_s)
     assert text.startswith(f"{name}: {len(found.pieces.vectors)} vectors of ")
-    assert f"in 4 windows; 3 windows are shorter than {needs_s:g} s, and are measured" in text
+    assert f"in 4 windows; 3 windows have frames over less than {needs_s:g} s, and" in text
     found = embed_windows(table.iloc[[1]], tmp_path, embedder, {name: "code"})[name]
     assert describe(name, found, needs_s).endswith(" in 1 windows")

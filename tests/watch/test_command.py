@@ -103,7 +103,7 @@ def test_a_service_that_is_stopped_ends_in_order(
     command.watch_sources(["rtsp://127.0.0.1/door"], Path("watch"), None, [])
     assert ended == ["stored"]
     assert re.fullmatch(
-        r"(watch/127\.0\.0\.1_door-\w{8}): watched until it is stopped\n\1: stopped\n",
+        r"watch/127\.0\.0\.1_door-\w{8}: stopped\n",
         capsys.readouterr().out,
     )
 

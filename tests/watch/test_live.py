@@ -342,6 +342,20 @@ with alone_in(Path("door"), "the first"):
 """
 
 
+def test_who_was_refused_and_left_is_not_drawn_again(tmp_path: Path):
+    """The judgement of an ended track is no longer kept, and its last box is of no use."""
+    watch = watch_of(tmp_path, Notes())
+    drawn = []
+    for index in range(120):
+        picture = frame_at(index).picture.copy()
+        picture[:, :78] = 60  # the post alone
+        if index >= 40:
+            picture[:] = 60
+        watch.add(Frame(index, index / FPS, picture))
+        drawn.append(watch._drawing(index / FPS, None).keywords["track_ids"])
+    assert all(ids == [] for ids in drawn[20:]), "it is refused by then"
+
+
 def test_a_second_process_for_the_same_stream_is_refused(tmp_path: Path):
     (tmp_path / "door").mkdir()
     other = subprocess.Popen(
@@ -353,7 +367,7 @@ def test_a_second_process_for_the_same_stream_is_refused(tmp_path: Path):
         assert other.stdout.readline()
         source = Camera("door", "http://127.0.0.1:9/x")
         with pytest.raises(InputError, match=r"nobody else writes into, but process .*the first"):
-            watch_live(source, tmp_path, models(), watching(), [])
+            watch_live(source, tmp_path, models, watching(), [])
     finally:
         other.kill()
         other.communicate()
@@ -518,7 +532,7 @@ def test_a_stream_that_breaks_is_opened_again_after_longer_and_longer_waits():
     reader.start()
     times = [frame.time_s for frame in taken(reader)]
     assert waits[:4] == [0.5, 1.0, 2.0, 0.5]
-    assert times == pytest.approx([0.0, 0.1, 3.5, 3.6]), "the machine's clock between two breaks"
+    assert times == pytest.approx([0.0, 0.1, 3.6, 3.7]), "the machine's clock over a break"
     assert reader.counts.clock_jumps == 0
 
 
@@ -539,10 +553,13 @@ def test_a_clock_that_jumps_back_is_counted_and_time_goes_on():
         ([9.0, 9.1, 500.0, 500.1], [0.0, 0.1, 0.2, 0.3], 1),
         ([9.0, 9.1, 3.0, 3.1], [0.0, 0.1, 0.2, 0.3], 1),
         ([9.0, 9.1, 10.9, 11.0], [0.0, 0.1, 1.9, 2.0], 0),
+        ([9.0, 10.9, 500.0, 500.1], [0.0, 1.9, 2.0, 2.1], 1),  # ahead, and then set
+        ([9.0, 9.05, 500.0, 500.1], [0.0, 0.05, 0.15, 0.25], 1),  # behind, and then set
+        ([9.0, None, None, 500.0, 500.1], [0.0, 0.1, 0.2, 0.3, 0.4], 0),
     ],
 )
 def test_a_clock_that_is_set_is_no_time_without_frames(
-    stamps: list[float], times: list[float], num_jumps: int
+    stamps: list[float | None], times: list[float], num_jumps: int
 ):
     """Frames come every 0.1 s. Frames that come in bursts are up to 2 s early, without a jump."""
     now = iter([0.0, *np.arange(100) / 10])
@@ -564,6 +581,22 @@ def test_a_gap_of_the_source_that_the_machine_sees_too_is_no_jump():
     assert [frame.time_s for frame in taken(reader)] == pytest.approx([0.0, 0.1, 30.0, 30.1])
     assert reader.counts.clock_jumps == 0
     assert reader.silent_s() == pytest.approx(0.9)
+
+
+@pytest.mark.parametrize("step_s", [1.0, 0.01])
+def test_a_break_is_as_long_as_on_the_clock_of_the_machine(step_s: float):
+    """Also if the stream had sent much at once before, or was late: 13 frames in 1.2 s."""
+    times = [*np.arange(13) / 10, 11.2, 11.3]
+    now = iter([0.0, *times, *[12.0] * 9])
+    visits = iter([(5 + step_s * np.arange(13)).tolist(), [1.0, 1.1]])
+    reader = LiveReader(
+        lambda: frames_of(next(visits, [])), clock=lambda: next(now), wait=lambda _: None,
+        keeps_all=True, num_tries=1,
+    )  # fmt: skip
+    reader.start()
+    steps = np.diff([frame.time_s for frame in taken(reader)])
+    assert steps == pytest.approx([*[step_s] * 12, 10.0, 0.1])
+    assert reader.counts.clock_jumps == 0
 
 
 class Server(ThreadingHTTPServer):

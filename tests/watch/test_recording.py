@@ -240,6 +240,22 @@ def test_other_tracks_need_neither_detector_nor_alarm(
     assert not {"tracks.csv", "judgements.csv"} <= same
 
 
+def test_times_at_half_a_microsecond_are_found_again(tmp_path: Path, watch: Watched):
+    """With a unit of 1/128 s, two ways to round to microseconds differ."""
+    video = tmp_path / "halves.mp4"
+    unit = Fraction(1, 128)
+    facts = {"fps": Fraction(128, 13), "size_wh": SIZE_WH, "time_base": unit}
+    writer = VideoWriter(video, codec="h264", **facts)  # type: ignore[arg-type]
+    for index in range(120):
+        writer.write(scene_picture(index), index * 13)
+    writer.close()
+    changes = {"tracking.new_score": 1.7}
+    watch(video, watching(), state="one")
+    again = watch(video, watching(**changes), state="one")
+    anew = watch(video, watching(**changes), state="two")
+    assert contents(again) == contents(anew)
+
+
 def test_tracks_that_are_refused_are_kept_on_record(scene: Path, watch: Watched):
     strict = watch(scene, watching(), state="one")
     lenient = watch(scene, watching(**{"judging.least_probability": 0.0}), state="one")

@@ -38,6 +38,7 @@ def test_streams_of_other_addresses_have_other_names():
     addresses = [
         *("rtsp://cam/live?channel=1", "rtsp://cam/live?channel=2", "rtsp://cam/live"),
         *("rtsp://cam/a/b", "rtsp://cam/a_b", "rtsp://cam/A_b", "http://cam/a_b"),
+        *("http://cam/v?t=a@b", "http://cam/v?t=ab", "http://cam/v?t=a@c"),
         *("rtsp://cam:1/b", "rtsp://cam/1/b", f"rtsp://cam/{'x' * 300}"),
     ]
     names = [find_sources([address])[0].name for address in addresses]

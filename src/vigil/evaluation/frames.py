@@ -5,13 +5,12 @@ from collections.abc import Hashable, Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from vigil.domain.boxes import CORNERS
 from vigil.domain.clips.evidence import OBJECTS
 from vigil.domain.clips.verdicts import NO_EVIDENCE
-from vigil.domain.events.event import ScoredWindow
+from vigil.domain.events.event import UNUSUAL, ScoredWindow
 from vigil.domain.events.machine import find_events
 from vigil.domain.measures.events import (
     VideoEvents,
@@ -21,13 +20,14 @@ from vigil.domain.measures.events import (
     spans_of,
 )
 from vigil.domain.measures.frames import (
+    Bools,
+    Floats,
     mean_of_videos,
     measure_each,
     measure_frames,
-    measure_micro,
     score_frames,
 )
-from vigil.domain.measures.intervals import source_intervals
+from vigil.domain.measures.intervals import Counts, source_intervals
 from vigil.domain.measures.regions import (
     Predicted,
     RegionScores,
@@ -36,11 +36,12 @@ from vigil.domain.measures.regions import (
     measure_region_scores,
     score_regions,
 )
+from vigil.domain.measures.resampling import ResampledFrames, ResampledRegions
+from vigil.pixels.flow.motion import LONGEST_GAP_S
 from vigil.plumbing.errors import InputError, listed
 from vigil.settings.evaluate_alarm import EvaluateAlarm
 from vigil.settings.watch import Watch
 
-Floats = npt.NDArray[np.float64]
 EDGE_S = 1e-6
 
 
@@ -100,31 +101,23 @@ class FrameEvaluation:
         largest = {name: np.max(list(each.values()), axis=0) for name, each in scores.items()}
         videos = list(truth)
         labels, ratios = list(truth.values()), list(largest.values())
-        events = {name: self._events_of(name, largest[name]) for name in videos}
+        events = [self._events_of(name, largest[name]) for name in videos]
+        short = [name for name, own in zip(videos, events, strict=True) if own is None]
         regions = self._score_regions()
-        by_video = dict(zip(videos, measure_each(labels, ratios), strict=True))
-
-        def measure(chosen: Sequence[str]) -> dict[str, float | None]:
-            return {
-                **measure_micro(
-                    [truth[name] for name in chosen], [largest[name] for name in chosen]
-                ),
-                **mean_of_videos([by_video[name] for name in chosen]),
-                **_measure_places([regions[name] for name in chosen if name in regions]),
-                "event_recall": measure_events([events[name] for name in chosen])["event_recall"],
-            }
-
         numbers: dict[str, Any] = {
             "scores": "causal: the strongest evidence known when a frame is shown, not smoothed",
             "num_frames": int(sum(map(len, labels))),
             "num_anomalous": int(sum(each.sum() for each in labels)),
             "num_waiting": sum(self._num_waiting(name) for name in videos),
             **measure_frames(labels, ratios, videos),
-            **_measure_places(list(regions.values())),
-            "events": measure_events(list(events.values())),
+            **(measure_region_scores(regions) if regions else {}),
+            "events": {
+                **measure_events([own for own in events if own is not None]),
+                "videos_shorter_than_a_window": short,
+            },
             "intervals_95": source_intervals(
-                {name: self._sources[name] for name in videos},
-                measure,
+                [self._sources[name] for name in videos],
+                _Resampled(labels, ratios, events, regions).measure,
                 num_rounds=self._settings.num_bootstrap,
                 seed=self._settings.seed,
             ),
@@ -147,43 +140,78 @@ class FrameEvaluation:
         first_s = held.groupby("channel")["time_s"].min().max()
         return int((self._frames[video]["time_s"] < first_s - 1e-4).sum())
 
-    def _events_of(self, video: str, scores: Floats) -> VideoEvents:
-        """The events of the labels, and those that `vigil watch` makes of such scores (F,)."""
-        rows = self._frames[video]
-        times_s = rows["time_s"].to_numpy()
-        windows = windows_of(times_s, scores, self._watch.window_s, self._watch.stride_s)
+    def _events_of(self, video: str, scores: Floats) -> VideoEvents | None:
+        """The events of the labels, and those that `vigil watch` makes of such scores (F,).
+
+        None: the video is shorter than a window, and `vigil watch` refuses it.
+        """
+        rows, watch = self._frames[video], self._watch
+        times_s, is_anomalous = rows["time_s"].to_numpy(), rows["is_anomalous"].to_numpy()
+        steps_s = np.diff(times_s)
+        cuts = np.flatnonzero(steps_s > LONGEST_GAP_S) + 1
+        parts = list(zip(np.split(times_s, cuts), np.split(scores, cuts), strict=True))
+        windows = [w for part in parts for w in windows_of(*part, watch.window_s, watch.stride_s)]
+        if not windows:
+            return None
+        gaps = [(float(times_s[at - 1]), float(times_s[at])) for at in cuts]
         found = [
-            event for event in find_events(windows, self._watch.raising) if not event.suppressed
+            event
+            for event in find_events(windows, watch.raising, gaps)
+            if event.kind == UNUSUAL and not event.suppressed
         ]
         return compare_events(
-            spans_of(times_s, rows["is_anomalous"].to_numpy()),
+            spans_of(times_s, is_anomalous),
             [(event.start_s, event.end_s) for event in found],
             [event.raised_s for event in found],
-            end_of(times_s) - float(times_s[0]),
+            end_of(times_s) - float(times_s[0]) - sum(stop_s - start_s for start_s, stop_s in gaps),
         )
 
-    def _score_regions(self) -> dict[str, RegionScores]:
+    def _score_regions(self) -> list[RegionScores]:
         """What RBDC and TBDC need of each test video; empty if none has masks."""
         regions = self._regions[self._regions["video"].isin(list(self._frames))]
         if regions.empty:
-            return {}
+            return []
         true: dict[str, dict[Hashable, Truth]] = {}
         for (video, frame), rows in regions.groupby(["video", "frame"], sort=False):
             place = Truth(rows[CORNERS].to_numpy(), tuple(rows["track"].tolist()))
             true.setdefault(str(video), {})[int(frame)] = place
-        scores = {}
+        scores = []
         for video, frames in self._frames.items():
             places = latest_regions(frames["time_s"].to_numpy(), self._evidence[video])
             predicted: dict[Hashable, Predicted] = dict(
                 zip(map(int, frames["frame"].tolist()), places, strict=True)
             )
-            scores[video] = score_regions(predicted, true.get(video, {}), len(frames))
+            scores.append(score_regions(predicted, true.get(video, {}), len(frames)))
         return scores
 
 
-def _measure_places(videos: Sequence[RegionScores]) -> dict[str, float]:
-    """`rbdc` and `tbdc`; empty without a true region."""
-    return measure_region_scores(videos) if any(len(each.regions) for each in videos) else {}
+class _Resampled:
+    """The numbers that get intervals, for any draw of the videos."""
+
+    def __init__(
+        self,
+        labels: Sequence[Bools],
+        ratios: Sequence[Floats],
+        events: Sequence[VideoEvents | None],
+        regions: Sequence[RegionScores],
+    ) -> None:
+        self._frames = ResampledFrames(labels, ratios)
+        self._regions = ResampledRegions(regions) if regions else None
+        self._by_video = measure_each(labels, ratios)
+        matches = [None if own is None else own.matches for own in events]
+        self._num_true = np.array([0 if own is None else own.num_true for own in matches])
+        self._num_found = np.array([0 if own is None else len(own.pairs) for own in matches])
+
+    def measure(self, counts: Counts) -> dict[str, float | None]:
+        """The numbers. Args: counts: (V,) how often each video was drawn."""
+        drawn = [self._by_video[at] for at in np.repeat(np.arange(len(counts)), counts)]
+        num_true = int(counts @ self._num_true)
+        return {
+            **self._frames.measure(counts),
+            **mean_of_videos(drawn),
+            **(self._regions.measure(counts) if self._regions else {}),
+            "event_recall": float(counts @ self._num_found) / num_true if num_true else None,
+        }
 
 
 def windows_of(

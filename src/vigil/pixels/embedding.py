@@ -27,6 +27,7 @@ class VideoRequest(NamedTuple):
     channels: Sequence[str]
 
 
+EDGE_S = 1e-6
 STEP_S = 0.1
 """About the time between two measurements, by which a window that is long enough may differ."""
 Waiting = tuple[VideoRequest, Mapping[str, Mapping[str, Any]]]
@@ -121,11 +122,11 @@ def describe(name: str, embedding: Embedding, needs_s: float) -> str:
     text = f"{name}: {num} vectors of {width} numbers in {len(embedding.index)} windows"
     times = pd.DataFrame(embedding.pieces.spans_s).groupby(embedding.windows)
     lengths_s = times[1].max() - times[0].min()
-    num_short = int((lengths_s < needs_s - STEP_S).sum())
+    num_short = int((lengths_s < needs_s - STEP_S - EDGE_S).sum())
     if num_short:
         text += (
-            f"; {num_short} windows are shorter than {needs_s:g} s, and are measured over their "
-            "frames alone"
+            f"; {num_short} windows have frames over less than {needs_s:g} s, and only these are "
+            "measured"
         )
     return text
 

@@ -52,9 +52,7 @@ def watch_sources(
         place = out / cameras[0].name
         try:
             with interruptible():
-                loaded = load()
-                print(f"{place}: watched until it is stopped", flush=True)
-                watch_live(cameras[0], out, loaded, settings, notify)
+                watch_live(cameras[0], out, load, settings, notify)
         except KeyboardInterrupt:  # the usual end of a service; open events are stored by now
             print(f"{place}: stopped")
         return

@@ -8,7 +8,7 @@ clips/         the same videos with nothing drawn, to watch again and to correct
 """
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -67,6 +67,8 @@ class LiveWatch:
         """
         self._settings, self._folder, self._name = settings, folder, name
         self._notifier, self._run = notifier, run
+        own = settings.model_dump(exclude={"root", "videos"})
+        self._facts = {"run": run, "source": name, "models": models.digests, "settings": own}
         self._get_analysis = partial(Analysis, models, settings, batch_size=1)
         self._analysis = self._get_analysis()
         self._machine = EventMachine(settings.raising)
@@ -85,6 +87,10 @@ class LiveWatch:
         self.num_alarms = 0
         self._is_lost = False
         self._waited_s = 0.0
+
+    def begin(self) -> None:
+        """Notes a run whose source answers: its start, models and settings."""
+        append_line(self._folder / RUNS, self._facts)
 
     def add(self, frame: Frame) -> None:
         """Adds the next frame."""
@@ -105,8 +111,8 @@ class LiveWatch:
         self._last_frame, self._is_lost = frame, False
         self._size_hw = (frame.picture.shape[0], frame.picture.shape[1])
         step = self._analysis.push(frame)
-        boxes = [box for box in step.boxes if box.frame_index == frame.index]
-        self._boxes = boxes or self._boxes
+        if step.detections:  # between two pictures of the detector, the last boxes are shown
+            self._boxes = [box for box in step.boxes if box.frame_index == frame.index]
         draw = self._drawing(frame.time_s, self._machine.open_event)
         self._films.add(with_even_sides(frame.picture), frame.time_s, draw)
         for window in step.verdicts:
@@ -118,7 +124,8 @@ class LiveWatch:
         Args:
             silent_s: the time since the last frame came.
         """
-        self._waited_s = silent_s
+        # A frame may come just now, and then the source is silent for no time.
+        self._waited_s = max(silent_s, self._waited_s) if self._is_lost else silent_s
         if self._last_frame is None or self._is_lost:
             return
         if silent_s > self._settings.raising.signal_gap_s:
@@ -233,13 +240,14 @@ class LiveWatch:
 def watch_live(
     source: Camera,
     out: Path,
-    models: Models,
+    load: Callable[[], Models],
     settings: Watch,
     notify: Sequence[str],
 ) -> None:
     """Watches a live source until it is stopped.
 
     Args:
+        load: loads the models, once it is sure that nobody else watches the source.
         notify: addresses for notifications.
 
     Raises:
@@ -256,9 +264,8 @@ def watch_live(
         notifier = Notifier(sinks, folder)
         at_end.callback(notifier.close)
         run = datetime.now(UTC).isoformat(timespec="milliseconds")
-        own = settings.model_dump(exclude={"root", "videos"})
-        facts = {"run": run, "source": source.name, "models": models.digests, "settings": own}
-        append_line(folder / RUNS, facts)
+        models = load()
+        print(f"{folder}: watched until it is stopped", flush=True)
         watch = LiveWatch(models, settings, folder, source.name, notifier, run)
         reader = LiveReader(partial(open_live, source), num_tries=None)
         at_end.callback(_write_status, reader, watch, folder)
@@ -274,13 +281,16 @@ def follow(reader: LiveReader, watch: LiveWatch, folder: Path) -> None:
     Raises:
         InputError: the source never answers.
     """
-    written_s = 0.0
+    written_s, has_begun = 0.0, False
     while True:
         try:
             frame = reader.take(POLL_S)
         except EOFError:
             return
         if frame is not None:
+            if not has_begun:
+                watch.begin()
+            has_begun = True
             watch.add(frame)
         else:
             watch.wait(reader.silent_s())

@@ -24,6 +24,7 @@ from vigil.watch.sources import PROTOCOLS, Camera
 
 OPEN_TIMEOUT_S, READ_TIMEOUT_S = 10.0, 10.0
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.5, 30.0
+LEAST_STEP_S = 1e-3
 JUMP_S = 2.0
 """If the time from one frame to the next is longer than on the clock of the machine, and by more
 than this, the clock of the source was set: no time has passed without frames."""
@@ -97,7 +98,7 @@ class LiveReader:
     """Reads a live source in a thread.
 
     The times of frames are seconds from the start of the reader. Between two breaks, they follow
-    the clock of the source. Across breaks, they follow the clock of the machine.
+    the clock of the source. Over a break, as much time passes as on the clock of the machine.
     """
 
     def __init__(
@@ -124,7 +125,7 @@ class LiveReader:
         self.counts = Counts()
         self._start_s = clock()
         self._last_s = -1.0
-        self._arrived_s = 0.0
+        self._arrived_s: float | None = None
         """When the last frame came, by the clock of the machine."""
         self._offset_s: float | None = None
         self._last_stamp_s: float | None = None
@@ -149,7 +150,7 @@ class LiveReader:
 
         Times of frames follow the clock of the source, which may go wrong by seconds in a day.
         """
-        return self.now_s() - self._arrived_s
+        return self.now_s() - (self._arrived_s or 0.0)
 
     def take(self, timeout_s: float) -> Frame | None:
         """The newest frame that was not taken yet; None: there was no new frame in `timeout_s`.
@@ -208,21 +209,25 @@ class LiveReader:
     def _time_of(self, stamp_s: float | None) -> float:
         """The time by the clock of the source; by the clock of the machine without a stamp."""
         now_s = self.now_s()
+        if self._arrived_s is None:
+            by_machine_s = now_s
+        else:  # the clock of the source may be ahead or behind: only the step is known
+            by_machine_s = self._last_s + max(now_s - self._arrived_s, LEAST_STEP_S)
         if stamp_s is None:
-            time_s = now_s
+            time_s, self._offset_s = by_machine_s, None
         else:
             if self._offset_s is not None and self._has_jumped(stamp_s, now_s):
                 self.counts.clock_jumps += 1
                 self._offset_s = None
             if self._offset_s is None:
-                self._offset_s = max(now_s, self._last_s + 1e-3) - stamp_s
+                self._offset_s = by_machine_s - stamp_s
             self._last_stamp_s = stamp_s
             time_s = stamp_s + self._offset_s
-        self._last_s, self._arrived_s = max(time_s, self._last_s + 1e-3), now_s
+        self._last_s, self._arrived_s = max(time_s, self._last_s + LEAST_STEP_S), now_s
         return self._last_s
 
     def _has_jumped(self, stamp_s: float, now_s: float) -> bool:
-        if self._last_stamp_s is None:
+        if self._last_stamp_s is None or self._arrived_s is None:
             return False
         step_s = stamp_s - self._last_stamp_s
         return step_s <= 0 or step_s - (now_s - self._arrived_s) > JUMP_S

@@ -50,7 +50,8 @@ class SeenDetector:
         self, pictures: Sequence[npt.NDArray[Any]], suppression: Suppression
     ) -> list[Detections]:
         """The detections in the pictures with these times. They are suppressed already."""
-        times_s = [round(float(time_s), DECIMALS["time_s"]) for time_s in pictures]
+        # As pandas rounds: at a half, Python's round may give another number.
+        times_s = [float(np.round(time_s, DECIMALS["time_s"])) for time_s in pictures]
         return [self._found.get(time_s, self._nothing) for time_s in times_s]
 
 

@@ -43,7 +43,7 @@ class Camera:
 
     Attributes:
         name: the name of the folder of its results. That of a stream ends with a digest of its
-            address without the user and password.
+            address without the user and password before the host.
         address: the number of the camera, or the address of the stream.
     """
 
@@ -113,7 +113,7 @@ def _stream(address: str) -> Camera:
             f"expected a stream by {listed(PROTOCOLS)}, got {shorten(parts.scheme)}"
         )  # the address itself may hold a password
     # Streams may differ in characters that a name of a folder lacks, as channels in a query do.
-    user, _, _ = parts.netloc.rpartition("@")
-    digest = hashlib.sha256(address.replace(f"{user}@", "", 1).encode()).hexdigest()
+    host = parts.netloc.rpartition("@")[2]
+    digest = hashlib.sha256(parts._replace(netloc=host).geturl().encode()).hexdigest()
     words = UNSAFE.sub("_", name).strip("._") or "stream"
     return Camera(f"{words[:MOST_LETTERS]}-{digest[:NUM_DIGITS]}", address)

@@ -113,7 +113,9 @@ def measure_frames(
         are of one kind), `auroc_macro`, `average_precision_macro` (None if no video has both
         kinds), `auroc_macro_padded`, and `videos_of_one_kind`, which macro leaves out.
     """
-    numbers: dict[str, Any] = measure_micro(is_anomalous, scores)
+    numbers: dict[str, Any] = _measure(
+        np.concatenate(is_anomalous), np.concatenate(scores), "micro"
+    )
     numbers |= mean_of_videos(measure_each(is_anomalous, scores))
     padded = []
     for labels, score in zip(is_anomalous, scores, strict=True):
@@ -127,13 +129,6 @@ def measure_frames(
         if not labels.any() or labels.all()
     ]
     return numbers
-
-
-def measure_micro(
-    is_anomalous: Sequence[Bools], scores: Sequence[Floats]
-) -> dict[str, float | None]:
-    """The metrics of `measure_frames` that join the frames of all videos."""
-    return _measure(np.concatenate(is_anomalous), np.concatenate(scores), "micro")
 
 
 def measure_each(

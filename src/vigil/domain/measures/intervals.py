@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import beta
 
+Counts = npt.NDArray[np.int64]
 CONFIDENCE = 0.95
 DECIMALS = 4
 
@@ -19,8 +20,8 @@ def proportion_interval(num_true: int, num: int) -> tuple[float, float]:
 
 
 def source_intervals(
-    sources: Mapping[str, str],
-    measure: Callable[[Sequence[str]], Mapping[str, float | None]],
+    sources: Sequence[str],
+    measure: Callable[[Counts], Mapping[str, float | None]],
     *,
     num_rounds: int,
     seed: int,
@@ -31,24 +32,24 @@ def source_intervals(
     Hinkley, "Bootstrap Methods and their Application", 1997, section 3.8).
 
     Args:
-        sources: the source of each video.
-        measure: gives the numbers of some videos, which may occur several times; None: undefined.
+        sources: (V,) the source of each video.
+        measure: gives the numbers for (V,) counts: how often each video was drawn. None: undefined.
         num_rounds: the number of rounds of resampling.
         seed: the seed of the resampling.
 
     Returns:
-        Both ends of each number; None if it was undefined in every round.
+        Both ends of each number; None if it was undefined in every round, or if there is only one
+        source, which cannot tell how sources differ.
     """
-    groups: dict[str, list[str]] = {}
-    for video, source in sources.items():
-        groups.setdefault(source, []).append(video)
-    members = list(groups.values())
+    names, of_video = np.unique(np.array(sources, object), return_inverse=True)
+    num_sources = len(names)
+    if num_sources < 2:
+        return dict.fromkeys(measure(np.ones(len(of_video), np.int64)))
     rng = np.random.default_rng(seed)
     drawn: dict[str, list[float]] = {}
     for _ in range(num_rounds):
-        chosen = rng.choice(len(members), len(members))
-        videos = [video for at in chosen for video in members[at]]
-        for name, value in measure(videos).items():
+        times = np.bincount(rng.choice(num_sources, num_sources), minlength=num_sources)
+        for name, value in measure(times[of_video]).items():
             drawn.setdefault(name, []).extend([] if value is None else [value])
     return {name: _ends(np.array(values)) if values else None for name, values in drawn.items()}
 

@@ -46,7 +46,7 @@ def check_revision(facts: Mapping[str, Any], file: Path | str) -> None:
     if facts.get("revision") != REVISION:
         raise InputError(
             f"{file}: expected an alarm that learnt from motion as this version of vigil measures "
-            "it, got one of another version; train it again"
+            "it, got one of another version; train it again, and export it if it was exported"
         )
 
 

@@ -14,9 +14,10 @@ from vigil.domain.boxes import CORNERS
 from vigil.domain.clips.nearest import NUM_NEAREST
 from vigil.pixels.drawing.figures import as_label, figure
 from vigil.pixels.drawing.on_pictures import draw_boxes, tile, write_picture
-from vigil.pixels.fitting import centre_on_black, fit_within
+from vigil.pixels.fitting import centre_on_black, fit_within, resize
+from vigil.pixels.flow.motion import Motion
 from vigil.pixels.pictures.picture import Picture
-from vigil.pixels.sheets.arrows import ARROW_S, draw_motion
+from vigil.pixels.sheets.arrows import ARROW_S, SHORT_SIDE_PX, draw_motion, measure_motions
 from vigil.pixels.windows import WHOLE, Positions, Window, read_windows
 from vigil.plumbing.errors import InputError, listed
 from vigil.plumbing.folders import below
@@ -26,16 +27,16 @@ SIZE_WH, LARGE_WH = (144, 108), (216, 162)
 AROUND_S = (-0.4, -0.2, 0.0, 0.2, 0.4)
 NEAR_S, EDGE_S = 0.1, 1e-4
 NUM_BOXES = 2
-BEFORE_S = 0.08
-"""Motion is shown since the frame this long before."""
+BEFORE_S = 1.0
+"""Motion is measured from this long before on, so that the trembling of a camera is known."""
 
 
 class _Moment(NamedTuple):
-    """A frame, the frame before it (None: there is none in the window), and the time between."""
+    """A frame, the factor from the video's coordinates to its own, and the motion up to it."""
 
     frame: Picture
-    before: Picture | None
-    duration_s: float
+    scale: float
+    motion: Motion | None
 
 
 def draw_clip_sheet(
@@ -98,8 +99,9 @@ def draw_alarm_sheet(
     """Writes a picture with one row for each alarm: frames around its peak, with its evidence.
 
     A box with its ratio is drawn on the frames within `NEAR_S` of the time of its evidence. Arrows
-    show the motion since the frame before. To the right are the nearest allowed clips, each at the
-    time of its evidence. An alarm without listed evidence has a row that says so.
+    show the motion, without the trembling of the camera. To the right are the nearest allowed
+    clips, each at the time of its evidence. An alarm without listed evidence has a row that says
+    so.
 
     Args:
         alarms: `clip`, `ratio`, `channel` and `is_anomalous` of each alarm.
@@ -167,9 +169,10 @@ def _draw_moment(
 ) -> Picture:
     """The frame with arrows and boxes, which are drawn after it is resized, so none vanishes."""
     fitted, scale = fit_within(moment.frame, LARGE_WH)
-    if moment.before is not None:
-        fitted = draw_motion(fitted, moment.before, moment.frame, moment.duration_s)
-    return centre_on_black(draw_boxes(fitted, boxes_xyxy * scale, labels), LARGE_WH)
+    if moment.motion is not None:
+        fitted = draw_motion(fitted, moment.motion)
+    boxes = boxes_xyxy * (scale * moment.scale)
+    return centre_on_black(draw_boxes(fitted, boxes, labels), LARGE_WH)
 
 
 def _draw_nearest(
@@ -209,24 +212,26 @@ def _spans(windows: pd.DataFrame, wanted: "pd.Series[str]", clips: Path) -> pd.D
 def _moments_at(
     path: Path, times_s: npt.NDArray[np.float64], window: Window, picture_fps: Fraction
 ) -> list[_Moment]:
-    """The frames of a window that are shown nearest to some times, and frames before them."""
-    chosen: list[Positions] = []
+    """The frames of a window that are shown nearest to some times, with the motion up to them."""
+    shown: list[Positions] = []
+    scales: list[float] = []
 
     def choose(num_frames: int, fps: Fraction) -> Positions:
         places = np.rint((times_s - window.start_s) * float(fps)).astype(np.int64)
         places = np.clip(places, 0, num_frames - 1)
-        before = np.maximum(places - max(1, round(BEFORE_S * float(fps))), 0)
-        chosen.append(places - before)
-        return np.concatenate([before, places])
+        first = max(0, int(places.min()) - round(BEFORE_S * float(fps)))
+        shown.append(places - first)
+        return np.arange(first, int(places.max()) + 1)
 
-    found, fps = read_windows(
-        path, [window], choose, lambda picture: picture, picture_fps=picture_fps
-    )
-    before, frames = np.split(found[0], 2)
-    return [
-        _Moment(frame, earlier if steps else None, float(steps / fps))
-        for frame, earlier, steps in zip(frames, before, chosen[-1].tolist(), strict=True)
-    ]
+    def shrink(picture: Picture) -> Picture:
+        scale = min(1.0, SHORT_SIDE_PX / min(picture.shape[:2]))
+        scales.append(scale)
+        return resize(picture, (round(picture.shape[1] * scale), round(picture.shape[0] * scale)))
+
+    found, fps = read_windows(path, [window], choose, shrink, picture_fps=picture_fps)
+    frames = list(found[0])
+    motions = measure_motions(frames, [float(at / fps) for at in range(len(frames))])
+    return [_Moment(frames[at], scales[-1], motions[at]) for at in shown[-1].tolist()]
 
 
 def draw_error_boxes(

@@ -31,10 +31,11 @@ def test_the_largest_learns_nothing() -> None:
 
 @pytest.mark.filterwarnings("ignore:Number of distinct clusters")
 @pytest.mark.parametrize("name", ["mahalanobis", "gaussian_mixture", "nearest_neighbours"])
-def test_beside_equal_vectors_any_other_is_unusual(name: str) -> None:
+@pytest.mark.parametrize("number", [0.0, 0.1, 1 / 3, 7.0])
+def test_beside_equal_vectors_any_other_is_unusual(name: str, number: float) -> None:
     """Those of still videos: a score of 0 for everything would raise no alarm, ever."""
-    allowed = np.zeros((12, 3))
-    same, other = scores_of(name, allowed, np.array([[0.0, 0, 0], [0, 0.1, 0]]))
+    allowed = np.full((12, 3), number)
+    same, other = scores_of(name, allowed, allowed[0] + np.array([[0.0, 0, 0], [0, 0.1, 0]]))
     assert same < 1e-3
     assert other > max(1e3 * same, 0.05)
 

@@ -23,6 +23,8 @@ LEAST_VARIANCE = 1e-4
 Without it, a component of few vectors could have no variance in some direction. Each small
 difference in this direction would then get a very high score."""
 
+EQUAL = 1e-9
+"""Vectors whose numbers differ by at most this fraction are equal."""
 TINY_VARIANCE = 1e-12
 """The variance of vectors that are all equal."""
 
@@ -73,7 +75,7 @@ def fit_mahalanobis(allowed: Floats, options: FitOptions) -> dict[str, Floats]:
     """
     model = LedoitWolf().fit(allowed)
     precision = model.precision_
-    if not model.covariance_.any():
+    if (np.ptp(allowed, axis=0) <= EQUAL * np.abs(allowed).max(axis=0)).all():
         precision = np.eye(allowed.shape[1]) / TINY_VARIANCE
     return {"mean": model.location_, "precision": precision}
 
