@@ -161,7 +161,16 @@ def area_up_to_one(right: Floats, wrong: Floats, num_frames: int) -> float:
     thresholds = np.unique(np.concatenate([right[np.isfinite(right)], wrong]))[::-1]
     detected = np.searchsorted(np.sort(-right), -thresholds, side="right") / len(right)
     rate = np.searchsorted(np.sort(-wrong), -thresholds, side="right") / num_frames
-    rate, detected = np.append(0.0, rate), np.append(0.0, detected)
+    return area_under(np.append(0.0, rate), np.append(0.0, detected))
+
+
+def area_under(rate: Floats, detected: Floats) -> float:
+    """The area under a curve, over false regions in a frame from 0 to 1.
+
+    Args:
+        rate: (K,) false regions in a frame, ascending from 0.
+        detected: (K,) the detected fraction.
+    """
     if rate[-1] < 1:
         rate, detected = np.append(rate, 1.0), np.append(detected, detected[-1])
     inside = rate <= 1

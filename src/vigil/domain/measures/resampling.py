@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from vigil.domain.measures.frames import Bools, Floats
 from vigil.domain.measures.intervals import Counts
-from vigil.domain.measures.regions import RegionScores
+from vigil.domain.measures.regions import RegionScores, area_under
 
 
 class _Ranked:
@@ -94,9 +94,4 @@ class ResampledRegions:
         detected = np.append(0.0, right / right[-1])
         if self._is_never:  # what is never detected is part of all, but is no point of the curve
             rate, detected = rate[:-1], detected[:-1]
-        if rate[-1] < 1:
-            rate, detected = np.append(rate, 1.0), np.append(detected, detected[-1])
-        inside = rate <= 1
-        at_one = np.interp(1.0, rate, detected)
-        x, y = np.append(rate[inside], 1.0), np.append(detected[inside], at_one)
-        return float(np.sum((x[1:] - x[:-1]) * (y[1:] + y[:-1]) / 2))
+        return area_under(rate, detected)
