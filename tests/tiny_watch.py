@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -20,7 +21,9 @@ from vigil.pixels.pictures.picture import Picture
 from vigil.pixels.video_writing import write_video
 from vigil.settings.suppression import Suppression
 from vigil.settings.watch import Watch
+from vigil.watch.live import LiveWatch
 from vigil.watch.models import Models
+from vigil.watch.notifying import Notifier
 
 SIZE_WH = (96, 72)
 FPS = 10
@@ -174,3 +177,24 @@ def watching(**changes: object) -> Watch:
         "pictures.after_s": 1.0,
     }
     return shipped(Watch, **{**defaults, **changes})
+
+
+class Notes:
+    """A sink that stores messages, and fails a given number of times before."""
+
+    def __init__(self, num_failures: int = 0, name: str = "notes") -> None:
+        self.name = name
+        self.messages: list[dict[str, Any]] = []
+        self._num_failures = num_failures
+
+    def send(self, message: Any, picture: Path | None) -> bool:
+        if self._num_failures:
+            self._num_failures -= 1
+            return False
+        self.messages.append({**message, "has_picture": picture is not None and picture.is_file()})
+        return True
+
+
+def watch_of(folder: Path, notes: Notes, run: str = "one") -> LiveWatch:
+    notifier = Notifier([notes], folder, first_wait_s=0.0)
+    return LiveWatch(models(), watching(), folder, "door", notifier, run)

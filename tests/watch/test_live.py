@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tiny_watch import FPS, models, scene_picture, watching, write_scene
+from tiny_watch import FPS, Notes, models, scene_picture, watch_of, watching, write_scene
 
 from vigil.pixels.video.reading import VideoReader, to_bgr
 from vigil.pixels.video.source import Frame
@@ -41,27 +41,6 @@ LIT = ((5.0, 8.0),)
 def frame_at(index: int, time_s: float | None = None, lit: Any = LIT) -> Frame:
     picture = np.ascontiguousarray(scene_picture(index, lit)[..., ::-1])
     return Frame(index, index / FPS if time_s is None else time_s, picture)
-
-
-class Notes:
-    """A sink that stores messages, and fails a given number of times before."""
-
-    def __init__(self, num_failures: int = 0, name: str = "notes") -> None:
-        self.name = name
-        self.messages: list[dict[str, Any]] = []
-        self._num_failures = num_failures
-
-    def send(self, message: Any, picture: Path | None) -> bool:
-        if self._num_failures:
-            self._num_failures -= 1
-            return False
-        self.messages.append({**message, "has_picture": picture is not None and picture.is_file()})
-        return True
-
-
-def watch_of(folder: Path, notes: Notes, run: str = "one") -> LiveWatch:
-    notifier = Notifier([notes], folder, first_wait_s=0.0)
-    return LiveWatch(models(), watching(), folder, "door", notifier, run)
 
 
 def test_people_are_told_when_it_is_raised_and_it_is_kept_when_it_is_over(tmp_path: Path):
