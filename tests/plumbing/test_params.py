@@ -18,9 +18,12 @@ class Example(Section):
     share: float
     names: FileNames
     inner: Inner
+    sizes: Annotated[tuple[int, ...], Field(min_length=1, max_length=2)]
 
 
-GOOD: dict[str, Any] = {"count": 2, "share": 0.5, "names": ["a", "b"], "inner": {"depth": 1}}
+GOOD: dict[str, Any] = {
+    "count": 2, "share": 0.5, "names": ["a", "b"], "inner": {"depth": 1}, "sizes": [3],
+}  # fmt: skip
 
 
 def parse(**changes: Any) -> Example:
@@ -64,6 +67,8 @@ def test_it_cannot_be_changed() -> None:
         ({"inner": {"depth": "x"}}, "example.inner.depth: expected"),
         ({"inner": {"depth": 1, "width": 1}}, "example.inner.width: no such parameter"),
         ({"inner": 3}, "example.inner: expected"),
+        ({"sizes": []}, "example.sizes: expected a list of at least 1 item, got []"),
+        ({"sizes": [1, 2, 3]}, "example.sizes: expected a list of at most 2 items, got [1, 2, 3]"),
     ],
 )
 def test_a_wrong_value_is_named(changes: dict[str, Any], expected: str) -> None:

@@ -176,6 +176,12 @@ def _describe(arms: Sequence[Mapping[str, Any]], section: str) -> str:
         return f"{where}: expected a value, found none"
     if kind == "value_error":
         return f"{where}: {arms[0]['ctx']['error']}"
+    if kind in ("too_short", "too_long"):  # of a list
+        limits = {"too_short": ("at least", "min_length"), "too_long": ("at most", "max_length")}
+        words, limit = limits[kind]
+        number = arms[0]["ctx"][limit]
+        items = "item" if number == 1 else "items"
+        return f"{where}: expected a list of {words} {number} {items}, got {shorten(value)}"
     expected = [
         arm["msg"].removeprefix("Input should be ").removeprefix("a valid ") for arm in arms
     ]
