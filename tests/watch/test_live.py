@@ -1,16 +1,19 @@
 """A live source: the newest frame counts, breaks are events, and each event is sent once."""
 
+import itertools
 import json
 import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from fractions import Fraction
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from tiny_watch import FPS, Notes, models, scene_picture, watch_of, watching, write_scene
@@ -633,6 +636,40 @@ def test_a_stream_over_http_that_breaks_in_the_middle(server: Server, tmp_path: 
     assert reader.counts.reconnects >= 2
     assert reader.counts.decoded > 150
     assert [message["kind"] for message in notes.messages] == ["unusual"]
+
+
+class Pictures(BaseHTTPRequestHandler):
+    """A camera that sends JPEG pictures, ten a second, as many cameras do."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "multipart/x-mixed-replace; boundary=frame")
+        self.end_headers()
+        for index in range(12):
+            jpeg = cv2.imencode(".jpg", frame_at(index).picture)[1].tobytes()
+            self.wfile.write(
+                b"--frame\r\nContent-Type: image/jpeg\r\n"
+                b"Content-Length: %d\r\n\r\n%s\r\n" % (len(jpeg), jpeg)
+            )
+            time.sleep(0.1)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def test_pictures_without_times_have_the_times_at_which_they_come():
+    """FFmpeg says 25 frames a second: everybody would be 2.5 times as fast."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Pictures)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    address = f"http://127.0.0.1:{server.server_port}/video.mjpg"
+    reader = LiveReader(lambda: open_live(Camera("door", address)), num_tries=1, keeps_all=True)
+    reader.start()
+    times = [frame.time_s for frame in itertools.islice(iter(lambda: reader.take(5), None), 12)]
+    reader.stop()
+    server.shutdown()
+    server.server_close()
+    # The first ones come at once, after FFmpeg has looked at them.
+    assert times[11] - times[5] == pytest.approx(0.6, abs=0.25)
 
 
 def test_a_stream_that_never_answers_is_said(tmp_path: Path):

@@ -28,6 +28,9 @@ LEAST_STEP_S = 1e-3
 JUMP_S = 2.0
 """If the time from one frame to the next is longer than on the clock of the machine, and by more
 than this, the clock of the source was set: no time has passed without frames."""
+NO_TIMESTAMPS = 0x80
+"""FFmpeg's flag of formats without time stamps (AVFMT_NOTIMESTAMPS), as the JPEG pictures that many
+cameras send over HTTP. FFmpeg makes up stamps for them, at 25 frames a second."""
 CAMERA_FORMAT, CAMERA_DEVICE = "v4l2", "/dev/video{}"
 
 
@@ -71,9 +74,10 @@ def open_live(source: Camera) -> Iterator[DecodedFrame]:
         if stream.width * stream.height > MAX_PIXELS:
             raise ValueError(f"frames of {stream.width}x{stream.height} px, which is too large")
         stream.thread_type = "AUTO"
+        has_stamps = not container.format.flags & NO_TIMESTAMPS
         try:
             for frame in container.decode(stream):
-                yield DecodedFrame(frame.time, to_bgr(frame))
+                yield DecodedFrame(frame.time if has_stamps else None, to_bgr(frame))
         finally:
             wait_for_threads(stream.codec_context)
 
