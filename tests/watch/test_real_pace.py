@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -108,6 +108,14 @@ def wait_for(file: Path, num_unusual: int, process: "subprocess.Popen[str]") -> 
     raise AssertionError(f"expected {num_unusual} unusual, got {lines} {process.communicate()}")
 
 
+def until(holds: Callable[[], bool]) -> None:
+    """Waits until something holds, for some seconds at most."""
+    for _ in range(200):
+        if holds():
+            return
+        time.sleep(0.02)
+
+
 def kinds_of(lines: list[Any]) -> list[str]:
     return [line["kind"] for line in lines]
 
@@ -117,6 +125,7 @@ def test_a_stall_breaks_a_kill_and_a_restart(server: Server, tmp_path: Path) -> 
     # An event, then the stall. The stream breaks off and begins anew; its event is killed.
     first = start(server, tmp_path)
     messages = wait_for(told, 2, first)
+    until(lambda: len(list(folder.glob("*/.*.part.mp4"))) == 2)
     first.send_signal(signal.SIGKILL)
     first.communicate()
     kept = sorted(read_lines(folder / EVENT_LINES), key=lambda line: float(line["start_s"]))
