@@ -9,13 +9,13 @@ import threading
 import time
 from collections.abc import Iterator
 from fractions import Fraction
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 import pytest
+from tiny_streams import PACKET, StreamServer, StreamVisit, serving
 from tiny_watch import FPS, Notes, models, scene_picture, watch_of, watching, write_scene
 
 from vigil.pixels.video.reading import VideoReader, to_bgr
@@ -581,48 +581,25 @@ def test_a_break_is_as_long_as_on_the_clock_of_the_machine(step_s: float):
     assert reader.counts.clock_jumps == 0
 
 
-class Server(ThreadingHTTPServer):
-    """Serves a recording: the first visit breaks off halfway, and the third one gets nothing."""
+class Breaking(StreamVisit):
+    """The first visit breaks off halfway, and the third one gets nothing."""
 
-    daemon_threads = True
-
-    def __init__(self, content: bytes) -> None:
-        self.content, self.visits = content, 0
-        super().__init__(("127.0.0.1", 0), Visit)
-
-
-class Visit(BaseHTTPRequestHandler):
-    server: Server
-
-    def do_GET(self) -> None:
-        self.server.visits += 1
-        half = len(self.server.content) // 188 // 2 * 188
-        part = [self.server.content[:half], self.server.content, b""]
-        self.send_response(200)
-        self.send_header("Content-Type", "video/mp2t")
-        self.end_headers()
-        content = part[min(self.server.visits, 3) - 1]
-        for start in range(0, len(content), 188 * 20):
-            self.wfile.write(content[start : start + 188 * 20])
-
-    def log_message(self, *_: object) -> None:
-        pass
+    def send(self, content: bytes) -> None:
+        half = len(content) // PACKET // 2 * PACKET
+        part = [content[:half], content, b""][min(self.server.visits, 3) - 1]
+        for start in range(0, len(part), PACKET * 20):
+            self.wfile.write(part[start : start + PACKET * 20])
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[Server]:
+def server(tmp_path: Path) -> Iterator[StreamServer]:
     recording = write_scene(tmp_path / "door.ts", seconds=12.0)
-    server = Server(recording.read_bytes())
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield server
-    server.shutdown()
-    server.server_close()
+    with serving(Breaking, recording.read_bytes()) as server:
+        yield server
 
 
-def test_a_stream_over_http_that_breaks_in_the_middle(server: Server, tmp_path: Path):
-    address = f"http://127.0.0.1:{server.server_port}/door.ts"
-    source = Camera("door", address)
+def test_a_stream_over_http_that_breaks_in_the_middle(server: StreamServer, tmp_path: Path):
+    source = Camera("door", server.address("door.ts"))
     reader = LiveReader(
         lambda: open_live(source), wait=lambda _: None, keeps_all=True, num_tries=2
     )  # fmt: skip
@@ -638,13 +615,12 @@ def test_a_stream_over_http_that_breaks_in_the_middle(server: Server, tmp_path: 
     assert [message["kind"] for message in notes.messages] == ["unusual"]
 
 
-class Pictures(BaseHTTPRequestHandler):
+class Pictures(StreamVisit):
     """A camera that sends JPEG pictures, ten a second, as many cameras do."""
 
-    def do_GET(self) -> None:
-        self.send_response(200)
-        self.send_header("Content-Type", "multipart/x-mixed-replace; boundary=frame")
-        self.end_headers()
+    content_type = "multipart/x-mixed-replace; boundary=frame"
+
+    def send(self, content: bytes) -> None:
         for index in range(12):
             jpeg = cv2.imencode(".jpg", frame_at(index).picture)[1].tobytes()
             self.wfile.write(
@@ -653,21 +629,15 @@ class Pictures(BaseHTTPRequestHandler):
             )
             time.sleep(0.1)
 
-    def log_message(self, *_: object) -> None:
-        pass
-
 
 def test_pictures_without_times_have_the_times_at_which_they_come():
     """FFmpeg says 25 frames a second: everybody would be 2.5 times as fast."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Pictures)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    address = f"http://127.0.0.1:{server.server_port}/video.mjpg"
-    reader = LiveReader(lambda: open_live(Camera("door", address)), num_tries=1, keeps_all=True)
-    reader.start()
-    times = [frame.time_s for frame in itertools.islice(iter(lambda: reader.take(5), None), 12)]
-    reader.stop()
-    server.shutdown()
-    server.server_close()
+    with serving(Pictures) as server:
+        source = Camera("door", server.address("video.mjpg"))
+        reader = LiveReader(lambda: open_live(source), num_tries=1, keeps_all=True)
+        reader.start()
+        times = [frame.time_s for frame in itertools.islice(iter(lambda: reader.take(5), None), 12)]
+        reader.stop()
     # The first ones come at once, after FFmpeg has looked at them.
     assert times[11] - times[5] == pytest.approx(0.6, abs=0.25)
 
@@ -681,13 +651,12 @@ def test_a_stream_that_never_answers_is_said(tmp_path: Path):
     reader.stop()
 
 
-def test_a_stream_cannot_name_a_file_of_this_machine(server: Server, tmp_path: Path):
+def test_a_stream_cannot_name_a_file_of_this_machine(server: StreamServer, tmp_path: Path):
     """A playlist over HTTP that names local files: nothing of them is opened."""
     secret = write_scene(tmp_path / "secret.mp4", seconds=2.0)
     server.content = f"ffconcat version 1.0\nfile '{secret.as_uri()}'\n".encode() * 2
-    address = f"http://127.0.0.1:{server.server_port}/list.ffconcat"
     with pytest.raises((OSError, ValueError)):
-        list(open_live(Camera("door", address)))
+        list(open_live(Camera("door", server.address("list.ffconcat"))))
 
 
 def test_lines_are_json(tmp_path: Path):

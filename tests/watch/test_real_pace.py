@@ -5,14 +5,13 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tiny_streams import PACKET, StreamServer, StreamVisit, serving
 from tiny_watch import write_scene
 
 from vigil.watch.live import EVENT_LINES, RUNS, STATUS
@@ -20,9 +19,6 @@ from vigil.watch.notifying import NOTIFIED, read_lines
 
 SECONDS, LIT_S = 9.0, (3.0, 5.0)
 STALL_S, SIGNAL_GAP_S = 2.5, 1.0
-PACKET = 188
-"""Bytes of a packet of an MPEG transport stream."""
-
 PROCESS = """
 import sys
 from pathlib import Path
@@ -39,26 +35,11 @@ except KeyboardInterrupt:
 """
 
 
-class Server(ThreadingHTTPServer):
+class AtItsPace(StreamVisit):
     """Sends a recording at its own pace. The first visit stalls near the end; all break off."""
 
-    daemon_threads = True
-
-    def __init__(self, content: bytes) -> None:
-        self.content, self.visits = content, 0
-        super().__init__(("127.0.0.1", 0), Visit)
-
-
-class Visit(BaseHTTPRequestHandler):
-    server: Server
-
-    def do_GET(self) -> None:
-        self.server.visits += 1
+    def send(self, content: bytes) -> None:
         stalls = self.server.visits == 1
-        self.send_response(200)
-        self.send_header("Content-Type", "video/mp2t")
-        self.end_headers()
-        content = self.server.content
         start, late_s = time.monotonic(), 0.0
         for at in range(0, len(content), PACKET):
             due_s = at / len(content) * SECONDS
@@ -70,24 +51,18 @@ class Visit(BaseHTTPRequestHandler):
             except OSError:  # the process was killed
                 return
 
-    def log_message(self, *_: object) -> None:
-        pass
-
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[Server]:
+def server(tmp_path: Path) -> Iterator[StreamServer]:
     recording = write_scene(tmp_path / "door.ts", seconds=SECONDS, lit=(LIT_S,))
-    server = Server(recording.read_bytes())
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield server
-    server.shutdown()
-    server.server_close()
+    with serving(AtItsPace, recording.read_bytes()) as server:
+        yield server
 
 
-def start(server: Server, folder: Path) -> "subprocess.Popen[str]":
+def start(server: StreamServer, folder: Path) -> "subprocess.Popen[str]":
     tests = Path(__file__).parents[1]
     return subprocess.Popen(
-        [sys.executable, "-c", PROCESS, f"http://127.0.0.1:{server.server_port}/door.ts",
+        [sys.executable, "-c", PROCESS, server.address("door.ts"),
          str(SIGNAL_GAP_S)],
         cwd=folder,
         env={**os.environ, "PYTHONPATH": os.pathsep.join([str(tests), *sys.path])},
@@ -120,7 +95,7 @@ def kinds_of(lines: list[Any]) -> list[str]:
     return [line["kind"] for line in lines]
 
 
-def test_a_stall_breaks_a_kill_and_a_restart(server: Server, tmp_path: Path) -> None:
+def test_a_stall_breaks_a_kill_and_a_restart(server: StreamServer, tmp_path: Path) -> None:
     folder, told = tmp_path / "door", tmp_path / "told.jsonl"
     # An event, then the stall. The stream breaks off and begins anew; its event is killed.
     first = start(server, tmp_path)

@@ -49,12 +49,11 @@ def watch_sources(
     if cameras:
         from vigil.watch.live import watch_live
 
-        place = out / cameras[0].name
         try:
             with interruptible():
                 watch_live(cameras[0], out, load, settings, notify)
         except KeyboardInterrupt:  # the usual end of a service; open events are stored by now
-            print(f"{place}: stopped")
+            print(f"{out / cameras[0].name}: stopped")
         return
     recorder = Recorder(digests, cache(load), settings, Fraction(str(dataset.picture_fps)))
     for source in sources:
