@@ -96,7 +96,8 @@ def kept(
     """The tracks of every frame's boxes that the classifier does not refuse."""
     tracking = settings.tracking.in_scores(score)
     memory_s = tracking.lost_s + tracking.confirm_s + 2 / FPS
-    tracker, judge = Tracker(tracking), TrackJudge(classifier, settings.judging, memory_s)
+    tracker = Tracker(tracking)
+    judge = TrackJudge(classifier, settings.judging, memory_s, [settings.judging.person_label])
     for frame, (index, time_s, found) in zip(frames_of(folder), pictures, strict=True):
         judge.add_frame(frame)
         for box in tracker.update(found, index, time_s):

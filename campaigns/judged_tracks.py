@@ -79,7 +79,7 @@ def judge(source: Source, settings: Watch, score: float, classifier: TrainedClas
     tracking = settings.tracking.in_scores(score)
     memory_s = tracking.lost_s + tracking.confirm_s + 2 * settings.detect_every_s
     tracker, boxes = Tracker(tracking), []
-    judge = TrackJudge(classifier, settings.judging, memory_s)
+    judge = TrackJudge(classifier, settings.judging, memory_s, [settings.judging.person_label])
     times_s = []
     for frame in source.frames():
         times_s.append(frame.time_s)

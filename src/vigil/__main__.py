@@ -144,7 +144,7 @@ def mine_hard_examples(words: argparse.Namespace) -> None:
     """Lists training data that the trained models get wrong, for trainings that repeat it."""
     from vigil.review.mining import mine
 
-    print(mine(words.out))
+    print(mine(words.out, words.watched))
 
 
 def draw_alarms(words: argparse.Namespace) -> None:
@@ -284,8 +284,12 @@ def build_parser() -> argparse.ArgumentParser:
     reviewing.add_argument(
         "--dry-run", action="store_true", help="say what would change, and change nothing"
     )
-    add("mine-hard-examples", mine_hard_examples).add_argument(
+    mining = add("mine-hard-examples", mine_hard_examples)
+    mining.add_argument(
         "--out", type=Path, default=Path("hard_examples"), help="the folder to write to"
+    )
+    mining.add_argument(
+        "--watched", type=Path, default=Path("data/watch"), help="the folder of watched sources"
     )
     add("draw-alarms", draw_alarms).add_argument(
         "--out", type=Path, default=Path("alarms"), help="the folder to write, as a whole"

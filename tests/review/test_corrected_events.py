@@ -89,3 +89,27 @@ def test_spans_need_a_frame_rate() -> None:
         entry["data"]["fps"] = fps
         with pytest.raises(InputError, match=r"^door.mp4: data\.fps: expected a frame rate, got"):
             events_of(entry, "error", "door.mp4")
+
+
+def spans(*ends: int) -> list[dict[str, Any]]:
+    """Spans of the timeline from frame 1 on, as results with ids of their own."""
+    values = [{"ranges": [{"start": 1, "end": end}], "timelinelabels": ["fall"]} for end in ends]
+    return [{"id": f"r{n}", "type": "timelinelabels", "value": one} for n, one in enumerate(values)]
+
+
+def test_annotators_with_equal_boxes_and_other_spans_differ() -> None:
+    entry = task([], facts_of(200, 10))
+    entry["annotations"] = [{"id": 1, "result": spans(20)}, {"id": 2, "result": spans(90)}]
+    with pytest.raises(InputError, match=r"door\.mp4: expected one annotation, or several that"):
+        events_of(entry, "error", "door.mp4")
+    merged = events_of(entry, "merge", "door.mp4")
+    assert merged is not None
+    assert [event["end_s"] for event in merged] == [2.0, 9.0]
+
+
+def test_annotators_with_the_same_spans_in_another_order_agree() -> None:
+    entry = task([], facts_of(200, 10))
+    entry["annotations"] = [{"id": 1, "result": spans(20, 90)}, {"id": 2, "result": spans(90, 20)}]
+    agreed = events_of(entry, "error", "door.mp4")
+    assert agreed is not None
+    assert [event["end_s"] for event in agreed] == [2.0, 9.0]

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 
 from vigil.domain.boxes import CORNERS
 from vigil.domain.detections import DETECTION_COLUMNS, NAME, write_results
@@ -20,9 +21,13 @@ from vigil.domain.pictures.annotated import (
 )
 from vigil.domain.samples.predictions import write_predictions
 from vigil.domain.sides import SIDES
+from vigil.domain.tracking.table import TRACK_COLUMNS, TRACK_TYPES
+from vigil.domain.tracks import Track, write_tracks
 from vigil.plumbing.errors import InputError
-from vigil.plumbing.records import write_json
+from vigil.plumbing.memo import file_digest, tree_digest
+from vigil.plumbing.records import write_csv, write_json
 from vigil.review.mining import mine
+from vigil.review.watched_tracks import MODEL_FILES
 
 ROOT = Path(__file__).parents[2]
 
@@ -71,7 +76,7 @@ def write_detector() -> None:
 
 
 def test_only_the_training_side_is_listed() -> None:
-    told = mine(Path("hard"))
+    told = mine(Path("hard"), Path("watched"))
     assert read_hard_examples(Path("hard/classifier.csv")) == ("train.mp4/0", "train.mp4/1")
     assert read_hard_examples(Path("hard/detector.csv")) == ("train.jpg",)
     boxes = pd.read_csv("hard/detector_boxes.csv")
@@ -79,19 +84,111 @@ def test_only_the_training_side_is_listed() -> None:
     assert told.splitlines() == [
         "hard/classifier.csv: 1 false alarms, 1 misses",
         "hard/detector.csv: 1 pictures with 1 false alarms, 1 misses",
+        "watched training videos: 0",
     ]
     for file in Path("hard").iterdir():
         assert not {"val", "test"} & set(file.read_text().replace(".", ",").split(","))
 
 
+def write_watched(name: str, video: str, probability: float = 0.3, model: str = "") -> None:
+    """The results of watching a video: a refused track of the person, and one of nobody."""
+    folder = Path("watched") / name
+    folder.mkdir(parents=True)
+    digests = {file: file_digest(Path("models") / file) for file in MODEL_FILES}
+    digests |= dict.fromkeys([model] if model else [], "0" * 64)
+    source = {"name": name, "sha256": tree_digest(Path("videos") / video)}
+    write_json({"source": source, "models": digests}, folder / "events.json")
+    judgements = pd.DataFrame({"track_id": [1, 2], "probability": [probability, 0.9]})
+    write_csv(judgements, folder / "judgements.csv")
+    boxes = {1: (0, 0, 20, 40), 2: (60, 60, 80, 90)}
+    rows = [
+        (number, frame, frame / 10, *box, 0.4, "human", 1)
+        for number, box in boxes.items()
+        for frame in range(4)
+    ]
+    tracks = pd.DataFrame(rows, columns=TRACK_COLUMNS).astype(TRACK_TYPES)
+    write_csv(tracks, folder / "tracks.csv")
+
+
+@pytest.fixture
+def _videos() -> None:
+    """Each side has a video with a person, a right sample of this person, and a right picture."""
+    sides = ["train", "val", "test"]
+    Path("videos").mkdir()
+    for name in MODEL_FILES:
+        Path("models", name).write_text(name)
+    params = yaml.safe_load(Path("params.yaml").read_text())
+    params["dataset"] |= {"root": ".", "videos": [f"{side}.mp4" for side in sides]}
+    Path("params.yaml").write_text(yaml.safe_dump(params))
+    samples, images, boxes = [], [], []
+    for side in sides:
+        Path("videos", f"{side}.mp4").write_text(side)
+        facts = {"video": f"{side}.mp4", "row": 0, "label": "person", "track": "p"}
+        sizes = {"first_frame": 0, "num_frames": 4, "width_px": 9.0, "height_px": 20.0}
+        samples.append(facts | sizes | {"split": side, "probability": 0.9})
+        samples.append(
+            samples[-1] | {"row": 1, "label": "background", "track": "", "probability": 0.1}
+        )
+        write_json(
+            [f"{side}.mp4/{row}" for row in range(2)], Path(f"data/splits/classifier/{side}.json")
+        )
+        name = f"{side}.mp4/2"
+        images.append((name, 90, 90, f"{side}.mp4", 2, name))
+        boxes.append((name, "human", 0, 0, 20, 40, False, False))
+        write_json([name], Path(f"data/splits/detector/{side}.json"))
+        track = Track("p", "human", np.arange(4), np.tile([0.0, 0.0, 20.0, 40.0], (4, 1)))
+        write_tracks([track], Path("data/annotations") / f"{side}.mp4" / "ieos_vid_labels")
+    write_predictions(pd.DataFrame(samples), Path("data/predictions/classifier"))
+    table = pd.DataFrame(images, columns=list(IMAGE_DTYPES))
+    table = table.set_index(table["file_name"].rename("id"))
+    corners = pd.DataFrame(boxes, columns=list(BOX_DTYPES)).astype(BOX_DTYPES)
+    known = AnnotatedPictures(table, corners, ("human",))
+    write_annotated(known, Path("data/detection/instances.json"))
+    right = corners.assign(score=0.9)[DETECTION_COLUMNS]
+    write_results(known, right, Path("data/predictions/detector") / NAME)
+
+
+@pytest.mark.usefixtures("_videos")
+def test_tracks_of_watched_training_videos_are_read_and_no_others() -> None:
+    for side in ("train", "val", "test"):
+        write_watched(f"door_{side}.mp4", f"{side}.mp4")
+    told = mine(Path("hard"), Path("watched")).splitlines()
+    assert told[-1] == "watched training videos: 1"
+    samples = pd.read_csv("hard/classifier.csv")
+    assert samples.to_numpy().tolist() == [["train.mp4/0", "miss", 0.3]]
+    boxes = pd.read_csv("hard/detector_boxes.csv")
+    assert boxes[["name", "kind", *CORNERS]].to_numpy().tolist() == [
+        ["train.mp4/2", "false_alarm", 60.0, 60.0, 80.0, 90.0]
+    ]
+
+
+@pytest.mark.usefixtures("_videos")
+@pytest.mark.parametrize("model", MODEL_FILES)
+def test_tracks_of_other_models_are_refused(model: str) -> None:
+    write_watched("door.mp4", "train.mp4", model=model)
+    with pytest.raises(
+        InputError, match=f"door.mp4: expected results of the present models/{model}"
+    ):
+        mine(Path("hard"), Path("watched"))
+    assert not Path("hard").exists()
+
+
+@pytest.mark.usefixtures("_videos")
+def test_other_files_than_results_of_watching_are_refused() -> None:
+    write_watched("door.mp4", "train.mp4")
+    write_json({"events": []}, Path("watched/door.mp4/events.json"))
+    with pytest.raises(InputError, match="expected results of watching, got others"):
+        mine(Path("hard"), Path("watched"))
+
+
 def test_predictions_for_another_split_are_refused() -> None:
     write_json(["test.mp4/0"], Path("data/splits/classifier/train.json"))
     with pytest.raises(InputError, match="expected predictions for the present training side"):
-        mine(Path("hard"))
+        mine(Path("hard"), Path("watched"))
     assert not Path("hard").exists()
 
 
 def test_without_predictions_a_file_is_named() -> None:
     shutil.rmtree("data/predictions/classifier")
     with pytest.raises(InputError, match=r"probabilities\.csv"):
-        mine(Path("hard"))
+        mine(Path("hard"), Path("watched"))

@@ -1,5 +1,7 @@
 """Finds hard examples in the predictions for training data: false alarms and misses."""
 
+from collections.abc import Iterable
+
 import numpy as np
 import pandas as pd
 
@@ -12,6 +14,19 @@ from vigil.domain.samples.index import BACKGROUND, PERSON
 LOOSE_IOU = 0.3
 """A box that overlaps an object by more is a loose box, and no false alarm."""
 BOX_COLUMNS = [*TYPES, "label", *CORNERS]
+
+
+def worst_first(examples: pd.DataFrame, names: Iterable[str]) -> pd.DataFrame:
+    """Hard examples in descending order of error, ties in the order of the names.
+
+    Args:
+        examples: at least the columns of `TYPES`.
+        names: all names that may occur, in their order.
+    """
+    error = np.where(examples["kind"] == MISS, 1 - examples["score"], examples["score"])
+    place = {name: number for number, name in enumerate(names)}
+    order = np.lexsort((examples["name"].map(place).to_numpy(np.int64), -error))
+    return examples.iloc[order].reset_index(drop=True)
 
 
 def hard_samples(predictions: pd.DataFrame, least_probability: float) -> pd.DataFrame:
@@ -28,7 +43,6 @@ def hard_samples(predictions: pd.DataFrame, least_probability: float) -> pd.Data
     is_miss = (predictions["label"] == PERSON) & (probability < least_probability)
     is_false = (predictions["label"] == BACKGROUND) & (probability >= least_probability)
     wrong = predictions[is_miss | is_false]
-    error = np.where(wrong["label"] == PERSON, 1 - wrong["probability"], wrong["probability"])
     table = pd.DataFrame(
         {
             "name": wrong.index.astype(str),
@@ -36,7 +50,7 @@ def hard_samples(predictions: pd.DataFrame, least_probability: float) -> pd.Data
             "score": wrong["probability"].to_numpy(),
         }
     )
-    return table.iloc[np.argsort(-error, kind="stable")].reset_index(drop=True)
+    return worst_first(table, predictions.index)
 
 
 def hard_pictures(
@@ -68,10 +82,7 @@ def hard_pictures(
     best = [_best_score(row, detections) for _, row in missed.iterrows()]
     misses = missed.assign(kind=MISS, score=np.array(best, np.float64))
     table = pd.concat([alarms, misses]).rename(columns={"image": "name"})[BOX_COLUMNS]
-    error = np.where(table["kind"] == MISS, 1 - table["score"], table["score"])
-    place = {name: number for number, name in enumerate(truth.images.index)}
-    order = np.lexsort((table["name"].map(place).to_numpy(np.int64), -error))
-    return table.iloc[order].reset_index(drop=True)
+    return worst_first(table, truth.images.index)
 
 
 def _overlaps(box: pd.Series, others: pd.DataFrame) -> np.ndarray:

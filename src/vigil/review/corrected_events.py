@@ -4,11 +4,12 @@ Label Studio stores a span of a timeline as its first and last frame, counted fr
 the video's tag (https://labelstud.io/tags/timelinelabels).
 """
 
+import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from vigil.domain.label_studio.choosing import choose
+from vigil.domain.label_studio.choosing import boxes_of, choose
 from vigil.domain.proposals import FPS_KEY, SOURCE_KEY
 from vigil.plumbing.errors import InputError, shorten
 
@@ -31,15 +32,14 @@ def events_of(entry: Json, annotators: str, where: str) -> list[dict[str, Any]] 
         so nobody was asked for events.
 
     Raises:
-        InputError: a span or the frame rate is not valid.
+        InputError: a span or the frame rate is not valid, or annotators differ.
     """
     data = entry["data"]
     if data.get(SOURCE_KEY) is None:
         return None
     annotations = [one for one in entry["annotations"] if isinstance(one, Mapping)]
     finished = [one for one in annotations if not one.get("was_cancelled")]
-    results = choose(finished, annotators, where).results
-    spans = [one["value"] for one in results if _is_span(one)]
+    spans = _spans(choose(finished, annotators, where, _drawn).results)
     fps = data.get(FPS_KEY)
     if spans and not (isinstance(fps, int | float) and math.isfinite(fps) and fps > 0):
         raise InputError(f"{where}: data.{FPS_KEY}: expected a frame rate, got {shorten(fps)}")
@@ -49,6 +49,18 @@ def events_of(entry: Json, annotators: str, where: str) -> list[dict[str, Any]] 
         {"kind": kind, "start_s": start_s, "end_s": end_s}
         for start_s, end_s, kind in sorted(events)
     ]
+
+
+def _drawn(annotation: Json) -> list[str]:
+    """The boxes and the spans of an annotation as texts."""
+    spans = [
+        json.dumps(span, sort_keys=True, default=repr) for span in _spans(annotation["result"])
+    ]
+    return [*boxes_of(annotation), *sorted(spans)]
+
+
+def _spans(results: Sequence[Any]) -> list[Json]:
+    return [one["value"] for one in results if _is_span(one)]
 
 
 def _is_span(result: Any) -> bool:

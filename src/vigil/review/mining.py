@@ -12,51 +12,86 @@ from vigil.domain.boxes import CORNERS
 from vigil.domain.detections import NAME, read_results
 from vigil.domain.detector_score import read_score
 from vigil.domain.hard_examples import FALSE_ALARM, MISS, write_hard_examples
-from vigil.domain.mining import BOX_COLUMNS, hard_pictures, hard_samples
-from vigil.domain.pictures.annotated import read_annotated
+from vigil.domain.mined_tracks import followed_nobody, refused_samples
+from vigil.domain.mining import BOX_COLUMNS, hard_pictures, hard_samples, worst_first
+from vigil.domain.pictures.annotated import AnnotatedPictures, read_annotated
 from vigil.domain.samples.predictions import read_predictions
 from vigil.domain.sides import TRAIN, read_side
 from vigil.plumbing.contract import check_sections, project_sections
 from vigil.plumbing.errors import InputError
 from vigil.plumbing.params import read_params
 from vigil.plumbing.records import write_csv
+from vigil.review.watched_tracks import WatchedTraining
+from vigil.settings.dataset import Dataset
+from vigil.settings.generate_samples import GenerateSamples
 from vigil.settings.watch import Watch
 
 DATA, MODELS = Path("data"), Path("models")
 BOXES_FILE, SCORE_FILE = "detector_boxes.csv", "detector_score.json"
 
 
-def mine(out: Path) -> str:
+def mine(out: Path, watched: Path) -> str:
     """Writes `classifier.csv` and `detector.csv` from the stored predictions of both models.
 
     `detector_boxes.csv` has the boxes of the detector's false alarms and misses, for people. The
-    limits are those of watching: `judging.least_probability` and `tracking.first_score`.
+    limits are those of watching: `judging.least_probability` and `tracking.first_score`. Tracks of
+    watched videos that are training data add to the lists.
+
+    Args:
+        out: the folder to write to.
+        watched: the folder of watched sources; it may be missing.
 
     Returns:
         A text with a line for each list.
 
     Raises:
-        InputError: predictions or splits are missing, or do not belong together.
+        InputError: predictions, splits or results of watching are missing, or do not belong
+            together.
     """
-    watch = check_sections(read_params(), project_sections())[Watch.section]
+    sections = check_sections(read_params(), project_sections())
+    watch, dataset, cutting = (sections[one.section] for one in (Watch, Dataset, GenerateSamples))
     assert isinstance(watch, Watch)
-    samples = hard_samples(_train_predictions(), watch.judging.least_probability)
-    known = read_annotated(DATA / "detection" / "instances.json")
-    truth = known.select(read_side(DATA / "splits" / "detector" / f"{TRAIN}.json"))
-    detections = read_results(known, DATA / "predictions" / "detector" / NAME)
-    detections = detections[detections["image"].isin(truth.images.index)]
-    tracking = watch.tracking.in_scores(read_score(MODELS / SCORE_FILE))
-    boxes = hard_pictures(truth, detections, tracking.first_score)
+    assert isinstance(dataset, Dataset)
+    assert isinstance(cutting, GenerateSamples)
+    least_probability = watch.judging.least_probability
+    predictions = _train_predictions()
+    truth, detections = _train_detections()
+    score = watch.tracking.in_scores(read_score(MODELS / SCORE_FILE)).first_score
+    samples = hard_samples(predictions, least_probability)
+    boxes = hard_pictures(truth, detections, score)
+    place = WatchedTraining(watched, Path(dataset.root) / "videos", DATA / "annotations", MODELS)
+    videos = {*predictions["video"], *truth.images["video"]} & {*dataset.videos}
+    num_watched = 0
+    for video, hard in place.hard_tracks(videos, cutting.person_label, least_probability):
+        refused = refused_samples(hard, predictions[predictions["video"] == video])
+        images = truth.images[truth.images["video"] == video]
+        samples = pd.concat([samples, refused], ignore_index=True)
+        boxes = pd.concat([boxes, followed_nobody(hard, images, boxes)], ignore_index=True)
+        num_watched += 1
+    samples = worst_first(samples, predictions.index).drop_duplicates("name", ignore_index=True)
+    boxes = worst_first(boxes, truth.images.index)
+    return f"{_write(samples, boxes, out)}\nwatched training videos: {num_watched}"
+
+
+def _write(samples: pd.DataFrame, boxes: pd.DataFrame, out: Path) -> str:
+    """Writes all lists, and returns a text about them."""
     pictures = boxes.drop_duplicates("name", ignore_index=True)
     write_hard_examples(samples, out / "classifier.csv")
     write_hard_examples(pictures, out / "detector.csv")
     rounded = dict.fromkeys(CORNERS, 3) | {"score": 6}
     write_csv(boxes[BOX_COLUMNS].round(rounded), out / BOXES_FILE)
-    lines = [
-        f"{out / 'classifier.csv'}: {_counted(samples)}",
-        f"{out / 'detector.csv'}: {len(pictures)} pictures with {_counted(boxes)}",
-    ]
-    return "\n".join(lines)
+    return (
+        f"{out / 'classifier.csv'}: {_counted(samples)}\n"
+        f"{out / 'detector.csv'}: {len(pictures)} pictures with {_counted(boxes)}"
+    )
+
+
+def _train_detections() -> tuple[AnnotatedPictures, pd.DataFrame]:
+    """The pictures of the training side, and the detector's boxes in them."""
+    known = read_annotated(DATA / "detection" / "instances.json")
+    truth = known.select(read_side(DATA / "splits" / "detector" / f"{TRAIN}.json"))
+    detections = read_results(known, DATA / "predictions" / "detector" / NAME)
+    return truth, detections[detections["image"].isin(truth.images.index)]
 
 
 def _train_predictions() -> pd.DataFrame:

@@ -22,11 +22,14 @@ class Judging(Section):
         max_aspect_ratio: crops with a larger ratio of the longer to the shorter side are not
             judged.
         min_side_px: crops with a shorter side are not judged.
+        person_label: the detector's class for people. If the detector has several classes, tracks
+            of the others are kept without a judgement. If it has one, all tracks are judged.
     """
 
     least_probability: Fraction
     max_aspect_ratio: Annotated[float, Field(ge=1, le=1000)]
     min_side_px: Annotated[float, Field(ge=1, le=1000)]
+    person_label: str
 
 
 class Pictures(Section):

@@ -62,7 +62,9 @@ class Analysis:
         self._tracker = Tracker(tracking)
         # Earlier frames are kept: a track is judged from its confirmation on, and after a gap.
         self._memory_s = tracking.lost_s + tracking.confirm_s + 2 * settings.detect_every_s
-        self._judge = TrackJudge(models.classifier, settings.judging, self._memory_s)
+        self._judge = TrackJudge(
+            models.classifier, settings.judging, self._memory_s, models.detector.classes
+        )
         self._alarm = models.alarm.stream(settings.window_s, settings.stride_s)
         self._scoring: Background[list[WindowVerdict]] = Background(MOST_WAITING)
         self._tracked = models.alarm.tracked

@@ -1,6 +1,7 @@
 """Decides which tracks show people: the classifier judges the crops of each track."""
 
 from collections import deque
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 import cv2
@@ -12,6 +13,7 @@ from vigil.domain.tracking.tracker import TrackedBox
 from vigil.pixels.fit_crop import fit_crop
 from vigil.pixels.pictures.picture import Picture
 from vigil.pixels.video.source import Frame
+from vigil.plumbing.errors import InputError, listed, shorten
 from vigil.settings.watch import Judging
 from vigil.watch.models import ClassifierModel
 
@@ -47,8 +49,28 @@ class Judgement:
 class TrackJudge:
     """Cuts crops of tracks from frames in the way of samples, and judges each full sequence."""
 
-    def __init__(self, classifier: ClassifierModel, settings: Judging, memory_s: float) -> None:
-        """Args: memory_s: how long frames are kept for boxes that come later."""
+    def __init__(
+        self,
+        classifier: ClassifierModel,
+        settings: Judging,
+        memory_s: float,
+        classes: Collection[str],
+    ) -> None:
+        """Makes a judge that has seen nothing.
+
+        Args:
+            memory_s: how long frames are kept for boxes that come later.
+            classes: those of the detector.
+
+        Raises:
+            InputError: the detector has several classes, and none is `person_label`.
+        """
+        if len(classes) > 1 and settings.person_label not in classes:
+            raise InputError(
+                f"watch.judging.person_label: expected one of the detector's classes "
+                f"({listed(classes)}), got {shorten(settings.person_label)}"
+            )
+        self._judged = {settings.person_label} if len(classes) > 1 else {*classes}
         self._classifier, self._settings, self._memory_s = classifier, settings, memory_s
         self._num_frames, self._size_px, _ = classifier.input_shape
         self._grey: deque[tuple[int, float, Picture]] = deque()
@@ -67,6 +89,9 @@ class TrackJudge:
     def add_box(self, box: TrackedBox) -> None:
         """Adds the next box of a track, in order. Its frame must have been added before."""
         self.judgements.setdefault(box.track_id, Judgement())
+        if box.label not in self._judged:
+            self._cuttings[box.track_id] = _Cutting(box)  # so that the track ends in time
+            return
         cutting = self._cuttings.get(box.track_id)
         if cutting is None:
             cutting = self._cuttings[box.track_id] = _Cutting(box)

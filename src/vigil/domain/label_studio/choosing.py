@@ -1,7 +1,7 @@
 """Chooses which of a task's annotations are used."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -31,7 +31,18 @@ class Chosen:
     num_left_out: int
 
 
-def choose(finished: Sequence[Annotation], annotators: str, where: str) -> Chosen:
+def boxes_of(annotation: Annotation) -> list[str]:
+    """The keyframes, labels and tag of each box as a text, without ids, sorted."""
+    results = _results(annotation)
+    return sorted(_content(result, results) for result in results if _is_box(result))
+
+
+def choose(
+    finished: Sequence[Annotation],
+    annotators: str,
+    where: str,
+    drawn: Callable[[Annotation], Sequence[Any]] = boxes_of,
+) -> Chosen:
     """Chooses by a rule. Where the rule leaves several that differ, that is an error.
 
     Args:
@@ -43,6 +54,7 @@ def choose(finished: Sequence[Annotation], annotators: str, where: str) -> Chose
             annotators become one. Any other text: the e-mail address or number of an annotator,
             whose annotation is used where there are several.
         where: the name of the task in messages.
+        drawn: what an annotator drew; annotations with equal ones are alike.
 
     Raises:
         InputError: the rule does not choose one annotation, or an annotation has no results.
@@ -56,7 +68,7 @@ def choose(finished: Sequence[Annotation], annotators: str, where: str) -> Chose
     candidates = list(finished)
     if len(finished) > 1 and annotators == "ground_truth":
         candidates = [candidate for candidate in finished if candidate.get("ground_truth") is True]
-        if not candidates and not _are_alike(finished):
+        if not candidates and not _are_alike(finished, drawn):
             raise InputError(
                 f"{where}: expected one of its annotations marked as ground truth, found "
                 f"{_names(finished)}"
@@ -69,7 +81,7 @@ def choose(finished: Sequence[Annotation], annotators: str, where: str) -> Chose
                 f"{_names(finished)}"
             )
     candidates = candidates or list(finished)
-    if annotators != "newest" and not _are_alike(candidates):
+    if annotators != "newest" and not _are_alike(candidates, drawn):
         raise InputError(
             f"{where}: expected one annotation, or several that are alike, found "
             f"{_names(candidates)}; {HINT}"
@@ -109,12 +121,6 @@ def _is_by(annotation: Annotation, annotator: str) -> bool:
     return annotator.casefold() in {str(one).casefold() for one in ids if one is not None}
 
 
-def _boxes(annotation: Annotation) -> list[str]:
-    """The keyframes, labels and tag of each box as a text, without ids, sorted."""
-    results = _results(annotation)
-    return sorted(_content(result, results) for result in results if _is_box(result))
-
-
 def _results(annotation: Annotation) -> list[Any]:
     results = annotation.get("result")
     return results if isinstance(results, list) else []
@@ -137,8 +143,10 @@ def _content(box: Mapping[str, Any], results: Sequence[Any]) -> str:
     return json.dumps(value, sort_keys=True, default=repr)
 
 
-def _are_alike(annotations: Sequence[Annotation]) -> bool:
-    return len(annotations) < 2 or len({tuple(_boxes(one)) for one in annotations}) == 1
+def _are_alike(
+    annotations: Sequence[Annotation], drawn: Callable[[Annotation], Sequence[Any]]
+) -> bool:
+    return len({tuple(drawn(one)) for one in annotations}) < 2
 
 
 def _merged(annotations: Sequence[Annotation], where: str) -> list[Any]:
