@@ -3,7 +3,7 @@
 from fractions import Fraction
 from pathlib import Path
 
-from vigil.domain.clips.truth import write_truth
+from vigil.domain.clips.truth import describe_disagreement, write_truth
 from vigil.domain.clips.windows import write_windows
 from vigil.pixels.importing.clips.windows import (
     import_class_folders,
@@ -37,6 +37,8 @@ def main(
         imported = import_frame_labelled(
             clips, labels, videos, settings, group_pattern=clip_group_pattern, picture_fps=fps
         )
+        if note := describe_disagreement(imported.frames, imported.regions):
+            print(note)
     else:
         imported = import_class_folders(
             clips,
@@ -49,8 +51,7 @@ def main(
         folder.mkdir()
         write_windows(imported.windows, folder)
         write_truth(imported.frames, imported.regions, folder)
-    table = imported.windows
-    counts = table["class"].value_counts().to_dict()
+    table, counts = imported.windows, imported.windows["class"].value_counts().to_dict()
     print(f"{table['video'].nunique()} videos, {len(table)} windows: {counts}")
 
 

@@ -56,6 +56,27 @@ def read_regions(file: Path) -> pd.DataFrame:
     return table
 
 
+def describe_disagreement(frames: pd.DataFrame, regions: pd.DataFrame) -> str:
+    """A line on frames whose label and masks disagree; empty if there are none.
+
+    Only videos with a mask of an anomaly count, since masks of the others may not exist.
+    """
+    if regions.empty:
+        return ""
+    masked = frames[frames["video"].isin(regions["video"])]
+    keys = pd.MultiIndex.from_frame(masked[["video", "frame"]])
+    is_marked = keys.isin(pd.MultiIndex.from_frame(regions[["video", "frame"]]))
+    is_anomalous = masked["is_anomalous"].to_numpy()
+    num_unlabelled = int((is_marked & ~is_anomalous).sum())
+    num_unmarked = int((~is_marked & is_anomalous).sum())
+    if not num_unlabelled and not num_unmarked:
+        return ""
+    return (
+        f"labels and masks disagree: {num_unlabelled} frames with a mask are labelled normal, "
+        f"{num_unmarked} anomalous frames have an empty mask; each counts as its own file says"
+    )
+
+
 def as_frames(rows: list[pd.DataFrame]) -> pd.DataFrame:
     """Joins tables of videos, with the columns of `FRAME_DTYPES`; without tables, it is empty."""
     empty = pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in FRAME_DTYPES.items()})
