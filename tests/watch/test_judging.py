@@ -8,7 +8,7 @@ import pytest
 
 from vigil.domain.tracking.tracker import TrackedBox
 from vigil.pixels.video.source import Frame
-from vigil.plumbing.errors import InputError
+from vigil.plumbing.errors import FieldError
 from vigil.settings.watch import Judging
 from vigil.watch.judging import TrackJudge
 
@@ -61,8 +61,8 @@ def test_all_tracks_of_a_detector_of_one_class_are_judged_by_any_name() -> None:
 
 def test_several_classes_without_the_one_for_people_are_refused() -> None:
     with pytest.raises(
-        InputError,
-        match=r"^watch\.judging\.person_label: expected one of the detector's classes "
+        FieldError,
+        match=r"^judging\.person_label: expected one of the detector's classes "
         r"\(bike, car\), got 'human'$",
     ):
         run(["car", "bike"], {})
