@@ -289,7 +289,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--out", type=Path, default=Path("hard_examples"), help="the folder to write to"
     )
     mining.add_argument(
-        "--watched", type=Path, default=Path("data/watch"), help="the folder of watched sources"
+        "--watched", type=Path, help="the folder of watched sources; data/watch if not given"
     )
     add("draw-alarms", draw_alarms).add_argument(
         "--out", type=Path, default=Path("alarms"), help="the folder to write, as a whole"

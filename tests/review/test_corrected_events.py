@@ -97,19 +97,64 @@ def spans(*ends: int) -> list[dict[str, Any]]:
     return [{"id": f"r{n}", "type": "timelinelabels", "value": one} for n, one in enumerate(values)]
 
 
+def two(first: list[dict[str, Any]], second: list[dict[str, Any]]) -> dict[str, Any]:
+    entry = task([], facts_of(200, 10))
+    entry["annotations"] = [{"id": 1, "result": first}, {"id": 2, "result": second}]
+    return entry
+
+
+def ends_of(entry: dict[str, Any], annotators: str) -> list[float]:
+    events = events_of(entry, annotators, "door.mp4")
+    assert events is not None
+    return [event["end_s"] for event in events]
+
+
 def test_annotators_with_equal_boxes_and_other_spans_differ() -> None:
-    entry = task([], facts_of(200, 10))
-    entry["annotations"] = [{"id": 1, "result": spans(20)}, {"id": 2, "result": spans(90)}]
-    with pytest.raises(InputError, match=r"door\.mp4: expected one annotation, or several that"):
+    entry = two(spans(20), spans(90))
+    with pytest.raises(InputError, match=r"door\.mp4: expected .* alike on the timeline"):
         events_of(entry, "error", "door.mp4")
-    merged = events_of(entry, "merge", "door.mp4")
-    assert merged is not None
-    assert [event["end_s"] for event in merged] == [2.0, 9.0]
+    entry["annotations"][0]["created_at"] = "2026-01-02T00:00:00Z"
+    entry["annotations"][1]["created_at"] = "2026-01-01T00:00:00Z"
+    assert ends_of(entry, "newest") == [2.0]
+    entry["annotations"][1]["ground_truth"] = True
+    assert ends_of(entry, "ground_truth") == [9.0]
 
 
-def test_annotators_with_the_same_spans_in_another_order_agree() -> None:
+def test_merged_spans_of_one_event_are_one_event() -> None:
+    entry = two(spans(20), spans(21))
+    value = {"ranges": [{"start": 15, "end": 30}], "timelinelabels": ["fight"]}
+    entry["annotations"][1]["result"].append({"type": "timelinelabels", "value": value})
+    assert events_of(entry, "merge", "door.mp4") == [
+        {"kind": "fall", "start_s": 0.0, "end_s": 2.1},
+        {"kind": "fight", "start_s": 1.4, "end_s": 3.0},
+    ]
+
+
+def test_one_region_with_two_ranges_is_as_two_regions() -> None:
+    first = {"start": 1, "end": 20}, {"start": 31, "end": 40}
+    value = {"ranges": [first[1], first[0]], "timelinelabels": ["fall"]}
+    apart = [
+        {"type": "timelinelabels", "value": {"ranges": [one], "timelinelabels": ["fall"]}}
+        for one in first
+    ]
+    entry = two([{"type": "timelinelabels", "value": value}], apart)
+    assert ends_of(entry, "error") == [2.0, 4.0]
+
+
+@given(st.lists(st.tuples(st.integers(1, 60), st.integers(0, 20)), min_size=1, max_size=6))
+def test_united_spans_cover_the_same_frames_and_do_not_overlap(
+    drawn: list[tuple[int, int]],
+) -> None:
+    ranges = [{"start": start, "end": start + length} for start, length in drawn]
     entry = task([], facts_of(200, 10))
-    entry["annotations"] = [{"id": 1, "result": spans(20, 90)}, {"id": 2, "result": spans(90, 20)}]
-    agreed = events_of(entry, "error", "door.mp4")
-    assert agreed is not None
-    assert [event["end_s"] for event in agreed] == [2.0, 9.0]
+    value = {"ranges": ranges, "timelinelabels": ["fall"]}
+    entry["annotations"][0]["result"].append({"type": "timelinelabels", "value": value})
+    events = events_of(entry, "error", "door.mp4")
+    assert events is not None
+    covered = [
+        frame
+        for one in events
+        for frame in range(round(one["start_s"] * 10) + 1, round(one["end_s"] * 10) + 1)
+    ]
+    marked = {frame for start, length in drawn for frame in range(start, start + length + 1)}
+    assert covered == sorted(marked)

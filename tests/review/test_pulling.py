@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -249,3 +249,25 @@ def test_events_in_videos_of_the_test_side_measure_watching(project: Project) ->
     write_json({**known, "other.mp4": {"events": []}}, file)
     pull(with_event(corrected(2), (1, 2)), corrects_test=True)
     assert set(read_truth(file)) == {VIDEOS[2], "other.mp4"}
+
+
+def spans_of(ends: Sequence[int], task: Json) -> Json:
+    """The task with an annotation for each end of a span of the timeline, and equal boxes."""
+    (first,) = task["annotations"]
+    task["annotations"] = []
+    for number, end in enumerate(ends):
+        value = {"ranges": [{"start": 1, "end": end}], "timelinelabels": ["fall"]}
+        result = [*first["result"], {"id": "s", "type": "timelinelabels", "value": value}]
+        task["annotations"].append(first | {"id": number + 1, "result": result})
+    return task
+
+
+def test_annotators_may_differ_on_events_that_train_nothing(project: Project) -> None:
+    assert "unusual events: 1" in pull(spans_of([20, 21], corrected(0)))
+
+
+def test_annotators_who_differ_on_events_that_measure_are_refused(project: Project) -> None:
+    before = EXPORT.read_bytes()
+    with pytest.raises(InputError, match="alike on the timeline"):
+        pull(spans_of([20, 21], corrected(2)), corrects_test=True)
+    assert EXPORT.read_bytes() == before

@@ -8,11 +8,11 @@ import pytest
 
 from vigil.domain.tracking.tracker import TrackedBox
 from vigil.pixels.video.source import Frame
-from vigil.plumbing.errors import FieldError
+from vigil.plumbing.errors import InputError
 from vigil.settings.watch import Judging
 from vigil.watch.judging import TrackJudge
 
-SETTINGS = Judging(
+JUDGING = Judging(
     least_probability=0.5, max_aspect_ratio=5.0, min_side_px=5.0, person_label="human"
 )
 
@@ -31,9 +31,11 @@ class Brightness:
         return probabilities
 
 
-def run(classes: Sequence[str], labels: dict[int, str], num_frames: int = 7) -> TrackJudge:
+def run(
+    classes: Sequence[str], labels: dict[int, str], settings: Judging = JUDGING, num_frames: int = 7
+) -> TrackJudge:
     """Judges a track of each label: the first on the left half of the picture, which is bright."""
-    judge = TrackJudge(Brightness(), SETTINGS, 10.0, classes)
+    judge = TrackJudge(Brightness(), settings, 10.0, classes)
     picture = np.zeros((20, 40, 3), np.uint8)
     picture[:, :20] = 255
     for index in range(num_frames):
@@ -61,8 +63,13 @@ def test_all_tracks_of_a_detector_of_one_class_are_judged_by_any_name() -> None:
 
 def test_several_classes_without_the_one_for_people_are_refused() -> None:
     with pytest.raises(
-        FieldError,
-        match=r"^judging\.person_label: expected one of the detector's classes "
-        r"\(bike, car\), got 'human'$",
+        InputError,
+        match=r"^watch\.judging\.person_label: expected one of the detector's classes "
+        r"\(bike, car\), or '' to judge none, got 'human'$",
     ):
         run(["car", "bike"], {})
+
+
+def test_without_a_name_none_of_several_classes_is_judged() -> None:
+    judge = run(["car", "bike"], {1: "car"}, JUDGING.model_copy(update={"person_label": ""}))
+    assert judge.judgements[1].probability is None

@@ -1,6 +1,7 @@
 """Other settings on stored scores: without networks, with the differences as a result."""
 
 import json
+import shutil
 from fractions import Fraction
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 from tiny_watch import FPS, models, watching, write_scene
 
 from vigil.plumbing.errors import InputError
+from vigil.plumbing.records import read_json, write_json
 from vigil.watch.recording import Recorder
 from vigil.watch.replaying import changed_settings, compare, format_diff, replay
 
@@ -54,6 +56,7 @@ def test_a_minimum_length_is_told_as_a_change(watched: Path):
         ("watch.stride_s=1", "networks must run again"),
         ("watch.tracking.lost_s=2", "without running detector and alarm"),
         ("watch.judging.min_side_px=9", "without running detector and alarm"),
+        ("watch.judging.person_label=car", "without running detector and alarm"),
         ("watch.raising.raise_up=1", "no such parameter"),
         ("watch.raising.raise_at", "expected a setting and its value"),
         ("split.seed=1", "expected a setting and its value"),
@@ -64,6 +67,16 @@ def test_a_minimum_length_is_told_as_a_change(watched: Path):
 def test_what_cannot_be_replayed_is_said(watched: Path, change: str, message: str):
     with pytest.raises(InputError, match=message):
         replay(watched, [change])
+
+
+def test_a_run_of_an_earlier_version_is_replayed(watched: Path, tmp_path: Path):
+    earlier = shutil.copytree(watched, tmp_path / "earlier")
+    run = read_json(earlier / "run.json")
+    del run["settings"]["judging"]["person_label"]
+    write_json(run, earlier / "run.json")
+    assert replay(earlier, ["watch.raising.raise_at=2"]) == replay(
+        watched, ["watch.raising.raise_at=2"]
+    )
 
 
 def test_a_folder_that_nobody_watched_is_refused(tmp_path: Path):

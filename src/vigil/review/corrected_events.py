@@ -4,19 +4,21 @@ Label Studio stores a span of a timeline as its first and last frame, counted fr
 the video's tag (https://labelstud.io/tags/timelinelabels).
 """
 
-import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
-from vigil.domain.label_studio.choosing import boxes_of, choose
+from vigil.domain.label_studio.choosing import HINT, choose, name_of
 from vigil.domain.proposals import FPS_KEY, SOURCE_KEY
-from vigil.plumbing.errors import InputError, shorten
+from vigil.plumbing.errors import InputError, listed, shorten
 
 TIMELINE = "timelinelabels"
 DECIMALS = 3
 
 Json = Mapping[str, Any]
+Event = tuple[float, float, str]
+"""Start and end in seconds, and the kind."""
 
 
 def events_of(entry: Json, annotators: str, where: str) -> list[dict[str, Any]] | None:
@@ -28,8 +30,8 @@ def events_of(entry: Json, annotators: str, where: str) -> list[dict[str, Any]] 
         where: names the task in errors.
 
     Returns:
-        The events; none, if a person removed all. None: the task was not made of a watched video,
-        so nobody was asked for events.
+        The events, without overlaps of one kind; none, if a person removed all. None: the task was
+        not made of a watched video, so nobody was asked for events.
 
     Raises:
         InputError: a span or the frame rate is not valid, or annotators differ.
@@ -39,24 +41,39 @@ def events_of(entry: Json, annotators: str, where: str) -> list[dict[str, Any]] 
         return None
     annotations = [one for one in entry["annotations"] if isinstance(one, Mapping)]
     finished = [one for one in annotations if not one.get("was_cancelled")]
-    spans = _spans(choose(finished, annotators, where, _drawn).results)
+    chosen = choose(finished, annotators, where)
     fps = data.get(FPS_KEY)
-    if spans and not (isinstance(fps, int | float) and math.isfinite(fps) and fps > 0):
+    spans = [_spans(one["result"]) for one in chosen.alike]
+    if any(spans) and not (isinstance(fps, int | float) and math.isfinite(fps) and fps > 0):
         raise InputError(f"{where}: data.{FPS_KEY}: expected a frame rate, got {shorten(fps)}")
-    # Merged annotations may have the same span twice.
-    events = {event for span in spans for event in _events_in(span, float(fps), where)}
-    return [
-        {"kind": kind, "start_s": start_s, "end_s": end_s}
-        for start_s, end_s, kind in sorted(events)
+    by_annotation = [
+        _united([event for span in one for event in _events_in(span, float(fps), where)])
+        for one in spans
     ]
+    if annotators == "merge":
+        events = _united(chain(*by_annotation))
+    elif any(one != by_annotation[0] for one in by_annotation):
+        raise InputError(
+            f"{where}: expected annotations that are alike on the timeline, too, found "
+            f"{listed(map(name_of, chosen.alike))}; {HINT}"
+        )
+    else:
+        events = by_annotation[0]
+    return [{"kind": kind, "start_s": start_s, "end_s": end_s} for start_s, end_s, kind in events]
 
 
-def _drawn(annotation: Json) -> list[str]:
-    """The boxes and the spans of an annotation as texts."""
-    spans = [
-        json.dumps(span, sort_keys=True, default=repr) for span in _spans(annotation["result"])
-    ]
-    return [*boxes_of(annotation), *sorted(spans)]
+def _united(events: Iterable[Event]) -> list[Event]:
+    """Events in order of their start; those of one kind that overlap or touch are one event."""
+    united: list[Event] = []
+    latest: dict[str, int] = {}  # kind: the position of its latest event
+    for start_s, end_s, kind in sorted(events):
+        at = latest.get(kind)
+        if at is not None and start_s <= united[at][1]:
+            united[at] = (united[at][0], max(end_s, united[at][1]), kind)
+        else:
+            latest[kind] = len(united)
+            united.append((start_s, end_s, kind))
+    return united
 
 
 def _spans(results: Sequence[Any]) -> list[Json]:
@@ -72,7 +89,7 @@ def _is_span(result: Any) -> bool:
     )
 
 
-def _events_in(value: Json, fps: float, where: str) -> list[tuple[float, float, str]]:
+def _events_in(value: Json, fps: float, where: str) -> list[Event]:
     """Start and end of each range in seconds, and its label."""
     try:
         (kind,) = (str(name) for name in value[TIMELINE])

@@ -4,6 +4,7 @@ Only the training side is read. Examples of the validation and test sides never 
 a training refuses a list with names that are not on its training side.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -16,21 +17,22 @@ from vigil.domain.mined_tracks import followed_nobody, refused_samples
 from vigil.domain.mining import BOX_COLUMNS, hard_pictures, hard_samples, worst_first
 from vigil.domain.pictures.annotated import AnnotatedPictures, read_annotated
 from vigil.domain.samples.predictions import read_predictions
-from vigil.domain.sides import TRAIN, read_side
+from vigil.domain.sides import SIDES, TEST, TRAIN, VAL, read_side
 from vigil.plumbing.contract import check_sections, project_sections
 from vigil.plumbing.errors import InputError
 from vigil.plumbing.params import read_params
 from vigil.plumbing.records import write_csv
-from vigil.review.watched_tracks import WatchedTraining
+from vigil.review.watched_tracks import RECORD, WatchedTraining
 from vigil.settings.dataset import Dataset
 from vigil.settings.generate_samples import GenerateSamples
 from vigil.settings.watch import Watch
 
 DATA, MODELS = Path("data"), Path("models")
+WATCHED = DATA / "watch"
 BOXES_FILE, SCORE_FILE = "detector_boxes.csv", "detector_score.json"
 
 
-def mine(out: Path, watched: Path) -> str:
+def mine(out: Path, watched: Path | None) -> str:
     """Writes `classifier.csv` and `detector.csv` from the stored predictions of both models.
 
     `detector_boxes.csv` has the boxes of the detector's false alarms and misses, for people. The
@@ -39,38 +41,53 @@ def mine(out: Path, watched: Path) -> str:
 
     Args:
         out: the folder to write to.
-        watched: the folder of watched sources; it may be missing.
+        watched: the folder of watched sources; None: that of the pipeline, which may be missing.
 
     Returns:
         A text with a line for each list.
 
     Raises:
         InputError: predictions, splits or results of watching are missing, or do not belong
-            together.
+            together; or `watched` has no watched source.
     """
+    if watched and not any(watched.glob(f"*/{RECORD}")):
+        raise InputError(f"--watched {watched}: expected a folder of watched sources, found none")
     sections = check_sections(read_params(), project_sections())
     watch, dataset, cutting = (sections[one.section] for one in (Watch, Dataset, GenerateSamples))
     assert isinstance(watch, Watch)
     assert isinstance(dataset, Dataset)
     assert isinstance(cutting, GenerateSamples)
     least_probability = watch.judging.least_probability
-    predictions = _train_predictions()
-    truth, detections = _train_detections()
+    table = _predictions()
+    predictions = table[table["split"] == TRAIN]
+    known = read_annotated(DATA / "detection" / "instances.json")
+    sides = {side: read_side(DATA / "splits" / "detector" / f"{side}.json") for side in SIDES}
+    truth, detections = _of_pictures(known, sides[TRAIN])
     score = watch.tracking.in_scores(read_score(MODELS / SCORE_FILE)).first_score
     samples = hard_samples(predictions, least_probability)
     boxes = hard_pictures(truth, detections, score)
-    place = WatchedTraining(watched, Path(dataset.root) / "videos", DATA / "annotations", MODELS)
+    place = WatchedTraining(
+        watched or WATCHED, Path(dataset.root) / "videos", DATA / "annotations", MODELS
+    )
     videos = {*predictions["video"], *truth.images["video"]} & {*dataset.videos}
-    num_watched = 0
+    # A track that runs through blocks of other sides says something about those.
+    others = known.select([*sides[VAL], *sides[TEST]])
+    cut_samples = {*table.loc[table["split"] != TRAIN, "video"]}
+    cut_pictures = {*others.images["video"]}
+    num_read = num_cut = 0
     for video, hard in place.hard_tracks(videos, cutting.person_label, least_probability):
-        refused = refused_samples(hard, predictions[predictions["video"] == video])
-        images = truth.images[truth.images["video"] == video]
-        samples = pd.concat([samples, refused], ignore_index=True)
-        boxes = pd.concat([boxes, followed_nobody(hard, images, boxes)], ignore_index=True)
-        num_watched += 1
+        if video not in cut_samples:
+            refused = refused_samples(hard, predictions[predictions["video"] == video])
+            samples = pd.concat([samples, refused], ignore_index=True)
+        if video not in cut_pictures:
+            images = truth.images[truth.images["video"] == video]
+            boxes = pd.concat([boxes, followed_nobody(hard, images, boxes)], ignore_index=True)
+        is_cut = video in cut_samples | cut_pictures
+        num_read, num_cut = num_read + 1 - is_cut, num_cut + is_cut
     samples = worst_first(samples, predictions.index).drop_duplicates("name", ignore_index=True)
     boxes = worst_first(boxes, truth.images.index)
-    return f"{_write(samples, boxes, out)}\nwatched training videos: {num_watched}"
+    cut = f"; left out, as their time is cut into several sides: {num_cut}" if num_cut else ""
+    return f"{_write(samples, boxes, out)}\nwatched training videos: {num_read}{cut}"
 
 
 def _write(samples: pd.DataFrame, boxes: pd.DataFrame, out: Path) -> str:
@@ -86,16 +103,17 @@ def _write(samples: pd.DataFrame, boxes: pd.DataFrame, out: Path) -> str:
     )
 
 
-def _train_detections() -> tuple[AnnotatedPictures, pd.DataFrame]:
-    """The pictures of the training side, and the detector's boxes in them."""
-    known = read_annotated(DATA / "detection" / "instances.json")
-    truth = known.select(read_side(DATA / "splits" / "detector" / f"{TRAIN}.json"))
+def _of_pictures(
+    known: AnnotatedPictures, ids: Sequence[str]
+) -> tuple[AnnotatedPictures, pd.DataFrame]:
+    """Some of the pictures, and the detector's boxes in them."""
+    truth = known.select(ids)
     detections = read_results(known, DATA / "predictions" / "detector" / NAME)
     return truth, detections[detections["image"].isin(truth.images.index)]
 
 
-def _train_predictions() -> pd.DataFrame:
-    """The classifier's predictions for the samples of the training side, by their ids."""
+def _predictions() -> pd.DataFrame:
+    """The classifier's predictions for the samples, by their ids."""
     folder = DATA / "predictions" / "classifier"
     table = read_predictions(folder)
     table = table.set_index(table["video"] + "/" + table["row"].astype(str))
@@ -105,7 +123,7 @@ def _train_predictions() -> pd.DataFrame:
             f"{folder}: expected predictions for the present training side, got those for another "
             "one; run dvc repro"
         )
-    return table.loc[ids]
+    return table
 
 
 def _counted(table: pd.DataFrame) -> str:

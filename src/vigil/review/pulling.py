@@ -113,11 +113,12 @@ def plan_pull(root: Path, request: Request) -> Plan:
     entries = reader.put_into(read_entries(export) if export.is_file() else [], corrections)
     tasks = parse_entries(entries, export, reading)
     match_videos(tasks, [one.video for one in corrections], str(export))
-    events = {
-        one.video: found
-        for one in corrections
-        if (found := events_of(one.entry, reading.annotators, one.video)) is not None
-    }
+    events = {}
+    for one in corrections:
+        # Events outside of the test side train nothing, so annotators may differ on them.
+        rule = reading.annotators if side_of[one.video] == TEST else "newest"
+        if (found := events_of(one.entry, rule, one.video)) is not None:
+            events[one.video] = found
     origins = _origins(corrections)
     plan = Plan(export, entries, origins, side_of, ledgers, events, params, num_open)
     files = [export.as_posix(), *(path for path in ledgers if path not in params.values())]

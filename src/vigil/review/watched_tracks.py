@@ -47,7 +47,7 @@ class WatchedTraining:
         Raises:
             InputError: results of other models than the present ones, or not of watching.
         """
-        records = sorted(self.watched.glob(f"*/{RECORD}")) if self.watched.is_dir() else []
+        records = sorted(self.watched.glob(f"*/{RECORD}"))
         if not records:
             return
         video_of = {tree_digest(self.videos / name): name for name in sorted(names)}
@@ -71,7 +71,12 @@ class WatchedTraining:
 
     def _check_models(self, digests: dict[str, str], folder: Path) -> None:
         for name in MODEL_FILES:
-            if digests.get(name) != file_digest(self.models / name):
+            if name not in digests:
+                raise InputError(
+                    f"{folder}: expected results of {self.models / name}, got those of exported "
+                    "models; watch the video without --runtime"
+                )
+            if digests[name] != file_digest(self.models / name):
                 raise InputError(
                     f"{folder}: expected results of the present {self.models / name}, got those of "
                     "another model; watch the video again"

@@ -23,7 +23,8 @@ class Judging(Section):
             judged.
         min_side_px: crops with a shorter side are not judged.
         person_label: the detector's class for people. If the detector has several classes, tracks
-            of the others are kept without a judgement. If it has one, all tracks are judged.
+            of the others are kept without a judgement, and with an empty text all are. If it has
+            one class, all tracks are judged.
     """
 
     least_probability: Fraction

@@ -13,8 +13,8 @@ from vigil.domain.tracking.tracker import TrackedBox
 from vigil.pixels.fit_crop import fit_crop
 from vigil.pixels.pictures.picture import Picture
 from vigil.pixels.video.source import Frame
-from vigil.plumbing.errors import FieldError, listed, shorten
-from vigil.settings.watch import Judging
+from vigil.plumbing.errors import InputError, listed, shorten
+from vigil.settings.watch import Judging, Watch
 from vigil.watch.models import ClassifierModel
 
 Crops = npt.NDArray[np.uint8]
@@ -63,13 +63,12 @@ class TrackJudge:
             classes: those of the detector.
 
         Raises:
-            FieldError: the detector has several classes, and none is `person_label`.
+            InputError: the detector has several classes, and none is `person_label`.
         """
-        if len(classes) > 1 and settings.person_label not in classes:
-            raise FieldError(
-                "judging.person_label",
-                f"expected one of the detector's classes ({listed(classes)}), got "
-                f"{shorten(settings.person_label)}",
+        if len(classes) > 1 and settings.person_label not in {"", *classes}:
+            raise InputError(
+                f"{Watch.section}.judging.person_label: expected one of the detector's classes "
+                f"({listed(classes)}), or '' to judge none, got {shorten(settings.person_label)}"
             )
         self._judged = {settings.person_label} if len(classes) > 1 else {*classes}
         self._classifier, self._settings, self._memory_s = classifier, settings, memory_s

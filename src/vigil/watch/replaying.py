@@ -23,7 +23,12 @@ TRACK_AGAIN = (
     "the frames are needed for it; change params.yaml, and watch the source again, which makes new "
     "tracks without running detector and alarm"
 )
-TRACKING = (["tracking"], ["judging", "min_side_px"], ["judging", "max_aspect_ratio"])
+TRACKING = (
+    ["tracking"],
+    ["judging", "min_side_px"],
+    ["judging", "max_aspect_ratio"],
+    ["judging", "person_label"],
+)
 """Settings of tracks, by their first keys."""
 REPLAY, DIFF_FILE = "replay", "diff.json"
 
@@ -73,6 +78,8 @@ def changed_settings(before: Mapping[str, Any], changes: Sequence[str]) -> Watch
         InputError: a setting is unknown, has a wrong value, or changes the stored tables.
     """
     values: dict[str, Any] = json.loads(json.dumps({**before, "root": ".", "videos": []}))
+    if isinstance(judging := values.get("judging"), dict):
+        judging.setdefault("person_label", "")  # earlier runs had none; no event depends on it
     for change in changes:
         name, equals, text = change.partition("=")
         keys = name.removeprefix("watch.").split(".")

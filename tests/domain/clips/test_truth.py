@@ -17,14 +17,19 @@ def regions(*places: tuple[str, int]) -> pd.DataFrame:
 
 
 def test_labels_and_masks_that_agree_are_no_news() -> None:
-    assert describe_disagreement(FRAMES, regions(("a", 2), ("a", 3), ("a", 3))) == ""
+    assert describe_disagreement(FRAMES, regions(("a", 2), ("a", 3), ("a", 3)), ["a"]) == ""
 
 
 def test_without_masks_nothing_disagrees() -> None:
-    assert describe_disagreement(FRAMES, as_regions([])) == ""
+    assert describe_disagreement(FRAMES, as_regions([]), []) == ""
 
 
 def test_each_way_of_disagreeing_is_counted_in_the_videos_with_masks() -> None:
-    note = describe_disagreement(FRAMES, regions(("a", 1), ("a", 2), ("a", 4)))
+    note = describe_disagreement(FRAMES, regions(("a", 1), ("a", 2), ("a", 4)), ["a"])
     assert "2 frames with a mask are labelled normal" in note
     assert "1 anomalous frames have an empty mask" in note
+
+
+def test_masks_that_are_all_empty_disagree_with_anomalous_frames() -> None:
+    note = describe_disagreement(FRAMES, as_regions([]), ["a", "b"])
+    assert "0 frames with a mask are labelled normal, 4 anomalous frames have an empty" in note

@@ -1,5 +1,6 @@
 """The ground truth of long videos: whether each frame is anomalous, and where the anomalies are."""
 
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
@@ -56,14 +57,17 @@ def read_regions(file: Path) -> pd.DataFrame:
     return table
 
 
-def describe_disagreement(frames: pd.DataFrame, regions: pd.DataFrame) -> str:
+def describe_disagreement(
+    frames: pd.DataFrame, regions: pd.DataFrame, videos: Collection[str]
+) -> str:
     """A line on frames whose label and masks disagree; empty if there are none.
 
-    Only videos with a mask of an anomaly count, since masks of the others may not exist.
+    Args:
+        frames: the labels of frames, the columns of `FRAME_DTYPES`.
+        regions: the regions of masks, the columns of `REGION_DTYPES`.
+        videos: those that have masks.
     """
-    if regions.empty:
-        return ""
-    masked = frames[frames["video"].isin(regions["video"])]
+    masked = frames[frames["video"].isin(videos)]
     keys = pd.MultiIndex.from_frame(masked[["video", "frame"]])
     is_marked = keys.isin(pd.MultiIndex.from_frame(regions[["video", "frame"]]))
     is_anomalous = masked["is_anomalous"].to_numpy()

@@ -1,7 +1,7 @@
 """Chooses which of a task's annotations are used."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -24,25 +24,16 @@ class Chosen:
         results: the results of these annotations.
         counted: the names of these annotations in messages.
         num_left_out: the number of finished annotations that are not used.
+        alike: the annotations that the rule leaves, whose boxes are alike; with `merge`, all.
     """
 
     results: list[Any]
     counted: tuple[str, ...]
     num_left_out: int
+    alike: tuple[Annotation, ...]
 
 
-def boxes_of(annotation: Annotation) -> list[str]:
-    """The keyframes, labels and tag of each box as a text, without ids, sorted."""
-    results = _results(annotation)
-    return sorted(_content(result, results) for result in results if _is_box(result))
-
-
-def choose(
-    finished: Sequence[Annotation],
-    annotators: str,
-    where: str,
-    drawn: Callable[[Annotation], Sequence[Any]] = boxes_of,
-) -> Chosen:
+def choose(finished: Sequence[Annotation], annotators: str, where: str) -> Chosen:
     """Chooses by a rule. Where the rule leaves several that differ, that is an error.
 
     Args:
@@ -54,7 +45,6 @@ def choose(
             annotators become one. Any other text: the e-mail address or number of an annotator,
             whose annotation is used where there are several.
         where: the name of the task in messages.
-        drawn: what an annotator drew; annotations with equal ones are alike.
 
     Raises:
         InputError: the rule does not choose one annotation, or an annotation has no results.
@@ -64,11 +54,12 @@ def choose(
             value = shorten(annotation.get("result"))
             raise InputError(f"{where}: expected a list 'result', got {value}")
     if len(finished) > 1 and annotators == "merge":
-        return Chosen(_merged(finished, where), tuple(map(name_of, finished)), 0)
+        names = tuple(map(name_of, finished))
+        return Chosen(_merged(finished, where), names, 0, tuple(finished))
     candidates = list(finished)
     if len(finished) > 1 and annotators == "ground_truth":
         candidates = [candidate for candidate in finished if candidate.get("ground_truth") is True]
-        if not candidates and not _are_alike(finished, drawn):
+        if not candidates and not _are_alike(finished):
             raise InputError(
                 f"{where}: expected one of its annotations marked as ground truth, found "
                 f"{_names(finished)}"
@@ -81,13 +72,14 @@ def choose(
                 f"{_names(finished)}"
             )
     candidates = candidates or list(finished)
-    if annotators != "newest" and not _are_alike(candidates, drawn):
+    if annotators != "newest" and not _are_alike(candidates):
         raise InputError(
             f"{where}: expected one annotation, or several that are alike, found "
             f"{_names(candidates)}; {HINT}"
         )
     chosen = _newest(candidates, where)
-    return Chosen(chosen["result"], (name_of(chosen),), len(finished) - 1)
+    alike = (chosen,) if annotators == "newest" else tuple(candidates)
+    return Chosen(chosen["result"], (name_of(chosen),), len(finished) - 1, alike)
 
 
 def name_of(annotation: Annotation) -> str:
@@ -121,6 +113,12 @@ def _is_by(annotation: Annotation, annotator: str) -> bool:
     return annotator.casefold() in {str(one).casefold() for one in ids if one is not None}
 
 
+def _boxes(annotation: Annotation) -> list[str]:
+    """The keyframes, labels and tag of each box as a text, without ids, sorted."""
+    results = _results(annotation)
+    return sorted(_content(result, results) for result in results if _is_box(result))
+
+
 def _results(annotation: Annotation) -> list[Any]:
     results = annotation.get("result")
     return results if isinstance(results, list) else []
@@ -143,10 +141,8 @@ def _content(box: Mapping[str, Any], results: Sequence[Any]) -> str:
     return json.dumps(value, sort_keys=True, default=repr)
 
 
-def _are_alike(
-    annotations: Sequence[Annotation], drawn: Callable[[Annotation], Sequence[Any]]
-) -> bool:
-    return len({tuple(drawn(one)) for one in annotations}) < 2
+def _are_alike(annotations: Sequence[Annotation]) -> bool:
+    return len(annotations) < 2 or len({tuple(_boxes(one)) for one in annotations}) == 1
 
 
 def _merged(annotations: Sequence[Annotation], where: str) -> list[Any]:

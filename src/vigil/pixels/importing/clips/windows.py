@@ -54,11 +54,13 @@ class Imported(NamedTuple):
             class folders.
         regions: the regions of the masks of long videos, the columns of `REGION_DTYPES`; empty for
             class folders.
+        masked: the videos with a folder of masks.
     """
 
     windows: pd.DataFrame
     frames: pd.DataFrame
     regions: pd.DataFrame
+    masked: tuple[str, ...] = ()
 
 
 def import_class_folders(
@@ -117,7 +119,7 @@ def import_frame_labelled(
             f"{labels}: expected videos below {clips} ({listed(videos, 4)}), got {listed(unknown)}"
         )
     rows: list[dict[str, Any]] = []
-    frames, regions = [], []
+    frames, regions, masked = [], [], []
     for video in progress(videos, "import videos", "video"):
         times = read_times(clips / video, picture_fps)
         video_ranges = ranges.get(video, [])
@@ -126,6 +128,7 @@ def import_frame_labelled(
         if masks := masks_of(clips / video):
             num = len(times.seconds)
             regions.append(read_masks(masks, clips / video, video, num, picture_fps))
+            masked.append(video)
         common = {
             "video": video,
             "digest": tree_digest(clips / video),
@@ -149,7 +152,7 @@ def import_frame_labelled(
         raise InputError(
             f"{labels}: expected both normal and anomalous windows, found no {kind} one"
         )
-    return Imported(table, as_frames(frames), as_regions(regions))
+    return Imported(table, as_frames(frames), as_regions(regions), tuple(masked))
 
 
 def _check_end(ranges: Sequence[FrameRange], num_frames: int, place: str) -> None:
