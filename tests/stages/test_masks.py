@@ -269,6 +269,19 @@ BAD: dict[str, tuple[Callable[[Project], object], str]] = {
         ),
         "expected run lengths that add up to the picture",
     ),
+    "runs whose sum overflows": (
+        lambda p: write_coco(
+            p,
+            alter(
+                coco_of(counted),
+                segmentation={
+                    "size": [HEIGHT, WIDTH],
+                    "counts": [9, 2**63 - 1, 2**63 - 1, HEIGHT * WIDTH - 7],
+                },
+            ),
+        ),
+        "expected run lengths that add up to the picture, got: 'a run of",
+    ),
     "a category that is not listed": (
         lambda p: write_coco(p, alter(coco_of(polygon), category_id=9)),
         "expected a category_id that the file lists, got 9",

@@ -8,7 +8,7 @@ import pytest
 
 from vigil.domain.formats.reading.findings import Findings
 from vigil.domain.mask_formats.label_studio import OTHER_ANNOTATION, LabelStudioMasks
-from vigil.domain.mask_formats.masks import Masks
+from vigil.domain.mask_formats.masks import EMPTY, Masks
 from vigil.domain.pictures.run_lengths import box_of, decompress
 from vigil.plumbing.errors import InputError
 
@@ -69,3 +69,11 @@ def test_a_region_of_a_turned_picture_is_refused(tmp_path: Path, degrees: int):
     with pytest.raises(InputError, match=f"turned by {degrees} degrees"):
         read(tmp_path, Findings(), turned)
     assert lefts(read(tmp_path, Findings(), annotation(region(10, image_rotation=0)))) == [5]
+
+
+def test_a_polygon_without_a_pixel_is_counted_and_left_out(tmp_path: Path):
+    flat = region(10)
+    flat["value"]["points"] = [[10, 10], [40, 10], [70, 10]]
+    findings = Findings()
+    assert lefts(read(tmp_path, findings, annotation(flat, region(40)))) == [20]
+    assert findings.counts == {EMPTY: 1}

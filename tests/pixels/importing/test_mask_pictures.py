@@ -149,3 +149,77 @@ def test_small_and_touching_objects_are_no_smoothed_edges(read):
     findings = Findings()
     assert len(read(Image.fromarray(numbered), "instances", findings).objects) == 3
     assert not findings.counts
+
+
+def several(tmp_path: Path, pictures: dict[str, Image.Image], kind: str, **options: bool) -> Masks:
+    """Reads masks of several pictures."""
+    for name, picture in pictures.items():
+        (tmp_path / "pictures").mkdir(exist_ok=True)
+        (tmp_path / "masks").mkdir(exist_ok=True)
+        cv2.imwrite(str(tmp_path / f"pictures/{name}.png"), np.zeros(SHAPE, np.uint8))
+        picture.save(tmp_path / f"masks/{name}.png")
+    table = {"nothing": 0, "person": 1} if kind == "index" else {}
+    classes = [] if table else ["person"]
+    settings = {"masks.format": kind, "masks.table": table, "masks.classes": classes}
+    data, root = shipped(Dataset, **settings).masks, tmp_path / "masks"
+    known = read_table(table, root, (), of_colours=False) if table else None
+    ignores = options.get("ignores_unknown", False)
+    pictures_root = tmp_path / "pictures"
+    return read_mask_pictures(root, pictures_root, data, known, Findings(), ignores_unknown=ignores)
+
+
+def with_palette(values: np.ndarray, colours: list[int]) -> Image.Image:
+    picture = Image.fromarray(values, "P")
+    picture.putpalette(colours)
+    return picture
+
+
+RED_FIRST, RED_SECOND = [0, 0, 0, 255, 0, 0, 0, 0, 9], [255, 0, 0, 0, 0, 0, 0, 0, 9]
+
+
+def test_an_index_means_one_colour_in_all_masks(tmp_path: Path):
+    same = {name: with_palette(person(), RED_FIRST) for name in "ab"}
+    assert len(several(tmp_path, same, "index").objects) == 4
+    other = same | {"c": with_palette(person(), RED_SECOND)}
+    with pytest.raises(InputError, match=r"c\.png: .* index 0 is \[0, 0, 0\], got \[255, 0, 0\]"):
+        several(tmp_path, other, "index")
+
+
+def test_a_border_of_255_is_no_object(tmp_path: Path):
+    bordered = person() + person(2)[::-1]
+    bordered[4] = 255
+    with pytest.raises(InputError, match="a number for each object, got 255 and else"):
+        several(tmp_path, {"a": Image.fromarray(bordered)}, "instances")
+    mixed = {"a": Image.fromarray(person(3)), "b": Image.fromarray(person(255))}
+    with pytest.raises(InputError, match="got 255 and else 3 at most"):
+        several(tmp_path, mixed, "instances")
+
+
+def test_as_many_as_255_objects_are_objects(tmp_path: Path):
+    numbers = np.zeros(SHAPE, np.uint8)
+    numbers.flat[:255] = np.arange(1, 256)
+    assert len(several(tmp_path, {"a": Image.fromarray(numbers)}, "instances").objects) == 255
+
+
+def test_masks_of_several_pages_are_refused(read, tmp_path: Path):
+    pages = [Image.fromarray(person(255)), Image.fromarray(person(255)[::-1].copy())]
+    pages[0].save(tmp_path / "two.tif", save_all=True, append_images=pages[1:])
+    with pytest.raises(InputError, match="expected a mask of one page, got 2 pages"):
+        read((tmp_path / "two.tif").read_bytes(), "binary", Findings(), "tif")
+
+
+def test_a_transparent_colour_hides_a_mask_of_colours_and_none_of_indices(read, tmp_path: Path):
+    picture = with_palette(person(), [0, 0, 0, 1, 1, 1])
+    picture.info["transparency"] = 0
+    picture.save(tmp_path / "clear.png", transparency=0)
+    content = (tmp_path / "clear.png").read_bytes()
+    for kind in ("colour", "binary"):
+        with pytest.raises(InputError, match="got a picture with transparency"):
+            read(content, kind, Findings())
+    assert areas_of(read(content, "index", Findings()).objects)[-1] == 150
+
+
+def test_masks_of_0_and_255_are_no_classes_even_where_unknown_values_are_ignored(tmp_path: Path):
+    masks = {"a": Image.fromarray(person(255))}
+    with pytest.raises(InputError, match="where 255 is no class; are they of format binary"):
+        several(tmp_path, masks, "index", ignores_unknown=True)

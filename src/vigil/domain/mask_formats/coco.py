@@ -140,6 +140,8 @@ def _run_lengths(segmentation: Any, size_wh: tuple[int, int], place: str) -> str
             runs = np.array(counts, np.int64)
             if runs.ndim != 1 or (runs != np.array(counts)).any():
                 raise ValueError("no list of whole numbers")
+        if len(runs) and runs.max() > size_wh[0] * size_wh[1]:  # a sum of such could overflow
+            raise ValueError(f"a run of {runs.max()} px")
         check_runs(runs, (size_wh[1], size_wh[0]))
     except (ValueError, TypeError, OverflowError) as error:
         raise InputError(

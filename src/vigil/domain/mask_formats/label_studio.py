@@ -28,6 +28,7 @@ from vigil.domain.mask_formats.masks import (
 )
 from vigil.domain.mask_formats.polygons import Polygons
 from vigil.domain.masks.class_map import compressed
+from vigil.domain.pictures.run_lengths import area, decompress
 from vigil.plumbing.errors import InputError, listed, shorten
 from vigil.plumbing.records import read_json
 from vigil.settings.import_detections import Policy
@@ -167,7 +168,11 @@ class LabelStudioMasks:
             raise InputError(
                 f"{place}: expected points as [[x, y], …] in percent, got {shorten(points)}"
             ) from None
-        return self._polygons.mask([ring / 100 * np.array(size_wh)], size_wh, place)
+        counts = self._polygons.mask([ring / 100 * np.array(size_wh)], size_wh, place)
+        if counts is not None and not area(decompress(counts)):
+            self._findings.note(EMPTY, [place])
+            return None
+        return counts
 
 
 def _choose(finished: Sequence[Mapping[str, Any]], place: str) -> Mapping[str, Any]:

@@ -61,11 +61,12 @@ def read_mask_pictures(
             picture, or a value that the table lacks.
     """
     pairs = pair_masks(root, images, several=data.format == "binary")
+    palettes = _Palettes()
     pictures, objects = no_pictures(), no_objects()
     met: set[int] = set()
     num_files = 0
     for name, files in progress(list(pairs.items()), "read masks", "picture"):
-        values_by_file = [_read(root / file, data.format) for file in files]
+        values_by_file = [_read(root / file, data.format, palettes) for file in files]
         sizes = {values.shape for values in values_by_file}
         if len(sizes) > 1:
             raise InputError(
@@ -90,7 +91,26 @@ def read_mask_pictures(
     return Masks.of(pictures, objects, table.classes, tells_all=True)
 
 
-def _read(file: Path, kind: str) -> Values:
+class _Palettes:
+    """The palettes of masks of classes: an index means one colour in all of them."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, tuple[tuple[int, ...], Path]] = {}
+
+    def check(self, picture: Image.Image, file: Path) -> None:
+        """Raises InputError if an index has another colour than in an earlier picture."""
+        colours = np.array(picture.getpalette(), np.int64).reshape(-1, 3)
+        for index in np.unique(np.asarray(picture)).tolist():
+            colour = tuple(colours[index].tolist()) if index < len(colours) else ()
+            known, first = self._known.setdefault(index, (colour, file))
+            if known != colour:
+                raise InputError(
+                    f"{file}: expected the palette of {first}, where index {index} is "
+                    f"{list(known)}, got {list(colour)}; is the format colour?"
+                )
+
+
+def _read(file: Path, kind: str, palettes: _Palettes) -> Values:
     """The numbers of a mask picture.
 
     Raises:
@@ -105,7 +125,9 @@ def _read(file: Path, kind: str) -> Values:
             picture.verify()  # of PNG, the checksum of each part, which loading does not look at
         with Image.open(io.BytesIO(content)) as picture:
             picture.load()
-            _check_pixels(picture, content, file)
+            _check_pixels(picture, content, kind, file)
+            if kind == "index" and picture.mode == "P":
+                palettes.check(picture, file)
             if kind != "colour" and picture.mode in INDEX_MODES:
                 return np.asarray(picture).astype(np.int64)
             mode, bands = picture.mode, np.asarray(picture.convert("RGB"))
@@ -127,8 +149,10 @@ def _read(file: Path, kind: str) -> Values:
     )
 
 
-def _check_pixels(picture: Image.Image, content: bytes, file: Path) -> None:
+def _check_pixels(picture: Image.Image, content: bytes, kind: str, file: Path) -> None:
     """Raises InputError for pixels that reading would change, or that hide where the mask is."""
+    if (num_pages := getattr(picture, "n_frames", 1)) > 1:
+        raise InputError(f"{file}: expected a mask of one page, got {num_pages} pages")
     if picture.mode not in INDEX_MODES | {"RGB"} | WITH_ALPHA:
         raise InputError(
             f"{file}: expected whole numbers, a palette or RGB, got pixels of the kind "
@@ -139,7 +163,9 @@ def _check_pixels(picture: Image.Image, content: bytes, file: Path) -> None:
         raise InputError(
             f"{file}: expected 8 bits a value, or 16 with one value a pixel, got 16 with several"
         )
-    if picture.mode in WITH_ALPHA and picture.getchannel("A").getextrema() != (255, 255):
+    has_alpha = picture.mode in WITH_ALPHA and picture.getchannel("A").getextrema() != (255, 255)
+    # An index counts by itself, so a transparent colour of its palette hides nothing.
+    if has_alpha or (kind in {"colour", "binary"} and "transparency" in picture.info):
         raise InputError(
             f"{file}: expected a mask in the pixels' values, got a picture with transparency, "
             "where it may be in the transparency instead"
@@ -204,6 +230,11 @@ def _check_kind(met: set[int], kind: str, findings: Findings, num_files: int, ro
             f"{root}: expected a number for each object, got masks of 0 and 255 alone; are they of "
             "format binary?"
         )
+    if kind == "instances" and 255 in met and 254 not in met and max(met) == 255:
+        raise InputError(
+            f"{root}: expected a number for each object, got 255 and else {max(met - {255})} at "
+            "most, as of a border that counts neither way; set its pixels to 0"
+        )
     several = len(findings[SEVERAL_VALUES])
     if kind == "binary" and several and met == set(range(1, max(met) + 1)):
         raise InputError(
@@ -260,8 +291,9 @@ def _unknown(finding: str, table: ClassTable) -> str:
 def _check_binary(met: set[int], table: ClassTable, root: Path) -> None:
     """Masks of 0 and 255 are hardly ones of classes 0 and 255."""
     number_of = _numbers(table.label_of)
-    if met == {0, 255} and number_of.get(255) in table.ignored:
+    if met == {0, 255} and (255 not in number_of or number_of[255] in table.ignored):
+        label = f"is {number_of[255]}, which is ignored" if 255 in number_of else "is no class"
         raise InputError(
             f"{root}: expected the indices of classes, got masks of 0 and 255 alone, where 255 "
-            f"is {number_of[255]}, which is ignored; are they of format binary?"
+            f"{label}; are they of format binary?"
         )
