@@ -35,6 +35,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import cv2
+import numpy as np
 import yaml
 from measure import PROJECT, WORK, Row, log, median_ratio, side_by_side
 from walkers import export, write_video
@@ -44,6 +46,7 @@ NUM_ENCODED = 10
 CLIP_CLASSES = ("falling", "running", "standing", "walking")
 NUM_CLIPS = 50  # of a class
 CLIP_LENGTHS = range(30, 40)  # frames
+NUM_MASKED = 60  # pictures with a mask
 NUM_ROUNDS = 3
 DEMO_TARGET_S, TARGET = 2.0, 3.0
 COPIED = ("dvc.yaml", "params.yaml", ".dvcignore", ".gitignore", "splits", "stages", "src")
@@ -51,6 +54,10 @@ SMALL: dict[str, dict[str, Any]] = {
     "dataset": {
         "root": "data/scene",
         "annotations": "export.json",
+        "masks": {
+            "root": "data/scene/masks.json",
+            "images": "data/scene/pictures",
+        },
         "clips": "data/scene/clips",
         "anomalous_classes": list(CLIP_CLASSES[:2]),
         "clip_group_pattern": "",
@@ -69,12 +76,21 @@ SMALL: dict[str, dict[str, Any]] = {
         "features": {"strides": [8]},
         "fitting": {"max_epochs": 1},
     },
+    "train_segmenter": {
+        "canvas_wh": [64, 48],
+        "unet": {"trunk": "plain", "width": 4},
+        "fitting": {"max_epochs": 1},
+    },
     "embed_clips": {"channels": ["motion_histogram"]},
     "fit_alarm": {
         "scorers": {"motion_histogram": ["autoencoder"]},
         "network": {"hidden": [8, 4]},
         "fitting": {"max_epochs": 2},
     },
+    "train_dino": {"root": "data/scene/videos"},
+    "attend": {"root": "data/scene/videos"},
+    "watch": {"root": "data/scene/videos", "videos": []},
+    "evaluate": {"watch": {"truth": "splits/no_truth.json"}},
 }
 
 
@@ -192,6 +208,7 @@ def _make_scene(folder: Path, videos: list[str]) -> None:
         (task,) = export(video, NUM_FRAMES, SIZE_WH)
         tasks.append({**task, "id": number + 1})
     (folder / "export.json").write_text(json.dumps(tasks))
+    _write_masks(folder)
     for length in CLIP_LENGTHS:
         write_video(folder / f"clip_{length}.mp4", length, SIZE_WH, 200_000)
     for place, name in enumerate(CLIP_CLASSES):
@@ -199,6 +216,26 @@ def _make_scene(folder: Path, videos: list[str]) -> None:
             source = folder / f"clip_{CLIP_LENGTHS[number % len(CLIP_LENGTHS)]}.mp4"
             target = folder / "clips" / name / f"{name}_{number:03d}.mp4"
             _copy_as_own(source, target, NUM_CLIPS * place + number)
+
+
+def _write_masks(folder: Path) -> None:
+    """Writes pictures of noise with a bright square each, and the squares as COCO polygons."""
+    (folder / "pictures").mkdir(exist_ok=True)
+    width, height = SIZE_WH
+    images, annotations = [], []
+    for number in range(1, NUM_MASKED + 1):
+        picture = np.random.default_rng(number).integers(0, 99, (height, width, 3), dtype=np.uint8)
+        left = number
+        picture[20:60, left : left + 30] = 255
+        cv2.imwrite(str(folder / f"pictures/{number:03d}.png"), picture)
+        name = {"id": number, "file_name": f"{number:03d}.png"}
+        images.append({**name, "width": width, "height": height})
+        corners = [left, 20, left + 30, 20, left + 30, 60, left, 60]
+        polygon = {"iscrowd": 0, "segmentation": [corners]}
+        annotations.append({"id": number, "image_id": number, "category_id": 1, **polygon})
+    categories = [{"id": 1, "name": "square"}]
+    content = {"images": images, "annotations": annotations, "categories": categories}
+    (folder / "masks.json").write_text(json.dumps(content))
 
 
 def _copy_as_own(source: Path, target: Path, number: int) -> None:
