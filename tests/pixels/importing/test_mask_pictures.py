@@ -1,6 +1,7 @@
 """Mask pictures: damage is noticed, and values are never taken for what they are not."""
 
 import random
+import zlib
 from pathlib import Path
 
 import cv2
@@ -15,6 +16,7 @@ from vigil.domain.mask_formats.class_table import read_table
 from vigil.domain.mask_formats.masks import Masks
 from vigil.domain.pictures.run_lengths import area, decompress
 from vigil.pixels.importing.masks.mask_pictures import RIM, SEVERAL_VALUES, read_mask_pictures
+from vigil.pixels.importing.masks.pairing import pair_masks
 from vigil.plumbing.errors import InputError
 from vigil.settings.dataset import Dataset
 
@@ -223,3 +225,66 @@ def test_masks_of_0_and_255_are_no_classes_even_where_unknown_values_are_ignored
     masks = {"a": Image.fromarray(person(255))}
     with pytest.raises(InputError, match="where 255 is no class; are they of format binary"):
         several(tmp_path, masks, "index", ignores_unknown=True)
+
+
+def test_a_palette_whose_first_colour_is_not_black_tells_no_objects(read):
+    """Index 0 stands for no object; a palette made from colours may put anything there."""
+    picture = Image.fromarray(person()).convert("P")
+    picture.putpalette([0, 0, 0, 255, 0, 0])
+    assert areas_of(read(picture, "instances", Findings()).objects) == [150]
+    picture.putpalette([255, 0, 0, 0, 0, 0])
+    with pytest.raises(InputError, match=r"expected a palette whose index 0 is black, .*\[255, 0"):
+        read(picture, "instances", Findings())
+    with pytest.raises(InputError, match="expected a palette whose index 0 is black"):
+        read(picture, "binary", Findings())
+
+
+def grey_png(values: np.ndarray, depth: int) -> bytes:
+    """A grey PNG of fewer than 8 bits a value, which Pillow does not write."""
+    bits = ((values[..., None] >> np.arange(depth)[::-1]) & 1).astype(np.uint8)
+    rows = np.packbits(bits.reshape(len(values), -1), axis=1)
+    data = b"".join(b"\0" + row.tobytes() for row in rows)
+    height, width = values.shape
+    header = width.to_bytes(4, "big") + height.to_bytes(4, "big") + bytes([depth, 0, 0, 0, 0])
+    parts = [(b"IHDR", header), (b"IDAT", zlib.compress(data)), (b"IEND", b"")]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        len(content).to_bytes(4, "big")
+        + name
+        + content
+        + zlib.crc32(name + content).to_bytes(4, "big")
+        for name, content in parts
+    )
+
+
+@pytest.mark.parametrize("depth", [1, 2, 4])
+def test_few_bits_a_value_are_the_indices_that_were_written(read, depth: int):
+    """Pillow spreads the values of 2 and 4 bits over 0 to 255."""
+    masks = read(grey_png(person(), depth), "index", Findings())
+    assert dict(zip(masks.objects["label"], areas_of(masks.objects), strict=True)) == {
+        "nothing": SHAPE[0] * SHAPE[1] - 150,
+        "person": 150,
+    }
+
+
+def test_a_mask_of_another_number_is_not_taken_for_that_of_a_picture(tmp_path: Path):
+    for name in ("pictures/street.png", "pictures/street_1.png", "masks/street_1_L.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        cv2.imwrite(str(tmp_path / name), person())
+    folders = tmp_path / "masks", tmp_path / "pictures"
+    assert pair_masks(*folders, several=False) == {"street_1.png": ["street_1_L.png"]}
+    (tmp_path / "masks/street_1_L.png").rename(tmp_path / "masks/street_2_L.png")
+    with pytest.raises(InputError, match=r"same name, found none but .street\.png., which has a"):
+        pair_masks(*folders, several=False)
+    assert pair_masks(*folders, several=True) == {"street.png": ["street_2_L.png"]}
+
+
+def test_a_table_in_a_file_has_the_indices_that_params_may_have(tmp_path: Path):
+    (tmp_path / "table.txt").write_text("0 nothing\n65535 person\n")
+    table = read_table("table.txt", tmp_path, (), of_colours=False)
+    assert table.label_of == {0: "nothing", 65535: "person"}
+    (tmp_path / "table.txt").write_text("0 nothing\n65536 person\n")
+    with pytest.raises(InputError, match="line 2: expected R G B name, of numbers up to 255, or"):
+        read_table("table.txt", tmp_path, (), of_colours=False)
+    (tmp_path / "table.txt").write_text("0 0 256 nothing\n")
+    with pytest.raises(InputError, match="line 1: expected R G B name, of numbers up to 255, or"):
+        read_table("table.txt", tmp_path, (), of_colours=True)

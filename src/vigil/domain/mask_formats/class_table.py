@@ -10,6 +10,8 @@ from pathlib import Path
 
 from vigil.plumbing.errors import FieldError, InputError, listed, shorten
 
+LARGEST_INDEX, LARGEST_COLOUR = 65535, 255
+"""The largest index in a picture of 16 bits a pixel, and the largest value of a colour."""
 Value = int | tuple[int, int, int]
 """An index, or red, green and blue."""
 
@@ -88,10 +90,11 @@ def _read_lines(file: Path) -> list[tuple[str, int | list[int]]]:
             continue
         num_values = next((i for i, word in enumerate(words) if not word.isdecimal()), len(words))
         values, name = [int(word) for word in words[:num_values]], " ".join(words[num_values:])
-        if num_values not in (1, 3) or not name or max(values) > 255:
+        most = LARGEST_INDEX if num_values == 1 else LARGEST_COLOUR
+        if num_values not in (1, 3) or not name or max(values) > most:
             raise InputError(
-                f"{file}: line {number}: expected R G B name or index name, of numbers up to 255, "
-                f"got {shorten(line)}"
+                f"{file}: line {number}: expected R G B name, of numbers up to {LARGEST_COLOUR}, "
+                f"or index name, up to {LARGEST_INDEX}, got {shorten(line)}"
             )
         pairs.append((name, values[0] if num_values == 1 else values))
     return pairs

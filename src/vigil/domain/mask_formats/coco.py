@@ -13,7 +13,7 @@ from vigil.domain.formats.reading.findings import SPACES, Entry, Findings
 from vigil.domain.formats.reading.values import Values
 from vigil.domain.mask_formats.masks import EMPTY, Masks, add_object, no_objects, no_pictures
 from vigil.domain.mask_formats.polygons import Polygons, ring_of
-from vigil.domain.pictures.run_lengths import area, check_runs, compress, decompress
+from vigil.domain.pictures.run_lengths import Runs, area, check_runs, compress, decompress
 from vigil.plumbing.errors import InputError, shorten
 from vigil.plumbing.records import read_json
 from vigil.settings.import_detections import Policy
@@ -148,7 +148,19 @@ def _run_lengths(segmentation: Any, size_wh: tuple[int, int], place: str) -> str
             f"{place}: expected run lengths that add up to the picture, got: "
             f"{shorten(str(error), 100)}"
         ) from None
-    return compress(runs)
+    return compress(_joined(runs))
+
+
+def _joined(runs: Runs) -> Runs:
+    """The same mask without runs of no pixels, so that equal masks have equal texts.
+
+    Only the first run, of pixels outside the mask, may have the length 0.
+    """
+    places = np.flatnonzero(runs)
+    is_inside = places % 2 == 1
+    starts = np.flatnonzero(np.diff(is_inside, prepend=not is_inside[0]))
+    joined = np.add.reduceat(runs[places], starts)
+    return np.concatenate([[0], joined]) if is_inside[0] else joined
 
 
 def _of(entry: Any, place: str) -> Mapping[str, Any]:

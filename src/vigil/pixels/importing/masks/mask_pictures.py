@@ -129,7 +129,7 @@ def _read(file: Path, kind: str, palettes: _Palettes) -> Values:
             if kind == "index" and picture.mode == "P":
                 palettes.check(picture, file)
             if kind != "colour" and picture.mode in INDEX_MODES:
-                return np.asarray(picture).astype(np.int64)
+                return np.asarray(picture).astype(np.int64) // _grey_step(picture, content)
             mode, bands = picture.mode, np.asarray(picture.convert("RGB"))
     except (OSError, ValueError, SyntaxError, EOFError) as error:
         raise InputError(
@@ -149,6 +149,13 @@ def _read(file: Path, kind: str, palettes: _Palettes) -> Values:
     )
 
 
+def _grey_step(picture: Image.Image, content: bytes) -> int:
+    """By how much Pillow multiplies the values of a grey PNG, to fill 8 bits."""
+    is_grey = picture.format == "PNG" and content[PNG_COLOUR_TYPE] == 0
+    depth = content[PNG_DEPTH] if is_grey else 8
+    return 255 // ((1 << depth) - 1) if depth in (2, 4) else 1
+
+
 def _check_pixels(picture: Image.Image, content: bytes, kind: str, file: Path) -> None:
     """Raises InputError for pixels that reading would change, or that hide where the mask is."""
     if (num_pages := getattr(picture, "n_frames", 1)) > 1:
@@ -162,6 +169,12 @@ def _check_pixels(picture: Image.Image, content: bytes, kind: str, file: Path) -
     if is_deep and content[PNG_COLOUR_TYPE] != 0:
         raise InputError(
             f"{file}: expected 8 bits a value, or 16 with one value a pixel, got 16 with several"
+        )
+    palette = picture.getpalette() if kind in {"instances", "binary"} else None
+    if palette and any(palette[:3]) and not np.asarray(picture).all():
+        raise InputError(
+            f"{file}: expected a palette whose index 0 is black, as where there is no object, got "
+            f"{palette[:3]}"
         )
     has_alpha = picture.mode in WITH_ALPHA and picture.getchannel("A").getextrema() != (255, 255)
     # An index counts by itself, so a transparent colour of its palette hides nothing.

@@ -20,7 +20,8 @@ def pair_masks(root: Path, images: Path, *, several: bool) -> dict[str, list[str
     the mask's name begins with, followed by a sign that is no letter or digit: `street_L.png`
     belongs to `street.jpg`. With several masks of a picture, a mask may also be in a folder with
     the name of the picture. Of several pictures of one name, the one in the most similar folder
-    counts.
+    counts. If a picture has one mask, no number may follow its name: `street_2.png` is the mask of
+    `street_2.jpg`, and not of `street.jpg`.
 
     Args:
         several: whether a picture may have several masks.
@@ -72,6 +73,11 @@ def _picture_of(mask: str, by_stem: dict[str, list[str]], root: Path, *, several
     found = next((hit for stem in stems if (hit := _longest(stem, by_stem))), "")
     if not found:
         raise InputError(f"{root / mask}: expected a picture of the same name, found none")
+    if not several and path.stem[len(found) + 1 : len(found) + 2].isdecimal():
+        raise InputError(
+            f"{root / mask}: expected a picture of the same name, found none but "
+            f"{shorten(by_stem[found][0])}, which has another number"
+        )
     candidates = by_stem[found]
     best = max(_likeness(mask, name) for name in candidates)
     chosen = [name for name in candidates if _likeness(mask, name) == best]
