@@ -15,9 +15,9 @@ import numpy as np
 from measure import WORK, Row, log, median_ratio, shipped, side_by_side
 from walkers import FPS, frames, write_video
 
-from vigil.pixels.embedding import VideoRequest
+from vigil.pixels.embedding.motion import NUM_WORKERS, MotionEmbedder
+from vigil.pixels.embedding.remembered import VideoRequest
 from vigil.pixels.flow.motion import LEAST_OF_GAP
-from vigil.pixels.motion_embedding import NUM_WORKERS, MotionEmbedder
 from vigil.pixels.windows import WHOLE
 from vigil.settings.embed_clips import EmbedClips
 

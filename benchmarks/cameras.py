@@ -28,8 +28,8 @@ extract_frames(Path(video), Path(out), jpeg_quality=95)
     "motion": """
 from fractions import Fraction
 from measure import shipped
-from vigil.pixels.embedding import VideoRequest
-from vigil.pixels.motion_embedding import MotionEmbedder
+from vigil.pixels.embedding.remembered import VideoRequest
+from vigil.pixels.embedding.motion import MotionEmbedder
 from vigil.pixels.windows import WHOLE
 from vigil.settings.embed_clips import EmbedClips
 embedder = MotionEmbedder(shipped(EmbedClips), Fraction(25))
@@ -40,7 +40,7 @@ list(embedder.embed([request]))
 IMPORTS = """
 import sys
 from pathlib import Path
-import vigil.pixels.frames, vigil.pixels.motion_embedding
+import vigil.pixels.frames, vigil.pixels.embedding.motion
 video, out = sys.argv[1:3]
 """
 

@@ -33,7 +33,7 @@ import torch
 import yaml
 from measure import PROJECT, WORK, Row, log, median_ratio, shipped, side_by_side
 
-from vigil.domain.clips.evidence import Vectors
+from vigil.domain.clips.evidence.pieces import Vectors
 from vigil.domain.clips.windows import WINDOW_DTYPES, WINDOWS_NAME
 from vigil.learn.alarm.appearance import AppearanceEmbedder
 from vigil.learn.alarm.network.embedding.backbone import Backbone
@@ -43,7 +43,7 @@ from vigil.learn.alarm.network.scoring.autoencoder import Autoencoder
 from vigil.learn.alarm.network.scoring.data import batches
 from vigil.learn.alarm.training.module import MONITOR, AutoencoderTraining
 from vigil.learn.training.loop import Plan, fit
-from vigil.pixels.embedding import embed_windows
+from vigil.pixels.embedding.remembered import embed_windows
 from vigil.pixels.windows import WHOLE
 from vigil.plumbing.memo import file_digest
 from vigil.plumbing.records import write_csv

@@ -33,7 +33,7 @@ from vigil.domain.sides import read_side
 from vigil.learn.vision_transformers.network import AttentiveTransformer
 from vigil.learn.vision_transformers.opening import open_transformer
 from vigil.pixels.channels.registry import build_channel
-from vigil.pixels.following import follow_file
+from vigil.pixels.embedding.following import follow_file
 from vigil.pixels.stepped_frames import read_stepped
 from vigil.pixels.windows import WHOLE
 from vigil.plumbing.params import parse_section, read_params

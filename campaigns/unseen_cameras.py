@@ -32,7 +32,7 @@ from sklearn.metrics import roc_auc_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from vigil.domain.clips.embeddings import Embedding
+from vigil.domain.clips.evidence.embeddings import Embedding
 from vigil.domain.clips.found import strongest_in_windows
 from vigil.domain.clips.learnt.by_feature import fit_by_feature, score_by_feature
 from vigil.domain.clips.learnt.scorers import SCORERS, FitOptions
@@ -42,9 +42,9 @@ from vigil.pixels.channels.behaviour import UNITS, WIDTHS, columns_of
 from vigil.pixels.channels.moments import read_moments
 from vigil.pixels.channels.objects import measure_objects
 from vigil.pixels.clip_tracking import track_video, tracked_facts
-from vigil.pixels.embedding import embed_windows
+from vigil.pixels.embedding.motion import MotionEmbedder
+from vigil.pixels.embedding.remembered import embed_windows
 from vigil.pixels.importing.clips.windows import import_class_folders
-from vigil.pixels.motion_embedding import MotionEmbedder
 from vigil.plumbing.memo import file_digest
 from vigil.plumbing.params import parse_section, read_params
 from vigil.settings.embed_clips import EmbedClips

@@ -26,9 +26,9 @@ from vigil.domain.clips.learnt.scorers import SCORERS, FitOptions
 from vigil.domain.measures.frames import score_frames
 from vigil.domain.splits.alarm import assign_clips
 from vigil.learn.alarm.training.assembly import Embedded
-from vigil.pixels.embedding import embed_windows
+from vigil.pixels.embedding.motion import MotionEmbedder
+from vigil.pixels.embedding.remembered import embed_windows
 from vigil.pixels.importing.clips.windows import Imported, import_frame_labelled, list_videos
-from vigil.pixels.motion_embedding import MotionEmbedder
 from vigil.plumbing.params import parse_section, read_params
 from vigil.settings.embed_clips import EmbedClips
 from vigil.settings.fit_alarm import FitAlarm

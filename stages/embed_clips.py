@@ -3,10 +3,10 @@
 from fractions import Fraction
 from pathlib import Path
 
-from vigil.domain.clips.embeddings import Embedding, write_embeddings
+from vigil.domain.clips.evidence.embeddings import Embedding, write_embeddings
 from vigil.domain.clips.windows import read_windows
 from vigil.pixels.channels.objects import measure_all_objects
-from vigil.pixels.embedding import Embedder, describe, embed_windows
+from vigil.pixels.embedding.remembered import Embedder, describe, embed_windows
 from vigil.plumbing.fingerprints import code_fingerprint
 from vigil.plumbing.outputs import whole
 from vigil.plumbing.runner import run_stage
@@ -42,7 +42,7 @@ def open_embedders(
     """The embedders with the fingerprints of their code; only a network imports torch."""
     embedders: list[tuple[Embedder, dict[str, str]]] = []
     if settings.motion_channels:
-        from vigil.pixels.motion_embedding import MotionEmbedder, channel_codes
+        from vigil.pixels.embedding.motion import MotionEmbedder, channel_codes
 
         embedders.append((MotionEmbedder(settings, picture_fps), channel_codes(settings)))
     if APPEARANCE in settings.channels:

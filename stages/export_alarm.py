@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from vigil.domain.clips.embeddings import read_embeddings
+from vigil.domain.clips.evidence.embeddings import read_embeddings
 from vigil.domain.clips.windows import label_windows, read_labels
 from vigil.domain.sides import TEST
 from vigil.learn.alarm.export.alarm_file import ALLOWED, copy_allowed, write_alarm

@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from vigil.domain.clips.allowed import Allowed, allowed_table, choose_spread, write_allowed
-from vigil.domain.clips.embeddings import read_embeddings
+from vigil.domain.clips.evidence.embeddings import read_embeddings
 from vigil.domain.clips.windows import label_windows, read_labels
 from vigil.domain.sides import TRAIN
 from vigil.learn.alarm.trained import TrainedAlarm

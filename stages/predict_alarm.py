@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from vigil.domain.clips.embeddings import read_embeddings
+from vigil.domain.clips.evidence.embeddings import read_embeddings
 from vigil.domain.clips.found import gather_found, strongest_in_windows, write_found
 from vigil.domain.clips.nearest import find_nearest, write_nearest
 from vigil.domain.clips.pooling import score_clips

@@ -25,7 +25,7 @@ from vigil.learn.detector.network.registry import build_detector
 from vigil.learn.networks.weights import save_model
 from vigil.learn.segmenter import trained as trained_segmenter
 from vigil.learn.segmenter.network.registry import build_segmenter
-from vigil.pixels.motion_embedding import MotionEmbedder
+from vigil.pixels.embedding.motion import MotionEmbedder
 from vigil.settings.embed_clips import EmbedClips
 
 NAMES: dict[str, Any] = {

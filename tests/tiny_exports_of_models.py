@@ -17,7 +17,7 @@ from vigil.learn.classifier.network.crop_transformer import CropTransformer
 from vigil.learn.detector.network.registry import build_detector
 from vigil.learn.networks.weights import save_model
 from vigil.learn.segmenter.network.registry import build_segmenter
-from vigil.pixels.motion_embedding import MotionEmbedder
+from vigil.pixels.embedding.motion import MotionEmbedder
 from vigil.plumbing.records import write_json
 from vigil.settings.embed_clips import MOTION_CHANNELS, EmbedClips
 

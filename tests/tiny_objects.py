@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from tiny_settings import shipped
 
-from vigil.domain.clips.evidence import Pieces
+from vigil.domain.clips.evidence.pieces import Pieces
 from vigil.domain.clips.learnt.by_feature import fit_by_feature
 from vigil.domain.clips.learnt.scorers import FitOptions
 from vigil.learn.alarm.network.scoring.stored import channel_config, channel_state

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from vigil.domain.clips.evidence import Pieces
-from vigil.pixels.embedding import VideoRequest, embed_windows
+from vigil.domain.clips.evidence.pieces import Pieces
+from vigil.pixels.embedding.remembered import VideoRequest, embed_windows
 from vigil.pixels.windows import Window
 from vigil.plumbing.errors import InputError
 

@@ -9,8 +9,8 @@ import pytest
 from tiny_clips import write_clip
 from tiny_settings import shipped
 
-from vigil.pixels.embedding import describe, embed_windows
-from vigil.pixels.motion_embedding import MotionEmbedder
+from vigil.pixels.embedding.motion import MotionEmbedder
+from vigil.pixels.embedding.remembered import describe, embed_windows
 from vigil.settings.embed_clips import EmbedClips, MotionChannelName
 
 FPS = 10

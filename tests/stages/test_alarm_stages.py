@@ -30,7 +30,7 @@ from tiny_clips import write_clip, write_clips
 from tiny_videos import cut_off, write_coded_video
 
 from vigil.domain.clips.allowed import read_allowed
-from vigil.domain.clips.embeddings import read_embeddings
+from vigil.domain.clips.evidence.embeddings import read_embeddings
 from vigil.domain.clips.scores import read_scores
 from vigil.domain.clips.windows import read_labels
 from vigil.learn.alarm.network.embedding.registry import BACKBONES, Options

@@ -318,8 +318,8 @@ def test_weights_and_vectors_that_find_no_room(tmp_path: Path) -> None:
 import resource, sys
 from pathlib import Path
 import numpy as np, pandas as pd, torch
-from vigil.domain.clips.embeddings import INDEX_DTYPES, Embedding, write_embeddings
-from vigil.domain.clips.evidence import Pieces
+from vigil.domain.clips.evidence.embeddings import INDEX_DTYPES, Embedding, write_embeddings
+from vigil.domain.clips.evidence.pieces import Pieces
 from vigil.learn.networks.weights import save_model
 from vigil.plumbing.errors import InputError
 resource.setrlimit(resource.RLIMIT_FSIZE, (5000, 5000))

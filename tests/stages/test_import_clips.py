@@ -12,7 +12,7 @@ from conftest import Outcome, Project, files_of
 from tiny_clips import write_clip, write_clips
 from tiny_videos import coded_picture, cut_off, write_coded_video
 
-from vigil.domain.clips.embeddings import read_embeddings
+from vigil.domain.clips.evidence.embeddings import read_embeddings
 from vigil.domain.clips.windows import KEYS, read_labels, read_windows
 
 Run = Callable[..., Outcome]

@@ -23,7 +23,7 @@ from conftest import (
 )
 from tiny_watch import SIZE_WH, SeesBright
 
-from vigil.domain.clips.embeddings import read_embeddings
+from vigil.domain.clips.evidence.embeddings import read_embeddings
 from vigil.domain.clips.found import read_found
 from vigil.domain.clips.scores import read_scores
 from vigil.domain.clips.verdicts import NO_EVIDENCE

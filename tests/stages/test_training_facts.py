@@ -12,8 +12,8 @@ import pytest
 import torch
 from conftest import REPOSITORY, Outcome, Project
 
-from vigil.domain.clips.embeddings import Embedding, read_embeddings, write_embeddings
-from vigil.domain.clips.evidence import Pieces
+from vigil.domain.clips.evidence.embeddings import Embedding, read_embeddings, write_embeddings
+from vigil.domain.clips.evidence.pieces import Pieces
 from vigil.domain.clips.windows import read_labels, read_windows, write_windows
 from vigil.domain.samples.index import array_path, read_index
 from vigil.domain.sides import read_side, write_sides

@@ -19,8 +19,8 @@ from tiny_clips import write_clips
 from tiny_detections import BOXES, coco_of, voc_xml, write_coco, write_pictures, write_rtsd
 from tiny_videos import write_coded_video
 
-from vigil.domain.clips.embeddings import Embedding, write_embeddings
-from vigil.domain.clips.evidence import Pieces
+from vigil.domain.clips.evidence.embeddings import Embedding, write_embeddings
+from vigil.domain.clips.evidence.pieces import Pieces
 from vigil.domain.clips.windows import read_windows, write_windows
 from vigil.domain.pictures.annotated import read_annotated
 from vigil.domain.samples.index import read_index

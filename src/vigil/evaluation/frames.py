@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from vigil.domain.boxes import CORNERS
-from vigil.domain.clips.evidence import OBJECTS
+from vigil.domain.clips.evidence.pieces import OBJECTS
 from vigil.domain.clips.verdicts import NO_EVIDENCE
 from vigil.domain.events.event import UNUSUAL, ScoredWindow
 from vigil.domain.events.machine import find_events

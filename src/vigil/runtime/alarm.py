@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from vigil.domain.clips.evidence import Pieces, Vectors
+from vigil.domain.clips.evidence.pieces import Pieces, Vectors
 from vigil.pixels.channels.channel import Channel
 from vigil.pixels.channels.registry import BUILDERS, build_channel, check_revision
 from vigil.plumbing.errors import InputError, shorten

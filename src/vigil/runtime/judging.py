@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from vigil.domain.clips.evidence import OBJECTS, Pieces, Vectors
+from vigil.domain.clips.evidence.pieces import OBJECTS, Pieces, Vectors
 from vigil.domain.clips.verdicts import Evidence, Verdict, WindowVerdict, ratio_of
 from vigil.pixels.channels.channel import Channel
 from vigil.pixels.channels.stream import PlannedWindow, VideoFollower, WindowEvidence

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import numpy.typing as npt
 
-from vigil.domain.clips.evidence import Pieces, Vectors
+from vigil.domain.clips.evidence.pieces import Pieces, Vectors
 
 Floats = npt.NDArray[np.float64]
 Arrays = Mapping[str, Floats]

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vigil.domain.clips.embeddings import Embedding
-from vigil.domain.clips.evidence import Pieces
+from vigil.domain.clips.evidence.embeddings import Embedding
+from vigil.domain.clips.evidence.pieces import Pieces
 from vigil.domain.clips.nearest import NUM_NEAREST, find_nearest, read_nearest, write_nearest
 from vigil.plumbing.errors import InputError
 

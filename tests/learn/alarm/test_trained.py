@@ -21,8 +21,8 @@ from vigil.learn.alarm.network.embedding.registry import BACKBONES, Options
 from vigil.learn.alarm.network.scoring.autoencoder import Autoencoder
 from vigil.learn.alarm.network.scoring.stored import channel_config, channel_state
 from vigil.learn.networks.weights import save_model
-from vigil.pixels.embedding import VideoRequest
-from vigil.pixels.motion_embedding import MotionEmbedder
+from vigil.pixels.embedding.motion import MotionEmbedder
+from vigil.pixels.embedding.remembered import VideoRequest
 from vigil.pixels.windows import WHOLE, Window
 from vigil.plumbing.errors import FieldError, InputError
 from vigil.plumbing.records import read_json, write_json

@@ -18,7 +18,7 @@ from tiny_objects import (
     walker,
 )
 
-from vigil.domain.clips import evidence
+from vigil.domain.clips.evidence import pieces as evidence
 from vigil.pixels.channels.behaviour import (
     UNITS,
     WIDTHS,

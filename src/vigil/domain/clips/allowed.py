@@ -13,8 +13,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from vigil.domain.boxes import CORNERS
-from vigil.domain.clips.embeddings import Embedding
-from vigil.domain.clips.evidence import Vectors
+from vigil.domain.clips.evidence.embeddings import Embedding
+from vigil.domain.clips.evidence.pieces import Vectors
 from vigil.domain.clips.found import DECIMALS_PX, DECIMALS_S
 from vigil.domain.clips.nearest import MOST_COMPARED, nearest_videos, spread_evenly
 from vigil.plumbing.errors import InputError, shorten

@@ -8,7 +8,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from vigil.domain.boxes import CORNERS
-from vigil.domain.clips.embeddings import Embedding
+from vigil.domain.clips.evidence.embeddings import Embedding
 from vigil.domain.clips.scores import raising_of, round_digits
 from vigil.domain.clips.verdicts import LARGEST_RATIO, NO_EVIDENCE, ratio_of
 from vigil.plumbing.errors import InputError, listed

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from vigil.domain.boxes import CORNERS
-from vigil.domain.clips.embeddings import Embedding
+from vigil.domain.clips.evidence.embeddings import Embedding
 from vigil.domain.clips.found import DECIMALS_PX, DECIMALS_S
 from vigil.domain.clips.scores import round_digits
 from vigil.domain.sides import TEST, TRAIN

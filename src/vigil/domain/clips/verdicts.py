@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from vigil.domain.clips.evidence import Vectors
+from vigil.domain.clips.evidence.pieces import Vectors
 
 LARGEST_RATIO = 1e9
 """The ratio of a score to a threshold of 0 in tables, which hold finite numbers."""

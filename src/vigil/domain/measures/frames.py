@@ -18,7 +18,7 @@ import numpy.typing as npt
 import pandas as pd
 from sklearn import metrics
 
-from vigil.domain.clips.evidence import OBJECTS
+from vigil.domain.clips.evidence.pieces import OBJECTS
 from vigil.domain.clips.verdicts import NO_EVIDENCE
 
 DECIMALS = 4

@@ -18,7 +18,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from vigil.domain.boxes import CORNERS, pairwise_iou
-from vigil.domain.clips.evidence import OBJECTS
+from vigil.domain.clips.evidence.pieces import OBJECTS
 from vigil.domain.measures.frames import is_fresh, latest_moments
 
 ALPHA, BETA = 0.1, 0.1

@@ -6,10 +6,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from vigil.domain.clips.evidence import Pieces, piece_of_window
+from vigil.domain.clips.evidence.pieces import Pieces, piece_of_window
 from vigil.learn.alarm.network.embedding.embedder import NetworkEmbedder
 from vigil.learn.networks.machine import describe_prepared, threads_of_an_item
-from vigil.pixels.embedding import VideoRequest
+from vigil.pixels.embedding.remembered import VideoRequest
 from vigil.pixels.video.source import SourceFrame, frame_bgr, open_source
 from vigil.pixels.windows import read_times
 from vigil.plumbing.errors import FieldError

@@ -11,8 +11,8 @@ import numpy.typing as npt
 import pandas as pd
 import torch
 
-from vigil.domain.clips.embeddings import Embedding
-from vigil.domain.clips.evidence import Pieces, Vectors, piece_of_window
+from vigil.domain.clips.evidence.embeddings import Embedding
+from vigil.domain.clips.evidence.pieces import Pieces, Vectors, piece_of_window
 from vigil.domain.clips.learnt.by_feature import score_by_feature
 from vigil.domain.clips.learnt.scorers import SCORERS
 from vigil.domain.clips.learnt.speed_map import divide_by_map

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from vigil.domain.clips.evidence import Pieces, join_evidence
+from vigil.domain.clips.evidence.pieces import Pieces, join_evidence
 from vigil.pixels.channels.channel import EDGE_S, Channel, no_motion
 from vigil.pixels.flow.directions import Floats, mean_in_time_cells, speeds_by_direction
 from vigil.pixels.flow.motion import Motion

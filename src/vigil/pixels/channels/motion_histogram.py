@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import cv2
 import numpy as np
 
-from vigil.domain.clips.evidence import Pieces
+from vigil.domain.clips.evidence.pieces import Pieces
 from vigil.pixels.channels.channel import EDGE_S, Channel, no_motion
 from vigil.pixels.flow.directions import Floats, mean_in_time_cells, speeds_by_direction
 from vigil.pixels.flow.motion import Motion

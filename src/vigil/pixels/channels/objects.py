@@ -14,8 +14,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from vigil.domain.clips.embeddings import Embedding
-from vigil.domain.clips.evidence import Pieces, join_evidence, no_evidence
+from vigil.domain.clips.evidence.embeddings import Embedding
+from vigil.domain.clips.evidence.pieces import Pieces, join_evidence, no_evidence
 from vigil.pixels.channels.behaviour import (
     LEAST_BOXES,
     Movement,

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from vigil.domain.clips.evidence import Pieces, join_evidence, no_evidence
+from vigil.domain.clips.evidence.pieces import Pieces, join_evidence, no_evidence
 from vigil.pixels.channels.channel import EDGE_S, no_motion
 from vigil.pixels.flow.motion import Motion
 from vigil.plumbing.errors import FieldError

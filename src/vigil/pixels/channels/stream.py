@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple, Protocol
 
-from vigil.domain.clips.evidence import Pieces
+from vigil.domain.clips.evidence.pieces import Pieces
 from vigil.pixels.channels.channel import EDGE_S, Channel
 from vigil.pixels.flow.motion import MotionMeter
 from vigil.pixels.pictures.picture import Picture

@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 from tiny_objects import allowed_walkers, moments_of, objects, pieces_of, walker
 
-from vigil.domain.clips.embeddings import Embedding
-from vigil.domain.clips.evidence import Pieces, no_evidence
+from vigil.domain.clips.evidence.embeddings import Embedding
+from vigil.domain.clips.evidence.pieces import Pieces, no_evidence
 from vigil.domain.clips.found import strongest_in_windows
 from vigil.domain.clips.learnt.by_feature import (
     LEAST_SCALE,

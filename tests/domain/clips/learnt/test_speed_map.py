@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vigil.domain.clips.evidence import Pieces, no_evidence
+from vigil.domain.clips.evidence.pieces import Pieces, no_evidence
 from vigil.domain.clips.learnt.speed_map import NUM_PARTS, divide_by_map, fit_speed_map
 
 SIZE_WH = (360.0, 240.0)

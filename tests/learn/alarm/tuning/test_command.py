@@ -16,16 +16,16 @@ from sklearn.metrics import roc_auc_score
 from tiny_clips import write_clip
 from tiny_settings import SHIPPED
 
-from vigil.domain.clips.embeddings import write_embeddings
+from vigil.domain.clips.evidence.embeddings import write_embeddings
 from vigil.domain.clips.windows import read_labels, write_windows
 from vigil.domain.sides import TEST, TRAIN, VAL
 from vigil.learn.alarm.tuning.allowed import halve, read_allowed
 from vigil.learn.alarm.tuning.command import CLIPS, SPLITS, tune_alarm
 from vigil.learn.alarm.tuning.measuring import as_one_table, measure
 from vigil.learn.alarm.tuning.scoring import ChannelScorer
-from vigil.pixels.following import follow_file
+from vigil.pixels.embedding.following import follow_file
+from vigil.pixels.embedding.motion import MotionEmbedder
 from vigil.pixels.importing.clips.windows import import_class_folders
-from vigil.pixels.motion_embedding import MotionEmbedder
 from vigil.pixels.pseudo_anomalies.making import Part, make_pseudo_clips, map_training
 from vigil.pixels.windows import WHOLE
 from vigil.plumbing.errors import InputError
@@ -204,7 +204,7 @@ def test_what_the_stage_measured_is_not_measured_again(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ):
     from vigil.pixels.channels import registry
-    from vigil.pixels.embedding import embed_windows
+    from vigil.pixels.embedding.remembered import embed_windows
     from vigil.plumbing.fingerprints import code_fingerprint
 
     allowed = read_allowed(CLIPS, SPLITS, 0)
@@ -228,8 +228,8 @@ def test_what_the_stage_measured_is_not_measured_again(
 
 def test_scores_are_those_of_the_stages(project: Path, tmp_path: Path):
     """Fitted and scored by what `fit_alarm` and `predict@alarm` call."""
-    from vigil.domain.clips.embeddings import Embedding
-    from vigil.domain.clips.evidence import join_evidence
+    from vigil.domain.clips.evidence.embeddings import Embedding
+    from vigil.domain.clips.evidence.pieces import join_evidence
     from vigil.domain.clips.found import strongest_in_windows
     from vigil.learn.alarm.trained import TrainedAlarm
     from vigil.learn.alarm.training.assembly import Embedded, fit_alarm

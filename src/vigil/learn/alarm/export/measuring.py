@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import roc_auc_score
 
-from vigil.domain.clips.embeddings import Embedding
+from vigil.domain.clips.evidence.embeddings import Embedding
 from vigil.domain.clips.found import strongest_in_windows
 from vigil.domain.clips.verdicts import LARGEST_RATIO, ratio_of
 from vigil.learn.alarm.trained import TrainedAlarm

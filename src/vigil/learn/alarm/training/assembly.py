@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 import torch
 
-from vigil.domain.clips.embeddings import Embedding, read_embeddings
+from vigil.domain.clips.evidence.embeddings import Embedding, read_embeddings
 from vigil.domain.clips.learnt.by_feature import fit_by_feature
 from vigil.domain.clips.learnt.scorers import SCORERS, FitOptions
 from vigil.domain.clips.learnt.speed_map import divide_by_map, fit_speed_map

@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from vigil.domain.clips.embeddings import Embedding
-from vigil.domain.clips.evidence import join_evidence
+from vigil.domain.clips.evidence.embeddings import Embedding
+from vigil.domain.clips.evidence.pieces import join_evidence
 from vigil.domain.clips.scores import column_of
 from vigil.domain.sides import TRAIN, VAL
 from vigil.learn.alarm.trained import TrainedAlarm

@@ -14,14 +14,14 @@ from typing import Any
 
 import pandas as pd
 
-from vigil.domain.clips.embeddings import Embedding
-from vigil.domain.clips.evidence import Pieces
+from vigil.domain.clips.evidence.embeddings import Embedding
+from vigil.domain.clips.evidence.pieces import Pieces
 from vigil.pixels.channels import registry as motion
 from vigil.pixels.channels.channel import Channel
-from vigil.pixels.embedding import VideoRequest, embed_windows
+from vigil.pixels.embedding.following import follow_file
+from vigil.pixels.embedding.motion import NUM_WORKERS, MotionEmbedder
+from vigil.pixels.embedding.remembered import VideoRequest, embed_windows
 from vigil.pixels.flow.motion import describe_cpu
-from vigil.pixels.following import follow_file
-from vigil.pixels.motion_embedding import NUM_WORKERS, MotionEmbedder
 from vigil.plumbing.errors import InputError
 from vigil.plumbing.fingerprints import code_fingerprint
 from vigil.plumbing.state import fingerprint

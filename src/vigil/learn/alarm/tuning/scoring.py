@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from vigil.domain.clips.embeddings import Embedding
+from vigil.domain.clips.evidence.embeddings import Embedding
 from vigil.domain.clips.found import strongest_in_windows
 from vigil.domain.clips.learnt.scorers import SCORERS, FitOptions
 from vigil.domain.clips.learnt.speed_map import divide_by_map, fit_speed_map

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from vigil.domain.clips.embeddings import Embedding
+from vigil.domain.clips.evidence.embeddings import Embedding
 from vigil.learn.alarm.training.deciding import decide_speed_map
 from vigil.learn.alarm.tuning.allowed import LEAST_SOURCES, Allowed, parts_of, windows_in
 from vigil.learn.alarm.tuning.candidates import Candidate

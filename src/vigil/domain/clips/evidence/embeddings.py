@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from vigil.domain.clips.evidence import OBJECTS, Pieces, join_evidence
+from vigil.domain.clips.evidence.pieces import OBJECTS, Pieces, join_evidence
 from vigil.plumbing.errors import InputError, shorten
 from vigil.plumbing.records import read_csv, read_json, write_csv, write_json
 

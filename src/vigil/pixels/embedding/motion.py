@@ -5,12 +5,12 @@ from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 from typing import Any
 
-from vigil.domain.clips.evidence import Pieces
+from vigil.domain.clips.evidence.pieces import Pieces
 from vigil.pixels.channels.channel import Channel
 from vigil.pixels.channels.registry import build_channel, imports_of_others
-from vigil.pixels.embedding import VideoRequest
+from vigil.pixels.embedding.following import follow_file
+from vigil.pixels.embedding.remembered import VideoRequest
 from vigil.pixels.flow.motion import REVISION, describe_cpu
-from vigil.pixels.following import follow_file
 from vigil.plumbing.fingerprints import code_fingerprint
 from vigil.settings.embed_clips import EmbedClips
 

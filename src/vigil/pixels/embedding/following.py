@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from vigil.domain.clips.evidence import Pieces
+from vigil.domain.clips.evidence.pieces import Pieces
 from vigil.pixels.channels.channel import Channel
 from vigil.pixels.channels.stream import PlannedWindow, VideoFollower, WindowEvidence
 from vigil.pixels.video.source import frame_bgr, open_source, timed_frames

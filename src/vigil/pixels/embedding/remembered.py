@@ -8,8 +8,8 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 import pandas as pd
 
-from vigil.domain.clips.embeddings import Embedding, load_pieces, save_pieces
-from vigil.domain.clips.evidence import Pieces
+from vigil.domain.clips.evidence.embeddings import Embedding, load_pieces, save_pieces
+from vigil.domain.clips.evidence.pieces import Pieces
 from vigil.pixels.windows import Window
 from vigil.plumbing.engine import each, grouped
 from vigil.plumbing.engine_worker import Machine

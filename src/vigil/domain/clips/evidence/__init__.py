@@ -1,0 +1,1 @@
+"""Evidence in clips: its pieces, and how those of windows are stored."""

@@ -1,0 +1,1 @@
+"""Measures the evidence in windows of videos."""
