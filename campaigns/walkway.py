@@ -4,7 +4,10 @@ Three views of a fixed camera. The training videos show normal walking, the test
 bodies, carts, wheelchairs and people off the path. The videos go through the import, the drawn
 split, the channels, the scorers and the thresholds with the parameters of `params.yaml`.
 
-    python campaigns/walkway.py [view number ...]
+    python campaigns/walkway.py [view number ...] [weights of MobileNetV2 on ImageNet]
+
+With weights, the channel `appearance` judges cells of the picture, too, by a mixture: `trunk`, with
+the other parameters of `APPEARANCE_OPTIONS`.
 
 Prints for each view the AUROC of frames and of windows: of each channel and of the largest ratio,
 with and without the map of usual speeds.
@@ -21,13 +24,15 @@ import pandas as pd
 from sklearn.metrics import roc_auc_score
 from walkway_scene import FPS, VIEWS, write_walkway
 
+from vigil.domain.clips.evidence.embeddings import Embedding
 from vigil.domain.clips.found import gather_found, strongest_in_windows
 from vigil.domain.clips.learnt.scorers import SCORERS, FitOptions
 from vigil.domain.measures.frames import score_frames
 from vigil.domain.splits.alarm import assign_clips
+from vigil.learn.alarm.appearance import AppearanceEmbedder
 from vigil.learn.alarm.training.assembly import Embedded
 from vigil.pixels.embedding.motion import MotionEmbedder
-from vigil.pixels.embedding.remembered import embed_windows
+from vigil.pixels.embedding.remembered import Embedder, embed_windows
 from vigil.pixels.importing.clips.windows import Imported, import_frame_labelled, list_videos
 from vigil.plumbing.params import parse_section, read_params
 from vigil.settings.embed_clips import EmbedClips
@@ -39,11 +44,16 @@ NUM_TRAIN, NUM_TEST = 16, 12
 KINDS = (("biker",), ("skater",), ("biker", "biker"), ("cart",), ("off",), ("skater", "biker"),
          ("runner",), ("chair", "skater"), ("biker", "off"), ("skater",))  # fmt: skip
 """The anomalies of each test video, in turn; `off` walks off the path."""
+APPEARANCE_OPTIONS = {"backbone": "trunk", "num_space_cells": 14}
 Floats = npt.NDArray[np.float64]
 
 
-def embed(folder: Path) -> tuple[Embedded, Imported]:
-    """Imports, splits and measures a folder of videos, as the stages do."""
+def embed(folder: Path, weights: str) -> tuple[Embedded, Imported]:
+    """Imports, splits and measures a folder of videos, as the stages do.
+
+    Args:
+        weights: of `appearance`; empty: without this channel.
+    """
     params = read_params()
     labels = folder / "anomalies.csv"
     videos, _ = list_videos(folder, labels)
@@ -58,8 +68,15 @@ def embed(folder: Path) -> tuple[Embedded, Imported]:
     table = imported.windows
     clips = table.drop_duplicates("clip").set_index("clip")
     sides = assign_clips(clips, parse_section(Split, params, "split"))
-    embedder = MotionEmbedder(parse_section(EmbedClips, params, "embed_clips"), Fraction(FPS))
-    found = embed_windows(table, folder, embedder, dict.fromkeys(embedder.facts, "campaign"))
+    if weights:
+        params["embed_clips"]["appearance"] |= {**APPEARANCE_OPTIONS, "weights": weights}
+    settings = parse_section(EmbedClips, params, "embed_clips")
+    embedders: list[Embedder] = [MotionEmbedder(settings, Fraction(FPS))]
+    if weights:
+        embedders.append(AppearanceEmbedder(settings, Fraction(FPS)))
+    found = dict[str, Embedding]()
+    for embedder in embedders:
+        found |= embed_windows(table, folder, embedder, dict.fromkeys(embedder.facts, "campaign"))
     return Embedded(table.assign(split=sides[table["clip"]].to_numpy()), found, folder), imported
 
 
@@ -104,15 +121,19 @@ def tell(data: Embedded, imported: Imported, scores: dict[str, Floats], title: s
 
 def main() -> None:
     """Prints the numbers of the chosen views, or of all."""
-    fit = parse_section(FitAlarm, read_params(), "fit_alarm")
+    params = read_params()
+    params["fit_alarm"]["scorers"]["appearance"] = ["gaussian_mixture"]
+    fit = parse_section(FitAlarm, params, "fit_alarm")
+    views = [one for one in sys.argv[1:] if one.isdecimal()]
+    weights = next((one for one in sys.argv[1:] if not one.isdecimal()), "")
     for number, (name, view) in enumerate(VIEWS.items()):
-        if len(sys.argv) > 1 and str(number) not in sys.argv[1:]:
+        if views and str(number) not in views:
             continue
         with tempfile.TemporaryDirectory() as folder:
             write_walkway(
                 Path(folder), view, number + 1, num_train=NUM_TRAIN, num_test=NUM_TEST, kinds=KINDS
             )
-            data, imported = embed(Path(folder))
+            data, imported = embed(Path(folder), weights)
         tell(data, imported, score(data, fit), f"{name}, no map")
         mapped, _ = data.by_place(fit.model_copy(update={"speed_map": True}))
         tell(mapped, imported, score(mapped, fit), f"{name}, map")

@@ -50,6 +50,8 @@ def names_of(kind: Any) -> set[object]:
         (Appearance, "backbone", alarm.BACKBONES),
         (VisionTransformer, "architecture", [*SIZES, TRAINED]),
         (Network, "transformer", [*SIZES, TRAINED]),
+        (Network, "trunk", TRUNKS),
+        (Network, "stride", STRIDES),
         (Features, "trunk", TRUNKS),
         (Features, "deepest_stride", STRIDES),
     ],

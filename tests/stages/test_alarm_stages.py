@@ -585,6 +585,27 @@ BAD: dict[str, tuple[str, Callable[[Project], object], str]] = {
         "params.yaml: embed_clips.appearance.weights: expected kinetics400 or a file, since "
         "vectors of random weights are no evidence, got 'none'",
     ),
+    "cells of a network that has none": (
+        "import_clips",
+        lambda p: appear(p, weights="kinetics400", num_space_cells=3),
+        "params.yaml: embed_clips.appearance: expected num_space_cells to be 1 for r2plus1d_18, "
+        "whose vector describes a whole window, got 3; dino and trunk have cells",
+    ),
+    "cells to tune by": (
+        "import_clips",
+        lambda p: (
+            appear(p, backbone="trunk", weights="imagenet", num_space_cells=3),
+            p.set_params("fit_alarm.fine_tuning", from_epoch=1),
+        ),
+        "params.yaml: fit_alarm.fine_tuning.from_epoch: expected 0 where "
+        "embed_clips.appearance.num_space_cells is more than 1, since a window has one vector to "
+        "learn from, got 1 and 3",
+    ),
+    "no weights of a trunk": (
+        "import_clips",
+        lambda p: appear(p, backbone="trunk", weights="none.pth"),
+        "params.yaml: embed_clips.appearance.weights: expected imagenet or a file, got 'none.pth'",
+    ),
     "a scorer of one number for many": (
         "import_clips",
         lambda p: p.set_params("fit_alarm.scorers", motion_histogram=["largest"]),

@@ -8,6 +8,7 @@ from pydantic import Field, field_validator, model_validator
 
 from vigil.plumbing.errors import FieldError, shorten
 from vigil.plumbing.params import Section, Seed
+from vigil.settings.trunk import Stride, TrunkName
 from vigil.settings.vision_transformer import TransformerName, VisionTransformer
 
 NetworkName = Literal[
@@ -20,8 +21,12 @@ NetworkName = Literal[
     "mvit_v2_s",
     "swin3d_t",
     "dino",
+    "trunk",
 ]
 DINO: NetworkName = "dino"
+TRUNK: NetworkName = "trunk"
+WITH_CELLS: tuple[NetworkName, ...] = (DINO, TRUNK)
+"""The networks that see frames one by one, so that a cell of a frame has a vector."""
 ChannelName = Literal[
     "local_speed", "local_disorder", "motion_histogram", "motion_cells", "appearance", "objects"
 ]
@@ -30,7 +35,7 @@ APPEARANCE: ChannelName = "appearance"
 OBJECTS: ChannelName = "objects"
 CHANNELS: tuple[ChannelName, ...] = get_args(ChannelName)
 MOTION_CHANNELS: tuple[MotionChannelName, ...] = get_args(MotionChannelName)
-Published = Literal["none", "kinetics400", "published"]
+Published = Literal["none", "kinetics400", "published", "imagenet"]
 ShortClips = Literal["repeat_last", "error"]
 Precision = Literal["auto", "32-true", "bf16-true"]
 NoiseFloor = Literal["measured"]
@@ -157,8 +162,12 @@ class Network(Section):
         seed: the seed of random weights, before the weights of a file replace them.
         num_frames: frames sampled from a window; 0: the number that the network was designed for.
         slowfast_alpha: the slow path of SlowFast takes every alpha-th frame.
-        transformer: the vision transformer of `dino`; the vector of a window is the mean class
-            token of its frames.
+        transformer: the vision transformer of `dino`; the vector of a whole window is the mean
+            class token of its frames.
+        trunk: the network of `trunk`, which torchvision knows by this name.
+        stride: the side of a cell of the map of `trunk` that is used, in px of the input.
+        size_px: the side of the square to which `dino` and `trunk` resize frames; 0: the size that
+            the network was designed for, of which `dino` uses at most 224.
         batch_size: windows in a batch; the last batch is padded to this size.
         precision: `auto` is bf16-true where the device has units for it, else 32-true.
         channels_last: whether tensors are stored with channels last in memory.
@@ -168,6 +177,9 @@ class Network(Section):
     num_frames: Annotated[int, Field(ge=0, le=1000)]
     slowfast_alpha: Annotated[int, Field(ge=1, le=64)]
     transformer: TransformerName
+    trunk: TrunkName
+    stride: Stride
+    size_px: Annotated[int, Field(ge=0, le=4096)]
     batch_size: Annotated[int, Field(ge=1, le=1024)]
     precision: Precision
     channels_last: bool
@@ -180,13 +192,27 @@ class Appearance(Section):
         backbone: the name of a network.
         weights: the weights of the network: `kinetics400` (published by the network's library), a
             file, or `none` (random), which the channel refuses. For `dino`: `published`, a file,
-            or a folder in the form of the library transformers.
+            or a folder in the form of the library transformers. For `trunk`: `imagenet`
+            (published by torchvision) or a file.
+        num_space_cells: equal parts of the picture along each side. 1: a window has one vector.
+            More, for `dino` and `trunk`: each part of each sampled frame has a vector, so the
+            evidence has a place and a time.
         network: how the network is used.
     """
 
     backbone: NetworkName
     weights: Annotated[str, Field(min_length=1, max_length=4096)]
+    num_space_cells: Annotated[int, Field(ge=1, le=64)]
     network: Network
+
+    @model_validator(mode="after")
+    def _check_cells(self) -> "Appearance":
+        if self.num_space_cells > 1 and self.backbone not in WITH_CELLS:
+            raise ValueError(
+                f"expected num_space_cells to be 1 for {self.backbone}, whose vector describes a "
+                f"whole window, got {self.num_space_cells}; {' and '.join(WITH_CELLS)} have cells"
+            )
+        return self
 
     @property
     def weights_file(self) -> Path | None:
@@ -277,10 +303,12 @@ class EmbedClips(Section):
         if APPEARANCE not in self.channels:
             return
         weights, file = self.appearance.weights, self.appearance.weights_file
+        named: dict[NetworkName, Published] = {DINO: "published", TRUNK: "imagenet"}
+        published = named.get(self.appearance.backbone, "kinetics400")
         if weights == "none":
             raise FieldError(
                 "appearance.weights",
-                "expected kinetics400 or a file, since vectors of random weights are no evidence, "
+                f"expected {published} or a file, since vectors of random weights are no evidence, "
                 "got 'none'",
             )
         if self.appearance.backbone == DINO:
@@ -289,6 +317,5 @@ class EmbedClips(Section):
             block.check_weights("appearance")
         elif file and not file.is_file():
             raise FieldError(
-                "appearance.weights",
-                f"expected kinetics400 or a file, got {shorten(weights)}",
+                "appearance.weights", f"expected {published} or a file, got {shorten(weights)}"
             )

@@ -187,6 +187,13 @@ class FitAlarm(Section):
                 "expected 0 without appearance among embed_clips.channels, since no other channel "
                 f"has a network, got {self.fine_tuning.from_epoch}",
             )
+        if (num_cells := sections["embed_clips"].appearance.num_space_cells) > 1:
+            raise FieldError(
+                "fine_tuning.from_epoch",
+                "expected 0 where embed_clips.appearance.num_space_cells is more than 1, since a "
+                f"window has one vector to learn from, got {self.fine_tuning.from_epoch} and "
+                f"{num_cells}",
+            )
         if self.scorers.appearance != (AUTOENCODER,):
             raise FieldError(
                 "fine_tuning.from_epoch",

@@ -30,7 +30,7 @@ pytestmark = [
 ]
 WIDTHS = {
     "r2plus1d_18": 512, "slowfast_r50": 2304, "timesformer": 768, "x3d_xs": 2048, "x3d_s": 2048,
-    "s3d": 1024, "mvit_v2_s": 768, "swin3d_t": 768, "dino": 384,
+    "s3d": 1024, "mvit_v2_s": 768, "swin3d_t": 768, "dino": 384, "trunk": 96,
 }  # fmt: skip
 
 
@@ -192,7 +192,11 @@ def dino_case() -> Case:
             network.network(pixel_values=pixels[:, :, at]).last_hidden_state[:, 0]
             for at in range(4)
         ]
-    return torch.stack(tokens).mean(dim=0), dino.DinoFrames(network, inputs), frames
+    return (
+        torch.stack(tokens).mean(dim=0),
+        dino.DinoFrames(network, inputs, num_cells=1, size_px=0),
+        frames,
+    )
 
 
 CASES: dict[str, Callable[[], Case]] = {

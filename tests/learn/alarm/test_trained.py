@@ -1,6 +1,5 @@
 """A fitted alarm on arrays and streams: no files but its own, no params, no clips on disk."""
 
-import json
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -11,16 +10,13 @@ import pytest
 import torch
 from changed_cards import told, without
 from safetensors.torch import save_file
+from tiny_alarms import SCORERS_OF, THRESHOLDS, write_alarm
 from tiny_clips import decode, square_frames, write_clip
 from tiny_settings import shipped
 
 from vigil.alarm import TrainedAlarm
-from vigil.domain.clips.learnt.scorers import SCORERS, FitOptions
 from vigil.learn.alarm.appearance import AppearanceEmbedder
 from vigil.learn.alarm.network.embedding.registry import BACKBONES, Options
-from vigil.learn.alarm.network.scoring.autoencoder import Autoencoder
-from vigil.learn.alarm.network.scoring.stored import channel_config, channel_state
-from vigil.learn.networks.weights import save_model
 from vigil.pixels.embedding.motion import MotionEmbedder
 from vigil.pixels.embedding.remembered import VideoRequest
 from vigil.pixels.windows import WHOLE, Window
@@ -29,21 +25,7 @@ from vigil.plumbing.records import read_json, write_json
 from vigil.settings.embed_clips import MOTION_CHANNELS, EmbedClips
 
 FPS = Fraction(25)
-THRESHOLDS = {
-    "local_speed.largest": 0.2,
-    "local_disorder.largest": 0.1,
-    "motion_histogram.mahalanobis": 5.0,
-    "motion_histogram.autoencoder": 2.0,
-    "motion_cells.nearest_neighbours": 0.5,
-}
-SCORERS_OF = {
-    "local_speed": ("largest",),
-    "local_disorder": ("largest",),
-    "motion_histogram": ("mahalanobis", "autoencoder"),
-    "motion_cells": ("nearest_neighbours",),
-}
 TIMES = np.arange(40) / 25
-OPTIONS = FitOptions(0, 5, 2)
 
 
 @pytest.fixture(autouse=True)
@@ -54,37 +36,6 @@ def _on_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
 def motion_embedder(short_clips: str = "repeat_last") -> MotionEmbedder:
     settings = shipped(EmbedClips, channels=list(MOTION_CHANNELS), short_clips=short_clips)
     return MotionEmbedder(settings, FPS)
-
-
-def write_alarm(
-    folder: Path, facts: dict[str, Any], tuned: dict[str, torch.Tensor] | None = None
-) -> tuple[Path, Path, Path]:
-    """Scorers of random vectors, an autoencoder as it starts out, and thresholds."""
-    torch.manual_seed(0)
-    state: dict[str, torch.Tensor] = {}
-    config, thresholds = {}, {}
-    widths = []
-    for name, own in sorted(facts.items()):
-        width = own.get("width", 2048)
-        widths.append(width)
-        scorers = SCORERS_OF.get(name, ("autoencoder",))
-        allowed = np.abs(np.random.default_rng(0).normal(size=(20, width)))
-        learnt = {one: SCORERS[one].fit(allowed, OPTIONS) for one in scorers if one in SCORERS}
-        shape = {"width": width, "hidden": [8, 4], "dropout": 0.5, "error": "sum"}
-        weights = Autoencoder(**shape).state_dict() if "autoencoder" in scorers else {}
-        for key, tensor in channel_state(weights, tuned or {}, learnt).items():
-            state[f"channels.{name}.{key}"] = tensor
-        config[name] = channel_config(
-            scorers, width, shape if weights else None, tuned or {}, learnt
-        )
-        thresholds |= {f"{name}.{one}": {"value": 1.0} for one in scorers}
-    state["widths"] = torch.tensor(widths, dtype=torch.float64)
-    thresholds |= {name: {"value": value} for name, value in THRESHOLDS.items()}
-    files = folder / "a.safetensors", folder / "a.json", folder / "threshold.json"
-    card = {"architecture": "alarm", "config": config, "embeddings": facts}
-    save_model(state, card, *files[:2])
-    files[2].write_text(json.dumps({"scorers": thresholds, "raising": list(thresholds)[:1]}))
-    return files
 
 
 @pytest.fixture

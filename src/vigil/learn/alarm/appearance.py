@@ -1,4 +1,4 @@
-"""The channel `appearance`: the vector of a window by a network trained on other clips."""
+"""The channel `appearance`: vectors of windows or of cells by a network trained on other data."""
 
 from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
@@ -6,7 +6,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from vigil.domain.clips.evidence.pieces import Pieces, piece_of_window
+from vigil.domain.clips.evidence.pieces import Pieces
 from vigil.learn.alarm.network.embedding.embedder import NetworkEmbedder
 from vigil.learn.networks.machine import describe_prepared, threads_of_an_item
 from vigil.pixels.embedding.remembered import VideoRequest
@@ -20,7 +20,10 @@ BATCHES_AT_ONCE = 4
 
 
 class AppearanceEmbedder:
-    """Measures one piece of evidence for each window: its place is the whole picture and window.
+    """Measures the evidence in windows by a network.
+
+    There is one piece for each window, whose place is the whole picture and window; with cells, one
+    for each cell of each sampled frame.
 
     Attributes:
         machine: the facts of the machine on which the last bits of vectors depend.
@@ -64,12 +67,12 @@ class AppearanceEmbedder:
         requests = list(videos)
         embedded = self._network.embed((request.path, request.windows) for request in requests)
         for request, vectors in zip(requests, embedded, strict=True):
-            width, height = _size_wh(request.path, self._picture_fps)
+            size_wh = _size_wh(request.path, self._picture_fps)
             times = read_times(request.path, self._picture_fps)
             windows = []
             for window, vector in zip(request.windows, vectors, strict=True):
                 times_s = times.seconds[list(times.frames_of(window))]
-                windows.append(piece_of_window(vector, (width, height), times_s[0], times_s[-1]))
+                windows.append(self._network.place(vector, times_s, size_wh))
             yield {APPEARANCE: windows}
 
 

@@ -12,7 +12,7 @@ import pandas as pd
 import torch
 
 from vigil.domain.clips.evidence.embeddings import Embedding
-from vigil.domain.clips.evidence.pieces import Pieces, Vectors, piece_of_window
+from vigil.domain.clips.evidence.pieces import Pieces, Vectors
 from vigil.domain.clips.learnt.by_feature import score_by_feature
 from vigil.domain.clips.learnt.scorers import SCORERS
 from vigil.domain.clips.learnt.speed_map import divide_by_map
@@ -44,8 +44,6 @@ from vigil.settings.fit_alarm import AUTOENCODER, BY_FEATURE, SPEED_MAP
 
 BATCH_SIZE = 1024
 CPU = torch.device("cpu")
-MAX_EVIDENCE = 20
-"""The largest number of pieces of evidence in a verdict."""
 
 
 class TrainedAlarm(JudgingAlarm):
@@ -159,10 +157,8 @@ class TrainedAlarm(JudgingAlarm):
         """See `JudgingAlarm`."""
         if APPEARANCE not in self.facts:
             return {}
-        vector = self.network.embed_fitted(fitted)
-        first_s, last_s = float(times_s[0]), float(times_s[-1])
-        piece = piece_of_window(vector, (shape[1], shape[0]), first_s, last_s)
-        return {APPEARANCE: piece}
+        vectors = self.network.embed_fitted(fitted)
+        return {APPEARANCE: self.network.place(vectors, times_s, (shape[1], shape[0]))}
 
     @property
     def tracked(self) -> dict[str, Any] | None:

@@ -34,7 +34,8 @@ class AttentiveTransformer(nn.Module):
         self.patch_px, self.size_px = int(config["patch_size"]), int(config["image_size"])
         self.width = int(config["hidden_size"])
         self.num_heads = int(config["num_attention_heads"])
-        self._num_registers = int(config.get("num_register_tokens", 0))
+        # Patches come after the class token and the registers.
+        self._first_patch = 1 + int(config.get("num_register_tokens", 0))
         self._forward = dict(family.forward)
         self._last_attention = family.last_attention  # not the module, which would be stored twice
         # Fused attention computes no weights, so the last block alone computes them one by one.
@@ -54,6 +55,20 @@ class AttentiveTransformer(nn.Module):
         Args:
             pixels: (B, 3, H, W) normalised; sides are multiples of `patch_px`.
         """
+        return self._tokens(pixels)[:, 0]
+
+    def patches(self, pixels: Tensor) -> Tensor:
+        """The tokens (B, H / patch_px, W / patch_px, D) of patches after the last norm.
+
+        Args:
+            pixels: as of `forward`.
+        """
+        grid_hw = pixels.shape[-2] // self.patch_px, pixels.shape[-1] // self.patch_px
+        tokens = self._tokens(pixels)[:, self._first_patch :]
+        return tokens.reshape(len(tokens), *grid_hw, -1)
+
+    def _tokens(self, pixels: Tensor) -> Tensor:
+        """All tokens (B, tokens, D) after the last norm."""
         height, width = pixels.shape[-2:]
         if (
             pixels.dim() != 4
@@ -65,7 +80,7 @@ class AttentiveTransformer(nn.Module):
                 f"{self.patch_px}, but got {tuple(pixels.shape)}"
             )
         output = self.network(pixel_values=pixels, **self._forward)
-        return output.last_hidden_state[:, 0]  # type: ignore[no-any-return]
+        return output.last_hidden_state  # type: ignore[no-any-return]
 
     def attend(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
         """The class tokens, and what the class token attends to in the last block.
@@ -89,9 +104,8 @@ class AttentiveTransformer(nn.Module):
             vectors = self(pixels)
         finally:
             hook.remove()
-        first = 1 + self._num_registers  # patches come after the class token and the registers
         grid_hw = pixels.shape[-2] // self.patch_px, pixels.shape[-1] // self.patch_px
-        return vectors, rows[0][:, :, first:].unflatten(2, grid_hw)
+        return vectors, rows[0][:, :, self._first_patch :].unflatten(2, grid_hw)
 
 
 def build_own(config: Mapping[str, Any]) -> AttentiveTransformer:

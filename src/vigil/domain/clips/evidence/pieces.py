@@ -5,6 +5,7 @@ it. A scorer gives each piece a score. The score of a window is the largest scor
 this piece gives the place and time.
 """
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
@@ -75,3 +76,18 @@ def piece_of_window(
     """One piece with the vector (D,) of a whole window; its box is the whole picture."""
     box = np.array([[0, 0, *size_wh]], np.float64)
     return Pieces(vector[None], box, np.array([[from_s, time_s]], np.float64), box[:, 2:])
+
+
+def pieces_of_cells(vectors: Vectors, size_wh: tuple[int, int], times_s: Floats) -> Pieces:
+    """A piece for each of the equal cells of several frames.
+
+    Args:
+        vectors: (T * n**2, D), in the order frame, row, column, of n by n cells.
+        times_s: (T,) of the frames.
+    """
+    num_cells = math.isqrt(len(vectors) // len(times_s))
+    rows, columns = np.divmod(np.arange(num_cells**2), num_cells)
+    corners = np.stack([columns, rows, columns + 1, rows + 1], axis=1) / num_cells
+    boxes = np.tile(corners * np.tile(size_wh, 2), (len(times_s), 1))
+    spans = np.repeat(times_s, num_cells**2)[:, None].repeat(2, axis=1)
+    return Pieces(vectors, boxes, spans, np.tile(np.array(size_wh, np.float64), (len(vectors), 1)))

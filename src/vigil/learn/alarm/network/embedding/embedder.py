@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from vigil.learn.alarm.network.embedding.registry import build_backbone
+from vigil.domain.clips.evidence.pieces import Pieces, piece_of_window, pieces_of_cells
+from vigil.learn.alarm.network.embedding.registry import ByFrame, build_backbone
 from vigil.learn.alarm.network.embedding.sampling import sample_uniformly
 from vigil.learn.networks.machine import (
     choose_device,
@@ -67,11 +68,15 @@ class NetworkEmbedder:
             num_frames=options.num_frames,
             alpha=options.slowfast_alpha,
             transformer=options.transformer,
+            by_frame=ByFrame(
+                options.trunk, options.stride, options.size_px, settings.num_space_cells
+            ),
         )
         self.facts: dict[str, Any] = {
             "backbone": settings.backbone,
             "weights": settings.weights,
             "weights_sha256": state_digest(model),
+            "num_space_cells": settings.num_space_cells,
             "short_clips": short_clips,
             "picture_fps": str(picture_fps),
             "network": {
@@ -98,7 +103,7 @@ class NetworkEmbedder:
         Raises:
             InputError: the weights have changed, or a fact is missing.
         """
-        names = ("backbone", "weights", "short_clips")
+        names = ("backbone", "weights", "num_space_cells", "short_clips")
         if missing := {*names, "network", "picture_fps", "weights_sha256"} - set(facts):
             raise InputError(
                 f"what embedded the windows: expected {listed(missing)} to be told, found none"
@@ -111,7 +116,8 @@ class NetworkEmbedder:
                 "channels_last": False,
             }
         )
-        settings = Appearance(backbone=facts["backbone"], weights=facts["weights"], network=network)
+        own = {name: facts[name] for name in ("backbone", "weights", "num_space_cells")}
+        settings = Appearance(**own, network=network)
         embedder = cls(settings, facts["short_clips"], Fraction(facts["picture_fps"]))
         if embedder.facts["weights_sha256"] != facts["weights_sha256"]:
             raise InputError(
@@ -131,6 +137,8 @@ class NetworkEmbedder:
 
     def embed(self, videos: Iterable[tuple[Path, Sequence[Window]]]) -> Iterator[Vectors]:
         """Yields the vectors (W, D) of the W windows of each video, in order.
+
+        With cells, they are (W, P, D), with P vectors of a window; see `place`.
 
         Raises:
             InputError: see `read`.
@@ -155,6 +163,8 @@ class NetworkEmbedder:
     def embed_fitted(self, fitted: Sequence[Picture]) -> Vectors:
         """The vector (D,) of one window, from its frames in memory, which `fit` returned.
 
+        With cells, the vectors (P, D) of one window; see `place`.
+
         Raises:
             FieldError: there are too few frames.
         """
@@ -162,6 +172,21 @@ class NetworkEmbedder:
         frames = np.stack([fitted[at] for at in chosen.tolist()])
         vectors: Vectors = self._embed_windows(frames[None])[0]
         return vectors
+
+    def place(
+        self, vectors: Vectors, times_s: npt.NDArray[np.float64], size_wh: tuple[int, int]
+    ) -> Pieces:
+        """The evidence in one window: its vectors with their places and times.
+
+        Args:
+            vectors: of the window, as `embed` and `embed_fitted` give them.
+            times_s: (N,) of all frames of the window.
+            size_wh: of the video's frames.
+        """
+        if vectors.ndim == 1:
+            return piece_of_window(vectors, size_wh, float(times_s[0]), float(times_s[-1]))
+        chosen = self._choose(len(times_s), Fraction(1))
+        return pieces_of_cells(vectors, size_wh, times_s[chosen])
 
     def fit(self, picture: Picture) -> Picture:
         """Fits a frame (H, W, 3) BGR to the input of the network, (S, S, 3) RGB."""
@@ -172,7 +197,7 @@ class NetworkEmbedder:
 
     @torch.inference_mode()
     def _embed_windows(self, frames: npt.NDArray[np.uint8]) -> Vectors:
-        """The vectors (B, D) of frames (B, T, S, S, 3)."""
+        """The vectors (B, D), or with cells (B, P, D), of frames (B, T, S, S, 3)."""
         parts = torch.from_numpy(frames).split(self._batch_size)
         vectors = torch.cat([self._embed_batch(part) for part in parts])
         return np.asarray(vectors.numpy(), np.float32)

@@ -12,22 +12,44 @@ from vigil.learn.alarm.network.embedding import (
     pytorchvideo_hub,
     timesformer,
     torchvision_video,
+    trunk,
 )
 from vigil.learn.alarm.network.embedding.backbone import Backbone, InputFacts
 from vigil.learn.alarm.network.embedding.published import download_state, load_into
 from vigil.learn.networks.weights import UNREADABLE, read_state
+from vigil.learn.pictures.trunk import Trunk
 from vigil.learn.vision_transformers.network import AttentiveTransformer
 from vigil.pixels.fitting import FrameSize
 from vigil.plumbing.closure import Import, imports_from
 from vigil.plumbing.errors import FieldError, listed
-from vigil.settings.embed_clips import DINO, NetworkName
+from vigil.settings.embed_clips import DINO, TRUNK, NetworkName
+from vigil.settings.trunk import Stride, TrunkName
 from vigil.settings.vision_transformer import PUBLISHED, TransformerName
 
-NO_WEIGHTS, KINETICS = "none", "kinetics400"
+NO_WEIGHTS, KINETICS, IMAGENET = "none", "kinetics400", trunk.IMAGENET
 KINETICS_MEAN = (0.43216, 0.394666, 0.37645)
 KINETICS_STD = (0.22803, 0.22145, 0.216989)
 HALF, QUARTER = (0.45, 0.45, 0.45), (0.225, 0.225, 0.225)
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+@dataclass(frozen=True)
+class ByFrame:
+    """How a network sees frames one by one. Its parameters are those of `embed_clips.appearance`.
+
+    Attributes:
+        trunk, stride: the network of `trunk`, and the cells of its map in px of the frame.
+        size_px: the side of the squares that frames are resized to; 0: the network's own.
+        num_cells: equal parts of a frame along each side, each with a vector if there are several.
+    """
+
+    trunk: TrunkName = "mobilenet_v2"
+    stride: Stride = 16
+    size_px: int = 0
+    num_cells: int = 1
+
+
+WHOLE_PICTURES = ByFrame()
 
 
 @dataclass(frozen=True)
@@ -38,13 +60,16 @@ class Options:
         num_frames: the number of frames from a window.
         alpha: the slow path of SlowFast takes every alpha-th frame.
         transformer: the vision transformer of `dino`.
-        weights: its weights, see `build_backbone`. Other networks are built with random weights.
+        weights: of `dino` and `trunk`, see `build_backbone`. Other networks are built with random
+            weights.
+        by_frame: how `dino` and `trunk` see frames.
     """
 
     num_frames: int
     alpha: int
     transformer: TransformerName = "dinov2_reg_small"
     weights: str = NO_WEIGHTS
+    by_frame: ByFrame = WHOLE_PICTURES
 
 
 @dataclass(frozen=True)
@@ -53,9 +78,10 @@ class Entry:
 
     Attributes:
         inputs: the input that the network was designed for.
-        width: the dimensions of its vectors; of `dino`, those of the default transformer.
+        width: the dimensions of its vectors; of `dino` and `trunk`, those of the default network.
         build: builds the library's whole network with random weights.
         cut: removes its classifier.
+        named: the name of its published weights.
         published: reads its weights trained on Kinetics-400; None: `build` loads all weights.
         classifier: the prefix of the names of the classifier's weights.
         frames: accepted numbers of frames besides `inputs.num_frames`; None: any.
@@ -68,6 +94,7 @@ class Entry:
     published: Callable[[], Mapping[str, Tensor]] | None
     classifier: str
     frames: tuple[int, ...] | None = ()
+    named: str = KINETICS
 
 
 def _torchvision(
@@ -141,30 +168,49 @@ BACKBONES: dict[NetworkName, Entry] = {
         InputFacts(8, FrameSize(224, 224), IMAGENET_MEAN, IMAGENET_STD),
         384,
         build=lambda options: dino.build(options.transformer, options.weights),
-        cut=lambda network, facts, _: _cut_dino(network, facts),
+        cut=lambda network, facts, options: _cut_dino(network, facts, options.by_frame),
         published=None,
         classifier="",
         frames=None,
+        named=PUBLISHED,
+    ),
+    TRUNK: Entry(
+        InputFacts(4, FrameSize(224, 224), IMAGENET_MEAN, IMAGENET_STD),
+        96,
+        build=lambda options: trunk.build(
+            options.by_frame.trunk, options.by_frame.stride, options.weights
+        ),
+        cut=lambda network, facts, options: _cut_trunk(network, facts, options.by_frame),
+        published=None,
+        classifier="",
+        frames=None,
+        named=IMAGENET,
     ),
 }
 
 
-def _cut_dino(network: nn.Module, facts: InputFacts) -> Backbone:
+def _cut_dino(network: nn.Module, facts: InputFacts, options: ByFrame) -> Backbone:
     assert isinstance(network, AttentiveTransformer)
-    return dino.DinoFrames(network, facts)
+    return dino.DinoFrames(network, facts, num_cells=options.num_cells, size_px=options.size_px)
+
+
+def _cut_trunk(network: nn.Module, facts: InputFacts, options: ByFrame) -> Backbone:
+    assert isinstance(network, Trunk)
+    stride, side, num_cells = options.stride, options.size_px, options.num_cells
+    return trunk.TrunkFrames(network, facts, num_cells=num_cells, stride=stride, size_px=side)
 
 
 def imports_of_others(name: str) -> set[Import]:
     """The imports of this module that a network does not use."""
-    library: ModuleType = pytorchvideo_hub
-    if name in torchvision_video.CLASSIFIERS:
-        library = torchvision_video
-    elif name in ("timesformer", DINO):
-        library = timesformer if name == "timesformer" else dino
-    others = {torchvision_video, timesformer, pytorchvideo_hub, dino} - {library}
+    by_name: dict[str, ModuleType] = {"timesformer": timesformer, DINO: dino, TRUNK: trunk}
+    by_name |= dict.fromkeys(torchvision_video.CLASSIFIERS, torchvision_video)
+    library = by_name.get(name, pytorchvideo_hub)
+    others = {*by_name.values(), pytorchvideo_hub} - {library}
     unused = {module.__name__ for module in others}
     if library is not dino:
         unused.add(AttentiveTransformer.__module__)
+    if library is not trunk:
+        unused.add(Trunk.__module__)
     return imports_from(Path(__file__), *unused)
 
 
@@ -175,30 +221,31 @@ def build_backbone(
     num_frames: int,
     alpha: int,
     transformer: TransformerName = "dinov2_reg_small",
+    by_frame: ByFrame = WHOLE_PICTURES,
 ) -> Backbone:
     """Builds a network by name, ready to embed.
 
     Args:
         weights: `none` (random, from torch's seed), `kinetics400` (published by the library, from
-            its cache or downloaded), or a file. For `dino`: `published` in place of `kinetics400`,
-            and a folder, too.
+            its cache or downloaded), or a file. In place of `kinetics400`, `dino` has `published`,
+            and `trunk` has `imagenet`. For `dino`, a folder, too.
         num_frames: frames from a window; 0: the number that the network was designed for.
         alpha: the slow path of SlowFast takes every alpha-th frame.
         transformer: the vision transformer of `dino`.
+        by_frame: how `dino` and `trunk` see frames.
 
     Raises:
-        FieldError: the name, the number of frames or alpha is not valid, or published weights
-            cannot be read.
+        FieldError: the name, the number of frames or alpha is not valid, there are more cells than
+            the network has, or published weights cannot be read.
         InputError: the weights are those of another network.
     """
     if name not in BACKBONES:
         raise FieldError("backbone", f"expected one of {listed(BACKBONES)}, got {name!r}")
     entry = BACKBONES[name]
-    options = Options(num_frames or entry.inputs.num_frames, alpha, transformer, weights)
+    options = Options(num_frames or entry.inputs.num_frames, alpha, transformer, weights, by_frame)
     _check_frames(name, entry, options)
-    if weights == (PUBLISHED if entry.published else KINETICS):
-        right, wrong = (KINETICS, PUBLISHED) if entry.published else (PUBLISHED, KINETICS)
-        raise FieldError("weights", f"expected {right} or a file for {name}, got {wrong}")
+    if weights in {KINETICS, PUBLISHED, IMAGENET} - {entry.named}:
+        raise FieldError("weights", f"expected {entry.named} or a file for {name}, got {weights}")
     network = entry.build(options)
     if entry.published is None:
         inputs = replace(entry.inputs, num_frames=options.num_frames)
