@@ -1,8 +1,8 @@
 """Prints a table of speed and memory against references: `python benchmarks/run.py [section]`.
 
-Sections: extract, engine, loader, epoch, sharded, busy, memory, embed, alarm, detector, segmenter,
-watching, no_op, many, damage. The input files are made once, under `benchmarks/work/`. Ratios are
-medians over rounds that run both sides in turn.
+Sections: extract, engine, loader, epoch, sharded, workers, busy, memory, embed, alarm, detector,
+segmenter, watching, no_op, many, damage. The input files are made once, under
+`benchmarks/work/`. Ratios are medians over rounds that run both sides in turn.
 """
 
 import argparse
@@ -18,6 +18,7 @@ SECTIONS = (
     "loader",
     "epoch",
     "sharded",
+    "workers",
     "busy",
     "memory",
     "embed",

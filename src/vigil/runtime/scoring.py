@@ -31,11 +31,17 @@ def score_mahalanobis(learnt: Arrays, vectors: Floats) -> Floats:
 def score_nearest_neighbours(learnt: Arrays, vectors: Floats) -> Floats:
     """Mean Euclidean distances to the nearest allowed vectors."""
     num, known = int(learnt["num_neighbours"][0]), learnt["vectors"]
+    middle = known.mean(axis=0)  # products of large numbers would round away small distances
+    centred = known - middle
+    squares = np.einsum("kd,kd->k", centred, centred)
     means = []
     for start in range(0, len(vectors), AT_ONCE):
-        part = vectors[start : start + AT_ONCE, None]
-        distances = np.sqrt(((part - known) ** 2).sum(axis=2))
-        means.append(np.partition(distances, num - 1, axis=1)[:, :num].mean(axis=1))
+        part = vectors[start : start + AT_ONCE]
+        # In a row, these have the order of the distances. They need no array of all differences.
+        order = squares - 2 * ((part - middle) @ centred.T)
+        nearest = np.argpartition(order, num - 1, axis=1)[:, :num]
+        distances = np.sqrt(((part[:, None] - known[nearest]) ** 2).sum(axis=2))
+        means.append(np.sort(distances, axis=1).mean(axis=1))
     return np.concatenate([np.empty(0), *means])
 
 
