@@ -1,7 +1,7 @@
 """Prints a table of speed and memory against references: `python benchmarks/run.py [section]`.
 
 Sections: extract, engine, loader, epoch, sharded, workers, busy, memory, embed, alarm, detector,
-segmenter, watching, no_op, many, damage. The input files are made once, under
+segmenter, exported, watching, no_op, many, damage. The input files are made once, under
 `benchmarks/work/`. Ratios are medians over rounds that run both sides in turn.
 """
 
@@ -25,6 +25,7 @@ SECTIONS = (
     "alarm",
     "detector",
     "segmenter",
+    "exported",
     "watching",
     "no_op",
     "many",

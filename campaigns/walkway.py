@@ -56,7 +56,7 @@ def embed(folder: Path, weights: str) -> tuple[Embedded, Imported]:
     """
     params = read_params()
     labels = folder / "anomalies.csv"
-    videos, _ = list_videos(folder, labels)
+    videos = list_videos(folder, labels).videos
     imported = import_frame_labelled(
         folder,
         labels,

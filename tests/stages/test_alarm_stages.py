@@ -591,6 +591,21 @@ BAD: dict[str, tuple[str, Callable[[Project], object], str]] = {
         "params.yaml: embed_clips.appearance: expected num_space_cells to be 1 for r2plus1d_18, "
         "whose vector describes a whole window, got 3; dino and trunk have cells",
     ),
+    "a size that has no effect": (
+        "import_clips",
+        lambda p: (
+            appear(p, weights="kinetics400"),
+            p.set_params("embed_clips.appearance.network", size_px=64),
+        ),
+        "params.yaml: embed_clips.appearance: expected network.size_px to be 0 for r2plus1d_18, "
+        "which has a size of its own, got 64",
+    ),
+    "published weights of another network": (
+        "import_clips",
+        lambda p: appear(p, weights="imagenet"),
+        "params.yaml: embed_clips.appearance.weights: expected kinetics400 or a file for "
+        "r2plus1d_18, got imagenet",
+    ),
     "cells to tune by": (
         "import_clips",
         lambda p: (

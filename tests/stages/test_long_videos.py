@@ -153,6 +153,16 @@ BAD: dict[str, tuple[Callable[[Project], object], str]] = {
         ],
         "Test001_gt: expected masks of 180x120 px as the frames of Test/Test001, got 90x60",
     ),
+    "masks that lost their values": (
+        lambda p: [
+            (
+                cv2.imwrite(str(path.with_suffix(".jpg")), cv2.imread(str(path))),
+                path.unlink(),
+            )
+            for path in sorted(masks_of(p).iterdir())
+        ],
+        "Test001_gt: expected masks in a format that keeps values, got 001.jpg",
+    ),
     "a text among the masks": (
         lambda p: (masks_of(p) / "note.txt").write_text("x"),
         "Test001_gt: expected",

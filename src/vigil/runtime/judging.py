@@ -110,8 +110,8 @@ class JudgingAlarm(ABC):
             tracked: what a tracker told of the frames, for an alarm with the channel `objects`.
 
         Raises:
-            InputError: there are too few frames, times do not ascend, there are no thresholds, or
-                there is no `tracked` for a channel that needs it.
+            InputError: there are too few frames, times do not ascend or are too far apart, there
+                are no thresholds, or there is no `tracked` for a channel that needs it.
             FieldError: the window is shorter than a channel needs.
         """
         return self.judge(self.measure(frames, times_s, tracked))
@@ -155,6 +155,11 @@ class JudgingAlarm(ABC):
             evidence = {name: pieces.moved(start_s) for name, pieces in window.evidence.items()}
         fitted = [self.fit_frame(swap_red_and_blue(frame)) for frame in frames]
         kept = [frame for frame in fitted if frame is not None]
+        if kept and np.diff(times).max() > LONGEST_GAP_S:
+            raise InputError(
+                f"expected frames at most {LONGEST_GAP_S:g} s apart, got some "
+                f"{np.diff(times).max():g} s apart"
+            )
         evidence |= self.measure_fitted(kept, times, frames[0].shape)
         return evidence | self._measure_objects(tracked, float(times[0]))
 

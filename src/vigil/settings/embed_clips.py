@@ -169,7 +169,8 @@ class Network(Section):
         size_px: the side of the square to which `dino` and `trunk` resize frames; 0: the size that
             the network was designed for, of which `dino` uses at most 224.
         batch_size: windows in a batch; the last batch is padded to this size.
-        precision: `auto` is bf16-true where the device has units for it, else 32-true.
+        precision: `auto` is bf16-true where the device has units for it, else 32-true; for `trunk`
+            always 32-true, since the vectors of MobileNetV2 in bf16 differ by up to a third.
         channels_last: whether tensors are stored with channels last in memory.
     """
 
@@ -211,6 +212,11 @@ class Appearance(Section):
             raise ValueError(
                 f"expected num_space_cells to be 1 for {self.backbone}, whose vector describes a "
                 f"whole window, got {self.num_space_cells}; {' and '.join(WITH_CELLS)} have cells"
+            )
+        if self.network.size_px and self.backbone not in WITH_CELLS:
+            raise ValueError(
+                f"expected network.size_px to be 0 for {self.backbone}, which has a size of its "
+                f"own, got {self.network.size_px}"
             )
         return self
 
@@ -311,10 +317,15 @@ class EmbedClips(Section):
                 f"expected {published} or a file, since vectors of random weights are no evidence, "
                 "got 'none'",
             )
+        if file is None and weights != published:
+            raise FieldError(
+                "appearance.weights",
+                f"expected {published} or a file for {self.appearance.backbone}, got {weights}",
+            )
         if self.appearance.backbone == DINO:
             name = self.appearance.network.transformer
             block = VisionTransformer(architecture=name, weights=weights)
-            block.check_weights("appearance")
+            block.check_weights("appearance", [published])
         elif file and not file.is_file():
             raise FieldError(
                 "appearance.weights", f"expected {published} or a file, got {shorten(weights)}"

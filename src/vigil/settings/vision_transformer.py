@@ -1,5 +1,6 @@
 """The block of parameters that names a self-supervised vision transformer and its weights."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal, get_args
 
@@ -46,11 +47,12 @@ class VisionTransformer(Section):
         """The file or folder of the weights; None if the weights are published or random."""
         return None if self.weights in get_args(PublishedWeights) else Path(self.weights)
 
-    def check_weights(self, field: str) -> None:
+    def check_weights(self, field: str, named: Sequence[str] = get_args(PublishedWeights)) -> None:
         """Checks that the weights can exist, before the first stage runs.
 
         Args:
             field: the name of this block within its section.
+            named: the weights that may be named, for the message.
 
         Raises:
             FieldError: they cannot.
@@ -65,6 +67,5 @@ class VisionTransformer(Section):
         if path is not None and not path.exists():
             raise FieldError(
                 f"{field}.weights",
-                f"expected {', '.join(get_args(PublishedWeights))}, a file or a folder, got "
-                f"{shorten(self.weights)}",
+                f"expected {', '.join(named)}, a file or a folder, got {shorten(self.weights)}",
             )

@@ -123,12 +123,12 @@ def test_the_cells_of_a_transformer_are_means_of_its_patches(
 
 
 def test_files_frames_and_streams_have_the_same_cells(tmp_path: Path) -> None:
-    embedder = cells_embedder(tmp_path, 3)
+    embedder = cells_embedder(tmp_path, 4)
     path = write_clip(tmp_path / "dash.mp4", "dash", 3, num_frames=20)
     windows = [WHOLE, Window(0.0, 0.4)]
     (found,) = embedder.embed([VideoRequest(path, windows, ["appearance"])])
     whole, part = found["appearance"]
-    assert whole.vectors.shape == (4 * 9, 96)
+    assert whole.vectors.shape == (4 * 16, 96)
     facts = {"appearance": {**embedder.facts["appearance"], "width": 96}}
     alarm = TrainedAlarm.from_files(*write_alarm(tmp_path, facts))
     frames, times = decode(path)
@@ -159,10 +159,10 @@ def test_other_cells_are_other_facts(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "told", "cells", "expected"),
     [
-        ("trunk", {}, ByFrame(num_cells=15), r"^num_space_cells: expected at most 14, since the n"),
+        ("trunk", {}, ByFrame(num_cells=28), r"^num_space_cells: expected one of 1, 2, 7, 14, s"),
         ("trunk", {}, ByFrame(size_px=100), r"^network\.size_px: expected a multiple of the stri"),
         ("dino", {}, ByFrame(size_px=10), r"^network\.size_px: expected a multiple of the 4 px"),
-        ("dino", {}, ByFrame(num_cells=5), r"^num_space_cells: expected at most 4, since the net"),
+        ("dino", {}, ByFrame(num_cells=5), r"^num_space_cells: expected one of 1, 2, 4, since"),
         ("trunk", {"weights": "kinetics400"}, ByFrame(), "^weights: expected imagenet or a file"),
         ("trunk", {"weights": "none.pth"}, ByFrame(), "none.pth: expected a network's weights"),
     ],
@@ -188,6 +188,33 @@ def test_published_weights_that_cannot_be_had_are_named(monkeypatch: pytest.Monk
     monkeypatch.setattr("vigil.learn.pictures.trunk._network", refuse)
     with pytest.raises(FieldError, match=r"^weights: expected to download the ImageNet weights"):
         build_backbone("trunk", **{**TOLD, "weights": "imagenet"})
+
+
+def test_a_short_window_has_each_cell_of_each_frame_once(tmp_path: Path) -> None:
+    """The network sees the last frame several times, which is no evidence of other moments."""
+    embedder = cells_embedder(tmp_path, 2)
+    path = write_clip(tmp_path / "dash.mp4", "dash", 3, num_frames=20)
+    windows = [Window(0.0, 0.25), WHOLE]
+    (found,) = embedder.embed([VideoRequest(path, windows, ["appearance"])])
+    short, whole = found["appearance"]
+    num_frames = len(np.unique(short.spans_s[:, 0]))
+    assert 1 < num_frames < 4
+    assert len(short) == 4 * num_frames
+    assert len(whole) == 4 * 4
+    assert len(np.unique(np.concatenate([short.spans_s, short.boxes_xyxy], axis=1), axis=0)) == len(
+        short
+    )
+
+
+def test_frames_far_apart_are_no_window(tmp_path: Path) -> None:
+    """As with the channels of motion: what happened between is not known."""
+    embedder = cells_embedder(tmp_path, 2)
+    facts = {"appearance": {**embedder.facts["appearance"], "width": 96}}
+    alarm = TrainedAlarm.from_files(*write_alarm(tmp_path, facts))
+    frame = np.zeros((48, 64, 3), np.uint8)
+    alarm([frame] * 3, np.array([0.0, 1.0, 2.0]))
+    with pytest.raises(InputError, match="expected frames at most 1 s apart, got some 60 s apart"):
+        alarm([frame] * 3, np.array([0.0, 60.0, 61.0]))
 
 
 def test_an_alarm_of_an_earlier_version_is_refused(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from fractions import Fraction
 from pathlib import Path
+from threading import active_count
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ from tiny_clips import decode, write_clip, write_clips
 from tiny_settings import shipped
 
 from vigil.learn.alarm.network.embedding.embedder import NetworkEmbedder
+from vigil.learn.alarm.network.embedding.window_queue import WindowQueue
 from vigil.pixels.windows import WHOLE, Window
 from vigil.plumbing.errors import InputError
 from vigil.settings.embed_clips import EmbedClips
@@ -48,8 +51,44 @@ def test_frames_in_memory_have_the_vector_of_their_window(tmp_path: Path) -> Non
     frames, _ = decode(path)
     ((vector,),) = embedder.embed([(path, [WHOLE])])
     fitted = [embedder.fit(np.ascontiguousarray(frame[..., ::-1])) for frame in frames]
-    assert np.array_equal(embedder.embed_fitted(fitted), vector)
+    # Alone, and not in a batch of the stage's size.
+    np.testing.assert_allclose(embedder.embed_fitted(fitted), vector, rtol=1e-4, atol=1e-6)
     assert not np.array_equal(embedder.embed_fitted(fitted[::-1]), vector)
+
+
+def test_a_video_of_many_windows_is_not_held_in_memory(tmp_path: Path) -> None:
+    """Windows wait for the network, and decoding waits for them."""
+    path = write_clip(tmp_path / "dash.mp4", "dash", 3)
+    embedder = embedder_of(batch_size=2)
+    most = 0
+    take = WindowQueue.take
+
+    def watch(queue: WindowQueue, *told: Any) -> list[Any]:
+        nonlocal most
+        most = max(most, queue._queue.qsize())
+        return take(queue, *told)
+
+    windows = [Window(0.02 * number, 9.0) for number in range(20)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(WindowQueue, "take", watch)
+        (vectors,) = embedder.embed([(path, windows)])
+    assert vectors.shape == (20, 2048)
+    assert 0 < most <= 4
+    for window, vector in zip(windows[::7], vectors[::7], strict=True):
+        ((alone,),) = embedder.embed([(path, [window])])
+        assert np.array_equal(alone, vector)
+
+
+def test_an_error_in_one_video_ends_the_others(tmp_path: Path) -> None:
+    """Of threads that wait for a free place, none is left behind."""
+    good = write_clip(tmp_path / "dash.mp4", "dash", 3)
+    bad = tmp_path / "bad.mp4"
+    bad.write_bytes(b"no video")
+    windows = [Window(0.02 * number, 9.0) for number in range(20)]
+    before = active_count()
+    with pytest.raises(InputError, match=r"bad\.mp4"):
+        list(embedder_of(batch_size=2).embed([(bad, windows), (good, windows), (good, windows)]))
+    assert active_count() == before
 
 
 def test_a_network_is_made_again_from_what_is_told_of_it(tmp_path: Path) -> None:

@@ -180,8 +180,18 @@ class TestFrameLabelled:
     def test_masks_of_anomalies_may_hold_folders_too(self, tmp_path: Path) -> None:
         write_numbered(tmp_path / "a", 3)
         write_numbered(tmp_path / "all_gt" / "a", 3)
-        labels = write_labels(tmp_path)
-        assert list_videos(tmp_path, labels).videos == ["a"]
+        write_numbered(tmp_path / "b_gt", 3)
+        write_numbered(tmp_path / "a_gt", 3)
+        found = list_videos(tmp_path, write_labels(tmp_path))
+        assert found.videos == ["a"]
+        assert found.notes == ["all_gt", "b_gt"]
+
+    def test_two_folders_of_masks_are_refused(self, tmp_path: Path) -> None:
+        for name in ("b.mp4_gt", "b_gt"):
+            write_numbered(tmp_path / name, 3)
+        (tmp_path / "b.mp4").touch()
+        with pytest.raises(InputError, match=r"one folder of masks, found b\.mp4_gt, b_gt"):
+            list_videos(tmp_path, write_labels(tmp_path))
 
     def test_videos_lie_at_any_depth_and_come_sorted(self, tmp_path: Path) -> None:
         for name in ("z.avi", "b/deep/er/a.mp4", "b/a.mp4", "b/c.webm", "a/10.avi", "a/9.avi"):

@@ -6,13 +6,16 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from vigil.domain.clips.evidence.pieces import Pieces
 from vigil.learn.alarm.network.embedding.embedder import NetworkEmbedder
 from vigil.learn.networks.machine import describe_prepared, threads_of_an_item
 from vigil.pixels.embedding.remembered import VideoRequest
+from vigil.pixels.flow.motion import LONGEST_GAP_S
 from vigil.pixels.video.source import SourceFrame, frame_bgr, open_source
 from vigil.pixels.windows import read_times
-from vigil.plumbing.errors import FieldError
+from vigil.plumbing.errors import FieldError, InputError
 from vigil.settings.embed_clips import APPEARANCE, EmbedClips
 
 BATCHES_AT_ONCE = 4
@@ -62,7 +65,8 @@ class AppearanceEmbedder:
         """Yields the evidence in each video, by channel and window, in order.
 
         Raises:
-            InputError: a video cannot be read, or a window is too short.
+            InputError: a video cannot be read, a window is too short, or its frames are too far
+                apart.
         """
         requests = list(videos)
         embedded = self._network.embed((request.path, request.windows) for request in requests)
@@ -72,6 +76,11 @@ class AppearanceEmbedder:
             windows = []
             for window, vector in zip(request.windows, vectors, strict=True):
                 times_s = times.seconds[list(times.frames_of(window))]
+                if np.diff(times_s).max(initial=0) > LONGEST_GAP_S:
+                    raise InputError(
+                        f"{request.path}: expected frames at most {LONGEST_GAP_S:g} s apart, got "
+                        f"some {np.diff(times_s).max():g} s apart from {times_s[0]:g} s on"
+                    )
                 windows.append(self._network.place(vector, times_s, size_wh))
             yield {APPEARANCE: windows}
 

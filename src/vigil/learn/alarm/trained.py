@@ -43,6 +43,8 @@ from vigil.settings.embed_clips import (
 from vigil.settings.fit_alarm import AUTOENCODER, BY_FEATURE, SPEED_MAP
 
 BATCH_SIZE = 1024
+AT_ONCE = 65_536
+"""Vectors that are scored at once: the arrays of a scorer are several times as large as these."""
 CPU = torch.device("cpu")
 
 
@@ -140,7 +142,8 @@ class TrainedAlarm(JudgingAlarm):
             InputError: the file of its weights is missing or has changed.
         """
         if self._network is None:
-            self._network = NetworkEmbedder.from_facts(self.facts[APPEARANCE])
+            facts = self.facts[APPEARANCE]
+            self._network = NetworkEmbedder.from_facts(facts, as_embedded=not self.is_tuned)
             put_into(self._network.model, self._stored.channel(APPEARANCE).tuned_state())
         return self._network
 
@@ -206,21 +209,23 @@ class TrainedAlarm(JudgingAlarm):
                 f"expected vectors of {width} numbers for {channel}, got an array of "
                 f"{vectors.shape}"
             )
-        stored = self._stored.channel(channel)
+        parts = [vectors[start : start + AT_ONCE] for start in range(0, len(vectors), AT_ONCE)]
+        return {
+            column_of(channel, name): np.concatenate(
+                [np.empty(0), *(self._score_part(channel, name, part) for part in parts)]
+            )
+            for name in self.scorers[channel]
+        }
+
+    def _score_part(self, channel: str, scorer: str, vectors: Vectors) -> npt.NDArray[np.float64]:
+        """The scores of at least one vector."""
+        if scorer == AUTOENCODER:
+            return self._reconstruction_errors(channel, vectors)
         doubles = vectors.astype(np.float64)
-        by_scorer: Scores = {}
-        for name in self.scorers[channel]:
-            scores: npt.NDArray[np.float64] = np.empty(0)
-            if not len(vectors):
-                pass
-            elif channel == OBJECTS:
-                scores = self._ratios(name, doubles).max(axis=1)
-            elif name == AUTOENCODER:
-                scores = self._reconstruction_errors(channel, vectors)
-            else:
-                scores = SCORERS[name].score(stored.arrays(name), doubles)
-            by_scorer[column_of(channel, name)] = scores
-        return by_scorer
+        if channel == OBJECTS:
+            scores: npt.NDArray[np.float64] = self._ratios(scorer, doubles).max(axis=1)
+            return scores
+        return SCORERS[scorer].score(self._stored.channel(channel).arrays(scorer), doubles)
 
     def score_pieces(self, embeddings: Mapping[str, Embedding], clips: Path) -> dict[str, Scores]:
         """The scores of the stored evidence of each channel; see `score`.

@@ -83,7 +83,7 @@ def fit_mahalanobis(allowed: Floats, options: FitOptions) -> dict[str, Floats]:
 def score_mahalanobis(learnt: Arrays, vectors: Floats) -> Floats:
     """Mahalanobis distances from the mean of the allowed vectors."""
     differences = vectors - learnt["mean"]
-    squared = np.einsum("nd,de,ne->n", differences, learnt["precision"], differences)
+    squared = ((differences @ learnt["precision"]) * differences).sum(axis=1)
     return np.asarray(np.sqrt(np.maximum(squared, 0)))
 
 

@@ -42,7 +42,7 @@ from vigil.plumbing.memo import Memo, tree_digest
 from vigil.plumbing.outputs import whole
 from vigil.plumbing.records import read_json, write_json
 from vigil.plumbing.trainings import train_once
-from vigil.settings.embed_clips import OBJECTS
+from vigil.settings.embed_clips import APPEARANCE, OBJECTS
 from vigil.settings.fit_alarm import AUTOENCODER, MAPPED, SPEED_MAP, FitAlarm
 
 Rows = npt.NDArray[np.int64]
@@ -98,7 +98,8 @@ class Embedded:
         """The rows of a channel's pieces in the allowed windows of a side.
 
         Windows overlap. A piece that lies in several windows is taken once. If there are more than
-        `max_pieces` pieces, the rows are spread evenly over all of them.
+        `max_pieces` pieces, the rows are spread evenly over all of them. Those of a network are
+        drawn: its cells repeat at equal distances, so even steps would leave cells out.
         """
         embedding = self.channels[channel]
         rows: Rows = np.flatnonzero(np.isin(embedding.windows, self.allowed(side)))
@@ -107,7 +108,9 @@ class Embedded:
         keys = pd.DataFrame(np.concatenate(places, axis=1)[rows])
         is_first: npt.NDArray[np.bool_] = ~keys.assign(video=videos).duplicated().to_numpy()
         rows = rows[is_first]
-        if len(rows) > max_pieces:
+        if len(rows) > max_pieces and channel == APPEARANCE:
+            rows = np.sort(np.random.default_rng(0).choice(rows, max_pieces, replace=False))
+        elif len(rows) > max_pieces:
             rows = rows[np.linspace(0, len(rows) - 1, max_pieces).astype(np.int64)]
         return rows
 

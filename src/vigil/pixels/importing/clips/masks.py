@@ -13,10 +13,11 @@ from vigil.domain.boxes import CORNERS, pairwise_iou
 from vigil.domain.clips.truth import as_regions
 from vigil.pixels.video.numbered import NumberedPictures
 from vigil.pixels.video.source import SourceFrame, frame_bgr, open_source
-from vigil.plumbing.errors import InputError
+from vigil.plumbing.errors import InputError, listed
 
 MASKS = "_gt"
 """The suffix of the folder with a video's masks of anomalies, after the name of the video."""
+LOSSY = {".jpg", ".jpeg"}
 LEAST_AREA_PX = 4
 """Smaller parts of a mask are no regions."""
 
@@ -24,11 +25,16 @@ Boxes = npt.NDArray[np.float64]
 
 
 def masks_of(video: Path) -> Path | None:
-    """The folder of a video's masks, by its name with or without the ending; None if missing."""
-    for name in (f"{video.name}{MASKS}", f"{video.stem}{MASKS}"):
-        if (folder := video.with_name(name)).is_dir():
-            return folder
-    return None
+    """The folder of a video's masks, by its name with or without the ending; None if missing.
+
+    Raises:
+        InputError: there are both.
+    """
+    names = sorted({f"{video.name}{MASKS}", f"{video.stem}{MASKS}"})
+    folders = [folder for name in names if (folder := video.with_name(name)).is_dir()]
+    if len(folders) > 1:
+        raise InputError(f"{video}: expected one folder of masks, found {listed(names)}")
+    return folders[0] if folders else None
 
 
 def read_masks(
@@ -43,8 +49,11 @@ def read_masks(
         num_frames: the number of frames of the video.
 
     Raises:
-        InputError: the number of masks or their size differs from the frames.
+        InputError: the number of masks or their size differs from the frames, or masks are JPEG,
+            which marks pixels around an anomaly as well.
     """
+    if lossy := sorted(file.name for file in folder.iterdir() if file.suffix.lower() in LOSSY):
+        raise InputError(f"{folder}: expected masks in a format that keeps values, got {lossy[0]}")
     masks = NumberedPictures(folder, picture_fps)
     if len(masks) != num_frames:
         raise InputError(

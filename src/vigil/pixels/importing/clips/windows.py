@@ -38,7 +38,8 @@ class Listing(NamedTuple):
 
     Attributes:
         videos: files, and folders of numbered pictures.
-        notes: files that are tables, texts or documents by their names, except the labels.
+        notes: files that are tables, texts or documents by their names, except the labels; and
+            folders of masks by their names, without a video of this name beside them.
     """
 
     videos: list[str]
@@ -169,16 +170,18 @@ def list_videos(folder: Path, labels: Path) -> Listing:
     Hidden files, the file of labels and folders of masks (`<video>_gt`) are left out.
 
     Raises:
-        InputError: there is no video.
+        InputError: there is no video, or a video has two folders of masks.
     """
     videos: list[str] = []
+    masks: list[Path] = []
     notes: list[str] = []
     folders = [folder]
     while folders:
         for path in sorted(folders.pop().iterdir()):
             if is_hidden(path.name) or path.resolve() == labels.resolve():
                 continue
-            is_masks = path.name.endswith(MASKS)
+            is_masks = path.name.endswith(MASKS) and path.is_dir()
+            masks += [path] if is_masks else []
             if path.is_file() and _is_note(path):
                 notes.append(path.relative_to(folder).as_posix())
             # A link to nothing counts as a video, so that reading it raises the error.
@@ -189,6 +192,8 @@ def list_videos(folder: Path, labels: Path) -> Listing:
     if not videos:
         raise InputError(f"{folder}: expected videos or folders of numbered pictures, found none")
     below(folder, videos)
+    of_videos = {masks_of(folder / video) for video in videos}
+    notes += [one.relative_to(folder).as_posix() for one in masks if one not in of_videos]
     return Listing(sorted(videos), sorted(notes))
 
 

@@ -55,18 +55,20 @@ def square(side_px: int, num_cells: int) -> FrameSize:
 
 
 def check_cells(num_cells: int, side_px: int, cell_px: int) -> None:
-    """Refuses more cells than the map of a frame has.
+    """Refuses cells that are not made of whole cells of a frame's map.
 
     Args:
         side_px: of the frame.
         cell_px: the side of a cell of the map, in px of the frame.
 
     Raises:
-        FieldError: there are more.
+        FieldError: the side of the map is no multiple of the number of cells.
     """
-    if num_cells > side_px // cell_px:
+    side = side_px // cell_px
+    if side % num_cells:
+        divisors = ", ".join(str(number) for number in range(1, side + 1) if not side % number)
         raise FieldError(
             "num_space_cells",
-            f"expected at most {side_px // cell_px}, since the network sees frames of {side_px} px "
-            f"in cells of {cell_px} px, got {num_cells}",
+            f"expected one of {divisors}, since the map of the network has {side} cells "
+            f"along each side of a frame of {side_px} px, got {num_cells}",
         )

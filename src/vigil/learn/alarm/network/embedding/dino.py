@@ -37,8 +37,8 @@ class DinoFrames(FramesBackbone):
                 trained on, but at most `LONGEST_SIDE_PX`.
 
         Raises:
-            FieldError: the side is not a multiple of the patches' side, or there are more cells
-                than patches.
+            FieldError: the side is not a multiple of the patches' side, or the patches along
+                it of the number of cells.
         """
         patch = network.patch_px
         if size_px % patch:

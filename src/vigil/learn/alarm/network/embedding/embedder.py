@@ -1,7 +1,7 @@
 """Turns clips into vectors by a network: decodes ahead, and computes in batches."""
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from fractions import Fraction
 from importlib.metadata import version
@@ -15,6 +15,7 @@ import torch
 from vigil.domain.clips.evidence.pieces import Pieces, piece_of_window, pieces_of_cells
 from vigil.learn.alarm.network.embedding.registry import ByFrame, build_backbone
 from vigil.learn.alarm.network.embedding.sampling import sample_uniformly
+from vigil.learn.alarm.network.embedding.window_queue import WindowQueue
 from vigil.learn.networks.machine import (
     choose_device,
     describe_machine,
@@ -24,10 +25,10 @@ from vigil.learn.networks.machine import (
 )
 from vigil.learn.networks.weights import state_digest
 from vigil.pixels.pictures.picture import Picture
-from vigil.pixels.windows import Positions, Window, read_windows
+from vigil.pixels.windows import Positions, Window, describe_windows, read_windows
 from vigil.plumbing.errors import InputError, listed
 from vigil.plumbing.memo import tree_digest
-from vigil.settings.embed_clips import Appearance, Network, ShortClips
+from vigil.settings.embed_clips import TRUNK, Appearance, Network, ShortClips
 
 Vectors = npt.NDArray[np.float32]
 Frames = npt.NDArray[np.uint8]
@@ -60,7 +61,8 @@ class NetworkEmbedder:
         self.machine = describe_machine()
         precision = options.precision
         if precision == "auto":
-            precision = "bf16-true" if has_bfloat16(self._device) else "32-true"
+            is_exact = settings.backbone == TRUNK or not has_bfloat16(self._device)
+            precision = "32-true" if is_exact else "bf16-true"
         seed_torch(options.seed)
         model = build_backbone(
             settings.backbone,
@@ -97,8 +99,14 @@ class NetworkEmbedder:
         self._batch_size = options.batch_size
 
     @classmethod
-    def from_facts(cls, facts: Mapping[str, Any]) -> "NetworkEmbedder":
+    def from_facts(
+        cls, facts: Mapping[str, Any], *, as_embedded: bool = False
+    ) -> "NetworkEmbedder":
         """Builds the network again from its facts, in 32 bits, for tuning or for tuned weights.
+
+        Args:
+            as_embedded: whether it has the arithmetic that embedded the windows, with which the
+                thresholds were picked, if the device has it.
 
         Raises:
             InputError: the weights have changed, or a fact is missing.
@@ -108,11 +116,12 @@ class NetworkEmbedder:
             raise InputError(
                 f"what embedded the windows: expected {listed(missing)} to be told, found none"
             )
+        is_same = as_embedded and has_bfloat16(choose_device())
         network = Network(
             **{
                 **facts["network"],
                 "batch_size": TUNING_BATCH_SIZE,
-                "precision": "32-true",
+                "precision": facts["network"]["precision"] if is_same else "32-true",
                 "channels_last": False,
             }
         )
@@ -143,22 +152,42 @@ class NetworkEmbedder:
         Raises:
             InputError: see `read`.
         """
-        with ThreadPoolExecutor(NUM_DECODERS) as pool:
+        decoded = WindowQueue(2 * self._batch_size)
+        with ThreadPoolExecutor(NUM_DECODERS) as pool, decoded:
             upcoming = iter(videos)
-            waiting: deque[Future[Frames]] = deque()
+            waiting: deque[Future[list[int]]] = deque()
 
             def fill() -> None:
                 while len(waiting) < 2 * self._batch_size and (video := next(upcoming, None)):
-                    waiting.append(pool.submit(self.read, *video))
+                    waiting.append(pool.submit(self._decode, *video, decoded))
 
             fill()
+            vectors: dict[int, Vectors] = {}
             while waiting:
-                decoded = [waiting.popleft().result()]
-                while waiting and sum(map(len, decoded)) < self._batch_size:
-                    decoded.append(waiting.popleft().result())
+                numbers = waiting[0].result() if waiting[0].done() else None
+                if numbers is None or not vectors.keys() >= set(numbers):
+                    vectors |= self._embed_next(decoded, waiting)
+                    continue
+                waiting.popleft()
                 fill()
-                vectors = self._embed_windows(np.concatenate(decoded))
-                yield from np.split(vectors, np.cumsum([len(frames) for frames in decoded])[:-1])
+                yield np.stack([vectors.pop(number) for number in numbers])
+
+    def _decode(self, path: Path, windows: Sequence[Window], decoded: WindowQueue) -> list[int]:
+        """Puts the frames of each window into the queue; returns their numbers there."""
+        return describe_windows(
+            *(path, windows, self._choose, self.fit, lambda frames, _: decoded.put(frames)),
+            picture_fps=self._picture_fps,
+        )
+
+    def _embed_next(
+        self, decoded: WindowQueue, decoders: Collection[Future[Any]]
+    ) -> dict[int, Vectors]:
+        """The vectors of the next windows, by their numbers in the queue: a batch at most."""
+        batch = decoded.take(self._batch_size, decoders)
+        if not batch:
+            return {}
+        vectors = self._embed_windows(np.stack([frames for _, frames in batch]))
+        return {number: vector for (number, _), vector in zip(batch, vectors, strict=True)}
 
     def embed_fitted(self, fitted: Sequence[Picture]) -> Vectors:
         """The vector (D,) of one window, from its frames in memory, which `fit` returned.
@@ -170,7 +199,8 @@ class NetworkEmbedder:
         """
         chosen = self._choose(len(fitted), Fraction(1))
         frames = np.stack([fitted[at] for at in chosen.tolist()])
-        vectors: Vectors = self._embed_windows(frames[None])[0]
+        # Alone, since nobody waits for the bytes of a stored vector, but for this one.
+        vectors: Vectors = self._compute(torch.from_numpy(frames[None])).numpy()[0]
         return vectors
 
     def place(
@@ -185,8 +215,11 @@ class NetworkEmbedder:
         """
         if vectors.ndim == 1:
             return piece_of_window(vectors, size_wh, float(times_s[0]), float(times_s[-1]))
-        chosen = self._choose(len(times_s), Fraction(1))
-        return pieces_of_cells(vectors, size_wh, times_s[chosen])
+        # In a window of few frames, the last one was seen several times.
+        chosen, first = np.unique(self._choose(len(times_s), Fraction(1)), return_index=True)
+        by_frame = vectors.reshape(self.model.inputs.num_frames, -1, vectors.shape[1])
+        once = by_frame[first].reshape(-1, vectors.shape[1])
+        return pieces_of_cells(once, size_wh, times_s[chosen])
 
     def fit(self, picture: Picture) -> Picture:
         """Fits a frame (H, W, 3) BGR to the input of the network, (S, S, 3) RGB."""
@@ -195,7 +228,6 @@ class NetworkEmbedder:
     def _choose(self, num_frames: int, _: Fraction) -> Positions:
         return sample_uniformly(num_frames, self.model.inputs.num_frames, self._short_clips)
 
-    @torch.inference_mode()
     def _embed_windows(self, frames: npt.NDArray[np.uint8]) -> Vectors:
         """The vectors (B, D), or with cells (B, P, D), of frames (B, T, S, S, 3)."""
         parts = torch.from_numpy(frames).split(self._batch_size)
@@ -210,5 +242,10 @@ class NetworkEmbedder:
         """
         num_spare = self._batch_size - len(frames)
         full = torch.cat([frames, frames[-1:].expand(num_spare, *frames.shape[1:])])
-        vectors: torch.Tensor = self.model(full.to(self._device))[: len(frames)]
+        return self._compute(full)[: len(frames)]
+
+    @torch.inference_mode()
+    def _compute(self, frames: torch.Tensor) -> torch.Tensor:
+        """The vectors of a batch of frames (B, T, S, S, 3)."""
+        vectors: torch.Tensor = self.model(frames.to(self._device))
         return vectors.cpu()

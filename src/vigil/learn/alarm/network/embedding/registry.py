@@ -235,8 +235,8 @@ def build_backbone(
         by_frame: how `dino` and `trunk` see frames.
 
     Raises:
-        FieldError: the name, the number of frames or alpha is not valid, there are more cells than
-            the network has, or published weights cannot be read.
+        FieldError: the name, the number of frames or alpha is not valid, the cells do not fit the
+            network's map, or published weights cannot be read.
         InputError: the weights are those of another network.
     """
     if name not in BACKBONES:
@@ -285,6 +285,6 @@ def _load_published(name: str, network: nn.Module, entry: Entry) -> None:
         raise FieldError(
             "weights",
             f"expected to find or download {name}'s weights of Kinetics-400, got: {reason}; "
-            "without a network, give a file or none",
+            "without a network, give a file",
         ) from None
     load_into(network, state, f"{name}'s weights of Kinetics-400", entry.classifier)

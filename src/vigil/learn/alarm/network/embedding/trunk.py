@@ -54,8 +54,8 @@ class TrunkFrames(FramesBackbone):
             size_px: the side of the squares that it sees; 0: that of `inputs`.
 
         Raises:
-            FieldError: the side is not a multiple of the stride, or there are more cells than the
-                map has.
+            FieldError: the side is not a multiple of the stride, or the map of the
+                number of cells.
         """
         if size_px % stride:
             raise FieldError(
