@@ -3,8 +3,12 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import onnx
+
+from vigil.learn.exporting.onnx_file import write_onnx
+from vigil.runtime.card import KEY
 
 
 def damaged(file: Path) -> None:
@@ -22,13 +26,18 @@ def with_card(*left_out: str, **changes: object) -> Callable[[Path], None]:
 
     def change(file: Path) -> None:
         model = onnx.load(file)
-        card = json.loads(model.metadata_props[0].value) | changes
+        card = card_of(model) | changes
         for name in left_out:
             del card[name]
-        model.metadata_props[0].value = json.dumps(card)
-        onnx.save(model, file)
+        write_onnx(model.SerializeToString(), card, file)
 
     return change
+
+
+def card_of(model: onnx.ModelProto) -> dict[str, Any]:
+    (text,) = (entry.value for entry in model.metadata_props if entry.key == KEY)
+    card: dict[str, Any] = json.loads(text)
+    return card
 
 
 of_another_version = with_card(format=99, version="7.0")

@@ -7,15 +7,17 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 from conftest import COMMANDS, REPOSITORY, Project, files_of
 from tiny_clips import write_clips
 
-from vigil.plumbing import engine_worker
+from vigil.plumbing import engine_backends, engine_worker
 from vigil.plumbing.engine import each, grouped
 from vigil.plumbing.engine_worker import Call, Checks
 from vigil.plumbing.errors import InputError
@@ -242,8 +244,12 @@ def whole_entries(memo: Path) -> set[str]:
         ({"VIGIL_ENGINE": "dask"}, "VIGIL_ENGINE: expected loky, dask://host:port, ray"),
         ({"VIGIL_ENGINE": "dask://host"}, "VIGIL_ENGINE: expected loky, dask://host:port, ray"),
         ({"VIGIL_ENGINE": "loky://host:1"}, "VIGIL_ENGINE: expected loky, dask://host:port, ray"),
-        ({"VIGIL_WORKERS": "two"}, "VIGIL_WORKERS: expected a whole number of at least 0"),
-        ({"VIGIL_WORKERS": "-1"}, "VIGIL_WORKERS: expected a whole number of at least 0"),
+        ({"VIGIL_ENGINE": "dask://me@host:1"}, "VIGIL_ENGINE: expected loky, dask://host:port"),
+        ({"VIGIL_ENGINE": "ray://host:1?x=y"}, "VIGIL_ENGINE: expected loky, dask://host:port"),
+        ({"VIGIL_WORKERS": "two"}, "VIGIL_WORKERS: expected a whole number from 0 to 10000"),
+        ({"VIGIL_WORKERS": "-1"}, "VIGIL_WORKERS: expected a whole number from 0 to 10000"),
+        ({"VIGIL_WORKERS": "9" * 20}, "VIGIL_WORKERS: expected a whole number from 0 to 10000"),
+        ({"VIGIL_WORKERS": "\u0663"}, "VIGIL_WORKERS: expected a whole number from 0 to 10000"),
     ],
 )
 @pytest.mark.parametrize("num_items", [1, 2])
@@ -266,6 +272,38 @@ def test_a_scheduler_that_does_not_answer_is_told(monkeypatch: pytest.MonkeyPatc
         monkeypatch.setenv("VIGIL_ENGINE", f"dask://{address}")
         with pytest.raises(InputError, match=f"Dask scheduler at tcp://{address}, got no answer"):
             list(each(abs, [1, 2], ["a", "b"], "work", "item"))
+
+
+def test_another_program_is_no_scheduler(monkeypatch: pytest.MonkeyPatch):
+    """Its first bytes would be taken for a number of frames, and memory asked for all of them."""
+    monkeypatch.setenv("VIGIL_WORKERS", "2")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"127.0.0.1:{server.getsockname()[1]}"
+
+        def greet() -> None:
+            with server.accept()[0] as connection:
+                connection.sendall(b"SSH-2.0-OpenSSH_9.6\r\n")
+
+        answering = threading.Thread(target=greet)
+        answering.start()
+        monkeypatch.setenv("VIGIL_ENGINE", f"dask://{address}")
+        with pytest.raises(InputError, match=r"got no answer .*another program answers: b'SSH"):
+            list(each(abs, [1, 2], ["a", "b"], "work", "item"))
+        answering.join()
+
+
+def test_there_are_no_more_processes_than_items(monkeypatch: pytest.MonkeyPatch):
+    asked: list[int] = []
+    whole = engine_backends._open_parallel
+
+    def watch(num_workers: int, *told: Any, **options: Any) -> Any:
+        asked.append(num_workers)
+        return whole(num_workers, *told, **options)
+
+    monkeypatch.setattr(engine_backends, "_open_parallel", watch)
+    monkeypatch.setenv("VIGIL_WORKERS", "16")
+    assert list(each(abs, [-1, -2], ["a", "b"], "work", "item")) == [1, 2]
+    assert asked == [2]
 
 
 @pytest.mark.parametrize(

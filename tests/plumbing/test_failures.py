@@ -29,3 +29,12 @@ def test_a_full_disk_while_a_folder_is_copied_names_the_first_file(tmp_path: Pat
 @pytest.mark.parametrize("content", ["text", [("a", "b", "no number")], [], [("a",)]])
 def test_an_error_of_copying_that_says_no_reason_is_not_explained(content: object):
     assert explain_failure(shutil.Error(content)) is None
+
+
+def test_a_path_that_cannot_be_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "link").symlink_to("nothing")
+    for path, told in (("file/below", "a folder where the path goes on"), ("link", "no other fil")):
+        with pytest.raises(OSError) as caught:
+            (tmp_path / path).mkdir()
+        assert f"expected {told}" in (explain_failure(caught.value) or "")

@@ -55,6 +55,26 @@ def test_a_launcher_runs_the_stage(
 
 
 @pytest.mark.parametrize(
+    ("command", "num"),
+    [
+        ("torchrun --nproc-per-node 2", 2),
+        ("torchrun --nnodes=2 --nproc_per_node=3 --rdzv-backend c10d", 6),
+        ("srun --ntasks=4 --nodes 2", 4),
+        ("srun -n 3", 3),
+    ],
+)
+def test_processes_that_cannot_share_a_batch_are_told_before_they_start(
+    command: str, num: int, started: list[list[str]]
+):
+    os.environ["VIGIL_LAUNCH"] = command
+    with pytest.raises(FieldError, match=f"expected a multiple of the {num} processes, got 7"):
+        launch(["stage.py"], 7)
+    assert not started
+    launch(["stage.py"], 2 * num)
+    assert started
+
+
+@pytest.mark.parametrize(
     ("launcher", "names"),
     [
         ("torchrun", ("RANK", "WORLD_SIZE", "LOCAL_RANK")),

@@ -90,12 +90,34 @@ def test_a_project_has_a_first_commit_even_where_git_knows_no_name(
     assert told_by_git("ls-files").splitlines() == files
 
 
-def test_a_commit_that_git_refuses_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_user_who_signs_commits_needs_no_key_for_the_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     own = tmp_path / "gitconfig"
     own.write_text("[commit]\ngpgsign = true\n[gpg]\nprogram = /nowhere/gpg\n")
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(own))
-    with pytest.raises(InputError, match=r"expected git to make a first commit, got: .*gpg"):
+    lay_out(tmp_path / "mine")
+    assert list((tmp_path / "mine/.git/refs/heads").iterdir())
+
+
+def test_a_commit_that_git_refuses_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("GIT_COMMITTER_DATE", "no date")
+    with pytest.raises(InputError, match=r"expected git to make a first commit, got: .*date"):
         lay_out(tmp_path / "mine")
+
+
+@pytest.mark.parametrize("content", ["[]", "3", '{"params.yaml": 1}'])
+def test_a_list_of_laid_out_files_that_is_none_is_refused(project: Path, content: str):
+    (project / LAID_OUT).write_text(content)
+    with pytest.raises(InputError, match="expected the digests of files, got"):
+        plan_upgrade(project)
+
+
+def test_a_file_in_another_encoding_is_a_change_of_the_user(project: Path):
+    stage = project / "stages/watch.py"
+    stage.write_bytes(stage.read_bytes() + b"# \xe4\n")
+    plan = plan_upgrade(project)
+    assert "stages/watch.py" not in plan.files
 
 
 def test_a_folder_with_files_is_refused(project: Path):

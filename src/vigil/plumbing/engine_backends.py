@@ -17,9 +17,10 @@ if TYPE_CHECKING:
 
 ENGINE_VARIABLE, WORKERS_VARIABLE = "VIGIL_ENGINE", "VIGIL_WORKERS"
 EXPECTED = "loky, dask://host:port, ray (on this machine) or ray://host:port"
-ANSWER_WITHIN_S = 10
+ANSWER_WITHIN_S, MOST_WORKERS = 10, 10_000
 ROUNDS = 8
 """joblib returns Ray's results as lists, so items go to Ray in lists of so many for each worker."""
+GREETING_BYTES, MOST_FRAMES = 8, 1000
 Named = tuple[Any, str]
 """An item and its name."""
 
@@ -61,7 +62,8 @@ class Loky(Backend):
         self.num_workers, self.losses = num_workers, (BrokenProcessPool,)
 
     def run(self, call: Callable[..., Any], items: Sequence[Named]) -> Iterator[Any]:
-        parallel = _open_parallel(self.num_workers, "loky", inner_max_num_threads=os.cpu_count())
+        num_workers = max(1, min(self.num_workers, len(items)))
+        parallel = _open_parallel(num_workers, "loky", inner_max_num_threads=os.cpu_count())
         yield from parallel(_delayed(call, items))
 
 
@@ -143,6 +145,7 @@ class Ray(Backend):
                 ray.init(address=f"ray://{address}", **quiet)
             else:
                 ray.init(
+                    address="local",  # else RAY_ADDRESS or a cluster on this machine would be used
                     num_cpus=num_workers or _load_joblib().cpu_count(),
                     include_dashboard=False,
                     _node_ip_address="127.0.0.1",
@@ -232,23 +235,28 @@ def _read_num_workers() -> int | None:
     """`VIGIL_WORKERS`; None: not set."""
     if (text := os.environ.get(WORKERS_VARIABLE)) is None:
         return None
-    if not text.isdecimal():
-        raise InputError(f"{WORKERS_VARIABLE}: expected a whole number of at least 0, got {text!r}")
+    if not (text.isascii() and text.isdecimal()) or int(text) > MOST_WORKERS:
+        raise InputError(
+            f"{WORKERS_VARIABLE}: expected a whole number from 0 to {MOST_WORKERS}, got "
+            f"{shorten(text)}"
+        )
     return int(text)
 
 
 def _is_address(text: str) -> bool:
     try:
         parts = urlsplit(f"//{text}")
-        return bool(parts.hostname and parts.port) and not parts.path
+        is_more = parts.path or parts.query or parts.fragment or "@" in parts.netloc
+        return bool(parts.hostname and parts.port) and not is_more
     except ValueError:
         return False
 
 
 def _wait_for_greeting(address: str) -> None:
-    """Returns once a Dask scheduler has sent its first byte, which it does by itself.
+    """Returns once a Dask scheduler has sent its first bytes, which it does by itself.
 
-    Dask's client would wait for this byte for ever.
+    They are the number of frames of a message, of 8 bytes with the lowest first. Dask's client
+    would wait for them for ever, and take those of another program for a huge number.
 
     Raises:
         OSError: nothing answers in time.
@@ -256,8 +264,11 @@ def _wait_for_greeting(address: str) -> None:
     parts = urlsplit(f"//{address}")
     place = (parts.hostname or "", parts.port or 0)
     with socket.create_connection(place, timeout=ANSWER_WITHIN_S) as connection:
-        if not connection.recv(1):
-            raise ConnectionError("the connection was closed")
+        greeting = connection.recv(GREETING_BYTES, socket.MSG_WAITALL)
+    if len(greeting) < GREETING_BYTES:
+        raise ConnectionError("the connection was closed")
+    if int.from_bytes(greeting, "little") > MOST_FRAMES:
+        raise ConnectionError(f"another program answers: {greeting!r}")
 
 
 def _open_parallel(

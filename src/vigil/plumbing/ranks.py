@@ -6,6 +6,7 @@ writes the results. The others compute, and write to a folder that is thrown awa
 """
 
 import os
+import re
 import shlex
 import sys
 import tempfile
@@ -23,6 +24,10 @@ NAMES = {
     "srun": ("SLURM_PROCID", "SLURM_NTASKS", "SLURM_LOCALID"),
 }
 """The variables of a launcher: the rank, the number of ranks, and the rank on this machine."""
+
+
+COUNTS = ("--nproc[-_]per[-_]node|--ntasks|-n", "--nnodes")
+"""The options for the number of processes (of torchrun on a machine), and for that of machines."""
 
 
 class Rank(NamedTuple):
@@ -72,7 +77,7 @@ def launch(words: Sequence[str], num_shards: int | None = None) -> None:
         raise InputError(f"{LAUNCH_VARIABLE}: expected torchrun or srun, got {shorten(command[0])}")
     devices = os.environ.get(DEVICES_VARIABLE, "1")
     if num_shards is not None:  # now, or each process would tell it
-        check_shares(num_shards, int(devices))
+        check_shares(num_shards, _count_processes(command) or int(devices))
     launcher = "srun" if name == "srun" else "torchrun"
     os.environ[LAUNCHED_VARIABLE] = launcher
     # Else torchrun sets one thread, and the last bits would differ from those of one process.
@@ -115,6 +120,14 @@ def _read_command() -> list[str]:
         raise InputError(f"{DEVICES_VARIABLE}: expected no value beside {LAUNCH_VARIABLE}")
     run = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", devices]
     return [sys.executable, *run]
+
+
+def _count_processes(command: Sequence[str]) -> int:
+    """How many processes a command line of torchrun or srun starts; 0: it does not tell."""
+    line = " ".join(command)
+    found = [re.search(rf"(?:^| )(?:{names})[= ]?(\d+)(?: |$)", line) for names in COUNTS]
+    tasks, nodes = (int(one[1]) if one else 0 for one in found)
+    return tasks * nodes if tasks and nodes and "srun" not in Path(command[0]).name else tasks
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from vigil.plumbing.errors import InputError, listed
+from vigil.plumbing.errors import InputError, listed, shorten
 from vigil.plumbing.outputs import whole
 from vigil.plumbing.params import read_params
 from vigil.plumbing.records import read_json, write_json
@@ -44,7 +44,9 @@ def lay_out(folder: Path) -> list[str]:
     write_json(_digests(content), folder / LAID_OUT)
     _run_git(folder, "init", "--quiet")
     _run_git(folder, "add", "--all")
-    _run_git(folder, *_author(folder), "commit", "--quiet", "--message", FIRST_COMMIT)
+    # A key that signs, or a hook of the user for all repositories, may fail.
+    options = ("--quiet", "--no-gpg-sign", "--no-verify")
+    _run_git(folder, *_author(folder), "commit", *options, "--message", FIRST_COMMIT)
     return sorted([*content, LAID_OUT])
 
 
@@ -80,10 +82,15 @@ def plan_upgrade(root: Path) -> Upgrade:
             f"{root / LAID_OUT}: expected a project of `vigil new`, found no such file"
         )
     laid_out: Any = read_json(root / LAID_OUT)
+    if not isinstance(laid_out, dict) or not all(isinstance(one, str) for one in laid_out.values()):
+        raise InputError(
+            f"{root / LAID_OUT}: expected the digests of files, got {shorten(laid_out)}"
+        )
     content, present = project_files(), {}
     for name in {*content, *laid_out}:
         if (root / name).is_file():
-            present[name] = (root / name).read_text(encoding="utf-8")
+            # Other bytes than UTF-8 are changes by the user.
+            present[name] = (root / name).read_text(encoding="utf-8", errors="replace")
     found = _digests(present)
     differs = [name for name, text in content.items() if present.get(name) != text]
     # The digests of code are the library's, whoever edited them.

@@ -17,10 +17,10 @@ import numpy as np
 from vigil.domain.clips.evidence.pieces import Pieces, Vectors
 from vigil.pixels.channels.channel import Channel
 from vigil.pixels.channels.registry import BUILDERS, build_channel, check_revision
-from vigil.plumbing.errors import InputError, shorten
+from vigil.plumbing.errors import InputError, listed, shorten
 from vigil.runtime.card import read_card_text
 from vigil.runtime.judging import JudgingAlarm, Scores
-from vigil.runtime.scoring import SCORERS, Floats, divide_by_map
+from vigil.runtime.scoring import SCORERS, Floats, check_learnt, divide_by_map
 from vigil.runtime.session import Run, open_onnx
 
 CARD_FILE = "card.json"
@@ -76,6 +76,19 @@ class ExportedAlarm(JudgingAlarm):
                 f"{file}: expected the card of an alarm, got {shorten(card)}"
             ) from None
         self.card, self._arrays, self._networks = card, arrays, networks
+        try:
+            self._check_learnt()
+        except ValueError as error:
+            raise InputError(f"{file}: expected the parameters of an alarm, got {error}") from None
+
+    def _check_learnt(self) -> None:
+        """Raises ValueError if parameters or thresholds of scorers are missing, or of others."""
+        names = {f"{name}.{scorer}" for name in self.scorers for scorer in self.scorers[name]}
+        if not names or names != self.thresholds.keys():
+            raise ValueError(f"thresholds of {listed(self.thresholds)} for {listed(names)}")
+        for name, scorers in self.scorers.items():
+            for scorer in set(scorers) - {AUTOENCODER}:
+                check_learnt(scorer, self._learnt(name, scorer), self._widths[name])
 
     @classmethod
     def from_file(cls, file: Path | str) -> "ExportedAlarm":

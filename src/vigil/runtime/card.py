@@ -2,8 +2,12 @@
 
 The card is one text of JSON. An ONNX file has it among its metadata, OpenVINO's among its runtime
 information, and an exported alarm as a file in its archive. It names no path, no host and no time.
+
+A digest beside the card tells whether a file is still as it was written. In it, the digits of the
+digest itself count as zeros.
 """
 
+import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,6 +17,9 @@ from vigil.plumbing.errors import InputError, shorten
 
 KEY = "vigil"
 """The name of the card among the metadata of a file."""
+DIGEST_KEY = "vigil_sha256"
+"""The name of the digest of a file among its metadata."""
+NO_DIGEST = "0" * 64
 FORMAT = 1
 """Of the card and of the network's inputs and outputs. A program reads one format."""
 
@@ -22,6 +29,42 @@ Card = Mapping[str, Any]
 def card_text(card: Card) -> str:
     """The card as it is stored: equal cards give equal bytes."""
     return json.dumps(card, sort_keys=True, ensure_ascii=True, allow_nan=False)
+
+
+def sealed(content: bytes, *others: bytes) -> bytes:
+    """The content of a file with its digest in place of `NO_DIGEST`, which it has once.
+
+    Args:
+        others: the content of files that belong to it.
+    """
+    before, _, after = content.partition(NO_DIGEST.encode())
+    return before + _digest(content, *others).encode() + after
+
+
+def check_seal(file: Path, digest: str | None, content: bytes, *others: bytes) -> None:
+    """Checks that a file is as it was written.
+
+    Args:
+        digest: as told among its metadata; None: not told.
+        content: of the file.
+        others: see `sealed`.
+
+    Raises:
+        InputError: it is not.
+    """
+    unsealed = content.replace((digest or "?").encode(), NO_DIGEST.encode(), 1)
+    if digest != _digest(unsealed, *others):
+        raise InputError(
+            f"{file}: expected the bytes that `vigil export` wrote, got others: a damaged file, or "
+            "one of an earlier version; export the model again"
+        )
+
+
+def _digest(*contents: bytes) -> str:
+    digest = hashlib.sha256()
+    for content in contents:
+        digest.update(content)
+    return digest.hexdigest()
 
 
 def read_card_text(text: str | None, file: Path, branch: str) -> dict[str, Any]:

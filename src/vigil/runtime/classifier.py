@@ -6,11 +6,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from vigil.plumbing.errors import InputError, shorten
+from vigil.plumbing.errors import InputError, listed, shorten
 from vigil.runtime.card import read_card_text
+from vigil.runtime.fits_card import Ends, check_fits
 from vigil.runtime.session import Run, open_network
 
-BATCH_SIZE = 64
+BATCH_SIZE, NUM_CLASSES = 64, 2
 
 
 class ExportedClassifier:
@@ -34,6 +35,8 @@ class ExportedClassifier:
         try:
             num_frames, height, width = (int(size) for size in card["input_shape"])
             self.classes = tuple(str(name) for name in card["classes"])
+            if not isinstance(card["classes"], list) or len(self.classes) != NUM_CLASSES:
+                raise ValueError("not two classes")
         except (KeyError, TypeError, ValueError):
             raise InputError(
                 f"{file}: expected the card of a classifier, got {shorten(card)}"
@@ -51,7 +54,11 @@ class ExportedClassifier:
         """
         path = Path(file)
         network = open_network(path)
-        return cls(network.run, read_card_text(network.card, path, "classifier"), path)
+        classifier = cls(network.run, read_card_text(network.card, path, "classifier"), path)
+        shape = classifier.input_shape
+        taken = {"input": Ends(network.input_shape, shape, is_all=True)}
+        check_fits(path, f"crops of {listed(map(str, shape))}", taken)
+        return classifier
 
     def __call__(self, crops: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
         """(N,): the probability of a person in each of N sequences.

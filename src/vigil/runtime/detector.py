@@ -69,6 +69,8 @@ class ExportedDetector:
             self.steps = Steps(**card["frames"]) if card["frames"] else ONE
             self._takes_sequences = bool(card["frames"])
             self.score: float | None = card["best_f1_score"]
+            if self.score is not None and not 0 <= self.score <= 1:
+                raise ValueError("no score")
             self._kind = str(card["decoding"]["kind"])
             self._rule = StoredRule(**card["suppression"])
             self._places = places_of(read_maps(card["decoding"]))
@@ -162,10 +164,17 @@ class ExportedDetector:
             self._file,
             f"a canvas of {width}x{height} and {len(self.classes)} classes",
             {
-                "input": Ends(taken, (height, width)),
+                "input": Ends(taken, (*self._num_frames, 3, height, width), is_all=True),
                 "output": Ends(given, (len(self._places), 5 + len(self.classes))),
             },
         )
+
+    @property
+    def _num_frames(self) -> tuple[int, ...]:
+        """The axis of frames in the network's input; empty without one."""
+        if not self._takes_sequences:
+            return ()
+        return (2,) if self.steps.fusion == "background" else (self.steps.num,)
 
     def history(self) -> FrameHistory:
         """Makes what `detect_batch` takes of the frames of one video, as they come."""

@@ -14,10 +14,12 @@ class Ends(NamedTuple):
     Attributes:
         found: the shape, in which None is any size; empty: not known.
         expected: its last sizes, by the card.
+        is_all: whether only the axis of samples comes before them.
     """
 
     found: Shape
     expected: tuple[int, ...]
+    is_all: bool = False
 
 
 def check_fits(file: Path, described: str, shapes: Mapping[str, Ends]) -> None:
@@ -31,14 +33,15 @@ def check_fits(file: Path, described: str, shapes: Mapping[str, Ends]) -> None:
     Raises:
         InputError: they do not fit the card.
     """
-    for name, (shape, expected) in shapes.items():
+    for name, (shape, expected, is_all) in shapes.items():
         found = shape[-len(expected) :]
         is_known = bool(shape)
         if is_known and (
             len(found) < len(expected)
+            or (is_all and len(shape) != 1 + len(expected))
             or any(size not in (None, own) for size, own in zip(found, expected, strict=True))
         ):
             raise InputError(
                 f"{file}: expected a network that fits its card of {described}, whose {name} "
-                f"ends with {expected}, got {found}"
+                f"ends with {expected}, got {shape}"
             )

@@ -69,6 +69,33 @@ SCORERS: dict[str, Callable[[Arrays, Floats], Floats]] = {
 """The scorers without a network, by name."""
 
 
+def check_learnt(scorer: str, learnt: Arrays, width: int) -> None:
+    """Checks the parameters of a scorer of vectors of this width.
+
+    Raises:
+        ValueError: they are not those of the scorer.
+    """
+    sizes = {"D": width}
+    if learnt.keys() != SHAPES[scorer].keys():
+        raise ValueError(f"other parameters of {scorer}")
+    for name, letters in SHAPES[scorer].items():
+        shape = learnt[name].shape
+        if len(shape) != len(letters) or not learnt[name].size:
+            raise ValueError(f"{name} of {scorer} of the shape {shape}")
+        for letter, size in zip(letters, shape, strict=True):
+            if sizes.setdefault(letter, 1 if letter == "1" else size) != size:
+                raise ValueError(f"{name} of {scorer} of the shape {shape}")
+
+
+SHAPES: dict[str, dict[str, str]] = {
+    "largest": {},
+    "mahalanobis": {"mean": "D", "precision": "DD"},
+    "nearest_neighbours": {"vectors": "KD", "num_neighbours": "1"},
+    "gaussian_mixture": {"log_weights": "C", "means": "CD", "precision_roots": "CDD", "top": "1"},
+}
+"""The shapes of the parameters of each scorer, a letter an axis: equal letters are equal sizes."""
+
+
 def divide_by_map(pieces: Pieces, speed_map: Floats) -> Vectors:
     """The vectors (N, D), each divided by the usual speed at its place, as `speed_map.py` does."""
     num = len(speed_map)

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vigil.plumbing.errors import InputError, shorten
-from vigil.runtime.card import KEY
+from vigil.runtime.card import DIGEST_KEY, KEY, check_seal
 
 Bytes = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
@@ -59,13 +59,16 @@ def open_onnx(source: Path | bytes) -> Network:
     options.intra_op_num_threads = _num_threads()
     options.use_deterministic_compute = True
     options.log_severity_level = 3  # errors come as exceptions, and warnings are for developers
-    content = source if isinstance(source, bytes) else str(source)
+    content = source if isinstance(source, bytes) else _read(source)
     try:
         session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # its exceptions have no common class
         raise _unreadable(source, error) from None
     name = session.get_inputs()[0].name
-    card = session.get_modelmeta().custom_metadata_map.get(KEY)
+    metadata = session.get_modelmeta().custom_metadata_map
+    card = metadata.get(KEY)
+    if card is not None and isinstance(source, Path):
+        check_seal(source, metadata.get(DIGEST_KEY), content)
     shapes = [
         tuple(size if isinstance(size, int) else None for size in one.shape)
         for one in (session.get_inputs()[0], session.get_outputs()[0])
@@ -87,11 +90,21 @@ def _open_openvino(file: Path) -> Network:
     except Exception as error:  # its exceptions have no common class
         raise _unreadable(file, error) from None
     card = str(model.get_rt_info(KEY).value) if model.has_rt_info(KEY) else None
+    if card is not None:
+        told = model.get_rt_info(DIGEST_KEY).value if model.has_rt_info(DIGEST_KEY) else None
+        check_seal(file, told, _read(file), _read(file.with_suffix(".bin")))
     shapes = [
         tuple(size.get_length() if size.is_static else None for size in one.partial_shape)
         for one in (model.input(0), model.output(0))
     ]
     return Network(lambda batch: np.array(compiled(batch)[0]), card, *shapes)
+
+
+def _read(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise _unreadable(file, error) from None
 
 
 def _num_threads() -> int:

@@ -1,15 +1,18 @@
 """Exported models give what trained ones give, in bytes that depend on the model alone."""
 
+import io
 import json
+import random
+import shutil
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import numpy as np
 import onnx
 import pytest
-from damaged_exports import damaged, of_another_version, with_card, without_card
+from damaged_exports import card_of, damaged, of_another_version, with_card, without_card
 from tiny_detectors import SIZE_WH, build, config_of
 from tiny_exports_of_models import (
     FRAMES,
@@ -143,8 +146,7 @@ def test_an_exported_alarm_judges_as_the_fitted_one(others: Path):
 
 def test_the_card_in_a_file_says_what_it_is(detector: Path):
     model = onnx.load(detector / "one/detector/detector.onnx")
-    (entry,) = model.metadata_props
-    card = json.loads(entry.value)
+    card = card_of(model)
     assert (
         card["weights_sha256"]
         == json.loads((detector / "detector.json").read_text())["weights_sha256"]
@@ -161,7 +163,7 @@ def test_branches_take_part_by_a_module():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (with_card(input_size_wh=[64, 64]), "whose input ends with (64, 64), got ("),
+        (with_card(input_size_wh=[64, 64]), "64, 64), got ("),
         (damaged, "expected an exported network, got"),
         (Path.unlink, "expected an exported model, found none; `vigil export` makes it"),
         (of_another_version, "expected an export in format 1, got format 99 of vigil '7.0'"),
@@ -190,6 +192,79 @@ def test_a_network_of_fewer_classes_than_its_card_is_refused(detector: Path, tmp
     message = r"detector\.onnx: expected .* and 3 classes, whose output ends with .*, got \("
     with pytest.raises(InputError, match=message):
         ExportedDetector.from_file(file)(np.zeros((40, 60, 3), np.uint8))
+
+
+@pytest.mark.parametrize("suffix", [".onnx", ".xml"])
+def test_a_file_with_a_changed_bit_is_refused(others: Path, tmp_path: Path, suffix: str):
+    """In the weights, too, where any number is one that a network may have."""
+    draw = random.Random(0)
+    source = others / "one/classifier"
+    for number in range(40):
+        folder = tmp_path / str(number)
+        shutil.copytree(source, folder)
+        file = folder / f"classifier{suffix}"
+        ExportedClassifier.from_file(file)
+        changed = file if suffix == ".onnx" or number % 2 else file.with_suffix(".bin")
+        content = bytearray(changed.read_bytes())
+        content[draw.randrange(len(content))] ^= 1 << draw.randrange(8)
+        changed.write_bytes(content)
+        with pytest.raises(InputError, match=r"classifier\.(onnx|xml): expected"):
+            ExportedClassifier.from_file(file)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"input_shape": [4, 10, 10]}, r"crops of .*, whose input ends with \(4, 10, 10\), got"),
+        ({"classes": []}, "expected the card of a classifier"),
+        ({"classes": "xy"}, "expected the card of a classifier"),
+    ],
+)
+def test_a_classifier_that_does_not_fit_its_card_is_refused(
+    others: Path, tmp_path: Path, changes: dict[str, Any], message: str
+):
+    file = tmp_path / "classifier.onnx"
+    file.write_bytes((others / "one/classifier/classifier.onnx").read_bytes())
+    with_card(**changes)(file)
+    with pytest.raises(InputError, match=message):
+        ExportedClassifier.from_file(file)
+
+
+@pytest.mark.parametrize(
+    "changes", [{"best_f1_score": 2}, {"best_f1_score": "x"}, {"frames": None}]
+)
+def test_a_detector_that_does_not_fit_its_card_is_refused(
+    detector: Path, tmp_path: Path, changes: dict[str, Any]
+):
+    """With `frames` gone, or told of a network that sees single pictures."""
+    file = tmp_path / "detector.onnx"
+    file.write_bytes((detector / "one/detector/detector.onnx").read_bytes())
+    if "frames" in changes and card_of(onnx.load(file))["frames"] is None:
+        changes = {"frames": {"num": 2, "step_s": 0.2, "fusion": "stack"}}
+    with_card(**changes)(file)
+    with pytest.raises(InputError, match=r"expected (a network that fits its|the) card of a"):
+        ExportedDetector.from_file(file)
+
+
+def test_an_alarm_with_parameters_of_others_is_refused(others: Path, tmp_path: Path):
+    """Any array that is missing, or of another shape, which numpy might broadcast."""
+    with zipfile.ZipFile(others / "one/alarm/alarm.zip") as archive:
+        content = {name: archive.read(name) for name in archive.namelist()}
+    learnt = [name for name in content if name.endswith(".npy") and "/speed_map/" not in name]
+    assert len(learnt) > 5
+    file = tmp_path / "alarm.zip"
+    for chosen in learnt:
+        for bad in (None, np.zeros(3), np.zeros((1, 1, 1, 1)), np.empty(0)):
+            buffer = io.BytesIO()
+            np.save(buffer, np.empty(0) if bad is None else bad)
+            changed = {**content, chosen: buffer.getvalue()}
+            if bad is None:
+                del changed[chosen]
+            with zipfile.ZipFile(file, "w") as archive:
+                for name, own in changed.items():
+                    archive.writestr(name, own)
+            with pytest.raises(InputError, match="expected the parameters of an alarm, got"):
+                ExportedAlarm.from_file(file)
 
 
 def test_an_alarm_that_is_no_export_is_refused(others: Path, tmp_path: Path):

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from vigil.learn.exporting.tracing import tracing
 from vigil.plumbing.outputs import whole
-from vigil.runtime.card import KEY, Card, card_text
+from vigil.runtime.card import DIGEST_KEY, KEY, NO_DIGEST, Card, card_text, sealed
 
 OPSET = 17
 """The version of ONNX's operators: the newest that the exporter writes without conversion."""
@@ -51,8 +51,9 @@ def write_onnx(content: bytes, card: Card, file: Path) -> None:
     model = onnx.load_from_string(content)
     del model.metadata_props[:]
     model.metadata_props.add(key=KEY, value=card_text(card))
+    model.metadata_props.add(key=DIGEST_KEY, value=NO_DIGEST)
     with whole(file) as partial:
-        partial.write_bytes(model.SerializeToString(deterministic=True))
+        partial.write_bytes(sealed(model.SerializeToString(deterministic=True)))
 
 
 def _strip(model: Any) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from vigil.plumbing.errors import InputError
 from vigil.plumbing.outputs import whole
-from vigil.runtime.card import KEY, Card, card_text
+from vigil.runtime.card import DIGEST_KEY, KEY, NO_DIGEST, Card, card_text, sealed
 
 
 def write_openvino(content: bytes, card: Card, file: Path) -> None:
@@ -33,9 +33,11 @@ def write_openvino(content: bytes, card: Card, file: Path) -> None:
         # A process numbers all operations that it ever made. The names of inputs are kept.
         operation.set_friendly_name(f"operation_{number}")
     model.set_rt_info(card_text(card), KEY)
+    model.set_rt_info(NO_DIGEST, DIGEST_KEY)
     with tempfile.TemporaryDirectory() as folder:
         made = Path(folder) / file.name
         openvino.save_model(model, str(made), compress_to_fp16=False)
-        for part in (made.with_suffix(".bin"), made):
-            with whole(file.with_suffix(part.suffix)) as partial:
-                partial.write_bytes(part.read_bytes())
+        weights = made.with_suffix(".bin").read_bytes()
+        for suffix, part in ((".bin", weights), (file.suffix, sealed(made.read_bytes(), weights))):
+            with whole(file.with_suffix(suffix)) as partial:
+                partial.write_bytes(part)
