@@ -35,6 +35,6 @@ def test_a_path_that_cannot_be_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     (tmp_path / "link").symlink_to("nothing")
     for path, told in (("file/below", "a folder where the path goes on"), ("link", "no other fil")):
-        with pytest.raises(OSError) as caught:
+        with pytest.raises(OSError, match=path) as caught:
             (tmp_path / path).mkdir()
         assert f"expected {told}" in (explain_failure(caught.value) or "")
