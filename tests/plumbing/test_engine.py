@@ -249,6 +249,7 @@ def whole_entries(memo: Path) -> set[str]:
         ({"VIGIL_WORKERS": "two"}, "VIGIL_WORKERS: expected a whole number from 0 to 10000"),
         ({"VIGIL_WORKERS": "-1"}, "VIGIL_WORKERS: expected a whole number from 0 to 10000"),
         ({"VIGIL_WORKERS": "9" * 20}, "VIGIL_WORKERS: expected a whole number from 0 to 10000"),
+        ({"VIGIL_WORKERS": "9" * 5000}, "VIGIL_WORKERS: expected a whole number from 0 to 10000"),
         ({"VIGIL_WORKERS": "\u0663"}, "VIGIL_WORKERS: expected a whole number from 0 to 10000"),
     ],
 )
@@ -282,12 +283,14 @@ def test_another_program_is_no_scheduler(monkeypatch: pytest.MonkeyPatch):
 
         def greet() -> None:
             with server.accept()[0] as connection:
-                connection.sendall(b"SSH-2.0-OpenSSH_9.6\r\n")
+                connection.sendall(b"SSH")
+                time.sleep(0.2)  # a greeting may come in parts
+                connection.sendall(b"-2.0-OpenSSH_9.6\r\n")
 
         answering = threading.Thread(target=greet)
         answering.start()
         monkeypatch.setenv("VIGIL_ENGINE", f"dask://{address}")
-        with pytest.raises(InputError, match=r"got no answer .*another program answers: b'SSH"):
+        with pytest.raises(InputError, match=r"got no answer .*another program answers: b'SSH-2"):
             list(each(abs, [1, 2], ["a", "b"], "work", "item"))
         answering.join()
 

@@ -235,7 +235,8 @@ def _read_num_workers() -> int | None:
     """`VIGIL_WORKERS`; None: not set."""
     if (text := os.environ.get(WORKERS_VARIABLE)) is None:
         return None
-    if not (text.isascii() and text.isdecimal()) or int(text) > MOST_WORKERS:
+    is_number = text.isascii() and text.isdecimal() and len(text) <= len(str(MOST_WORKERS))
+    if not is_number or int(text) > MOST_WORKERS:
         raise InputError(
             f"{WORKERS_VARIABLE}: expected a whole number from 0 to {MOST_WORKERS}, got "
             f"{shorten(text)}"
@@ -264,9 +265,11 @@ def _wait_for_greeting(address: str) -> None:
     parts = urlsplit(f"//{address}")
     place = (parts.hostname or "", parts.port or 0)
     with socket.create_connection(place, timeout=ANSWER_WITHIN_S) as connection:
-        greeting = connection.recv(GREETING_BYTES, socket.MSG_WAITALL)
-    if len(greeting) < GREETING_BYTES:
-        raise ConnectionError("the connection was closed")
+        greeting = b""
+        while len(greeting) < GREETING_BYTES:  # they may come in parts
+            if not (part := connection.recv(GREETING_BYTES - len(greeting))):
+                raise ConnectionError("the connection was closed")
+            greeting += part
     if int.from_bytes(greeting, "little") > MOST_FRAMES:
         raise ConnectionError(f"another program answers: {greeting!r}")
 
