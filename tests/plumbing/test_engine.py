@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -273,6 +274,21 @@ def test_a_scheduler_that_does_not_answer_is_told(monkeypatch: pytest.MonkeyPatc
         monkeypatch.setenv("VIGIL_ENGINE", f"dask://{address}")
         with pytest.raises(InputError, match=f"Dask scheduler at tcp://{address}, got no answer"):
             list(each(abs, [1, 2], ["a", "b"], "work", "item"))
+
+
+def test_a_ray_cluster_that_is_not_there_is_told_at_once(monkeypatch: pytest.MonkeyPatch):
+    """Ray itself would try for half a minute, and warn on standard error."""
+    pytest.importorskip("ray")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"127.0.0.1:{server.getsockname()[1]}"
+    monkeypatch.setenv("VIGIL_ENGINE", f"ray://{address}")
+    monkeypatch.setenv("VIGIL_WORKERS", "2")
+    start_s = time.monotonic()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(InputError, match=f"expected a Ray cluster at {address}, got: .*refuse"):
+            list(each(abs, [1, 2], ["a", "b"], "work", "item"))
+    assert time.monotonic() - start_s < 20
 
 
 def test_another_program_is_no_scheduler(monkeypatch: pytest.MonkeyPatch):

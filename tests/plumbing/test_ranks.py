@@ -1,20 +1,24 @@
-"""How several processes start, and which of them writes."""
+"""How several processes start, what they share, and which of them writes."""
 
 import os
 import sys
 from pathlib import Path
 
 import pytest
+import torch
 
+from vigil.plumbing import launching
 from vigil.plumbing.errors import FieldError, InputError
-from vigil.plumbing.ranks import Rank, launch, outputs_of_rank, this_rank
+from vigil.plumbing.launching import launch
+from vigil.plumbing.ranks import Batches, Rank, outputs_of_rank, this_rank
 
 
 @pytest.fixture
 def started(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     """The command lines that this process became; the environment is put back."""
     lines: list[list[str]] = []
-    names = ("VIGIL_LAUNCH", "VIGIL_LAUNCHED", "VIGIL_DEVICES", "OMP_NUM_THREADS")
+    names: tuple[str, ...] = ("VIGIL_LAUNCH", "VIGIL_LAUNCHED", "VIGIL_DEVICES", "VIGIL_DEVICE")
+    names += ("VIGIL_ARITHMETIC", "OMP_NUM_THREADS")
     monkeypatch.setattr(os, "environ", {k: v for k, v in os.environ.items() if k not in names})
     monkeypatch.setattr(os, "execvp", lambda _, words: lines.append(words))
     return lines
@@ -68,9 +72,9 @@ def test_processes_that_cannot_share_a_batch_are_told_before_they_start(
 ):
     os.environ["VIGIL_LAUNCH"] = command
     with pytest.raises(FieldError, match=f"expected a multiple of the {num} processes, got 7"):
-        launch(["stage.py"], 7)
+        launch(["stage.py"], Batches(7, 64, "auto"))
     assert not started
-    launch(["stage.py"], 2 * num)
+    launch(["stage.py"], Batches(2 * num, 64, "auto"))
     assert started
 
 
@@ -110,15 +114,62 @@ def test_a_wrong_launcher_is_refused(
     assert not started
 
 
+@pytest.mark.parametrize(
+    ("batches", "told"),
+    [
+        (Batches(2, 64, "auto"), "num_shards: expected a multiple of the 3 processes, got 2"),
+        (
+            Batches(6, 8, "auto"),
+            "num_shards: expected at most 4, so that each part of a batch of 8",
+        ),
+        (Batches(6, 64, "16-mixed"), "fitting.precision: expected auto, 32-true or bf16-mixed"),
+    ],
+)
 def test_processes_that_cannot_share_the_parts_of_a_batch_do_not_start(
-    started: list[list[str]],
+    batches: Batches, told: str, started: list[list[str]]
 ):
     os.environ["VIGIL_DEVICES"] = "3"
-    with pytest.raises(FieldError, match="num_shards: expected a multiple of the 3 processes, got"):
-        launch(["stage.py"], num_shards=2)
+    with pytest.raises(FieldError, match=told):
+        launch(["stage.py"], batches)
     assert not started
-    launch(["stage.py"], num_shards=6)
+    launch(["stage.py"], Batches(6, 12, "bf16-mixed"))
     assert started
+
+
+@pytest.mark.parametrize(
+    ("environment", "num_gpus", "told"),
+    [
+        ({"VIGIL_DEVICES": "3"}, 3, None),
+        ({"VIGIL_DEVICES": "3"}, 0, None),  # on the CPU
+        ({"VIGIL_DEVICES": "3"}, 2, r"VIGIL_DEVICES: expected as many .* \(2\) at most, got 3"),
+        ({"VIGIL_DEVICES": "3", "VIGIL_DEVICE": "cuda"}, 0, r"GPUs \(0\) at most, got 3"),
+        ({"VIGIL_DEVICES": "3", "VIGIL_DEVICE": "cpu"}, 2, None),
+        ({"VIGIL_DEVICES": "3", "VIGIL_ARITHMETIC": "portable"}, 2, None),
+        ({"VIGIL_DEVICES": "3", "VIGIL_DEVICE": "cuda:1"}, 3, "VIGIL_DEVICE: expected cuda, as"),
+        ({"VIGIL_LAUNCH": "torchrun --nproc-per-node=3"}, 2, "VIGIL_LAUNCH: expected as many"),
+        ({"VIGIL_LAUNCH": "torchrun --nproc-per-node=2 --nnodes 2"}, 2, None),
+        ({"VIGIL_LAUNCH": "srun --ntasks=4"}, 2, None),  # the tasks may run elsewhere
+    ],
+)
+def test_each_process_needs_a_gpu_of_its_own(
+    environment: dict[str, str],
+    num_gpus: int,
+    told: str | None,
+    started: list[list[str]],
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setattr(launching, "_count_gpus", lambda: num_gpus)
+    os.environ.update(environment)
+    if told:
+        with pytest.raises(InputError, match=told):
+            launch(["stage.py"])
+    else:
+        launch(["stage.py"])
+    assert bool(started) == (told is None)
+
+
+def test_gpus_are_counted_as_torch_counts_them():
+    assert launching._count_gpus() == torch.cuda.device_count()
 
 
 def test_a_launcher_that_is_not_installed_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):

@@ -142,7 +142,10 @@ class Ray(Backend):
         quiet: dict[str, Any] = {"logging_level": "error", "log_to_driver": False}
         try:
             if address:
-                ray.init(address=f"ray://{address}", **quiet)
+                _connect(address).close()  # else Ray tries for half a minute
+                with warnings.catch_warnings():  # standard error is for the line of the failure
+                    warnings.simplefilter("ignore")
+                    ray.init(address=f"ray://{address}", **quiet)
             else:
                 ray.init(
                     address="local",  # else RAY_ADDRESS or a cluster on this machine would be used
@@ -253,6 +256,14 @@ def _is_address(text: str) -> bool:
         return False
 
 
+def _connect(address: str) -> socket.socket:
+    """Raises OSError if nothing answers in time."""
+    parts = urlsplit(f"//{address}")
+    return socket.create_connection(
+        (parts.hostname or "", parts.port or 0), timeout=ANSWER_WITHIN_S
+    )
+
+
 def _wait_for_greeting(address: str) -> None:
     """Returns once a Dask scheduler has sent its first bytes, which it does by itself.
 
@@ -262,9 +273,7 @@ def _wait_for_greeting(address: str) -> None:
     Raises:
         OSError: nothing answers in time.
     """
-    parts = urlsplit(f"//{address}")
-    place = (parts.hostname or "", parts.port or 0)
-    with socket.create_connection(place, timeout=ANSWER_WITHIN_S) as connection:
+    with _connect(address) as connection:
         greeting = b""
         while len(greeting) < GREETING_BYTES:  # they may come in parts
             if not (part := connection.recv(GREETING_BYTES - len(greeting))):

@@ -1,24 +1,19 @@
-"""Several processes that train one network together: how they start, and which one this is.
+"""Several processes that train one network together: which one this is, and what they share.
 
-`VIGIL_LAUNCH` is a command that starts them, on one machine or more: `torchrun …` or `srun …`.
-`VIGIL_DEVICES` is short for torchrun with so many processes on this machine. The process of rank 0
-writes the results. The others compute, and write to a folder that is thrown away.
+The process of rank 0 writes the results. The others compute, and write to a folder that is thrown
+away. `launching` starts them.
 """
 
 import os
-import re
-import shlex
-import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from vigil.plumbing.errors import FieldError, InputError, shorten
+from vigil.plumbing.errors import FieldError, InputError
 
-LAUNCH_VARIABLE, DEVICES_VARIABLE = "VIGIL_LAUNCH", "VIGIL_DEVICES"
-LAUNCHED_VARIABLE = "VIGIL_LAUNCHED"
+LAUNCH_VARIABLE, LAUNCHED_VARIABLE = "VIGIL_LAUNCH", "VIGIL_LAUNCHED"
 NAMES = {
     "torchrun": ("RANK", "WORLD_SIZE", "LOCAL_RANK"),
     "srun": ("SLURM_PROCID", "SLURM_NTASKS", "SLURM_LOCALID"),
@@ -26,8 +21,8 @@ NAMES = {
 """The variables of a launcher: the rank, the number of ranks, and the rank on this machine."""
 
 
-COUNTS = ("--nproc[-_]per[-_]node|--ntasks|-n", "--nnodes")
-"""The options for the number of processes (of torchrun on a machine), and for that of machines."""
+LEAST_SAMPLES = 2
+"""The least samples of a part of a batch, since batch norms need two."""
 
 
 class Rank(NamedTuple):
@@ -45,6 +40,44 @@ class Rank(NamedTuple):
     local: int = 0
 
 
+class Batches(NamedTuple):
+    """The batches that the processes share.
+
+    Attributes:
+        num_shards: the number of parts that each batch is cut into.
+        batch_size: samples of a batch.
+        precision: that of the arithmetic, a value of `fitting.precision`.
+    """
+
+    num_shards: int
+    batch_size: int
+    precision: str
+
+    def check(self, num_processes: int) -> None:
+        """Raises FieldError if so many processes cannot share the parts of a batch equally, a part
+        is too small, or the precision needs whole batches.
+        """
+        if self.num_shards % num_processes:
+            raise FieldError(
+                "optimisation.num_shards",
+                f"expected a multiple of the {num_processes} processes, got {self.num_shards}",
+            )
+        if self.num_shards == 1:
+            return
+        if (most := max(1, self.batch_size // LEAST_SAMPLES)) < self.num_shards:
+            raise FieldError(
+                "optimisation.num_shards",
+                f"expected at most {most}, so that each part of a batch of {self.batch_size} has "
+                f"{LEAST_SAMPLES} samples, got {self.num_shards}",
+            )
+        if self.precision == "16-mixed":
+            raise FieldError(
+                "fitting.precision",
+                f"expected auto, 32-true or bf16-mixed with num_shards {self.num_shards}, got "
+                "16-mixed, which scales the gradient of whole batches",
+            )
+
+
 def this_rank() -> Rank:
     """The rank that the launcher gave this process."""
     launcher = os.environ.get(LAUNCHED_VARIABLE, "")
@@ -57,77 +90,6 @@ def this_rank() -> Rank:
             "found them not set"
         )
     return Rank(launcher, int(number), int(size), int(local))
-
-
-def launch(words: Sequence[str], num_shards: int | None = None) -> None:
-    """Becomes the launcher of several processes, if one is asked for and this is not one of them.
-
-    Args:
-        words: the script and its arguments.
-        num_shards: the parts of a batch that the processes share; None: not known here.
-
-    Raises:
-        FieldError: so many processes cannot share the parts equally.
-        InputError: the launcher is not known or not installed, or the number of devices is wrong.
-    """
-    if LAUNCHED_VARIABLE in os.environ or not (command := _read_command()):
-        return
-    name = Path(command[0]).name
-    if name not in NAMES and command[1:3] != ["-m", "torch.distributed.run"]:
-        raise InputError(f"{LAUNCH_VARIABLE}: expected torchrun or srun, got {shorten(command[0])}")
-    devices = os.environ.get(DEVICES_VARIABLE, "1")
-    if num_shards is not None:  # now, or each process would tell it
-        check_shares(num_shards, _count_processes(command) or int(devices))
-    launcher = "srun" if name == "srun" else "torchrun"
-    os.environ[LAUNCHED_VARIABLE] = launcher
-    # Else torchrun sets one thread, and the last bits would differ from those of one process.
-    os.environ.setdefault("OMP_NUM_THREADS", str(len(os.sched_getaffinity(0))))
-    python = [sys.executable] if launcher == "srun" else []
-    try:
-        os.execvp(command[0], [*command, *python, *words])
-    except FileNotFoundError:
-        raise InputError(
-            f"{LAUNCH_VARIABLE}: expected an installed program, found no {command[0]}"
-        ) from None
-
-
-def check_shares(num_shards: int, num_processes: int) -> None:
-    """Raises FieldError if so many processes cannot share the parts of a batch equally."""
-    if num_shards % num_processes:
-        raise FieldError(
-            "optimisation.num_shards",
-            f"expected a multiple of the {num_processes} processes, got {num_shards}",
-        )
-
-
-def _read_command() -> list[str]:
-    """The launcher's command line; empty: none."""
-    line = os.environ.get(LAUNCH_VARIABLE, "")
-    try:
-        command = shlex.split(line)
-    except ValueError as error:
-        raise InputError(
-            f"{LAUNCH_VARIABLE}: expected a command line, got {shorten(line)}: {error}"
-        ) from None
-    devices = os.environ.get(DEVICES_VARIABLE, "1")
-    if not devices.isdecimal() or not int(devices):
-        raise InputError(
-            f"{DEVICES_VARIABLE}: expected a number of at least 1, got {shorten(devices)}"
-        )
-    if devices == "1" or (command and DEVICES_VARIABLE not in os.environ):
-        return command
-    if command:
-        raise InputError(f"{DEVICES_VARIABLE}: expected no value beside {LAUNCH_VARIABLE}")
-    run = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", devices]
-    return [sys.executable, *run]
-
-
-def _count_processes(command: Sequence[str]) -> int:
-    """How many processes a command line of torchrun or srun starts; 0: it does not tell."""
-    line = " ".join(command)
-    found = [re.search(rf"(?:^| )(?:{names})[= ]?(\d+)(?: |$)", line) for names in COUNTS]
-    tasks, nodes = (int(one[1]) if one else 0 for one in found)
-    return tasks * nodes if tasks and nodes and "srun" not in Path(command[0]).name else tasks
 
 
 @contextmanager

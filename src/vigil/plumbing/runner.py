@@ -17,10 +17,11 @@ from vigil.plumbing.errors import FieldError, InputError, printable
 from vigil.plumbing.failures import explain_failure
 from vigil.plumbing.folders import check_path
 from vigil.plumbing.interruptions import describe_interruption, interruptible
+from vigil.plumbing.launching import launch
 from vigil.plumbing.named_paths import named_path
 from vigil.plumbing.own_source import use_own_source
 from vigil.plumbing.params import read_params
-from vigil.plumbing.ranks import launch, outputs_of_rank, this_rank
+from vigil.plumbing.ranks import Batches, outputs_of_rank, this_rank
 from vigil.plumbing.state import claim_state
 from vigil.plumbing.times import note_time
 
@@ -49,7 +50,7 @@ def run_stage(main: Main, *, is_training: bool = False) -> NoReturn:
             if path.exists():
                 check_path(path)
         if is_training:  # now, so that a wrong parameter is told once
-            launch(sys.argv, _num_shards(values))
+            launch(sys.argv, _shared_batches(values))
         if this_rank().number:
             title = f"{title}, rank {this_rank().number}"
             with interruptible(), outputs_of_rank(paths) as own_paths:
@@ -83,12 +84,12 @@ def stage_name(script: Path) -> str:
     return f"{family}@{branch}" if family in FAMILIES else script.stem
 
 
-def _num_shards(values: dict[str, object]) -> int | None:
-    """The number of parts of a batch, of a training that has this parameter."""
+def _shared_batches(values: dict[str, object]) -> Batches | None:
+    """The batches of a training, of which several processes compute parts."""
     for value in values.values():
-        number = getattr(getattr(value, "optimisation", None), "num_shards", None)
-        if isinstance(number, int):
-            return number
+        optimisation, fitting = (getattr(value, name, None) for name in ("optimisation", "fitting"))
+        if optimisation and fitting:
+            return Batches(optimisation.num_shards, fitting.batch_size, fitting.precision)
     return None
 
 

@@ -1,6 +1,7 @@
 """Compares COCO's numbers with COCO's own code, and tests all that uses the same matching."""
 
 import contextlib
+import gc
 import io
 import json
 from pathlib import Path
@@ -342,3 +343,14 @@ def test_a_thinned_curve_keeps_its_ends():
     assert len(thinned) <= 20
     assert thinned["recall"].max() == pytest.approx(curve["recall"].max(), abs=1e-4)
     assert len(thin(curve, 10_000)) == len(curve)
+
+
+@pytest.mark.parametrize("is_on", [True, False])
+def test_a_measure_leaves_the_garbage_collector_as_it_was(is_on: bool):
+    truth, detections = random_case(seed=0, num_pictures=2, most=3)
+    try:
+        gc.enable() if is_on else gc.disable()
+        measure_detections(truth, detections)
+        assert gc.isenabled() == is_on
+    finally:
+        gc.enable()

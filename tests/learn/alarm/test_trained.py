@@ -180,6 +180,13 @@ def test_lengths_that_are_none_are_refused(
         TrainedAlarm.from_files(*files).stream(window_s, stride_s)
 
 
+def test_a_window_of_one_frame_is_told_with_its_times(files: tuple[Path, Path, Path]) -> None:
+    stream = TrainedAlarm.from_files(*files).stream(window_s=0.03, stride_s=0.03)
+    stream.push(frames_of()[0], 5.0)
+    with pytest.raises(InputError, match=r"^from 0 to 0\.03 s: expected a clip of at least 2"):
+        stream.push(frames_of()[1], 5.04)
+
+
 def test_a_stream_refuses_other_frames_and_times(files: tuple[Path, Path, Path]) -> None:
     stream = TrainedAlarm.from_files(*files).stream(1.0, 0.5)
     frame = frames_of(1)[0]

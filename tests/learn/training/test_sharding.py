@@ -18,7 +18,7 @@ from vigil.learn.networks.order import EpochSampler
 from vigil.learn.training.loop import Fitted, Plan, fit
 from vigil.learn.training.sharding import ShardedTraining, Shards, open_shards
 from vigil.plumbing.errors import FieldError
-from vigil.plumbing.ranks import Rank
+from vigil.plumbing.ranks import Batches, Rank
 
 SCRIPT = """
 import os, sys
@@ -191,7 +191,7 @@ def test_shards_that_do_not_fit_are_refused(
         "vigil.learn.training.sharding.this_rank", lambda: Rank("torchrun", 0, size, 0)
     )
     with pytest.raises(FieldError, match=told) as caught:
-        open_shards(num_shards, 0, batch_size)
+        open_shards(Batches(num_shards, batch_size, "auto"), 0)
     assert caught.value.field == "optimisation.num_shards"
 
 
@@ -202,4 +202,4 @@ def test_half_precision_needs_whole_batches(tmp_path: Path):
 
 
 def test_one_shard_is_no_shard():
-    assert open_shards(1, 0, 1) is None
+    assert open_shards(Batches(1, 1, "16-mixed"), 0) is None

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from vigil.domain.clips.evidence.pieces import Pieces
 from vigil.learn.alarm.network.embedding.embedder import NetworkEmbedder
@@ -69,20 +70,31 @@ class AppearanceEmbedder:
                 apart.
         """
         requests = list(videos)
+        times_s = [self._times_s(request) for request in requests]
         embedded = self._network.embed((request.path, request.windows) for request in requests)
-        for request, vectors in zip(requests, embedded, strict=True):
+        for request, of_windows, vectors in zip(requests, times_s, embedded, strict=True):
             size_wh = _size_wh(request.path, self._picture_fps)
-            times = read_times(request.path, self._picture_fps)
-            windows = []
-            for window, vector in zip(request.windows, vectors, strict=True):
-                times_s = times.seconds[list(times.frames_of(window))]
-                if np.diff(times_s).max(initial=0) > LONGEST_GAP_S:
-                    raise InputError(
-                        f"{request.path}: expected frames at most {LONGEST_GAP_S:g} s apart, got "
-                        f"some {np.diff(times_s).max():g} s apart from {times_s[0]:g} s on"
-                    )
-                windows.append(self._network.place(vector, times_s, size_wh))
+            windows = [
+                self._network.place(vector, of_window, size_wh)
+                for of_window, vector in zip(of_windows, vectors, strict=True)
+            ]
             yield {APPEARANCE: windows}
+
+    def _times_s(self, request: VideoRequest) -> list[npt.NDArray[np.float64]]:
+        """The times of the frames of each window.
+
+        Raises:
+            InputError: some are too far apart.
+        """
+        times = read_times(request.path, self._picture_fps)
+        of_windows = [times.seconds[list(times.frames_of(window))] for window in request.windows]
+        for times_s in of_windows:
+            if (gap_s := np.diff(times_s).max(initial=0)) > LONGEST_GAP_S:
+                raise InputError(
+                    f"{request.path}: expected frames at most {LONGEST_GAP_S:g} s apart, got some "
+                    f"{gap_s:g} s apart from {times_s[0]:g} s on"
+                )
+        return of_windows
 
 
 @lru_cache(maxsize=1)

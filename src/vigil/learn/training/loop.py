@@ -44,7 +44,7 @@ from vigil.learn.training.sharding import (
 from vigil.plumbing.arithmetic import arithmetic_facts
 from vigil.plumbing.errors import FieldError, InputError, listed, shorten
 from vigil.plumbing.outputs import whole
-from vigil.plumbing.ranks import this_rank
+from vigil.plumbing.ranks import Batches, this_rank
 from vigil.plumbing.trainings import checkpoint_folder
 from vigil.settings.training import Fitting
 
@@ -184,15 +184,11 @@ def _prepare_batches(plan: Plan) -> DataLoader[Any]:
     """The batches for training: whole, or the shards that this process computes.
 
     Raises:
-        FieldError: see `open_shards`; or the precision needs whole batches.
+        FieldError: see `open_shards`.
     """
-    if plan.num_shards > 1 and plan.fitting.precision == "16-mixed":
-        raise FieldError(
-            "fitting.precision",
-            f"expected auto, 32-true or bf16-mixed with num_shards {plan.num_shards}, got "
-            "16-mixed, which scales the gradient of whole batches",
-        )
-    shards = open_shards(plan.num_shards, plan.seed, plan.fitting.batch_size)
+    fitting = plan.fitting
+    shared = Batches(plan.num_shards, fitting.batch_size, fitting.precision)
+    shards = open_shards(shared, plan.seed)
     if shards is None:
         return plan.train
     assert isinstance(plan.module, ShardedTraining)

@@ -28,11 +28,9 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 from vigil.learn.networks.machine import choose_device, seed_torch
-from vigil.plumbing.errors import FieldError, InputError
-from vigil.plumbing.ranks import Rank, check_shares, this_rank
+from vigil.plumbing.errors import InputError
+from vigil.plumbing.ranks import LEAST_SAMPLES, Batches, Rank, this_rank
 
-LEAST_SAMPLES = 2
-"""Batch norms need two samples, so a batch has fewer shards where it is too small."""
 HEADER = 3
 """The first numbers of a row: samples, terms of the loss, and the loss."""
 Logged = tuple[str, float, int]
@@ -101,26 +99,20 @@ class Shards:
         return [one for part in parts for one in part]
 
 
-def open_shards(num_shards: int, seed: int, batch_size: int) -> Shards | None:
+def open_shards(batches: Batches, seed: int) -> Shards | None:
     """Joins the processes of a training; None: batches are not cut, and one process trains.
 
     Raises:
-        FieldError: the number of shards does not fit the number of processes or the batch.
+        FieldError: the processes cannot share the batches.
         InputError: the other processes do not answer.
     """
     rank = this_rank()
-    check_shares(num_shards, rank.size)
-    if num_shards == 1:
+    batches.check(rank.size)
+    if batches.num_shards == 1:
         return None
-    if batch_size < LEAST_SAMPLES * num_shards:
-        raise FieldError(
-            "optimisation.num_shards",
-            f"expected at most {max(1, batch_size // LEAST_SAMPLES)}, so that each part of a batch "
-            f"of {batch_size} has {LEAST_SAMPLES} samples, got {num_shards}",
-        )
     if rank.size > 1 and not dist.is_initialized():
         _join(rank)
-    return Shards(num_shards, seed, rank)
+    return Shards(batches.num_shards, seed, rank)
 
 
 def broadcast(content: Any) -> Any:

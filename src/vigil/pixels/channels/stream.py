@@ -89,7 +89,7 @@ class VideoFollower:
             num_frames = sum(_holds(window, one) for one in self._times_s)
             if num_frames < 2:
                 raise InputError(
-                    f"{_part(window)}: expected a clip of at least 2 frames, got {num_frames}"
+                    f"{_part(window)}expected a clip of at least 2 frames, got {num_frames}"
                 )
             try:
                 evidence = {
@@ -99,7 +99,7 @@ class VideoFollower:
             except FieldError:
                 raise
             except InputError as error:
-                raise InputError(f"{_part(window)}: {error}") from None
+                raise InputError(f"{_part(window)}{error}") from None
             yield WindowEvidence(window, evidence)
             self._next = next(self._windows, None)
             if self._next is not None:
@@ -110,9 +110,9 @@ class VideoFollower:
 
 
 def _part(window: Interval) -> str:
-    """The part of the video for error messages; empty if the window is the whole video."""
+    """The part of the video, in front of a message; empty if the window is the whole video."""
     whole = (window.start_s, window.stop_s) == (0.0, float("inf"))
-    return "" if whole else f" from {window.start_s:g} to {window.stop_s:g} s"
+    return "" if whole else f"from {window.start_s:g} to {window.stop_s:g} s: "
 
 
 def _holds(window: Interval, time_s: float) -> bool:

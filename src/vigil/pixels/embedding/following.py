@@ -43,7 +43,7 @@ def follow_file(
         except FieldError as error:
             raise FieldError(error.field, f"{error.problem} ({path})") from None
         except InputError as error:
-            raise InputError(f"{path}{error}") from None
+            raise InputError(f"{path}: {error}") from None
 
     for _, time_s, frame in timed_frames(path, open_source(path, picture_fps, 1), times_s):
         take(partial(follower.see, frame_bgr(frame), time_s))
