@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from vigil.domain.clips.verdicts import Evidence, Verdict, WindowVerdict
 from vigil.domain.detections import Detections
 from vigil.pixels.flow.motion import LONGEST_GAP_S
 from vigil.pixels.pictures.picture import Picture
+from vigil.pixels.video.source import Frame
 from vigil.pixels.video_writing import write_video
 from vigil.settings.suppression import Suppression
 from vigil.settings.watch import Watch
@@ -195,6 +197,22 @@ class Notes:
         return True
 
 
-def watch_of(folder: Path, notes: Notes, run: str = "one") -> LiveWatch:
+def watch_of(folder: Path, notes: Notes, run: str = "one", **changes: Any) -> LiveWatch:
+    """A live watch that began on 27 November 2026 at 8:00, and whose models need no time."""
     notifier = Notifier([notes], folder, first_wait_s=0.0)
-    return LiveWatch(models(), watching(), folder, "door", notifier, run)
+    return StampedWatch(models(), watching(**changes), folder, "door", notifier, run)
+
+
+BEGIN_S = datetime(2026, 11, 27, 8, tzinfo=UTC).timestamp()
+
+
+class StampedWatch(LiveWatch):
+    """The time of day follows the times of the frames."""
+
+    def __init__(self, *parts: Any) -> None:
+        super().__init__(*parts, clock=lambda: BEGIN_S + self._frame_s)
+        self._frame_s = 0.0
+
+    def add(self, frame: Frame) -> None:
+        self._frame_s = frame.time_s
+        super().add(frame)

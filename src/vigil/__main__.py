@@ -125,7 +125,7 @@ def replay(words: argparse.Namespace) -> None:
     from vigil.watch.replaying import format_diff
     from vigil.watch.replaying import replay as replay_source
 
-    print(format_diff(replay_source(words.folder, words.set)))
+    print(format_diff(replay_source(words.folder, words.set, words.out)))
 
 
 def review(words: argparse.Namespace) -> None:
@@ -265,6 +265,9 @@ def build_parser() -> argparse.ArgumentParser:
     replaying.add_argument("folder", type=Path, help="the folder of one watched source")
     replaying.add_argument(
         "-S", "--set", action="append", default=[], help="a setting, as watch.raising.raise_at=2"
+    )
+    replaying.add_argument(
+        "--out", type=Path, default=Path("replay"), help="the folder in which it gets a folder"
     )
     reviewing = add("review", review)
     reviewing.add_argument("action", choices=("pull",))

@@ -1,5 +1,6 @@
 """The commands on the command line: a wrong input gives one line, before any work is done."""
 
+import json
 import re
 import shutil
 import signal
@@ -11,6 +12,7 @@ from tiny_watch import models, watching, write_scene
 
 from vigil.__main__ import main
 from vigil.plumbing.errors import InputError
+from vigil.plumbing.memo import tree_digest
 from vigil.watch import command, live
 from vigil.watch.models import FILE_NAMES, Models
 from vigil.watch.recording import Recorder, check_videos
@@ -84,6 +86,43 @@ def test_results_take_the_place_of_nothing_but_results(
     assert (here / "watch" / "a.mp4" / "notes.txt").read_text() == "mine"
     (here / "watch" / "a.mp4" / "run.json").write_text("{}")
     assert "expected a trained model" in refused(capsys, "watch", "a.mp4"), "so far so good"
+
+
+def test_results_of_another_video_of_the_name_are_not_replaced(
+    here: Path, capsys: pytest.CaptureFixture[str]
+):
+    (here / "watch" / "a.mp4").mkdir(parents=True)
+    run = here / "watch" / "a.mp4" / "run.json"
+    run.write_text(json.dumps({"source": {"sha256": tree_digest(here / "a.mp4")}}))
+    assert "expected a trained model" in refused(capsys, "watch", "a.mp4"), "its own may be"
+    (here / "other").mkdir()
+    write_scene(here / "other" / "a.mp4", seconds=4.0)
+    message = refused(capsys, "watch", "other/a.mp4")
+    assert "found those of another video of its name; give --out" in message
+
+
+def test_what_is_no_video_is_told_before_any_work_and_damage_after_all_of_it(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    (here / "night").mkdir()
+    for name in ("1.mp4", "2.mp4", "3.mp4"):
+        write_scene(here / "night" / name, seconds=3.0, lit=((1.0, 2.0),))
+    whole = (here / "night" / "2.mp4").read_bytes()
+    monkeypatch.setattr(command, "_models_of", lambda *_: ({"detector": "0"}, models))
+    (here / "night" / "2.txt").write_text("notes")
+    assert "night/2.txt" in refused(capsys, "watch", "night")
+    assert not (here / "watch").exists()
+    (here / "night" / "2.txt").unlink()
+    (here / "night" / "2.mp4").write_bytes(damaged(whole))
+    message = refused(capsys, "watch", "night")
+    assert "1 of 3 recordings were not watched: night/2.mp4: " in message
+    assert sorted(path.name for path in (here / "watch").iterdir()) == ["1.mp4", "3.mp4"]
+
+
+def damaged(content: bytes) -> bytes:
+    """A video of which frames after the first ones are zeros."""
+    start, stop = len(content) // 3, len(content) // 2
+    return content[:start] + bytes(stop - start) + content[stop:]
 
 
 def test_a_service_that_is_stopped_ends_in_order(

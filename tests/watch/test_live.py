@@ -62,7 +62,10 @@ def test_people_are_told_when_it_is_raised_and_it_is_kept_when_it_is_over(tmp_pa
     assert message["has_picture"]
     assert event["start_s"] == pytest.approx(4.5, abs=0.01)
     assert message["raised_s"] == event["raised_s"] < 8 < event["end_s"]
-    assert watch.status()["watched_s"] == pytest.approx(13.9)
+    assert watch.status()["watched_s"] == pytest.approx(13.5), "the last 0.4 s are in no window"
+    assert event["start_at"] == "2026-11-27T08:00:04.500+00:00"
+    assert message["raised_at"] == event["raised_at"]
+    assert (message["end_s"], event["end_s"] > 8) == (None, True), "an open event has no end"
 
 
 def test_an_event_has_a_video_from_before_it_to_after_it(tmp_path: Path):
@@ -147,7 +150,7 @@ def test_a_kill_in_the_midst_of_an_event_leaves_no_video_that_seems_whole(tmp_pa
 def test_a_live_source_is_not_replayed_but_its_clips_are_named(tmp_path: Path):
     (tmp_path / "clips").mkdir()
     with pytest.raises(InputError, match=r"got a live source; `vigil watch .*clips` watches"):
-        replay(tmp_path, ["watch.raising.raise_at=3"])
+        replay(tmp_path, ["watch.raising.raise_at=3"], tmp_path / "replay")
 
 
 def films_of(folder: Path) -> LiveFilms:
@@ -262,7 +265,58 @@ def test_a_loss_of_the_signal_is_told_at_once_and_counts_as_not_watched(tmp_path
     assert kept[0]["end_s"] <= 6.5, "what was open ends with the signal"
     assert [line["kind"] for line in notes.messages] == ["unusual", "signal_lost"]
     assert notes.messages[1]["id"] == kept[1]["id"]
-    assert watch.status()["not_watched_s"] == pytest.approx(20 - 6.4)
+    assert watch.status()["not_watched_s"] == pytest.approx(20 - 6.4 + 2 * 0.4), "and in no window"
+
+
+def test_a_signal_that_is_lost_again_and_again_is_told_once_in_a_cooldown(tmp_path: Path):
+    notes = Notes()
+    watch = watch_of(tmp_path, notes, **{"raising.cooldown_s": 100.0})
+    for at_s in (0, 20, 40, 110):
+        for index in range(10):
+            watch.add(frame_at(index, at_s + index / FPS, lit=()))
+        watch.wait(6.0)
+    watch.end()
+    watch._notifier.close()
+    kept = read_lines(tmp_path / EVENT_LINES)
+    assert [line["is_muted"] for line in kept] == [False, True, True, False]
+    assert [line["id"] for line in notes.messages] == [kept[0]["id"], kept[3]["id"]]
+
+
+def test_frames_too_far_apart_are_not_watched_and_this_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    """No frame is lost, but motion cannot be measured between them, so no window has a score."""
+    notes = Notes()
+    watch = watch_of(tmp_path, notes)
+    for index in range(60):
+        watch.add(frame_at(index, lit=()))
+    for index in range(20):
+        watch.add(frame_at(60, 6 + 1.5 * index, lit=()))
+    assert capsys.readouterr().err.count("no window could be scored") == 1
+    assert watch.status()["watched_s"] == pytest.approx(6.0, abs=0.5)
+    for index in range(60):
+        watch.add(frame_at(index, 36 + index / FPS, lit=()))
+    watch.end()
+    watch._notifier.close()
+    (kept,), (told,) = read_lines(tmp_path / EVENT_LINES), notes.messages
+    assert (kept["kind"], kept["id"]) == ("not_scored", told["id"])
+    assert kept["start_s"] == pytest.approx(5.5, abs=0.5)
+    assert kept["end_s"] == pytest.approx(36, abs=1.5)
+    status = watch.status()
+    assert status["watched_s"] == pytest.approx(12, abs=1)
+    assert status["watched_s"] + status["not_watched_s"] == pytest.approx(41.9)
+    assert status["alarms"] == 0
+
+
+def test_an_event_ends_where_no_window_has_a_score_any_more(tmp_path: Path):
+    watch = watch_of(tmp_path, Notes())
+    for index in range(70):
+        watch.add(frame_at(index))
+    assert watch._machine.open_event is not None
+    for index in range(8):
+        watch.add(frame_at(70, 7 + 1.5 * index))
+    (kept,) = [line for line in read_lines(tmp_path / EVENT_LINES) if line["kind"] == "unusual"]
+    assert kept["end_s"] <= 7.1
 
 
 def test_a_loss_that_lasts_until_the_end_is_kept(tmp_path: Path):
@@ -271,16 +325,16 @@ def test_a_loss_that_lasts_until_the_end_is_kept(tmp_path: Path):
     for index in range(30):
         watch.add(frame_at(index, lit=()))
     watch.wait(6.0)
-    assert watch.status()["not_watched_s"] == pytest.approx(6.0)
+    assert watch.status()["not_watched_s"] == pytest.approx(6.4), "the last 0.4 s are in no window"
     watch.wait(3600.0)
-    assert watch.status()["not_watched_s"] == pytest.approx(3600.0)
+    assert watch.status()["not_watched_s"] == pytest.approx(3600.4)
     watch.end()
     watch._notifier.close()
     (kept,) = read_lines(tmp_path / EVENT_LINES)
     (told,) = notes.messages
     assert (kept["kind"], kept["id"]) == ("signal_lost", told["id"])
     assert kept["end_s"] == pytest.approx(3602.9)
-    assert watch.status()["not_watched_s"] == pytest.approx(3600.0)
+    assert watch.status()["not_watched_s"] == pytest.approx(3600.4)
 
 
 def test_a_loss_that_was_told_is_kept_even_if_the_frames_come_later(tmp_path: Path):
@@ -298,7 +352,7 @@ def test_a_loss_that_was_told_is_kept_even_if_the_frames_come_later(tmp_path: Pa
     (told,) = notes.messages
     assert (kept["kind"], kept["id"]) == ("signal_lost", told["id"])
     assert (kept["end_s"], kept["suppressed"]) == (8.9, "the frames came later")
-    assert watch.status() == {**watch.status(), "watched_s": 5.9, "not_watched_s": 0.0}
+    assert watch.status() == {**watch.status(), "watched_s": 5.5, "not_watched_s": 0.4}
 
 
 def test_hours_of_people_need_no_more_memory(tmp_path: Path):
@@ -407,6 +461,27 @@ def test_a_receiver_that_is_away_holds_up_no_other_and_gets_it_later(tmp_path: P
     assert [message["id"] for message in away.messages] == ["a", "b"]
     assert set(away.messages[0]) == {"id", "source", "kind", "has_picture"}
     assert not new.messages, "it was no receiver then"
+
+
+def test_a_message_that_does_not_arrive_is_told_once_and_counted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    away = Notes(num_failures=10**9, name="away")
+    notifier = Notifier([away, Notes(name="here")], tmp_path, first_wait_s=0.01)
+    for name in "ab":
+        notifier.notify({"id": name, "source": "door", "kind": "unusual"})
+    notifier.close(timeout_s=0.5)
+    assert notifier.undelivered() == {"away": 2, "here": 0}
+    assert capsys.readouterr().err.splitlines() == [
+        "--notify away: a message did not arrive; it is sent again",
+        "--notify away: 2 messages did not arrive; the next run sends them",
+    ]
+
+
+def test_a_file_that_cannot_be_written_is_refused_before_the_run(tmp_path: Path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="expected a file that can be written, got: File exists"):
+        open_sinks([f"file:{tmp_path}/file/messages.jsonl"])
 
 
 def test_messages_of_earlier_versions_are_known(tmp_path: Path):

@@ -4,14 +4,16 @@ import json
 import shutil
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tiny_watch import FPS, models, watching, write_scene
 
 from vigil.plumbing.errors import InputError
 from vigil.plumbing.records import read_json, write_json
+from vigil.watch import replaying
 from vigil.watch.recording import Recorder
-from vigil.watch.replaying import changed_settings, compare, format_diff, replay
+from vigil.watch.replaying import changed_settings, compare, format_diff
 
 
 @pytest.fixture(scope="module")
@@ -27,6 +29,15 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "out"
 
 
+@pytest.fixture(autouse=True)
+def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def replay(folder: Path, changes: list[str]) -> dict[str, Any]:
+    return replaying.replay(folder, changes, Path("replay"))
+
+
 def test_the_same_settings_bring_the_same_events(watched: Path):
     diff = replay(watched, [])
     assert (diff["gone"], diff["new"], diff["changed"], diff["same"]) == ([], [], [], 2)
@@ -37,8 +48,9 @@ def test_a_rule_that_asks_for_more_loses_the_short_one(watched: Path):
     assert [event["start_s"] for event in diff["gone"]] == [12.5]
     assert [pair["after"]["raised_s"] for pair in diff["changed"]] == [pytest.approx(6.5, abs=0.01)]
     assert "- 12.5 to 14.5 s" in format_diff(diff)
-    stored = json.loads((watched / "replay" / "events.json").read_text())
+    stored = json.loads(Path("replay", watched.name, "events.json").read_text())
     assert stored["rule"]["raise_at"] == 2
+    assert not (watched / "replay").exists(), "the folder may be an output of the pipeline"
     assert len(json.loads((watched / "events.json").read_text())["events"]) == 2, "nothing is lost"
 
 
@@ -77,6 +89,11 @@ def test_a_run_of_an_earlier_version_is_replayed(watched: Path, tmp_path: Path):
     assert replay(earlier, ["watch.raising.raise_at=2"]) == replay(
         watched, ["watch.raising.raise_at=2"]
     )
+
+
+def test_a_replay_takes_the_place_of_no_watched_source(watched: Path):
+    with pytest.raises(InputError, match="expected another folder than that of watched"):
+        replaying.replay(watched, [], watched.parent)
 
 
 def test_a_folder_that_nobody_watched_is_refused(tmp_path: Path):

@@ -5,13 +5,17 @@ from fractions import Fraction
 from functools import cache, partial
 from pathlib import Path
 
+from vigil.domain.events.event import UNUSUAL
 from vigil.plumbing.contract import check_sections, project_sections
 from vigil.plumbing.errors import InputError
 from vigil.plumbing.interruptions import interruptible
+from vigil.plumbing.memo import tree_digest
 from vigil.plumbing.outputs import whole
 from vigil.plumbing.params import read_params
+from vigil.plumbing.records import read_json
 from vigil.settings.dataset import Dataset
 from vigil.settings.watch import Watch
+from vigil.watch.frames import check_first_frame
 from vigil.watch.models import ExportedFiles, ModelFiles, Models, Runtime
 from vigil.watch.recording import EVENTS_FILE, RUN_FILE, Recorder
 from vigil.watch.results.eventful import read_events
@@ -34,7 +38,7 @@ def watch_sources(
         runtime: what runs the networks; all but torch run exported models, and need no torch.
 
     Raises:
-        InputError: a source or a model cannot be used.
+        InputError: a source or a model cannot be used; all other recordings are watched first.
     """
     sources = find_sources(words)
     _check_targets(sources, out)
@@ -55,23 +59,42 @@ def watch_sources(
         except KeyboardInterrupt:  # the usual end of a service; open events are stored by now
             print(f"{out / cameras[0].name}: stopped")
         return
-    recorder = Recorder(digests, cache(load), settings, Fraction(str(dataset.picture_fps)))
-    for source in sources:
-        assert isinstance(source, Recording)
-        target = out / source.name
-        with whole(target) as folder:
-            recorder.watch(source.path, folder)
-        events = read_events(target / EVENTS_FILE)
-        alarms = sum(event["kind"] == "unusual" and not event["suppressed"] for event in events)
-        print(f"{target / 'index.html'}: {alarms} alarm{'' if alarms == 1 else 's'}")
+    picture_fps = Fraction(str(dataset.picture_fps))
+    recordings = [source for source in sources if isinstance(source, Recording)]
+    for recording in recordings:  # so that no night of work ends at a file that is no video
+        check_first_frame(recording.path, picture_fps)
+    recorder = Recorder(digests, cache(load), settings, picture_fps)
+    failures: list[str] = []
+    for recording in recordings:
+        try:
+            _watch_recording(recorder, recording, out / recording.name)
+        except InputError as error:
+            if len(recordings) == 1:
+                raise
+            failures.append(str(error))
+            print(f"{recording.path}: not watched", flush=True)
     recorder.prune()
+    if failures:
+        raise InputError(
+            f"{len(failures)} of {len(recordings)} recordings were not watched: "
+            + "; ".join(failures)
+        )
+
+
+def _watch_recording(recorder: Recorder, recording: Recording, target: Path) -> None:
+    with whole(target) as folder:
+        recorder.watch(recording.path, folder)
+    events = read_events(target / EVENTS_FILE)
+    alarms = sum(event["kind"] == UNUSUAL and not event["suppressed"] for event in events)
+    print(f"{target / 'index.html'}: {alarms} alarm{'' if alarms == 1 else 's'}")
 
 
 def _check_targets(sources: Sequence[Source], out: Path) -> None:
     """Refuses places of results that hold anything but earlier results: it would be deleted.
 
     Raises:
-        InputError: a place is a source, or a part of one; or something else is there.
+        InputError: a place is a source, or a part of one; or something else is there, as the
+            results of another video of the same name.
     """
     paths = [source.path.resolve() for source in sources if isinstance(source, Recording)]
     for source in sources:
@@ -81,11 +104,19 @@ def _check_targets(sources: Sequence[Source], out: Path) -> None:
                 f"--out {out}: expected a folder apart from the sources, but the results of "
                 f"{source.name} would take the place of a source"
             )
-        is_recording = isinstance(source, Recording)
-        if is_recording and target.exists() and not (target / RUN_FILE).is_file():
+        if not isinstance(source, Recording) or not target.exists():
+            continue
+        if not (target / RUN_FILE).is_file():
             raise InputError(
                 f"{out / source.name}: expected no file or folder, or earlier results of "
                 "`vigil watch`, found something else"
+            )
+        watched = read_json(target / RUN_FILE)
+        digest = watched.get("source", {}).get("sha256") if isinstance(watched, dict) else None
+        if digest and digest != tree_digest(source.path):
+            raise InputError(
+                f"{out / source.name}: expected earlier results of {source.path}, found those of "
+                "another video of its name; give --out, or delete them"
             )
 
 

@@ -56,3 +56,10 @@ class FrameReader:
 def read_frames(path: Path, picture_fps: Fraction) -> Iterator[Frame]:
     """The frames of a file, or of a folder of numbered pictures, in order; see `FrameReader`."""
     return iter(FrameReader(path, picture_fps))
+
+
+def check_first_frame(path: Path, picture_fps: Fraction) -> None:
+    """Raises InputError if a file or a folder of numbered pictures has no first frame."""
+    for _ in open_source(path, picture_fps, 1):
+        return
+    raise InputError(f"{path}: expected a video with frames, found none")

@@ -7,6 +7,7 @@ events/        a picture of each event, of the time when it was raised, and a vi
 clips/         the same videos with nothing drawn, to watch again and to correct
 """
 
+import sys
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -14,16 +15,25 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from time import time
 from typing import Any
 
 import numpy as np
 
 from vigil.domain.clips.verdicts import WindowVerdict
-from vigil.domain.events.event import SIGNAL_LOST, Event, ScoredWindow, event_id
+from vigil.domain.events.event import (
+    NOT_SCORED,
+    SIGNAL_LOST,
+    UNUSUAL,
+    Event,
+    ScoredWindow,
+    event_id,
+)
 from vigil.domain.events.machine import EventMachine, Progress
 from vigil.domain.measures.events import rate_per_hour
 from vigil.domain.tracking.tracker import TrackedBox
 from vigil.pixels.drawing.on_pictures import write_picture
+from vigil.pixels.flow.motion import LONGEST_GAP_S
 from vigil.pixels.video.source import Frame
 from vigil.pixels.video_writing import with_even_sides
 from vigil.pixels.watched_frames import Banner, draw_watched
@@ -60,13 +70,15 @@ class LiveWatch:
         name: str,
         notifier: Notifier,
         run: str,
+        clock: Callable[[], float] = time,
     ) -> None:
         """Args:
         name: the name of the source, for messages.
         run: the start of this run. It separates the events of several runs.
+        clock: the time of day, in seconds since 1970 (UTC).
         """
         self._settings, self._folder, self._name = settings, folder, name
-        self._notifier, self._run = notifier, run
+        self._notifier, self._run, self._clock = notifier, run, clock
         own = settings.model_dump(exclude={"root", "videos"})
         self._facts = {"run": run, "source": name, "models": models.digests, "settings": own}
         self._get_analysis = partial(Analysis, models, settings, batch_size=1)
@@ -83,10 +95,18 @@ class LiveWatch:
         self._last_frame: Frame | None = None
         self._boxes: list[TrackedBox] = []
         self._size_hw = (0, 0)
-        self.watched_s = self.lost_s = 0.0
+        self.watched_s = 0.0
         self.num_alarms = 0
+        self._first_s = self._last_s = 0.0
+        self._offset_s = 0.0
+        """The time of day at the time 0 of the source."""
+        self._scored_s = 0.0
+        """The end of the last scored window, or the first frame of this part of the source."""
+        self._blind: Event | None = None
         self._is_lost = False
         self._waited_s = 0.0
+        self._told_s, self._is_muted = -np.inf, False
+        """When a notification told that nothing is watched; whether the last loss was not told."""
 
     def begin(self) -> None:
         """Notes a run whose source answers: its start, models and settings."""
@@ -94,21 +114,12 @@ class LiveWatch:
 
     def add(self, frame: Frame) -> None:
         """Adds the next frame."""
-        if self._last_frame is not None:
-            gap_s = frame.time_s - self._last_frame.time_s
-            limit_s = self._settings.raising.signal_gap_s
-            if gap_s > limit_s:
-                self._end_part()
-                self._handle(self._machine.lose_signal(self._last_frame.time_s, frame.time_s))
-                self.lost_s += gap_s
-            else:
-                self.watched_s += gap_s
-                if self._is_lost:  # a loss that was told is kept as well, though nothing was lost
-                    start_s = self._last_frame.time_s
-                    ends_s = start_s + limit_s, start_s + self._waited_s
-                    late = Event(SIGNAL_LOST, start_s, *ends_s, 0.0, start_s, ends_s[1])
-                    self._handle(Progress(closed=[replace(late, suppressed=LATE)]))
-        self._last_frame, self._is_lost = frame, False
+        self._offset_s = self._clock() - frame.time_s
+        if self._last_frame is None:
+            self._first_s = self._scored_s = frame.time_s
+        else:
+            self._pass_gap(self._last_frame.time_s, frame.time_s)
+        self._last_frame, self._is_lost, self._last_s = frame, False, frame.time_s
         self._size_hw = (frame.picture.shape[0], frame.picture.shape[1])
         step = self._analysis.push(frame)
         if step.detections:  # between two pictures of the detector, the last boxes are shown
@@ -117,6 +128,45 @@ class LiveWatch:
         self._films.add(with_even_sides(frame.picture), frame.time_s, draw)
         for window in step.verdicts:
             self._push(window)
+        self._check_scoring(frame.time_s)
+
+    def _pass_gap(self, start_s: float, stop_s: float) -> None:
+        """Notes the time between two frames, which may be a loss of the signal."""
+        limit_s = self._settings.raising.signal_gap_s
+        if stop_s - start_s > limit_s:
+            self._end_part()
+            lost = self._machine.lose_signal(start_s, stop_s)
+            self._handle(replace(lost, closed=[self._muted(one) for one in lost.closed]))
+            self._scored_s = stop_s
+        elif self._is_lost:  # a loss that was told is kept as well, though nothing was lost
+            ends_s = start_s + limit_s, start_s + self._waited_s
+            late = Event(SIGNAL_LOST, start_s, *ends_s, 0.0, start_s, ends_s[1])
+            self._handle(Progress(closed=[replace(self._muted(late), suppressed=LATE)]))
+
+    def _check_scoring(self, time_s: float) -> None:
+        """Ends what no window can continue, and tells once if frames give the alarm no window.
+
+        So it is where frames are so far apart that motion cannot be measured between them.
+        """
+        rule, without_s = self._settings.raising, time_s - self._scored_s
+        if without_s > self._settings.window_s + max(rule.clear_after_s, rule.merge_gap_s):
+            self._handle(self._machine.end())
+        if self._blind is None and without_s > self._settings.window_s + rule.signal_gap_s:
+            start_s = self._scored_s
+            self._blind = Event(NOT_SCORED, start_s, time_s, time_s, 0.0, start_s, time_s)
+            self._blind = self._tell(self._blind)
+            print(
+                f"{self._name}: no window could be scored for {without_s:.0f} s, so no alarm can "
+                f"be raised; frames more than {LONGEST_GAP_S:g} s apart show no motion",
+                file=sys.stderr,
+                flush=True,
+            )
+
+    def _end_blindness(self, stop_s: float) -> None:
+        if self._blind is not None:
+            over = replace(self._blind, end_s=stop_s, peak_stop_s=stop_s)
+            self._blind = None
+            self._handle(Progress(closed=[over]))
 
     def wait(self, silent_s: float) -> None:
         """Notes that there is no new frame. Notifies once of each loss of the signal.
@@ -132,18 +182,36 @@ class LiveWatch:
             self._is_lost = True
             start_s = self._last_frame.time_s
             now_s = start_s + silent_s
-            loss = Event(SIGNAL_LOST, start_s, now_s, now_s, 0.0, start_s, now_s)
-            self._notifier.notify(self._message(loss))
+            self._is_muted = self._tell(
+                Event(SIGNAL_LOST, start_s, now_s, now_s, 0.0, start_s, now_s)
+            ).is_muted
+
+    def _tell(self, event: Event) -> Event:
+        """Notifies that nothing is watched, but not within the cooldown after such a message.
+
+        Returns:
+            The event, which tells whether it was muted.
+        """
+        if event.raised_s - self._told_s < self._settings.raising.cooldown_s:
+            return replace(event, is_muted=True)
+        self._told_s = event.raised_s
+        self._notifier.notify(self._message(event, is_open=True))
+        return event
+
+    def _muted(self, event: Event) -> Event:
+        """A loss of the signal as it was told."""
+        is_muted = event.kind == SIGNAL_LOST and self._is_lost and self._is_muted
+        return replace(event, is_muted=True) if is_muted else event
 
     def end(self) -> None:
         """Ends the source, and closes open events. A loss of the signal ends now."""
         try:
             self._end_part()
             if self._is_lost and self._last_frame is not None:
-                self.lost_s += self._waited_s
                 start_s = self._last_frame.time_s
-                self._handle(self._machine.lose_signal(start_s, start_s + self._waited_s))
-                self._is_lost = False
+                lost = self._machine.lose_signal(start_s, start_s + self._waited_s)
+                self._handle(replace(lost, closed=[self._muted(one) for one in lost.closed]))
+                self._is_lost, self._last_s = False, start_s + self._waited_s
             self._handle(self._machine.end())
         finally:  # what stops a message completes the videos all the same
             self._films.close()
@@ -154,10 +222,14 @@ class LiveWatch:
             return
         for window in self._analysis.end(self._last_frame.time_s).verdicts:
             self._push(window)
+        self._end_blindness(self._last_frame.time_s)
         self._analysis = self._get_analysis()
         self._boxes = []
 
     def _push(self, window: WindowVerdict) -> None:
+        self._end_blindness(window.start_s)
+        self.watched_s += window.stop_s - max(window.start_s, self._scored_s)
+        self._scored_s = window.stop_s
         self._reasons.append((window.start_s, window.verdict.reason))
         self._handle(self._machine.push(_scored(window)))
 
@@ -167,9 +239,10 @@ class LiveWatch:
             try:
                 self._draw(event, self._folder / picture)
             finally:  # a full disk stops no notification
-                self._notifier.notify({**self._message(event), "picture": picture})
+                message = self._message(event, is_open=True)
+                self._notifier.notify({**message, "picture": picture})
         for event in progress.closed:
-            self.num_alarms += event.kind != SIGNAL_LOST and not event.suppressed
+            self.num_alarms += event.kind == UNUSUAL and not event.suppressed
             append_line(self._folder / EVENT_LINES, self._message(event))
         # The last, since an error of an earlier video may be raised here.
         for event in progress.closed:
@@ -180,7 +253,8 @@ class LiveWatch:
     def _id(self, event: Event) -> str:
         return event_id(f"{self._name}\0{self._run}", event.kind, event.start_s)
 
-    def _message(self, event: Event) -> dict[str, Any]:
+    def _message(self, event: Event, *, is_open: bool = False) -> dict[str, Any]:
+        """The line of an event. An open event has no end yet."""
         return {
             "id": self._id(event),
             "source": self._name,
@@ -188,12 +262,19 @@ class LiveWatch:
             "kind": event.kind,
             "start_s": round(event.start_s, 3),
             "raised_s": round(event.raised_s, 3),
-            "end_s": round(event.end_s, 3),
+            "end_s": None if is_open else round(event.end_s, 3),
+            "start_at": self._time_of_day(event.start_s),
+            "raised_at": self._time_of_day(event.raised_s),
             "peak_score": event.peak_score,
             "reason": next((one for at, one in self._reasons if at == event.peak_start_s), ""),
             "suppressed": event.suppressed or None,
             "is_muted": event.is_muted,
         }
+
+    def _time_of_day(self, time_s: float) -> str:
+        """A time of the source as ISO 8601 in UTC."""
+        moment = datetime.fromtimestamp(self._offset_s + time_s, UTC)
+        return moment.isoformat(timespec="milliseconds")
 
     def _draw(self, event: Event, file: Path) -> None:
         if self._last_frame is None:
@@ -226,12 +307,17 @@ class LiveWatch:
         probability = None if judgement is None else judgement.probability
         return probability is not None and probability < self._settings.judging.least_probability
 
+    def undelivered(self) -> dict[str, int]:
+        """The number of messages that wait for each receiver."""
+        return self._notifier.undelivered()
+
     def status(self) -> dict[str, Any]:
-        """Watched and lost time, and the number and rate of alarms."""
+        """Watched time, which is that in scored windows, other time, and the rate of alarms."""
         rate = rate_per_hour(self.num_alarms, self.watched_s)
+        passed_s = self._last_s - self._first_s + (self._waited_s if self._is_lost else 0.0)
         return {
             "watched_s": round(self.watched_s, 1),
-            "not_watched_s": round(self.lost_s + (self._waited_s if self._is_lost else 0.0), 1),
+            "not_watched_s": round(max(0.0, passed_s - self.watched_s), 1),
             "alarms": self.num_alarms,
             "alarms_per_hour_upper_bound_95": None if rate is None else round(rate.upper_bound, 3),
         }
@@ -263,8 +349,8 @@ def watch_live(
         delete_abandoned(folder)
         notifier = Notifier(sinks, folder)
         at_end.callback(notifier.close)
-        run = datetime.now(UTC).isoformat(timespec="milliseconds")
         models = load()
+        run = datetime.now(UTC).isoformat(timespec="milliseconds")
         watch = LiveWatch(models, settings, folder, source.name, notifier, run)
         print(f"{folder}: watched until it is stopped", flush=True)
         reader = LiveReader(partial(open_live, source), num_tries=None)
@@ -317,5 +403,6 @@ def _write_status(reader: LiveReader, watch: LiveWatch, folder: Path) -> None:
         "dropped_frames": counts.dropped,
         "reconnects": counts.reconnects,
         "clock_jumps": counts.clock_jumps,
+        "undelivered_messages": watch.undelivered(),
     }
     write_json(content, folder / STATUS)

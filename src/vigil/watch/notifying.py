@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import queue
+import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -53,6 +54,17 @@ class FileSink:
             return False
         return True
 
+    def check(self) -> None:
+        """Raises InputError if the file cannot be written."""
+        try:
+            self._file.parent.mkdir(parents=True, exist_ok=True)
+            self._file.open("ab").close()
+        except OSError as error:
+            raise InputError(
+                f"--notify {self.name}: expected a file that can be written, got: "
+                f"{error.strerror or error}"
+            ) from None
+
 
 class AppriseSink:
     """Mail, ntfy, MQTT, a webhook or another service of apprise."""
@@ -83,7 +95,7 @@ def open_sinks(addresses: Sequence[str]) -> list[Sink]:
     """A sink for each address: `file:<path>`, or an address of apprise.
 
     Raises:
-        InputError: an address is of an unknown kind.
+        InputError: an address is of an unknown kind, or a file cannot be written.
     """
     sinks: list[Sink] = []
     for address in dict.fromkeys(addresses):
@@ -91,7 +103,12 @@ def open_sinks(addresses: Sequence[str]) -> list[Sink]:
             raise InputError("--notify: expected file:<path>, got no path")
         is_file = address.startswith(FILE_SCHEME)
         path = Path(address.removeprefix(FILE_SCHEME))
-        sinks.append(FileSink(path) if is_file else AppriseSink(address))
+        if is_file:
+            file = FileSink(path)
+            file.check()
+            sinks.append(file)
+        else:
+            sinks.append(AppriseSink(address))
     return sinks
 
 
@@ -176,6 +193,13 @@ class Notifier:
         for delivery in self._deliveries:
             delivery.join(max(0.0, until_s - time.monotonic()))
         self._stopped.set()
+        for name, number in self.undelivered().items():
+            if number:
+                _tell(f"--notify {name}: {number} messages did not arrive; the next run sends them")
+
+    def undelivered(self) -> dict[str, int]:
+        """The number of messages that wait for each receiver."""
+        return {delivery.name: delivery.num_waiting for delivery in self._deliveries}
 
 
 class _Delivery:
@@ -195,6 +219,8 @@ class _Delivery:
         self._sink, self._folder, self._lock = sink, folder, lock
         self._stopped, self._first_wait_s = stopped, first_wait_s
         self._queue: queue.Queue[dict[str, Any] | None] = queue.Queue()
+        self._num_put = self._num_arrived = 0  # each is counted by one thread alone
+        self._fails = False
         self._thread = threading.Thread(target=self._run, name="notifier", daemon=True)
         self._thread.start()
 
@@ -202,8 +228,14 @@ class _Delivery:
     def name(self) -> str:
         return self._sink.name
 
+    @property
+    def num_waiting(self) -> int:
+        """The number of messages that have not arrived."""
+        return self._num_put - self._num_arrived
+
     def put(self, message: dict[str, Any] | None) -> None:
         """Adds a message; None ends the thread after the messages before it."""
+        self._num_put += message is not None
         self._queue.put(message)
 
     def join(self, timeout_s: float) -> None:
@@ -219,6 +251,17 @@ class _Delivery:
                     with suppress(OSError), self._lock:  # a full disk: the next run sends it again
                         line = {"id": message["id"], SINK: self.name}
                         append_line(self._folder / NOTIFIED, line)
+                    self._num_arrived += 1
+                    self._fails = False
                     break
+                if not self._fails:
+                    self._fails = True
+                    _tell(f"--notify {self.name}: a message did not arrive; it is sent again")
                 self._stopped.wait(wait_s)
                 wait_s = min(2 * wait_s, LONGEST_WAIT_S)
+
+
+def _tell(line: str) -> None:
+    """Prints a line about a receiver, of which only the name is told, since it has no password."""
+    with suppress(OSError):  # the terminal was closed
+        print(line, file=sys.stderr, flush=True)

@@ -14,6 +14,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from vigil.domain.tracking.table import write_mot
 from vigil.learn.networks.machine import describe_prepared, threads_of_an_item
 from vigil.pixels.flow.motion import LONGEST_GAP_S
 from vigil.plumbing.arithmetic import arithmetic_facts
@@ -171,6 +172,8 @@ class Recorder:
     def _write(self, video: Path, findings_folder: Path, source: str, folder: Path) -> None:
         shutil.copytree(findings_folder, folder, copy_function=shutil.copyfile)
         settings, findings = self._settings, read_findings(findings_folder)
+        kept = findings.kept_tracks(settings.judging.least_probability)
+        write_mot(kept, folder / "tracks.txt")
         content = describe_events(events_of(findings, settings), source, findings, settings)
         content |= {"source": {"name": video.name, "sha256": source}, "models": self._digests}
         write_events(content, folder / EVENTS_FILE)

@@ -30,25 +30,31 @@ TRACKING = (
     ["judging", "person_label"],
 )
 """Settings of tracks, by their first keys."""
-REPLAY, DIFF_FILE = "replay", "diff.json"
+DIFF_FILE = "diff.json"
 
 
-def replay(folder: Path, changes: Sequence[str]) -> dict[str, Any]:
+def replay(folder: Path, changes: Sequence[str], out: Path) -> dict[str, Any]:
     """The events of a watched source under other settings, from its stored scores.
 
-    Writes `replay/events.json` and `replay/diff.json` into its folder.
+    Writes `events.json` and `diff.json` into a folder of the same name. The watched folder stays as
+    it is, since it may be an output of the pipeline.
 
     Args:
         folder: the folder of one source.
         changes: settings, as `watch.raising.raise_at=2`.
+        out: the folder in which the results get a folder.
 
     Returns:
         The content of `diff.json`: `gone`, `new` and `changed` events, and the number of `same`
         events.
 
     Raises:
-        InputError: the folder is missing, or a setting needs a run of the networks.
+        InputError: the folder is missing, a setting needs a run of the networks, or `out` would
+            take the place of the folder.
     """
+    target = out / folder.resolve().name
+    if (target / RUN_FILE).exists():
+        raise InputError(f"--out {out}: expected another folder than that of watched sources")
     if not (folder / RUN_FILE).exists() and (folder / CLIPS).is_dir():
         raise InputError(
             f"{folder}: expected a watched recording, got a live source; `vigil watch "
@@ -66,8 +72,9 @@ def replay(folder: Path, changes: Sequence[str]) -> dict[str, Any]:
     content = describe_events(events_of(findings, settings), source, findings, settings)
     diff = compare(read_events(folder / EVENTS_FILE), content["events"])
     diff["settings"] = list(changes)
-    write_json(content, folder / REPLAY / EVENTS_FILE)
-    write_json(diff, folder / REPLAY / DIFF_FILE)
+    target.mkdir(parents=True, exist_ok=True)
+    write_json(content, target / EVENTS_FILE)
+    write_json(diff, target / DIFF_FILE)
     return diff
 
 

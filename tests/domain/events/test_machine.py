@@ -63,6 +63,22 @@ def test_a_dip_shorter_than_clear_after_does_not_end_it():
     assert spans(find_events(windows(*scores), rule(clear_after_s=3))) == [(0, 2, 8)]
 
 
+def test_time_without_windows_ends_it_as_windows_below_do():
+    def later(start_s: float, *scores: float) -> list[ScoredWindow]:
+        return [
+            replace(one, start_s=one.start_s + start_s, stop_s=one.stop_s + start_s)
+            for one in windows(*scores)
+        ]
+
+    for gap_s, expected in ((1.5, [(0, 2, 5.5)]), (2.0, [(0, 2, 2), (4, 6, 6)])):
+        both = [*windows(2, 2), *later(2 + gap_s, 2, 2)]
+        assert spans(find_events(both, RULE)) == expected
+    apart = [*windows(0, 2), *later(60, 2, 0, 0)]
+    assert not find_events(apart, RULE), "two of three windows, but a minute apart"
+    (event,) = find_events([*windows(0.6), *later(60, 2, 2)], RULE)
+    assert event.start_s == 60, "it does not begin before a time without windows"
+
+
 def test_events_near_each_other_are_one_unless_other_people_take_part():
     scores = (2, 2, 0, 0, 2, 2, 0, 0)
     assert spans(find_events(windows(*scores), rule(merge_gap_s=2))) == [(0, 2, 2), (4, 6, 6)]

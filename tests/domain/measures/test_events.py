@@ -66,15 +66,27 @@ def test_events_of_several_videos_by_hand():
     assert (found["num_events"], found["num_events_found"], found["event_recall"]) == (3, 2, 0.667)
     assert (found["num_false_alarms"], found["delay_s"], found["watched_s"]) == (1, 2.0, 1800)
     assert found["false_alarms_per_hour"]["seen"] == 2
+    assert found["num_raised_within_event"] == 2
+    assert found["normal_time_in_alarm"] == pytest.approx((1 + 5 + 4) / (1800 - 25), abs=1e-3)
     assert measure_events([]) == {
         "watched_s": 0,
         "event_recall": None,
         "num_events": 0,
         "num_events_found": 0,
+        "num_raised_within_event": 0,
         "num_false_alarms": 0,
         "false_alarms_per_hour": None,
+        "normal_time_in_alarm": None,
         "delay_s": None,
     }
+
+
+def test_an_alarm_that_was_open_already_was_not_raised_by_the_event():
+    """It matches, since it overlaps; but nobody was told of the event."""
+    found = measure_events([compare_events([(50, 60)], [(5, 55)], [8], 100)])
+    assert (found["event_recall"], found["num_false_alarms"]) == (1, 0)
+    assert found["num_raised_within_event"] == 0
+    assert found["normal_time_in_alarm"] == 0.5
 
 
 def test_spans_end_with_the_first_frame_outside():

@@ -1,9 +1,10 @@
 """Events, and the windows that events are built from."""
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-UNUSUAL, SIGNAL_LOST = "unusual", "signal_lost"
+UNUSUAL, SIGNAL_LOST, NOT_SCORED = "unusual", "signal_lost", "not_scored"
 ID_LENGTH = 12
 TIME_DECIMALS = 3
 
@@ -27,14 +28,15 @@ class ScoredWindow:
 
 @dataclass(frozen=True)
 class Event:
-    """An unusual activity, or a loss of the signal.
+    """An unusual activity, or a time in which none could be seen.
 
     Attributes:
-        kind: `UNUSUAL` or `SIGNAL_LOST`.
+        kind: `UNUSUAL`; `SIGNAL_LOST`: there were no frames; `NOT_SCORED`: there were frames, but
+            the alarm could score no window.
         start_s: the start of the first window of the event.
         raised_s: the time at which the event was raised. `raised_s - start_s` is the delay.
         end_s: the end of the last window of the event.
-        peak_score: the highest score of its windows; 0 for a loss of the signal.
+        peak_score: the highest score of its windows; 0 without windows.
         peak_start_s: the start of the window with that score.
         peak_stop_s: the end of that window.
         tracks: numbers of all tracks that took part.
@@ -56,6 +58,15 @@ class Event:
     suppressed: str = ""
     notified_s: float | None = None
     is_muted: bool = False
+
+
+def covered_s(spans: Iterable[tuple[float, float]]) -> float:
+    """The length of the union of spans (start_s, stop_s)."""
+    total_s, reached_s = 0.0, float("-inf")
+    for start_s, stop_s in sorted(spans):
+        total_s += max(0.0, stop_s - max(start_s, reached_s))
+        reached_s = max(reached_s, stop_s)
+    return total_s
 
 
 def event_id(source: str, kind: str, start_s: float) -> str:

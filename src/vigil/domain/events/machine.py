@@ -6,7 +6,8 @@
     clearing -> raised: a window reaches clear_at again
     clearing -> idle: no window reached clear_at for clear_after_s
 
-The memory of the machine does not grow with the length of the source.
+Time without windows counts as time in which no window reached `clear_at`. The memory of the machine
+does not grow with the length of the source.
 """
 
 from collections import deque
@@ -80,6 +81,7 @@ class EventMachine:
             raise InputError(
                 f"expected windows in order, got one to {window.stop_s} s after {self._stop_s} s"
             )
+        self._break(window)
         self._stop_s = window.stop_s
         progress = Progress()
         is_active = window.score >= self._rule.clear_at
@@ -110,6 +112,16 @@ class EventMachine:
         self._recent.clear()
         self._run = None
         return progress
+
+    def _break(self, window: ScoredWindow) -> None:
+        """Ends what went on before a time without windows, as where frames were far apart."""
+        last_s = self._stop_s if self._open is None else self._open.end_s
+        without_s = window.start_s - last_s
+        if without_s > EDGE_S and without_s >= self._rule.clear_after_s - EDGE_S:
+            if self._open is not None:
+                self._close()
+            self._recent.clear()
+            self._run = None
 
     def _count(self, window: ScoredWindow, is_active: bool) -> None:
         if not is_active:

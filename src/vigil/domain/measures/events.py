@@ -4,6 +4,11 @@ A predicted event matches a true event if they overlap by at least one second. F
 shorter than one second, half of it is enough. Matches are one to one, as in NIST's evaluation of
 activities (ActEV Sequestered Data Leaderboard evaluation plan). So if two predicted events overlap
 one true event, one of them is a false alarm.
+
+An alarm that was raised for another reason, and stayed open until a true event came, matches that
+event too. So there are two stricter measures beside: the events whose alarm was raised between
+their start and their end, and the share of normal time in which an alarm is open (T_FA of the same
+plan).
 """
 
 from collections.abc import Sequence
@@ -15,6 +20,7 @@ import numpy.typing as npt
 from scipy.optimize import linear_sum_assignment
 from scipy.stats import chi2
 
+from vigil.domain.events.event import covered_s
 from vigil.domain.measures.intervals import CONFIDENCE
 
 LEAST_OVERLAP_S = 1.0
@@ -78,12 +84,18 @@ class VideoEvents:
     Attributes:
         matches: which of them are the same.
         delays_s: of each match, the time from the start of the true event until the alarm.
-        watched_s: the watched time, without losses of the signal.
+        num_raised_within: the matches whose alarm was raised within the true event.
+        watched_s: the watched time.
+        normal_s: the watched time without true events.
+        normal_alarm_s: the part of it in which an alarm is open.
     """
 
     matches: EventMatches
     delays_s: tuple[float, ...]
+    num_raised_within: int
     watched_s: float
+    normal_s: float
+    normal_alarm_s: float
 
 
 def compare_events(
@@ -92,23 +104,36 @@ def compare_events(
     """Matches the events of a video. `raised_s` has the time of the alarm of each found event."""
     matches = match_events(true, found)
     delays_s = tuple(float(raised_s[column] - true[row][0]) for row, column in matches.pairs)
-    return VideoEvents(matches, delays_s, watched_s)
+    within = [true[row][0] <= raised_s[column] <= true[row][1] for row, column in matches.pairs]
+    true_s = covered_s(true)
+    return VideoEvents(
+        matches,
+        delays_s,
+        sum(within),
+        watched_s,
+        normal_s=max(0.0, watched_s - true_s),
+        normal_alarm_s=covered_s([*true, *found]) - true_s,
+    )
 
 
 def measure_events(videos: Sequence[VideoEvents]) -> dict[str, Any]:
-    """Recall, false alarms per hour and the median delay over all videos; None: undefined."""
+    """Recall, false alarms and the median delay over all videos; None: undefined."""
     watched_s = sum(video.watched_s for video in videos)
     num_true = sum(video.matches.num_true for video in videos)
     num_found = sum(len(video.matches.pairs) for video in videos)
     num_false = sum(len(video.matches.false_alarms) for video in videos)
     delays_s = [delay_s for video in videos for delay_s in video.delays_s]
+    normal_s = sum(video.normal_s for video in videos)
+    normal_alarm_s = sum(video.normal_alarm_s for video in videos)
     return {
         "watched_s": round(watched_s, DECIMALS),
         "event_recall": round(num_found / num_true, DECIMALS) if num_true else None,
         "num_events": num_true,
         "num_events_found": num_found,
+        "num_raised_within_event": sum(video.num_raised_within for video in videos),
         "num_false_alarms": num_false,
         "false_alarms_per_hour": describe_rate(rate_per_hour(num_false, watched_s)),
+        "normal_time_in_alarm": round(normal_alarm_s / normal_s, DECIMALS) if normal_s else None,
         "delay_s": round(float(np.median(delays_s)), DECIMALS) if delays_s else None,
     }
 

@@ -9,7 +9,7 @@ import pandas as pd
 
 from vigil.domain.boxes import CORNERS, pairwise_share
 from vigil.domain.clips.verdicts import reason_of
-from vigil.domain.events.event import SIGNAL_LOST, Event, ScoredWindow, event_id
+from vigil.domain.events.event import SIGNAL_LOST, UNUSUAL, Event, ScoredWindow, covered_s, event_id
 from vigil.domain.events.machine import find_events
 from vigil.domain.measures.events import rate_per_hour
 from vigil.plumbing.errors import InputError, shorten
@@ -127,17 +127,20 @@ def _reason(evidence: pd.DataFrame) -> str:
 def describe_events(
     events: Sequence[Event], source: str, findings: Findings, settings: Watch
 ) -> dict[str, Any]:
-    """The content of `events.json`: the events, their rule, and the rate of alarms."""
-    lost_s = sum(event.end_s - event.start_s for event in events if event.kind == SIGNAL_LOST)
-    watched_s = findings.facts.duration_s - lost_s
-    alarms = [event for event in events if event.kind != SIGNAL_LOST and not event.suppressed]
+    """The content of `events.json`: the events, their rule, and the rate of alarms.
+
+    Only the time in scored windows is watched.
+    """
+    windows = findings.scores[["start_s", "stop_s"]].itertuples(index=False, name=None)
+    watched_s = covered_s(windows)
+    alarms = [event for event in events if event.kind == UNUSUAL and not event.suppressed]
     rate = rate_per_hour(len(alarms), watched_s)
     return {
         "events": [describe_event(event, source, findings, settings) for event in events],
         "rule": settings.raising.model_dump(),
         "least_probability": settings.judging.least_probability,
         "watched_s": round(watched_s, 3),
-        "not_watched_s": round(lost_s, 3),
+        "not_watched_s": round(max(0.0, findings.facts.duration_s - watched_s), 3),
         "alarms_per_hour": None
         if rate is None
         else {

@@ -21,7 +21,6 @@ from vigil.domain.tracking.table import (
     fill_tracks,
     read_track_table,
     track_table,
-    write_mot,
     write_track_table,
 )
 from vigil.domain.tracking.tracker import TrackedBox
@@ -273,7 +272,6 @@ def write_tracks(collected: Collected, times_s: Sequence[float], folder: Path) -
     """
     tracks = fill_tracks(track_table(collected.boxes), np.array(times_s))
     write_track_table(tracks, folder / "tracks.csv")
-    write_mot(tracks, folder / "tracks.txt")
     if (masks := mask_table(collected.boxes)) is not None:
         write_csv(masks, folder / MASK_FILE)
     _write(judgement_table(collected.judgements), folder / "judgements.csv")
