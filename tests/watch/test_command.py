@@ -119,9 +119,15 @@ def test_what_is_no_video_is_told_before_any_work_and_damage_after_all_of_it(
     assert sorted(path.name for path in (here / "watch").iterdir()) == ["1.mp4", "3.mp4"]
 
 
+def _size_before(content: bytes, name: bytes) -> bytes:
+    at = content.index(name)
+    return content[at - 4 : at]
+
+
 def damaged(content: bytes) -> bytes:
     """A video of which frames after the first ones are zeros."""
-    start, stop = len(content) // 3, len(content) // 2
+    start = content.index(b"mdat") + int.from_bytes(_size_before(content, b"mdat")) // 2
+    stop = start + 400
     return content[:start] + bytes(stop - start) + content[stop:]
 
 
