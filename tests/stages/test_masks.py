@@ -204,6 +204,25 @@ def test_crowds_count_neither_way(masked: Project, run_stage):
     assert (ClassMaps(known)["p00.png"][objects_of(0) == 2] == 255).all()
 
 
+def test_the_box_of_an_object_without_a_mask_counts_neither_way(masked: Project, run_stage):
+    box = {"segmentation": [], "bbox": [8, 20, 12, 16]}
+    content = coco_of(compressed)
+    content["annotations"][1].update(box)
+    write_coco(masked, content)
+    outcome = run_stage(masked, "import_masks", *IMPORT)
+    assert outcome.code == 0, outcome.stderr
+    known = read_masked(masked.folder / "data/masks/instances.json")
+    is_car = objects_of(0) == 1
+    expected = np.full((HEIGHT, WIDTH), known.classes.index("background"))
+    expected[20:36, 8:20] = 255
+    expected[is_car] = known.classes.index("car")
+    assert (ClassMaps(known)["p00.png"] == expected).all()
+    masked.set_params("import_masks", invalid_masks="error")
+    outcome = run_stage(masked, "import_masks", *IMPORT)
+    assert outcome.code == 1
+    assert "annotations 2: annotation without a mask (1 invalid masks" in outcome.stderr
+
+
 def findings_of(project: Project) -> tuple[dict[str, int], dict[str, list[str]]]:
     """Counts by reason, and the entries that are listed."""
     report = json.loads((project.folder / "data/masks/report.json").read_text())
@@ -392,7 +411,7 @@ def test_odd_masks_are_counted_by_reason(masked: Project, run_stage, segmentatio
     assert report["findings"][reason] == 1
     masked.set_params("import_masks", invalid_masks="error")
     shutil.rmtree(masked.folder / "data")
-    is_invalid = any(word in reason for word in ("fewer", "outside", "pixel"))
+    is_invalid = any(word in reason for word in ("fewer", "outside", "pixel", "without"))
     outcome = run_stage(masked, "import_masks", *IMPORT)
     assert (outcome.code == 1 and reason in outcome.stderr) == is_invalid
 

@@ -1,8 +1,10 @@
 """Reads masks of COCO instances JSON: polygons, and run lengths as a list or compressed.
 
-An annotation with `iscrowd` is a region of many objects: its pixels count neither way.
+An annotation with `iscrowd` is a region of many objects: its pixels count neither way. Neither do
+those in the box of an annotation without a usable mask.
 """
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,14 +13,20 @@ import numpy as np
 
 from vigil.domain.formats.reading.findings import SPACES, Entry, Findings
 from vigil.domain.formats.reading.values import Values
-from vigil.domain.mask_formats.masks import EMPTY, Masks, add_object, no_objects, no_pictures
+from vigil.domain.mask_formats.masks import (
+    EMPTY,
+    NO_MASK,
+    Masks,
+    add_object,
+    no_objects,
+    no_pictures,
+)
 from vigil.domain.mask_formats.polygons import Polygons, ring_of
+from vigil.domain.mask_formats.unmasked import Corners, Unmasked
 from vigil.domain.pictures.run_lengths import Runs, area, check_runs, compress, decompress
 from vigil.plumbing.errors import InputError, shorten
 from vigil.plumbing.records import read_json
 from vigil.settings.import_detections import Policy
-
-NO_MASK = "annotation without a mask"
 
 
 class CocoMasks:
@@ -28,7 +36,7 @@ class CocoMasks:
         """Args: malformed: what to do with a malformed entry."""
         self._file, self._findings = file, findings
         self._entry, self._values = Entry(malformed, findings), Values(findings)
-        self._polygons = Polygons(findings)
+        self._polygons, self._unmasked = Polygons(findings), Unmasked(findings)
         self._label_of: dict[int, str] = {}
         self._picture_of: dict[int, tuple[str, tuple[int, int]]] = {}
 
@@ -52,6 +60,7 @@ class CocoMasks:
         for place, entry in self._entries(content, "annotations"):
             with self._entry:
                 self._add_object(entry, place, objects)
+        self._unmasked.add_boxes(objects)
         return Masks.of(pictures, objects, list(self._label_of.values()))
 
     def _entries(self, content: Mapping[str, Any], key: str) -> list[tuple[str, Any]]:
@@ -97,17 +106,17 @@ class CocoMasks:
             if number not in known:
                 raise InputError(f"{place}: expected a {key} that the file lists, got {number}")
         name, size_wh = self._picture_of[image]
-        counts = self._counts(entry.get("segmentation"), size_wh, place)
+        label = self._label_of[category]
+        counts, is_crowd, is_difficult = None, False, False
+        with self._entry:
+            is_crowd = self._values.flag(entry.get("iscrowd", 0), "iscrowd", place)
+            is_difficult = self._values.flag(entry.get("ignore", 0), "ignore", place)
+            counts = self._counts(entry.get("segmentation"), size_wh, place)
         if counts is None:
+            self._unmasked.note(name, label, _box(entry, place), size_wh, place, is_crowd=is_crowd)
             return
         add_object(
-            objects,
-            name,
-            self._label_of[category],
-            counts,
-            place,
-            is_crowd=self._values.flag(entry.get("iscrowd", 0), "iscrowd", place),
-            is_difficult=self._values.flag(entry.get("ignore", 0), "ignore", place),
+            *(objects, name, label, counts, place), is_crowd=is_crowd, is_difficult=is_difficult
         )
 
     def _counts(self, segmentation: Any, size_wh: tuple[int, int], place: str) -> str | None:
@@ -124,6 +133,22 @@ class CocoMasks:
             self._findings.note(EMPTY, [place])
             return None
         return counts
+
+
+def _box(entry: Mapping[str, Any], place: str) -> Corners | None:
+    """The box of an annotation; None without one that can be read."""
+    bbox, attributes = entry.get("bbox"), entry.get("attributes")
+    if not isinstance(bbox, list) or len(bbox) != 4:
+        return None
+    try:
+        x, y, width, height = (Values(Findings()).number(one, "bbox", place) for one in bbox)
+    except InputError:
+        return None
+    if not isinstance(attributes, dict) or not attributes.get("rotation"):
+        return x, y, x + width, y + height
+    # CVAT turned the box about its centre: however far, it stays within this square.
+    x, y, half = x + width / 2, y + height / 2, math.hypot(width, height) / 2
+    return x - half, y - half, x + half, y + half
 
 
 def _run_lengths(segmentation: Any, size_wh: tuple[int, int], place: str) -> str:

@@ -148,7 +148,8 @@ def _check(
     if reasons and settings.invalid_masks == "error":
         raise InputError(
             f"{findings[reasons[0]][0]}: {reasons[0]} ({sum(len(findings[r]) for r in reasons)} "
-            "invalid masks or polygons; invalid_masks: drop leaves such out)"
+            "invalid masks, polygons or regions; invalid_masks: drop leaves such out, and boxes "
+            "instead of masks count neither way)"
         )
     pictures = read.pictures[read.pictures["file_name"].isin(measures.index)]
     sizes = measures.loc[pictures["file_name"]]
