@@ -269,6 +269,30 @@ def test_masks_in_the_folder_of_the_pictures_are_no_pictures_without_annotations
     assert listed["picture without annotations"] == ["pictures/none.png"]
 
 
+def test_categories_without_a_mask_are_no_classes_unless_they_are_asked_for(
+    masked: Project, run_stage
+):
+    content = coco_of(compressed)
+    content["categories"] = [
+        {"id": 0, "name": "person", "supercategory": "none"},
+        {"id": 1, "name": "car", "supercategory": "person"},
+        {"id": 2, "name": "person", "supercategory": "person"},
+        {"id": 3, "name": "bus", "supercategory": "none"},
+    ]
+    write_coco(masked, content)
+    outcome = run_stage(masked, "import_masks", *IMPORT)
+    assert outcome.code == 0, outcome.stderr
+    known = read_masked(masked.folder / "data/masks/instances.json")
+    assert known.classes == ("background", "car", "person")
+    counts, listed = findings_of(masked)
+    assert counts["category that is but the root of others"] == 1
+    assert listed["category without a mask, no class"] == ["bus"]
+    masked.set_params("dataset.masks", classes=["bus", "car"])
+    assert run_stage(masked, "import_masks", *IMPORT).code == 0
+    known = read_masked(masked.folder / "data/masks/instances.json")
+    assert known.classes == ("background", "bus", "car")
+
+
 def alter(content: dict[str, Any], **values: Any) -> dict[str, Any]:
     content["annotations"][0].update(values)
     return content

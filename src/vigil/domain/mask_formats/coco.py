@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from vigil.domain.formats.reading.findings import SPACES, Entry, Findings
+from vigil.domain.formats.reading.categories import Category, names_of, roots_of
+from vigil.domain.formats.reading.findings import ROOT, SPACES, Entry, Findings
 from vigil.domain.formats.reading.values import Values
 from vigil.domain.mask_formats.masks import (
     EMPTY,
@@ -37,7 +38,8 @@ class CocoMasks:
         self._file, self._findings = file, findings
         self._entry, self._values = Entry(malformed, findings), Values(findings)
         self._polygons, self._unmasked = Polygons(findings), Unmasked(findings)
-        self._label_of: dict[int, str] = {}
+        self._categories: dict[int, Category] = {}
+        self._used: set[int] = set()
         self._picture_of: dict[int, tuple[str, tuple[int, int]]] = {}
 
     def read(self) -> Masks:
@@ -61,7 +63,13 @@ class CocoMasks:
             with self._entry:
                 self._add_object(entry, place, objects)
         self._unmasked.add_boxes(objects)
-        return Masks.of(pictures, objects, list(self._label_of.values()))
+        return Masks.of(pictures, objects, self._classes())
+
+    def _classes(self) -> list[str]:
+        categories = list(self._categories.values())
+        roots = roots_of(categories, self._used)
+        self._findings.note(ROOT, [f"{self._file}: {one.name}" for one in roots])
+        return names_of([one for one in categories if one not in roots])
 
     def _entries(self, content: Mapping[str, Any], key: str) -> list[tuple[str, Any]]:
         entries = content.get(key)
@@ -74,9 +82,9 @@ class CocoMasks:
         number = self._values.whole(entry.get("id"), "id", place)
         if text != text.strip():
             self._findings.note(SPACES, [f"{place}: {shorten(text)}"])
-        if number in self._label_of or text.strip() in self._label_of.values():
+        if number in self._categories:
             raise InputError(f"{place}: expected each id and name once, got {shorten(text)} again")
-        self._label_of[number] = text.strip()
+        self._categories[number] = Category(number, text.strip(), entry.get("supercategory"), place)
 
     def _add_picture(self, entry: Any, place: str, pictures: dict[str, list[Any]]) -> None:
         name = self._values.text(_of(entry, place).get("file_name"), "file_name", place)
@@ -101,12 +109,13 @@ class CocoMasks:
         category = self._values.whole(entry.get("category_id"), "category_id", place)
         for number, known, key in (
             (image, self._picture_of, "image_id"),
-            (category, self._label_of, "category_id"),
+            (category, self._categories, "category_id"),
         ):
             if number not in known:
                 raise InputError(f"{place}: expected a {key} that the file lists, got {number}")
         name, size_wh = self._picture_of[image]
-        label = self._label_of[category]
+        label = self._categories[category].name
+        self._used.add(category)
         counts, is_crowd, is_difficult = None, False, False
         with self._entry:
             is_crowd = self._values.flag(entry.get("iscrowd", 0), "iscrowd", place)
