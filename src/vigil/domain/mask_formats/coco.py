@@ -5,7 +5,7 @@ those in the box of an annotation without a usable mask.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +22,17 @@ from vigil.domain.mask_formats.masks import (
     no_objects,
     no_pictures,
 )
-from vigil.domain.mask_formats.polygons import Polygons, ring_of
+from vigil.domain.mask_formats.polygons import Points, Polygons, ring_of
 from vigil.domain.mask_formats.unmasked import Corners, Unmasked
-from vigil.domain.pictures.run_lengths import Runs, area, check_runs, compress, decompress
+from vigil.domain.pictures.run_lengths import Runs, area, box_of, check_runs, compress, decompress
 from vigil.plumbing.errors import InputError, shorten
 from vigil.plumbing.records import read_json
 from vigil.settings.import_detections import Policy
+
+OTHER_BOX = "mask that its bbox contradicts"
+LEAST_IOU, ROUNDED_PX = 0.5, 2.0
+"""A bbox contradicts a mask if its IoU with the mask's own box is less, and a side is off by more:
+of a mask of few pixels, the IoU is small where programs round differently."""
 
 
 class CocoMasks:
@@ -40,6 +45,7 @@ class CocoMasks:
         self._polygons, self._unmasked = Polygons(findings), Unmasked(findings)
         self._categories: dict[int, Category] = {}
         self._used: set[int] = set()
+        self._met_shares = self._met_px = False
         self._picture_of: dict[int, tuple[str, tuple[int, int]]] = {}
 
     def read(self) -> Masks:
@@ -62,6 +68,11 @@ class CocoMasks:
         for place, entry in self._entries(content, "annotations"):
             with self._entry:
                 self._add_object(entry, place, objects)
+        if self._met_shares and not self._met_px:
+            raise InputError(
+                f"{self._file}: expected polygons in px, got corners from 0 to 1 alone, as shares "
+                "of the pictures' sides"
+            )
         self._unmasked.add_boxes(objects)
         return Masks.of(pictures, objects, self._classes())
 
@@ -124,6 +135,8 @@ class CocoMasks:
         if counts is None:
             self._unmasked.note(name, label, _box(entry, place), size_wh, place, is_crowd=is_crowd)
             return
+        if _differs(_box(entry, place), counts, size_wh[1]):
+            self._findings.note(OTHER_BOX, [place])
         add_object(
             *(objects, name, label, counts, place), is_crowd=is_crowd, is_difficult=is_difficult
         )
@@ -135,6 +148,8 @@ class CocoMasks:
             return None
         if isinstance(segmentation, list):
             rings = [ring_of(one, place) for one in segmentation]
+            if min(size_wh) > 1:
+                self._look_for_shares(rings)
             counts = self._polygons.mask(rings, size_wh, place)
         else:
             counts = _run_lengths(segmentation, size_wh, place)
@@ -142,6 +157,12 @@ class CocoMasks:
             self._findings.note(EMPTY, [place])
             return None
         return counts
+
+    def _look_for_shares(self, rings: Sequence[Points]) -> None:
+        """Notes whether polygons have fractions from 0 to 1, or other numbers than 0 to 1."""
+        corners = np.concatenate([np.empty((0, 2)), *rings])
+        self._met_px |= bool(((corners < 0) | (corners > 1)).any())
+        self._met_shares |= bool(((corners > 0) & (corners < 1)).any())
 
 
 def _box(entry: Mapping[str, Any], place: str) -> Corners | None:
@@ -158,6 +179,19 @@ def _box(entry: Mapping[str, Any], place: str) -> Corners | None:
     # CVAT turned the box about its centre: however far, it stays within this square.
     x, y, half = x + width / 2, y + height / 2, math.hypot(width, height) / 2
     return x - half, y - half, x + half, y + half
+
+
+def _differs(box: Corners | None, counts: str, height: int) -> bool:
+    """Whether a box contradicts a mask. A box of zeros is none: some programs write such."""
+    if box is None or not any(box):
+        return False
+    own = np.array(box_of(decompress(counts), height), np.float64)
+    sides = np.array(box, np.float64)
+    low, high = np.maximum(own[:2], sides[:2]), np.minimum(own[2:], sides[2:])
+    shared = np.prod(np.clip(high - low, 0, None))
+    areas = np.prod(own[2:] - own[:2]) + np.prod(np.clip(sides[2:] - sides[:2], 0, None))
+    is_off = not (np.abs(own - sides) <= ROUNDED_PX).all()
+    return bool(is_off and not shared >= LEAST_IOU * (areas - shared))
 
 
 def _run_lengths(segmentation: Any, size_wh: tuple[int, int], place: str) -> str:
