@@ -111,3 +111,45 @@ def test_a_mask_that_may_be_that_of_several_pictures_is_refused(tmp_path: Path, 
 def test_with_one_mask_for_each_picture_folders_do_not_name_pictures(tmp_path: Path):
     found = pair(tmp_path, "1.jpg 2.jpg", "1/2_L.png 1/1_L.png", several=False)
     assert found == {"1.jpg": "1/1_L.png", "2.jpg": "1/2_L.png"}
+
+
+@pytest.mark.parametrize(
+    ("pictures", "masks", "lossy"),
+    [
+        ("set/a.jpg set/b.jpg", "masks/a.png masks/b.jpg", "masks/b.jpg"),
+        ("set/a.jpg set/b.jpg", "masks/train/a.png masks/val/b.JPEG", "masks/val/b.JPEG"),
+        ("set/a.jpg", "masks/a.jpg", "masks/a.jpg"),
+    ],
+)
+def test_masks_that_are_jpegs_are_refused(tmp_path: Path, pictures: str, masks: str, lossy: str):
+    touch(tmp_path, pictures, masks)
+    with pytest.raises(InputError, match="a format that keeps values") as raised:
+        pair_masks(tmp_path / "masks", tmp_path / "set", several=True)
+    assert str(raised.value).startswith(f"{tmp_path / lossy}: ")
+
+
+@pytest.mark.parametrize("root", ["set", "set/masks"])
+@pytest.mark.parametrize("images", ["set", "set/pictures"])
+def test_so_are_those_beside_masks_where_one_folder_holds_the_other(
+    tmp_path: Path, root: str, images: str
+):
+    touch(tmp_path, "set/pictures/a.jpg set/pictures/b.jpg set/other/c.jpg", "set/masks/a.png")
+    pairs = pair_masks(tmp_path / root, tmp_path / images, several=True)
+    assert len(pairs) == 1, "pictures are no masks"
+    if root != images:
+        touch(tmp_path, "set/masks/b.jpg")
+        with pytest.raises(InputError, match=r"masks/b\.jpg: expected masks in a format"):
+            pair_masks(tmp_path / root, tmp_path / images, several=True)
+
+
+def test_pictures_beside_their_masks_are_no_masks(tmp_path: Path):
+    touch(tmp_path, "set/a.jpg set/a_mask.png set/b.jpg")
+    assert pair_masks(tmp_path / "set", tmp_path / "set", several=False) == {
+        "a.jpg": ["a_mask.png"]
+    }
+
+
+def touch(folder: Path, *names: str) -> None:
+    for name in " ".join(names).split():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()

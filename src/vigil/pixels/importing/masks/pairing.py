@@ -14,7 +14,9 @@ from vigil.pixels.importing.pictures.folders import files_below, is_picture
 from vigil.plumbing.errors import InputError, listed, shorten
 
 LOSSLESS = {".bmp", ".gif", ".png", ".tif", ".tiff"}
-"""Kinds of mask pictures; JPEG changes values."""
+"""Kinds of mask pictures."""
+LOSSY = {".jpeg", ".jpg"}
+"""JPEG changes the values of masks."""
 Stems = Mapping[str, Sequence[str]]
 """The names of pictures by their names without folders and endings."""
 
@@ -39,6 +41,7 @@ def pair_masks(root: Path, images: Path, *, several: bool) -> dict[str, list[str
     if not root.is_dir():
         raise InputError(f"{root}: expected a folder of mask pictures, found none")
     masks = _masks_below(root)
+    _check_lossless(root, images, masks)
     own = {(root / name).resolve() for name in masks}
     pictures = [
         name
@@ -64,6 +67,39 @@ def pair_masks(root: Path, images: Path, *, several: bool) -> dict[str, list[str
                     f"{root}: expected one mask for {shorten(name)}, got {listed(files)}"
                 )
     return {name: pairs[name] for name in sorted(pairs)}
+
+
+def _check_lossless(root: Path, images: Path, masks: Sequence[str]) -> None:
+    """Refuses masks that are JPEGs: those below `root` that are no pictures below `images`.
+
+    If the pictures are below `root`, other JPEGs there may be other pictures. Then a JPEG is a mask
+    if it is in a folder of masks. If `root` is below `images`, a JPEG is a mask if the pictures
+    elsewhere have its name.
+
+    Raises:
+        InputError: there is such a mask.
+    """
+    lossy = [name for name in files_below(root)[0] if _suffix(name) in LOSSY]
+    if not lossy:
+        return
+    whole, holder = root.resolve(), images.resolve()
+    folders = {PurePosixPath(name).parent for name in masks}
+    elsewhere = {
+        PurePosixPath(name).stem
+        for name in files_below(images)[0]
+        if is_picture(name) and not (holder / name).is_relative_to(whole)
+    }
+    for name in lossy:
+        path = PurePosixPath(name)
+        if (whole / name).is_relative_to(holder):
+            is_mask = path.stem in elsewhere
+        else:
+            is_mask = path.parent in folders or not holder.is_relative_to(whole)
+        if is_mask:
+            raise InputError(
+                f"{root / name}: expected masks in a format that keeps values (PNG, BMP, GIF or "
+                "TIFF), got JPEG"
+            )
 
 
 def masks_among(root: Path, images: Path) -> set[str]:
