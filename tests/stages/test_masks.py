@@ -204,6 +204,25 @@ def test_crowds_count_neither_way(masked: Project, run_stage):
     assert (ClassMaps(known)["p00.png"][objects_of(0) == 2] == 255).all()
 
 
+def test_the_box_of_an_object_without_a_mask_counts_neither_way(masked: Project, run_stage):
+    box = {"segmentation": [], "bbox": [8, 20, 12, 16]}
+    content = coco_of(compressed)
+    content["annotations"][1].update(box)
+    write_coco(masked, content)
+    outcome = run_stage(masked, "import_masks", *IMPORT)
+    assert outcome.code == 0, outcome.stderr
+    known = read_masked(masked.folder / "data/masks/instances.json")
+    is_car = objects_of(0) == 1
+    expected = np.full((HEIGHT, WIDTH), known.classes.index("background"))
+    expected[20:36, 8:20] = 255
+    expected[is_car] = known.classes.index("car")
+    assert (ClassMaps(known)["p00.png"] == expected).all()
+    masked.set_params("import_masks", invalid_masks="error")
+    outcome = run_stage(masked, "import_masks", *IMPORT)
+    assert outcome.code == 1
+    assert "annotations 2: annotation without a mask (1 invalid masks" in outcome.stderr
+
+
 def findings_of(project: Project) -> tuple[dict[str, int], dict[str, list[str]]]:
     """Counts by reason, and the entries that are listed."""
     report = json.loads((project.folder / "data/masks/report.json").read_text())
@@ -248,6 +267,30 @@ def test_masks_in_the_folder_of_the_pictures_are_no_pictures_without_annotations
     counts, listed = findings_of(masked)
     assert counts["picture without annotations"] == 1
     assert listed["picture without annotations"] == ["pictures/none.png"]
+
+
+def test_categories_without_a_mask_are_no_classes_unless_they_are_asked_for(
+    masked: Project, run_stage
+):
+    content = coco_of(compressed)
+    content["categories"] = [
+        {"id": 0, "name": "person", "supercategory": "none"},
+        {"id": 1, "name": "car", "supercategory": "person"},
+        {"id": 2, "name": "person", "supercategory": "person"},
+        {"id": 3, "name": "bus", "supercategory": "none"},
+    ]
+    write_coco(masked, content)
+    outcome = run_stage(masked, "import_masks", *IMPORT)
+    assert outcome.code == 0, outcome.stderr
+    known = read_masked(masked.folder / "data/masks/instances.json")
+    assert known.classes == ("background", "car", "person")
+    counts, listed = findings_of(masked)
+    assert counts["category that is but the root of others"] == 1
+    assert listed["category without a mask, no class"] == ["bus"]
+    masked.set_params("dataset.masks", classes=["bus", "car"])
+    assert run_stage(masked, "import_masks", *IMPORT).code == 0
+    known = read_masked(masked.folder / "data/masks/instances.json")
+    assert known.classes == ("background", "bus", "car")
 
 
 def alter(content: dict[str, Any], **values: Any) -> dict[str, Any]:
@@ -392,7 +435,7 @@ def test_odd_masks_are_counted_by_reason(masked: Project, run_stage, segmentatio
     assert report["findings"][reason] == 1
     masked.set_params("import_masks", invalid_masks="error")
     shutil.rmtree(masked.folder / "data")
-    is_invalid = any(word in reason for word in ("fewer", "outside", "pixel"))
+    is_invalid = any(word in reason for word in ("fewer", "outside", "pixel", "without"))
     outcome = run_stage(masked, "import_masks", *IMPORT)
     assert (outcome.code == 1 and reason in outcome.stderr) == is_invalid
 

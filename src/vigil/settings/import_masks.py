@@ -13,8 +13,11 @@ class ImportMasks(Section):
 
     Attributes:
         malformed_entries: the policy for an entry of annotations that does not follow its format.
-        invalid_masks: the policy for a mask without a pixel, and for a polygon that has fewer than
-            three corners, is not finite or lies outside its picture.
+            With `drop`, the pixels in the box of a COCO annotation count neither way.
+        invalid_masks: the policy for a mask without a pixel; for a polygon that has fewer than
+            three corners, is not finite or lies outside its picture; for a COCO annotation without
+            a mask; and for a region of Label Studio that is neither a brush nor a polygon. With
+            `drop`, the pixels in the box of such an object count neither way, if it has a box.
         unknown_values: the policy for an index or a colour that `table` does not name. With
             `ignore`, its pixels count neither way.
         unusable_pictures: the policy for a picture that is missing, is not a picture, or has more

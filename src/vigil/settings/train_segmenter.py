@@ -107,7 +107,7 @@ class TrainSegmenter(Section):
         dice_weight: the weight of `dice` in a sum.
         class_weights: `none`; `balanced`: one by the square root of the share of pixels; `auto`:
             `balanced` for more than two classes, else `none`; or the weight of each class by name,
-            where others have 1.
+            where others have 1. A class without pixels in the training set has 1, too.
         auxiliary_weight: the weight of the loss of an auxiliary classifier, which `fcn` and
             `deeplabv3` have.
         ohem_fraction: of the pixels of a batch (with `num_shards`, of each of its parts) that count

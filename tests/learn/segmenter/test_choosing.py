@@ -118,6 +118,31 @@ def test_balanced_weights_are_one_by_the_root_of_the_share_with_a_mean_of_one(tm
         weigh_classes(settings(class_weights={"person": 3.0}), dataset)
 
 
+@pytest.mark.parametrize("loss", ["ce", "bce+dice"])
+def test_a_class_without_pixels_weighs_one_and_leaves_the_other_weights_as_they_are(
+    tmp_path: Path, loss: str
+):
+    """In bce, the weight of a class counts in all pixels, whether the class occurs or not."""
+    for number in range(4):
+        picture = np.zeros((40, 50, 3), np.uint8)
+        (tmp_path / f"{number:04}.png").write_bytes(cv2.imencode(".png", picture)[1].tobytes())
+    known = pictures((50, 40), 20)
+    given = settings(class_weights="balanced", loss=loss)
+
+    def weigh(known: MaskedPictures) -> dict[str, float]:
+        return weigh_classes(
+            given, MaskDataset(tmp_path, known, canvas_wh=(50, 40), view="resized")
+        )
+
+    weights = weigh(known)
+    assert weigh(replace(known, classes=(*known.classes, "train"))) == {**weights, "train": 1.0}
+    assert weights["object"] / weights["background"] == pytest.approx(2.0, rel=1e-4)
+    mean = 0.2 * weights["object"] + 0.8 * weights["background"]
+    if loss != "ce":
+        mean = (weights["object"] + weights["background"]) / 2
+    assert mean == pytest.approx(1, rel=1e-4)
+
+
 def test_a_file_of_weights_is_loaded_or_one_clear_line(tmp_path: Path):
     unet = {
         "trunk": "shufflenet_v2_x0_5", "width": 8, "upsampling": "nearest", "finest_stride": 4,

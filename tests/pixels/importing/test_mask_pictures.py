@@ -203,6 +203,35 @@ def test_as_many_as_255_objects_are_objects(tmp_path: Path):
     assert len(several(tmp_path, {"a": Image.fromarray(numbers)}, "instances").objects) == 255
 
 
+def disc(size_wh: tuple[int, int], radius: int, largest: int) -> np.ndarray:
+    """A disc with smoothed edges."""
+    mask = np.zeros(size_wh[::-1], np.uint8)
+    middle = (size_wh[0] // 2, size_wh[1] // 2)
+    cv2.circle(mask, middle, radius, 255, -1, cv2.LINE_AA)
+    return (mask.astype(np.uint16) * largest // 255).astype(np.uint8)
+
+
+@pytest.mark.parametrize("largest", [255, 200])
+@pytest.mark.parametrize("radius", [8, 400])
+def test_the_shades_of_a_smoothed_mask_are_no_objects(tmp_path: Path, radius: int, largest: int):
+    mask = disc((3 * radius, 3 * radius), radius, largest)
+    (tmp_path / "masks").mkdir()
+    with pytest.raises(InputError, match=r"a\.png: .* thin edges, as of one smoothed mask"):
+        several(tmp_path, {"a": Image.fromarray(mask)}, "instances")
+
+
+def test_thin_objects_that_touch_are_objects(tmp_path: Path):
+    """Programs number objects without gaps, and leave some out; most objects are no thin ones."""
+    bars = np.zeros(SHAPE, np.uint8)
+    bars[5:25, 3:21] = np.repeat(np.arange(1, 10), 2)
+    bars[5:25, 21:30] = 10
+    assert len(several(tmp_path, {"a": Image.fromarray(bars)}, "instances").objects) == 10
+    few = np.zeros(SHAPE, np.uint8)
+    few[5:25, 3:7] = np.repeat([2, 4], 2)
+    few[5:25, 7:30] = 9
+    assert len(several(tmp_path, {"a": Image.fromarray(few)}, "instances").objects) == 3
+
+
 def test_masks_of_several_pages_are_refused(read, tmp_path: Path):
     pages = [Image.fromarray(person(255)), Image.fromarray(person(255)[::-1].copy())]
     pages[0].save(tmp_path / "two.tif", save_all=True, append_images=pages[1:])

@@ -4,12 +4,13 @@ In addition to the format, `ignore` of an annotation is read, CVAT's `attributes
 `video` and `frame_index` of an image.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from vigil.domain.boxes import CORNERS
 from vigil.domain.formats.reading.annotations import Annotations
+from vigil.domain.formats.reading.categories import Category, names_of, roots_of
 from vigil.domain.formats.reading.findings import NO_SIZE, ROOT, SPACES, TURNED, Entry, Findings
 from vigil.domain.formats.reading.values import Values
 from vigil.domain.formats.rotation import (
@@ -24,20 +25,8 @@ from vigil.plumbing.records import read_json
 from vigil.settings.import_detections import Policy
 
 
-class Category(NamedTuple):
-    """A category as in the file, with its `supercategory` as `parent`."""
-
-    id: int
-    name: str
-    parent: Any
-    place: str
-
-
 def read_coco(file: Path, malformed: Policy, findings: Findings) -> Annotations:
     """Reads a file of instances. Its masks and keypoints are ignored.
-
-    A category without annotations that is the `supercategory` of others is not a class: Roboflow's
-    exports begin with such a category. It may have the name of a class.
 
     Args:
         malformed: what to do with a category, image or annotation that does not have the form, or
@@ -67,9 +56,9 @@ def read_coco(file: Path, malformed: Policy, findings: Findings) -> Annotations:
                 boxes[key].append(value)
             if is_turned:
                 findings.note(TURNED, [place])
-    roots = _roots(categories, used)
+    roots = roots_of(categories, used)
     findings.note(ROOT, [f"{file}: {one.name}" for one in roots])
-    classes = _classes([one for one in categories if one not in roots])
+    classes = names_of([one for one in categories if one not in roots])
     return Annotations.of(pictures, boxes, classes)
 
 
@@ -118,31 +107,6 @@ def _pictures(
         for key, value in picture.items():
             pictures[key].append(value)
     return pictures, name_of
-
-
-def _classes(categories: Sequence[Category]) -> list[str]:
-    """The names of categories, each once."""
-    classes: list[str] = []
-    for one in categories:
-        if one.name in classes:
-            raise InputError(
-                f"{one.place}: expected each id and name once, got {shorten(one.name)} again"
-            )
-        classes.append(one.name)
-    return classes
-
-
-def _roots(categories: Sequence[Category], used: set[int]) -> list[Category]:
-    """Categories without annotations that are the supercategory of another category.
-
-    A category that is its own supercategory is not a root.
-    """
-    parents = {one.parent for one in categories if isinstance(one.parent, str)}
-    return [
-        one
-        for one in categories
-        if one.id not in used and one.parent != one.name and one.name in parents
-    ]
 
 
 def _entries(content: Mapping[str, Any], key: str, file: Path) -> Iterator[tuple[str, Any]]:

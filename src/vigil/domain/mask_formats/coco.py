@@ -1,24 +1,38 @@
 """Reads masks of COCO instances JSON: polygons, and run lengths as a list or compressed.
 
-An annotation with `iscrowd` is a region of many objects: its pixels count neither way.
+An annotation with `iscrowd` is a region of many objects: its pixels count neither way. Neither do
+those in the box of an annotation without a usable mask.
 """
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from vigil.domain.formats.reading.findings import SPACES, Entry, Findings
+from vigil.domain.formats.reading.categories import Category, names_of, roots_of
+from vigil.domain.formats.reading.findings import ROOT, SPACES, Entry, Findings
 from vigil.domain.formats.reading.values import Values
-from vigil.domain.mask_formats.masks import EMPTY, Masks, add_object, no_objects, no_pictures
-from vigil.domain.mask_formats.polygons import Polygons, ring_of
-from vigil.domain.pictures.run_lengths import Runs, area, check_runs, compress, decompress
+from vigil.domain.mask_formats.masks import (
+    EMPTY,
+    NO_MASK,
+    Masks,
+    add_object,
+    no_objects,
+    no_pictures,
+)
+from vigil.domain.mask_formats.polygons import Points, Polygons, ring_of
+from vigil.domain.mask_formats.unmasked import Corners, Unmasked
+from vigil.domain.pictures.run_lengths import Runs, area, box_of, check_runs, compress, decompress
 from vigil.plumbing.errors import InputError, shorten
 from vigil.plumbing.records import read_json
 from vigil.settings.import_detections import Policy
 
-NO_MASK = "annotation without a mask"
+OTHER_BOX = "mask that its bbox contradicts"
+LEAST_IOU, ROUNDED_PX = 0.5, 2.0
+"""A bbox contradicts a mask if its IoU with the mask's own box is less, and a side is off by more:
+of a mask of few pixels, the IoU is small where programs round differently."""
 
 
 class CocoMasks:
@@ -28,8 +42,10 @@ class CocoMasks:
         """Args: malformed: what to do with a malformed entry."""
         self._file, self._findings = file, findings
         self._entry, self._values = Entry(malformed, findings), Values(findings)
-        self._polygons = Polygons(findings)
-        self._label_of: dict[int, str] = {}
+        self._polygons, self._unmasked = Polygons(findings), Unmasked(findings)
+        self._categories: dict[int, Category] = {}
+        self._used: set[int] = set()
+        self._met_shares = self._met_px = False
         self._picture_of: dict[int, tuple[str, tuple[int, int]]] = {}
 
     def read(self) -> Masks:
@@ -52,7 +68,19 @@ class CocoMasks:
         for place, entry in self._entries(content, "annotations"):
             with self._entry:
                 self._add_object(entry, place, objects)
-        return Masks.of(pictures, objects, list(self._label_of.values()))
+        if self._met_shares and not self._met_px:
+            raise InputError(
+                f"{self._file}: expected polygons in px, got corners from 0 to 1 alone, as shares "
+                "of the pictures' sides"
+            )
+        self._unmasked.add_boxes(objects)
+        return Masks.of(pictures, objects, self._classes())
+
+    def _classes(self) -> list[str]:
+        categories = list(self._categories.values())
+        roots = roots_of(categories, self._used)
+        self._findings.note(ROOT, [f"{self._file}: {one.name}" for one in roots])
+        return names_of([one for one in categories if one not in roots])
 
     def _entries(self, content: Mapping[str, Any], key: str) -> list[tuple[str, Any]]:
         entries = content.get(key)
@@ -65,9 +93,9 @@ class CocoMasks:
         number = self._values.whole(entry.get("id"), "id", place)
         if text != text.strip():
             self._findings.note(SPACES, [f"{place}: {shorten(text)}"])
-        if number in self._label_of or text.strip() in self._label_of.values():
+        if number in self._categories:
             raise InputError(f"{place}: expected each id and name once, got {shorten(text)} again")
-        self._label_of[number] = text.strip()
+        self._categories[number] = Category(number, text.strip(), entry.get("supercategory"), place)
 
     def _add_picture(self, entry: Any, place: str, pictures: dict[str, list[Any]]) -> None:
         name = self._values.text(_of(entry, place).get("file_name"), "file_name", place)
@@ -92,22 +120,25 @@ class CocoMasks:
         category = self._values.whole(entry.get("category_id"), "category_id", place)
         for number, known, key in (
             (image, self._picture_of, "image_id"),
-            (category, self._label_of, "category_id"),
+            (category, self._categories, "category_id"),
         ):
             if number not in known:
                 raise InputError(f"{place}: expected a {key} that the file lists, got {number}")
         name, size_wh = self._picture_of[image]
-        counts = self._counts(entry.get("segmentation"), size_wh, place)
+        label = self._categories[category].name
+        self._used.add(category)
+        counts, is_crowd, is_difficult = None, False, False
+        with self._entry:
+            is_crowd = self._values.flag(entry.get("iscrowd", 0), "iscrowd", place)
+            is_difficult = self._values.flag(entry.get("ignore", 0), "ignore", place)
+            counts = self._counts(entry.get("segmentation"), size_wh, place)
         if counts is None:
+            self._unmasked.note(name, label, _box(entry, place), size_wh, place, is_crowd=is_crowd)
             return
+        if _differs(_box(entry, place), counts, size_wh[1]):
+            self._findings.note(OTHER_BOX, [place])
         add_object(
-            objects,
-            name,
-            self._label_of[category],
-            counts,
-            place,
-            is_crowd=self._values.flag(entry.get("iscrowd", 0), "iscrowd", place),
-            is_difficult=self._values.flag(entry.get("ignore", 0), "ignore", place),
+            *(objects, name, label, counts, place), is_crowd=is_crowd, is_difficult=is_difficult
         )
 
     def _counts(self, segmentation: Any, size_wh: tuple[int, int], place: str) -> str | None:
@@ -117,6 +148,8 @@ class CocoMasks:
             return None
         if isinstance(segmentation, list):
             rings = [ring_of(one, place) for one in segmentation]
+            if min(size_wh) > 1:
+                self._look_for_shares(rings)
             counts = self._polygons.mask(rings, size_wh, place)
         else:
             counts = _run_lengths(segmentation, size_wh, place)
@@ -124,6 +157,41 @@ class CocoMasks:
             self._findings.note(EMPTY, [place])
             return None
         return counts
+
+    def _look_for_shares(self, rings: Sequence[Points]) -> None:
+        """Notes whether polygons have fractions from 0 to 1, or other numbers than 0 to 1."""
+        corners = np.concatenate([np.empty((0, 2)), *rings])
+        self._met_px |= bool(((corners < 0) | (corners > 1)).any())
+        self._met_shares |= bool(((corners > 0) & (corners < 1)).any())
+
+
+def _box(entry: Mapping[str, Any], place: str) -> Corners | None:
+    """The box of an annotation; None without one that can be read."""
+    bbox, attributes = entry.get("bbox"), entry.get("attributes")
+    if not isinstance(bbox, list) or len(bbox) != 4:
+        return None
+    try:
+        x, y, width, height = (Values(Findings()).number(one, "bbox", place) for one in bbox)
+    except InputError:
+        return None
+    if not isinstance(attributes, dict) or not attributes.get("rotation"):
+        return x, y, x + width, y + height
+    # CVAT turned the box about its centre: however far, it stays within this square.
+    x, y, half = x + width / 2, y + height / 2, math.hypot(width, height) / 2
+    return x - half, y - half, x + half, y + half
+
+
+def _differs(box: Corners | None, counts: str, height: int) -> bool:
+    """Whether a box contradicts a mask. A box of zeros is none: some programs write such."""
+    if box is None or not any(box):
+        return False
+    own = np.array(box_of(decompress(counts), height), np.float64)
+    sides = np.array(box, np.float64)
+    low, high = np.maximum(own[:2], sides[:2]), np.minimum(own[2:], sides[2:])
+    shared = np.prod(np.clip(high - low, 0, None))
+    areas = np.prod(own[2:] - own[:2]) + np.prod(np.clip(sides[2:] - sides[:2], 0, None))
+    is_off = not (np.abs(own - sides) <= ROUNDED_PX).all()
+    return bool(is_off and not shared >= LEAST_IOU * (areas - shared))
 
 
 def _run_lengths(segmentation: Any, size_wh: tuple[int, int], place: str) -> str:

@@ -7,6 +7,7 @@ one, they must be alike, since no rule could tell which of them is right.
 import json
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +21,16 @@ from vigil.domain.label_studio.labels import own_labels, separate_labels
 from vigil.domain.mask_formats.brush import decode_brush
 from vigil.domain.mask_formats.masks import (
     EMPTY,
+    OTHER_REGION,
     Masks,
     add_object,
     add_picture,
     no_objects,
     no_pictures,
 )
+from vigil.domain.mask_formats.other_regions import NO_REGIONS, box_around
 from vigil.domain.mask_formats.polygons import Polygons
+from vigil.domain.mask_formats.unmasked import Unmasked
 from vigil.domain.masks.class_map import compressed
 from vigil.domain.pictures.run_lengths import area, decompress
 from vigil.plumbing.errors import InputError, listed, shorten
@@ -34,7 +38,7 @@ from vigil.plumbing.records import read_json
 from vigil.settings.import_detections import Policy
 
 BRUSH, POLYGON = ("brush", "brushlabels"), ("polygon", "polygonlabels")
-OTHER_REGION = "region that is neither a brush nor a polygon"
+NO_REGION = "result that marks no region, not read"
 OTHER_ANNOTATION = "further annotation of a task, not read"
 NOT_ANNOTATED = "task without an annotation"
 UPLOAD_HASH = re.compile(r"^[0-9a-f]{8}-")
@@ -47,7 +51,7 @@ class LabelStudioMasks:
         """Args: malformed: what to do with a malformed task or region."""
         self._file, self._findings = file, findings
         self._entry, self._values = Entry(malformed, findings), Values(findings)
-        self._polygons = Polygons(findings)
+        self._polygons, self._unmasked = Polygons(findings), Unmasked(findings)
 
     def read(self) -> Masks:
         """The pictures and masks.
@@ -64,6 +68,7 @@ class LabelStudioMasks:
         for number, task in enumerate(tasks, start=1):
             with self._entry:
                 self._read_task(task, f"{self._file}: task {number}", pictures, objects)
+        self._unmasked.add_boxes(objects)
         return Masks.of(pictures, objects)
 
     def _read_task(
@@ -93,12 +98,11 @@ class LabelStudioMasks:
             raise InputError(f"{place}: expected each picture in one task, got {shorten(name)}")
         if not isinstance(results, list):
             raise InputError(f"{place}: expected a list as result, got {shorten(results)}")
-        sizes = set()
+        sizes: set[tuple[int, int]] = set()
         for number, result in enumerate(results, start=1):
             where = f"{place}, region {number}"
             if not isinstance(result, dict) or result.get("type") not in (*BRUSH, *POLYGON):
-                kind = result.get("type") if isinstance(result, dict) else result
-                self._findings.note(OTHER_REGION, [f"{where}: {shorten(kind)}"])
+                sizes |= self._note_other(result, results, name, where)
                 continue
             with self._entry:
                 sizes.add(self._add_region(result, results, name, where, objects))
@@ -122,6 +126,43 @@ class LabelStudioMasks:
         labels = own_labels(value) or separate_labels(results, result.get("id"))
         if len(labels) != 1 or not isinstance(labels[0], str):
             raise InputError(f"{place}: expected one label, got {shorten(labels)}")
+        width, height = self._size(result, place)
+        if result["type"] in BRUSH:
+            counts = self._brush(value, (width, height), place)
+        else:
+            counts = self._polygon(value, (width, height), place)
+        if counts is not None:
+            add_object(objects, name, labels[0], counts, place)
+        return width, height
+
+    def _note_other(
+        self, result: Any, results: Sequence[Any], name: str, place: str
+    ) -> set[tuple[int, int]]:
+        """Notes a result that is not read as a mask; returns the picture's size if it is told."""
+        kind = result.get("type") if isinstance(result, dict) else result
+        if isinstance(kind, str) and kind in NO_REGIONS:
+            # `labels` are those of another region.
+            self._findings.note(NO_REGION, [f"{place}: {kind}"] if kind != "labels" else [])
+            return set()
+        self._findings.note(OTHER_REGION, [f"{place}: {shorten(kind)}"])
+        if not isinstance(result, dict) or not isinstance(result.get("value"), dict):
+            return set()
+        value = result["value"]
+        labels = own_labels(value) or separate_labels(results, result.get("id"))
+        label = labels[0] if len(labels) == 1 and isinstance(labels[0], str) else ""
+        size_wh, box = None, None
+        with suppress(InputError):
+            size_wh = self._size(result, place)
+            box = box_around(str(kind), value, size_wh)
+        self._unmasked.note(name, label, box, size_wh or (0, 0), place)
+        return {size_wh} if size_wh else set()
+
+    def _size(self, result: Mapping[str, Any], place: str) -> tuple[int, int]:
+        """Width and height of the picture of a region.
+
+        Raises:
+            InputError: they are not told, or the region is one of the turned picture.
+        """
         width, height = (
             self._values.whole(result.get(key), key, place)
             for key in ("original_width", "original_height")
@@ -133,12 +174,6 @@ class LabelStudioMasks:
                 f"{place}: expected a region of the picture as it is stored, got one of a picture "
                 f"turned by {shorten(turned)} degrees in Label Studio (image_rotation)"
             )
-        if result["type"] in BRUSH:
-            counts = self._brush(value, (width, height), place)
-        else:
-            counts = self._polygon(value, (width, height), place)
-        if counts is not None:
-            add_object(objects, name, labels[0], counts, place)
         return width, height
 
     def _brush(self, value: Mapping[str, Any], size_wh: tuple[int, int], place: str) -> str | None:

@@ -22,7 +22,9 @@ CLIPPED = "polygon clipped to its picture"
 FEW_POINTS = "polygon with fewer than three corners"
 NOT_FINITE = "polygon with a corner that is not finite"
 CROSSING = "polygon that crosses itself"
-INVALID = (EMPTY, OUTSIDE, FEW_POINTS, NOT_FINITE)
+NO_MASK = "annotation without a mask"
+OTHER_REGION = "region that is neither a brush nor a polygon"
+INVALID = (EMPTY, OUTSIDE, FEW_POINTS, NOT_FINITE, NO_MASK, OTHER_REGION)
 
 
 @dataclass(frozen=True)

@@ -137,8 +137,10 @@ def plan_training(sides: Sides, settings: TrainSegmenter) -> SegmenterPlan:
 def weigh_classes(settings: TrainSegmenter, train_set: MaskDataset) -> dict[str, float]:
     """The weight of each class in the loss; empty if all are equal.
 
-    `balanced` weighs a class by one by the square root of its share of the pixels. The weights are
-    scaled so that the mean weight of a pixel is 1.
+    `balanced` weighs a class by one by the square root of its share of the pixels. A class without
+    pixels in the training set has the weight 1: nothing tells its share. The other weights are
+    scaled so that the mean weight in the loss is 1. The mean is that of the pixels, each with the
+    weight of its class. In `bce` all classes weigh in each pixel, so it is the mean of the classes.
 
     Raises:
         FieldError: a weight is given for an unknown class.
@@ -159,7 +161,10 @@ def weigh_classes(settings: TrainSegmenter, train_set: MaskDataset) -> dict[str,
     counts = pixels[: len(classes)]
     shares = counts / max(counts.sum(), 1)
     weights = np.maximum(shares, LEAST_SHARE) ** -0.5
-    weights /= (weights * shares).sum()
+    is_present = counts > 0
+    parts = is_present / max(is_present.sum(), 1) if "bce" in settings.loss else shares
+    weights /= max((weights * parts).sum(), 1e-12)
+    weights[~is_present] = 1.0
     return dict(zip(classes, weights.round(6).tolist(), strict=True))
 
 

@@ -30,6 +30,8 @@ from vigil.settings.dataset import MaskData
 
 SEVERAL_VALUES = "binary mask of several values, all but 0 taken for the object"
 RIM = "object without an inner pixel that touches another (smoothed edges?)"
+LEAST_SHADES, LARGEST_SHADE = 4, 255
+"""Fewer rims in a picture may be thin objects, and so may larger numbers."""
 UNKNOWN_VALUE = "mask with a value that the table does not name"
 INDEX_MODES = {"1", "L", "P", "I;16", "I", "I;16B", "I;16L"}
 """Kinds of pictures with one number a pixel; for a palette, it is the index into the palette."""
@@ -207,13 +209,36 @@ def _add_objects(
             findings.note(SEVERAL_VALUES, [place])
         add_object(objects, name, data.classes[0], compressed(values != 0), place)
         return set(occurring)
+    rims = []
     for number in occurring:
         where = f"{place}: object {number}"
         mask = values == number
         if len(occurring) > 1 and _is_rim(mask, values):
             findings.note(RIM, [where])
+            rims.append(number)
         add_object(objects, name, data.classes[0], compressed(mask), where)
+    if _are_smoothed(occurring, rims):
+        raise InputError(
+            f"{place}: expected a number for each object, got {len(occurring)} numbers up to "
+            f"{occurring[-1]}, of which {len(rims)} are thin edges, as of one smoothed mask; "
+            "is the format binary? Then make its pixels 0 or 255"
+        )
     return set(occurring)
+
+
+def _are_smoothed(numbers: Sequence[int], rims: Sequence[int]) -> bool:
+    """Whether the numbers of a picture are shades of smoothed edges, and not objects.
+
+    A smoothed mask has its largest value inside, and the shades between 0 and this value along its
+    edge. Each shade is a rim, and a few pixels of edge have many shades. So rims are most of the
+    numbers, and the largest number is none of them. Objects that touch may be as thin, but programs
+    number them without gaps. Only the shades 1 to 255 have no gaps, either: along a long edge.
+    """
+    if len(rims) < LEAST_SHADES or 2 * len(rims) <= len(numbers):
+        return False
+    largest = numbers[-1]
+    may_be_shades = largest == LARGEST_SHADE or len(numbers) < largest < LARGEST_SHADE
+    return may_be_shades and largest not in rims
 
 
 def _is_rim(mask: npt.NDArray[np.bool_], values: Values) -> bool:

@@ -1,6 +1,6 @@
 """Reads masks of pictures and checks them against the pictures."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
@@ -31,6 +31,7 @@ from vigil.settings.import_masks import ImportMasks
 OF_ONE_FILE = ("coco", "label_studio")
 """Formats whose masks are in one file. Those of all others are pictures."""
 CLASS_NOT_CHOSEN = "mask of a class not chosen"
+CLASS_NOT_USED = "category without a mask, no class"
 
 
 @dataclass(frozen=True)
@@ -121,14 +122,17 @@ def _only_file(root: Path) -> Path:
 
 
 def _choose_classes(read: Masks, data: MaskData, findings: Findings) -> Masks:
-    """Leaves out the masks of other classes. Without any classes, all masks stay."""
+    """Leaves out the masks of other classes. Without any, the classes are those that occur."""
     if data.background in read.classes and not read.tells_all:
         raise FieldError(
             "masks.background",
             f"expected another name than those of the classes, got {data.background}",
         )
     if not data.classes:
-        return read
+        # A file may declare the 80 classes of COCO for masks of one of them.
+        used = set(read.classes) if read.tells_all else set(read.objects["label"])
+        findings.note(CLASS_NOT_USED, [one for one in read.classes if one not in used])
+        return replace(read, classes=tuple(one for one in read.classes if one in used))
     if unknown := set(data.classes) - set(read.classes):
         raise FieldError(
             "masks.classes",
@@ -148,7 +152,8 @@ def _check(
     if reasons and settings.invalid_masks == "error":
         raise InputError(
             f"{findings[reasons[0]][0]}: {reasons[0]} ({sum(len(findings[r]) for r in reasons)} "
-            "invalid masks or polygons; invalid_masks: drop leaves such out)"
+            "invalid masks, polygons or regions; invalid_masks: drop leaves such out, and boxes "
+            "instead of masks count neither way)"
         )
     pictures = read.pictures[read.pictures["file_name"].isin(measures.index)]
     sizes = measures.loc[pictures["file_name"]]
