@@ -120,6 +120,13 @@ def attend(words: argparse.Namespace) -> None:
     show(words.source, words.out, words.architecture, words.weights)
 
 
+def calibrate(words: argparse.Namespace) -> None:
+    """Picks watch.raising.raise_at from watched normal recordings, with a bound on the alarms."""
+    from vigil.watch.calibrating import calibrate as pick
+
+    print(pick(words.folder, words.block_s, words.alarm_probability).describe())
+
+
 def replay(words: argparse.Namespace) -> None:
     """Shows the events of a watched source under other settings, without running the models."""
     from vigil.watch.replaying import format_diff
@@ -260,6 +267,19 @@ def build_parser() -> argparse.ArgumentParser:
     add("new", new).add_argument("folder", type=Path, help="the folder of the new project")
     add("upgrade", upgrade).add_argument(
         "--write", action="store_true", help="also write the files of the new version"
+    )
+    calibrating = add("calibrate", calibrate)
+    calibrating.add_argument(
+        "folder", type=Path, nargs="+", help="the folder of a watched recording, a normal one"
+    )
+    calibrating.add_argument(
+        "--block-s", type=float, default=3600.0, help="the length of a block, in seconds"
+    )
+    calibrating.add_argument(
+        "--alarm-probability",
+        type=float,
+        default=0.1,
+        help="the largest probability of an alarm in a new normal block",
     )
     replaying = add("replay", replay)
     replaying.add_argument("folder", type=Path, help="the folder of one watched source")
