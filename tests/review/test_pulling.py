@@ -236,7 +236,9 @@ def with_event(task: Json, *frames: tuple[int, int]) -> Json:
 
 def test_events_in_videos_of_the_test_side_measure_watching(project: Project) -> None:
     told = pull(with_event(corrected(0), (1, 12)))
-    assert f"{VIDEOS[0]} (train): unusual events: 1, of no use, since they train nothing" in told
+    assert f"{VIDEOS[0]} (train): unusual events: 1, of no use, since the alarm learns" in told
+    told = pull(corrected(0))  # a person removed a false alarm
+    assert f"{VIDEOS[0]} (train): unusual events: 0, so it is allowed behaviour: for vigil" in told
     file = SCENE / "corrected_events.json"
     assert not file.exists()
     told = pull(with_event(corrected(2), (13, 24), (37, 40)), corrects_test=True)

@@ -192,8 +192,7 @@ def describe(plan: Plan) -> str:
         told = ", ".join(f"{int(counts.get(origin, 0))} {origin}" for origin in ORIGINS)
         lines.append(f"{video} ({side}): keyframes: {told}")
         if (events := plan.events.get(video)) is not None:
-            file = plan.export.with_name(EVENTS_FILE)
-            use = f"written to {file}" if side == TEST else "of no use, since they train nothing"
+            use = _use_of(events, side, plan.export.with_name(EVENTS_FILE))
             lines.append(f"{video} ({side}): unusual events: {len(events)}, {use}")
     if plan.num_open:
         lines.append(f"left out: {plan.num_open} tasks without a finished annotation")
@@ -203,6 +202,15 @@ def describe(plan: Plan) -> str:
     if further:
         lines.append(f"and at most: {', '.join(further)}")
     return "\n".join(lines)
+
+
+def _use_of(events: Sequence[Any], side: str, file: Path) -> str:
+    """What the reviewed events of a video are good for."""
+    if side == TEST:
+        return f"written to {file}"
+    if events:
+        return "of no use, since the alarm learns from allowed behaviour alone"
+    return "so it is allowed behaviour: for vigil calibrate, and for the alarm in dataset.clips"
 
 
 def carry_out(plan: Plan) -> None:
