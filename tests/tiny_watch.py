@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import pytest
 from tiny_settings import shipped
 
 from vigil.domain.boxes import CORNERS
@@ -26,6 +27,7 @@ from vigil.settings.watch import Watch
 from vigil.watch.live import LiveWatch
 from vigil.watch.models import Models
 from vigil.watch.notifying import Notifier
+from vigil.watch.recording import Recorder
 
 SIZE_WH = (96, 72)
 FPS = 10
@@ -195,6 +197,17 @@ class Notes:
             return False
         self.messages.append({**message, "has_picture": picture is not None and picture.is_file()})
         return True
+
+
+def watched_scene(folder: Path, seconds: float, **scene: Any) -> Path:
+    """The results of a scene that was watched, without an annotated video."""
+    video = write_scene(folder / "door.mp4", seconds, **scene)
+    settings = watching(**{"pictures.annotated": False})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("VIGIL_STATE_DIR", str(folder / "state"))
+        recorder = Recorder({"detector.safetensors": "0"}, models, settings, Fraction(FPS))
+        recorder.watch(video, folder / "out")
+    return folder / "out"
 
 
 def watch_of(folder: Path, notes: Notes, run: str = "one", **changes: Any) -> LiveWatch:

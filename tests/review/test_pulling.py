@@ -266,6 +266,11 @@ def spans_of(ends: Sequence[int], task: Json) -> Json:
 
 def test_annotators_may_differ_on_events_that_train_nothing(project: Project) -> None:
     assert "unusual events: 1" in pull(spans_of([20, 21], corrected(0)))
+    task = spans_of([20, 21], corrected(0))
+    del task["annotations"][-1]["result"][-1]  # the newest annotation has no event, the other one
+    task["annotations"][0]["result"][0]["value"]["sequence"][0]["x"] += 1.0  # other boxes, too
+    project.change("interpolate_annotations", annotators="newest")
+    assert "unusual events: 1" in pull(task)
 
 
 def test_annotators_who_differ_on_events_that_measure_are_refused(project: Project) -> None:

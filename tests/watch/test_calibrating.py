@@ -1,19 +1,17 @@
 """`raise_at` from normal footage: its bound on known and on new days, and what is refused."""
 
 import shutil
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
-from tiny_watch import FPS, models, watching, write_scene
+from tiny_watch import watched_scene
 
 from vigil.plumbing.errors import InputError
 from vigil.plumbing.records import read_json, write_json
 from vigil.watch.calibrating import calibrate
-from vigil.watch.recording import Recorder
 from vigil.watch.replaying import replay
 
 WINDOW_S, STRIDE_S, BLOCK_S = 2.0, 0.5, 60.0
@@ -22,14 +20,7 @@ WINDOW_S, STRIDE_S, BLOCK_S = 2.0, 0.5, 60.0
 @pytest.fixture(scope="module")
 def watched(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A recording that was really watched; its scores are replaced below."""
-    folder = tmp_path_factory.mktemp("watched")
-    scene = write_scene(folder / "door.mp4", 4.0)
-    settings = watching(**{"pictures.annotated": False})
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("VIGIL_STATE_DIR", str(folder / "state"))
-        recorder = Recorder({"alarm": "0"}, models, settings, Fraction(FPS))
-        recorder.watch(scene, folder / "door")
-    return folder / "door"
+    return watched_scene(tmp_path_factory.mktemp("watched"), 4.0)
 
 
 def day_of(watched: Path, folder: Path, scores: np.ndarray, **facts: Any) -> Path:

@@ -2,17 +2,15 @@
 
 import json
 import shutil
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tiny_watch import FPS, models, watching, write_scene
+from tiny_watch import watched_scene, watching
 
 from vigil.plumbing.errors import InputError
 from vigil.plumbing.records import read_json, write_json
 from vigil.watch import replaying
-from vigil.watch.recording import Recorder
 from vigil.watch.replaying import changed_settings, compare, format_diff
 
 
@@ -20,13 +18,7 @@ from vigil.watch.replaying import changed_settings, compare, format_diff
 def watched(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A source with an event from 4.5 to 8.5 s and one from 12.5 to 14.5 s."""
     folder = tmp_path_factory.mktemp("watched")
-    scene = write_scene(folder / "door.mp4", 18.0, lit=((5.0, 8.0), (13.0, 14.0)))
-    settings = watching(**{"pictures.annotated": False})
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("VIGIL_STATE_DIR", str(folder / "state"))
-        recorder = Recorder({"detector.safetensors": "0"}, models, settings, Fraction(FPS))
-        recorder.watch(scene, folder / "out")
-    return folder / "out"
+    return watched_scene(folder, 18.0, lit=((5.0, 8.0), (13.0, 14.0)))
 
 
 @pytest.fixture(autouse=True)

@@ -42,7 +42,6 @@ def launch(words: Sequence[str], batches: Batches | None = None) -> None:
     launcher = "srun" if name == "srun" else "torchrun"
     num_here, num_machines = _count_processes(command)
     if launcher == "torchrun":
-        num_here = num_here or int(os.environ.get(DEVICES_VARIABLE, "1"))
         _check_gpus(num_here)
     if batches:
         batches.check(max(1, num_here * num_machines))
@@ -95,7 +94,7 @@ def _count_processes(command: Sequence[str]) -> tuple[int, int]:
 def _check_gpus(num_processes: int) -> None:
     """Raises InputError if this machine has fewer GPUs than processes that train on one each."""
     name = os.environ.get("VIGIL_DEVICE", "auto")
-    if num_processes == 1 or is_portable() or not name.startswith(("auto", "cuda")):
+    if num_processes <= 1 or is_portable() or not name.startswith(("auto", "cuda")):
         return
     if name.startswith("cuda:"):
         raise InputError(

@@ -21,12 +21,12 @@ Event = tuple[float, float, str]
 """Start and end in seconds, and the kind."""
 
 
-def events_of(entry: Json, annotators: str, where: str) -> list[dict[str, Any]] | None:
+def events_of(entry: Json, annotators: str | None, where: str) -> list[dict[str, Any]] | None:
     """The `kind`, `start_s` and `end_s` of each span of a task, in order of their start.
 
     Args:
         entry: a task of an export.
-        annotators: which of several annotations counts, as for boxes.
+        annotators: which of several annotations counts, as for boxes; None: all together.
         where: names the task in errors.
 
     Returns:
@@ -41,21 +41,21 @@ def events_of(entry: Json, annotators: str, where: str) -> list[dict[str, Any]] 
         return None
     annotations = [one for one in entry["annotations"] if isinstance(one, Mapping)]
     finished = [one for one in annotations if not one.get("was_cancelled")]
-    chosen = choose(finished, annotators, where)
+    counting = finished if annotators is None else choose(finished, annotators, where).alike
     fps = data.get(FPS_KEY)
-    spans = [_spans(one["result"]) for one in chosen.alike]
+    spans = [_spans(one["result"]) for one in counting]
     if any(spans) and not (isinstance(fps, int | float) and math.isfinite(fps) and fps > 0):
         raise InputError(f"{where}: data.{FPS_KEY}: expected a frame rate, got {shorten(fps)}")
     by_annotation = [
         _united([event for span in one for event in _events_in(span, float(fps), where)])
         for one in spans
     ]
-    if annotators == "merge":
+    if annotators in {None, "merge"}:
         events = _united(chain(*by_annotation))
     elif any(one != by_annotation[0] for one in by_annotation):
         raise InputError(
             f"{where}: expected annotations that are alike on the timeline, too, found "
-            f"{listed(map(name_of, chosen.alike))}; {HINT}"
+            f"{listed(map(name_of, counting))}; {HINT}"
         )
     else:
         events = by_annotation[0]

@@ -115,8 +115,9 @@ def plan_pull(root: Path, request: Request) -> Plan:
     match_videos(tasks, [one.video for one in corrections], str(export))
     events = {}
     for one in corrections:
-        # Events outside of the test side train nothing, so annotators may differ on them.
-        rule = reading.annotators if side_of[one.video] == TEST else "newest"
+        # Events outside of the test side train nothing, so annotators may differ on them. A video
+        # shows allowed behaviour alone only if none of them marked an event.
+        rule = reading.annotators if side_of[one.video] == TEST else None
         if (found := events_of(one.entry, rule, one.video)) is not None:
             events[one.video] = found
     origins = _origins(corrections)

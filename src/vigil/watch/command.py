@@ -77,7 +77,7 @@ def watch_sources(
     if failures:
         raise InputError(
             f"{len(failures)} of {len(recordings)} recordings were not watched: "
-            + "; ".join(failures)
+            + "; ".join(dict.fromkeys(failures))  # a damaged model fails all in the same way
         )
 
 

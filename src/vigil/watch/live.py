@@ -307,10 +307,6 @@ class LiveWatch:
         probability = None if judgement is None else judgement.probability
         return probability is not None and probability < self._settings.judging.least_probability
 
-    def undelivered(self) -> dict[str, int]:
-        """The number of messages that wait for each receiver."""
-        return self._notifier.undelivered()
-
     def status(self) -> dict[str, Any]:
         """Watched time, which is that in scored windows, other time, and the rate of alarms."""
         rate = rate_per_hour(self.num_alarms, self.watched_s)
@@ -320,6 +316,7 @@ class LiveWatch:
             "not_watched_s": round(max(0.0, passed_s - self.watched_s), 1),
             "alarms": self.num_alarms,
             "alarms_per_hour_upper_bound_95": None if rate is None else round(rate.upper_bound, 3),
+            "undelivered_messages": self._notifier.undelivered(),
         }
 
 
@@ -403,6 +400,5 @@ def _write_status(reader: LiveReader, watch: LiveWatch, folder: Path) -> None:
         "dropped_frames": counts.dropped,
         "reconnects": counts.reconnects,
         "clock_jumps": counts.clock_jumps,
-        "undelivered_messages": watch.undelivered(),
     }
     write_json(content, folder / STATUS)
