@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from vigil.domain.boxes import pairwise_iou
 from vigil.domain.formats.reading.categories import Category, names_of, roots_of
 from vigil.domain.formats.reading.findings import ROOT, SPACES, Entry, Findings
 from vigil.domain.formats.reading.values import Values
@@ -185,13 +186,10 @@ def _differs(box: Corners | None, counts: str, height: int) -> bool:
     """Whether a box contradicts a mask. A box of zeros is none: some programs write such."""
     if box is None or not any(box):
         return False
-    own = np.array(box_of(decompress(counts), height), np.float64)
-    sides = np.array(box, np.float64)
-    low, high = np.maximum(own[:2], sides[:2]), np.minimum(own[2:], sides[2:])
-    shared = np.prod(np.clip(high - low, 0, None))
-    areas = np.prod(own[2:] - own[:2]) + np.prod(np.clip(sides[2:] - sides[:2], 0, None))
-    is_off = not (np.abs(own - sides) <= ROUNDED_PX).all()
-    return bool(is_off and not shared >= LEAST_IOU * (areas - shared))
+    own = np.array([box_of(decompress(counts), height)], np.float64)
+    given = np.array([box], np.float64)
+    is_off = not bool((np.abs(own - given) <= ROUNDED_PX).all())
+    return is_off and not pairwise_iou(own, given).item() >= LEAST_IOU
 
 
 def _run_lengths(segmentation: Any, size_wh: tuple[int, int], place: str) -> str:
