@@ -161,7 +161,8 @@ class TestGiven:
     @pytest.mark.parametrize("missing", [(VAL,), (TEST,), (VAL, TEST)])
     @pytest.mark.parametrize("seed", range(3))
     def test_a_missing_side_is_drawn_out_of_the_training_side_alone(self, missing, seed) -> None:
-        held = {VAL: ["a/0_0", "b/0_0", "b/0_1"], TEST: ["a/1_0", "a/2_0", "run/0_0", "run/1_0"]}
+        runs = [name for name in self.TABLE.index if name.startswith("run")]
+        held = {VAL: ["a/0_0", "b/0_0", "b/0_1"], TEST: ["a/1_0", "a/2_0", *runs]}
         told = {name: side for side in held if side not in missing for name in held[side]}
         sides = assign_clips(self.TABLE, told, seed=seed, **FRACTIONS)
         assert all(sides[name] == side for name, side in told.items())
@@ -170,9 +171,20 @@ class TestGiven:
         assert set(sides[self.TABLE["is_anomalous"]]) == {TEST}
         assert sides.groupby(self.TABLE["source"]).nunique().max() == 1
 
-    def test_giving_the_training_side_alone_draws_as_if_nothing_were_given(self) -> None:
-        drawn = assign_clips(self.TABLE, **FRACTIONS)
-        assert assign_clips(self.TABLE, {"a/3_0": TRAIN}, **FRACTIONS).equals(drawn)
+    def test_a_given_test_does_not_grow(self) -> None:
+        """Anomalous clips without a side cannot be trained on, so they have no place."""
+        told = {"a/1_0": TEST, "run/0_0": TEST}
+        with pytest.raises(FieldError, match=r"for each anomalous clip.* none for run/1_0, run/2"):
+            assign_clips(self.TABLE, told, **FRACTIONS)
+        told |= {"a/0_0": VAL}
+        with pytest.raises(FieldError, match=r"only allowed clips for training, .* run/1_0, run/2"):
+            assign_clips(self.TABLE, told, **FRACTIONS)
+
+    def test_beside_a_given_training_side_all_others_are_the_test(self) -> None:
+        told = {f"a/{number}_0": TRAIN for number in range(8)}
+        sides = assign_clips(self.TABLE, told, **FRACTIONS)
+        assert set(sides[list(told)]) == {TRAIN, VAL}
+        assert set(sides.drop(list(told))) == {TEST}
 
     def test_windows_of_a_given_video_go_with_it(self) -> None:
         """Clips are windows of long videos; a video has normal and anomalous windows."""
@@ -202,14 +214,15 @@ class TestGiven:
         with pytest.raises(FieldError, match=r"^given.*: expected only allowed clips .* run/2_0, "):
             assign_clips(self.TABLE, told, **FRACTIONS)
 
-    def test_an_anomaly_given_for_training_is_drawn_for_the_test_where_that_is_open(self) -> None:
-        sides = assign_clips(self.TABLE, {"run/1_0": TRAIN}, **FRACTIONS)
-        assert sides["run/1_0"] == TEST
+    def test_an_anomaly_given_for_training_is_refused_where_the_test_is_open_too(self) -> None:
+        for told in ({"run/1_0": TRAIN}, {"run/1_0": TRAIN, "a/0_0": VAL}):
+            with pytest.raises(FieldError, match=r"^given.*: expected only allowed .* run/1_0$"):
+                assign_clips(self.TABLE, told, **FRACTIONS)
 
     def test_the_parts_of_a_source_are_on_one_side_though_someone_says_otherwise(self) -> None:
-        half = {"b/0_0": TEST, "run/0_0": TEST}  # no clip of the other half is drawn for test
-        others = dict.fromkeys(self.TABLE.index[~self.TABLE["is_anomalous"]], TRAIN)
-        others |= dict.fromkeys(self.TABLE.index[self.TABLE["is_anomalous"]], TEST)
+        runs = dict.fromkeys(self.TABLE.index[self.TABLE["is_anomalous"]], TEST)
+        half = {"b/0_0": TEST} | runs  # no clip of the other half is drawn for test
+        others = dict.fromkeys(self.TABLE.index[~self.TABLE["is_anomalous"]], TRAIN) | runs
         for told in (half, others | half | {"b/0_1": VAL}):
             with pytest.raises(InputError, match=r"expected the clips of a source .* b0 in "):
                 assign_clips(self.TABLE, told, **FRACTIONS)

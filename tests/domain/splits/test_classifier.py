@@ -323,9 +323,9 @@ class TestGiven:
     ) -> None:
         index = long_videos(num_videos, num_frames=600)
         names = sorted(set(index["video"]))
-        told = dict.fromkeys(names[1::2], TRAIN)  # videos without a given side are for training too
+        told: dict[str, str] = {}  # videos without a given side are for training
         if held := {VAL, TEST} - set(missing):
-            told[names[0]] = held.pop()
+            told = {names[0]: held.pop()}
         for seed in range(5):
             sides = assign(index, told, seed=seed)
             if num_videos < 12:
@@ -350,21 +350,28 @@ class TestGiven:
             assert shares[drawn] == pytest.approx(share, abs=0.05)
             assert shares[TRAIN] == pytest.approx(1 - share, abs=0.05)
 
-    def test_giving_the_training_side_alone_draws_the_others_as_if_nothing_were_given(self) -> None:
+    def test_beside_a_given_training_side_all_others_are_the_test(self) -> None:
         index = long_videos(10)
-        assert assign(index, {"v3": TRAIN}).equals(assign(index))
+        told = {f"v{number}": TRAIN for number in range(6)}
+        by_video = sides_by_video(index, assign(index, told))
+        assert all(by_video[f"v{number}"] == {TEST} for number in range(6, 10))
+        assert set.union(*(by_video[name] for name in told)) == {TRAIN, VAL}
         assert assign(index, {}).equals(assign(index))
 
     def test_test_videos_and_a_given_test_contradict_each_other(self) -> None:
         index = long_videos(4)
         with pytest.raises(
-            FieldError, match=r"^test_videos: expected none, as the test videos are"
+            FieldError, match=r"^test_videos: expected none, as given.classifier names the test"
         ):
             assign(index, {"v0": TEST}, test_videos=("v1",))
         sides = assign(index, {"v0": VAL}, test_videos=("v1",))
         assert sides_by_video(index, sides)["v1"] == {TEST}
-        with pytest.raises(FieldError, match=r"^test_videos: .* got v0$"):  # which validates
-            assign(index, {"v0": VAL}, test_videos=("v0",))
+        everything = {f"v{number}": TRAIN for number in range(4)}
+        for told in ({"v0": VAL}, everything):
+            with pytest.raises(
+                FieldError, match=r"^test_videos: .* without a side in given.* got v0$"
+            ):
+                assign(index, told, test_videos=("v0",))
 
     def test_a_video_on_no_side_where_all_are_given(self) -> None:
         told = {"v0": TEST, "v1": VAL, "v2": TRAIN}

@@ -94,13 +94,25 @@ class TestLists:
     def test_lists_of_one_class_of_pascal_voc_have_a_second_column(self, tmp_path: Path) -> None:
         write(tmp_path / "train.txt", "2008_000008 -1\n2008_000015  1\n2008_000019  0\n")
         write(tmp_path / "val.txt", "2008_000002 -1\n")
-        names = ("2008_000008", "2008_000015", "2008_000019")
-        assert read_given(tmp_path) == {**dict.fromkeys(names, TRAIN), "2008_000002": VAL}
+        names = ("2008_000008", "2008_000015", "2008_000019", "2008_000002")
+        told = read_given(tmp_path)
+        assert hold(tuple(f"{name}.jpg" for name in names), told)[0] == ["", "", "", VAL]
+
+    def test_a_whole_line_comes_before_a_name_and_a_mark(self, tmp_path: Path) -> None:
+        write(tmp_path / "test.txt", "yard 1\n")
+        write(tmp_path / "val.txt", "yard\n")
+        told = read_given(tmp_path)
+        assert hold(("yard.mp4", "yard 1.mp4", "door.mp4"), told)[0] == [VAL, TEST, TRAIN]
+
+    def test_a_table_has_no_marks(self, tmp_path: Path) -> None:
+        told = read_given(write(tmp_path / "a.csv", "name,side\nyard 1,test\n"))
+        with pytest.raises(FieldError, match="'yard 1': expected a name of the data"):
+            hold(("yard.mp4", "door.mp4"), told)
 
     @pytest.mark.parametrize("name", ["1", "-1", "a 2", "my door", "0 0.jpg", "#1"])
     def test_what_looks_like_a_column_may_be_a_name(self, tmp_path: Path, name: str) -> None:
         write(tmp_path / "val.txt", f"{name}\n")
-        assert read_given(tmp_path) == {name: VAL}
+        assert hold((name, "other"), read_given(tmp_path))[0] == [VAL, ""]
 
     def test_a_folder_of_coco_files_gives_their_pictures(self, tmp_path: Path) -> None:
         images = [{"id": 1, "file_name": "a/1.jpg"}, {"id": 2, "file_name": "2.jpg"}]
@@ -126,14 +138,41 @@ class TestLists:
         write(tmp_path / "test.txt", "a.jpg\n")
         assert "expected one file for test" in refused(tmp_path)
 
-    def test_lists_may_be_empty(self, tmp_path: Path) -> None:
-        write(tmp_path / "val.txt", "\n \n")
-        assert read_given(tmp_path) == {}
+    @pytest.mark.parametrize(
+        ("name", "text"), [("val.txt", "\n \n"), ("val.json", '{"images": []}')]
+    )
+    def test_an_empty_list_is_refused_since_its_side_would_be_drawn(
+        self, tmp_path: Path, name: str, text: str
+    ) -> None:
+        write(tmp_path / name, text)
+        assert f"{name}: expected names, found none" in refused(tmp_path)
+
+    @pytest.mark.parametrize(
+        ("name", "expected"),
+        [
+            *(("valid.txt", "val.txt"), ("Train.txt", "train.txt"), ("testing.json", "test.json")),
+            *(("VAL.txt", "val.txt"), ("validation.json", "val.json")),
+        ],
+    )
+    def test_a_list_with_nearly_the_name_of_a_side_is_refused(
+        self, tmp_path: Path, name: str, expected: str
+    ) -> None:
+        write(tmp_path / "train.txt", "a\n")
+        write(tmp_path / name, "b\n")
+        assert f"{name}: expected the name {expected}, got {name}" in refused(tmp_path)
 
     def test_a_name_on_two_lists_is_refused(self, tmp_path: Path) -> None:
-        write(tmp_path / "train.txt", "a -1\nb 1\n")
+        write(tmp_path / "train.txt", "a\nb\n")
         write(tmp_path / "val.txt", "a\n")
         assert "got 'a' in train and val" in refused(tmp_path)
+
+    def test_a_name_with_a_mark_and_without_it_on_two_lists_is_refused(
+        self, tmp_path: Path
+    ) -> None:
+        write(tmp_path / "train.txt", "a -1\nb 1\n")
+        write(tmp_path / "val.txt", "a\n")
+        with pytest.raises(FieldError, match="'a': expected one side, got train and val"):
+            hold(("a", "b"), read_given(tmp_path))
 
     @pytest.mark.parametrize("name", ["", "Train.txt.bak", "train.csv", "train.txt/a"])
     def test_a_folder_without_a_list_is_refused(self, tmp_path: Path, name: str) -> None:
@@ -150,7 +189,7 @@ NAMES = ("walk/a.avi", "walk/b.avi", "run/b.avi", "c.mp4", "d", "deep/er/e.tar.g
 
 
 def hold(names: tuple[str, ...], told: dict[str, str]) -> tuple[list[str], tuple[str, ...]]:
-    sides, open_sides = hold_given(pd.Series(names), told, "alarm")
+    sides, open_sides, _ = hold_given(pd.Series(names), told, "alarm")
     return list(sides), open_sides
 
 
@@ -182,7 +221,7 @@ class TestHold:
 
     @pytest.mark.parametrize("name", ["", "er/e.tar.gz", "walk", "A.avi", "e", "z.mp4", ".avi"])
     def test_an_unknown_name_is_refused(self, name: str) -> None:
-        told = "expected a name of the data, got a name that is not there"
+        told = "expected a name of the data, got none of c.mp4, d, deep/er/e.tar.gz"
         with pytest.raises(FieldError, match=told) as error:
             hold(NAMES, {"c": TRAIN, name: TRAIN})
         assert repr(name) in str(error.value)
@@ -200,6 +239,25 @@ class TestHold:
         with pytest.raises(FieldError, match=r"^given.alarm: .* found none for d$"):
             hold(NAMES, told)
 
+    @pytest.mark.parametrize(
+        ("told", "expected", "drawn"),
+        [
+            ({"a": TRAIN}, ["", TEST, TEST, TEST], (TRAIN, VAL)),
+            ({"a": TRAIN, "b": VAL}, [TRAIN, VAL, TEST, TEST], (TRAIN,)),
+            ({"a": TRAIN, "b": TEST}, [TRAIN, TEST, VAL, VAL], (TRAIN,)),
+            (dict.fromkeys("abcd", TRAIN), ["", "", "", ""], SIDES),
+            (dict.fromkeys("abc", TRAIN) | {"d": TEST}, ["", "", "", TEST], (TRAIN, VAL)),
+        ],
+    )
+    def test_beside_a_given_training_side_nothing_else_is_trained_on(
+        self, told: dict[str, str], expected: list[str], drawn: tuple[str, ...]
+    ) -> None:
+        assert hold(tuple("abcd"), told) == (expected, drawn)
+
+    @pytest.mark.parametrize("name", ["./walk/a.avi", "walk\\a.avi", ".\\walk\\a"])
+    def test_names_may_be_paths_of_another_system(self, name: str) -> None:
+        assert hold(NAMES, {name: TEST})[0][0] == TEST
+
     def test_validation_and_test_alone_leave_the_rest_for_training(self) -> None:
         told = {"walk/a.avi": VAL, "c.mp4": TEST}
         expected = [VAL, TRAIN, TRAIN, TEST, TRAIN, TRAIN]
@@ -207,8 +265,9 @@ class TestHold:
 
     def test_several_rows_of_a_name_stay_together(self) -> None:
         names = pd.Series(["a", "b", "a"], index=["x", "y", "z"])
-        sides, _ = hold_given(names, {"a": VAL}, "alarm")
-        assert sides.to_dict() == {"x": VAL, "y": "", "z": VAL}
+        held = hold_given(names, {"a": VAL}, "alarm")
+        assert held.sides.to_dict() == {"x": VAL, "y": "", "z": VAL}
+        assert held.given.to_dict() == held.sides.to_dict()
 
 
 @given(
@@ -217,16 +276,22 @@ class TestHold:
 )
 def test_what_is_given_is_held_and_only_the_training_side_is_open(told, names) -> None:
     told = {name: side for name, side in told.items() if name in names}
+    rest = set(names) - set(told)
     try:
-        sides, open_sides = hold_given(pd.Series(names), told, "alarm")
+        sides, open_sides = hold(tuple(names), told)
     except FieldError:
         assert set(SIDES) == set(told.values())
-        assert set(names) - set(told)
+        assert rest
         return
-    assert open_sides[0] == TRAIN
-    assert set(open_sides[1:]) == {VAL, TEST} - set(told.values())
+    empty = [side for side in (TEST, VAL) if side not in told.values()]
+    placed = empty[:1] if rest and TRAIN in told.values() else []
+    assert open_sides == tuple(
+        side for side in SIDES if side == TRAIN or (side in empty and side not in placed)
+    )
     for name, side in zip(names, sides, strict=True):
         if told.get(name, TRAIN) != TRAIN:
             assert side == told[name]
+        elif name in rest and placed:
+            assert side == placed[0]
         else:  # to be drawn, unless all sides are given
             assert side == (TRAIN if len(open_sides) == 1 else "")

@@ -36,27 +36,41 @@ def assign_clips(
             allowed clips, or the test set no anomalous clips.
     """
     _check_different(clips)
-    sides, open_sides = hold_given(clips["video"], given, "alarm")
+    held = hold_given(clips["video"], given, "alarm")
+    sides = held.sides
+    _check_learnt(clips[(held.given == TRAIN) | (sides == TRAIN)])
     rows = clips[sides == ""]
     if len(rows):
-        sides[rows.index] = _draw(rows, settings, open_sides)
-    learnt = clips[(sides == TRAIN) & clips["is_anomalous"]]
-    if len(learnt):
-        raise FieldError(
-            "given.alarm",
-            "expected only allowed clips for training, got the anomalous "
-            f"{listed(learnt['video'])}",
-        )
+        sides[rows.index] = _draw(rows, settings, held.open_sides)
     _check_sources(clips, sides)
     _check_sides(clips, sides, settings)
     return sides
 
 
+def _check_learnt(clips: pd.DataFrame) -> None:
+    """Checks that clips to train on are allowed behaviour."""
+    anomalous = clips.loc[clips["is_anomalous"], "video"]
+    if len(anomalous):
+        raise FieldError(
+            "given.alarm",
+            f"expected only allowed clips for training, got the anomalous {listed(anomalous)}",
+        )
+
+
 def _draw(clips: pd.DataFrame, settings: Split, open_sides: Sequence[str]) -> "pd.Series[str]":
     rng = np.random.default_rng(settings.seed)
-    allowed, anomalous = (_open(shares, open_sides) for shares in _shares(settings))
+    allowed, anomalous = (
+        {side: share for side, share in shares.items() if side in open_sides}
+        for shares in _shares(settings)
+    )
     sides = pd.Series("", index=clips.index, dtype=str)
     is_anomalous = clips["is_anomalous"]
+    if is_anomalous.any() and not anomalous:
+        raise FieldError(
+            "given.alarm",
+            "expected a side for each anomalous clip, since none is trained on, found none for "
+            f"{listed(clips.loc[is_anomalous, 'video'])}",
+        )
     is_mixed = ~is_anomalous & clips["source"].isin(clips.loc[is_anomalous, "source"])
     for chosen, shares in ((~is_anomalous & ~is_mixed, allowed), (is_anomalous, anomalous)):
         sides[chosen] = _assign_sources(clips[chosen], shares, rng)
@@ -76,11 +90,6 @@ def _shares(settings: Split) -> tuple[dict[str, float], dict[str, float]]:
     val = settings.anomalous_val_fraction
     anomalous = {VAL: val, TEST: 1 - val}
     return allowed, {side: share for side, share in anomalous.items() if share > 0}
-
-
-def _open(shares: Mapping[str, float], open_sides: Sequence[str]) -> dict[str, float]:
-    """The shares of the sides that are open for drawing; if no side is, all shares."""
-    return {side: share for side, share in shares.items() if side in open_sides} or dict(shares)
 
 
 def _check_sources(clips: pd.DataFrame, sides: "pd.Series[str]") -> None:

@@ -69,9 +69,15 @@ def assign_videos(
         FieldError: a test video has no samples, or no other video is left; a given video does not
             exist.
     """
-    sides, open_sides = hold_given(index["video"], given, branch)
+    sides, open_sides, given_sides = hold_given(index["video"], given, branch)
     if settings.test_videos and TEST not in open_sides:
-        raise FieldError("test_videos", "expected none, as the test videos are given")
+        raise FieldError("test_videos", f"expected none, as given.{branch} names the test videos")
+    has_side = index.loc[given_sides != "", "video"].unique()
+    if twice := set(settings.test_videos) & set(has_side):
+        raise FieldError(
+            "test_videos",
+            f"expected videos without a side in given.{branch}, got {listed(twice)}",
+        )
     rows = index[sides == ""]
     if len(rows):
         sides[rows.index] = _draw(rows, presence.loc[rows.index], settings, open_sides)

@@ -64,11 +64,14 @@ def assign_pictures(
         pictures = images[~is_frame]
         sides[~is_frame] = _assign_stills(pictures, presence[~is_frame], settings, given, branch)
     sides = _drop_copies(images, sides)
+    num_copies = int((sides == DROPPED_COPY).sum())
+    copies = f", {num_copies} of them left out as copies of pictures on another side"
     for side in SIDES:
         if not presence[sides == side].any(axis=None):
             raise InputError(
-                f"expected objects in {side}, found none ({len(images)} pictures; other fractions, "
-                "a shorter gap or more pictures may help)"
+                f"expected objects in {side}, found none ({len(images)} pictures"
+                f"{copies if num_copies else ''}; other fractions, a shorter gap or more pictures "
+                "may help)"
             )
     return sides
 
@@ -81,7 +84,7 @@ def _assign_stills(
     branch: Branch,
 ) -> "pd.Series[str]":
     """Spreads pictures that are not frames of a video. Copies of a picture stay together."""
-    sides, open_sides = hold_given(images["file_name"], given, branch)
+    sides, open_sides, _ = hold_given(images["file_name"], given, branch)
     rest = images[sides == ""]
     if len(rest):
         test = settings.test_fraction if TEST in open_sides else 0.0

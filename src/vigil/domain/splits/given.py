@@ -4,24 +4,29 @@ Published data sets come with a split, and results on them can be compared only 
 given split is a CSV with the columns `name` and `side`, or a folder with a file for each side. Such
 a file is a list with a name on each line (`train.txt`, `val.txt` and `test.txt`, as in Pascal VOC's
 `ImageSets/Main`), or a COCO file, whose pictures count (`train.json`, `val.json` and `test.json`).
-A side that is not given is drawn from the training side. A table without rows gives no side.
+`hold_given` says where the other names go. A table without rows gives no side.
 """
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
 import pandas as pd
 
-from vigil.domain.sides import SIDES, TRAIN
+from vigil.domain.sides import SIDES, TEST, TRAIN, VAL
 from vigil.plumbing.errors import FieldError, InputError, listed, shorten
 from vigil.plumbing.records import read_json
 
 COLUMNS = ["name", "side"]
 NOTHING_GIVEN: Mapping[str, str] = MappingProxyType({})
 SUFFIXES = (".txt", ".json")
+SIMILAR = {"training": TRAIN, "valid": VAL, "validation": VAL, "dev": VAL, "testing": TEST}
+"""Names of lists that other programs write. They would be left out without a word."""
+MARKS = frozenset({"1", "0", "-1"})
+MARK = "\t"
+"""What separates a name of a list from its mark, instead of the last space of the line."""
 
 Branch = Literal["classifier", "detector", "segmenter", "alarm"]
 
@@ -29,9 +34,12 @@ Branch = Literal["classifier", "detector", "segmenter", "alarm"]
 def read_given(path: Path) -> dict[str, str]:
     """The given side of each name; empty if no side is given.
 
+    A line of a list that ends in a mark may be a name with a second column, or a name that ends so.
+    Its last space is `MARK`, and `hold_given` decides by the names of the data.
+
     Raises:
-        InputError: no such file or folder, neither of the two forms, an unknown side, or a name on
-            two sides.
+        InputError: no such file or folder, neither of the two forms, an unknown side, a list
+            without names or with a name that is nearly that of a side, or a name on two sides.
     """
     pairs = list(_read_lists(path) if path.is_dir() else _read_table(path))
     sides: dict[str, str] = {}
@@ -54,10 +62,12 @@ class HeldSides(NamedTuple):
     Attributes:
         sides: the side of each row; "" for a row whose side is not drawn yet.
         open_sides: the sides that rows are drawn for; the first is `train`.
+        given: the side that was given for each row; "" for a row without one.
     """
 
     sides: "pd.Series[str]"
     open_sides: tuple[str, ...]
+    given: "pd.Series[str]"
 
 
 def count_given(given: Mapping[str, str]) -> dict[str, dict[str, int]]:
@@ -66,11 +76,11 @@ def count_given(given: Mapping[str, str]) -> dict[str, dict[str, int]]:
 
 
 def hold_given(names: "pd.Series[str]", given: Mapping[str, str], branch: Branch) -> HeldSides:
-    """Puts each name on its given side. The other names are drawn for the sides that are not given.
+    """Puts each name on its given side, and names without a given side where there is room.
 
-    A validation or test side that is not given is drawn from the names on the given training side
-    and from the names without a side. If validation and test are given and training is not, the
-    names without a side are used for training.
+    If a training side is given, nothing else is trained on: names without a side are the test side
+    or, if that is given, the validation side. If no training side is given, they are used for
+    training. A validation or test side that still has no names is drawn from the training side.
 
     Args:
         names: the names in the project, which are paths with slashes.
@@ -84,17 +94,32 @@ def hold_given(names: "pd.Series[str]", given: Mapping[str, str], branch: Branch
     """
     known = [str(name) for name in names.unique()]
     field = f"given.{branch}"
-    side_of = _match(known, given, field)
-    open_sides = tuple(side for side in SIDES if side == TRAIN or side not in given.values())
-    if len(open_sides) == 1:
-        unassigned = set(known) - side_of.keys()
-        if unassigned and TRAIN in given.values():
-            raise FieldError(
-                field, f"expected a side for each name, found none for {listed(unassigned)}"
-            )
-        return HeldSides(names.map(lambda name: side_of.get(name, TRAIN)), open_sides)
-    fixed = {name: side for name, side in side_of.items() if side != TRAIN}
-    return HeldSides(names.map(lambda name: fixed.get(name, "")), open_sides)
+    given_of = _match(known, given, field)
+    side_of = given_of | _place_the_rest(known, given_of, field)
+    taken = set(side_of.values())
+    open_sides = tuple(side for side in SIDES if side == TRAIN or side not in taken)
+    if len(open_sides) > 1:  # the training side is still to be drawn from
+        side_of = {name: side for name, side in side_of.items() if side != TRAIN}
+    rest = TRAIN if len(open_sides) == 1 else ""
+    return HeldSides(
+        names.map(lambda name: side_of.get(name, rest)),
+        open_sides,
+        names.map(lambda name: given_of.get(name, "")),
+    )
+
+
+def _place_the_rest(
+    known: Collection[str], given_of: Mapping[str, str], field: str
+) -> dict[str, str]:
+    """The side of names without a given one, if a training side is given."""
+    taken = set(given_of.values())
+    rest = [name for name in known if name not in given_of]
+    if TRAIN not in taken or not rest:
+        return {}
+    empty = [side for side in (TEST, VAL) if side not in taken]
+    if not empty:
+        raise FieldError(field, f"expected a side for each name, found none for {listed(rest)}")
+    return dict.fromkeys(rest, empty[0])
 
 
 def _match(known: Collection[str], given: Mapping[str, str], field: str) -> dict[str, str]:
@@ -104,11 +129,21 @@ def _match(known: Collection[str], given: Mapping[str, str], field: str) -> dict
         for alias in {name, *_aliases(name)}:
             by_alias.setdefault(alias, set()).add(name)
     side_of: dict[str, str] = {}
-    for name, side in given.items():
-        hits = {name} if name in known else by_alias.get(name, set())
+    for line, side in given.items():
+        # The whole line first: a video may be called "yard 1".
+        for name in (line.replace(MARK, " "), line.partition(MARK)[0].strip()):
+            name = PurePosixPath(name.replace("\\", "/")).as_posix() if name not in known else name
+            hits = {name} if name in known else by_alias.get(name, set())
+            if hits:
+                break
         if len(hits) != 1:
-            shown = f"a name that fits {listed(hits)}" if hits else "a name that is not there"
-            raise FieldError(field, f"{shorten(name)}: expected a name of the data, got {shown}")
+            shown = (
+                f"a name that fits {listed(hits)}" if hits else f"none of {listed(sorted(known))}"
+            )
+            raise FieldError(
+                field,
+                f"{shorten(line.replace(MARK, ' '))}: expected a name of the data, got {shown}",
+            )
         known_name = hits.pop()
         if side_of.setdefault(known_name, side) != side:  # given by its name and by an alias
             raise FieldError(
@@ -130,11 +165,20 @@ def _read_lists(folder: Path) -> Iterable[tuple[str, str]]:
     if not any(existing.values()):
         expected = ", ".join(f"{side}.txt" for side in SIDES)
         raise InputError(f"{folder}: expected one of {expected}, or .json of COCO, found none")
+    for file in sorted(folder.iterdir()):
+        side = file.stem.casefold()
+        side = SIMILAR.get(side, side)
+        if file.suffix in SUFFIXES and side in SIDES and file.stem != side:
+            raise InputError(f"{file}: expected the name {side}{file.suffix}, got {file.name}")
     for side, side_files in existing.items():
         if len(side_files) > 1:
             raise InputError(f"{folder}: expected one file for {side}, got {listed(side_files)}")
         for file in side_files:
-            names = _read_coco(file) if file.suffix == ".json" else _read_list(file)
+            names = list(_read_coco(file) if file.suffix == ".json" else _read_list(file))
+            if not names:
+                raise InputError(
+                    f"{file}: expected names, found none; without the file, {side} is drawn"
+                )
             yield from ((name, side) for name in names)
 
 
@@ -143,10 +187,10 @@ def _read_list(file: Path) -> Iterable[str]:
         lines = file.read_text(encoding="utf-8-sig").splitlines()
     except UnicodeDecodeError as error:
         raise InputError(f"{file}: expected UTF-8, got: {shorten(str(error))}") from None
-    # Lists of one class have a second column: 1, 0 or -1. A name may hold spaces.
+    # Lists of one class have a second column. A name may hold spaces.
     for line in filter(None, map(str.strip, lines)):
         name, _, mark = line.rpartition(" ")
-        yield name.strip() if name and mark in {"1", "0", "-1"} else line
+        yield f"{name}{MARK}{mark}" if name and mark in MARKS else line
 
 
 def _read_coco(file: Path) -> Iterable[str]:
