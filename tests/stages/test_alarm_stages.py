@@ -405,8 +405,12 @@ def test_a_split_of_clips_may_be_given_as_lists(project: Project, run_stage: Run
 def test_what_a_given_split_leaves_out_is_drawn(project: Project, run_stage: Run) -> None:
     assert run_stage(project, "import_clips").code == 0
     given = {"creep/creep_g00_c1.mp4", "rise/rise_g01_c1.mkv"}
-    words = give(project, "creep_g00_c1,test\nrise/rise_g01_c1.mkv,test\n")
-    outcome = run_stage(project, "split_alarm", *words)
+    listed = "creep_g00_c1,test\nrise/rise_g01_c1.mkv,test\n"
+    outcome = run_stage(project, "split_alarm", *give(project, listed))
+    assert outcome.code == 1
+    assert "expected a side for each anomalous clip, since none is trained on" in outcome.stderr
+    listed += "".join(f"dash_g{number:02d}_c1,test\n" for number in range(6))
+    outcome = run_stage(project, "split_alarm", *give(project, listed))
     assert (outcome.code, outcome.stderr) == (0, "")
     sides = {side: json_of(project, f"data/splits/alarm/{side}.json") for side in SIDES}
     dashes = {name for name in sides["test"] if name.startswith("dash/")}
@@ -420,7 +424,7 @@ BAD_GIVEN = {
     "an unknown name": (
         "fall/fall_g00_c1.mp4,test\n",
         "params.yaml: split.given.alarm: 'fall/fall_g00_c1.mp4': expected a name of the data, "
-        "got a name that is not there",
+        "got none of creep/creep_g00_c1.mp4, ",
     ),
     "a clip on two sides": (
         "creep_g00_c1.mp4,train\ncreep_g00_c1.mp4,test\n",
@@ -441,7 +445,7 @@ BAD_GIVEN = {
         "dash/dash_g00_c1",
     ),
     "a source on two sides": (
-        "creep_g00_c1,test\n",
+        "creep_g00_c1,val\n",
         "params.yaml: split.given.alarm: expected the clips of a source (clip_group_pattern) on "
         "one side, got those of creep_g00 in ",
     ),

@@ -167,7 +167,7 @@ def test_lists_of_pictures_as_voc_has_them_may_be_given(project: Project, run_st
     [
         (
             "name,side\n77.jpg,test\n",
-            "split.given.detector: '77.jpg': expected a name of the data, got a name that is not",
+            "split.given.detector: '77.jpg': expected a name of the data, got none of 0.jpg, ",
         ),
         ("name,side\n7.jpg,test\n7.jpg,val\n", "got '7.jpg' in test and val"),
         (
