@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from vigil.pixels.flow.motion import MotionMeter, motion_of_camera
+from vigil.pixels.flow.motion import MotionMeter, cells_without_bars, motion_of_camera
 from vigil.settings.embed_clips import Flow
 
 FLOW = Flow(short_side_px=240, gap_s=0.08, num_cells=30)
@@ -68,6 +68,45 @@ def test_what_moves_is_measured_against_a_camera_that_shakes(shift: tuple[int, i
     px = motion.velocities * 120 * 0.1
     np.testing.assert_allclose(px[13:17, 24:28].mean(axis=(0, 1)), (2, 0), atol=0.25)
     np.testing.assert_allclose(px[3:6, 3:-3].mean(axis=(0, 1)), 0, atol=0.1)
+
+
+@pytest.mark.parametrize("bars", [(12, 0, 0, 0), (8, 8, 0, 0), (0, 0, 20, 20), (4, 6, 8, 10)])
+def test_the_camera_is_known_beside_black_bars(bars: tuple[int, int, int, int]) -> None:
+    top, bottom, left, right = bars
+    wide = ground(size_wh=(240, 180))
+    meter = MotionMeter(FLOW)
+    for at in range(11):
+        inner = wide[30 + at % 2 * 2 : 150 + at % 2 * 2, 30:210]
+        picture = inner[top : 120 - bottom, left : 180 - right]
+        noise = np.random.default_rng(at).integers(0, 4, (120, 180, 3), np.uint8)
+        noise[top : 120 - bottom, left : 180 - right] = picture
+        motion = meter.see(noise, at * 0.1)
+    assert motion is not None
+    px = motion.velocities * 120 * 0.1
+    assert np.median(np.hypot(*np.moveaxis(px, -1, 0))) < 0.2  # of 2 px
+
+
+def test_a_scene_without_contrast_has_no_bars() -> None:
+    """A body in fog is not the camera."""
+    everything = np.arange(20 * 30).reshape(20, 30)
+    fog = np.full((60, 90), 7, np.uint8)
+    assert everything[cells_without_bars(fog, (20, 30))].size == 600
+    fog[20:49, 40:60] = ground()[:29, :20, 0]
+    assert everything[cells_without_bars(fog, (20, 30))].size == 600
+    fog[10:50, 10:80] = ground()[:40, :70, 0]
+    assert everything[cells_without_bars(fog, (20, 30))].shape == (8, 18)
+
+
+@pytest.mark.parametrize("start_s", [0.0, 7.3, 1000.0, 1.7e9])
+@pytest.mark.parametrize("fps", [50, 100, 16.67])
+def test_pairs_do_not_depend_on_the_clock(start_s: float, fps: float) -> None:
+    def pairs(first_s: float) -> list[int]:
+        meter = MotionMeter(FLOW)
+        times_s = [first_s + at / fps for at in range(60)]
+        return [at for at, time_s in enumerate(times_s) if meter.see(ground(), time_s)]
+
+    assert pairs(start_s) == pairs(0.0)
+    assert len(pairs(start_s)) >= 9
 
 
 def test_a_camera_that_turns_is_seen() -> None:

@@ -82,6 +82,23 @@ def test_sixteen_bits_are_scaled_to_eight(ending: str, channels: int, tmp_path: 
     assert np.abs(found - expected).max() <= 1
 
 
+@pytest.mark.parametrize("ending", [".png", ".tif"])
+@pytest.mark.parametrize("bits", [1, 8, 10, 12])
+def test_sixteen_bits_that_are_not_filled_are_refused(
+    ending: str, bits: int, tmp_path: Path
+) -> None:
+    """Scaled to 8 bits, they would be black or nearly black."""
+    stored = np.zeros((20, 30), np.uint16)
+    _, black = cv2.imencode(ending, stored)
+    assert not rgb_of(black.tobytes(), tmp_path).any()
+    stored[5:9, 5:9] = 2**bits - 1
+    _, content = cv2.imencode(ending, stored)
+    with pytest.raises(InputError, match=f"in a picture of 16 bits, got at most {2**bits - 1} "):
+        rgb_of(content.tobytes(), tmp_path)
+    _, dark = cv2.imencode(ending, np.full((20, 30), 3, np.uint8))
+    assert (rgb_of(dark.tobytes(), tmp_path) == 3).all()
+
+
 @pytest.mark.parametrize("kind", ["JPEG", "TIFF"])
 def test_cmyk_is_converted(kind: str, tmp_path: Path) -> None:
     content = encode(Image.fromarray(colours()).convert("CMYK"), kind, quality=100)

@@ -11,6 +11,7 @@ raised a false alarm in 0.44 of the allowed clips without this.
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from typing import NamedTuple, Protocol
 
@@ -23,19 +24,27 @@ from vigil.pixels.pictures.picture import Picture
 from vigil.plumbing.arithmetic import PORTABLE, is_portable
 
 Velocities = npt.NDArray[np.float32]
-REVISION = 2
+REVISION = 3
 """Of what this module measures: an alarm is right with that which it learnt from, and no other.
-2: the trembling of the camera is subtracted."""
+2: the trembling of the camera is subtracted. 3: beside black bars, too; pairs of frames do not
+depend on the rounding of times."""
 LONGEST_GAP_S = 1.0
 """The longest gap between compared frames. After a longer gap, the measurement restarts."""
 LEAST_OF_GAP = 0.75
 """The second frame of a pair is the first frame that is at least this fraction of `gap_s` later.
 This is every second frame at 25 frames a second, and every frame at 10. So the frame rate need not
 be known in advance."""
+ROUNDING_S = 1e-3
+"""Times may be rounded to milliseconds by a container, or to less by large numbers. Three frames at
+50 a second are 0.06 s, exactly the least gap, and must always be a pair."""
 TURN_S = 1.0
 """The mean motion of the camera over this past time is no trembling."""
 LEAST_CAMERA_PX = 0.25
 """The median motion of the cells counts as the camera's from here on, in px between two frames."""
+BAR_LEVELS = 8
+"""The largest difference of grey levels within a line of a bar: codecs add a few."""
+BESIDE_BAR = 2
+"""Cells beside a bar whose motion the bar slows down."""
 MOST_OWN_FRACTION = 0.25
 """The camera moves if more than half of the cells differ from its motion by less than this fraction
 of it, in the picture and along each of its sides."""
@@ -104,7 +113,7 @@ class MotionMeter:
             return None
         before, from_s = self._first
         duration_s = time_s - from_s
-        if duration_s < LEAST_OF_GAP * self._settings.gap_s:
+        if duration_s < LEAST_OF_GAP * self._settings.gap_s - ROUNDING_S:
             return None
         after = self._fit(picture)
         self._first = after, time_s
@@ -113,8 +122,11 @@ class MotionMeter:
         size_wh = picture.shape[1], picture.shape[0]
         cells = self._measure(before, after)
         unit = np.float32(min(before.shape) * duration_s)  # px for a velocity of 1
-        self._camera.append((time_s, motion_of_camera(cells) / unit))
-        return Motion(cells / unit - self._tremble(time_s), from_s, time_s, size_wh)
+        inner = cells_without_bars(after, cells.shape[:2])
+        self._camera.append((time_s, motion_of_camera(cells[inner]) / unit))
+        velocities = cells / unit
+        velocities[inner] -= self._tremble(time_s)
+        return Motion(velocities, from_s, time_s, size_wh)
 
     def _tremble(self, time_s: float) -> Velocities:
         """The velocity (2,) of the camera, without the mean of the last second."""
@@ -140,6 +152,34 @@ class MotionMeter:
         num = min(self._settings.num_cells, short_side)
         cells_wh = round(num * width / short_side), round(num * height / short_side)
         return np.asarray(cv2.resize(flow, cells_wh, interpolation=cv2.INTER_AREA), np.float32)
+
+
+def cells_without_bars(picture: Picture, num_cells: tuple[int, int]) -> tuple[slice, slice]:
+    """The rows and columns of cells within bars of one colour at the edges of a picture.
+
+    Bars fill a picture up to another aspect ratio. They do not tremble with the camera, nor do the
+    cells beside them, in whose motion they have a part. What is more than half of the height or
+    the width is no bar, but a scene without contrast, as in fog. A body in it must not be taken
+    for the camera.
+
+    Args:
+        picture: (H, W) grey.
+        num_cells: the rows and columns of cells that the picture is divided into.
+    """
+    slices = []
+    for lines, num in zip((picture, picture.T), num_cells, strict=True):
+        has_texture = np.flatnonzero(np.ptp(lines, axis=1) > BAR_LEVELS)
+        first, last = (has_texture[0], has_texture[-1] + 1) if len(has_texture) else (0, 0)
+        inner = slice(
+            math.ceil(first * num / len(lines)) + BESIDE_BAR if first else 0,
+            num
+            - (math.ceil((1 - last / len(lines)) * num) + BESIDE_BAR if last < len(lines) else 0),
+        )
+        if last - first < len(lines) / 2 or inner.stop <= inner.start:
+            return slice(None), slice(None)
+        slices.append(inner)
+    rows, columns = slices
+    return rows, columns
 
 
 def motion_of_camera(cells: Velocities) -> Velocities:

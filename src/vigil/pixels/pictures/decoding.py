@@ -23,8 +23,16 @@ AVIF with transparency needs the most of what was measured, 37 bytes. The rest i
 cv2.setLogLevel(0)  # OpenCV prints nothing about damaged pictures: the errors below report them
 
 
+LEAST_OF_16_BITS = 2**12
+"""A picture of 16 bits that is nowhere brighter is not black only if it is of at most 12 bits."""
+
+
 class TooLargeError(InputError):
     """A picture of more than `MAX_PIXELS`."""
+
+
+class FewBitsError(InputError):
+    """A picture whose values fill a small part of its bits."""
 
 
 def decode_picture(content: bytes, flags: int) -> Picture | None:
@@ -36,6 +44,8 @@ def decode_picture(content: bytes, flags: int) -> Picture | None:
 
     Raises:
         TooLargeError: the picture's header declares more than `MAX_PIXELS`.
+        FewBitsError: a picture of 16 bits that would be scaled to 8 has values of 8 to 12 bits, and
+            would become black or nearly so.
         MemoryError: there is not enough memory to decode the picture.
     """
     if not content:
@@ -57,7 +67,23 @@ def decode_picture(content: bytes, flags: int) -> Picture | None:
         # second attempt decides.
         np.empty(size_wh[0] * size_wh[1] * BYTES_PER_PIXEL, np.uint8)
         picture = _decode(content, flags)
-    return None if picture is None else picture.astype(np.uint8, copy=False)
+    if picture is None:
+        return None
+    if not flags & cv2.IMREAD_ANYDEPTH and flags != cv2.IMREAD_UNCHANGED:
+        _check_bits(content, picture)
+    return picture.astype(np.uint8, copy=False)
+
+
+def _check_bits(content: bytes, picture: "cv2.typing.MatLike") -> None:
+    """Refuses values of fewer bits than 16. Only a dark picture can have them, which is rare."""
+    if picture.max(initial=0) >= LEAST_OF_16_BITS >> 8:
+        return
+    stored = _decode(content, cv2.IMREAD_UNCHANGED)
+    if stored is not None and stored.dtype == np.uint16 and stored.any():
+        raise FewBitsError(
+            f"expected values up to 65535 in a picture of 16 bits, got at most {stored.max()}, less "
+            f"than {LEAST_OF_16_BITS}; convert such pictures to 8 bits"
+        )
 
 
 def _decode(content: bytes, flags: int) -> "cv2.typing.MatLike | None":

@@ -8,7 +8,7 @@ from typing import Any
 import cv2
 
 from vigil.pixels.pictures.archives import DAMAGED, MAX_BYTES, read_entry
-from vigil.pixels.pictures.decoding import MAX_PIXELS, TooLargeError, decode_picture
+from vigil.pixels.pictures.decoding import MAX_PIXELS, FewBitsError, TooLargeError, decode_picture
 from vigil.pixels.pictures.picture import Picture
 from vigil.plumbing.errors import InputError, shorten
 from vigil.plumbing.folders import DVC_OBJECT
@@ -57,7 +57,8 @@ class ImageSource:
 
         Raises:
             TooLargeError: the picture has more than `MAX_PIXELS`; this is an `InputError`, too.
-            InputError: the bytes cannot be decoded as a complete picture.
+            InputError: the bytes cannot be decoded as a complete picture, or have 16 bits of which
+                at most 12 are used.
         """
         try:
             picture = decode_picture(content, cv2.IMREAD_COLOR_RGB)
@@ -66,6 +67,8 @@ class ImageSource:
                 f"{self.root / file_name}: expected a picture of at most {MAX_PIXELS} px, "
                 f"got {error}"
             ) from None
+        except FewBitsError as error:
+            raise InputError(f"{self.root / file_name}: {error}") from None
         if picture is None:
             raise InputError(
                 f"{self.root / file_name}: expected a picture, got {len(content)} bytes that are "
