@@ -144,6 +144,30 @@ def test_places_where_nothing_moves_are_not_told_but_one() -> None:
     assert len(still) == len(np.unique(still.spans_s[:, 1]))
 
 
+@pytest.mark.parametrize("root", [False, True])
+def test_a_place_that_a_body_has_left_gives_no_evidence(root: bool) -> None:
+    """Evidence lies where the body is, and ends when it has left the picture."""
+    motions = []
+    for at in range(30):
+        field = np.zeros((ROWS, COLUMNS, 2), np.float32)
+        if at < 18:  # it crosses the picture in 1.8 s
+            field[5:11, 2 * at : 2 * at + 6] = (0.5, 0)
+        field[20:26, 20:26] = (0, 0.05)
+        motions.append(Motion(field, at / 10, (at + 1) / 10, (90, 60)))
+    own = {**HISTOGRAM, "num_time_cells": 4, "root": root}
+    found = judge("motion_cells", motions, size=0.2, histogram=own)
+    is_fast = found.boxes_xyxy[:, 1] < 30
+    assert is_fast.any()
+    for box, (_, time_s) in zip(found.boxes_xyxy[is_fast], found.spans_s[is_fast], strict=True):
+        x1, x2 = box[0] / 2, box[2] / 2  # px to cells of 2 px
+        moved = 2 * (time_s * 10 - 1)
+        assert x1 <= moved + 6
+        assert x2 >= moved - 5, "the body was there more than a quarter of a second ago"
+    late = found.spans_s[:, 1] > 2.2
+    assert late.any()
+    assert not is_fast[late].any()
+
+
 @pytest.mark.parametrize("name", MOTION_CHANNELS)
 def test_short_windows_are_measured_or_refused_and_empty_ones_are_an_error(name: str) -> None:
     found = judge(name, motions_of((0.3, 0), 2))

@@ -26,8 +26,13 @@ if TYPE_CHECKING:  # an exported alarm has its settings from a card, without pyd
 
 ROUNDING_S = 1e-6
 LEAST_MOTION = 1e-3
-"""The least mean speed of a place that gives a piece, in short sides a second. The place with the
-most motion always gives a piece, so that a window without motion has evidence of that."""
+"""The least mean speed of a place that gives a piece, in short sides a second, over `past_s` and in
+its last part. If no place has it, the place with the most motion in the last part gives a piece, so
+that a window without motion has evidence of that."""
+LEAST_NOW = 0.25
+"""The least speed of a place in the last part of `past_s`, as a fraction of its mean speed. A place
+that a body has left describes what is over. It would keep an alarm open for a second after somebody
+has left the picture, and draw the evidence behind a body."""
 
 
 class _Moment(NamedTuple):
@@ -68,7 +73,7 @@ class CellsFollower:
         self._pieces.append(self._measure([one for one in self._moments if one.from_s >= since_s]))
 
     def judge(self, start_s: float, stop_s: float) -> Pieces:
-        """A vector of each place with motion, in the order time, direction; see `Follower`."""
+        """A vector of each place that moves, in the order time, direction; see `Follower`."""
         start_s, stop_s = start_s - EDGE_S, stop_s - EDGE_S
         within = [one.within(start_s, stop_s) for one in self._pieces]
         if pieces := [one for one in within if len(one)]:
@@ -119,14 +124,17 @@ class CellsFollower:
         return _Moment(means, boxes, motion.from_s, motion.time_s, motion.size_wh)
 
     def _measure(self, moments: list[_Moment]) -> Pieces:
-        """The vectors of the places with motion within these moments."""
+        """The vectors of the places that move at the end of these moments."""
         directions = [one.directions for one in moments]
         means = mean_in_time_cells(directions, self._settings.histogram)
         # (time, row, column, direction) to one row for each place.
         vectors = means.transpose(1, 2, 0, 3).reshape(len(moments[-1].boxes_xyxy), -1)
         motion = np.mean([one.directions.sum(axis=-1).ravel() for one in moments], axis=0)
-        moves = motion > LEAST_MOTION
-        moves[np.argmax(motion)] = True
+        last = means[-1] ** 2 if self._settings.histogram.root else means[-1]
+        now = last.sum(axis=-1).ravel()
+        moves = (motion > LEAST_MOTION) & (now > LEAST_MOTION) & (now >= LEAST_NOW * motion)
+        if not moves.any():
+            moves[np.argmax(now)] = True
         span_s = moments[0].from_s, moments[-1].time_s
         return Pieces(
             vectors[moves],

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 import cv2
@@ -27,7 +28,7 @@ Velocities = npt.NDArray[np.float32]
 REVISION = 3
 """Of what this module measures: an alarm is right with that which it learnt from, and no other.
 2: the trembling of the camera is subtracted. 3: beside black bars, too; pairs of frames do not
-depend on the rounding of times."""
+depend on the rounding of times; `motion_cells` describes places that move now."""
 LONGEST_GAP_S = 1.0
 """The longest gap between compared frames. After a longer gap, the measurement restarts."""
 LEAST_OF_GAP = 0.75
@@ -154,7 +155,7 @@ class MotionMeter:
         return np.asarray(cv2.resize(flow, cells_wh, interpolation=cv2.INTER_AREA), np.float32)
 
 
-def cells_without_bars(picture: Picture, num_cells: tuple[int, int]) -> tuple[slice, slice]:
+def cells_without_bars(picture: Picture, num_cells: Sequence[int]) -> tuple[slice, slice]:
     """The rows and columns of cells within bars of one colour at the edges of a picture.
 
     Bars fill a picture up to another aspect ratio. They do not tremble with the camera, nor do the

@@ -81,8 +81,8 @@ def _check_bits(content: bytes, picture: "cv2.typing.MatLike") -> None:
     stored = _decode(content, cv2.IMREAD_UNCHANGED)
     if stored is not None and stored.dtype == np.uint16 and stored.any():
         raise FewBitsError(
-            f"expected values up to 65535 in a picture of 16 bits, got at most {stored.max()}, less "
-            f"than {LEAST_OF_16_BITS}; convert such pictures to 8 bits"
+            f"expected values up to 65535 in a picture of 16 bits, got at most {stored.max()} "
+            f"(below {LEAST_OF_16_BITS}); convert such pictures to 8 bits"
         )
 
 
