@@ -11,11 +11,12 @@ from vigil.pixels.attention import (
     colour_of_head,
     draw_attention,
     enlarge,
+    heat_legend,
     lay_heads,
     lay_heat,
     side_by_side,
 )
-from vigil.pixels.drawing.on_pictures import PALETTE_BGR
+from vigil.pixels.drawing.on_pictures import CAPTION_HEIGHT_PX, PALETTE_BGR
 
 GREY = np.full((8, 12, 3), 100, np.uint8)
 
@@ -35,6 +36,15 @@ def test_heat_is_brightest_where_attention_is_largest_and_stops_at_the_scale():
     black = round((1 - LEAST_OPACITY) * 100)
     assert drawn[0, 0, 1] == black, "inferno begins with black; green has no part in it"
     assert np.array_equal(GREY, np.full((8, 12, 3), 100)), "the picture itself is not changed"
+
+
+def test_the_legend_of_heat_becomes_brighter():
+    colours = heat_legend()
+    brightness = [sum(colour) for colour in colours.values()]
+    assert brightness == sorted(set(brightness))
+    grey = np.full((1, 1, 3), 128, np.uint8)
+    laid = lay_heat(grey, np.array([[3.0]]), 3.0)
+    assert tuple(laid[0, 0]) == list(colours.values())[-1]
 
 
 def test_a_patch_has_the_mean_colour_of_the_heads_that_keep_it():
@@ -61,7 +71,8 @@ def test_heads_have_colours_that_can_be_told_apart():
 def test_the_legend_names_every_head(num_heads: int):
     maps = np.random.default_rng(1).random((num_heads, 2, 3)) + 0.1
     sheet = draw_attention(np.full((80, 120, 3), 100, np.uint8), maps, keep_fraction=0.6, title="a")
-    head = sheet[:60].reshape(-1, 3)
+    num_rows = -(-(3 + min(num_heads, 16)) // 3)
+    head = sheet[: -num_rows * (80 + CAPTION_HEIGHT_PX + 4)].reshape(-1, 3)
     for number in range(num_heads):
         assert (head == colour_of_head(number)).all(axis=1).sum() > 50, number
 

@@ -19,7 +19,7 @@ from vigil.domain.tracking.table import read_track_table
 from vigil.pixels.pictures.images import ImageSource
 from vigil.pixels.video.reading import VideoReader, to_bgr
 from vigil.pixels.video_writing import VideoWriter
-from vigil.pixels.watched_frames import shown_size
+from vigil.pixels.watched_frames import ALARM, shown_size
 from vigil.pixels.windows import read_times
 from vigil.plumbing.errors import InputError
 from vigil.settings.watch import Watch
@@ -143,7 +143,10 @@ def test_an_event_has_a_picture_and_a_video_of_before_and_after(scene: Path, wat
     film = list(VideoReader(folder / "events" / f"{event['id']}.mp4"))
     assert len(film) == pytest.approx((1 + 4 + 1) * FPS, abs=1)
     picture = ImageSource(folder / "events").rgb(f"{event['id']}.jpg")
-    assert picture.shape == (SIZE_WH[1], SIZE_WH[0], 3)
+    head = picture[: -SIZE_WH[1]].astype(int)
+    assert head[:, : SIZE_WH[0]].min() < 60, "a text on white says what the marks mean"
+    is_red = np.abs(head - ALARM[::-1]).max(axis=2) < 40
+    assert is_red.sum() > 50, "the colour of places of evidence is explained"
 
 
 def test_an_event_names_the_most_similar_allowed_clips(scene: Path, watch: Watched, tmp_path: Path):

@@ -17,7 +17,7 @@ from vigil.domain.measures.alarm import (
     roc_curve,
     sweep_thresholds,
 )
-from vigil.domain.sides import TEST
+from vigil.domain.sides import TEST, TRAIN, VAL
 from vigil.pixels.sheets.alarm import draw_alarm_sheet, draw_clip_sheet, draw_error_boxes
 from vigil.plumbing.errors import InputError, listed
 from vigil.plumbing.records import write_csv
@@ -190,15 +190,17 @@ class AlarmEvaluation:
 
     def _draw_errors(self, folder: Path) -> None:
         test = self._test
-        kinds = self._clips["split"].where(
-            ~self._clips["is_anomalous"], self._clips["split"] + " anomaly"
-        )
+        is_anomalous = self._clips["is_anomalous"]
+        kinds = self._clips["split"] + is_anomalous.map({False: ", allowed", True: ", anomalous"})
         by_split = {
             name: self._clips.loc[kinds == name, "error"].to_numpy()
-            for name in ("train", "val", "test", "val anomaly", "test anomaly")
+            for anomalous in ("allowed", "anomalous")
+            for name in (f"{side}, {anomalous}" for side in (TRAIN, VAL, TEST))
             if (kinds == name).any()
         }
-        draw_error_boxes(by_split, ALARM, folder / "errors_by_split.png", "Evidence by split")
+        draw_error_boxes(
+            by_split, ALARM, folder / "errors_by_split.png", "Evidence in clips by split"
+        )
         classes = test[["class", "is_anomalous"]].drop_duplicates()
         by_class = {
             f"{name} (!)" if anomalous else name: test.loc[

@@ -21,6 +21,7 @@ from vigil.domain.measures.detector import (
     thin,
 )
 from vigil.domain.pictures.annotated import AnnotatedPictures
+from vigil.evaluation.spacing import choose_apart
 from vigil.pixels.pictures.images import ImageSource
 from vigil.pixels.sheets.detector import draw_comparisons
 from vigil.plumbing.errors import InputError, shorten
@@ -101,19 +102,19 @@ class DetectorEvaluation:
         outcome = match(self._test, kept)
         f1 = f1_by_picture(self._test, outcome)
         order = f1.dropna().sort_values(kind="stable").index
-        num = min(self._settings.num_pictures, len(order))
         rng = np.random.default_rng(self._settings.seed)
+        orders = {"best": order[::-1], "worst": order, "random": rng.permutation(order.to_numpy())}
+        num, apart = self._settings.num_pictures, self._settings.apart_frames
         chosen = {
-            "best": order[::-1][:num],
-            "worst": order[:num],
-            "random": rng.choice(order.to_numpy(), num, replace=False),
+            name: choose_apart(list(names), self._test.images, num, apart)
+            for name, names in orders.items()
         }
         for name, pictures in chosen.items():
             draw_comparisons(
                 self._test,
                 outcome,
-                f1.loc[list(pictures)],
+                f1.loc[pictures],
                 source,
                 folder / f"{name}.jpg",
-                f"{name.capitalize()} pictures of the test set",
+                f"{name.capitalize()} pictures of the test set, from different moments",
             )

@@ -9,6 +9,7 @@ from vigil.domain.masks.class_map import ClassMaps
 from vigil.domain.masks.masked import MaskedPictures
 from vigil.domain.measures.segmenter import SegmentationMeasure
 from vigil.domain.segmentations import PredictedMaps
+from vigil.evaluation.spacing import choose_apart
 from vigil.pixels.overlays import class_colours
 from vigil.pixels.pictures.images import ImageSource
 from vigil.pixels.sheets.segmenter import compare, draw_comparisons, draw_confusion
@@ -50,12 +51,12 @@ class SegmenterEvaluation:
         )
         iou = self._measure.by_picture
         order = iou.sort_values(kind="stable").index
-        num = min(self._settings.num_pictures, len(order))
         rng = np.random.default_rng(self._settings.seed)
+        orders = {"best": order[::-1], "worst": order, "random": rng.permutation(order.to_numpy())}
+        num, apart = self._settings.num_pictures, self._settings.apart_frames
         chosen = {
-            "best": order[::-1][:num],
-            "worst": order[:num],
-            "random": rng.choice(order.to_numpy(), num, replace=False),
+            name: choose_apart(list(names), self._test.images, num, apart)
+            for name, names in orders.items()
         }
         colours = class_colours(self._test.classes, self._test.background)
         by_number = [colours.get(name) for name in self._test.classes]
@@ -75,5 +76,5 @@ class SegmenterEvaluation:
                 self._test.classes,
                 self._test.background,
                 folder / f"{title}.jpg",
-                f"{title.capitalize()} pictures of the test set",
+                f"{title.capitalize()} pictures of the test set, from different moments",
             )

@@ -18,7 +18,7 @@ from lightning.pytorch.tuner.tuning import Tuner
 
 from vigil.learn.networks.machine import prepare_torch
 from vigil.learn.training.loop import Plan, build_trainer, norms_explained, quiet_lightning
-from vigil.pixels.drawing.figures import PALETTE, figure
+from vigil.pixels.drawing.figures import PALETTE, figure, use_log_scale
 from vigil.plumbing.contract import Contract
 from vigil.plumbing.errors import InputError, listed
 from vigil.plumbing.named_paths import named_path
@@ -182,5 +182,5 @@ def _draw(table: pd.DataFrame, rate: float, stage: str, path: Path) -> None:
         steps = table.iloc[NUM_SKIPPED:]
         axes.plot(steps["learning_rate"], steps["loss"])
         axes.axvline(rate, color=PALETTE[1], label=f"falls fastest: {rate:.1e}")
-        axes.set_xscale("log")
+        use_log_scale(axes)
         axes.legend()

@@ -40,6 +40,14 @@ def lay_heat(picture: Picture, attention: Maps, highest: float) -> Picture:
     return _mix(picture, np.asarray(colours, np.uint8), np.asarray(opacity)[..., None])
 
 
+def heat_legend() -> dict[str, Colour]:
+    """The colours that `lay_heat` gives to mid-grey, by what they mean."""
+    grey = np.full((1, 1, 3), 128, np.uint8)
+    texts = {"no attention": 0.0, "half of the map's largest": 0.5, "the map's largest": 1.0}
+    laid = {text: lay_heat(grey, np.array([[level]]), 1.0) for text, level in texts.items()}
+    return {text: tuple(pixel[0, 0].tolist()) for text, pixel in laid.items()}
+
+
 def lay_heads(picture: Picture, kept: Bools) -> Picture:
     """Colours the patches that each head keeps; a patch of several heads has their mean colour.
 

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vigil.domain.boxes import Boxes
-from vigil.pixels.drawing.on_pictures import PALETTE_BGR
+from vigil.pixels.drawing.on_pictures import PALETTE_BGR, with_head
 from vigil.pixels.drawing.text import SIZE_PX, WHITE, Colour, Label, write_labels
 from vigil.pixels.overlays import shade_masks
 from vigil.pixels.pictures.picture import Picture
@@ -23,6 +23,8 @@ CURVE: Colour = (233, 180, 86)
 ALARM: Colour = (60, 60, 220)
 QUIET_ALARM: Colour = (60, 60, 120)
 CURSOR: Colour = (255, 255, 255)
+TRACK_NOTE = "box with a number: a tracked object"
+PLACES = {"thick box: evidence that raises the alarm": ALARM}
 
 Floats = npt.NDArray[np.float64]
 
@@ -136,6 +138,17 @@ def draw_watched(
     return write_labels(
         drawn, [Label(banner.text, WHITE, [(MARGIN_PX, MARGIN_PX - 2)])], has_plate=False
     )
+
+
+def explain(picture: Picture, *, is_live: bool = False) -> Picture:
+    """A drawn frame below the meaning of its marks. It becomes wider if they need more room.
+
+    Args:
+        is_live: whether the frame is of a live source, without paths and places of evidence.
+    """
+    if is_live:
+        return with_head(picture, note=TRACK_NOTE)
+    return with_head(picture, note=f"{TRACK_NOTE}; line: its path", legend=PLACES)
 
 
 def _bottom(picture: Picture) -> int:

@@ -16,6 +16,8 @@ class EvaluateDetector(Section):
         height_step_px: the step of heights in the table of mAP by box height.
         seed: the seed of the choice of random pictures.
         num_pictures: pictures on each of three sheets: best, worst and random.
+        apart_frames: frames between pictures of one video on a sheet. If too few pictures are that
+            far apart, half of it, and so on.
     """
 
     section: ClassVar[str] = "evaluate.detector"
@@ -24,3 +26,4 @@ class EvaluateDetector(Section):
     height_step_px: Count
     seed: Seed
     num_pictures: Annotated[int, Field(ge=0, le=100)]
+    apart_frames: Count

@@ -36,7 +36,7 @@ from vigil.pixels.drawing.on_pictures import write_picture
 from vigil.pixels.flow.motion import LONGEST_GAP_S
 from vigil.pixels.video.source import Frame
 from vigil.pixels.video_writing import with_even_sides
-from vigil.pixels.watched_frames import Banner, draw_watched
+from vigil.pixels.watched_frames import Banner, draw_watched, explain
 from vigil.plumbing.alone import alone_in
 from vigil.plumbing.errors import InputError, shorten
 from vigil.plumbing.records import write_json
@@ -282,7 +282,7 @@ class LiveWatch:
         file.parent.mkdir(parents=True, exist_ok=True)
         frame = self._last_frame
         draw = self._drawing(frame.time_s, event)
-        write_picture(draw(with_even_sides(frame.picture)), file)
+        write_picture(explain(draw(with_even_sides(frame.picture)), is_live=True), file)
 
     def _drawing(self, time_s: float, event: Event | None) -> Draw:
         """What draws the last boxes of kept tracks, and the banner of an open event, on a frame."""

@@ -76,6 +76,34 @@ def test_a_title_and_a_legend_stand_above_and_change_nothing_below() -> None:
     assert (head[:15] < 100).any()
 
 
+def test_a_long_legend_goes_on_in_further_lines() -> None:
+    colours = {f"meaning {number}": (number, 0, 200) for number in range(9)}
+    sheet = tile([np.zeros((10, 200), np.uint8)], [""], legend=colours)
+    assert sheet.shape[1] == 204
+    for colour in colours.values():
+        assert (sheet.reshape(-1, 3) == colour).all(axis=1).sum() > 100
+
+
+def test_each_part_of_a_sheet_has_its_head_above_it() -> None:
+    pictures = [np.full((10, 60), 255, np.uint8)] * 2
+    plain = tile(pictures, ["", ""], num_columns=2)
+    for heads, columns in ((["truth", ""], slice(0, 64)), (["", "truth"], slice(64, 128))):
+        headed = tile(pictures, ["", ""], num_columns=2, heads=heads)
+        above = headed[: len(headed) - len(plain)] < 100
+        assert above[:, columns].any()
+        above[:, columns] = False
+        assert not above.any()
+
+
+def test_a_note_stands_above_and_makes_room_for_itself() -> None:
+    pictures = [np.zeros((10, 60), np.uint8)]
+    noted = tile(pictures, [""], note="the mean over the classes that occur")
+    plain = tile(pictures, [""])
+    assert noted.shape[1] > plain.shape[1]
+    assert np.array_equal(noted[len(noted) - len(plain) :, :64], plain)
+    assert (noted[: len(noted) - len(plain), 64:] < 100).any()
+
+
 def test_a_long_caption_does_not_reach_the_next_one() -> None:
     pictures = [np.full((10, 60), 255, np.uint8)] * 2
     alone = tile(pictures, ["", "b"], num_columns=2)

@@ -90,6 +90,27 @@ def test_the_ends_of_a_long_name_are_kept() -> None:
     assert short.endswith("012.jpg")
 
 
+@pytest.mark.parametrize(
+    ("text", "short"),
+    [
+        ("2.27 s: meeting/meeting_s25_c2.webm", "2.27 s: …/meeting_s25_c2.webm"),
+        ("plaza_1.zip/a/way/down/meeting_12.jpg", "plaza_1.zip/a/…/meeting_12.jpg"),
+        ("a_very_long_folder/meeting_s25_c2.webm", "a_very_lo…/meeting_s25_c2.webm"),
+    ],
+)
+def test_the_name_of_a_file_stays_whole_where_it_fits(text: str, short: str) -> None:
+    assert shorten_text(text, measure_text(short)[0]) == short
+
+
+def test_no_text_touches_the_edge_of_its_picture() -> None:
+    for corner in ((0, 0), (200, 80)):
+        drawn = write_labels(blank(), [Label("5.49", RED, [corner])])
+        x1, y1, x2, y2 = bounds(drawn)
+        assert x1 > 0 < y1
+        assert x2 < 200
+        assert y2 < 80
+
+
 def test_the_same_text_is_the_same_bytes() -> None:
     font.cache_clear()
     one = write_text(blank(), "mAP 0.29", (1, 1))

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from tiny_clips import write_clip
+from tiny_figures import keep_figures
 
 from vigil.domain.clips.nearest import NEAREST_DTYPES
 from vigil.pixels.drawing import on_pictures
@@ -62,10 +63,27 @@ def test_an_alarm_without_evidence_has_a_row_that_says_so(
     assert len(captions) == 2 * width
     assert captions[0] == "2.00 by local_speed at 0.30 s: a"
     assert captions[width - 2 : width] == ["0.20 s: allowed.mp4", "no other allowed clip"]
-    assert captions[width] == "FALSE: 1.50 by local_speed without listed evidence: b"
+    assert (
+        captions[width] == "FALSE: 1.50 by local_speed without listed evidence, from its start: b"
+    )
     sheet = cv2.imread(str(tmp_path / "s.png"))
     assert sheet is not None
     assert sheet.shape[1] >= width * alarm.LARGE_WH[0]
+
+
+def test_the_legend_has_the_colours_of_the_boxes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    draw(tmp_path, monkeypatch, ["a", "b"])
+    sheet = cv2.imread(str(tmp_path / "s.png"))
+    num_rows, cell_height = 2, alarm.LARGE_WH[1] + on_pictures.CAPTION_HEIGHT_PX + 4
+    head, body = np.split(sheet, [len(sheet) - num_rows * cell_height])
+    for colour in alarm.LEGEND.values():
+        assert (head == colour).all(axis=2).any()
+    for colour in (alarm.STRONGEST, alarm.ALLOWED):
+        assert (body == colour).all(axis=2).any()
+    assert not (body == alarm.SECOND).all(axis=2).any(), "there is no second piece of evidence"
+    assert len(alarm.HEADS) == len(alarm.AROUND_S) + alarm.NUM_NEAREST
 
 
 def test_an_alarm_of_an_unknown_clip_is_refused(
@@ -73,3 +91,25 @@ def test_an_alarm_of_an_unknown_clip_is_refused(
 ) -> None:
     with pytest.raises(InputError, match="found none of c"):
         draw(tmp_path, monkeypatch, ["a", "c"])
+
+
+@pytest.mark.parametrize("largest", [2.0, 5000.0])
+def test_scores_of_all_groups_are_dots_of_one_colour(
+    largest: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a logarithmic axis that says so, if the scores are far apart."""
+    drawn = keep_figures(monkeypatch, alarm)
+    errors = {"test, allowed": np.array([0.1, 0.5]), "test, anomalous": np.array([2.0, largest])}
+    alarm.draw_error_boxes(errors, 1.0, tmp_path / "a.png", "Evidence")
+    (axes,) = drawn
+    dots = [line for line in axes.get_lines() if line.get_marker() == "."]
+    assert len(dots) == 2
+    assert len({line.get_color() for line in dots}) == 1
+    legend = axes.get_legend()
+    assert legend is not None
+    assert [text.get_text() for text in legend.get_texts()] == ["a clip", "threshold"]
+    is_far = largest > 100
+    assert axes.get_xlabel() == "largest score divided by its threshold" + (
+        ", logarithmic" if is_far else ""
+    )
+    assert ("1 000" in [text.get_text() for text in axes.get_xticklabels()]) == is_far

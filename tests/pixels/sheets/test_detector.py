@@ -12,6 +12,7 @@ from tiny_detections import detection_set
 from vigil.domain.boxes import CORNERS
 from vigil.domain.pictures.run_lengths import compress, runs_of
 from vigil.pixels.pictures.images import ImageSource
+from vigil.pixels.sheets import detector
 from vigil.pixels.sheets.detector import draw_comparisons
 
 
@@ -32,6 +33,31 @@ def test_a_picture_of_any_archive_is_drawn(tmp_path: Path, name: str) -> None:
     sheet = cv2.imread(str(tmp_path / "sheet.png"))
     assert sheet is not None
     assert (sheet == (115, 158, 0)).all(axis=-1).any()  # the box of the right detection
+
+
+@pytest.mark.parametrize("num", [0, 1, 2, 3])
+def test_every_half_has_its_head(num: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = [f"{number}.png" for number in range(3)]
+    for name in names:
+        assert cv2.imwrite(str(tmp_path / name), np.full((60, 80, 3), 90, np.uint8))
+    known = detection_set([{"file_name": name} for name in names], [(names[0], "dog")])
+    columns = ["image", "label", "score", "object", "outcome", *CORNERS]
+    heads: list[str] = []
+
+    def tile(pictures, captions, **options):
+        heads.extend(options["heads"])
+        return pictures[0]
+
+    monkeypatch.setattr(detector, "tile", tile)
+    draw_comparisons(
+        known,
+        pd.DataFrame(columns=columns),
+        pd.Series(0.5, index=names[:num]),
+        ImageSource(tmp_path),
+        tmp_path / "sheet.png",
+        "Best",
+    )
+    assert heads == [*detector.HEADS] * min(num, 2)
 
 
 def test_masks_are_shaded_in_the_colours_of_their_boxes(tmp_path: Path) -> None:

@@ -31,6 +31,7 @@ PALETTE_BGR = (
 )
 TITLE_SIZE_PX = 14
 MARGIN_PX = 4
+MARGINS = (MARGIN_PX, MARGIN_PX)
 CAPTION_HEIGHT_PX = SIZE_PX + 6
 SWATCH_PX = 11
 
@@ -69,14 +70,18 @@ def tile(
     num_columns: int = 1,
     gap_px: int = 4,
     title: str = "",
+    note: str = "",
     legend: Mapping[str, Colour] | None = None,
+    heads: Sequence[str] = (),
 ) -> Picture:
     """Arranges pictures of one size in rows, each with a caption below it.
 
     Args:
         pictures: (H, W) or (H, W, 3) each; at least one.
         title: written above all pictures.
-        legend: the colour of each meaning, drawn below the title.
+        note: what the captions mean, in smaller letters below the title.
+        legend: the colour of each meaning, drawn below the note.
+        heads: what equally wide parts of the sheet show: its columns, or parts of them.
     """
     height, width = pictures[0].shape[:2]
     num_columns = min(num_columns, len(pictures))
@@ -95,37 +100,71 @@ def tile(
         room = max(stop - position, 1) * cell_width - gap_px
         labels.append(Label(shorten_text(caption, room), BLACK, [(x, y + height + 1)]))
     sheet = write_labels(sheet, labels, has_plate=False)
-    return _head(sheet, title, legend or {})
+    return with_head(sheet, title=title, note=note, legend=legend, heads=heads)
 
 
-def _head(sheet: Picture, title: str, legend: Mapping[str, Colour]) -> Picture:
-    """Adds a title and a legend above a sheet, and widens the sheet to fit both."""
-    if not title and not legend:
-        return sheet
-    rows = [(title, TITLE_SIZE_PX)] if title else []
-    entries = [(text, colour, measure_text(text)[0]) for text, colour in legend.items()]
-    entry_width = sum(SWATCH_PX + 4 + width + 14 for *_, width in entries)
+def with_head(
+    sheet: Picture,
+    *,
+    title: str = "",
+    note: str = "",
+    legend: Mapping[str, Colour] | None = None,
+    heads: Sequence[str] = (),
+) -> Picture:
+    """Adds lines above a (H, W, 3) sheet, which becomes wider if a text needs more room.
+
+    Args:
+        title, note, legend: see `tile`. A legend goes on in further lines.
+        heads: the heads of parts of the sheet that are equally wide.
+    """
+    entries = [(text, colour, measure_text(text)[0]) for text, colour in (legend or {}).items()]
     width = max(
         sheet.shape[1],
-        entry_width + 2 * MARGIN_PX,
-        *(measure_text(text, size)[0] + 2 * MARGIN_PX for text, size in rows),
+        measure_text(title, TITLE_SIZE_PX)[0] + 2 * MARGIN_PX,
+        measure_text(note)[0] + 2 * MARGIN_PX,
+        *(SWATCH_PX + 4 + entry_width + 2 * MARGIN_PX for *_, entry_width in entries),
     )
-    title_height = measure_text(title, TITLE_SIZE_PX)[1] + 2 * MARGIN_PX if title else 0
-    head_height = title_height + (measure_text("x")[1] + 2 * MARGIN_PX if legend else 0)
-    head: Picture = np.full((head_height, width, 3), 255, np.uint8)
-    if title:
-        title_label = [Label(title, BLACK, [(MARGIN_PX, MARGIN_PX)])]
-        head = write_labels(head, title_label, size_px=TITLE_SIZE_PX, has_plate=False)
-    x, labels = MARGIN_PX, []
-    for text, colour, text_width in entries:
-        y = title_height + MARGIN_PX
-        cv2.rectangle(head, (x, y), (x + SWATCH_PX, y + SWATCH_PX), colour, -1)
-        labels.append(Label(text, BLACK, [(x + SWATCH_PX + 4, y)]))
-        x += SWATCH_PX + 4 + text_width + 14
-    head = write_labels(head, labels, has_plate=False)
+    lines = [_line([Label(title, BLACK, [MARGINS])], width, TITLE_SIZE_PX)] if title else []
+    if note:
+        lines.append(_line([Label(note, BLACK, [MARGINS])], width))
+    lines += _legend_lines(entries, width)
+    if heads:
+        part = sheet.shape[1] / len(heads)
+        texts = [shorten_text(head, int(part) - MARGIN_PX) for head in heads]
+        labels = [Label(t, BLACK, [(round(n * part), MARGIN_PX)]) for n, t in enumerate(texts)]
+        lines.append(_line(labels, width))
     body: Picture = np.full((sheet.shape[0], width, 3), WHITE, np.uint8)
     body[:, : sheet.shape[1]] = sheet
-    return np.concatenate([head, body])
+    return np.concatenate([*lines, body])
+
+
+def _legend_lines(entries: Sequence[tuple[str, Colour, int]], width: int) -> list[Picture]:
+    """The lines of a legend, from each text, its colour and its width in px."""
+    lines: list[tuple[list[Label], list[tuple[int, Colour]]]] = []
+    x = width
+    for text, colour, text_width in entries:
+        if x + SWATCH_PX + 4 + text_width + MARGIN_PX > width:
+            lines.append(([], []))
+            x = MARGIN_PX
+        labels, swatches = lines[-1]
+        labels.append(Label(text, BLACK, [(x + SWATCH_PX + 4, MARGIN_PX)]))
+        swatches.append((x, colour))
+        x += SWATCH_PX + 4 + text_width + 14
+    drawn = []
+    for labels, swatches in lines:
+        line = _line(labels, width)
+        for x, colour in swatches:
+            end = (x + SWATCH_PX, MARGIN_PX + SWATCH_PX)
+            cv2.rectangle(line, (x, MARGIN_PX), end, colour, -1)
+        drawn.append(line)
+    return drawn
+
+
+def _line(labels: Sequence[Label], width: int, size_px: int = SIZE_PX) -> Picture:
+    """Texts on white, as high as a text with its margins."""
+    height = measure_text("x", size_px)[1] + 2 * MARGIN_PX
+    line: Picture = np.full((height, width, 3), WHITE, np.uint8)
+    return write_labels(line, labels, size_px=size_px, has_plate=False)
 
 
 def write_picture(picture: Picture, path: Path) -> None:

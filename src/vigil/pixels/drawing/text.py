@@ -19,6 +19,8 @@ Colour: TypeAlias = tuple[int, int, int]
 SIZE_PX = 11
 BLACK, WHITE = (0, 0, 0), (255, 255, 255)
 GAP_PX = 1
+EDGE_PX = 2
+"""A text keeps this distance from the edges of its picture."""
 PLATE = (32, 32, 32)
 LIGHTER = 0.4  # how much the colour of a text on a plate is mixed with white, in [0, 1]
 
@@ -55,10 +57,20 @@ def measure_text(text: str, size_px: int = SIZE_PX) -> tuple[int, int]:
 
 
 def shorten_text(text: str, width_px: int) -> str:
-    """Fits a text to a width: escapes unprintable characters, and replaces the middle by "…"."""
+    """Fits a text to a width: escapes unprintable characters, and replaces a part of it by "…".
+
+    If the text ends in a path whose file name fits, this part is folders; else it is the middle.
+    """
     text = printable(text)
     if measure_text(text)[0] <= width_px:
         return text
+    start, slash, name = text.rpartition("/")
+    # Whole folders, from the last one on, if something is left: "1.2 s: …/walk.mp4"; else letters.
+    stops = [at + 1 for at, one in enumerate(start) if one in "/ "]
+    for stop in [*stops[::-1], *range(len(start) - 1, -1, -1)]:
+        short = f"{start[:stop]}…{slash}{name}"
+        if slash and measure_text(short)[0] <= width_px:
+            return short
     for num_kept in range(len(text) - 1, 0, -1):
         head = num_kept // 2
         short = f"{text[:head]}…{text[len(text) - (num_kept - head) :]}"
@@ -133,8 +145,8 @@ def _places(label: Label, size_wh: tuple[int, int], size_px: int) -> Iterator[Pl
 
 def _within(corner: tuple[int, int], text_wh: tuple[int, int], size_wh: tuple[int, int]) -> Place:
     """The place of a text at a corner, moved so that it lies within the picture."""
-    x = max(0, min(corner[0], size_wh[0] - text_wh[0]))
-    y = max(0, min(corner[1], size_wh[1] - text_wh[1]))
+    x = max(EDGE_PX, min(corner[0], size_wh[0] - text_wh[0] - EDGE_PX))
+    y = max(EDGE_PX, min(corner[1], size_wh[1] - text_wh[1] - EDGE_PX))
     return Place(x, y, x + text_wh[0], y + text_wh[1])
 
 

@@ -12,12 +12,19 @@ import pandas as pd
 
 from vigil.domain.boxes import CORNERS
 from vigil.domain.clips.nearest import NUM_NEAREST
-from vigil.pixels.drawing.figures import as_label, figure
-from vigil.pixels.drawing.on_pictures import draw_boxes, tile, write_picture
+from vigil.pixels.drawing.figures import BOX_NOTE, PALETTE, as_label, figure, use_log_scale
+from vigil.pixels.drawing.on_pictures import PALETTE_BGR, draw_boxes, tile, write_picture
+from vigil.pixels.drawing.text import Colour
 from vigil.pixels.fitting import centre_on_black, fit_within, resize
 from vigil.pixels.flow.motion import Motion
 from vigil.pixels.pictures.picture import Picture
-from vigil.pixels.sheets.arrows import ARROW_S, SHORT_SIDE_PX, draw_motion, measure_motions
+from vigil.pixels.sheets.arrows import (
+    ARROW_S,
+    COLOUR_BGR,
+    SHORT_SIDE_PX,
+    draw_motion,
+    measure_motions,
+)
 from vigil.pixels.windows import WHOLE, Positions, Window, read_windows
 from vigil.plumbing.errors import InputError, listed
 from vigil.plumbing.folders import below
@@ -26,7 +33,25 @@ NUM_FRAMES = 6
 SIZE_WH, LARGE_WH = (144, 108), (216, 162)
 AROUND_S = (-0.4, -0.2, 0.0, 0.2, 0.4)
 NEAR_S, EDGE_S = 0.1, 1e-4
+STRONGEST, SECOND, ALLOWED = PALETTE_BGR[3], PALETTE_BGR[5], PALETTE_BGR[2]
 NUM_BOXES = 2
+DOTS = PALETTE[0]
+TITLE = "Alarms, one a row: frames around the peak, the time of the strongest evidence"
+NOTE = (
+    "below each row: FALSE if the clip is allowed; its score over its threshold, by which channel; "
+    "the time of its peak; its name"
+)
+LEGEND = {
+    "strongest evidence, with its score over its threshold": STRONGEST,
+    "second strongest": SECOND,
+    "evidence in an allowed clip": ALLOWED,
+    # An arrow begins where the motion was measured, and is as long as the way in this time.
+    f"arrows: motion in the next {ARROW_S:g} s at the speed just measured": COLOUR_BGR,
+}
+HEADS = (
+    *(f"peak {around_s:+g} s" if around_s else "peak" for around_s in AROUND_S),
+    *("nearest allowed clip", "second nearest"),
+)
 BEFORE_S = 1.0
 """Motion is measured from this long before on, so that the trembling of a camera is known."""
 
@@ -134,12 +159,16 @@ def draw_alarm_sheet(
             captions.append(caption)
     if not pictures:
         pictures, captions = [np.zeros((LARGE_WH[1], LARGE_WH[0]), np.uint8)], ["none"]
-    title = (
-        "Alarms, one a row, around their strongest evidence: boxes with score over threshold, "
-        f"arrows of the way in {ARROW_S:g} s; to the right, the nearest allowed clips"
+    sheet = tile(
+        pictures,
+        captions,
+        num_columns=len(AROUND_S) + NUM_NEAREST,
+        title=TITLE,
+        note=NOTE,
+        legend=LEGEND,
+        heads=HEADS if len(alarms) else (),
     )
-    num_columns = len(AROUND_S) + NUM_NEAREST
-    write_picture(tile(pictures, captions, num_columns=num_columns, title=title), file)
+    write_picture(sheet, file)
 
 
 def _draw_peak(
@@ -148,7 +177,7 @@ def _draw_peak(
     """Frames around the strongest of these pieces of evidence, and where they are, in words."""
     if rows.empty:  # frames from the start of the window, since no time is known
         times_s = window.start_s + np.array(AROUND_S) - AROUND_S[0]
-        where = " without listed evidence"
+        where = " without listed evidence, from its start"
     else:
         at = int(np.argmax(rows["ratio"]))
         peak_s, feature = float(rows["time_s"].iloc[at]), str(rows["feature"].iloc[at])
@@ -158,21 +187,27 @@ def _draw_peak(
     moments = _moments_at(path, times_s, window, picture_fps)
     for time_s, moment in zip(times_s, moments, strict=True):
         is_near = (rows["time_s"] - time_s).abs() <= NEAR_S
-        near = rows[is_near].sort_values("ratio", ascending=False, kind="stable").head(NUM_BOXES)
+        # The strongest is drawn last, over the other one.
+        near = rows[is_near].sort_values("ratio", ascending=False, kind="stable")
+        near = near.head(NUM_BOXES)[::-1]
         labels = [f"{value:.2f}" for value in near["ratio"]]
-        pictures.append(_draw_moment(moment, near[CORNERS].to_numpy(), labels))
+        colours = (SECOND, STRONGEST)[NUM_BOXES - len(near) :]
+        pictures.append(_draw_moment(moment, near[CORNERS].to_numpy(), labels, colours))
     return pictures, where
 
 
 def _draw_moment(
-    moment: _Moment, boxes_xyxy: npt.NDArray[np.float64], labels: Sequence[str]
+    moment: _Moment,
+    boxes_xyxy: npt.NDArray[np.float64],
+    labels: Sequence[str],
+    colours: Sequence[Colour],
 ) -> Picture:
     """The frame with arrows and boxes, which are drawn after it is resized, so none vanishes."""
     fitted, scale = fit_within(moment.frame, LARGE_WH)
     if moment.motion is not None:
         fitted = draw_motion(fitted, moment.motion)
     boxes = boxes_xyxy * (scale * moment.scale)
-    return centre_on_black(draw_boxes(fitted, boxes, labels), LARGE_WH)
+    return centre_on_black(draw_boxes(fitted, boxes, labels, colours), LARGE_WH)
 
 
 def _draw_nearest(
@@ -187,7 +222,7 @@ def _draw_nearest(
     ):
         (path,) = below(clips, [video])
         (moment,) = _moments_at(path, np.array([time_s]), WHOLE, picture_fps)
-        picture = _draw_moment(moment, np.array([box]), ["allowed"])
+        picture = _draw_moment(moment, np.array([box]), ["allowed"], [ALLOWED])
         drawn.append((picture, f"{time_s:.2f} s: {video}"))
     nothing: Picture = np.zeros((LARGE_WH[1], LARGE_WH[0]), np.uint8)
     missing = NUM_NEAREST - len(drawn)
@@ -243,13 +278,14 @@ def draw_error_boxes(
     """
     all_errors = np.concatenate(list(errors.values()))
     positive = all_errors[all_errors > 0]
-    height_inch = max(2.6, 1.4 + 0.4 * len(errors))
+    height_inch = max(2.8, 1.6 + 0.4 * len(errors))
     with figure(
         path,
         title=title,
-        x_label="largest score of a channel, in terms of its threshold",
+        x_label="largest score divided by its threshold",
         y_label="",
-        size_inch=(6, height_inch),
+        size_inch=(7, height_inch),
+        note=f"{BOX_NOTE}up to 1.5 boxes long",
     ) as axes:
         values = list(errors.values())
         names = [as_label(name) for name in errors]
@@ -257,9 +293,11 @@ def draw_error_boxes(
         for row, group in enumerate(values, start=1):
             # Small vertical offsets keep equal errors apart.
             spread = np.linspace(-0.15, 0.15, len(group)) if len(group) > 1 else np.zeros(1)
-            axes.plot(group, row + spread, ".", alpha=0.5, markersize=4)
+            label = "a clip" if row == 1 else None
+            rows = row + spread
+            axes.plot(group, rows, ".", color=DOTS, alpha=0.5, markersize=4, label=label)
         axes.axvline(threshold, color="black", linestyle="--", label="threshold")
         if len(positive) and positive.max() > 20 * np.median(positive):
-            axes.set_xscale("log")
+            use_log_scale(axes)
         axes.invert_yaxis()
         axes.legend(loc="upper left", bbox_to_anchor=(1, 1))

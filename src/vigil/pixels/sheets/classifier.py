@@ -8,13 +8,14 @@ import pandas as pd
 
 from vigil.domain.samples.attention import Attention
 from vigil.domain.samples.index import read_crops
-from vigil.pixels.attention import lay_heat
+from vigil.pixels.attention import heat_legend, lay_heat
 from vigil.pixels.drawing.on_pictures import tile, write_picture
 from vigil.pixels.pictures.picture import Picture
 
 CROP_SIDE_PX = 160  # crops are enlarged to this side, so that captions fit below them
 NUM_COLUMNS = 6
 SMALL_SIDE_PX = 100  # of crops in sheets of attention
+MEAN = "mean of heads"
 
 
 def draw_predictions(
@@ -69,14 +70,21 @@ def draw_attention(
         captions += [
             f"{sample.label} {sample.probability:.2f}",
             *(f"crop {number}" for number in range(2, len(crops) + 1)),
-            "all heads",
+            MEAN,
             *(f"head {number}" for number in range(1, len(maps) + 1)),
         ]
         num_columns = len(row)
     if not pictures:  # draw the note in place of an empty sheet
         pictures, captions = [np.zeros((CROP_SIDE_PX, CROP_SIDE_PX), np.uint8)], [note]
-    title = f"{title}: the crops of a sample, then the attention to each patch on the middle crop"
-    write_picture(tile(pictures, captions, num_columns=num_columns, title=title), file)
+    sheet = tile(
+        pictures,
+        captions,
+        num_columns=num_columns,
+        title=f"{title}: the crops of a sample, then the attention to each patch of the middle one",
+        note="below the first crop: true class, probability of a person",
+        legend=heat_legend(),
+    )
+    write_picture(sheet, file)
 
 
 def _in_colour(crop: Picture) -> Picture:

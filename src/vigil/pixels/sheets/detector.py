@@ -23,6 +23,8 @@ from vigil.pixels.pictures.picture import Picture
 _, SKY, GREEN, YELLOW, _, VERMILION, _ = PALETTE_BGR
 TRUE, RIGHT, WRONG, IGNORED, MISSED = SKY, GREEN, VERMILION, (160, 160, 160), YELLOW
 GAP_PX = 2
+NUM_COLUMNS = 2
+HEADS = ("truth", "detections with their scores")
 PICTURE_WH = (320, 240)  # the size of each half of a comparison
 LEGEND = {
     "object, found": TRUE,
@@ -114,10 +116,11 @@ def draw_comparisons(
             )
         )
         captions.append(f"F1 {score:.2f}   {_name(str(picture))}")
+    heads = HEADS * min(len(sheets), NUM_COLUMNS)
     if not sheets:  # draw a note in place of an empty sheet
         sheets, captions = [np.full((60, 160), 255, np.uint8)], ["none to show"]
-    title = f"{title}: truth on the left, detections with their scores on the right"
-    write_picture(tile(sheets, captions, num_columns=2, title=title, legend=LEGEND), file)
+    sheet = tile(sheets, captions, num_columns=NUM_COLUMNS, title=title, legend=LEGEND, heads=heads)
+    write_picture(sheet, file)
 
 
 def _masks_in(table: pd.DataFrame) -> list[str]:

@@ -11,7 +11,7 @@ import pandas as pd
 from vigil.domain.masks.class_map import ClassMaps
 from vigil.domain.masks.masked import MaskedPictures
 from vigil.pixels.class_maps import fit_classes
-from vigil.pixels.drawing.figures import as_label, figure
+from vigil.pixels.drawing.figures import BOX_NOTE, as_label, figure, use_log_scale
 from vigil.pixels.drawing.on_pictures import tile, write_picture
 from vigil.pixels.fitting import fit_within
 from vigil.pixels.overlays import GREY, IGNORED_NAME, class_colours, overlay
@@ -52,9 +52,14 @@ def _draw_areas(known: MaskedPictures, path: Path) -> None:
     order = counts.sort_values(ascending=False, kind="stable").index[:MOST_CLASSES]
     areas = [objects.loc[objects["label"] == label, "area"].to_numpy() for label in order]
     names = [f"{as_label(str(label))} ({counts[label]})" for label in order]
-    size_inch = (5.0, 1.4 + 0.22 * len(order))
+    size_inch = (5.0, 1.6 + 0.22 * len(order))
     with figure(
-        path, title="Mask area by class", x_label="area (px)", y_label="", size_inch=size_inch
+        path,
+        title="Mask area by class",
+        x_label="area (px²)",
+        y_label="",
+        size_inch=size_inch,
+        note=f"{BOX_NOTE}all",
     ) as axes:
         axes.boxplot(
             areas[::-1],
@@ -63,7 +68,7 @@ def _draw_areas(known: MaskedPictures, path: Path) -> None:
             whis=(0, 100),
             widths=0.7,
         )
-        axes.set_xscale("log")
+        use_log_scale(axes)
 
 
 def _draw_shares(shares: pd.DataFrame, path: Path) -> None:
@@ -86,9 +91,10 @@ def _draw_shares(shares: pd.DataFrame, path: Path) -> None:
             np.sqrt(table), aspect="auto", vmin=0, vmax=1, cmap="viridis", extent=extent
         )
         axes.set_yticks(range(len(table)), names)
-        bar = axes.figure.colorbar(image, ax=axes, ticks=np.sqrt([0, 0.01, 0.1, 0.5, 1]))
-        bar.ax.set_yticklabels(["0", "1 %", "10 %", "50 %", "100 %"])
-        bar.set_label("of the picture")
+        # Their places on the bar are 0, 0.2, 0.5 and 1, far enough apart for their texts.
+        bar = axes.figure.colorbar(image, ax=axes, ticks=np.sqrt([0, 0.04, 0.25, 1]))
+        bar.ax.set_yticklabels(["0", "4 %", "25 %", "100 %"])
+        bar.set_label("share of the\npicture (square\nroot scale)")
 
 
 def draw_sheet(known: MaskedPictures, source: ImageSource, path: Path, num: int) -> None:

@@ -8,12 +8,10 @@ import matplotlib
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 from vigil.domain.boxes import CORNERS
 from vigil.domain.pictures.annotated import AnnotatedPictures
-from vigil.pixels.drawing.figures import as_label, figure
+from vigil.pixels.drawing.figures import BOX_NOTE, as_label, figure, use_log_scale
 from vigil.pixels.drawing.on_pictures import draw_boxes, tile, write_picture
 from vigil.pixels.fitting import fit_within
 from vigil.pixels.pictures.images import ImageSource
@@ -116,8 +114,15 @@ def draw_box_plots(
     is_log: bool = False,
 ) -> None:
     """Draws a box plot for each group: the quartiles, with whiskers to the extreme values."""
-    size_inch = (5.0, 1.4 + 0.22 * len(groups))
-    with figure(path, title=title, x_label=x_label, y_label="", size_inch=size_inch) as axes:
+    size_inch = (5.0, 1.6 + 0.22 * len(groups))
+    with figure(
+        path,
+        title=title,
+        x_label=x_label,
+        y_label="",
+        size_inch=size_inch,
+        note=f"{BOX_NOTE}all",
+    ) as axes:
         axes.boxplot(
             [values.to_numpy() for values in groups.values()][::-1],
             orientation="horizontal",
@@ -151,15 +156,6 @@ def draw_histogram(
             axes.legend(loc="upper right")  # "best" is slow, and warns about it
         else:
             axes.locator_params(axis="x", integer=True)
-
-
-def use_log_scale(axes: Axes) -> None:
-    """Makes the x axis logarithmic, with ticks at 1, 2, 5, 10, …"""
-    axes.set_xscale("log")
-    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
-    axes.xaxis.set_minor_formatter(NullFormatter())
-    axes.tick_params(axis="x", labelsize="small")
 
 
 def draw_class_counts(detections: AnnotatedPictures, path: Path) -> None:

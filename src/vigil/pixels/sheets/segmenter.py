@@ -25,6 +25,11 @@ CELL_WH = (320, 240)
 GAP_PX = 2
 WRONG = PALETTE_BGR[5]
 WRONG_NAME = "wrong"
+HEADS = ("truth", "prediction", "where the prediction is wrong")
+NOTE = (
+    "mean IoU: over the classes that the truth or the prediction shows; a class that only one of "
+    "them shows has an IoU of 0"
+)
 
 
 def compare(
@@ -70,8 +75,9 @@ def draw_comparisons(
     if not cells:  # draw a note in place of an empty sheet
         cells, names = [np.full((60, 160), 255, np.uint8)], ["none to show"]
     legend = {**class_colours(classes, background), WRONG_NAME: WRONG, IGNORED_NAME: GREY}
-    title = f"{title}: truth, prediction, errors"
-    write_picture(tile(cells, names, num_columns=1, title=title, legend=legend), file)
+    heads = HEADS if comparisons else ()
+    sheet = tile(cells, names, num_columns=1, title=title, note=NOTE, legend=legend, heads=heads)
+    write_picture(sheet, file)
 
 
 def draw_confusion(confusion: pd.DataFrame, classes: Sequence[str], path: Path) -> None:

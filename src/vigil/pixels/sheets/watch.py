@@ -5,13 +5,14 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from vigil.pixels.drawing.figures import PALETTE, as_label, figure
+from vigil.pixels.drawing.figures import PALETTE, as_label, figure, use_log_scale
 
 Floats = npt.NDArray[np.float64]
 LEAST_SHOWN = 0.05
 """Lower ratios are drawn at this height: a logarithmic axis has no zero."""
+ROOM_FOR_NAMES = 0.15
+"""The height that is left free for the names of events, over that of the curve."""
 
 
 def draw_scores(
@@ -32,7 +33,7 @@ def draw_scores(
     """
     with figure(
         path,
-        title=as_label(name),
+        title=f"Score over time, true events and alarms: {as_label(name)}",
         x_label="time (s)",
         y_label="score / threshold",
         size_inch=(9, 3.2),
@@ -49,8 +50,7 @@ def draw_scores(
             )
         axes.plot(times_s, np.maximum(ratios, LEAST_SHOWN), lw=1.2, label="score")
         axes.axhline(1.0, color="0.4", ls="--", lw=1, label="threshold")
-        axes.set_yscale("log")
-        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-        axes.yaxis.set_major_formatter(FuncFormatter(lambda ratio, _: f"{ratio:g}"))
-        axes.yaxis.set_minor_formatter(NullFormatter())
+        use_log_scale(axes, "y")
+        lowest, highest = axes.get_ylim()
+        axes.set_ylim(lowest / (highest / lowest) ** ROOM_FOR_NAMES, highest)
         axes.legend(loc="upper left", bbox_to_anchor=(1, 1), fontsize=8, frameon=False)

@@ -24,6 +24,7 @@ from vigil.pixels.watched_frames import (
     Banner,
     draw_strip,
     draw_watched,
+    explain,
     shown_size,
     with_strip,
 )
@@ -200,7 +201,7 @@ class FilmWriter:
             return
         annotated, with_scores = self._painter.draw(frame)
         for event in due:
-            write_picture(annotated, self._folder / EVENTS / f"{event['id']}.jpg")
+            write_picture(explain(annotated), self._folder / EVENTS / f"{event['id']}.jpg")
             self._peaks.remove(event)
         for film in self._films:
             self._encoding.call(film.write, with_scores, frame.time_s)
