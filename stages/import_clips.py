@@ -37,7 +37,7 @@ def main(
         imported = import_frame_labelled(
             clips, labels, videos, settings, group_pattern=clip_group_pattern, picture_fps=fps
         )
-        if note := describe_disagreement(imported.frames, imported.regions, imported.masked):
+        if note := describe_disagreement(imported.frames, imported.regions):
             print(note)
     else:
         imported = import_class_folders(

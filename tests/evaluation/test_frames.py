@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from tiny_settings import shipped
 
 from vigil.domain.boxes import CORNERS
+from vigil.domain.clips.truth import REGION_DTYPES, as_regions
 from vigil.evaluation.frames import FrameEvaluation, windows_of
 from vigil.settings.evaluate_alarm import EvaluateAlarm
 from vigil.settings.watch import Watch
@@ -50,25 +51,79 @@ def test_windows_are_as_many_as_fit(
         assert one.stop_s - 1 / fps - 1e-5 <= first_s + one.score / fps < one.stop_s
 
 
-def evaluate(times_s: np.ndarray, anomalous: np.ndarray, ratios: np.ndarray) -> dict[str, Any]:
-    """The numbers of a video with one channel, and of a normal video of 10 s beside it."""
+def one_video(
+    video: str, times_s: np.ndarray, anomalous: np.ndarray, ratios: np.ndarray, **columns: Any
+) -> pd.DataFrame:
+    """The truth and the evidence of a video with a piece of one channel at each frame."""
+    table = {
+        **{"video": video, "frame": np.arange(len(times_s)), "time_s": times_s, "channel": "one"},
+        **{"from_s": times_s, "is_anomalous": anomalous, "is_masked": False, "ratio": ratios},
+        **dict(zip(CORNERS, (0.0, 0.0, 9.0, 9.0), strict=True)),
+    }
+    return pd.DataFrame({**table, **columns})
+
+
+def measure(*videos: pd.DataFrame, regions: pd.DataFrame | None = None) -> dict[str, Any]:
+    """The numbers of frames of some videos, each of which is a source."""
     watch = shipped(Watch, **{"window_s": 1.0, "stride_s": 0.5})
-    tables = []
-    for video, times, labels, values in (
-        ("a", times_s, anomalous, ratios),
-        ("b", np.arange(100) / 10, np.zeros(100, bool), np.zeros(100)),
-    ):
-        frame = np.arange(len(times))
-        columns = {"video": video, "frame": frame, "time_s": times, "is_anomalous": labels}
-        corners = dict.fromkeys(CORNERS, 0.0)
-        tables.append(pd.DataFrame({**columns, "ratio": values, "channel": "one", **corners}))
-    table = pd.concat(tables, ignore_index=True)
-    windows = pd.DataFrame({"video": ["a", "b"], "source": ["a", "b"]})
-    regions = pd.DataFrame(columns=["video", "frame", "track", *CORNERS])
+    table = pd.concat(videos, ignore_index=True)
+    truth = table.drop_duplicates(["video", "frame"])
+    names = table["video"].unique()
+    windows = pd.DataFrame({"video": names, "source": names})
     settings = shipped(EvaluateAlarm, num_bootstrap=5)
-    evaluation = FrameEvaluation(table, regions, table, windows, settings, watch)
-    events: dict[str, Any] = evaluation.numbers()["frames"]["events"]
+    places = as_regions([]) if regions is None else regions
+    numbers = FrameEvaluation(truth, places, table, windows, settings, watch).numbers()
+    frames: dict[str, Any] = numbers["frames"]
+    return frames
+
+
+def normal_video() -> pd.DataFrame:
+    return one_video("b", np.arange(100) / 10, np.zeros(100, bool), np.zeros(100))
+
+
+def evaluate(times_s: np.ndarray, anomalous: np.ndarray, ratios: np.ndarray) -> dict[str, Any]:
+    """The events of a video with one channel, and of a normal video of 10 s beside it."""
+    events: dict[str, Any] = measure(one_video("a", times_s, anomalous, ratios), normal_video())[
+        "events"
+    ]
     return events
+
+
+def an_anomaly(video: str, **columns: Any) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """A video with high ratios at its anomalous frames, and where its anomaly is: at the pieces."""
+    times, anomalous = np.arange(100) / 10, np.arange(100) >= 50
+    table = one_video(video, times, anomalous, np.where(anomalous, 5.0, 0.1), **columns)
+    rows = table[table["is_anomalous"]].assign(track=0)
+    return table, rows[list(REGION_DTYPES)].astype(REGION_DTYPES)
+
+
+def test_right_boxes_are_not_false_where_nobody_drew_masks() -> None:
+    masked, regions = an_anomaly("a", is_masked=True)
+    unmasked, _ = an_anomaly("c")
+    alone = measure(masked, normal_video(), regions=regions)
+    both = measure(masked, normal_video(), unmasked, regions=regions)
+    assert alone["rbdc"] == both["rbdc"] == alone["tbdc"] == both["tbdc"] == 1.0
+    assert (alone["videos_without_masks"], both["videos_without_masks"]) == ([], ["c"])
+    assert both["intervals_95"]["rbdc"] == (1.0, 1.0)
+
+
+def test_empty_masks_say_that_no_place_is_anomalous() -> None:
+    masked, regions = an_anomaly("a", is_masked=True)
+    empty, _ = an_anomaly("c", is_masked=True)
+    found = measure(masked, normal_video(), empty, regions=regions)
+    assert found["videos_without_masks"] == []
+    assert found["rbdc"] < 1
+
+
+def test_false_boxes_in_a_normal_video_count() -> None:
+    masked, regions = an_anomaly("a", is_masked=True)
+    loud = normal_video().assign(ratio=9.0)
+    found = measure(masked, loud, regions=regions)
+    assert (found["videos_without_masks"], found["rbdc"] < 1) == ([], True)
+
+
+def test_without_any_masks_there_are_no_criteria_of_place() -> None:
+    assert not {"rbdc", "videos_without_masks"} & measure(an_anomaly("a")[0]).keys()
 
 
 def test_an_event_is_found_and_time_without_frames_is_not_watched() -> None:

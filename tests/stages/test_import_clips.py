@@ -164,6 +164,9 @@ def test_masks_and_hidden_files_are_no_videos(videos: Project, run_stage: Run) -
     assert run_stage(videos, STAGE).code == 0
     before = files_of(videos.folder / "data/clips")
     before.pop("regions.csv")
+    frames = pd.read_csv(videos.folder / "data/clips/frames.csv")
+    assert not frames["is_masked"].any()
+    before.pop("frames.csv")
     clips = videos.folder / "scene/clips"
     write_numbered(clips / "Test/Test001_gt", 30)
     (clips / ".DS_Store").write_text("x")
@@ -175,6 +178,11 @@ def test_masks_and_hidden_files_are_no_videos(videos: Project, run_stage: Run) -
     assert "left out, as no video by name: gate/README, sides.CSV\n" in outcome.stdout
     after = files_of(videos.folder / "data/clips")
     assert after.pop("regions.csv")
+    # These masks are empty, which is different from having none.
+    assert after.pop("frames.csv")
+    now = pd.read_csv(videos.folder / "data/clips/frames.csv")
+    assert now["is_masked"].equals(frames["video"] == "Test/Test001")
+    assert now.drop(columns="is_masked").equals(frames.drop(columns="is_masked"))
     assert after == before
 
 

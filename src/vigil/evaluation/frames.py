@@ -29,6 +29,7 @@ from vigil.domain.measures.frames import (
 )
 from vigil.domain.measures.intervals import Counts, source_intervals
 from vigil.domain.measures.regions import (
+    NO_REGIONS,
     Predicted,
     RegionScores,
     Truth,
@@ -111,6 +112,7 @@ class FrameEvaluation:
             "num_waiting": sum(self._num_waiting(name) for name in videos),
             **measure_frames(labels, ratios, videos),
             **(measure_region_scores(regions) if regions else {}),
+            **({"videos_without_masks": self._without_masks()} if regions else {}),
             "events": {
                 **measure_events([own for own in events if own is not None]),
                 "videos_shorter_than_a_window": short,
@@ -166,8 +168,19 @@ class FrameEvaluation:
             end_of(times_s) - float(times_s[0]) - sum(stop_s - start_s for start_s, stop_s in gaps),
         )
 
+    def _without_masks(self) -> list[str]:
+        """The videos with anomalies whose places are not known: any box may be right in them."""
+        return [
+            name
+            for name, rows in self._frames.items()
+            if rows["is_anomalous"].any() and not rows["is_masked"].any()
+        ]
+
     def _score_regions(self) -> list[RegionScores]:
-        """What RBDC and TBDC need of each test video; empty if none has masks."""
+        """What RBDC and TBDC need of each test video; empty if no mask shows an anomaly.
+
+        Nothing of a video with anomalies but without masks counts.
+        """
         regions = self._regions[self._regions["video"].isin(list(self._frames))]
         if regions.empty:
             return []
@@ -175,8 +188,11 @@ class FrameEvaluation:
         for (video, frame), rows in regions.groupby(["video", "frame"], sort=False):
             place = Truth(rows[CORNERS].to_numpy(), tuple(rows["track"].tolist()))
             true.setdefault(str(video), {})[int(frame)] = place
-        scores = []
+        scores, unknown = [], self._without_masks()
         for video, frames in self._frames.items():
+            if video in unknown:
+                scores.append(NO_REGIONS)
+                continue
             places = latest_regions(frames["time_s"].to_numpy(), self._evidence[video])
             predicted: dict[Hashable, Predicted] = dict(
                 zip(map(int, frames["frame"].tolist()), places, strict=True)

@@ -87,6 +87,10 @@ class RegionScores(NamedTuple):
     num_frames: int
 
 
+NO_REGIONS = RegionScores(np.empty(0), np.empty(0), np.empty(0), 0)
+"""Of a video that does not count, since the places of its anomalies are not known."""
+
+
 def measure_regions(
     predicted: Mapping[Hashable, Predicted],
     true: Mapping[Hashable, Truth],

@@ -55,13 +55,11 @@ class Imported(NamedTuple):
             class folders.
         regions: the regions of the masks of long videos, the columns of `REGION_DTYPES`; empty for
             class folders.
-        masked: the videos with a folder of masks.
     """
 
     windows: pd.DataFrame
     frames: pd.DataFrame
     regions: pd.DataFrame
-    masked: tuple[str, ...] = ()
 
 
 def import_class_folders(
@@ -120,16 +118,16 @@ def import_frame_labelled(
             f"{labels}: expected videos below {clips} ({listed(videos, 4)}), got {listed(unknown)}"
         )
     rows: list[dict[str, Any]] = []
-    frames, regions, masked = [], [], []
+    frames, regions = [], []
     for video in progress(videos, "import videos", "video"):
         times = read_times(clips / video, picture_fps)
         video_ranges = ranges.get(video, [])
         _check_end(video_ranges, len(times.seconds), f"{labels}: {video}")
-        frames.append(_frame_labels(video, times, video_ranges))
-        if masks := masks_of(clips / video):
+        masks = masks_of(clips / video)
+        frames.append(_frame_labels(video, times, video_ranges, is_masked=masks is not None))
+        if masks is not None:
             num = len(times.seconds)
             regions.append(read_masks(masks, clips / video, video, num, picture_fps))
-            masked.append(video)
         common = {
             "video": video,
             "digest": tree_digest(clips / video),
@@ -153,7 +151,7 @@ def import_frame_labelled(
         raise InputError(
             f"{labels}: expected both normal and anomalous windows, found no {kind} one"
         )
-    return Imported(table, as_frames(frames), as_regions(regions), tuple(masked))
+    return Imported(table, as_frames(frames), as_regions(regions))
 
 
 def _check_end(ranges: Sequence[FrameRange], num_frames: int, place: str) -> None:
@@ -233,7 +231,9 @@ def _slide(times: FrameTimes, settings: ImportClips, path: Path) -> Iterator[Win
         yield Window(start, round(start + settings.window_s, TIME_DECIMALS))
 
 
-def _frame_labels(video: str, times: FrameTimes, ranges: Sequence[FrameRange]) -> pd.DataFrame:
+def _frame_labels(
+    video: str, times: FrameTimes, ranges: Sequence[FrameRange], *, is_masked: bool
+) -> pd.DataFrame:
     """The label of each frame of a video, with its time."""
     is_anomalous = np.zeros(len(times.seconds), bool)
     for anomaly in ranges:
@@ -244,6 +244,7 @@ def _frame_labels(video: str, times: FrameTimes, ranges: Sequence[FrameRange]) -
             "frame": np.arange(len(times.seconds)),
             "time_s": times.seconds.round(TIME_DECIMALS),
             "is_anomalous": is_anomalous,
+            "is_masked": is_masked,
         }
     )
 
