@@ -193,6 +193,36 @@ class TestFrameLabelled:
         with pytest.raises(InputError, match=r"one folder of masks, found b\.mp4_gt, b_gt"):
             list_videos(tmp_path, write_labels(tmp_path))
 
+    @pytest.mark.parametrize(
+        "name",
+        [
+            *("a_mask", "a_masks", "a_GT", "a_Gt", "a-gt", "a.gt", "A_gt", "a_label", "a_labels"),
+            *("a_groundtruth", "a_ground_truth", "a Ground Truth", "a_annotations", "b_mask"),
+            *("b.mp4_GT", "b.mp4-masks"),
+        ],
+    )
+    def test_masks_under_another_name_are_refused(self, tmp_path: Path, name: str) -> None:
+        """They would be one more normal video."""
+        write_numbered(tmp_path / "a", 3)
+        (tmp_path / "b.mp4").touch()
+        write_numbered(tmp_path / name, 3)
+        with pytest.raises(InputError, match=r"rename it to [ab]_gt if it holds masks") as error:
+            list_videos(tmp_path, write_labels(tmp_path / "labels"))
+        assert str(tmp_path / name) in str(error.value)
+
+    def test_names_that_begin_as_another_are_videos(self, tmp_path: Path) -> None:
+        names = ["cam_1", "cam_1_b", "cam_1_gate", "cam_1mask", "cam_2_mask", "gt", "label", "mask"]
+        for name in names:
+            write_numbered(tmp_path / name, 3)
+        (tmp_path / "cam_1_mask.mp4").touch()  # a file: people in masks, perhaps
+        found = list_videos(tmp_path, write_labels(tmp_path / "labels"))
+        assert found.videos == sorted([*names, "cam_1_mask.mp4"])
+
+    def test_names_that_differ_in_letter_case_have_their_own_masks(self, tmp_path: Path) -> None:
+        for name in ("cam", "Cam", "cam_gt", "Cam_gt"):
+            write_numbered(tmp_path / name, 3)
+        assert list_videos(tmp_path, write_labels(tmp_path / "x")).videos == ["Cam", "cam"]
+
     def test_videos_lie_at_any_depth_and_come_sorted(self, tmp_path: Path) -> None:
         for name in ("z.avi", "b/deep/er/a.mp4", "b/a.mp4", "b/c.webm", "a/10.avi", "a/9.avi"):
             (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)

@@ -14,7 +14,12 @@ from vigil.domain.clip_formats.folders import list_clips, source_of
 from vigil.domain.clip_formats.frame_labels import NORMAL, FrameRange, read_frame_labels
 from vigil.domain.clips.truth import as_frames, as_regions
 from vigil.domain.clips.windows import LABEL_DTYPES, WINDOW_DTYPES
-from vigil.pixels.importing.clips.masks import MASKS, masks_of, read_masks
+from vigil.pixels.importing.clips.masks import (
+    MASKS,
+    check_names_of_masks,
+    masks_of,
+    read_masks,
+)
 from vigil.pixels.video.numbered import SUFFIXES
 from vigil.pixels.windows import FrameTimes, Window, read_times
 from vigil.plumbing.errors import FieldError, InputError, listed
@@ -168,14 +173,17 @@ def list_videos(folder: Path, labels: Path) -> Listing:
     Hidden files, the file of labels and folders of masks (`<video>_gt`) are left out.
 
     Raises:
-        InputError: there is no video, or a video has two folders of masks.
+        InputError: there is no video, a video has two folders of masks, or a folder's name is that
+            of another video and a word for masks.
     """
     videos: list[str] = []
     masks: list[Path] = []
     notes: list[str] = []
     folders = [folder]
     while folders:
-        for path in sorted(folders.pop().iterdir()):
+        paths = sorted(folders.pop().iterdir())
+        check_names_of_masks(paths)
+        for path in paths:
             if is_hidden(path.name) or path.resolve() == labels.resolve():
                 continue
             is_masks = path.name.endswith(MASKS) and path.is_dir()
