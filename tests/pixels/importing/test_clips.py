@@ -301,6 +301,39 @@ class TestFrameLabelled:
             imported(tmp_path, write_labels(tmp_path, "a,0,5,"))
 
 
+class TestGaps:
+    """Frames far apart: windows begin anew, as those of a stream."""
+
+    TOLD = shipped(ImportClips, window_s=2.0, stride_s=0.5)
+
+    def times(self, gap_s: float) -> FrameTimes:
+        at = np.arange(60) / 10
+        return FrameTimes(np.concatenate([at, at[-1] + gap_s + at]), Fraction(10))
+
+    def test_windows_begin_anew_after_a_gap(self) -> None:
+        times = self.times(4.05)
+        windows = module._slide(times, self.TOLD, Path("a.mkv"))
+        own = [0, 0.5, 1, 1.5, 2, 2.5, 3, 3.5, 4]
+        assert [one.start_s for one in windows] == pytest.approx([*own, *(9.95 + n for n in own)])
+        for one in windows:
+            seconds = times.seconds[list(times.frames_of(one))]
+            assert len(seconds) == 20
+            assert np.diff(seconds).max() < 0.2
+        # There would be 29, one every 0.5 s up to 15.95 s.
+        assert module.count_broken(times, self.TOLD, len(windows)) == 29 - 18
+
+    def test_a_gap_that_channels_bridge_is_none(self) -> None:
+        times = self.times(1.0)
+        windows = module._slide(times, self.TOLD, Path("a.mkv"))
+        assert windows == module._grid(0.0, times.duration_s, self.TOLD)
+        assert module.count_broken(times, self.TOLD, len(windows)) == 0
+
+    def test_a_video_without_a_whole_window_is_refused(self) -> None:
+        times = FrameTimes(np.arange(20) * 1.5, Fraction(2, 3))
+        with pytest.raises(FieldError, match=r"at most 1 s apart, found none of 2\.0 s in a\.mkv"):
+            module._slide(times, self.TOLD, Path("a.mkv"))
+
+
 @st.composite
 def labelled(draw: st.DrawFn) -> tuple[int, list[FrameRange]]:
     num_frames = draw(st.integers(1, 60))
@@ -343,9 +376,15 @@ def test_windows_cover_a_video_from_end_to_end(num_frames, rate, window_s, overl
     times = FrameTimes(np.arange(num_frames) / float(rate), rate)
     if times.duration_s < window_s:
         with pytest.raises(FieldError, match=r"^window_s: "):
-            list(module._slide(times, told, Path("a.avi")))
+            module._slide(times, told, Path("a.avi"))
         return
-    windows = list(module._slide(times, told, Path("a.avi")))
+    windows = module._grid(0.0, times.duration_s, told)
+    held = [one for one in windows if len(times.frames_of(one)) >= 2]
+    if not held:
+        with pytest.raises(FieldError, match=r"^window_s: expected .* 2 frames.* a\.avi$"):
+            module._slide(times, told, Path("a.avi"))
+    else:
+        assert module._slide(times, told, Path("a.avi")) == held
     assert windows[0].start_s == 0
     assert windows[-1].stop_s == pytest.approx(times.duration_s, abs=2e-6)
     for before, after in pairwise(windows):

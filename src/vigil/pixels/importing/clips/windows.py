@@ -1,10 +1,11 @@
 """Reads clips in folders of classes, and videos with labelled frames, as one table of windows."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,8 +13,10 @@ import pandas as pd
 
 from vigil.domain.clip_formats.folders import list_clips, source_of
 from vigil.domain.clip_formats.frame_labels import NORMAL, FrameRange, read_frame_labels
-from vigil.domain.clips.truth import as_frames, as_regions
+from vigil.domain.clips.gaps import cut_at_gaps
+from vigil.domain.clips.truth import as_frames, as_regions, describe_disagreement
 from vigil.domain.clips.windows import LABEL_DTYPES, WINDOW_DTYPES
+from vigil.pixels.flow.motion import LONGEST_GAP_S
 from vigil.pixels.importing.clips.masks import (
     MASKS,
     check_names_of_masks,
@@ -60,11 +63,25 @@ class Imported(NamedTuple):
             class folders.
         regions: the regions of the masks of long videos, the columns of `REGION_DTYPES`; empty for
             class folders.
+        broken: by video, how many windows of long videos were left out: see `count_broken`.
     """
 
     windows: pd.DataFrame
     frames: pd.DataFrame
     regions: pd.DataFrame
+    broken: Mapping[str, int] = MappingProxyType({})
+
+    def notes(self) -> list[str]:
+        """Lines on what a person should know of the tables."""
+        lines = []
+        if self.broken:
+            lines.append(
+                f"left out: {sum(self.broken.values())} windows, where frames are more than "
+                f"{LONGEST_GAP_S:g} s apart or fewer than 2, in {listed(self.broken)}"
+            )
+        if note := describe_disagreement(self.frames, self.regions):
+            lines.append(note)
+        return lines
 
 
 def import_class_folders(
@@ -108,14 +125,15 @@ def import_frame_labelled(
     """Windows of long videos, one every `stride_s`. A CSV file labels the anomalous frames.
 
     A folder `<video>_gt` of pictures beside a video holds masks of its anomalies, one a frame.
+    Windows begin anew after a gap of more than `LONGEST_GAP_S`, as in a stream.
 
     Args:
         videos: the paths of the videos below `clips`; see `list_videos`.
 
     Raises:
         InputError: a label belongs to no video or to frames past the end of its video, a video is
-            shorter than a window, all windows are normal or all anomalous, or masks do not fit
-            their video.
+            shorter than a window or has none without a gap, all windows are normal or all
+            anomalous, or masks do not fit their video.
     """
     ranges = read_frame_labels(labels)
     if unknown := ranges.keys() - set(videos):
@@ -123,7 +141,7 @@ def import_frame_labelled(
             f"{labels}: expected videos below {clips} ({listed(videos, 4)}), got {listed(unknown)}"
         )
     rows: list[dict[str, Any]] = []
-    frames, regions = [], []
+    frames, regions, broken = [], [], {}
     for video in progress(videos, "import videos", "video"):
         times = read_times(clips / video, picture_fps)
         video_ranges = ranges.get(video, [])
@@ -133,12 +151,15 @@ def import_frame_labelled(
         if masks is not None:
             num = len(times.seconds)
             regions.append(read_masks(masks, clips / video, video, num, picture_fps))
+        windows = _slide(times, settings, clips / video)
+        if num_broken := count_broken(times, settings, len(windows)):
+            broken[video] = num_broken
         common = {
             "video": video,
             "digest": tree_digest(clips / video),
             "source": source_of(video, group_pattern),
         }
-        for window in _slide(times, settings, clips / video):
+        for window in windows:
             label = _label(times.frames_of(window), video_ranges, settings.min_anomalous_fraction)
             rows.append(
                 {
@@ -156,7 +177,7 @@ def import_frame_labelled(
         raise InputError(
             f"{labels}: expected both normal and anomalous windows, found no {kind} one"
         )
-    return Imported(table, as_frames(frames), as_regions(regions))
+    return Imported(table, as_frames(frames), as_regions(regions), broken)
 
 
 def _check_end(ranges: Sequence[FrameRange], num_frames: int, place: str) -> None:
@@ -221,11 +242,13 @@ def _cut(path: Path, num_windows: int, picture_fps: Fraction) -> list[Window]:
     return [Window(start, stop) for start, stop in pairwise(edges)]
 
 
-def _slide(times: FrameTimes, settings: ImportClips, path: Path) -> Iterator[Window]:
-    """Yields windows of one length. The last one ends at the end of the video.
+def _slide(times: FrameTimes, settings: ImportClips, path: Path) -> list[Window]:
+    """The windows of a video, all of one length, each with at least two frames and without a gap.
+
+    They begin anew after each gap. The last one of each part ends at the end of the part.
 
     Raises:
-        FieldError: the video is shorter than a window.
+        FieldError: the video is shorter than a window, or no window is without a gap.
     """
     if times.duration_s < settings.window_s:
         raise FieldError(
@@ -233,10 +256,38 @@ def _slide(times: FrameTimes, settings: ImportClips, path: Path) -> Iterator[Win
             f"expected at most the length of each video, got {settings.window_s} s for {path} of "
             f"{times.duration_s:.2f} s",
         )
-    last_s = times.duration_s - settings.window_s
-    starts = np.append(np.arange(0, last_s, settings.stride_s), last_s)
-    for start in np.unique(starts.round(TIME_DECIMALS)).tolist():
-        yield Window(start, round(start + settings.window_s, TIME_DECIMALS))
+    windows = []
+    for part in cut_at_gaps(times.seconds, LONGEST_GAP_S):
+        own_s = times.seconds[part]
+        if part.stop == len(times.seconds):
+            windows += _grid(own_s[0], times.duration_s, settings)
+        elif len(part) > 1:
+            windows += _grid(own_s[0], float(own_s[-1] + np.median(np.diff(own_s))), settings)
+    kept = [window for window in windows if len(times.frames_of(window)) >= 2]
+    if not kept:
+        raise FieldError(
+            "window_s",
+            f"expected windows that hold at least 2 frames, at most {LONGEST_GAP_S:g} s apart, "
+            f"found none of {settings.window_s} s in {path}",
+        )
+    return kept
+
+
+def _grid(first_s: float, stop_s: float, settings: ImportClips) -> list[Window]:
+    """Windows from `first_s` on, one every `stride_s`, and a last one that ends at `stop_s`."""
+    last_s = stop_s - settings.window_s
+    if last_s < first_s:
+        return []
+    starts = np.append(np.arange(first_s, last_s, settings.stride_s), last_s)
+    return [
+        Window(start, round(start + settings.window_s, TIME_DECIMALS))
+        for start in np.unique(starts.round(TIME_DECIMALS)).tolist()
+    ]
+
+
+def count_broken(times: FrameTimes, settings: ImportClips, num_windows: int) -> int:
+    """How many windows gaps cost, and windows with fewer than two frames."""
+    return max(0, len(_grid(0.0, times.duration_s, settings)) - num_windows)
 
 
 def _frame_labels(
