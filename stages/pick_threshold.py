@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from vigil.domain.clips.scores import read_scores, scorers_of
-from vigil.domain.clips.windows import join_labels, read_labels, read_windows
+from vigil.domain.clips.windows import MIXED, join_labels, read_labels, read_windows
 from vigil.domain.sides import VAL
 from vigil.domain.thresholds import write_hourly_thresholds, write_thresholds
 from vigil.plumbing.runner import run_stage
@@ -24,7 +24,7 @@ def main(
             f"with a probability of at most {bound.alarm_probability:.3f}"
         )
     else:
-        val = clips[clips["split"] == VAL]
+        val = clips[(clips["split"] == VAL) & (clips["class"] != MIXED)]
         picked = write_thresholds(settings, val, scorers, threshold, are_windows=are_windows)
         if are_windows:
             allowed = val[~val["is_anomalous"]]

@@ -15,7 +15,7 @@ from vigil.domain.clip_formats.folders import list_clips, source_of
 from vigil.domain.clip_formats.frame_labels import NORMAL, FrameRange, read_frame_labels
 from vigil.domain.clips.gaps import cut_at_gaps
 from vigil.domain.clips.truth import as_frames, as_regions, describe_disagreement
-from vigil.domain.clips.windows import LABEL_DTYPES, WINDOW_DTYPES
+from vigil.domain.clips.windows import LABEL_DTYPES, MIXED, WINDOW_DTYPES
 from vigil.pixels.flow.motion import LONGEST_GAP_S
 from vigil.pixels.importing.clips.masks import (
     MASKS,
@@ -172,8 +172,9 @@ def import_frame_labelled(
                 }
             )
     table = _as_table(rows)
-    if not table["is_anomalous"].any() or table["is_anomalous"].all():
-        kind = "anomalous" if not table["is_anomalous"].any() else "normal"
+    kinds = {NORMAL: table["class"] == NORMAL}
+    kinds["anomalous"] = ~kinds[NORMAL] & (table["class"] != MIXED)
+    for kind in (name for name, rows in kinds.items() if not rows.any()):
         raise InputError(
             f"{labels}: expected both normal and anomalous windows, found no {kind} one"
         )
@@ -315,15 +316,17 @@ def _format_start(start_s: float) -> str:
 
 
 def _label(frames: range, ranges: Sequence[FrameRange], min_fraction: float) -> str:
-    """The commonest label of a window's frames; `NORMAL` if too few of them are labelled."""
+    """The commonest label of a window's frames; `MIXED` if too few of them are labelled."""
     counts = Counter[str]()
     for labelled in ranges:
         shared = range(
             max(frames.start, labelled.start_frame), min(frames.stop, labelled.stop_frame)
         )
         counts[labelled.label] += len(shared)
-    if counts.total() < min_fraction * len(frames) or not counts.total():
+    if not counts.total():
         return NORMAL
+    if counts.total() < min_fraction * len(frames):
+        return MIXED
     return max(counts, key=lambda label: counts[label])
 
 
