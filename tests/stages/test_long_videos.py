@@ -12,9 +12,12 @@ import pytest
 import yaml
 from conftest import REPOSITORY, Outcome, Project, alarm_words, init_git, write_drawn
 
-from vigil.domain.clips.found import read_found
+from vigil.domain.clips.found import add_ratios, read_found
+from vigil.domain.clips.scores import read_thresholds
 from vigil.domain.clips.truth import read_frames, read_regions
 from vigil.domain.clips.windows import MIXED, read_labels
+from vigil.evaluation.frames import windows_of
+from vigil.learn.alarm.trained import TrainedAlarm
 
 Run = Callable[..., Outcome]
 STAGES = list(alarm_words())
@@ -142,6 +145,27 @@ def test_the_defaults_find_who_rides_and_where(walkway: Project, run_stage: Run)
     assert 60 < best["y1"] < 110
     pictures = {path.name for path in (walkway.folder / "metrics/plots/alarm/pictures").iterdir()}
     assert "alarms.jpg" in pictures
+    check_windows_of_events(walkway)
+
+
+def check_windows_of_events(project: Project) -> None:
+    """The windows of the metrics of events are those that a stream gives, as in `vigil watch`."""
+    files = [project.folder / "models" / f"{name}.json" for name in ("alarm", "threshold")]
+    alarm = TrainedAlarm.from_files(files[0].with_suffix(".safetensors"), *files)
+    found = read_found(project.folder / "data/predictions/alarm/found.csv")
+    found = add_ratios(found[found["video"] == TESTS[0]], read_thresholds(files[1]))
+    times = np.arange(NUM_FRAMES) / 10
+    for window_s, stride_s in ((2.0, 0.5), (2.5, 0.4)):
+        stream, streamed = alarm.stream(window_s, stride_s), []
+        pictures = sorted((project.folder / "scene/clips" / TESTS[0]).iterdir())
+        for path, time_s in zip(pictures, times.tolist(), strict=True):
+            streamed += stream.push(cv2.imread(str(path)), time_s)
+        streamed += stream.end(NUM_FRAMES / 10)
+        windows = windows_of(times, NUM_FRAMES / 10, found, window_s, stride_s)
+        expected = [(one.start_s, one.verdict.ratio) for one in streamed]
+        assert np.array([(one.start_s, one.score) for one in windows]) == pytest.approx(
+            np.array(expected), rel=1e-4
+        )
 
 
 def masks_of(project: Project) -> Path:
