@@ -27,6 +27,7 @@ from walkway_scene import FPS, VIEWS, write_walkway
 from vigil.domain.clips.evidence.embeddings import Embedding
 from vigil.domain.clips.found import gather_found, strongest_in_windows
 from vigil.domain.clips.learnt.scorers import SCORERS, FitOptions
+from vigil.domain.clips.windows import MIXED
 from vigil.domain.measures.frames import score_frames
 from vigil.domain.splits.alarm import assign_clips
 from vigil.learn.alarm.appearance import AppearanceEmbedder
@@ -95,13 +96,13 @@ def score(data: Embedded, fit: FitAlarm) -> dict[str, Floats]:
 def tell(data: Embedded, imported: Imported, scores: dict[str, Floats], title: str) -> None:
     """Prints the AUROC of frames and windows, of each channel and of the largest ratio."""
     table, channels = data.table, data.channels
-    is_test = (table["split"] == "test").to_numpy()
+    is_test = ((table["split"] == "test") & (table["class"] != MIXED)).to_numpy()
     is_val = ((table["split"] == "val") & ~table["is_anomalous"]).to_numpy()
     windows = pd.DataFrame(
         {name: strongest_in_windows(channels[name], scores[name]) for name in channels}
     )
     thresholds = windows[is_val].max()
-    found = gather_found(channels, scores, is_test)
+    found = gather_found(channels, scores, (table["split"] == "test").to_numpy())
     found["ratio"] = found["score"] / thresholds[found["channel"]].to_numpy()
     frames = imported.frames[imported.frames["video"].isin(found["video"])]
     by_video = [

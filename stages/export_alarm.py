@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from vigil.domain.clips.evidence.embeddings import read_embeddings
-from vigil.domain.clips.windows import label_windows, read_labels
+from vigil.domain.clips.windows import MIXED, label_windows, read_labels
 from vigil.domain.sides import TEST
 from vigil.learn.alarm.export.alarm_file import ALLOWED, copy_allowed, write_alarm
 from vigil.learn.alarm.export.measuring import measure_exported
@@ -43,7 +43,7 @@ def main(
                 folder / "alarm.zip",
                 trained,
                 channels,
-                labelled["split"] == TEST,
+                (labelled["split"] == TEST) & (labelled["class"] != MIXED),
                 labelled["is_anomalous"],
             )
     write_json(numbers, metrics)

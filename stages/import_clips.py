@@ -3,7 +3,7 @@
 from fractions import Fraction
 from pathlib import Path
 
-from vigil.domain.clips.truth import describe_disagreement, write_truth
+from vigil.domain.clips.truth import write_truth
 from vigil.domain.clips.windows import write_windows
 from vigil.pixels.importing.clips.windows import (
     import_class_folders,
@@ -37,7 +37,7 @@ def main(
         imported = import_frame_labelled(
             clips, labels, videos, settings, group_pattern=clip_group_pattern, picture_fps=fps
         )
-        if note := describe_disagreement(imported.frames, imported.regions, imported.masked):
+        for note in imported.notes():
             print(note)
     else:
         imported = import_class_folders(

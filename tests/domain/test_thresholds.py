@@ -278,3 +278,31 @@ def test_the_promise_is_for_the_windows_and_the_rule_of_watch(clips, watch, bloc
     with pytest.raises(FieldError, match=f"^{re.escape(problem)}"):
         settings.check_against(sections)
     shipped(PickThreshold, method="quantile", hourly={**BLOCK, **block}).check_against(sections)
+
+
+def windows_of(*scores: float) -> pd.DataFrame:
+    return pd.DataFrame({"is_anomalous": False, "a.largest": scores})
+
+
+def test_windows_of_long_videos_are_no_independent_draws(tmp_path: Path) -> None:
+    table, file = windows_of(*np.arange(1.0, 51.0)), tmp_path / "t.json"
+    as_clips = write_thresholds(rule("quantile"), table, ["a.largest"], file)["a.largest"]
+    picked = write_thresholds(rule("quantile"), table, ["a.largest"], file, are_windows=True)
+    one = picked["a.largest"]
+    assert (one.value, one.expected_false_alarm_rate) == (as_clips.value, 4 / 50)
+    assert (one.false_alarm_rate_low, one.false_alarm_rate_high) == (None, None)
+    assert one.describe() == "validation windows above it: 0.080"
+    assert "expected false alarm rate: 0.098 (0.0" in as_clips.describe()
+    with pytest.raises(FieldError, match=r"^method: expected .* such as hourly, got conformal"):
+        write_thresholds(rule("conformal"), table, ["a.largest"], file, are_windows=True)
+
+
+def test_a_threshold_of_0_is_refused(tmp_path: Path) -> None:
+    """Any motion would have an infinite ratio, and the order of alarms would be lost."""
+    table = windows_of(*np.zeros(20)).assign(**{"b.largest": 1.0, "b.other": 0.0})
+    file = tmp_path / "t.json"
+    with pytest.raises(InputError, match=r"^a: expected a threshold above 0, got 0: .* moves"):
+        write_thresholds(rule("conformal"), table, ["a.largest", "b.largest"], file)
+    assert not file.exists()
+    # Only scorers that raise the alarm matter.
+    write_thresholds(rule("conformal"), table, ["b.largest", "b.other"], file)

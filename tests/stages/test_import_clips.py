@@ -148,7 +148,8 @@ def test_how_much_of_a_window_must_be_labelled_is_a_choice(videos: Project, run_
         videos.set_params(STAGE, min_anomalous_fraction=fraction)
         assert run_stage(videos, STAGE).code == 0
         fall = tables_of(videos).query("video == 'gate/a_s1.mp4'")
-        counts.append(int(fall["is_anomalous"].sum()))
+        counts.append(int((fall["class"] == "fall").sum()))
+        assert int(fall["is_anomalous"].sum()) == 5
     assert counts == [5, 5, 3]
 
 
@@ -164,6 +165,9 @@ def test_masks_and_hidden_files_are_no_videos(videos: Project, run_stage: Run) -
     assert run_stage(videos, STAGE).code == 0
     before = files_of(videos.folder / "data/clips")
     before.pop("regions.csv")
+    frames = pd.read_csv(videos.folder / "data/clips/frames.csv")
+    assert not frames["is_masked"].any()
+    before.pop("frames.csv")
     clips = videos.folder / "scene/clips"
     write_numbered(clips / "Test/Test001_gt", 30)
     (clips / ".DS_Store").write_text("x")
@@ -175,6 +179,11 @@ def test_masks_and_hidden_files_are_no_videos(videos: Project, run_stage: Run) -
     assert "left out, as no video by name: gate/README, sides.CSV\n" in outcome.stdout
     after = files_of(videos.folder / "data/clips")
     assert after.pop("regions.csv")
+    # These masks are empty, which is different from having none.
+    assert after.pop("frames.csv")
+    now = pd.read_csv(videos.folder / "data/clips/frames.csv")
+    assert now["is_masked"].equals(frames["video"] == "Test/Test001")
+    assert now.drop(columns="is_masked").equals(frames.drop(columns="is_masked"))
     assert after == before
 
 

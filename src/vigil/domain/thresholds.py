@@ -31,19 +31,31 @@ from vigil.domain.measures.intervals import CONFIDENCE, proportion_interval
 from vigil.domain.sides import TRAIN, VAL
 from vigil.plumbing.errors import FieldError, InputError, listed
 from vigil.plumbing.records import write_json
-from vigil.settings.pick_threshold import PickThreshold
+from vigil.settings.pick_threshold import HOURLY, PickThreshold
 
 Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Threshold:
-    """A threshold, and its expected false alarm rate with a 95 % interval."""
+    """A threshold, and its expected false alarm rate with a 95 % interval.
+
+    Windows of long videos overlap, so they are no independent draws. For them, the rate is the
+    share of the validation windows above the threshold, and has no interval (None).
+    """
 
     value: float
     expected_false_alarm_rate: float
-    false_alarm_rate_low: float
-    false_alarm_rate_high: float
+    false_alarm_rate_low: float | None
+    false_alarm_rate_high: float | None
+
+    def describe(self) -> str:
+        """The rate in words."""
+        low, high = self.false_alarm_rate_low, self.false_alarm_rate_high
+        if low is None or high is None:
+            return f"validation windows above it: {self.expected_false_alarm_rate:.3f}"
+        rate = f"{self.expected_false_alarm_rate:.3f}"
+        return f"expected false alarm rate: {rate} ({low:.3f} to {high:.3f})"
 
 
 def pick(rule: PickThreshold, allowed: Floats, anomalous: Floats) -> Threshold:
@@ -112,7 +124,12 @@ def _pick_by_both(rule: PickThreshold, allowed: Floats, anomalous: Floats) -> Th
 
 
 def write_thresholds(
-    rule: PickThreshold, clips: pd.DataFrame, scorers: Sequence[str], file: Path
+    rule: PickThreshold,
+    clips: pd.DataFrame,
+    scorers: Sequence[str],
+    file: Path,
+    *,
+    are_windows: bool = False,
 ) -> dict[str, Threshold]:
     """Picks a threshold for each scorer on validation clips, and writes all thresholds.
 
@@ -121,10 +138,18 @@ def write_thresholds(
         scorers: the names of the scorers; the first of each channel raises the alarm. A clip in
             which a channel has no evidence raises no alarm by this channel, so its threshold and
             its expected rate are those of clips with evidence.
+        are_windows: whether the clips are windows of long videos.
 
     Raises:
-        InputError: as `pick`; or a channel has evidence in no allowed clip.
+        InputError: as `pick`; a channel has evidence in no allowed clip, or no score above 0; or
+            `conformal` is asked for windows.
     """
+    if are_windows and rule.method == "conformal":
+        raise FieldError(
+            "method",
+            f"expected another method for windows of long videos, such as {HOURLY}, got conformal, "
+            "whose rate holds for independent clips: windows of a video overlap",
+        )
     is_anomalous = clips["is_anomalous"].to_numpy()
     part = rule.share_of(len(raising_of(scorers)))
     picked = {}
@@ -136,7 +161,10 @@ def write_thresholds(
                 f"expected an allowed validation clip with evidence of {name.split('.')[0]}, "
                 "found none"
             )
-        picked[name] = pick(part, scores[seen & ~is_anomalous], scores[seen & is_anomalous])
+        allowed = scores[seen & ~is_anomalous]
+        picked[name] = pick(part, allowed, scores[seen & is_anomalous])
+        if are_windows:
+            picked[name] = _rate_above(picked[name].value, allowed)
     _write(rule, is_anomalous, picked, file)
     return picked
 
@@ -214,9 +242,7 @@ def _pick_by_blocks(rule: PickThreshold, windows: pd.DataFrame, ratios: Floats) 
 
 def _rate_above(value: float, allowed: Floats) -> Threshold:
     """The rate of allowed windows above a threshold; of equal scores, none is above."""
-    num, above = len(allowed), int((allowed > value).sum())
-    low, high = proportion_interval(above, num)
-    return Threshold(value, above / num, low, high)
+    return Threshold(value, int((allowed > value).sum()) / len(allowed), None, None)
 
 
 def _write(
@@ -227,6 +253,13 @@ def _write(
     bound: BlockThreshold | None = None,
 ) -> None:
     raising = list(raising_of(picked).values())
+    if still := [name for name in raising if not picked[name].value > 0]:
+        raise InputError(
+            f"{listed(name.split('.')[0] for name in still)}: expected a threshold above 0, got "
+            f"{picked[still[0]].value:g}: any motion would be an alarm, and none stronger than "
+            "another; add allowed validation clips in which something moves, or leave the channel "
+            "out"
+        )
     record: dict[str, Any] = {
         "scorers": {name: asdict(threshold) for name, threshold in picked.items()},
         "raising": raising,

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from vigil.domain.clips.scores import channel_ratios, raising_of, round_digits, scorers_of
+from vigil.domain.clips.windows import MIXED
 from vigil.domain.measures.alarm import (
     accuracy_by_class,
     accuracy_by_split,
@@ -36,6 +37,8 @@ class AlarmEvaluation:
     ) -> None:
         """Args: clips: scores of the clips of all sides. thresholds: one for each scorer.
 
+        Windows that are partly anomalous (`MIXED`) do not count.
+
         Raises:
             InputError: a scorer has no threshold, or the test set lacks allowed or anomalous clips.
         """
@@ -43,6 +46,9 @@ class AlarmEvaluation:
         if missing := set(self._scorers) - thresholds.keys():
             raise InputError(f"expected a threshold of each scorer, got none of {listed(missing)}")
         self._raising = raising_of(self._scorers)
+        is_mixed = clips["class"] == MIXED
+        self._num_mixed = int((is_mixed & (clips["split"] == TEST)).sum())
+        clips = clips[~is_mixed]
         ratios = channel_ratios(clips, thresholds)
         self._ratios = ratios
         self._clips = clips.assign(error=ratios.max(axis=1), channel=ratios.idxmax(axis=1))
@@ -76,6 +82,7 @@ class AlarmEvaluation:
             ),
             "num_allowed": int((~is_anomalous).sum()),
             "num_anomalous": int(is_anomalous.sum()),
+            **({"num_mixed": self._num_mixed} if self._num_mixed else {}),
             "scorers": [self._measure(name) for name in self._scorers],
             "channels": [self._measure_without(channel) for channel in self._raising],
         }

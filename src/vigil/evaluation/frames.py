@@ -1,7 +1,7 @@
 """Evaluates the alarm on long videos: metrics of frames, of places and of events."""
 
 import math
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,6 +9,7 @@ import pandas as pd
 
 from vigil.domain.boxes import CORNERS
 from vigil.domain.clips.evidence.pieces import OBJECTS
+from vigil.domain.clips.gaps import cut_at_gaps, restarts_of
 from vigil.domain.clips.verdicts import NO_EVIDENCE
 from vigil.domain.events.event import UNUSUAL, ScoredWindow
 from vigil.domain.events.machine import find_events
@@ -20,8 +21,10 @@ from vigil.domain.measures.events import (
     spans_of,
 )
 from vigil.domain.measures.frames import (
+    EDGE_S,
     Bools,
     Floats,
+    is_waiting,
     mean_of_videos,
     measure_each,
     measure_frames,
@@ -29,6 +32,7 @@ from vigil.domain.measures.frames import (
 )
 from vigil.domain.measures.intervals import Counts, source_intervals
 from vigil.domain.measures.regions import (
+    NO_REGIONS,
     Predicted,
     RegionScores,
     Truth,
@@ -41,8 +45,6 @@ from vigil.pixels.flow.motion import LONGEST_GAP_S
 from vigil.plumbing.errors import InputError, listed
 from vigil.settings.evaluate_alarm import EvaluateAlarm
 from vigil.settings.watch import Watch
-
-EDGE_S = 1e-6
 
 
 class FrameEvaluation:
@@ -82,6 +84,10 @@ class FrameEvaluation:
             )
         if not self._frames:
             raise InputError("expected videos in the test, found none")
+        self._restarts_s: dict[str, Floats] = {}
+        for name, rows in self._frames.items():
+            times_s = rows["time_s"].to_numpy()
+            self._restarts_s[name] = times_s[restarts_of(times_s, LONGEST_GAP_S)]
         self._regions = regions
         self._sources = windows.drop_duplicates("video").set_index("video")["source"].to_dict()
 
@@ -89,8 +95,7 @@ class FrameEvaluation:
         """`frame_auroc`, the micro AUROC, and under `frames` all metrics, also by channel."""
         truth = {name: rows["is_anomalous"].to_numpy() for name, rows in self._frames.items()}
         scores = {
-            name: score_frames(rows["time_s"].to_numpy(), self._evidence[name])
-            for name, rows in self._frames.items()
+            name: score_frames(*self._timed(name), self._restarts_s[name]) for name in self._frames
         }
         # In a video without anybody, objects has no evidence.
         channels = list(dict.fromkeys(name for each in scores.values() for name in each))
@@ -101,7 +106,7 @@ class FrameEvaluation:
         largest = {name: np.max(list(each.values()), axis=0) for name, each in scores.items()}
         videos = list(truth)
         labels, ratios = list(truth.values()), list(largest.values())
-        events = [self._events_of(name, largest[name]) for name in videos]
+        events = [self._events_of(name) for name in videos]
         short = [name for name, own in zip(videos, events, strict=True) if own is None]
         regions = self._score_regions()
         numbers: dict[str, Any] = {
@@ -111,6 +116,7 @@ class FrameEvaluation:
             "num_waiting": sum(self._num_waiting(name) for name in videos),
             **measure_frames(labels, ratios, videos),
             **(measure_region_scores(regions) if regions else {}),
+            **({"videos_without_masks": self._without_masks()} if regions else {}),
             "events": {
                 **measure_events([own for own in events if own is not None]),
                 "videos_shorter_than_a_window": short,
@@ -121,39 +127,42 @@ class FrameEvaluation:
                 num_rounds=self._settings.num_bootstrap,
                 seed=self._settings.seed,
             ),
-            "by_channel": [
-                {
-                    "channel": channel,
-                    **measure_frames(labels, [scores[name][channel] for name in videos], videos),
-                }
-                for channel in channels
-            ],
+            "by_channel": [_measure_channel(one, labels, scores, videos) for one in channels],
         }
         return {"frame_auroc": numbers["auroc_micro"], "frames": numbers}
 
-    def _num_waiting(self, video: str) -> int:
-        """The number of frames that get a score that a channel has only later, its first."""
-        evidence = self._evidence[video]
-        held = evidence[evidence["channel"] != OBJECTS]
-        if held.empty:
-            return 0
-        first_s = held.groupby("channel")["time_s"].min().max()
-        return int((self._frames[video]["time_s"] < first_s - 1e-4).sum())
+    def _timed(self, video: str) -> tuple[Floats, pd.DataFrame]:
+        """The times (F,) of the frames of a video, and its evidence."""
+        return self._frames[video]["time_s"].to_numpy(), self._evidence[video]
 
-    def _events_of(self, video: str, scores: Floats) -> VideoEvents | None:
-        """The events of the labels, and those that `vigil watch` makes of such scores (F,).
+    def _num_waiting(self, video: str) -> int:
+        """The number of frames with a score that a channel has only later, or from before a gap."""
+        times_s, evidence = self._timed(video)
+        is_any = np.zeros(len(times_s), bool)
+        for _, rows in evidence[evidence["channel"] != OBJECTS].groupby("channel"):
+            is_any |= is_waiting(times_s, np.unique(rows["time_s"]), self._restarts_s[video])
+        return int(is_any.sum())
+
+    def _events_of(self, video: str) -> VideoEvents | None:
+        """The events of the labels, and those that `vigil watch` makes of this evidence.
 
         None: the video is shorter than a window, and `vigil watch` refuses it.
         """
-        rows, watch = self._frames[video], self._watch
-        times_s, is_anomalous = rows["time_s"].to_numpy(), rows["is_anomalous"].to_numpy()
-        steps_s = np.diff(times_s)
-        cuts = np.flatnonzero(steps_s > LONGEST_GAP_S) + 1
-        parts = list(zip(np.split(times_s, cuts), np.split(scores, cuts), strict=True))
-        windows = [w for part in parts for w in windows_of(*part, watch.window_s, watch.stride_s)]
+        watch, (times_s, evidence) = self._watch, self._timed(video)
+        is_anomalous = self._frames[video]["is_anomalous"].to_numpy()
+        parts = cut_at_gaps(times_s, LONGEST_GAP_S)
+        gaps = [(float(times_s[one.start - 1]), float(times_s[one.start])) for one in parts[1:]]
+        # At a gap, a window is open until a frame comes that ends it.
+        stops_s = [*(start_s for start_s, _ in gaps), end_of(times_s)]
+        windows = [
+            window
+            for part, stop_s in zip(parts, stops_s, strict=True)
+            for window in windows_of(
+                times_s[part], stop_s, evidence, watch.window_s, watch.stride_s
+            )
+        ]
         if not windows:
             return None
-        gaps = [(float(times_s[at - 1]), float(times_s[at])) for at in cuts]
         found = [
             event
             for event in find_events(windows, watch.raising, gaps)
@@ -166,8 +175,19 @@ class FrameEvaluation:
             end_of(times_s) - float(times_s[0]) - sum(stop_s - start_s for start_s, stop_s in gaps),
         )
 
+    def _without_masks(self) -> list[str]:
+        """The videos with anomalies whose places are not known: any box may be right in them."""
+        return [
+            name
+            for name, rows in self._frames.items()
+            if rows["is_anomalous"].any() and not rows["is_masked"].any()
+        ]
+
     def _score_regions(self) -> list[RegionScores]:
-        """What RBDC and TBDC need of each test video; empty if none has masks."""
+        """What RBDC and TBDC need of each test video; empty if no mask shows an anomaly.
+
+        Nothing of a video with anomalies but without masks counts.
+        """
         regions = self._regions[self._regions["video"].isin(list(self._frames))]
         if regions.empty:
             return []
@@ -175,9 +195,12 @@ class FrameEvaluation:
         for (video, frame), rows in regions.groupby(["video", "frame"], sort=False):
             place = Truth(rows[CORNERS].to_numpy(), tuple(rows["track"].tolist()))
             true.setdefault(str(video), {})[int(frame)] = place
-        scores = []
+        scores, unknown = [], self._without_masks()
         for video, frames in self._frames.items():
-            places = latest_regions(frames["time_s"].to_numpy(), self._evidence[video])
+            if video in unknown:
+                scores.append(NO_REGIONS)
+                continue
+            places = latest_regions(*self._timed(video), self._restarts_s[video])
             predicted: dict[Hashable, Predicted] = dict(
                 zip(map(int, frames["frame"].tolist()), places, strict=True)
             )
@@ -214,25 +237,52 @@ class _Resampled:
         }
 
 
+def _measure_channel(
+    channel: str,
+    labels: Sequence[Bools],
+    scores: Mapping[str, Mapping[str, Floats]],
+    videos: Sequence[str],
+) -> dict[str, Any]:
+    """The metrics of the frames by one channel alone, and without it, if there are others."""
+    numbers: dict[str, Any] = {
+        "channel": channel,
+        **measure_frames(labels, [scores[name][channel] for name in videos], videos),
+    }
+    others = [[own for other, own in scores[name].items() if other != channel] for name in videos]
+    if all(others):
+        left = measure_frames(labels, [np.max(own, axis=0) for own in others], videos)
+        del left["videos_of_one_kind"]
+        numbers |= {f"{name}_without": value for name, value in left.items()}
+    return numbers
+
+
 def windows_of(
-    times_s: Floats, scores: Floats, window_s: float, stride_s: float
+    times_s: Floats, stop_s: float, evidence: pd.DataFrame, window_s: float, stride_s: float
 ) -> list[ScoredWindow]:
-    """The windows of a video as in `vigil watch`, each with the largest score of its frames.
+    """The windows of a video as in `vigil watch`: each judges the pieces completely within it.
 
     Args:
-        times_s, scores: (F,) the times and scores of the frames of a video.
+        times_s: (F,) the times of frames without a gap.
+        stop_s: the end of the last window at the latest.
+        evidence: `from_s`, `time_s` and `ratio` of each piece.
         window_s, stride_s: the length of windows, and the time from one start to the next.
 
     Returns:
-        The windows with a frame that end within the video, in order.
+        The windows with a frame, in order, each with the largest ratio of its pieces; without any,
+        with `NO_EVIDENCE`.
     """
-    first_s, stop_s = float(times_s[0]), end_of(times_s)
+    first_s = float(times_s[0])
     num_windows = math.floor((stop_s - first_s - window_s + EDGE_S) / stride_s) + 1
+    pieces = evidence.sort_values("time_s", kind="stable")
+    from_s, known_s, ratios = (pieces[name].to_numpy() for name in ("from_s", "time_s", "ratio"))
     windows = []
     for number in range(max(num_windows, 0)):
         start_s = first_s + number * stride_s
-        first, last = np.searchsorted(times_s, [start_s - EDGE_S, start_s + window_s - EDGE_S])
+        edges_s = np.array([start_s, start_s + window_s]) - EDGE_S
+        first, last = np.searchsorted(times_s, edges_s)
         if last > first:
-            score = float(scores[first:last].max())
+            one, other = np.searchsorted(known_s, edges_s)
+            within = ratios[one:other][from_s[one:other] >= edges_s[0]]
+            score = float(within.max(initial=NO_EVIDENCE))
             windows.append(ScoredWindow(start_s, start_s + window_s, score))
     return windows

@@ -15,7 +15,8 @@ class ImportClips(Section):
         window_s: the length of a window of a frame-labelled video.
         stride_s: the time from the start of one window to the start of the next.
         min_anomalous_fraction: a window is anomalous if at least this fraction of its frames is
-            labelled anomalous.
+            labelled anomalous. With fewer, but some, nothing learns from it, and no metric of clips
+            counts it.
     """
 
     section: ClassVar[str] = "import_clips"

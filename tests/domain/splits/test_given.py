@@ -83,6 +83,25 @@ class TestTable:
         assert "expected a CSV of name, side, or a folder of lists" in refused(tmp_path / "a.csv")
 
 
+class TestNamesWithoutASide:
+    """Nobody listed them, perhaps since nobody knew that they are there."""
+
+    def told(self, capsys: pytest.CaptureFixture[str], *given_sides: str) -> str:
+        hold(("a", "b", "c", "d"), dict(zip("abcd", given_sides, strict=False)))
+        return capsys.readouterr().out
+
+    def test_where_they_go_is_said(self, capsys) -> None:
+        field = "split.given.alarm: 2 of 4 names have no given side: c, d; they go to"
+        assert self.told(capsys, TRAIN, TRAIN) == f"{field} test\n"
+        assert self.told(capsys, TRAIN, TEST) == f"{field} val\n"
+        assert self.told(capsys, VAL, TEST) == f"{field} train\n"
+        last = self.told(capsys, TEST)
+        assert "3 of 4 names have no given side: b, c, d; train and val are drawn from" in last
+
+    def test_nothing_is_said_where_all_or_none_have_one(self, capsys) -> None:
+        assert self.told(capsys) == self.told(capsys, TRAIN, TRAIN, VAL, TEST) == ""
+
+
 class TestLists:
     def test_a_folder_of_lists(self, tmp_path: Path) -> None:
         write(tmp_path / "train.txt", "a.jpg\n  b.jpg  \r\n\n")

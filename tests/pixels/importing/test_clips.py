@@ -193,6 +193,36 @@ class TestFrameLabelled:
         with pytest.raises(InputError, match=r"one folder of masks, found b\.mp4_gt, b_gt"):
             list_videos(tmp_path, write_labels(tmp_path))
 
+    @pytest.mark.parametrize(
+        "name",
+        [
+            *("a_mask", "a_masks", "a_GT", "a_Gt", "a-gt", "a.gt", "A_gt", "a_label", "a_labels"),
+            *("a_groundtruth", "a_ground_truth", "a Ground Truth", "a_annotations", "b_mask"),
+            *("b.mp4_GT", "b.mp4-masks"),
+        ],
+    )
+    def test_masks_under_another_name_are_refused(self, tmp_path: Path, name: str) -> None:
+        """They would be one more normal video."""
+        write_numbered(tmp_path / "a", 3)
+        (tmp_path / "b.mp4").touch()
+        write_numbered(tmp_path / name, 3)
+        with pytest.raises(InputError, match=r"rename it to [ab]_gt if it holds masks") as error:
+            list_videos(tmp_path, write_labels(tmp_path / "labels"))
+        assert str(tmp_path / name) in str(error.value)
+
+    def test_names_that_begin_as_another_are_videos(self, tmp_path: Path) -> None:
+        names = ["cam_1", "cam_1_b", "cam_1_gate", "cam_1mask", "cam_2_mask", "gt", "label", "mask"]
+        for name in names:
+            write_numbered(tmp_path / name, 3)
+        (tmp_path / "cam_1_mask.mp4").touch()  # a file: people in masks, perhaps
+        found = list_videos(tmp_path, write_labels(tmp_path / "labels"))
+        assert found.videos == sorted([*names, "cam_1_mask.mp4"])
+
+    def test_names_that_differ_in_letter_case_have_their_own_masks(self, tmp_path: Path) -> None:
+        for name in ("cam", "Cam", "cam_gt", "Cam_gt"):
+            write_numbered(tmp_path / name, 3)
+        assert list_videos(tmp_path, write_labels(tmp_path / "x")).videos == ["Cam", "cam"]
+
     def test_videos_lie_at_any_depth_and_come_sorted(self, tmp_path: Path) -> None:
         for name in ("z.avi", "b/deep/er/a.mp4", "b/a.mp4", "b/c.webm", "a/10.avi", "a/9.avi"):
             (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
@@ -232,7 +262,19 @@ class TestFrameLabelled:
 
     def test_a_label_up_to_the_last_frame_fits(self, folder: Path, tmp_path: Path) -> None:
         table = imported(folder, write_labels(tmp_path, "Test/Test001,32,42,fall"))
-        assert table[table["is_anomalous"]]["start_s"].tolist() == [3.0, 3.2]
+        assert table[table["class"] == "fall"]["start_s"].tolist() == [3.0, 3.2]
+
+    def test_a_window_with_a_few_anomalous_frames_is_neither_normal_nor_anomalous(
+        self, folder: Path, tmp_path: Path
+    ) -> None:
+        table = imported(folder, write_labels(tmp_path, "Test/Test001,12,27,fall"))
+        own = table[table["video"] == "Test/Test001"]
+        # Of ten frames from 0, 5, 10 and so on, these are labelled: 0, 3, 8, 10, 7, 2, 0, 0.
+        mixed, normal = "normal/anomalous", "normal"
+        kinds = [normal, mixed, "fall", "fall", "fall", mixed, normal, normal]
+        assert own["class"].tolist() == kinds
+        # Whoever learns from what is allowed does not learn from it.
+        assert own["is_anomalous"].tolist() == [kind != normal for kind in kinds]
 
     def test_nothing_normal_is_refused(self, tmp_path: Path) -> None:
         write_numbered(tmp_path / "a", 20)
@@ -271,6 +313,39 @@ class TestFrameLabelled:
             imported(tmp_path, write_labels(tmp_path, "a,0,5,"))
 
 
+class TestGaps:
+    """Frames far apart: windows begin anew, as those of a stream."""
+
+    TOLD = shipped(ImportClips, window_s=2.0, stride_s=0.5)
+
+    def times(self, gap_s: float) -> FrameTimes:
+        at = np.arange(60) / 10
+        return FrameTimes(np.concatenate([at, at[-1] + gap_s + at]), Fraction(10))
+
+    def test_windows_begin_anew_after_a_gap(self) -> None:
+        times = self.times(4.05)
+        windows = module._slide(times, self.TOLD, Path("a.mkv"))
+        own = [0, 0.5, 1, 1.5, 2, 2.5, 3, 3.5, 4]
+        assert [one.start_s for one in windows] == pytest.approx([*own, *(9.95 + n for n in own)])
+        for one in windows:
+            seconds = times.seconds[list(times.frames_of(one))]
+            assert len(seconds) == 20
+            assert np.diff(seconds).max() < 0.2
+        # There would be 29, one every 0.5 s up to 15.95 s.
+        assert module.count_broken(times, self.TOLD, len(windows)) == 29 - 18
+
+    def test_a_gap_that_channels_bridge_is_none(self) -> None:
+        times = self.times(1.0)
+        windows = module._slide(times, self.TOLD, Path("a.mkv"))
+        assert windows == module._grid(0.0, times.duration_s, self.TOLD)
+        assert module.count_broken(times, self.TOLD, len(windows)) == 0
+
+    def test_a_video_without_a_whole_window_is_refused(self) -> None:
+        times = FrameTimes(np.arange(20) * 1.5, Fraction(2, 3))
+        with pytest.raises(FieldError, match=r"at most 1 s apart, found none of 2\.0 s in a\.mkv"):
+            module._slide(times, self.TOLD, Path("a.mkv"))
+
+
 @st.composite
 def labelled(draw: st.DrawFn) -> tuple[int, list[FrameRange]]:
     num_frames = draw(st.integers(1, 60))
@@ -294,8 +369,10 @@ def test_a_label_is_that_of_most_frames_where_enough_have_one(case, data, fracti
     ]
     counts = {name: labels.count(name) for name in ("fall", "fight")}
     found = module._label(range(start, stop), ranges, fraction)
-    if sum(counts.values()) == 0 or sum(counts.values()) / len(labels) < fraction:
+    if sum(counts.values()) == 0:
         assert found == "normal"
+    elif sum(counts.values()) / len(labels) < fraction:
+        assert found == "normal/anomalous"
     else:
         assert counts[found] == max(counts.values())
 
@@ -313,9 +390,15 @@ def test_windows_cover_a_video_from_end_to_end(num_frames, rate, window_s, overl
     times = FrameTimes(np.arange(num_frames) / float(rate), rate)
     if times.duration_s < window_s:
         with pytest.raises(FieldError, match=r"^window_s: "):
-            list(module._slide(times, told, Path("a.avi")))
+            module._slide(times, told, Path("a.avi"))
         return
-    windows = list(module._slide(times, told, Path("a.avi")))
+    windows = module._grid(0.0, times.duration_s, told)
+    held = [one for one in windows if len(times.frames_of(one)) >= 2]
+    if not held:
+        with pytest.raises(FieldError, match=r"^window_s: expected .* 2 frames.* a\.avi$"):
+            module._slide(times, told, Path("a.avi"))
+    else:
+        assert module._slide(times, told, Path("a.avi")) == held
     assert windows[0].start_s == 0
     assert windows[-1].stop_s == pytest.approx(times.duration_s, abs=2e-6)
     for before, after in pairwise(windows):

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from vigil.domain.clips.windows import MIXED
 from vigil.plumbing.errors import InputError, listed, shorten
 
 NORMAL, ANOMALOUS = "normal", "anomalous"
@@ -30,8 +31,8 @@ def read_frame_labels(file: Path) -> dict[str, list[FrameRange]]:
 
     Raises:
         InputError: no such file, a missing column, a frame that is not a whole number, a range
-            without frames or with the label `normal` in any letter case, or two ranges of a video
-            that overlap.
+            without frames or with the label `normal` or `MIXED` in any letter case, or two ranges
+            of a video that overlap.
     """
     try:
         table = pd.read_csv(
@@ -78,6 +79,6 @@ def _parse(row: dict[str, str], place: str) -> FrameRange:
             f"{place}: expected stop_frame (exclusive) after start_frame, got {start} and {stop}"
         )
     label = row.get(LABEL, "").strip() or ANOMALOUS
-    if label.casefold() == NORMAL:
+    if label.casefold() in {NORMAL, MIXED}:
         raise InputError(f"{place}: expected a label of an anomaly, got {shorten(label)}")
     return FrameRange(start, stop, label)

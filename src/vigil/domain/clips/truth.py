@@ -1,6 +1,5 @@
 """The ground truth of long videos: whether each frame is anomalous, and where the anomalies are."""
 
-from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +9,15 @@ from vigil.domain.boxes import CORNERS
 from vigil.plumbing.errors import InputError, listed
 from vigil.plumbing.records import read_csv, write_csv
 
-FRAME_DTYPES = {"video": str, "frame": np.int64, "time_s": np.float64, "is_anomalous": bool}
-"""`time_s` counts from the video's first frame. Clips of class folders have no rows."""
+FRAME_DTYPES = {
+    "video": str,
+    "frame": np.int64,
+    "time_s": np.float64,
+    "is_anomalous": bool,
+    "is_masked": bool,
+}
+"""`time_s` counts from the video's first frame. `is_masked`: the video has masks, which may all be
+empty; without them, nobody knows where its anomalies are. Clips of class folders have no rows."""
 REGION_DTYPES = {
     "video": str,
     "frame": np.int64,
@@ -57,17 +63,14 @@ def read_regions(file: Path) -> pd.DataFrame:
     return table
 
 
-def describe_disagreement(
-    frames: pd.DataFrame, regions: pd.DataFrame, videos: Collection[str]
-) -> str:
+def describe_disagreement(frames: pd.DataFrame, regions: pd.DataFrame) -> str:
     """A line on frames whose label and masks disagree; empty if there are none.
 
     Args:
         frames: the labels of frames, the columns of `FRAME_DTYPES`.
         regions: the regions of masks, the columns of `REGION_DTYPES`.
-        videos: those that have masks.
     """
-    masked = frames[frames["video"].isin(videos)]
+    masked = frames[frames["is_masked"]]
     keys = pd.MultiIndex.from_frame(masked[["video", "frame"]])
     is_marked = keys.isin(pd.MultiIndex.from_frame(regions[["video", "frame"]]))
     is_anomalous = masked["is_anomalous"].to_numpy()

@@ -26,6 +26,10 @@ LABEL_DTYPES = {
 }
 """`clip` is the unit that gets a verdict: a short clip with all its windows, or one window of
 a long video. `source` is the recording from which the video was cut."""
+MIXED = "normal/anomalous"
+"""The class of a window of a long video with too few anomalous frames to be anomalous. It counts as
+anomalous (`is_anomalous`), so that nothing learns from it. It must not raise the alarm, and may, so
+no metric of clips counts it. No class folder can have this name."""
 KEYS = ["video", "start_s"]
 WINDOWS_NAME, LABELS_NAME = "windows.csv", "labels.csv"
 

@@ -31,29 +31,51 @@ it is replaced by the next. `objects` has none after the last person has left.""
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int64]
+NO_RESTARTS: Floats = np.empty(0)
 
 
-def latest_moments(times_s: Floats, known_s: Floats) -> Ints:
+def latest_moments(times_s: Floats, known_s: Floats, restarts_s: Floats = NO_RESTARTS) -> Ints:
     """The index of the latest moment with evidence at each frame.
 
-    Frames before the first moment get the first moment.
+    The measurement restarts after a gap between frames. Frames before the first moment after a
+    restart, or after the start of the video, get this first moment. If there is none up to the next
+    restart, they get the latest moment before, or the first of the video.
 
     Args:
         times_s: (F,) the times of frames, ascending.
         known_s: (M,) the moments with evidence, ascending; at least one.
+        restarts_s: (R,) the times of the first frames after gaps, ascending.
 
     Returns:
         (F,) indices of moments.
     """
     at = np.searchsorted(known_s, times_s + EDGE_S, side="right") - 1
-    return np.maximum(at, 0)
+    edges_s = np.concatenate([[-np.inf], restarts_s, [np.inf]])
+    part = np.searchsorted(restarts_s, times_s + EDGE_S, side="right")
+    first, stop = np.searchsorted(known_s, [edges_s[part] - EDGE_S, edges_s[part + 1] - EDGE_S])
+    latest: Ints = np.maximum(np.where(first < stop, np.maximum(at, first), at), 0)
+    return latest
 
 
-def score_frames(times_s: Floats, evidence: pd.DataFrame) -> dict[str, Floats]:
+def is_waiting(times_s: Floats, known_s: Floats, restarts_s: Floats = NO_RESTARTS) -> Bools:
+    """Whether each frame (F,) comes before the first evidence, or the first after a restart.
+
+    Args: see `latest_moments`.
+    """
+    own_s = known_s[latest_moments(times_s, known_s, restarts_s)]
+    part = np.searchsorted(restarts_s, times_s + EDGE_S, side="right")
+    begun_s = np.concatenate([[-np.inf], restarts_s])[part]
+    return np.asarray((own_s > times_s + EDGE_S) | (own_s < begun_s - EDGE_S))
+
+
+def score_frames(
+    times_s: Floats, evidence: pd.DataFrame, restarts_s: Floats = NO_RESTARTS
+) -> dict[str, Floats]:
     """The causal score of each frame of a video, by channel.
 
     Args:
         times_s: (F,) the times of the frames.
+        restarts_s: see `latest_moments`.
         evidence: `channel`, `time_s` and `ratio` of each piece of evidence in the video.
 
     Returns:
@@ -64,7 +86,7 @@ def score_frames(times_s: Floats, evidence: pd.DataFrame) -> dict[str, Floats]:
     for channel, rows in evidence.groupby("channel", sort=False):
         best = rows.groupby("time_s")["ratio"].max()  # sorted by time
         known_s = best.index.to_numpy()
-        at = latest_moments(times_s, known_s)
+        at = latest_moments(times_s, known_s, restarts_s)
         ratios = best.to_numpy()[at]
         if channel == OBJECTS:
             ratios = np.where(is_fresh(times_s, known_s[at]), ratios, NO_EVIDENCE)

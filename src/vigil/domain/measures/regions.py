@@ -19,7 +19,7 @@ import pandas as pd
 
 from vigil.domain.boxes import CORNERS, pairwise_iou
 from vigil.domain.clips.evidence.pieces import OBJECTS
-from vigil.domain.measures.frames import is_fresh, latest_moments
+from vigil.domain.measures.frames import NO_RESTARTS, is_fresh, latest_moments
 
 ALPHA, BETA = 0.1, 0.1
 DECIMALS = 4
@@ -41,7 +41,9 @@ class Truth(NamedTuple):
     tracks: tuple[Hashable, ...]
 
 
-def latest_regions(times_s: Floats, evidence: pd.DataFrame) -> list[Predicted]:
+def latest_regions(
+    times_s: Floats, evidence: pd.DataFrame, restarts_s: Floats = NO_RESTARTS
+) -> list[Predicted]:
     """For each frame of a video, the latest evidence of all channels that is known by then.
 
     Evidence of `objects` counts as long as in `score_frames`.
@@ -49,13 +51,14 @@ def latest_regions(times_s: Floats, evidence: pd.DataFrame) -> list[Predicted]:
     Args:
         times_s: (F,) the times of the frames, ascending.
         evidence: `channel`, `time_s`, the corners and `ratio` of each piece.
+        restarts_s: see `latest_moments`.
     """
     boxes: list[list[Floats]] = [[] for _ in times_s]
     ratios: list[list[Floats]] = [[] for _ in times_s]
     for name, channel in evidence.groupby("channel", sort=False):
         moments = [rows for _, rows in channel.groupby("time_s")]  # sorted by time
         moments_s = np.array([rows["time_s"].iloc[0] for rows in moments])
-        latest = latest_moments(times_s, moments_s)
+        latest = latest_moments(times_s, moments_s, restarts_s)
         counts = is_fresh(times_s, moments_s[latest]) | (name != OBJECTS)
         for at, moment in enumerate(latest):
             if not counts[at]:
@@ -85,6 +88,10 @@ class RegionScores(NamedTuple):
     tracks: Floats
     false: Floats
     num_frames: int
+
+
+NO_REGIONS = RegionScores(np.empty(0), np.empty(0), np.empty(0), 0)
+"""Of a video that does not count, since the places of its anomalies are not known."""
 
 
 def measure_regions(

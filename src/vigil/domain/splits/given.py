@@ -18,6 +18,7 @@ import pandas as pd
 from vigil.domain.sides import SIDES, TEST, TRAIN, VAL
 from vigil.plumbing.errors import FieldError, InputError, listed, shorten
 from vigil.plumbing.records import read_json
+from vigil.settings.split import Split
 
 COLUMNS = ["name", "side"]
 NOTHING_GIVEN: Mapping[str, str] = MappingProxyType({})
@@ -78,6 +79,8 @@ def count_given(given: Mapping[str, str]) -> dict[str, dict[str, int]]:
 def hold_given(names: "pd.Series[str]", given: Mapping[str, str], branch: Branch) -> HeldSides:
     """Puts each name on its given side, and names without a given side where there is room.
 
+    Prints how many names have no given side, and where they go: a list may have forgotten them.
+
     If a training side is given, nothing else is trained on: names without a side are the test side
     or, if that is given, the validation side. If no training side is given, they are used for
     training. A validation or test side that still has no names is drawn from the training side.
@@ -101,6 +104,14 @@ def hold_given(names: "pd.Series[str]", given: Mapping[str, str], branch: Branch
     if len(open_sides) > 1:  # the training side is still to be drawn from
         side_of = {name: side for name, side in side_of.items() if side != TRAIN}
     rest = TRAIN if len(open_sides) == 1 else ""
+    others = [name for name in known if name not in given_of]
+    if given_of and others:
+        placed = {side_of.get(name, rest) for name in others} - {""}
+        where = " and ".join(placed) or f"{' and '.join(open_sides)} are drawn from them"
+        print(
+            f"{Split.section}.{field}: {len(others)} of {len(known)} names have no given side: "
+            f"{listed(others)}; {'they go to ' if placed else ''}{where}"
+        )
     return HeldSides(
         names.map(lambda name: side_of.get(name, rest)),
         open_sides,

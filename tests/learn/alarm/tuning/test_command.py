@@ -107,6 +107,8 @@ def test_the_table_holds_the_numbers_of_the_file_and_names_the_best(project: Pat
     assert record["is_clear"] == (gap["low"] > 0)
     assert ("is larger" in told) == record["is_clear"]
     assert (f"dvc exp run -S {MEAN_CELLS}=" in told) == (record["best"] != 0)
+    doubted = "not known to be better; to try it all the same: dvc exp run" in told
+    assert doubted == (record["best"] != 0 and not record["is_clear"])
     assert record["num_pseudo_clips"]["faster"] == NUM_VAL
 
 
@@ -338,7 +340,7 @@ def _brief(project: Path) -> None:
 @pytest.mark.parametrize(
     ("damage", "lists", "message"),
     [
-        (_few_sources, [], "at least 4 sources, two that set thresholds .* got 3"),
+        (_few_sources, [], r"at least 4 sources, two that .* got 3; a larger split\.val_fraction"),
         (_no_training, [], "at least 2 windows of allowed clips to learn from, got 0"),
         (_still, [], "validation clips in which something moves, found none"),
         (_brief, [], r"creep_1\.avi: expected clips of at least 4 frames .* got 3"),

@@ -63,7 +63,8 @@ def read_allowed(clips: Path, splits: Path, seed: int) -> Allowed:
     if (num := val["source"].nunique()) < LEAST_SOURCES:
         raise InputError(
             f"{splits}: expected allowed validation clips of at least {LEAST_SOURCES} sources, two "
-            f"that set thresholds and two that are judged, got {num}"
+            f"that set thresholds and two that are judged, got {num}; a larger "
+            "split.val_fraction, or a given split with more of them, gives more"
         )
     halves = halve(val, seed)
     return Allowed(train, val.assign(half=val["source"].map(halves)))

@@ -163,7 +163,10 @@ def _tell_choice(record: Mapping[str, Any]) -> str:
     ]
     if changes := candidates[best]["settings"]:
         words = " ".join(f"-S {shlex.quote(word)}" for word in format_changes(changes))
-        lines.append(f"dvc exp run {words}")
+        command = f"dvc exp run {words}"
+        if not record["is_clear"]:
+            command = f"so it is not known to be better; to try it all the same: {command}"
+        lines.append(command)
     return "\n".join(lines)
 
 

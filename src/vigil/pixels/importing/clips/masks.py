@@ -1,6 +1,7 @@
 """Reads masks of anomalies beside a video: a picture for each frame, black where it is normal."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -17,6 +18,10 @@ from vigil.plumbing.errors import InputError, listed
 
 MASKS = "_gt"
 """The suffix of the folder with a video's masks of anomalies, after the name of the video."""
+OTHER_NAMES = re.compile(
+    r"(?P<video>.+?)[-_. ](gt|masks?|labels?|ann?otations?|ground[-_. ]?truths?)", re.IGNORECASE
+)
+"""Names that other data sets give to folders of masks. They would be videos without a word."""
 LOSSY = {".jpg", ".jpeg"}
 LEAST_AREA_PX = 4
 """Smaller parts of a mask are no regions."""
@@ -30,11 +35,38 @@ def masks_of(video: Path) -> Path | None:
     Raises:
         InputError: there are both.
     """
-    names = sorted({f"{video.name}{MASKS}", f"{video.stem}{MASKS}"})
+    names = _names_of_masks(video)
     folders = [folder for name in names if (folder := video.with_name(name)).is_dir()]
     if len(folders) > 1:
         raise InputError(f"{video}: expected one folder of masks, found {listed(names)}")
     return folders[0] if folders else None
+
+
+def check_names_of_masks(paths: Sequence[Path]) -> None:
+    """Checks that no folder looks like the masks of a video beside it, under another name.
+
+    Args:
+        paths: all that lies in one folder.
+
+    Raises:
+        InputError: a folder's name is that of another file or folder, with or without its ending,
+            and a word for masks; letter case does not count.
+    """
+    known = {name.casefold(): path for path in paths for name in (path.stem, path.name)}
+    right = {name for path in paths for name in _names_of_masks(path)}
+    for path in paths:
+        match = OTHER_NAMES.fullmatch(path.name)
+        video = known.get(match["video"].casefold()) if match else None
+        if video is None or not path.is_dir() or path.name in right:
+            continue
+        raise InputError(
+            f"{path}: expected another name beside {video.name}: rename it to {video.stem}{MASKS} "
+            "if it holds masks, or to a name without a word for masks if it is a video"
+        )
+
+
+def _names_of_masks(video: Path) -> list[str]:
+    return sorted({f"{video.name}{MASKS}", f"{video.stem}{MASKS}"})
 
 
 def read_masks(

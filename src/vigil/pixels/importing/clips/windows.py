@@ -1,10 +1,11 @@
 """Reads clips in folders of classes, and videos with labelled frames, as one table of windows."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,9 +13,16 @@ import pandas as pd
 
 from vigil.domain.clip_formats.folders import list_clips, source_of
 from vigil.domain.clip_formats.frame_labels import NORMAL, FrameRange, read_frame_labels
-from vigil.domain.clips.truth import as_frames, as_regions
-from vigil.domain.clips.windows import LABEL_DTYPES, WINDOW_DTYPES
-from vigil.pixels.importing.clips.masks import MASKS, masks_of, read_masks
+from vigil.domain.clips.gaps import cut_at_gaps
+from vigil.domain.clips.truth import as_frames, as_regions, describe_disagreement
+from vigil.domain.clips.windows import LABEL_DTYPES, MIXED, WINDOW_DTYPES
+from vigil.pixels.flow.motion import LONGEST_GAP_S
+from vigil.pixels.importing.clips.masks import (
+    MASKS,
+    check_names_of_masks,
+    masks_of,
+    read_masks,
+)
 from vigil.pixels.video.numbered import SUFFIXES
 from vigil.pixels.windows import FrameTimes, Window, read_times
 from vigil.plumbing.errors import FieldError, InputError, listed
@@ -55,13 +63,25 @@ class Imported(NamedTuple):
             class folders.
         regions: the regions of the masks of long videos, the columns of `REGION_DTYPES`; empty for
             class folders.
-        masked: the videos with a folder of masks.
+        broken: by video, how many windows of long videos were left out: see `count_broken`.
     """
 
     windows: pd.DataFrame
     frames: pd.DataFrame
     regions: pd.DataFrame
-    masked: tuple[str, ...] = ()
+    broken: Mapping[str, int] = MappingProxyType({})
+
+    def notes(self) -> list[str]:
+        """Lines on what a person should know of the tables."""
+        lines = []
+        if self.broken:
+            lines.append(
+                f"left out: {sum(self.broken.values())} windows, where frames are more than "
+                f"{LONGEST_GAP_S:g} s apart or fewer than 2, in {listed(self.broken)}"
+            )
+        if note := describe_disagreement(self.frames, self.regions):
+            lines.append(note)
+        return lines
 
 
 def import_class_folders(
@@ -105,14 +125,15 @@ def import_frame_labelled(
     """Windows of long videos, one every `stride_s`. A CSV file labels the anomalous frames.
 
     A folder `<video>_gt` of pictures beside a video holds masks of its anomalies, one a frame.
+    Windows begin anew after a gap of more than `LONGEST_GAP_S`, as in a stream.
 
     Args:
         videos: the paths of the videos below `clips`; see `list_videos`.
 
     Raises:
         InputError: a label belongs to no video or to frames past the end of its video, a video is
-            shorter than a window, all windows are normal or all anomalous, or masks do not fit
-            their video.
+            shorter than a window or has none without a gap, all windows are normal or all
+            anomalous, or masks do not fit their video.
     """
     ranges = read_frame_labels(labels)
     if unknown := ranges.keys() - set(videos):
@@ -120,22 +141,25 @@ def import_frame_labelled(
             f"{labels}: expected videos below {clips} ({listed(videos, 4)}), got {listed(unknown)}"
         )
     rows: list[dict[str, Any]] = []
-    frames, regions, masked = [], [], []
+    frames, regions, broken = [], [], {}
     for video in progress(videos, "import videos", "video"):
         times = read_times(clips / video, picture_fps)
         video_ranges = ranges.get(video, [])
         _check_end(video_ranges, len(times.seconds), f"{labels}: {video}")
-        frames.append(_frame_labels(video, times, video_ranges))
-        if masks := masks_of(clips / video):
+        masks = masks_of(clips / video)
+        frames.append(_frame_labels(video, times, video_ranges, is_masked=masks is not None))
+        if masks is not None:
             num = len(times.seconds)
             regions.append(read_masks(masks, clips / video, video, num, picture_fps))
-            masked.append(video)
+        windows = _slide(times, settings, clips / video)
+        if num_broken := count_broken(times, settings, len(windows)):
+            broken[video] = num_broken
         common = {
             "video": video,
             "digest": tree_digest(clips / video),
             "source": source_of(video, group_pattern),
         }
-        for window in _slide(times, settings, clips / video):
+        for window in windows:
             label = _label(times.frames_of(window), video_ranges, settings.min_anomalous_fraction)
             rows.append(
                 {
@@ -148,12 +172,13 @@ def import_frame_labelled(
                 }
             )
     table = _as_table(rows)
-    if not table["is_anomalous"].any() or table["is_anomalous"].all():
-        kind = "anomalous" if not table["is_anomalous"].any() else "normal"
+    kinds = {NORMAL: table["class"] == NORMAL}
+    kinds["anomalous"] = ~kinds[NORMAL] & (table["class"] != MIXED)
+    for kind in (name for name, rows in kinds.items() if not rows.any()):
         raise InputError(
             f"{labels}: expected both normal and anomalous windows, found no {kind} one"
         )
-    return Imported(table, as_frames(frames), as_regions(regions), tuple(masked))
+    return Imported(table, as_frames(frames), as_regions(regions), broken)
 
 
 def _check_end(ranges: Sequence[FrameRange], num_frames: int, place: str) -> None:
@@ -170,14 +195,17 @@ def list_videos(folder: Path, labels: Path) -> Listing:
     Hidden files, the file of labels and folders of masks (`<video>_gt`) are left out.
 
     Raises:
-        InputError: there is no video, or a video has two folders of masks.
+        InputError: there is no video, a video has two folders of masks, or a folder's name is that
+            of another video and a word for masks.
     """
     videos: list[str] = []
     masks: list[Path] = []
     notes: list[str] = []
     folders = [folder]
     while folders:
-        for path in sorted(folders.pop().iterdir()):
+        paths = sorted(folders.pop().iterdir())
+        check_names_of_masks(paths)
+        for path in paths:
             if is_hidden(path.name) or path.resolve() == labels.resolve():
                 continue
             is_masks = path.name.endswith(MASKS) and path.is_dir()
@@ -215,11 +243,13 @@ def _cut(path: Path, num_windows: int, picture_fps: Fraction) -> list[Window]:
     return [Window(start, stop) for start, stop in pairwise(edges)]
 
 
-def _slide(times: FrameTimes, settings: ImportClips, path: Path) -> Iterator[Window]:
-    """Yields windows of one length. The last one ends at the end of the video.
+def _slide(times: FrameTimes, settings: ImportClips, path: Path) -> list[Window]:
+    """The windows of a video, all of one length, each with at least two frames and without a gap.
+
+    They begin anew after each gap. The last one of each part ends at the end of the part.
 
     Raises:
-        FieldError: the video is shorter than a window.
+        FieldError: the video is shorter than a window, or no window is without a gap.
     """
     if times.duration_s < settings.window_s:
         raise FieldError(
@@ -227,13 +257,43 @@ def _slide(times: FrameTimes, settings: ImportClips, path: Path) -> Iterator[Win
             f"expected at most the length of each video, got {settings.window_s} s for {path} of "
             f"{times.duration_s:.2f} s",
         )
-    last_s = times.duration_s - settings.window_s
-    starts = np.append(np.arange(0, last_s, settings.stride_s), last_s)
-    for start in np.unique(starts.round(TIME_DECIMALS)).tolist():
-        yield Window(start, round(start + settings.window_s, TIME_DECIMALS))
+    windows = []
+    for part in cut_at_gaps(times.seconds, LONGEST_GAP_S):
+        own_s = times.seconds[part]
+        if part.stop == len(times.seconds):
+            windows += _grid(own_s[0], times.duration_s, settings)
+        elif len(part) > 1:
+            windows += _grid(own_s[0], float(own_s[-1] + np.median(np.diff(own_s))), settings)
+    kept = [window for window in windows if len(times.frames_of(window)) >= 2]
+    if not kept:
+        raise FieldError(
+            "window_s",
+            f"expected windows that hold at least 2 frames, at most {LONGEST_GAP_S:g} s apart, "
+            f"found none of {settings.window_s} s in {path}",
+        )
+    return kept
 
 
-def _frame_labels(video: str, times: FrameTimes, ranges: Sequence[FrameRange]) -> pd.DataFrame:
+def _grid(first_s: float, stop_s: float, settings: ImportClips) -> list[Window]:
+    """Windows from `first_s` on, one every `stride_s`, and a last one that ends at `stop_s`."""
+    last_s = stop_s - settings.window_s
+    if last_s < first_s:
+        return []
+    starts = np.append(np.arange(first_s, last_s, settings.stride_s), last_s)
+    return [
+        Window(start, round(start + settings.window_s, TIME_DECIMALS))
+        for start in np.unique(starts.round(TIME_DECIMALS)).tolist()
+    ]
+
+
+def count_broken(times: FrameTimes, settings: ImportClips, num_windows: int) -> int:
+    """How many windows gaps cost, and windows with fewer than two frames."""
+    return max(0, len(_grid(0.0, times.duration_s, settings)) - num_windows)
+
+
+def _frame_labels(
+    video: str, times: FrameTimes, ranges: Sequence[FrameRange], *, is_masked: bool
+) -> pd.DataFrame:
     """The label of each frame of a video, with its time."""
     is_anomalous = np.zeros(len(times.seconds), bool)
     for anomaly in ranges:
@@ -244,6 +304,7 @@ def _frame_labels(video: str, times: FrameTimes, ranges: Sequence[FrameRange]) -
             "frame": np.arange(len(times.seconds)),
             "time_s": times.seconds.round(TIME_DECIMALS),
             "is_anomalous": is_anomalous,
+            "is_masked": is_masked,
         }
     )
 
@@ -255,15 +316,17 @@ def _format_start(start_s: float) -> str:
 
 
 def _label(frames: range, ranges: Sequence[FrameRange], min_fraction: float) -> str:
-    """The commonest label of a window's frames; `NORMAL` if too few of them are labelled."""
+    """The commonest label of a window's frames; `MIXED` if too few of them are labelled."""
     counts = Counter[str]()
     for labelled in ranges:
         shared = range(
             max(frames.start, labelled.start_frame), min(frames.stop, labelled.stop_frame)
         )
         counts[labelled.label] += len(shared)
-    if counts.total() < min_fraction * len(frames) or not counts.total():
+    if not counts.total():
         return NORMAL
+    if counts.total() < min_fraction * len(frames):
+        return MIXED
     return max(counts, key=lambda label: counts[label])
 
 
