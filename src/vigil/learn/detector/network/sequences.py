@@ -107,9 +107,13 @@ class FrameHistory:
         Args:
             picture: (H, W, 3), of the same size as the pictures before.
             time_s: the time at which it is shown, later than the times before.
+
+        Raises:
+            InputError: time or size is not so.
         """
         if self._frames.length == 1:
             return picture
+        self._check(picture, time_s)
         self._kept.append((time_s, picture))
         span_s = self._frames.span_s + TOLERANCE_S
         while len(self._kept) > 1 and self._kept[1][0] <= time_s - span_s:
@@ -118,6 +122,19 @@ class FrameHistory:
             return np.stack([picture] * self._frames.length)
         chosen = choose_frames([time for time, _ in self._kept], self._frames)
         return np.stack([self._kept[index][1] for index in chosen])
+
+    def _check(self, picture: Picture, time_s: float) -> None:
+        last_s = self._kept[-1][0] if self._kept else -np.inf
+        if not last_s < time_s < np.inf:
+            raise InputError(
+                f"expected frames in order, got one at {time_s:.3f} s after one at {last_s:.3f} s"
+                if self._kept
+                else f"expected the time of a frame in s, got {time_s}"
+            )
+        if self._kept and picture.shape != self._kept[-1][1].shape:
+            raise InputError(
+                f"expected frames of one size, got {picture.shape} after {self._kept[-1][1].shape}"
+            )
 
 
 def reduce_frames(canvases: npt.NDArray[np.uint8], frames: Frames) -> npt.NDArray[np.uint8]:
