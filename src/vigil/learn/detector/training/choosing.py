@@ -4,6 +4,7 @@ The bounds come from measurements on small people (PETS 2009, the demo) and on l
 (raccoons); see docs/results.md. `choosing_frames` chooses between sequences and single pictures.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
@@ -73,12 +74,19 @@ class Choice:
     lines: tuple[str, ...]
 
 
-def choose(settings: TrainDetector, train: AnnotatedPictures, images: Path) -> Choice:
+def choose(
+    settings: TrainDetector,
+    train: AnnotatedPictures,
+    images: Path,
+    held_out: Mapping[str, int] | None = None,
+) -> Choice:
     """Replaces each `auto` by a value.
 
     Args:
         train: the training pictures, with at least one object.
         images: the folder of the pictures.
+        held_out: names of pictures of the other sides, and their indices in their videos; none of
+            them is looked at.
 
     Raises:
         FieldError: the weights are a file, and it is not known of which network; or the chosen
@@ -89,7 +97,7 @@ def choose(settings: TrainDetector, train: AnnotatedPictures, images: Path) -> C
     facts, measured = _choose_network(settings, train, values, lines)
     if settings.frames.num == "auto":
         with_network = settings.model_copy(update={"architecture": values["architecture"]})
-        frames = choose_frames_num(with_network, train, images)
+        frames = choose_frames_num(with_network, train, images, held_out)
         values["frames"]["num"] = frames.num
         lines.append(f"frames.num: {frames.num}, since {frames.reason}")
         facts["frames"] = {"num": frames.num}
