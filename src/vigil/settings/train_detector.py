@@ -58,7 +58,8 @@ class Features(Section):
     Attributes:
         trunk: a classification network of torchvision.
         strides: the side of a cell of each map, in px of the picture, ascending; `auto`: by the
-            sizes of the training boxes.
+            sizes of the training boxes. Then `deepest_stride`, `neck` and the `assignment` of
+            several maps are chosen, too, whatever they are, and a `neck_width` of 0 becomes 96.
         deepest_stride: feature maps with strides up to this one are merged into those of `strides`.
         neck: how maps are merged: `concat` makes one map; `fpn` adds deep maps to the fine ones;
             `pafpn` also adds the fine maps to the deep ones.

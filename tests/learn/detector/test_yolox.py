@@ -1,6 +1,5 @@
 """YOLOX: weights of its authors, in each form that they come in, and what is made of them."""
 
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,11 +11,12 @@ import torch
 from onnx import helper, numpy_helper
 from tiny_detectors import LOSSES, SIZE_WH, build, config_of, draw, write_scene
 from tiny_settings import shipped
+from tiny_yolox import lively, write_onnx
 
 from vigil.domain.detections import DETECTION_COLUMNS
 from vigil.domain.measures.detector import measure_detections
 from vigil.domain.pictures.annotated import AnnotatedPictures
-from vigil.learn.detector.network import cells, published_yolox
+from vigil.learn.detector.network import cells
 from vigil.learn.detector.network.coco_classes import COCO_BY_ID, COCO_CLASSES
 from vigil.learn.detector.network.data import PictureDataset
 from vigil.learn.detector.network.published_yolox import (
@@ -35,40 +35,6 @@ from vigil.settings.train_detector import TrainDetector
 SHARED = Path(__file__).parents[4] / "shared"
 NANO = SHARED / "weights/yolox_nano.onnx"
 needs_file = pytest.mark.skipif(not NANO.is_file(), reason=f"no {NANO}")
-
-
-def lively(architecture: str = "yolox_nano", num_classes: int = 80) -> torch.nn.Module:
-    """A network with norms that have seen something, ready to detect."""
-    torch.manual_seed(0)
-    model = build_detector(architecture, config_of(architecture, num_classes))
-    with torch.no_grad():
-        for norm in model.modules():
-            if isinstance(norm, torch.nn.BatchNorm2d):
-                norm.running_mean.uniform_(-0.1, 0.1)
-                norm.running_var.uniform_(0.5, 2.0)
-                norm.weight.uniform_(0.5, 1.5)
-                norm.bias.uniform_(-0.5, 0.5)
-    return model.eval()
-
-
-def write_onnx(model: torch.nn.Module, path: Path, folds_norms: bool = True) -> Path:
-    """The network from floats to the maps of its head, norms folded in or behind convolutions."""
-    parts = torch.nn.ModuleDict({"backbone": model.backbone, "head": model.head})
-    chain = published_yolox._Chain(parts)
-    mode = torch.onnx.TrainingMode.EVAL if folds_norms else torch.onnx.TrainingMode.PRESERVE
-    with warnings.catch_warnings(action="ignore"):
-        torch.onnx.export(
-            chain.eval(),
-            (torch.zeros(1, 3, 64, 64),),
-            str(path),
-            dynamo=False,
-            opset_version=13,
-            training=mode,
-            do_constant_folding=folds_norms,
-        )
-    kinds = {node.op_type for node in onnx.load(path).graph.node}
-    assert ("BatchNormalization" in kinds) != folds_norms
-    return path
 
 
 def changed(path: Path, change: Callable[[onnx.GraphProto], None]) -> Path:

@@ -79,10 +79,23 @@ def read_published(path: Path, name: YoloxArchitecture) -> dict[str, Tensor]:
     if path.suffix.lower() == ONNX:
         return _from_onnx(path, name)
     state = read_state(path)
-    heads = [tensor for key, tensor in state.items() if key == f"head.{CLASS_PART}.0.bias"]
-    expected = _outline(name, len(heads[0]) if heads else 80).state_dict()
-    check_state(expected, state, str(path))
+    check_published(state, name, str(path))
     return state
+
+
+def check_published(state: Mapping[str, Tensor], name: YoloxArchitecture, place: str) -> None:
+    """Checks that weights are those of a whole network, with any number of classes.
+
+    Args:
+        place: the name of the weights in messages.
+
+    Raises:
+        InputError: they are of another network.
+    """
+    heads = [tensor for key, tensor in state.items() if key == f"head.{CLASS_PART}.0.bias"]
+    with torch.device("meta"):
+        expected = _outline(name, len(heads[0]) if heads else 80).state_dict()
+    check_state(expected, state, place)
 
 
 def _from_onnx(path: Path, name: YoloxArchitecture) -> dict[str, Tensor]:
