@@ -13,13 +13,14 @@ def main(
     detections: Path,
     train: Path,
     val: Path,
+    test: Path,
     hard_examples: Path,
     weights: Path,
     card: Path,
     curves: Path,
     settings: TrainDetector,
 ) -> None:
-    sides = Sides.read(images, detections, train, val, hard_examples)
+    sides = Sides.read(images, detections, train, val, hard_examples, test)
     train_detector(sides, settings, weights=weights, card=card, curves=curves)
 
 

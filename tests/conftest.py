@@ -93,6 +93,7 @@ LEARNT = {
     ),
     "train_detector": (
         *("--images", "data/frames", *DETECTIONS, *sides_to_learn_from("detector")),
+        *("--test", "data/splits/detector/test.json"),
         *(*model_files("detector"), "--curves", "models/detector_curves"),
     ),
     "predict_classifier": (

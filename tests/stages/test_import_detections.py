@@ -38,8 +38,11 @@ from tiny_detections import (
 )
 
 from vigil.domain.boxes import CORNERS
+from vigil.domain.formats.reading.findings import Findings
 from vigil.domain.pictures.annotated import AnnotatedPictures, read_annotated
+from vigil.pixels.importing.boxes.annotations import files_of
 from vigil.pixels.pictures.images import ImageSource
+from vigil.plumbing.errors import InputError
 
 Run = Callable[..., Outcome]
 STAGE = "import_detections"
@@ -265,6 +268,7 @@ def test_what_is_wrong_is_left_out_counted_and_listed(set_project: Project, run_
         "box too small": 1,
         "picture with the bytes of another": 2,
         "picture without annotations": 2,
+        "XML file with another name than its picture": 1,
     }
     place = "set/annotations/b.xml: object"
     assert report["listed"]["box repeated"] == [f"{place} 2: dog [4, 4, 20, 20]"]
@@ -878,3 +882,16 @@ class TestRealData:
             assert own.shape == told.shape
             nearest = np.abs(own[:, None] - told[None]).max(axis=2).min(axis=1)
             assert nearest.max() <= 1.25
+
+
+def test_files_in_sub_folders_are_told_and_not_searched(tmp_path: Path) -> None:
+    for side in ("train", "valid"):
+        (tmp_path / side).mkdir()
+        (tmp_path / side / "_annotations.coco.json").write_text("{}")
+    expected = r"expected a file \*.json in the folder itself, found none but 2 in its sub-folders"
+    with pytest.raises(InputError, match=expected):
+        files_of(tmp_path, ".json", Findings())
+    with pytest.raises(
+        InputError, match=r"expected a file \*.csv in the folder itself, found none$"
+    ):
+        files_of(tmp_path, ".csv", Findings())

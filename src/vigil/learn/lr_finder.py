@@ -51,13 +51,14 @@ def plan_detector(
     detections: Path,
     train: Path,
     val: Path,
+    test: Path,
     hard_examples: Path,
     settings: TrainDetector,
 ) -> Plan:
     """Sets up the training of the stage `train_detector`."""
     from vigil.learn.detector.training.assembly import Sides, plan_training
 
-    sides = Sides.read(images, detections, train, val, hard_examples)
+    sides = Sides.read(images, detections, train, val, hard_examples, test)
     return plan_training(sides, settings).training
 
 

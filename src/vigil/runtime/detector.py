@@ -147,7 +147,9 @@ class ExportedDetector:
         limits = [*size_wh, *size_wh]
         boxes = np.clip(kept.boxes.astype(np.float64) / scale, 0, limits)
         scores = kept.scores.astype(np.float64).round(SCORE_DECIMALS)
-        return Detections(boxes, scores, np.array(self.classes, dtype=object)[kept.labels])
+        labels = np.array(self.classes, dtype=object)[kept.labels]
+        has_area = (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])
+        return Detections(boxes[has_area], scores[has_area], labels[has_area])
 
     def _check_shapes(self, taken: Shape, given: Shape) -> None:
         """Compares the shapes of a network with its card; None in a shape fits any size.

@@ -10,6 +10,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from vigil.plumbing.errors import InputError
+
 Pictures = npt.NDArray[np.uint8]
 TOLERANCE_S = 1e-6  # a step may have no exact binary value
 
@@ -46,10 +48,14 @@ class FrameHistory:
         Args:
             picture: (H, W, 3), of the same size as the pictures before.
             time_s: the time at which it is shown, later than the times before.
+
+        Raises:
+            InputError: time or size is not so.
         """
         num, step_s = self._steps.num, self._steps.step_s
         if num == 1:
             return picture
+        self._check(picture, time_s)
         self._kept.append((time_s, picture))
         span_s = (num - 1) * step_s + TOLERANCE_S
         while len(self._kept) > 1 and self._kept[1][0] <= time_s - span_s:
@@ -61,6 +67,19 @@ class FrameHistory:
         wanted_s = time_s - np.arange(num - 1, -1, -1) * step_s + TOLERANCE_S
         chosen = (np.searchsorted(times_s, wanted_s, side="right") - 1).clip(min=0)
         return np.stack([*(self._kept[at][1] for at in chosen[:-1].tolist()), picture])
+
+    def _check(self, picture: Pictures, time_s: float) -> None:
+        last_s = self._kept[-1][0] if self._kept else -np.inf
+        if not last_s < time_s < np.inf:
+            raise InputError(
+                f"expected frames in order, got one at {time_s:.3f} s after one at {last_s:.3f} s"
+                if self._kept
+                else f"expected the time of a frame in s, got {time_s}"
+            )
+        if self._kept and picture.shape != self._kept[-1][1].shape:
+            raise InputError(
+                f"expected frames of one size, got {picture.shape} after {self._kept[-1][1].shape}"
+            )
 
 
 def reduce_frames(canvases: Pictures, fusion: str) -> Pictures:

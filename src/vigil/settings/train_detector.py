@@ -58,7 +58,8 @@ class Features(Section):
     Attributes:
         trunk: a classification network of torchvision.
         strides: the side of a cell of each map, in px of the picture, ascending; `auto`: by the
-            sizes of the training boxes.
+            sizes of the training boxes. Then `deepest_stride`, `neck` and the `assignment` of
+            several maps are chosen, too, whatever they are, and a `neck_width` of 0 becomes 96.
         deepest_stride: feature maps with strides up to this one are merged into those of `strides`.
         neck: how maps are merged: `concat` makes one map; `fpn` adds deep maps to the fine ones;
             `pafpn` also adds the fine maps to the deep ones.
@@ -287,7 +288,8 @@ class TrainDetector(Section):
         weights: `none` (random); `imagenet` (pretrained trunk); `coco` (pretrained `yolox` network
             or torchvision detector); or a file: of the same network, of the trunk alone, or, of a
             `yolox` network, as its authors publish it or as ONNX.
-        weights_classes: the names of classes in published weights, where they differ.
+        weights_classes: the names of classes in the weights, where they differ; of a file that
+            names no classes, their numbers from 0.
         input_size_wh: width and height of the canvas that pictures are fitted to; `auto`: by the
             sizes of the training boxes.
         num_frozen_blocks: the number of trunk blocks, counted from the input, that do not learn.
@@ -372,6 +374,11 @@ class TrainDetector(Section):
             raise ValueError(
                 f"expected monitor to be val_map for {self.architecture}, which has no validation "
                 "loss, got val_loss"
+            )
+        if self.weights_classes and self.weights in {"none", "imagenet"}:
+            raise ValueError(
+                "expected weights_classes to be empty for weights without classes, "
+                f"{self.weights}, got {listed(self.weights_classes)}"
             )
         if self.ohem_fraction < 1 and not self.is_own:
             raise ValueError(

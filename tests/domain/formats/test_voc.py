@@ -20,7 +20,9 @@ from vigil.domain.formats.reading.findings import (
     MALFORMED,
     NO_SIZE,
     OTHERWISE,
+    OWN_NAME,
     SEVERAL_BOXES,
+    TOLD_NAME,
     TURNED,
     Findings,
     Policy,
@@ -425,3 +427,39 @@ class TestFiles:
         bomb = f'<?xml version="1.0" encoding="{encoding}"?>{BOMB}' + voc_xml("a.jpg", [])
         with pytest.raises(InputError, match=r"0\.xml: expected VOC's XML"):
             read(tmp_path, bomb)
+
+
+@pytest.mark.parametrize(
+    ("present", "picture", "counted"),
+    [
+        (["im/0.png", "im/1.png"], "0.png", OWN_NAME),  # as another machine told another name
+        (["im/a.jpg", "im/1.png"], "a.jpg", TOLD_NAME),
+        (["im/1.png"], "a.jpg", None),
+        (["im/0.png", "im/0.jpg"], "a.jpg", None),  # which of them?
+        (["im/0.txt"], "a.jpg", None),
+    ],
+)
+def test_the_picture_that_exists_is_taken_where_names_differ(
+    present: list[str], picture: str, counted: str | None, tmp_path: Path
+) -> None:
+    findings = Findings()
+    (tmp_path / "0.xml").write_text(voc_xml("a.jpg", [voc_object("dog", 1, 1, 9, 9)]))
+    found = read_voc(tmp_path, "error", findings, lambda: present)
+    assert found.pictures["file_name"].tolist() == [picture]
+    assert found.boxes["image"].tolist() == [picture]
+    assert findings.counts == ({counted: 1} if counted else {})
+
+
+def test_a_filename_of_another_picture_is_refused(tmp_path: Path) -> None:
+    for own, told in (("a", "b"), ("b", "a"), ("c", "c")):
+        (tmp_path / f"{own}.xml").write_text(voc_xml(f"{told}.jpg", []))
+    present = ["a.jpg", "b.jpg", "c.jpg"]
+    expected = (
+        r"a.xml: expected the filename of its picture, a.jpg, or no such picture, got 'b.jpg'"
+    )
+    with pytest.raises(InputError, match=expected):
+        read_voc(tmp_path, "error", Findings(), lambda: present)
+    findings = Findings()
+    found = read_voc(tmp_path, "drop", findings, lambda: present)
+    assert found.pictures["file_name"].tolist() == ["c.jpg"]
+    assert findings.counts == {MALFORMED: 2}

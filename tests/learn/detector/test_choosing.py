@@ -1,23 +1,31 @@
 """What `auto` stands for, and that it looks at training boxes alone."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pandas as pd
 import pytest
 import torch
 import torchvision
+from onnx import helper, numpy_helper
 from safetensors.torch import save_file
-from tiny_detectors import write_scene
+from tiny_detectors import SIZE_WH, config_of, write_scene
 from tiny_settings import GRID, shipped
+from tiny_yolox import lively, write_onnx
 
 from vigil.domain.pictures.annotated import AnnotatedPictures
+from vigil.learn.detector.network.data import PictureDataset
 from vigil.learn.detector.network.published_yolox import PAPER
+from vigil.learn.detector.network.registry import build_detector
 from vigil.learn.detector.network.yolox import YoloxDetector
 from vigil.learn.detector.training.assembly import Sides, plan_training
-from vigil.learn.detector.training.choosing import LEAST_EPOCHS, MOST_EPOCHS, choose
+from vigil.learn.detector.training.choosing import LEAST_EPOCHS, MOST_EPOCHS, Choice, choose
 from vigil.learn.detector.training.recognising import recognise
-from vigil.plumbing.errors import FieldError
+from vigil.learn.detector.training.start import build_start
+from vigil.learn.networks.weights import save_model
+from vigil.plumbing.errors import FieldError, InputError
 from vigil.settings.train_detector import NUM_QUERIES, TrainDetector, num_query_cells
 
 AUTO = {
@@ -259,3 +267,135 @@ def test_a_plan_says_what_was_chosen_and_never_looks_at_validation(
     again = plan_training(Sides(tmp_path, train, other), shipped(TrainDetector, **AUTO))
     assert again.chosen == plan.chosen
     assert again.start == plan.start
+
+
+def chosen_from(weights: Path, **changes: object) -> Choice:
+    settings = shipped(TrainDetector, **AUTO | {"weights": str(weights)} | changes)
+    return choose(settings, known(*[(200, 150)] * 5), NO_FOLDER)
+
+
+def test_a_detector_of_vigil_is_recognised_and_built_as_it_was(tmp_path: Path):
+    config = config_of("anchor", trunk="mobilenet_v2", neck="fpn", strides=[8, 16])
+    frames = {"num": 3, "step_s": 0.5, "fusion": "stack", "control": False}
+    model = build_detector("anchor", config | {"frames": frames})
+    weights = tmp_path / "w.safetensors"
+    card = {"architecture": "anchor", "config": config | {"frames": frames}, "classes": ["0", "1"]}
+    save_model(model.state_dict(), card, weights, tmp_path / "w.json")
+    choice = chosen_from(weights, **{"frames.num": "auto"})
+    settings = choice.settings
+    assert settings.architecture == "anchor"
+    assert settings.features.model_dump() == {**config["features"], "strides": (8, 16)}
+    assert settings.anchor.sizes_px == tuple(config["sizes_px"])
+    assert settings.frames.model_dump() == frames
+    assert f"frames.num: 3, as {weights} has it" in choice.lines
+    (line,) = (one for one in choice.lines if one.startswith("architecture"))
+    assert (
+        line
+        == f"architecture: anchor, since {weights} holds the weights of anchor that vigil trained"
+    )
+    scene = write_scene(tmp_path)
+    own = PictureDataset(tmp_path, scene, input_size_wh=SIZE_WH)
+    started = build_start(config | {"frames": frames}, settings, own)
+    key = "heads.1.classes.3.weight"
+    assert torch.equal(started.state_dict()[key], model.state_dict()[key])
+    with pytest.raises(
+        FieldError, match=r"^frames: expected \{'control': False, .*'num': 3.* as .*w"
+    ):
+        build_start(config, settings, own)
+
+
+@pytest.mark.parametrize("name", ["dfine_n", "dfine_s", "rfdetr_small"])
+def test_transformers_are_recognised_by_the_names_of_their_weights(name: str, tmp_path: Path):
+    model = build_detector(name, {"num_classes": 5})
+    state = {key.removeprefix("network."): part for key, part in model.state_dict().items()}
+    torch.save(state, tmp_path / "w.pth")
+    assert recognise(tmp_path / "w.pth", "resnet18").architecture == name
+
+
+def test_an_onnx_file_is_recognised_whatever_the_case_of_its_ending(tmp_path: Path):
+    path = write_onnx(lively("yolox_tiny", 2), tmp_path / "w.onnx").rename(tmp_path / "W.ONNX")
+    assert recognise(path, "resnet18").architecture == "yolox_tiny"
+    grid = shipped(TrainDetector, **GRID | {"weights": str(path)})
+    scene = PictureDataset(tmp_path, write_scene(tmp_path), input_size_wh=SIZE_WH)
+    expected = (
+        r"^weights: expected safetensors or a state dict for grid, got .*W.ONNX, an ONNX file"
+    )
+    with pytest.raises(FieldError, match=expected):
+        build_start(config_of("grid"), grid, scene)
+
+
+def one_convolution(path: Path) -> Path:
+    weight = numpy_helper.from_array(np.zeros((8, 3, 3, 3), np.float32), "w")
+    ends = [helper.make_tensor_value_info(name, 1, None) for name in "xy"]
+    node = helper.make_node("Conv", ["x", "w"], ["y"])
+    onnx.save(helper.make_model(helper.make_graph([node], "g", ends[:1], ends[1:], [weight])), path)
+    return path
+
+
+def saved(path: Path, change: Callable[[dict[str, torch.Tensor]], object]) -> Path:
+    state = dict(YoloxDetector("yolox_nano", PAPER, num_classes=80).state_dict())
+    torch.save(change(state) or state, path)
+    return path
+
+
+UNKNOWN = {
+    "another network": (
+        lambda folder: one_convolution(folder / "w.onnx"),
+        r"^architecture: expected the name .* got auto \(yolox_nano: expected the 113 .*, got 1;",
+    ),
+    "an empty file": (
+        lambda folder: saved_nothing(folder / "w.onnx"),
+        r"w.onnx: expected an ONNX file with a network, got none in it$",
+    ),
+    "half a head": (
+        lambda folder: saved(
+            folder / "w.pth",
+            lambda s: s.update({"head.cls_preds.0.weight": s["head.cls_preds.0.weight"][:5]}),
+        ),
+        r"got auto \(yolox_nano: head.cls_preds.0.weight: expected the shape \(80, .*\(5, [^;]*$",
+    ),
+    "wrapped": (
+        lambda folder: saved(folder / "w.pth", lambda s: {f"module.{k}": v for k, v in s.items()}),
+        r"got auto \(its names start with module., as those of a network that was wrapped",
+    ),
+}
+
+
+def saved_nothing(path: Path) -> Path:
+    path.touch()
+    return path
+
+
+@pytest.mark.parametrize("kind", UNKNOWN)
+def test_a_file_that_is_not_recognised_is_told_with_the_reason(kind: str, tmp_path: Path):
+    make, expected = UNKNOWN[kind]
+    with pytest.raises(InputError, match=expected) as error:
+        recognise(make(tmp_path), "resnet18")
+    assert "\n" not in str(error.value)
+
+
+def test_objects_of_a_few_pixels_are_warned_of():
+    def warnings(side: float, **picture: tuple[int, int]) -> list[str]:
+        choice = choose(
+            shipped(TrainDetector, **AUTO), known(*[(side, side)] * 5, **picture), NO_FOLDER
+        )
+        return [line for line in choice.lines if line.startswith("warning")]
+
+    (line,) = warnings(8, picture_wh=(4000, 3000))
+    assert line.startswith(
+        "warning: small objects (percentile 10) are only 1.3 px on this canvas, the"
+    )
+    assert "set a larger input_size_wh, or cut the pictures into tiles" in line
+    (line,) = warnings(5)
+    assert "as large as the pictures; to find them, take larger pictures" in line
+    assert not warnings(9)
+
+
+def test_all_that_strides_choose_is_printed():
+    told = {"features.neck": "fpn", "features.neck_width": 0, "grid.assignment": "simota"}
+    settings = shipped(TrainDetector, **AUTO | told | {"input_size_wh": [480, 360]})
+    choice = choose(settings, known(*[(30, 30)] * 5), NO_FOLDER)
+    (line,) = (one for one in choice.lines if one.startswith("strides"))
+    assert line.startswith(
+        "strides: [8], with deepest_stride 16, neck concat, neck_width 96, assignment simota, since"
+    )

@@ -1,5 +1,6 @@
 """Whether `auto` chooses sequences or single pictures, and that it uses training pictures alone."""
 
+import json
 import zipfile
 from fractions import Fraction
 from pathlib import Path
@@ -14,13 +15,14 @@ from tiny_settings import GRID, shipped
 
 from vigil.domain.pictures.annotated import AnnotatedPictures
 from vigil.learn.detector.network.data import PictureDataset
-from vigil.learn.detector.training.assembly import Sides, plan_training
+from vigil.learn.detector.training.assembly import Sides, plan_training, train_detector
 from vigil.learn.detector.training.choosing_frames import (
     AUTO_NUM,
     FramesChoice,
     choose_frames_num,
 )
 from vigil.pixels.frames import extract_frames
+from vigil.pixels.pictures.images import ImageSource
 from vigil.pixels.pictures.picture import Picture
 from vigil.plumbing.errors import InputError
 from vigil.settings.train_detector import TrainDetector
@@ -157,7 +159,7 @@ def test_a_plan_prints_and_keeps_the_choice_and_takes_any_validation_picture(
     settings = shipped(TrainDetector, **GRID | {"input_size_wh": list(SIZE_WH)})
     assert settings.frames.num == "auto"
     train = annotated(*every("fixed.avi.zip"))
-    val = annotated(("0.png", -1), ("short.avi.zip", 2), ("fixed.avi.zip", 33))
+    val = annotated(("0.png", -1), ("short.avi.zip", 2), ("also.avi.zip", 33))
     plan = plan_training(Sides(films, train, val), settings)
     lines = capsys.readouterr().out.splitlines()
     assert lines == [
@@ -201,3 +203,106 @@ def test_a_short_video_repeats_its_first_frame_where_that_is_allowed(films: Path
     assert (loose == loose[-1]).all()
     assert (short[:3] == short[0]).all()
     assert not (short[3] == short[4]).all()
+
+
+def in_blocks() -> tuple[AnnotatedPictures, AnnotatedPictures, AnnotatedPictures]:
+    """Sides of blocks of one video's time: training, test, training, validation, training."""
+    archive = "fixed.avi.zip"
+    train = [*range(0, 30), *range(36, 45), *range(50, 60)]
+    sides = train, range(45, 50), range(30, 36)
+    return tuple(annotated(*((archive, index) for index in side)) for side in sides)
+
+
+def index_of(name: str) -> int:
+    return int(name.split("/")[1].split(".")[0])
+
+
+def test_a_training_sequence_holds_no_frame_of_another_side(films: Path):
+    train, val, test = in_blocks()
+    settings = shipped(TrainDetector, **GRID | {"frames.num": 7, "input_size_wh": list(SIZE_WH)})
+    sides = Sides(films, train, val, test=test)
+    plan = plan_training(sides, settings)
+    dataset = plan.training.train.dataset
+    held_out = {*val.images.index, *test.images.index}
+    by_frame = {index_of(names[-1]): names for names in dataset._names}
+    assert sorted(by_frame) == [*range(0, 30), *range(36, 45), *range(50, 60)]
+    assert not held_out & {name for names in by_frame.values() for name in names}
+    assert [index_of(name) for name in by_frame[29]] == [0, 4, 9, 14, 19, 24, 29]
+    assert [index_of(name) for name in by_frame[36]] == [36] * 7  # as at the start of a video
+    assert [index_of(name) for name in by_frame[43]] == [36, 36, 36, 36, 36, 38, 43]
+    # What is detected in use may look back at any earlier frame.
+    (names,) = (n for n in plan.training.val.dataset._names if index_of(n[-1]) == 45)
+    assert [index_of(name) for name in names] == [15, 20, 25, 30, 35, 40, 45]
+
+
+def test_frames_of_no_side_may_be_in_a_training_sequence(films: Path):
+    train, val, test = in_blocks()
+    gap = annotated(*(("fixed.avi.zip", index) for index in range(44, 60)))
+    frames = shipped(TrainDetector, **{"frames.num": 3, "frames.step_s": 0.4}).frames
+    held_out = Sides(films, train, val.select([]), test=test).held_out
+    dataset = PictureDataset(films, gap, input_size_wh=SIZE_WH, frames=frames, held_out=held_out)
+    assert [index_of(name) for name in dataset._names[0]] == [40, 42, 44]
+
+
+def test_choosing_looks_at_no_frame_of_another_side(films: Path, monkeypatch: pytest.MonkeyPatch):
+    train, val, test = in_blocks()
+    seen: list[str] = []
+    read = ImageSource.rgb
+
+    def rgb(self: ImageSource, name: str) -> Picture:
+        seen.append(name)
+        return read(self, name)
+
+    monkeypatch.setattr(ImageSource, "rgb", rgb)
+    settings = shipped(TrainDetector, **GRID)
+    frames = settings.frames.model_copy(update={"step_s": 0.8})
+    settings = settings.model_copy(update={"frames": frames})
+    held_out = Sides(films, train, val, test=test).held_out
+    alone = choose_frames_num(settings, train, films, held_out)
+    assert not set(seen) & held_out.keys()
+    assert alone.measured["history_fraction"] == round(6 / 49, 3)  # of frames 24 to 29
+    beside = choose_frames_num(settings, train, films)
+    assert set(seen) & held_out.keys()
+    assert beside.measured["history_fraction"] == round(25 / 49, 3)
+
+
+def test_a_sequence_longer_than_a_test_video_is_refused_before_training(films: Path):
+    frames = every("fixed.avi.zip")
+    train, val = annotated(*frames), annotated(*every("also.avi.zip"))
+    settings = shipped(TrainDetector, **GRID | {"frames.num": 7, "input_size_wh": list(SIZE_WH)})
+    sides = Sides(films, train, val, test=annotated(("short.avi.zip", 3)))
+    expected = r"^frames.num: expected at most the 4 frames of short.avi.zip, got 7$"
+    with pytest.raises(InputError, match=expected):
+        plan_training(sides, settings)
+    plan_training(sides, shipped(TrainDetector, **GRID | {"input_size_wh": list(SIZE_WH)}))
+
+
+def test_the_card_says_what_this_run_chose_whatever_was_trained_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.setenv("VIGIL_STATE_DIR", str(tmp_path / "state"))
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    scene = write_scene(pictures)
+    names = list(scene.images.index)
+    sides = Sides(pictures, scene.select(names[:4]), scene.select(names[4:]))
+    few = {**GRID, "fitting.max_epochs": 1, "input_size_wh": list(SIZE_WH)}
+
+    def card_of(folder: str, **changes: object) -> dict:
+        train_detector(
+            sides,
+            shipped(TrainDetector, **few | changes),
+            weights=tmp_path / folder / "w.safetensors",
+            card=tmp_path / folder / "w.json",
+            curves=tmp_path / folder / "curves",
+        )
+        return json.loads((tmp_path / folder / "w.json").read_text())
+
+    chosen_card = card_of("a")
+    assert chosen_card["chosen"]["frames"] == {"num": 1}
+    capsys.readouterr()
+    given_card = card_of("b", **{"frames.num": 1})
+    assert "has changed since it was done" in capsys.readouterr().out
+    assert "chosen" not in given_card
+    assert given_card == {k: v for k, v in chosen_card.items() if k != "chosen"}
+    assert card_of("c") == chosen_card

@@ -13,12 +13,16 @@ from tiny_detectors import SIZE_WH, config_of, write_scene
 from vigil.domain.boxes import CORNERS
 from vigil.domain.detections import DETECTION_COLUMNS, Detections, as_table
 from vigil.learn.detector.network.data import PictureDataset
+from vigil.learn.detector.network.detecting import with_area
 from vigil.learn.detector.network.registry import build_detector
+from vigil.learn.detector.network.sequences import FrameHistory
 from vigil.learn.detector.trained import TrainedDetector
 from vigil.learn.networks import machine as runtime
 from vigil.learn.networks.weights import save_model
 from vigil.plumbing.errors import InputError
+from vigil.runtime import history as runtime_history
 from vigil.settings.suppression import DEFAULT
+from vigil.settings.train_detector import Frames
 
 SIZES_HW = ((64, 96), (200, 50), (33, 333), (64, 96), (9, 7))
 
@@ -189,3 +193,73 @@ def test_files_that_are_damaged_or_do_not_fit_are_refused_in_one_line(tmp_path: 
     with pytest.raises(InputError, match=expected) as error:
         TrainedDetector.from_files(*files)
     assert "\n" not in str(error.value)
+
+
+WANTED = {
+    "no classes": ({"classes": []}, r"^expected classes, a list of names, got \[\]$"),
+    "a text": ({"classes": "person"}, r"^expected classes, a list of names, got 'person'$"),
+    "twice": ({"classes": ["dog", "dog"]}, r"^expected each class once, got \['dog', 'dog'\]$"),
+    "no yolox": ({"architecture": "grid"}, r"^expected an architecture of yolox_nano, .* got 'gri"),
+    "no canvas": ({"input_size_wh": (0, 0)}, r"^expected a canvas with a width .* got \(0, 0\)$"),
+    "a side": ({"input_size_wh": (64,)}, r"^expected a canvas with a width .* got \(64,\)$"),
+}
+
+
+@pytest.mark.parametrize("kind", WANTED)
+def test_a_published_detector_that_cannot_be_is_refused_in_one_line(kind: str, tmp_path: Path):
+    changes, expected = WANTED[kind]
+    asked = {"architecture": "yolox_nano", "classes": ["dog"], "input_size_wh": SIZE_WH} | changes
+    with pytest.raises(InputError, match=expected):
+        TrainedDetector.from_published(weights=tmp_path / "none.pth", **asked)
+
+
+def test_published_weights_without_names_of_classes_are_refused(tmp_path: Path):
+    model = build_detector("yolox_nano", config_of("yolox_nano", 2))
+    path = tmp_path / "w.pth"
+    torch.save(model.state_dict(), path)
+    with pytest.raises(InputError, match=r"w.pth: expected the 80 classes of COCO, or a card of "):
+        TrainedDetector.from_published("yolox_nano", path, ["0"], SIZE_WH)
+    card = {"architecture": "yolox_nano", "config": {}, "classes": ["car", "human"]}
+    save_model(model.state_dict(), card, tmp_path / "w.safetensors", tmp_path / "w.json")
+    named = TrainedDetector.from_published(
+        "yolox_nano", tmp_path / "w.safetensors", ["human"], SIZE_WH
+    )
+    key = "head.cls_preds.0.bias"
+    assert torch.equal(named.model.state_dict()[key], model.state_dict()[key][1:])
+
+
+def test_boxes_in_the_padding_of_the_canvas_are_not_returned(tmp_path: Path):
+    detector = trained(tmp_path)
+    every = DEFAULT.model_copy(update={"min_score": 0.0})
+    picture = noise(60, 10)  # most of the canvas is padding
+    found = detector(picture, every)
+    sides = found.boxes_xyxy[:, 2:] - found.boxes_xyxy[:, :2]
+    assert len(found)
+    assert (sides > 0).all()
+    outside = Detections(
+        np.array([[9.0, 1, 10, 5], [10, 1, 10, 5]]), np.ones(2), np.array(["0", "1"], object)
+    )
+    assert with_area(outside).labels.tolist() == ["0"]
+
+
+@pytest.mark.parametrize("has_torch", [True, False])
+def test_a_history_refuses_what_is_no_running_video(has_torch: bool):
+    def history() -> FrameHistory | runtime_history.FrameHistory:
+        if has_torch:
+            return FrameHistory(Frames(num=3, step_s=1.0, fusion="stack", control=False))
+        return runtime_history.FrameHistory(runtime_history.Steps(3, 1.0, "stack", False))
+
+    for time_s in (0.5, 1.0, float("nan"), float("inf")):
+        running = history()
+        running.add(noise(8, 8), 1.0)
+        with pytest.raises(InputError, match=r"^expected frames in order, got one at"):
+            running.add(noise(8, 8), time_s)
+        assert running.add(noise(8, 8), 2.0).shape == (3, 8, 8, 3)
+    with pytest.raises(InputError, match=r"^expected the time of a frame in s, got nan$"):
+        history().add(noise(8, 8), float("nan"))
+    running = history()
+    running.add(noise(8, 8), 1.0)
+    with pytest.raises(
+        InputError, match=r"^expected frames of one size, got \(4, 8, 3\) after \(8"
+    ):
+        running.add(noise(4, 8), 2.0)

@@ -8,6 +8,7 @@ from tiny_detectors import build, draw
 from tiny_overfit import overfit
 from tiny_settings import shipped
 
+from vigil.learn.detector.network.class_rows import with_rows
 from vigil.learn.detector.network.registry import load_detector
 from vigil.learn.detector.network.tensors import Objects, pad_objects
 from vigil.learn.networks.weights import save_model
@@ -90,15 +91,19 @@ def test_a_batch_equals_its_pictures_one_by_one_and_a_file_gives_it_again(
 
 def test_weights_of_other_classes_fit_all_but_the_scores():
     model = small("dfine_n")
+    before = model.state_dict()["network.class_embed.0.weight"].clone()
     other = build("dfine_n", seed=1, num_classes=5, changes=SMALL["dfine_n"])
     published = {
         key.removeprefix("network."): tensor
         for key, tensor in other.state_dict().items()
         if not key.endswith("num_batches_tracked")
     }
-    model.load_state_dict(model.named_as_here(published))
+    model.load_state_dict(with_rows(model, model.named_as_here(published), {0: 3}))
     name = "network.model.backbone.model.embedder.stem1.convolution.weight"
     assert torch.equal(model.state_dict()[name], other.state_dict()[name])
+    taken, given = (one.state_dict()["network.class_embed.0.weight"] for one in (model, other))
+    assert torch.equal(taken[0], given[3])
+    assert torch.equal(taken[1], before[1])
 
 
 @pytest.mark.parametrize(

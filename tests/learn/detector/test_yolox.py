@@ -1,5 +1,6 @@
 """YOLOX: weights of its authors, in each form that they come in, and what is made of them."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -7,25 +8,26 @@ import onnx
 import pandas as pd
 import pytest
 import torch
-from onnx import TensorProto, helper, numpy_helper
+from onnx import helper, numpy_helper
 from tiny_detectors import LOSSES, SIZE_WH, build, config_of, draw, write_scene
 from tiny_settings import shipped
+from tiny_yolox import lively, write_onnx
 
 from vigil.domain.detections import DETECTION_COLUMNS
 from vigil.domain.measures.detector import measure_detections
 from vigil.domain.pictures.annotated import AnnotatedPictures
-from vigil.learn.detector.network import cells, published_yolox
+from vigil.learn.detector.network import cells
+from vigil.learn.detector.network.coco_classes import COCO_BY_ID, COCO_CLASSES
 from vigil.learn.detector.network.data import PictureDataset
 from vigil.learn.detector.network.published_yolox import (
-    COCO_CLASSES,
     download_published,
-    load_published,
     read_published,
 )
 from vigil.learn.detector.network.registry import build_detector
 from vigil.learn.detector.network.tensors import pad_objects
 from vigil.learn.detector.trained import TrainedDetector
 from vigil.learn.detector.training.start import build_start, restore_norms
+from vigil.learn.networks.weights import save_model
 from vigil.plumbing.errors import InputError
 from vigil.settings.suppression import DEFAULT
 from vigil.settings.train_detector import TrainDetector
@@ -35,51 +37,11 @@ NANO = SHARED / "weights/yolox_nano.onnx"
 needs_file = pytest.mark.skipif(not NANO.is_file(), reason=f"no {NANO}")
 
 
-def lively(architecture: str = "yolox_nano", num_classes: int = 80) -> torch.nn.Module:
-    """A network with norms that have seen something, ready to detect."""
-    torch.manual_seed(0)
-    model = build_detector(architecture, config_of(architecture, num_classes))
-    with torch.no_grad():
-        for norm in model.modules():
-            if isinstance(norm, torch.nn.BatchNorm2d):
-                norm.running_mean.uniform_(-0.1, 0.1)
-                norm.running_var.uniform_(0.5, 2.0)
-                norm.weight.uniform_(0.5, 1.5)
-                norm.bias.uniform_(-0.5, 0.5)
-    return model.eval()
-
-
-def write_onnx(model: torch.nn.Module, path: Path, folds_norms: bool = True) -> Path:
-    """The convolutions of a network in their order, norms folded in or behind them."""
-    nodes, weights = [], []
-    owners = {id(one.conv): one.bn for one in model.modules() if hasattr(one, "bn")}
-    for number, conv in enumerate(published_yolox._in_order(model)):
-        norm = owners.get(id(conv))
-        weight = conv.weight.detach().numpy().astype(np.float64)
-        bias = np.zeros(len(weight)) if conv.bias is None else conv.bias.detach().numpy()
-        names = [f"w{number}", f"b{number}"]
-        if norm is not None and folds_norms:
-            factor = (norm.weight / (norm.running_var + norm.eps).sqrt()).detach().double().numpy()
-            weight = weight * factor[:, None, None, None]
-            mean = norm.running_mean.double().numpy()
-            bias = norm.bias.detach().double().numpy() - mean * factor
-        options = {"group": conv.groups, "strides": list(conv.stride)}
-        nodes.append(helper.make_node("Conv", [f"x{number}", *names], [f"y{number}"], **options))
-        arrays = dict(zip(names, (weight, bias), strict=True))
-        if norm is not None and not folds_norms:
-            given = {f"{key}{number}": getattr(norm, key) for key in ("weight", "bias")}
-            given |= {f"{key}{number}": getattr(norm, f"running_{key}") for key in ("mean", "var")}
-            nodes.append(
-                helper.make_node("BatchNormalization", [f"y{number}", *given], [f"z{number}"],
-                epsilon=norm.eps)
-            )  # fmt: skip
-            arrays |= {name: tensor.detach().numpy() for name, tensor in given.items()}
-        weights += [
-            numpy_helper.from_array(array.astype(np.float32), name)
-            for name, array in arrays.items()
-        ]
-    value = helper.make_tensor_value_info("x0", TensorProto.FLOAT, [1])
-    onnx.save(helper.make_model(helper.make_graph(nodes, "g", [value], [value], weights)), path)
+def changed(path: Path, change: Callable[[onnx.GraphProto], None]) -> Path:
+    """The file with another graph."""
+    model = onnx.load(path)
+    change(model.graph)
+    onnx.save(model, path)
     return path
 
 
@@ -161,25 +123,94 @@ def _every_ninth_frame(
     return known, pd.DataFrame(rows, columns=DETECTION_COLUMNS)
 
 
-def test_a_class_takes_the_score_of_its_published_name():
-    model = lively()
-    state = dict(model.state_dict())
-    own = build_detector("yolox_nano", config_of("yolox_nano", 3))
-    classes = ["bicycle", "gnome", "human"]
-    new = load_published(own, state, classes, called={"human": "person"}, place="there")
-    assert new == ["gnome"]
-    pictures, _ = draw(1)
-    all_of_them, few = said_by(model, pictures), said_by(own, pictures)
-    assert torch.allclose(few[..., :5], all_of_them[..., :5], atol=1e-5)
-    for column, name in ((5, "bicycle"), (7, "person")):
-        assert torch.allclose(
-            few[..., column], all_of_them[..., 5 + COCO_CLASSES.index(name)], atol=1e-5
-        )
-
-
 def test_the_published_classes_are_cocos():
     assert len(COCO_CLASSES) == len(set(COCO_CLASSES)) == 80
     assert (COCO_CLASSES[0], COCO_CLASSES[16], COCO_CLASSES[79]) == ("person", "dog", "toothbrush")
+    assert len(COCO_BY_ID) == 91
+    assert (COCO_BY_ID[0], COCO_BY_ID[1], COCO_BY_ID[18]) == (None, "person", "dog")
+
+
+def last_ready_first(graph: onnx.GraphProto) -> None:
+    """Another order of the nodes, in which each still follows those that it reads from."""
+    made = {node for one in graph.node for node in one.output}
+    waiting, ordered, done = list(graph.node), [], set()
+    while waiting:
+        ready = [n for n in waiting if all(i in done or i not in made for i in n.input)]
+        node = ready[-1]
+        waiting = [one for one in waiting if one is not node]
+        ordered.append(node)
+        done |= set(node.output)
+    del graph.node[:]
+    graph.node.extend(ordered)
+
+
+def test_the_order_of_nodes_in_a_file_is_of_no_account(tmp_path: Path):
+    model = lively(num_classes=4)  # as many as a box has sides
+    path = write_onnx(model, tmp_path / "w.onnx")
+    before = [n.input[1] for n in onnx.load(path).graph.node if n.op_type == "Conv"]
+    changed(path, last_ready_first)
+    assert before != [n.input[1] for n in onnx.load(path).graph.node if n.op_type == "Conv"]
+    other = build_detector("yolox_nano", config_of("yolox_nano", 4))
+    other.load_state_dict(read_published(path, "yolox_nano"))
+    pictures, _ = draw(2)
+    assert torch.allclose(said_by(other, pictures), said_by(model, pictures), atol=1e-4)
+
+
+def with_relu(graph: onnx.GraphProto) -> None:
+    gates = {n.output[0]: n.input[0] for n in graph.node if n.op_type == "Sigmoid"}
+    for node in graph.node:
+        if node.op_type == "Mul":
+            (given,) = (gates[name] for name in node.input if name in gates)
+            node.op_type = "Relu"
+            del node.input[:]
+            node.input.append(given)
+
+
+def with_dilation(graph: onnx.GraphProto) -> None:
+    for node in graph.node:
+        parts = {one.name: one for one in node.attribute}
+        if node.op_type == "Conv" and list(parts["kernel_shape"].ints) == [3, 3]:
+            parts["dilations"].ints[:] = [2, 2]
+            parts["pads"].ints[:] = [2, 2, 2, 2]
+
+
+def with_scaled_input(graph: onnx.GraphProto) -> None:
+    name = graph.input[0].name
+    for node in graph.node:
+        for place, given in enumerate(node.input):
+            if given == name:
+                node.input[place] = "scaled"
+    graph.initializer.append(numpy_helper.from_array(np.float32(1 / 255), "factor"))
+    graph.node.insert(0, helper.make_node("Mul", [name, "factor"], ["scaled"]))
+
+
+def with_smaller_maxima(graph: onnx.GraphProto) -> None:
+    for node in graph.node:
+        if node.op_type == "MaxPool":
+            parts = {one.name: one for one in node.attribute}
+            parts["kernel_shape"].ints[:] = [3, 3]
+            parts["pads"].ints[:] = [1, 1, 1, 1]
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (with_relu, r"w.onnx: expected the operations of a YOLOX network, .* got Relu$"),
+        (
+            with_dilation,
+            r"w.onnx: expected the computation of yolox_nano on BGR in \[0, 255\], got",
+        ),
+        (with_scaled_input, r"w.onnx: expected the computation of yolox_nano on BGR in \[0, 255\]"),
+        (with_smaller_maxima, r"w.onnx: expected the computation of yolox_nano on BGR in \[0, 2"),
+    ],
+)
+def test_a_network_that_computes_otherwise_is_refused(
+    change: Callable[[onnx.GraphProto], None], expected: str, tmp_path: Path
+):
+    path = changed(write_onnx(lively(num_classes=2), tmp_path / "w.onnx"), change)
+    with pytest.raises(InputError, match=expected) as error:
+        read_published(path, "yolox_nano")
+    assert "\n" not in str(error.value)
 
 
 def test_restored_norms_change_no_output_and_normalise_what_comes(tmp_path: Path):
@@ -230,8 +261,10 @@ def test_a_training_starts_from_an_onnx_file(tmp_path: Path, capsys: pytest.Capt
 
 def test_a_training_starts_from_what_another_one_wrote(tmp_path: Path):
     model = lively(num_classes=2)
-    torch.save(model.state_dict(), tmp_path / "w.pt")
-    started = start(settings_of(tmp_path / "w.pt"), tmp_path / "pictures")
+    path = tmp_path / "w.safetensors"
+    card = {"architecture": "yolox_nano", "config": {}, "classes": ["0", "1"]}
+    save_model(model.state_dict(), card, path, tmp_path / "w.json")
+    started = start(settings_of(path), tmp_path / "pictures")
     pictures, _ = draw(1)
     assert torch.equal(said_by(started, pictures), said_by(model, pictures))
 
@@ -281,7 +314,10 @@ def test_other_files_are_refused_in_one_line(kind: str, tmp_path: Path):
 
 def test_an_onnx_file_whose_shapes_differ_names_the_first(tmp_path: Path):
     path = write_onnx(lively("yolox_s", 2), tmp_path / "w.onnx")
-    with pytest.raises(InputError, match=r"convolution 1 of yolox_tiny: expected the shape \(24, "):
+    expected = (
+        r"expected a convolution \(24, 12, 3, 3\) in 1 groups with stride 1, connected as back"
+    )
+    with pytest.raises(InputError, match=expected):
         read_published(path, "yolox_tiny")
 
 

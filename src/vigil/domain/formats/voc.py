@@ -8,7 +8,8 @@ end, are x1 = xmin - 1, y1 = ymin - 1, x2 = xmax, y2 = ymax.
 """
 
 import xml.etree.ElementTree as ElementTree
-from pathlib import Path
+from collections.abc import Callable, Iterable
+from pathlib import Path, PurePosixPath
 from typing import Any, NoReturn
 
 from vigil.domain.formats.encodings import text_of_xml
@@ -17,11 +18,14 @@ from vigil.domain.formats.reading.findings import (
     ENCODING,
     HIDDEN,
     NO_SIZE,
+    OWN_NAME,
     SEVERAL_BOXES,
+    TOLD_NAME,
     TURNED,
     Entry,
     Findings,
 )
+from vigil.domain.formats.reading.names import ENDING
 from vigil.domain.formats.reading.values import Values, number_of
 from vigil.domain.formats.rotation import (
     ROTATION,
@@ -50,18 +54,27 @@ class _WithoutDoctype(ElementTree.TreeBuilder):
         raise ValueError("a document type")
 
 
-def read_voc(root: Path, malformed: Policy, findings: Findings) -> Annotations:
+def read_voc(
+    root: Path,
+    malformed: Policy,
+    findings: Findings,
+    present: Callable[[], Iterable[str]] = lambda: (),
+) -> Annotations:
     """Reads all XML files of a folder and its sub-folders, except for hidden files.
 
-    The name of a picture is the folder of the XML file below `root`, and its `filename`.
+    The name of a picture is the folder of the XML file below `root`, and its `filename`. Where the
+    XML file has another name, and only the picture with the name of the XML file exists, it is
+    that picture.
     `difficult` is kept; parts of objects are not read. An object may have several boxes. CVAT's
     attribute `rotation` is applied.
 
     Args:
         malformed: what to do with a file that does not have the form (malformed, with a document
-            type, without `filename`, with an `object` elsewhere than in the `annotation`, or one of
-            several files for a picture), or with an object that does not (without class or corner,
-            or with two that differ): an error, or leave it out.
+            type, without `filename`, with an `object` elsewhere than in the `annotation`, one of
+            several files for a picture, or named as one picture with another as `filename`), or
+            with an object that does not (without class or corner, or with two that differ): an
+            error, or leave it out.
+        present: gives the names of the files of pictures; called where names differ.
 
     Raises:
         InputError: no such folder, no XML in it, or a malformed file or object if `malformed` is
@@ -75,6 +88,7 @@ def read_voc(root: Path, malformed: Policy, findings: Findings) -> Annotations:
     if not files:
         raise InputError(f"{root}: expected VOC's XML files, found none")
     entry, values = Entry(malformed, findings), Values(findings)
+    naming = _Naming(present, findings)
     pictures: dict[str, list[Any]] = {key: [] for key in PICTURE_DTYPES}
     boxes: dict[str, list[Any]] = {key: [] for key in BOX_DTYPES}
     file_of: dict[str, Path] = {}
@@ -83,7 +97,8 @@ def read_voc(root: Path, malformed: Policy, findings: Findings) -> Annotations:
         annotation = None
         with entry:
             annotation = _parse(file, findings)
-            name = (file.relative_to(root).parent / _text(annotation, "filename", file)).as_posix()
+            told = naming.choose(_text(annotation, "filename", file), file)
+            name = (file.relative_to(root).parent / told).as_posix()
             sides = [_side(annotation, f"size/{key}", file) for key in ("width", "height")]
             if name in file_of:
                 several.add(name)
@@ -110,6 +125,50 @@ def read_voc(root: Path, malformed: Policy, findings: Findings) -> Annotations:
                     _append(boxes, name, label, *corner, False, is_difficult, place)
     annotations = Annotations.of(pictures, boxes)
     return annotations.without(several) if several else annotations
+
+
+class _Naming:
+    """Decides which picture an XML file is of, if its own name and its `filename` differ."""
+
+    def __init__(self, present: Callable[[], Iterable[str]], findings: Findings) -> None:
+        self._present, self._findings = present, findings
+        self._by_stem: dict[str, set[str]] | None = None
+
+    def choose(self, told: str, file: Path) -> str:
+        """The picture's name, with or without folders.
+
+        Args:
+            told: the `filename` in the XML file.
+
+        Raises:
+            InputError: there is a picture of each name.
+        """
+        path = PurePosixPath(told.replace("\\", "/"))
+        told_stem = path.stem
+        if told_stem == file.stem or ".." in path.parts:
+            return told
+        own, others = self._named(file.stem), self._named(told_stem)
+        if own and others:
+            raise InputError(
+                f"{file}: expected the filename of its picture, {min(own)}, or no such picture, "
+                f"got {shorten(told)}, which is there, too"
+            )
+        if len(own) == 1:
+            (name,) = own
+            self._findings.note(OWN_NAME, [f"{file} is of {name}, not {told}"])
+            return name
+        if others:
+            self._findings.note(TOLD_NAME, [f"{file} is of {told}"])
+        return told
+
+    def _named(self, stem: str) -> set[str]:
+        """The names, without folders, of the pictures with a name before the ending."""
+        if self._by_stem is None:
+            self._by_stem = {}
+            for path in map(PurePosixPath, self._present()):
+                if ENDING.search(path.name):
+                    self._by_stem.setdefault(path.stem, set()).add(path.name)
+        return self._by_stem.get(stem, set())
 
 
 def _append(columns: dict[str, list[Any]], *row: Any) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -15,17 +15,23 @@ from tqdm.auto import tqdm
 
 from vigil.domain.detections import Detections
 from vigil.learn.cards import check_choice, check_classes, check_size
+from vigil.learn.detector.network.class_rows import (
+    names_in,
+    num_classes_of,
+    rows_by_name,
+    with_rows,
+)
 from vigil.learn.detector.network.data import PictureDataset, batches
-from vigil.learn.detector.network.detecting import REDUCED, DetectionTable, detect, place
+from vigil.learn.detector.network.detecting import REDUCED, DetectionTable, detect, place, with_area
 from vigil.learn.detector.network.interface import Detector
-from vigil.learn.detector.network.published_yolox import PAPER, load_published, read_published
+from vigil.learn.detector.network.published_yolox import PAPER, read_published
 from vigil.learn.detector.network.registry import build_detector, load_detector
 from vigil.learn.detector.network.sequences import FrameHistory, reduce_frames
 from vigil.learn.networks.machine import choose_precision
-from vigil.learn.networks.weights import read_card
+from vigil.learn.networks.weights import LARGEST_SIZE, read_card
 from vigil.pixels.fitting import letterbox
 from vigil.pixels.pictures.picture import Picture
-from vigil.plumbing.errors import InputError
+from vigil.plumbing.errors import InputError, listed, shorten
 from vigil.settings.suppression import DEFAULT, Suppression
 from vigil.settings.train_detector import Frames, YoloxArchitecture
 from vigil.settings.training import Precision
@@ -105,16 +111,29 @@ class TrainedDetector:
         """A detector with its authors' weights, for some of the 80 classes of COCO.
 
         Args:
-            weights: as its authors publish it, or as ONNX.
-            classes: by COCO's names.
+            weights: as its authors publish it, or as ONNX; or of vigil, with its card beside it.
+            classes: by COCO's names, or by those of the card.
 
         Raises:
-            InputError: the file is missing, damaged or of another network, or a class is not there.
+            InputError: the file is missing, damaged or of another network, or a class is not there;
+                or a class is given twice, no class is given, or there is no such architecture or
+                canvas.
         """
-        state = read_published(Path(weights), architecture)
+        _check_wanted(architecture, classes, input_size_wh)
+        file = Path(weights)
+        state = read_published(file, architecture)
         config = {"num_classes": len(classes), "loss": PAPER.model_dump()}
         network = build_detector(architecture, config)
-        load_published(network, state, classes, needs_all=True, place=str(weights))
+        num_given = num_classes_of(network, state) or 0
+        names = names_in(file, num_given, network.published_classes)
+        if names is None:
+            raise InputError(
+                f"{weights}: expected the 80 classes of COCO, or a card of vigil beside it that "
+                f"names its classes, got {num_given} classes without names"
+            )
+        called = {name: name for name in classes}  # each of them must be there
+        rows = rows_by_name(names, num_given, classes, called, str(weights))
+        network.load_state_dict(with_rows(network, state, rows.by_class))
         return cls(network.eval(), classes, input_size_wh, "auto", device)
 
     def __call__(self, picture: Picture, suppression: Suppression = DEFAULT) -> Detections:
@@ -148,7 +167,7 @@ class TrainedDetector:
         batch = torch.from_numpy(np.stack([canvas for canvas, _ in fitted])).movedim(-1, -3)
         candidates = detect(self.model, batch, suppression, self.precision)
         return [
-            place(one, scale, (picture.shape[-2], picture.shape[-3]), self.classes)
+            with_area(place(one, scale, (picture.shape[-2], picture.shape[-3]), self.classes))
             for one, (_, scale), picture in zip(candidates, fitted, pictures, strict=True)
         ]
 
@@ -195,7 +214,31 @@ class TrainedDetector:
         loader = batches(dataset, batch_size, shuffle_seed=None)
         for pictures, _ in tqdm(loader, desc="detect", unit="batch", disable=None, leave=False):
             table.add(detect(self.model, pictures, suppression, self.precision))
-        return table.frame()
+        found = table.frame()
+        has_area = (found["x2"] > found["x1"]) & (found["y2"] > found["y1"])
+        return found[has_area].reset_index(drop=True)
+
+
+def _check_wanted(architecture: Any, classes: Any, input_size_wh: Any) -> None:
+    if architecture not in get_args(YoloxArchitecture):
+        raise InputError(
+            f"expected an architecture of {listed(get_args(YoloxArchitecture))}, got "
+            f"{shorten(architecture)}"
+        )
+    if isinstance(classes, str) or not classes or not all(isinstance(c, str) for c in classes):
+        raise InputError(f"expected classes, a list of names, got {shorten(classes)}")
+    if len(set(classes)) < len(classes):
+        raise InputError(f"expected each class once, got {shorten(list(classes))}")
+    _check_canvas(input_size_wh)
+
+
+def _check_canvas(input_size_wh: Any) -> None:
+    sides = input_size_wh if isinstance(input_size_wh, list | tuple) else ()
+    if len(sides) != 2 or not all(isinstance(s, int) and 0 < s <= LARGEST_SIZE for s in sides):
+        raise InputError(
+            f"expected a canvas with a width and a height of 1 to {LARGEST_SIZE} px, got "
+            f"{shorten(input_size_wh)}"
+        )
 
 
 def _store_weights(network: nn.Module, dtype: torch.dtype) -> None:

@@ -87,11 +87,14 @@ def read_state(path: Path) -> dict[str, Tensor]:
     """
     if not path.is_file():
         raise InputError(f"{path}: expected a network's weights, found no such file")
+    ending = path.suffix.lower()
+    if ending == ".onnx":
+        raise InputError(f"{path}: expected safetensors or a state dict, got an ONNX file")
     try:
         with warnings.catch_warnings(action="ignore"):  # torch warns before it refuses a pickle
             content = (
                 load_file(path)
-                if path.suffix == ".safetensors"
+                if ending == ".safetensors"
                 else torch.load(path, map_location="cpu", weights_only=True)
             )
     except Exception as error:  # damaged pickles raise exceptions of any type

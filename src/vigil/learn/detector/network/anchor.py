@@ -86,6 +86,12 @@ class AnchorDetector(DenseDetector):
         )
         return Outputs(boxes, objectness.squeeze(-1), classes), torch.cat(anchors)
 
+    def rows_of_classes(self, key: str, num_rows: int) -> Tensor | None:
+        is_score = key.startswith("heads.") and ".classes.3." in key  # the last of `_branch`
+        if not is_score or num_rows % self._per_cell:
+            return None
+        return torch.arange(num_rows).reshape(self._per_cell, -1).T
+
     def colours(self, pictures: Tensor) -> Tensor:
         return normalise(pictures)
 

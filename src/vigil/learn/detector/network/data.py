@@ -1,7 +1,7 @@
 """Reads annotated pictures as batches of tensors."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +26,9 @@ Batch = tuple[Tensor, Truth]
 """Pictures (B, 3, H, W) uint8, and the objects in them."""
 
 Canvases = npt.NDArray[np.uint8]
+
+SINGLE = Frames(num=1, step_s=1.0, fusion="stack", control=False)
+"""Single pictures."""
 
 MOST_STORED_BYTES = 400 * 2**20
 """Of sequences that are kept in memory, since each costs as many pictures to decode."""
@@ -55,13 +58,14 @@ class PictureDataset(Dataset[Example]):
         seed: int = 0,
         frames: Frames | None = None,
         allows_short: bool = False,
+        held_out: Mapping[str, int] | None = None,
         with_masks: bool = False,
     ) -> None:
         """Reads no picture yet.
 
         Args:
             frames: each picture becomes a sequence, if it has more than one frame.
-            allows_short: see `FrameNames`.
+            allows_short, held_out: see `FrameNames`.
             with_masks: whether objects have their masks, which all of them must have then.
 
         Raises:
@@ -80,7 +84,13 @@ class PictureDataset(Dataset[Example]):
         self._seed = seed
         self._frames = frames if frames is not None and frames.length > 1 else None
         self.num_loose = 0
-        self._names = self._name_frames(detections.images["frame_index"].tolist(), allows_short)
+        names = FrameNames(
+            self._source,
+            self._frames or SINGLE,
+            allows_short=allows_short,
+            held_out=held_out if self._frames else None,
+        )
+        self._names = self._name_frames(names, detections.images["frame_index"].tolist())
         self._stored: dict[int, Canvases] = {}
 
     def __len__(self) -> int:
@@ -179,10 +189,9 @@ class PictureDataset(Dataset[Example]):
             self._stored[position] = sequence
         return self._stored[position]
 
-    def _name_frames(self, frame_indices: Sequence[int], allows_short: bool) -> list[list[str]]:
+    def _name_frames(self, names: FrameNames, frame_indices: Sequence[int]) -> list[list[str]]:
         if self._frames is None:
             return [[name] for name in self.ids]
-        names = FrameNames(self._source, self._frames, allows_short=allows_short)
         places = list(zip(self.ids, frame_indices, strict=True))
         self.num_loose = sum(names.is_loose(*place) for place in places)
         return [names.before(*place) for place in places]

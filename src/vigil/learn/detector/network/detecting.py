@@ -69,6 +69,13 @@ def place(
     return Detections(boxes, scores, labels, masks=masks)
 
 
+def with_area(found: Detections) -> Detections:
+    """Without boxes that clipping to the picture left no area of, as in the padding of a canvas."""
+    boxes = found.boxes_xyxy
+    has_area = (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])
+    return found if has_area.all() else found.select(has_area)
+
+
 class DetectionTable:
     """Collects the detections in the pictures of a dataset, batch by batch, in its order."""
 

@@ -67,6 +67,11 @@ class GridDetector(DenseDetector):
         places = cells.cells_of(grids, self._strides, outputs.device)
         return Outputs(outputs[..., :4], outputs[..., 4], outputs[..., 5:]), places
 
+    def rows_of_classes(self, key: str, num_rows: int) -> Tensor | None:
+        if not key.startswith("heads."):
+            return None
+        return torch.arange(5, max(num_rows, 5))[:, None]  # after box and objectness
+
     def colours(self, pictures: Tensor) -> Tensor:
         return normalise(pictures)
 

@@ -3,7 +3,8 @@
 import math
 import typing
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -22,9 +23,12 @@ class Detector(nn.Module, ABC):
     Attributes:
         has_masks: whether the network also finds the masks of objects. It learns from objects with
             masks then.
+        published_classes: the names of the classes of published weights, by their number; None
+            where no class is.
     """
 
     has_masks = False
+    published_classes: ClassVar[Mapping[int, tuple[str | None, ...]]] = {}
 
     @abstractmethod
     def losses(self, pictures: Tensor, truth: Truth) -> dict[str, Tensor]:
@@ -36,6 +40,18 @@ class Detector(nn.Module, ABC):
         Here it is the number of pictures, for losses that are means over pictures.
         """
         return num_pictures
+
+    def rows_of_classes(self, key: str, num_rows: int) -> Tensor | None:
+        """(C, R): the R rows of each of C classes in a part of the weights.
+
+        Args:
+            key: the name of the part.
+            num_rows: the number of its rows, for any number of classes.
+
+        Returns:
+            None for a part without rows of classes, and for a network whose rows are not known.
+        """
+        return None
 
     @abstractmethod
     def candidates(self, pictures: Tensor) -> list[Candidates]:

@@ -2,23 +2,27 @@
 
 Ge et al., "YOLOX: Exceeding YOLO Series in 2021", 2021; Apache-2.0. A file of torch has the names
 of `YoloxDetector`. An ONNX file has other names, and its norms are folded into its convolutions.
-Its convolutions are those of the network, in the order of computation.
+Its convolutions are found by the way that data takes. Then one picture is computed by the network
+and by the nodes of the file, and both must give the same.
 """
 
 import urllib.request
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
-from torchvision.models.detection import FasterRCNN_ResNet50_FPN_V2_Weights
+from torch.fx import symbolic_trace
 
-from vigil.learn.detector.network.csp_darknet import BaseConv
-from vigil.learn.detector.network.interface import Detector
-from vigil.learn.detector.network.onnx_convolutions import Convolution, read_convolutions
+from vigil.learn.detector.network.csp_darknet import NORM_EPS
+from vigil.learn.detector.network.data_flow import match
+from vigil.learn.detector.network.onnx_convolutions import Array, Convolution, OnnxNetwork
 from vigil.learn.detector.network.yolox import YoloxDetector
 from vigil.learn.networks.weights import check_state, read_state
-from vigil.plumbing.errors import FieldError, InputError, listed
+from vigil.plumbing.errors import FieldError, InputError
 from vigil.plumbing.outputs import whole
 from vigil.settings.train_detector import Loss, YoloxArchitecture
 
@@ -34,12 +38,15 @@ PAPER = Loss(
 )
 """The losses that the paper trains with."""
 
-COCO_CLASSES: tuple[str, ...] = tuple(
-    name
-    for name in FasterRCNN_ResNet50_FPN_V2_Weights.COCO_V1.meta["categories"]
-    if name not in {"__background__", "N/A"}
-)
-"""In the order of the published heads."""
+ONNX = ".onnx"
+PROBE_WH = (256, 224)
+"""The size of the picture that a network and its file are compared on: the deepest map must be
+larger than half of the widest area that maxima are taken of."""
+TOLERANCE, ROUNDING = 1e-3, 1e-5
+"""The largest difference from the file's own numbers, as a fraction of their range, and as a
+fraction of the largest number."""
+Shape = tuple[tuple[int, ...], int, int]
+"""Of a convolution: the shape of its weights, its groups and its stride."""
 
 
 def download_published(name: YoloxArchitecture) -> Path:
@@ -69,121 +76,167 @@ def read_published(path: Path, name: YoloxArchitecture) -> dict[str, Tensor]:
     Raises:
         InputError: the file is missing, damaged, or of another network.
     """
-    if path.suffix == ".onnx":
-        return _by_order(path, name)
+    if path.suffix.lower() == ONNX:
+        return _from_onnx(path, name)
     state = read_state(path)
-    heads = [tensor for key, tensor in state.items() if key == f"head.{CLASS_PART}.0.bias"]
-    expected = _outline(name, len(heads[0]) if heads else len(COCO_CLASSES)).state_dict()
-    check_state(expected, state, str(path))
+    check_published(state, name, str(path))
     return state
 
 
-def load_published(
-    network: Detector,
-    state: Mapping[str, Tensor],
-    classes: Sequence[str],
-    *,
-    called: Mapping[str, str] | None = None,
-    needs_all: bool = False,
-    place: str,
-) -> list[str]:
-    """Loads published weights into a network with other classes.
-
-    A class takes the score of the published class with its name. If there is none, its score starts
-    with random weights.
+def check_published(state: Mapping[str, Tensor], name: YoloxArchitecture, place: str) -> None:
+    """Checks that weights are those of a whole network, with any number of classes.
 
     Args:
-        state: the weights from `read_published`.
-        classes: the classes of the network.
-        called: the published names of classes, where they differ.
-        needs_all: whether a class without a published class is an error.
         place: the name of the weights in messages.
 
-    Returns:
-        The classes whose scores start with random weights.
-
     Raises:
-        InputError: the weights have no class of that name.
+        InputError: they are of another network.
     """
-    called = dict(called or {})
-    num_given = len(state[f"head.{CLASS_PART}.0.bias"])
-    known = list(COCO_CLASSES) if num_given == len(COCO_CLASSES) else []
-    wanted = [called.get(name, name) for name in classes]
-    asked = set(wanted) if needs_all else {called[name] for name in classes if name in called}
-    if unknown := asked - set(known):
-        raise InputError(
-            f"{place}: expected classes that the weights have, found no {listed(unknown)}; "
-            f"they have {listed(known, 100)}"
-        )
-    initial = network.state_dict()
-    merged = dict(state)
-    for key, tensor in initial.items():
-        if CLASS_PART not in key:
-            continue
-        rows = tensor.clone()
-        for number, name in enumerate(wanted):
-            if name in known:
-                rows[number] = state[key][known.index(name)]
-        merged[key] = rows
-    network.load_state_dict(merged)
-    return [name for name, theirs in zip(classes, wanted, strict=True) if theirs not in known]
+    heads = [tensor for key, tensor in state.items() if key == f"head.{CLASS_PART}.0.bias"]
+    with torch.device("meta"):
+        expected = _outline(name, len(heads[0]) if heads else 80).state_dict()
+    check_state(expected, state, place)
 
 
-def _by_order(path: Path, name: YoloxArchitecture) -> dict[str, Tensor]:
-    given = read_convolutions(path)
-    network = _outline(name, 1)
-    order = _in_order(network)
-    if len(given) != len(order):
+def _from_onnx(path: Path, name: YoloxArchitecture) -> dict[str, Tensor]:
+    """Finds each convolution of the network in the file by the way that data takes."""
+    file = OnnxNetwork(path)
+    keys, sources = _flow_of(network := _outline(name, 1))
+    if len(file.convolutions) != len(keys):
         raise InputError(
-            f"{path}: expected the {len(order)} convolutions of {name}, got {len(given)}"
+            f"{path}: expected the {len(keys)} convolutions of {name}, got {len(file.convolutions)}"
         )
-    num_classes = len(given[[id(one) for one in order].index(id(network.head.cls_preds[0]))].bias)
-    if num_classes > 1:
-        network = _outline(name, num_classes)
-        order = _in_order(network)
-    state = {key: torch.zeros(t.shape, dtype=t.dtype) for key, t in network.state_dict().items()}
-    norms = {id(one.conv): one.bn for one in network.modules() if isinstance(one, BaseConv)}
-    names = {id(module): key for key, module in network.named_modules()}
-    for number, (module, conv) in enumerate(zip(order, given, strict=True), start=1):
-        _check(module, conv, f"{path}: convolution {number} of {name}")
-        bias = torch.from_numpy(conv.bias.copy())
-        state[f"{names[id(module)]}.weight"] = torch.from_numpy(conv.weight.copy())
-        if id(module) not in norms:
-            state[f"{names[id(module)]}.bias"] = bias
-            continue
-        norm = norms[id(module)]
-        key = names[id(norm)]
-        # A norm that changes nothing but adds the bias.
-        state[f"{key}.weight"] = torch.ones_like(bias)
-        state[f"{key}.bias"] = bias
-        state[f"{key}.running_var"] = torch.full_like(bias, 1 - norm.eps)
+    modules: list[Any] = [network.get_submodule(key) for key in keys]
+    mine: list[Shape] = [(tuple(one.weight.shape), one.groups, one.stride[0]) for one in modules]
+    theirs = [(one.weight.shape, one.groups, one.stride) for one in file.convolutions]
+    their_sources = [one.sources for one in file.convolutions]
+    pairs = match(
+        _without_classes(mine, sources),
+        sources,
+        _without_classes(theirs, their_sources),
+        their_sources,
+    )
+    given: dict[str, int] = {}
+    for key, (shape, groups, stride), number in zip(keys, mine, pairs, strict=True):
+        if number is None:
+            number = _same_shape(theirs, (shape, groups, stride))
+            raise InputError(
+                f"{path}: expected a convolution {shape} in {groups} groups with stride {stride}, "
+                f"connected as {key} of {name}, found "
+                + ("none so connected" if number is not None else "none of that shape")
+            )
+        given[key] = number
+    state = _folded_state(name, {key: file.convolutions[number] for key, number in given.items()})
+    _compare(file, given, state, path, name)
     return state
+
+
+def _flow_of(network: YoloxDetector) -> tuple[list[str], list[frozenset[int]]]:
+    """The names of the convolutions, and for each the numbers of those whose outputs it reads."""
+    parts = nn.ModuleDict({"backbone": network.backbone, "head": network.head})
+    keys: list[str] = []
+    read_by: dict[Any, frozenset[int]] = {}
+    sources: list[frozenset[int]] = []
+    for node in symbolic_trace(_Chain(parts)).graph.nodes:
+        read = frozenset[int]().union(*(read_by[one] for one in node.all_input_nodes))
+        is_conv = node.op == "call_module" and str(node.target).endswith("conv")
+        is_conv |= node.op == "call_module" and "_preds." in str(node.target)
+        if is_conv:
+            keys.append(str(node.target).removeprefix("parts."))
+            sources.append(read)
+            read = frozenset({len(keys) - 1})
+        read_by[node] = read
+    return keys, sources
+
+
+class _Chain(nn.Module):
+    """A network from floats to the maps of its head."""
+
+    def __init__(self, parts: nn.ModuleDict) -> None:
+        super().__init__()
+        self.parts = parts
+
+    def forward(self, pictures: Tensor) -> Any:
+        return self.parts["head"](self.parts["backbone"](pictures))
+
+
+def _without_classes(shapes: Sequence[Shape], sources: Sequence[frozenset[int]]) -> list[Any]:
+    """Labels that do not depend on the number of classes.
+
+    A branch of the head ends in the convolution for classes, or in those for boxes and objectness.
+    """
+    read = Counter(source for one in sources for source in one)
+    labels: list[Any] = []
+    for number, (shape, groups, stride) in enumerate(shapes):
+        is_last = not read[number]
+        is_alone = is_last and all(read[source] == 1 for source in sources[number])
+        labels.append((None if is_alone else shape[0], *shape[1:], groups, stride))
+    return labels
+
+
+def _same_shape(shapes: Sequence[Shape], wanted: Shape) -> int | None:
+    return next((number for number, one in enumerate(shapes) if one == wanted), None)
+
+
+def _folded_state(
+    name: YoloxArchitecture, convolutions: Mapping[str, Convolution]
+) -> dict[str, Tensor]:
+    """The weights of a network with as many classes as the convolutions have.
+
+    Norms only add the bias of their convolution.
+    """
+    num_classes = len(convolutions[f"head.{CLASS_PART}.0"].bias)
+    network = _outline(name, num_classes)
+    state = {key: torch.zeros(t.shape, dtype=t.dtype) for key, t in network.state_dict().items()}
+    for key, conv in convolutions.items():
+        bias = torch.from_numpy(conv.bias.copy())
+        state[f"{key}.weight"] = torch.from_numpy(conv.weight.copy())
+        if not key.endswith(".conv"):
+            state[f"{key}.bias"] = bias
+            continue
+        norm = f"{key.removesuffix('.conv')}.bn"
+        state[f"{norm}.weight"] = torch.ones_like(bias)
+        state[f"{norm}.bias"] = bias
+        state[f"{norm}.running_var"] = torch.full_like(bias, 1 - NORM_EPS)
+    return state
+
+
+@torch.no_grad()
+def _compare(
+    file: OnnxNetwork,
+    given: Mapping[str, int],
+    state: Mapping[str, Tensor],
+    path: Path,
+    name: YoloxArchitecture,
+) -> None:
+    """Computes one picture in both ways. Other activations or paddings give other numbers."""
+    network = _outline(name, len(state[f"head.{CLASS_PART}.0.bias"]))
+    check_state(network.state_dict(), state, str(path))
+    network.load_state_dict(state)
+    numbers = np.random.default_rng(0).integers(0, 256, (1, 3, *PROBE_WH[::-1]), dtype=np.uint8)
+    pictures = torch.from_numpy(numbers)
+    found: dict[str, Tensor] = {}
+    for key in given:
+        part = f"{key.removesuffix('.conv')}.bn" if key.endswith(".conv") else key
+        network.get_submodule(part).register_forward_hook(
+            # A copy, since activations are computed in place.
+            lambda _, __, output, key=key: found.update({key: output.clone()})
+        )
+    network.eval()(pictures)
+    expected = file.outputs(list(given.values()), network.colours(pictures).numpy())
+    for key, theirs in zip(given, expected, strict=True):
+        mine = found[key].numpy()
+        if mine.shape != theirs.shape or not _is_close(mine, theirs):
+            raise InputError(
+                f"{path}: expected the computation of {name} on BGR in [0, 255], got other numbers "
+                f"at {key}: another activation, padding, dilation or scaling of its input"
+            )
+
+
+def _is_close(mine: Array, theirs: Array) -> bool:
+    most = max(TOLERANCE * np.ptp(mine), ROUNDING * np.abs(mine).max())
+    return bool(np.abs(mine - theirs).max() <= most)
 
 
 def _outline(name: YoloxArchitecture, num_classes: int) -> YoloxDetector:
     return YoloxDetector(name, PAPER, num_classes=num_classes)
-
-
-@torch.no_grad()
-def _in_order(network: YoloxDetector) -> list[nn.Conv2d]:
-    """The convolutions of a network, in the order of computation."""
-    convolutions: list[nn.Conv2d] = []
-    hooks = [
-        module.register_forward_hook(lambda module, *_: convolutions.append(module))
-        for module in network.modules()
-        if isinstance(module, nn.Conv2d)
-    ]
-    network.eval()(torch.zeros(1, 3, 32, 32, dtype=torch.uint8))
-    for hook in hooks:
-        hook.remove()
-    return convolutions
-
-
-def _check(module: nn.Conv2d, conv: Convolution, place: str) -> None:
-    expected = (tuple(module.weight.shape), module.groups, module.stride[0])
-    actual = (conv.weight.shape, conv.groups, conv.stride)
-    if expected != actual:
-        raise InputError(
-            f"{place}: expected the shape {expected[0]} in {expected[1]} groups with stride "
-            f"{expected[2]}, got {actual[0]} in {actual[1]} with stride {actual[2]}"
-        )

@@ -1,7 +1,8 @@
 """The frames that come before a frame, by the time at which they were shown."""
 
+from bisect import bisect_left
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 
 import numpy as np
@@ -20,11 +21,30 @@ TOLERANCE_S = 1e-6  # a step may have no exact binary value
 class FrameNames:
     """Names of the frames of a sequence, for frames that lie in archives of whole videos."""
 
-    def __init__(self, source: ImageSource, frames: Frames, *, allows_short: bool = False) -> None:
-        """Args: allows_short: a video may have fewer frames than a sequence; a picture that is not
-        a frame of a video is a video of one frame."""
+    def __init__(
+        self,
+        source: ImageSource,
+        frames: Frames,
+        *,
+        allows_short: bool = False,
+        held_out: Mapping[str, int] | None = None,
+    ) -> None:
+        """Reads nothing yet.
+
+        Args:
+            allows_short: a video may have fewer frames than a sequence; a picture that is not a
+                frame of a video is a video of one frame.
+            held_out: names of pictures that no sequence may hold, and their indices in their
+                videos. After such a frame, a sequence starts as at the start of a video.
+        """
         self._source, self._frames, self._allows_short = source, frames, allows_short
         self._shown_s = cache(self._read_times)
+        self._held_out: dict[str, list[int]] = {}
+        for name, index in (held_out or {}).items():
+            if index >= 0:
+                self._held_out.setdefault(source.archive_of(name), []).append(index)
+        for indices in self._held_out.values():
+            indices.sort()
 
     def is_loose(self, name: str, frame_index: int) -> bool:
         """Whether a picture is not a frame in the archive of a video."""
@@ -38,10 +58,16 @@ class FrameNames:
         """
         return self._shown_s(archive)
 
+    def first(self, archive: str, frame_index: int) -> int:
+        """The index of the first frame that the sequence of a frame may hold."""
+        held_out = self._held_out.get(archive, [])
+        num_before = bisect_left(held_out, frame_index)
+        return held_out[num_before - 1] + 1 if num_before else 0
+
     def before(self, name: str, frame_index: int) -> list[str]:
         """The names of a sequence, the oldest first, `name` last.
 
-        Before the first frame of the video, the first frame is repeated.
+        Before the first frame of the video, or that it may hold, that frame is repeated.
 
         Raises:
             InputError: the picture is not a frame of a video, or the video has fewer frames than
@@ -64,7 +90,9 @@ class FrameNames:
             )
         if self._frames.control:
             return [name] * num
-        chosen = choose_frames(times[: frame_index + 1], self._frames)
+        first = self.first(archive, frame_index)
+        later = choose_frames(times[first : frame_index + 1], self._frames)
+        chosen = [first + index for index in later]
         folder, stem = name.rsplit("/", 1)
         digits, suffix = stem.split(".", 1)
         return [f"{folder}/{index:0{len(digits)}d}.{suffix}" for index in chosen[:-1]] + [name]
@@ -107,9 +135,13 @@ class FrameHistory:
         Args:
             picture: (H, W, 3), of the same size as the pictures before.
             time_s: the time at which it is shown, later than the times before.
+
+        Raises:
+            InputError: time or size is not so.
         """
         if self._frames.length == 1:
             return picture
+        self._check(picture, time_s)
         self._kept.append((time_s, picture))
         span_s = self._frames.span_s + TOLERANCE_S
         while len(self._kept) > 1 and self._kept[1][0] <= time_s - span_s:
@@ -118,6 +150,19 @@ class FrameHistory:
             return np.stack([picture] * self._frames.length)
         chosen = choose_frames([time for time, _ in self._kept], self._frames)
         return np.stack([self._kept[index][1] for index in chosen])
+
+    def _check(self, picture: Picture, time_s: float) -> None:
+        last_s = self._kept[-1][0] if self._kept else -np.inf
+        if not last_s < time_s < np.inf:
+            raise InputError(
+                f"expected frames in order, got one at {time_s:.3f} s after one at {last_s:.3f} s"
+                if self._kept
+                else f"expected the time of a frame in s, got {time_s}"
+            )
+        if self._kept and picture.shape != self._kept[-1][1].shape:
+            raise InputError(
+                f"expected frames of one size, got {picture.shape} after {self._kept[-1][1].shape}"
+            )
 
 
 def reduce_frames(canvases: npt.NDArray[np.uint8], frames: Frames) -> npt.NDArray[np.uint8]:

@@ -8,13 +8,14 @@ masks, too: a grid for each box, a quarter as fine as the picture.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 from torchvision.ops import box_convert
 
+from vigil.learn.detector.network.coco_classes import COCO_BY_ID, COCO_CLASSES
 from vigil.learn.detector.network.interface import Detector, best_candidates
 from vigil.learn.detector.network.tensors import Candidates, Masks, Truth
 from vigil.learn.pictures.colours import normalise
@@ -30,6 +31,8 @@ CHANGEABLE_OF_BACKBONE = {
     *("hidden_size", "num_attention_heads", "num_hidden_layers", "out_indices", "num_windows"),
 }
 """Only sizes: a card may be untrusted, and other settings name files and hubs."""
+SCORE_PARTS = ("class_embed", "enc_score_head")
+"""In the names of weights that have a row for each class."""
 
 _HGNET_B0 = {
     "stem_channels": [3, 16, 16],
@@ -130,6 +133,11 @@ RF_DETR_WITH_MASKS: dict[str, dict[str, Any]] = {
 class TransformerDetector(Detector):
     """One of transformers' detectors behind the common interface."""
 
+    published_classes: ClassVar[Mapping[int, tuple[str | None, ...]]] = {
+        len(COCO_CLASSES): COCO_CLASSES,
+        len(COCO_BY_ID): COCO_BY_ID,
+    }
+
     def __init__(
         self,
         name: TransformerArchitecture,
@@ -159,21 +167,22 @@ class TransformerDetector(Detector):
         build = _build_dfine if self._is_dfine else build_rfdetr
         self.network: nn.Module = build(name, num_classes, dict(changes or {}))
 
-    def named_as_here(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Published weights with the names and counters of this network.
+    def rows_of_classes(self, key: str, num_rows: int) -> Tensor | None:
+        if not any(part in key for part in SCORE_PARTS):
+            return None
+        # Its last row stands for no class.
+        num_classes = num_rows - 1 if "denoising_class_embed" in key else num_rows
+        return torch.arange(num_classes)[:, None]
 
-        Scores of other classes keep this network's random weights.
-        """
+    def named_as_here(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Published weights with the names and counters of this network."""
         initial = self.state_dict()
         named = {
             key if key.startswith("network.") else f"network.{key}": tensor
             for key, tensor in state.items()
         }
         for key, tensor in initial.items():
-            is_counter = key.endswith("num_batches_tracked")
-            is_score = "class_embed" in key or "enc_score_head" in key or "enc_out_class" in key
-            differs = key in named and named[key].shape != tensor.shape
-            if (is_counter and key not in named) or (is_score and differs):
+            if key.endswith("num_batches_tracked") and key not in named:
                 named[key] = tensor
         return named
 

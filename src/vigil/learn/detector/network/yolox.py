@@ -8,11 +8,15 @@ with stride s predicts
 an objectness and a score for each class. Places are cells (A, 3).
 """
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from vigil.learn.detector.network import cells
+from vigil.learn.detector.network.coco_classes import COCO_CLASSES
 from vigil.learn.detector.network.csp_darknet import (
     BaseConv,
     PathAggregation,
@@ -42,6 +46,8 @@ PADDING = 114
 class YoloxDetector(DenseDetector):
     """The networks of `SIZES`, by name."""
 
+    published_classes: ClassVar[Mapping[int, tuple[str | None, ...]]] = {80: COCO_CLASSES}
+
     def __init__(self, name: YoloxArchitecture, loss: Loss, *, num_classes: int) -> None:
         super().__init__(loss)
         size = SIZES[name]
@@ -55,6 +61,9 @@ class YoloxDetector(DenseDetector):
         grids = [(one.shape[2], one.shape[3]) for one in raw]
         places = cells.cells_of(grids, STRIDES, outputs.device)
         return Outputs(outputs[..., :4], outputs[..., 4], outputs[..., 5:]), places
+
+    def rows_of_classes(self, key: str, num_rows: int) -> Tensor | None:
+        return torch.arange(num_rows)[:, None] if key.startswith("head.cls_preds.") else None
 
     def padded(self, pictures: Tensor) -> Tensor:
         height, width = pictures.shape[-2:]

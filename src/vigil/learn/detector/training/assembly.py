@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
+import pandas as pd
 
 from vigil.domain.hard_examples import read_hard_examples, repeated_positions
 from vigil.domain.measures.detector import measure_detections, measure_masks
@@ -25,6 +26,7 @@ from vigil.plumbing.errors import FieldError, InputError
 from vigil.plumbing.fingerprints import code_fingerprint
 from vigil.plumbing.memo import file_digest
 from vigil.plumbing.ranks import this_rank
+from vigil.plumbing.records import read_json, write_json
 from vigil.plumbing.trainings import train_once
 from vigil.settings.train_detector import (
     TrainDetector,
@@ -42,12 +44,24 @@ class Sides:
     Attributes:
         images: the folder of the pictures.
         hard: names of hard training pictures, the hardest first.
+        test: the pictures of the test set, which no training sequence may hold; none of them is
+            looked at.
     """
 
     images: Path
     train: AnnotatedPictures
     val: AnnotatedPictures
     hard: tuple[str, ...] = ()
+    test: AnnotatedPictures | None = None
+
+    @property
+    def held_out(self) -> dict[str, int]:
+        """The names of validation and test pictures, and their indices in their videos."""
+        others = [side.images["frame_index"] for side in (self.val, self.test) if side is not None]
+        indices: dict[str, int] = (
+            pd.concat(others).drop(self.train.images.index, errors="ignore").to_dict()
+        )
+        return indices
 
     @classmethod
     def read(
@@ -57,18 +71,24 @@ class Sides:
         train: Path,
         val: Path,
         hard_examples: Path | None = None,
+        test: Path | None = None,
     ) -> "Sides":
         """Reads annotations, and the lists of the pictures for training and validation.
 
         Args:
             hard_examples: a list of hard training pictures.
+            test: the list of the test pictures.
 
         Raises:
             InputError: a file is missing or damaged, or the training set has no object.
         """
         known = read_annotated(detections)
         hard = () if hard_examples is None else read_hard_examples(hard_examples)
-        sides = cls(images, known.select(read_side(train)), known.select(read_side(val)), hard)
+        sides = cls(
+            images,
+            *(known.select(read_side(train)), known.select(read_side(val)), hard),
+            None if test is None else known.select(read_side(test)),
+        )
         if sides.train.is_ignored.all():
             raise InputError(f"{train}: expected pictures with objects to train on, found none")
         return sides
@@ -106,7 +126,7 @@ def plan_training(sides: Sides, settings: TrainDetector) -> DetectorPlan:
     """
     _check_masks(sides.train, settings)
     _check_processes(settings)
-    choice = choose(settings, sides.train, sides.images)
+    choice = choose(settings, sides.train, sides.images, sides.held_out)
     for line in choice.lines:
         print(f"auto: {line}")
     allows_short = settings.frames.num == "auto"
@@ -156,14 +176,19 @@ def _datasets(
         seed=settings.seed,
         frames=settings.frames,
         allows_short=allows_short,
+        held_out=sides.held_out,
         with_masks=settings.masks,
     )
-    val_set = PictureDataset(
-        sides.images,
-        sides.val,
-        input_size_wh=settings.canvas_wh,
-        frames=settings.frames,
-        allows_short=allows_short,
+    val_set, _ = (
+        PictureDataset(
+            sides.images,
+            side,
+            input_size_wh=settings.canvas_wh,
+            frames=settings.frames,
+            allows_short=allows_short,
+        )
+        # Test pictures are not read, but the detector must be able to see their sequences.
+        for side in (sides.val, sides.test or sides.val)
     )
     val_set.log_loose("validation")
     return train_set, val_set
@@ -232,6 +257,9 @@ def train_detector(
         train_and_save,
         {"weights": weights, "card": card, "curves": curves},
     )
+    if plan.chosen:
+        # The same values may have been given in an earlier training, or chosen for other reasons.
+        write_json(read_json(card) | {"chosen": plan.chosen}, card)
 
 
 def _configure(train_set: PictureDataset, settings: TrainDetector) -> dict[str, Any]:
@@ -285,7 +313,7 @@ def _describe(
     weights_digest: str | None,
     fitted: Fitted,
 ) -> dict[str, Any]:
-    """The model's card."""
+    """The model's card, without `chosen`."""
     return {
         "architecture": settings.architecture,
         "config": plan.config,
@@ -293,7 +321,6 @@ def _describe(
         "input_size_wh": list(settings.canvas_wh),
         "input": INPUT,
         "precision": settings.fitting.precision,
-        **({"chosen": plan.chosen} if plan.chosen else {}),
         "training": {
             "params": settings.used(),
             "weights_sha256": weights_digest,

@@ -4,6 +4,7 @@ The bounds come from measurements on small people (PETS 2009, the demo) and on l
 (raccoons); see docs/results.md. `choosing_frames` chooses between sequences and single pictures.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
@@ -38,6 +39,8 @@ PRETRAINED_PX = {"imagenet": 320, "coco": 416}
 MULTIPLE_PX = 8
 FINEST_STRIDES = {4: 0.0, 8: 12.0, 16: 40.0}
 """From which square root of a small object's area the finest map may have a stride."""
+TINY_PX = 8.0
+"""Small objects below this size on the chosen canvas are warned of: two cells of the finest map."""
 MOST_CELLS = 12.0
 """Across a large object's longer side."""
 ON_TRUNKS = {"grid", "anchor", "maskrcnn"}
@@ -73,12 +76,19 @@ class Choice:
     lines: tuple[str, ...]
 
 
-def choose(settings: TrainDetector, train: AnnotatedPictures, images: Path) -> Choice:
+def choose(
+    settings: TrainDetector,
+    train: AnnotatedPictures,
+    images: Path,
+    held_out: Mapping[str, int] | None = None,
+) -> Choice:
     """Replaces each `auto` by a value.
 
     Args:
         train: the training pictures, with at least one object.
         images: the folder of the pictures.
+        held_out: names of pictures of the other sides, and their indices in their videos; none of
+            them is looked at.
 
     Raises:
         FieldError: the weights are a file, and it is not known of which network; or the chosen
@@ -87,9 +97,12 @@ def choose(settings: TrainDetector, train: AnnotatedPictures, images: Path) -> C
     """
     values, lines = settings.model_dump(), list[str]()
     facts, measured = _choose_network(settings, train, values, lines)
-    if settings.frames.num == "auto":
+    if settings.frames.num == "auto" and values["frames"]["num"] != "auto":
+        facts["frames"] = {"num": values["frames"]["num"]}
+        lines.append(f"frames.num: {values['frames']['num']}, as {settings.weights} has it")
+    elif settings.frames.num == "auto":
         with_network = settings.model_copy(update={"architecture": values["architecture"]})
-        frames = choose_frames_num(with_network, train, images)
+        frames = choose_frames_num(with_network, train, images, held_out)
         values["frames"]["num"] = frames.num
         lines.append(f"frames.num: {frames.num}, since {frames.reason}")
         facts["frames"] = {"num": frames.num}
@@ -139,7 +152,9 @@ def _choose_network(
         "small_px": round(small_px, 1),
         "large_px": round(large_px, 1),
     }
-    if settings.features.strides == "auto":
+    if settings.input_size_wh == "auto":
+        lines += _warn_of_tiny(small_px, max(values["input_size_wh"]))
+    if values["features"]["strides"] == "auto":
         if values["architecture"] == "maskrcnn":
             lines.append(_choose_maps(values, small_px, large_px))
             chosen["features"] = values["features"]
@@ -250,6 +265,24 @@ def _choose_canvas(sizes: _Sizes, least: int, num_cells: int, lines: list[str]) 
     return canvas
 
 
+def _warn_of_tiny(small_px: float, longer_px: int) -> list[str]:
+    """A line if small objects are hardly seen on the canvas that was chosen.
+
+    Args:
+        longer_px: the canvas's longer side.
+    """
+    if small_px >= TINY_PX:
+        return []
+    device = choose_device().type
+    is_largest = longer_px >= LONGEST_PX[device][1] - MULTIPLE_PX
+    why = f"the largest for a {device}" if is_largest else "as large as the pictures"
+    advice = "set a larger input_size_wh" if is_largest else "take larger pictures"
+    return [
+        f"warning: small objects (percentile {SMALL}) are only {small_px:.1f} px on this canvas, "
+        f"{why}; to find them, {advice}, or cut the pictures into tiles before the import"
+    ]
+
+
 def _rounded(side: float) -> int:
     return max(32, round(side / MULTIPLE_PX) * MULTIPLE_PX)
 
@@ -258,9 +291,12 @@ def _choose_architecture(
     settings: TrainDetector, num_pictures: int, values: dict[str, Any], lines: list[str]
 ) -> str:
     if settings.weights_file:
-        found = recognise(settings.weights_file, settings.features.trunk)
+        found = recognise(settings.weights_file, settings.features.trunk, masks=settings.masks)
         values["features"]["trunk"] = found.trunk or settings.features.trunk
         held = f"the trunk {found.trunk}" if found.trunk else found.architecture
+        if found.config is not None:
+            held += " that vigil trained"
+            _take_config(settings, found.architecture, found.config, values)
         name = "maskrcnn" if settings.masks and found.trunk else found.architecture
         lines.append(f"architecture: {name}, since {settings.weights} holds the weights of {held}")
         return name
@@ -277,13 +313,35 @@ def _choose_architecture(
     elif is_on_gpu and settings.weights == "none" and num_pictures >= MANY_PICTURES:
         name, why = "yolox_s", f"{num_pictures} pictures and a GPU"
     else:
-        name, why = "grid", f"{num_pictures} training pictures and weights: {settings.weights}"
-    lines.append(
-        f"architecture: {name}, since there are {why}"
-        if name == "grid"
-        else f"architecture: {name}, for {why}"
-    )
+        name = "grid"
+        if settings.weights != "none":
+            why = f"weights: {settings.weights}, which are of its trunk"
+        elif is_on_gpu:
+            why = f"random weights and {num_pictures} pictures, fewer than {MANY_PICTURES}"
+        else:
+            why = "random weights on a CPU, whatever the number of pictures"
+    lines.append(f"architecture: {name}, for {why}")
     return name
+
+
+def _take_config(
+    settings: TrainDetector, architecture: str, config: Mapping[str, Any], values: dict[str, Any]
+) -> None:
+    """Takes what a trained detector was built from, as its weights fit nothing else.
+
+    Args:
+        config: from its card.
+        values: changed in place.
+    """
+    config = {key: tuple(one) if isinstance(one, list) else one for key, one in config.items()}
+    features = config.get("features")
+    if isinstance(features, dict) and settings.features.strides == "auto":
+        values["features"] |= {**features, "strides": config.get("strides")}
+    own = {"maskrcnn": "anchor"}.get(architecture, architecture)
+    if own in ("grid", "anchor"):
+        values[own] |= {key: config[key] for key in values[own].keys() & config.keys()}
+    if settings.frames.num == "auto" and isinstance(config.get("frames"), dict):
+        values["frames"] |= config["frames"]
 
 
 def _choose_masks(settings: TrainDetector, lines: list[str]) -> str:
@@ -310,7 +368,10 @@ def _choose_maps(values: dict[str, Any], small_px: float, large_px: float) -> st
     features["neck_width"] = features["neck_width"] or 96
     if len(strides) > 1 and not has_masks:
         values[values["architecture"]]["assignment"] = "simota"
+    assigned = "" if has_masks else f", assignment {values[values['architecture']]['assignment']}"
+    parts = f"neck {features['neck']}, neck_width {features['neck_width']}{assigned}"
     return (
-        f"strides: {list(strides)}, since small objects (percentile {SMALL}) are {small_px:.0f} px "
-        f"and large ones (percentile {LARGE}) {large_px:.0f} px on the canvas"
+        f"strides: {list(strides)}, with deepest_stride {features['deepest_stride']}, {parts}, "
+        f"since small objects (percentile {SMALL}) are {small_px:.0f} px and large ones "
+        f"(percentile {LARGE}) {large_px:.0f} px on the canvas"
     )

@@ -7,7 +7,7 @@ from single pictures; on PETS 2009, YOLOX-nano's gained nothing by sequences (do
 Whether a camera moves is measured on pairs of frames of one video (`vigil.pixels.alike`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -58,7 +58,10 @@ class _Pair:
 
 
 def choose_frames_num(
-    settings: TrainDetector, train: AnnotatedPictures, images: Path
+    settings: TrainDetector,
+    train: AnnotatedPictures,
+    images: Path,
+    held_out: Mapping[str, int] | None = None,
 ) -> FramesChoice:
     """Chooses `frames.num`.
 
@@ -66,6 +69,7 @@ def choose_frames_num(
         settings: with an architecture that is chosen.
         train: the training pictures; no others are looked at.
         images: the folder of the pictures.
+        held_out: names of pictures of the other sides, and their indices in their videos.
 
     Raises:
         InputError: the archive of a video is missing or damaged.
@@ -77,7 +81,7 @@ def choose_frames_num(
             1, f"the weights ({settings.weights}) were learnt from single pictures", {}
         )
     source, frames = ImageSource(images), settings.frames.model_copy(update={"num": AUTO_NUM})
-    names = FrameNames(source, frames, allows_short=True)
+    names = FrameNames(source, frames, allows_short=True, held_out=held_out)
     indices = train.images["frame_index"].sort_index()
     places: list[Place] = list(zip(indices.index.tolist(), indices.tolist(), strict=True))
     num_loose = sum(names.is_loose(name, index) for name, index in places)
@@ -116,13 +120,14 @@ def _pairs_by_video(
     for name, frame_index in places:
         archive = source.archive_of(name)
         video = pairs.setdefault(archive, [])
-        if _has_history(names.times_s(archive), frame_index, frames):
+        first = names.first(archive, frame_index)
+        if _has_history(names.times_s(archive), first, frame_index, frames):
             video.append(_Pair(names.before(name, frame_index)[0], name))
     return pairs
 
 
-def _has_history(times_s: Times, frame_index: int, frames: Frames) -> bool:
-    return bool(times_s[frame_index] - times_s[0] >= frames.span_s - TOLERANCE_S)
+def _has_history(times_s: Times, first: int, frame_index: int, frames: Frames) -> bool:
+    return bool(times_s[frame_index] - times_s[first] >= frames.span_s - TOLERANCE_S)
 
 
 def _correlations(source: ImageSource, videos: list[list[_Pair]]) -> npt.NDArray[np.float64]:

@@ -1,6 +1,6 @@
 """Builds the network that a training starts from, with random, downloaded or loaded weights."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any, get_args
@@ -8,14 +8,20 @@ from typing import Any, get_args
 import torch
 from torch import Tensor, nn
 
+from vigil.learn.detector.network.class_rows import (
+    card_of,
+    names_in,
+    num_classes_of,
+    rows_by_name,
+    with_rows,
+)
 from vigil.learn.detector.network.data import PictureDataset, batches
 from vigil.learn.detector.network.dense import DenseDetector
 from vigil.learn.detector.network.features import Features
 from vigil.learn.detector.network.interface import Detector
 from vigil.learn.detector.network.published_yolox import (
-    CLASS_PART,
+    ONNX,
     download_published,
-    load_published,
     read_published,
 )
 from vigil.learn.detector.network.registry import build_detector
@@ -24,7 +30,7 @@ from vigil.learn.detector.network.yolox import YoloxDetector
 from vigil.learn.networks.weights import check_state, read_state
 from vigil.learn.pictures.trunk import load_trunk
 from vigil.plumbing.closure import Import, imports_from
-from vigil.plumbing.errors import FieldError, listed
+from vigil.plumbing.errors import FieldError, InputError, listed, shorten
 from vigil.settings.train_detector import TrainDetector, YoloxArchitecture
 
 NUM_BATCHES = 8
@@ -52,69 +58,128 @@ def build_start(
         num_frozen_blocks=settings.num_frozen_blocks,
     )
     file = download_published(name) if fetched else settings.weights_file
+    sees_frames = "frames" in config and isinstance(network, DenseDetector)
+    is_of_frames = file is not None and _frames_of(file, config)
+    if sees_frames and is_of_frames:
+        network.see_frames(settings.frames)  # type: ignore[operator]
     if file is not None:
         _load(network, file, settings, train_set)
-    if "frames" in config and isinstance(network, DenseDetector):
-        network.see_frames(settings.frames)
+    if sees_frames and not is_of_frames:
+        network.see_frames(settings.frames)  # type: ignore[operator]
     return network
+
+
+def _frames_of(file: Path, config: Mapping[str, Any]) -> bool:
+    """Whether a file is of a detector of the same sequences of frames, as its card says.
+
+    Raises:
+        FieldError: it is of other sequences.
+    """
+    card = card_of(file) or {}
+    frames = dict(card.get("config") or {}).get("frames")
+    if frames and frames != config.get("frames"):
+        raise FieldError(
+            "frames", f"expected {shorten(frames, 200)}, as {file} was trained with, got others"
+        )
+    return bool(frames)
 
 
 def _load(
     network: Detector, file: Path, settings: TrainDetector, train_set: PictureDataset
 ) -> None:
-    if isinstance(network, YoloxDetector):
-        _start_yolox(network, file, settings, train_set)
-        return
-    if settings.weights_classes:
+    is_onnx = file.suffix.lower() == ONNX
+    if is_onnx and not isinstance(network, YoloxDetector):
         raise FieldError(
-            "weights_classes",
-            f"expected none for weights of {settings.architecture}, got "
-            f"{listed(settings.weights_classes)}",
+            "weights",
+            f"expected safetensors or a state dict for {settings.architecture}, got {file}, an "
+            "ONNX file, which only the yolox networks read",
         )
-    state = read_state(file)
+    name: Any = settings.architecture
+    state = read_published(file, name) if is_onnx else read_state(file)
     features = getattr(network, "features", None)
     if (
         isinstance(features, Features)
         and state.keys() != network.state_dict().keys()
         and load_trunk(features.trunk, settings.features.trunk, state, str(file))
     ):
+        _check_no_names(settings)
         print(f"{file}: the weights of the trunk; the other weights are random")
         return
-    current = network.state_dict()
     if isinstance(network, TransformerDetector):
         state = network.named_as_here(state)
-    check_state(current, state, str(file))
+    _load_by_names(network, state, file, settings, train_set.classes)
+    if is_onnx:
+        restore_norms(network, train_set, settings.fitting.batch_size)
+
+
+def _load_by_names(
+    network: Detector,
+    state: Mapping[str, Tensor],
+    file: Path,
+    settings: TrainDetector,
+    classes: Sequence[str],
+) -> None:
+    """Loads weights; each class takes the scores of the class with its name."""
+    called = settings.weights_classes
+    num_given = num_classes_of(network, state)
+    if num_given is None:
+        _load_in_order(network, state, file, settings, classes)
+        return
+    if unknown := called.keys() - set(classes):
+        raise FieldError(
+            "weights_classes",
+            f"expected classes of the pictures, {listed(classes)}, got {listed(unknown)}",
+        )
+    names = names_in(file, num_given, network.published_classes)
+    rows = rows_by_name(names, num_given, classes, called, str(file))
+    merged = with_rows(network, state, rows.by_class)
+    check_state(network.state_dict(), merged, str(file))
+    network.load_state_dict(merged)
+    if rows.missing:
+        why = "" if names is not None else f"nothing names its {num_given} classes, so "
+        print(f"{file}: {why}no score for {listed(rows.missing)}; its weights are random")
+
+
+def _load_in_order(
+    network: Detector,
+    state: Mapping[str, Tensor],
+    file: Path,
+    settings: TrainDetector,
+    classes: Sequence[str],
+) -> None:
+    """Loads weights of another library's network, whose rows of classes are not known.
+
+    Raises:
+        FieldError: classes have other names in the file.
+        InputError: the weights are of another network, or of other classes.
+    """
+    check_state(network.state_dict(), state, str(file))
+    _check_no_names(settings)
+    card = card_of(file)
+    if card is None:
+        print(f"{file}: nothing names its classes; they are taken as {', '.join(classes)}")
+    elif card.get("classes") != list(classes):
+        raise InputError(
+            f"{file}: expected a {settings.architecture} of the classes {shorten(list(classes))}, "
+            f"got one of {shorten(card.get('classes'))}"
+        )
     network.load_state_dict(state)
 
 
-def _start_yolox(
-    network: YoloxDetector, file: Path, settings: TrainDetector, train_set: PictureDataset
-) -> None:
-    name: Any = settings.architecture
-    state = read_published(file, name)
-    num_given = len(state[f"head.{CLASS_PART}.0.bias"])
-    is_own = file.suffix != ".onnx" and num_given == len(train_set.classes)
-    if is_own and not settings.weights_classes:
-        network.load_state_dict(state)
-        return
-    called = settings.weights_classes
-    if unknown := called.keys() - set(train_set.classes):
+def _check_no_names(settings: TrainDetector) -> None:
+    if settings.weights_classes:
         raise FieldError(
             "weights_classes",
-            f"expected classes of the pictures, {listed(train_set.classes)}, got {listed(unknown)}",
+            f"expected none for weights of {settings.architecture}, got "
+            f"{listed(settings.weights_classes)}",
         )
-    new = load_published(network, state, train_set.classes, called=called, place=str(file))
-    if new:
-        print(f"{file}: no score for {listed(new)}; its weights are random")
-    if file.suffix == ".onnx":
-        restore_norms(network, train_set, settings.fitting.batch_size)
 
 
 def imports_of_other_starts(architecture: str) -> set[Import]:
     """The imports of this module that the start of a detector does not use."""
     if architecture in get_args(YoloxArchitecture):
         return imports_from(Path(__file__), load_trunk.__module__, Features.__module__)
-    return imports_from(Path(__file__), load_published.__module__, YoloxDetector.__module__)
+    return imports_from(Path(__file__), read_published.__module__, YoloxDetector.__module__)
 
 
 @torch.no_grad()

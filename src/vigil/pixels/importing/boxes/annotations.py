@@ -13,6 +13,7 @@ from vigil.domain.formats.voc import read_voc
 from vigil.domain.tracks import Track, read_tracks
 from vigil.domain.video_facts import VideoFacts
 from vigil.pixels.frames import FRAME_NAME, FrameArchive
+from vigil.pixels.importing.pictures.folders import entries_below, files_below
 from vigil.plumbing.errors import InputError, listed
 from vigil.plumbing.folders import is_hidden, with_ending
 from vigil.settings.dataset import DetectionFormat
@@ -40,7 +41,7 @@ def read_annotations(
     malformed = settings.malformed_entries
     readers: dict[DetectionFormat, Callable[[], Annotations]] = {
         "tracks": lambda: read_frames(annotations, images, settings.frame_stride),
-        "voc": lambda: read_voc(annotations, malformed, findings),
+        "voc": lambda: read_voc(annotations, malformed, findings, lambda: _present(images)),
         "coco": lambda: Annotations.joined(
             [
                 read_coco(file, malformed, findings)
@@ -51,6 +52,12 @@ def read_annotations(
         "rtsd": lambda: read_rtsd(only_file(annotations, ".csv", findings), malformed, findings),
     }
     return readers[annotation_format]()
+
+
+def _present(images: Path) -> list[str]:
+    """The names of all files below a folder, and in archives there."""
+    files, _ = files_below(images)
+    return [*files, *entries_below(images, files)]
 
 
 def only_file(path: Path, suffix: str, findings: Findings) -> Path:
@@ -82,7 +89,11 @@ def files_of(path: Path, suffix: str, findings: Findings) -> list[Path]:
     files = sorted(file for file in matches if not is_hidden(file.name))
     findings.note(HIDDEN, sorted(set(matches) - set(files)))
     if not files:
-        raise InputError(f"{path}: expected one file *{suffix} in the folder, found none")
+        num_below = len(with_ending(path.rglob("*"), suffix))
+        raise InputError(
+            f"{path}: expected a file *{suffix} in the folder itself, found none"
+            + (f" but {num_below} in its sub-folders, which are not searched" if num_below else "")
+        )
     return files
 
 
