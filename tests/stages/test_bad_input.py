@@ -409,7 +409,7 @@ BAD_PARAMS: dict[str, tuple[Change, str]] = {
     ),
     "a value out of range": (
         set_params("extract_frames", jpeg_quality=101),
-        "extract_frames.jpeg_quality: expected less than or equal to 100, got 101",
+        "extract_frames.jpeg_quality: expected a whole number from 1 to 100, got 101",
     ),
     "a value out of range of a later stage": (
         set_params("train_classifier.network", dropout=1.5),
@@ -500,7 +500,8 @@ BAD_PARAMS: dict[str, tuple[Change, str]] = {
     "a text for a number": (set_params("split", seed="7"), "split.seed"),
     "a number as nobody reads it": (
         set_params("train_classifier.optimisation", learning_rate="1,5e-3"),
-        "train_classifier.optimisation.learning_rate: expected number, got '1,5e-3'",
+        "train_classifier.optimisation.learning_rate: expected a number above 0 and at most 1000, "
+        "got '1,5e-3'",
     ),
     "true for a number": (set_params("split", seed=True), "split.seed"),
     "a fraction for a whole number": (set_params("split", seed=1.5), "split.seed"),

@@ -287,7 +287,7 @@ BAD_FOLDERS: dict[str, tuple[Change, str]] = {
     ),
     "no windows": (
         lambda p: p.set_params(STAGE, num_windows=0),
-        "params.yaml: import_clips.num_windows: expected greater than or equal to 1, got 0",
+        "params.yaml: import_clips.num_windows: expected a whole number from 1 to 100, got 0",
     ),
     "a stride that leaves frames out": (
         lambda p: p.set_params(STAGE, window_s=1.0, stride_s=1.1),
