@@ -497,6 +497,26 @@ BAD_PARAMS: dict[str, tuple[Change, str]] = {
         set_params("dataset", root="data\nHOME"),
         "dataset.root: must be a path without a line end",
     ),
+    "8 bits of the classifier without ONNX": (
+        set_params("export.classifier", int8={"enabled": True, "num_samples": 4}),
+        "params.yaml: export.classifier.formats: expected onnx, which int8.enabled needs, got none",
+    ),
+    "8 bits of the detector without ONNX": (
+        set_params("export.detector", int8={"enabled": True, "num_samples": 4}),
+        "params.yaml: export.detector.formats: expected onnx, which int8.enabled needs, got none",
+    ),
+    "8 bits of the segmenter without ONNX": (
+        set_params("export.segmenter", int8={"enabled": True, "num_samples": 4}),
+        "params.yaml: export.segmenter.formats: expected onnx, which int8.enabled needs, got none",
+    ),
+    "a pattern that is none": (
+        set_params("dataset", clip_group_pattern="("),
+        "params.yaml: dataset.clip_group_pattern: expected a regular expression, got '(': missing",
+    ),
+    "a pattern beyond all numbers": (
+        set_params("dataset", clip_group_pattern="a{99999999999}"),
+        "params.yaml: dataset.clip_group_pattern: expected a regular expression, got 'a{9",
+    ),
     "a text for a number": (set_params("split", seed="7"), "split.seed"),
     "a number as nobody reads it": (
         set_params("train_classifier.optimisation", learning_rate="1,5e-3"),
