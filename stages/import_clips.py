@@ -3,14 +3,14 @@
 from fractions import Fraction
 from pathlib import Path
 
-from vigil.domain.clips.truth import describe_disagreement, write_truth
+from vigil.domain.clips.truth import write_truth
 from vigil.domain.clips.windows import write_windows
 from vigil.pixels.importing.clips.windows import (
+    describe,
     import_class_folders,
     import_frame_labelled,
     list_videos,
 )
-from vigil.plumbing.errors import listed
 from vigil.plumbing.folders import below
 from vigil.plumbing.outputs import whole
 from vigil.plumbing.params import FileNames
@@ -32,13 +32,9 @@ def main(
     if clip_labels:
         (labels,) = below(clips, [clip_labels])
         videos, notes = list_videos(clips, labels)
-        if notes:
-            print(f"left out, as no video by name: {listed(notes)}")
         imported = import_frame_labelled(
             clips, labels, videos, settings, group_pattern=clip_group_pattern, picture_fps=fps
         )
-        if note := describe_disagreement(imported.frames, imported.regions, imported.masked):
-            print(note)
     else:
         imported = import_class_folders(
             clips,
@@ -47,6 +43,9 @@ def main(
             group_pattern=clip_group_pattern,
             picture_fps=fps,
         )
+        notes = list(imported.notes)
+    for line in describe(imported, clips, notes):
+        print(line)
     with whole(windows) as folder:
         folder.mkdir()
         write_windows(imported.windows, folder)
