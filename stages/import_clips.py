@@ -11,6 +11,7 @@ from vigil.pixels.importing.clips.windows import (
     import_frame_labelled,
     list_videos,
 )
+from vigil.plumbing.errors import counted
 from vigil.plumbing.folders import below
 from vigil.plumbing.outputs import whole
 from vigil.plumbing.params import FileNames
@@ -28,7 +29,7 @@ def main(
     picture_fps: float,
     settings: ImportClips,
 ) -> None:
-    fps = Fraction(str(picture_fps))
+    fps, notes = Fraction(str(picture_fps)), list[str]()
     if clip_labels:
         (labels,) = below(clips, [clip_labels])
         videos, notes = list_videos(clips, labels)
@@ -43,7 +44,6 @@ def main(
             group_pattern=clip_group_pattern,
             picture_fps=fps,
         )
-        notes = list(imported.notes)
     for line in describe(imported, clips, notes):
         print(line)
     with whole(windows) as folder:
@@ -51,7 +51,8 @@ def main(
         write_windows(imported.windows, folder)
         write_truth(imported.frames, imported.regions, folder)
     table, counts = imported.windows, imported.windows["class"].value_counts().to_dict()
-    print(f"{table['video'].nunique()} videos, {len(table)} windows: {counts}")
+    found = counted(table["video"].nunique(), "video"), counted(len(table), "window")
+    print(f"{', '.join(found)}: {counts}")
 
 
 if __name__ == "__main__":

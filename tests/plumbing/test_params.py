@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 import pytest
 from pydantic import Field
 
-from vigil.plumbing.errors import InputError, listed, shorten
+from vigil.plumbing.errors import InputError, counted, listed, shorten
 from vigil.plumbing.params import FileNames, Section, parse_section, read_params
 from vigil.settings.dataset import Dataset
 
@@ -223,3 +223,8 @@ def test_lists_are_sorted_and_cut() -> None:
     long = [f"{number:099d}" for number in range(9)]
     assert listed(long) == ", ".join(long[:2]) + " and 7 more"
     assert listed(["x" * 999, "y"]) == "x" * 999 + " and 1 more"
+
+
+def test_a_number_has_its_noun() -> None:
+    assert [counted(num, "track") for num in (0, 1, 2)] == ["0 tracks", "1 track", "2 tracks"]
+    assert [counted(num, "box", "boxes") for num in (1, 2)] == ["1 box", "2 boxes"]

@@ -11,14 +11,14 @@ from vigil.settings.import_detections import Policy
 
 MALFORMED = "entry malformed"
 HIDDEN = "hidden or system file"
-NO_SIZE = "picture whose size is not told"
+NO_SIZE = "picture whose size the annotations do not say"
 OTHER_NAME = "picture found under another name"
 OTHERWISE = "value written in another way"
 SPACES = "text with spaces around it"
 SEVERAL_BOXES = "object with several boxes"
 TURNED = "box turned: the box around it was taken"
 ENCODING = "text in another encoding than declared"
-ROOT = "category that is but the root of others"
+ROOT = "category that only groups others"
 
 
 class Findings:

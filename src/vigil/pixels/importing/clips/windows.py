@@ -228,9 +228,10 @@ def describe(imported: Imported, clips: Path, notes: Sequence[str]) -> list[str]
     """Lines about what was left out, and about what is doubtful.
 
     Args:
-        notes: the paths below `clips` that were left out.
+        notes: the paths below `clips` that were left out, besides those of the import.
     """
-    lines = [f"left out, as no video by name: {listed(notes)}"] if notes else []
+    left_out = [*imported.notes, *notes]
+    lines = [f"left out, as no video by name: {listed(left_out)}"] if left_out else []
     told = describe_disagreement(imported.frames, imported.regions, imported.masked)
     lines += [told] if told else []
     return lines + warn_of_starts(clips, imported.windows["video"].unique())
