@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from vigil.pixels.frames import extract_frames, warn_of_problems
+from vigil.pixels.numbering import warn_of_starts
 from vigil.plumbing.errors import InputError
 from vigil.plumbing.fingerprints import code_fingerprint
 from vigil.plumbing.memo import Memo, Request, tree_digest
@@ -48,6 +49,8 @@ def main(
             memo.fetch(request.facts, request.make, archive)
             for warning in warn_of_problems(archive):
                 print(warning)
+    for warning in warn_of_starts(video_folder, videos):
+        print(warning)
     memo.prune()
 
 

@@ -6,11 +6,12 @@ from pathlib import Path
 from vigil.domain.clips.truth import write_truth
 from vigil.domain.clips.windows import write_windows
 from vigil.pixels.importing.clips.windows import (
+    describe,
     import_class_folders,
     import_frame_labelled,
     list_videos,
 )
-from vigil.plumbing.errors import listed
+from vigil.plumbing.errors import counted
 from vigil.plumbing.folders import below
 from vigil.plumbing.outputs import whole
 from vigil.plumbing.params import FileNames
@@ -28,17 +29,13 @@ def main(
     picture_fps: float,
     settings: ImportClips,
 ) -> None:
-    fps = Fraction(str(picture_fps))
+    fps, notes = Fraction(str(picture_fps)), list[str]()
     if clip_labels:
         (labels,) = below(clips, [clip_labels])
         videos, notes = list_videos(clips, labels)
-        if notes:
-            print(f"left out, as no video by name: {listed(notes)}")
         imported = import_frame_labelled(
             clips, labels, videos, settings, group_pattern=clip_group_pattern, picture_fps=fps
         )
-        for note in imported.notes():
-            print(note)
     else:
         imported = import_class_folders(
             clips,
@@ -47,12 +44,15 @@ def main(
             group_pattern=clip_group_pattern,
             picture_fps=fps,
         )
+    for line in describe(imported, clips, notes):
+        print(line)
     with whole(windows) as folder:
         folder.mkdir()
         write_windows(imported.windows, folder)
         write_truth(imported.frames, imported.regions, folder)
     table, counts = imported.windows, imported.windows["class"].value_counts().to_dict()
-    print(f"{table['video'].nunique()} videos, {len(table)} windows: {counts}")
+    found = counted(table["video"].nunique(), "video"), counted(len(table), "window")
+    print(f"{', '.join(found)}: {counts}")
 
 
 if __name__ == "__main__":

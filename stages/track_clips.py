@@ -6,7 +6,7 @@ from typing import Any
 
 from vigil.domain.clips.windows import read_windows
 from vigil.pixels.channels.moments import moment_tables, write_moments
-from vigil.plumbing.errors import InputError
+from vigil.plumbing.errors import InputError, counted
 from vigil.plumbing.folders import below
 from vigil.plumbing.outputs import whole
 from vigil.plumbing.runner import run_stage
@@ -40,8 +40,9 @@ def main(
         folder.mkdir()
         write_moments(*tables, tracked, folder)
     moments, boxes = tables
-    num = len(boxes[["video", "track_id"]].drop_duplicates())
-    print(f"{num} tracks in {len(moments)} pictures of {moments['video'].nunique()} videos")
+    tracks_found = counted(len(boxes[["video", "track_id"]].drop_duplicates()), "track")
+    where = f"{counted(len(moments), 'picture')} of {counted(moments['video'].nunique(), 'video')}"
+    print(f"{tracks_found} in {where}")
 
 
 if __name__ == "__main__":

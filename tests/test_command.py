@@ -1,10 +1,13 @@
 """The command `vigil` itself, as a shell runs it."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from vigil.__main__ import build_parser, main
 
 PROJECT = Path(__file__).parents[1]
 
@@ -40,3 +43,71 @@ def test_an_installation_without_libraries_is_told_in_one_line(
     assert done.returncode == 1
     assert line.startswith("vigil: pydantic: expected this package for commands, found none")
     assert "pip install vigil without --no-deps" in line
+
+
+OUTSIDE: dict[str, list[str]] = {
+    "report": [], "headline": [], "find-lr": ["train_detector"], "tune-alarm": [], "put-back": [],
+    "check-data": [], "explain-changes": [], "watch": ["a.mp4"],
+    "attend": ["a.jpg", "--weights", "none"],
+    "export": ["detector", "--to", "onnx"], "upgrade": [], "calibrate": ["watched"],
+    "replay": ["watched"], "review": ["pull", "export.json"], "mine-hard-examples": [],
+    "draw-alarms": [], "propose-masks": [], "serve": [],
+}  # fmt: skip
+"""The words of each command that is no use outside a project; `new` lays one out."""
+
+
+def test_every_command_is_tried_outside_a_project() -> None:
+    (commands,) = (one for one in build_parser()._actions if one.choices)
+    assert OUTSIDE.keys() | {"new"} == set(commands.choices)
+
+
+@pytest.mark.parametrize("command", OUTSIDE)
+@pytest.mark.parametrize("kind", ["empty", "git", "git with parameters", "DVC without a pipeline"])
+def test_a_command_outside_a_project_says_so_in_one_line(
+    command: str,
+    kind: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["vigil", command])
+    if "git" in kind:
+        subprocess.run(["git", "init", "-q", "-b", "main"], check=True)
+    if kind == "git with parameters":
+        shutil.copy(PROJECT / "params.yaml", "params.yaml")
+    if kind == "DVC without a pipeline":
+        subprocess.run(["dvc", "init", "-q", "--no-scm"], check=True)
+    for name in ("a.mp4", "a.jpg", "export.json"):
+        Path(name).write_bytes(b"")
+    before = sorted(tmp_path.iterdir())
+    with pytest.raises(SystemExit) as end:
+        main([command, *OUTSIDE[command]])
+    told = capsys.readouterr()
+    assert end.value.code == 1
+    assert told.out == ""
+    (line,) = told.err.splitlines()
+    assert line.startswith(f"vigil {command}: ")
+    assert "expected" in line
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_a_project_whose_pipeline_lacks_the_stage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    subprocess.run(["dvc", "init", "-q", "--no-scm"], check=True)
+    Path("dvc.yaml").write_text("stages:\n  a:\n    cmd: 'true'\n")
+    with pytest.raises(SystemExit) as end:
+        main(["find-lr", "train_detector"])
+    assert end.value.code == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("vigil find-lr: dvc.yaml: expected a stage train_detector, got: ")
+
+
+def test_help_is_a_sentence_and_lists_each_command(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    told = capsys.readouterr().out
+    assert "The command `vigil`" not in told
+    assert all(f"    {name}" in told for name in OUTSIDE)

@@ -1,5 +1,7 @@
 """The examples in public docstrings and in the documents, run on models of a few weights."""
 
+import ast
+import builtins
 import doctest
 import json
 import re
@@ -26,6 +28,7 @@ from vigil.learn.networks.weights import save_model
 from vigil.learn.segmenter import trained as trained_segmenter
 from vigil.learn.segmenter.network.registry import build_segmenter
 from vigil.pixels.embedding.motion import MotionEmbedder
+from vigil.plumbing.errors import InputError
 from vigil.settings.embed_clips import EmbedClips
 
 NAMES: dict[str, Any] = {
@@ -135,6 +138,42 @@ def test_examples_of_the_documents_run(page: str, models: Path) -> None:
     assert blocks
     for block in blocks:
         exec(block, dict(NAMES))
+
+
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def blocks_of(page: Path) -> list[str]:
+    text = page.read_text(encoding="utf-8")
+    return re.findall(r"^```python\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL)
+
+
+def test_every_page_with_examples_is_run() -> None:
+    with_examples = {page.name for page in PAGES if blocks_of(page)}
+    assert with_examples == {"README.md", "models.md", "alarm.md"}
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if blocks_of(page)], ids=lambda p: p.name)
+def test_examples_define_all_names_that_they_use(page: Path) -> None:
+    for block in blocks_of(page):
+        names = [node for node in ast.walk(ast.parse(block)) if isinstance(node, ast.Name)]
+        stored = {node.id for node in names if isinstance(node.ctx, ast.Store)}
+        imported = {
+            alias.asname or alias.name
+            for node in ast.walk(ast.parse(block))
+            if isinstance(node, ast.ImportFrom | ast.Import)
+            for alias in node.names
+        }
+        used = {node.id for node in names if isinstance(node.ctx, ast.Load)}
+        assert used <= stored | imported | NAMES.keys() | set(dir(builtins)), block
+
+
+def test_examples_of_the_alarm_run(models: Path) -> None:
+    tracked, streamed = blocks_of(ROOT / "docs/alarm.md")
+    exec(streamed, dict(NAMES))
+    # The alarm of this test has no channel of tracked objects, so that is where the example ends.
+    with pytest.raises(InputError, match="expected an alarm with the channel objects"):
+        exec(tracked, dict(NAMES))
 
 
 def test_what_a_user_imports_is_named_and_nothing_else() -> None:

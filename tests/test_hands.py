@@ -149,7 +149,9 @@ CLASSIFIER = {
     "all videos for testing": (
         "split@classifier: params.yaml: split.test_videos: expected to leave a video "
     ),
-    "an empty validation set": "params.yaml: split.val_fraction: expected greater than 0, got 0.0",
+    "an empty validation set": (
+        "params.yaml: split.val_fraction: expected a number above 0 and below 1, got 0.0"
+    ),
 }
 
 

@@ -1,4 +1,4 @@
-"""The command `vigil`: tools around the pipeline. `vigil --help` lists them."""
+"""Tools around the pipeline, and the trained models at work. `vigil <command> --help` says more."""
 
 import argparse
 import os
@@ -11,6 +11,7 @@ from vigil.plumbing.arithmetic import use_arithmetic
 from vigil.plumbing.errors import InputError, printable
 from vigil.plumbing.failures import explain_failure
 from vigil.plumbing.own_source import use_own_source
+from vigil.plumbing.projects import check_project
 
 NOT_INSTALLED = (
     "expected this package for commands, found none, as after pip install --no-deps; "
@@ -24,6 +25,7 @@ def report(words: argparse.Namespace) -> None:
     """Compares the last run with a git revision; writes an HTML page and a Markdown comment."""
     from vigil.review.report import FILES, write_report
 
+    check_project(Path.cwd())
     write_report(Path.cwd(), words.base, words.out)
     page, comment = (words.out / name for name in FILES)
     print(f"{page}, and {comment} for a comment")
@@ -33,6 +35,7 @@ def headline(words: argparse.Namespace) -> None:
     """Shows the most important metrics of the last run."""
     from vigil.review.headline import print_headline
 
+    check_project(Path.cwd())
     print_headline(Path.cwd())
 
 
@@ -40,6 +43,7 @@ def find_lr(words: argparse.Namespace) -> None:
     """Tries a range of learning rates for a training, and suggests one."""
     from vigil.learn.lr_finder import find_learning_rate
 
+    check_project(Path.cwd())
     folder = Path("lr_finder") / words.stage
     rate = find_learning_rate(words.stage, folder)
     print(
@@ -59,6 +63,7 @@ def put_back(words: argparse.Namespace) -> None:
     """Restores lock files of DVC that a kill cut."""
     from vigil.plumbing.cut_files import restore_lock_files
 
+    check_project(Path.cwd())
     restore_lock_files(Path.cwd().resolve())
 
 
@@ -67,6 +72,7 @@ def check_data(words: argparse.Namespace) -> None:
     from vigil.plumbing.params import read_params
     from vigil.review.data_folders import check_data_folders
 
+    check_project(Path.cwd())
     check_data_folders(read_params())
 
 
@@ -74,6 +80,7 @@ def explain_changes(words: argparse.Namespace) -> None:
     """Explains why results differ from those in git although no input was changed."""
     from vigil.review.recorded import print_explanation
 
+    check_project(Path.cwd())
     print_explanation(Path.cwd())
 
 
@@ -139,6 +146,7 @@ def review(words: argparse.Namespace) -> None:
     """Pulls corrected exports of Label Studio into the annotations of the project."""
     from vigil.review.pulling import Request, carry_out, describe, plan_pull
 
+    check_project(Path.cwd())
     request = Request(words.export, words.side, words.evaluation, words.watched)
     plan = plan_pull(Path.cwd(), request)
     print(describe(plan), flush=True)

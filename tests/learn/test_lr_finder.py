@@ -25,8 +25,9 @@ from vigil.learn.lr_finder import (
 )
 from vigil.learn.training.loop import Plan
 from vigil.plumbing.contract import Contract
-from vigil.plumbing.errors import InputError
+from vigil.plumbing.errors import FieldError, InputError
 from vigil.plumbing.records import write_json
+from vigil.settings.fit_alarm import FitAlarm
 from vigil.settings.train_classifier import TrainClassifier
 from vigil.settings.training import TRAININGS
 
@@ -154,3 +155,18 @@ def test_another_stage_is_refused(tmp_path: Path):
     with pytest.raises(InputError, match="expected one of fit_alarm, train_classifier, tr"):
         find_learning_rate("split_detector", tmp_path / "found")
     assert not list(tmp_path.iterdir())
+
+
+def test_an_alarm_that_trains_no_network_is_refused_by_the_name_of_the_parameter(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def plan(*, settings: FitAlarm) -> Plan:
+        raise FieldError("scorers", "expected an autoencoder, found none to train")
+
+    monkeypatch.setitem(PLANS, "fit_alarm", plan)
+    given = {"settings": shipped(FitAlarm)}
+    monkeypatch.setattr("vigil.learn.lr_finder._arguments", lambda stage: given)
+    expected = r"^params\.yaml: fit_alarm\.scorers: expected an autoencoder, found none to train$"
+    with pytest.raises(InputError, match=expected):
+        find_learning_rate("fit_alarm", tmp_path / "found")
+    assert not (tmp_path / "found").exists()

@@ -84,8 +84,8 @@ def test_only_the_training_side_is_listed() -> None:
     boxes = pd.read_csv("hard/detector_boxes.csv")
     assert boxes["kind"].tolist() == ["miss", "false_alarm"]
     assert told.splitlines() == [
-        "hard/classifier.csv: 1 false alarms, 1 misses",
-        "hard/detector.csv: 1 pictures with 1 false alarms, 1 misses",
+        "hard/classifier.csv: 1 false alarm, 1 miss",
+        "hard/detector.csv: 1 picture with 1 false alarm, 1 miss",
         "watched training videos: 0",
     ]
     for file in Path("hard").iterdir():

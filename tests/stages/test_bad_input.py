@@ -409,7 +409,7 @@ BAD_PARAMS: dict[str, tuple[Change, str]] = {
     ),
     "a value out of range": (
         set_params("extract_frames", jpeg_quality=101),
-        "extract_frames.jpeg_quality: expected less than or equal to 100, got 101",
+        "extract_frames.jpeg_quality: expected a whole number from 1 to 100, got 101",
     ),
     "a value out of range of a later stage": (
         set_params("train_classifier.network", dropout=1.5),
@@ -497,10 +497,31 @@ BAD_PARAMS: dict[str, tuple[Change, str]] = {
         set_params("dataset", root="data\nHOME"),
         "dataset.root: must be a path without a line end",
     ),
+    "8 bits of the classifier without ONNX": (
+        set_params("export.classifier", int8={"enabled": True, "num_samples": 4}),
+        "params.yaml: export.classifier.formats: expected onnx, which int8.enabled needs, got none",
+    ),
+    "8 bits of the detector without ONNX": (
+        set_params("export.detector", int8={"enabled": True, "num_samples": 4}),
+        "params.yaml: export.detector.formats: expected onnx, which int8.enabled needs, got none",
+    ),
+    "8 bits of the segmenter without ONNX": (
+        set_params("export.segmenter", int8={"enabled": True, "num_samples": 4}),
+        "params.yaml: export.segmenter.formats: expected onnx, which int8.enabled needs, got none",
+    ),
+    "a pattern that is none": (
+        set_params("dataset", clip_group_pattern="("),
+        "params.yaml: dataset.clip_group_pattern: expected a regular expression, got '(': missing",
+    ),
+    "a pattern beyond all numbers": (
+        set_params("dataset", clip_group_pattern="a{99999999999}"),
+        "params.yaml: dataset.clip_group_pattern: expected a regular expression, got 'a{9",
+    ),
     "a text for a number": (set_params("split", seed="7"), "split.seed"),
     "a number as nobody reads it": (
         set_params("train_classifier.optimisation", learning_rate="1,5e-3"),
-        "train_classifier.optimisation.learning_rate: expected number, got '1,5e-3'",
+        "train_classifier.optimisation.learning_rate: expected a number above 0 and at most 1000, "
+        "got '1,5e-3'",
     ),
     "true for a number": (set_params("split", seed=True), "split.seed"),
     "a fraction for a whole number": (set_params("split", seed=1.5), "split.seed"),

@@ -145,6 +145,10 @@ def test_a_folder_of_numbered_pictures_is_a_video(project: Project, run_stage: R
     project.set_params("dataset", videos=["gate", "door_1.mp4"], picture_fps=12.5)
     outcome = run_stage(project, "extract_frames")
     assert (outcome.code, outcome.stderr) == (0, "")
+    assert outcome.stdout == (
+        "warning: pictures numbered from neither 0 nor 1: gate; frame 0 is the first picture, "
+        "whatever its number\n"
+    )
     assert archives(project).keys() == {"gate.zip", "door_1.mp4.zip"}
     with FrameArchive(project.folder / "data/frames/gate.zip") as archive:
         assert archive.facts.size_wh == (64, 48)
@@ -155,7 +159,8 @@ def test_a_folder_of_numbered_pictures_is_a_video(project: Project, run_stage: R
 def test_the_rate_of_pictures_is_work_for_these_alone(project: Project, run_stage: Run) -> None:
     write_numbered(project.video("gate"), 3)
     project.set_params("dataset", videos=["gate", "door_1.mp4"])
-    assert run_stage(project, "extract_frames").code == 0
+    outcome = run_stage(project, "extract_frames")
+    assert (outcome.code, outcome.stdout) == (0, "")
     before = archives(project)
     clear(project)
     project.set_params("dataset", picture_fps=10.0)

@@ -34,7 +34,7 @@ from vigil.settings.import_detections import ImportDetections
 
 SOURCES = {"voc": "annotations", "coco": "instances.json", "rtsd": "gt.csv"}
 WHOLE = sorted((name, *box) for name, own in BOXES.items() for box in own)
-FINE = {"value written in another way", "picture whose size is not told"}
+FINE = {"value written in another way", "picture whose size the annotations do not say"}
 """Reasons that are noted of entries that are in use, and right."""
 
 
@@ -212,7 +212,7 @@ def test_the_same_in_other_words(
         assert found is not None, told
         assert found[0] == expected
         allowed = {*FINE, "picture found under another name", "hidden or system file"}
-        allowed |= {"category that is but the root of others", "text with spaces around it"}
+        allowed |= {"category that only groups others", "text with spaces around it"}
         assert found[1].keys() <= allowed
 
 

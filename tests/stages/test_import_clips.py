@@ -94,6 +94,56 @@ def test_a_clip_of_a_class_folder_is_one_window(project: Project, run_stage: Run
     assert table["digest"].nunique() == 8
 
 
+def test_what_is_no_clip_of_a_class_is_left_out_and_named(project: Project, run_stage: Run) -> None:
+    assert run_stage(project, STAGE).code == 0
+    before = files_of(project.folder / "data/clips")
+    place(project, "creep/readme.txt").write_text("x")
+    place(project, "dash/LICENSE").write_text("x")
+    write_numbered(place(project, "rise/deep/deeper_g00"), 3)
+    outcome = run_stage(project, STAGE)
+    assert (outcome.code, outcome.stderr) == (0, "")
+    assert outcome.stdout.splitlines()[0] == (
+        "left out, as no video by name: creep/readme.txt, dash/LICENSE, rise/deep"
+    )
+    assert files_of(project.folder / "data/clips") == before
+
+
+def test_a_copy_within_a_class_is_no_contradiction(project: Project, run_stage: Run) -> None:
+    shutil.copy(place(project, "dash/dash_g00_c1.mkv"), place(project, "dash/dash_g00_c9.mkv"))
+    assert run_stage(project, STAGE).code == 0
+
+
+def number_from(folder: Path, first: int) -> None:
+    """Numbers the pictures of a folder, which start at 1, from another number."""
+    for path in sorted(folder.iterdir(), reverse=True):
+        path.rename(folder / f"{int(path.stem) - 1 + first:04d}.png")
+
+
+@pytest.mark.parametrize(("first", "is_told"), [(0, False), (1, False), (2, True), (10, True)])
+def test_a_clip_whose_pictures_start_late_is_named(
+    first: int, is_told: bool, project: Project, run_stage: Run
+) -> None:
+    write_numbered(place(project, "rise/rise_g07_c1"), 20)
+    number_from(place(project, "rise/rise_g07_c1"), first)
+    outcome = run_stage(project, STAGE)
+    assert (outcome.code, outcome.stderr) == (0, "")
+    expected = (
+        "warning: pictures numbered from neither 0 nor 1: rise/rise_g07_c1; frame 0 is the first "
+        "picture, whatever its number\n"
+    )
+    assert outcome.stdout.startswith(expected) == is_told
+
+
+def test_a_video_without_labels_may_start_late_and_is_named(
+    videos: Project, run_stage: Run
+) -> None:
+    number_from(place(videos, "Test/Test001"), 10)
+    label(videos, "gate/a_s1.mp4,10,30,fall\n")
+    outcome = run_stage(videos, STAGE)
+    assert (outcome.code, outcome.stderr) == (0, "")
+    assert "warning: pictures numbered from neither 0 nor 1: Test/Test001; " in outcome.stdout
+
+
 def test_a_clip_may_be_cut_into_equal_parts(project: Project, run_stage: Run) -> None:
     project.set_params(STAGE, num_windows=4)
     assert run_stage(project, STAGE).code == 0
@@ -285,10 +335,28 @@ BAD_FOLDERS: dict[str, tuple[Change, str]] = {
         lambda p: (
             p.set_params(STAGE, num_windows=2),
             place(p, "creep/x_g00_c1").mkdir(),
-            place(p, "creep/x_g00_c1/notes.txt").write_text("x"),
+            place(p, "creep/x_g00_c1/door.jpg").write_text("x"),
         ),
         "scene/clips/creep/x_g00_c1: expected numbered pictures (000000.jpg, 000001.jpg …), got "
-        "notes.txt",
+        "door.jpg",
+    ),
+    "a class of notes": (
+        lambda p: (
+            place(p, "fly").mkdir(),
+            place(p, "fly/readme.txt").write_text("x"),
+            place(p, "fly/deep/deeper").mkdir(parents=True),
+        ),
+        "scene/clips/fly: expected clips, found only deep, readme.txt",
+    ),
+    "a clip in two classes": (
+        lambda p: shutil.copy(place(p, "dash/dash_g00_c1.mkv"), place(p, "rise/rise_g00_c9.mkv")),
+        "scene/clips: expected each clip in one class, found the same content in "
+        "dash/dash_g00_c1.mkv and rise/rise_g00_c9.mkv; remove the wrong one",
+    ),
+    "a clip in two classes that are allowed": (
+        lambda p: shutil.copy(place(p, "creep/creep_g00_c1.mp4"), place(p, "rise/r_g00_c9.mp4")),
+        "scene/clips: expected each clip in one class, found the same content in "
+        "creep/creep_g00_c1.mp4 and rise/r_g00_c9.mp4; remove the wrong one",
     ),
     "a name that is not printable": (
         lambda p: write_clip(place(p, "creep/a\n_g00_c1.mp4"), "creep", 5),
@@ -296,7 +364,7 @@ BAD_FOLDERS: dict[str, tuple[Change, str]] = {
     ),
     "no windows": (
         lambda p: p.set_params(STAGE, num_windows=0),
-        "params.yaml: import_clips.num_windows: expected greater than or equal to 1, got 0",
+        "params.yaml: import_clips.num_windows: expected a whole number from 1 to 100, got 0",
     ),
     "a stride that leaves frames out": (
         lambda p: p.set_params(STAGE, window_s=1.0, stride_s=1.1),
@@ -324,6 +392,11 @@ BAD_LABELS: dict[str, tuple[Change, str]] = {
     "an empty file": (
         lambda p: place(p, "frames.csv").write_text(""),
         "scene/clips/frames.csv: expected CSV, got",
+    ),
+    "labels of frames whose numbers are other ones": (
+        lambda p: number_from(place(p, "Test/Test001"), 10),
+        "scene/clips/frames.csv: Test/Test001: expected pictures numbered from 0 or 1 where rows "
+        "name frames, got 10 as the first number; frame 0 is the first picture",
     ),
     "no CSV": (
         lambda p: place(p, "frames.csv").write_bytes(b"\xff\xfe\x00\x9f"),

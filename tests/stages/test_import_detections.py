@@ -673,7 +673,7 @@ BAD_VOC: dict[str, tuple[Change, str]] = {
     ),
     "a stride of nothing": (
         lambda project: project.set_params(STAGE, frame_stride=0),
-        "import_detections.frame_stride: expected greater than or equal to 1, got 0",
+        "import_detections.frame_stride: expected a whole number from 1 to 1000000, got 0",
     ),
 }
 

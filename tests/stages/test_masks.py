@@ -239,7 +239,7 @@ def test_a_mask_that_is_there_twice_is_counted(masked: Project, run_stage):
     assert outcome.code == 0, outcome.stderr
     counts, listed = findings_of(masked)
     assert counts["mask repeated"] == 2
-    assert counts["mask told both to be ignored and not"] == 1
+    assert counts["mask both to be ignored and to be counted"] == 1
     assert counts["mask of several classes"] == 1
     assert [line.split(": ")[-1] for line in listed["mask repeated"]] == ["car", "person"]
     known = read_masked(masked.folder / "data/masks/instances.json")
@@ -285,7 +285,7 @@ def test_categories_without_a_mask_are_no_classes_unless_they_are_asked_for(
     known = read_masked(masked.folder / "data/masks/instances.json")
     assert known.classes == ("background", "car", "person")
     counts, listed = findings_of(masked)
-    assert counts["category that is but the root of others"] == 1
+    assert counts["category that only groups others"] == 1
     assert listed["category without a mask, no class"] == ["bus"]
     masked.set_params("dataset.masks", classes=["bus", "car"])
     assert run_stage(masked, "import_masks", *IMPORT).code == 0

@@ -20,7 +20,7 @@ from vigil.learn.networks.machine import prepare_torch
 from vigil.learn.training.loop import Plan, build_trainer, norms_explained, quiet_lightning
 from vigil.pixels.drawing.figures import PALETTE, figure, use_log_scale
 from vigil.plumbing.contract import Contract
-from vigil.plumbing.errors import InputError, listed
+from vigil.plumbing.errors import FieldError, InputError, listed, shorten
 from vigil.plumbing.named_paths import named_path
 from vigil.plumbing.outputs import whole
 from vigil.plumbing.params import read_params
@@ -147,12 +147,16 @@ def find_learning_rate(stage: str, folder: Path) -> float:
         folder: the output folder for the losses and their curve.
 
     Raises:
-        InputError: there is no such stage, an input of the stage is missing, or the loss never
-            falls.
+        InputError: there is no such stage, an input of the stage is missing, the stage trains no
+            network with these parameters, or the loss never falls.
     """
     if stage not in PLANS:
         raise InputError(f"expected one of {listed(PLANS)}, got {stage!r}")
-    table = sweep(PLANS[stage](**_arguments(stage)))
+    try:
+        table = sweep(PLANS[stage](**_arguments(stage)))
+    except FieldError as error:
+        place = Contract(PLANS[stage]).place_of(error.field)
+        raise InputError(f"{place}: {error.problem}") from None
     rate = suggest(table)
     with whole(folder) as partial:
         partial.mkdir()
@@ -163,10 +167,16 @@ def find_learning_rate(stage: str, folder: Path) -> float:
 
 def _arguments(stage: str) -> Mapping[str, Any]:
     """The arguments that DVC gives to the stage's script, as far as the setup needs them."""
+    from dvc.exceptions import DvcException
     from dvc.repo import Repo
 
-    with Repo() as repo:
-        (known,) = repo.stage.collect(stage)
+    try:
+        with Repo() as repo:
+            (known,) = repo.stage.collect(stage)
+    except DvcException as error:
+        raise InputError(
+            f"dvc.yaml: expected a stage {stage}, got: {shorten(str(error), 300)}"
+        ) from None
     command = shlex.split(str(known.cmd))
     words = command[command.index("python") + 2 :]  # after the name of the script
     contract = Contract(PLANS[stage])

@@ -30,6 +30,15 @@ class FieldError(InputError):
         return f"{self.field}: {self.problem}"
 
 
+def counted(number: int, one: str, many: str = "") -> str:
+    """A number with its noun: `1 box`, `2 boxes`.
+
+    Args:
+        many: the plural, where it is not the singular and an s.
+    """
+    return f"{number} {one if number == 1 else many or f'{one}s'}"
+
+
 def printable(text: str) -> str:
     """A text in which escape sequences and line ends, which a terminal would obey, are escaped."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

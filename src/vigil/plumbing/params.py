@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, TypeVar
 
@@ -10,6 +10,7 @@ import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from vigil.plumbing.errors import InputError, listed, shorten
+from vigil.plumbing.wrong_values import describe
 from vigil.plumbing.yaml_words import WordsLoader
 
 PARAMS_FILE = Path("params.yaml")
@@ -143,49 +144,5 @@ def parse_section(model: type[S], content: Mapping[str, Any], name: str) -> S:
         # From JSON, pydantic accepts a list as a tuple and 1 as 1.0, but no string as either.
         return model.model_validate_json(text)
     except ValidationError as error:
-        problems = error.errors(include_url=False)
-        problems.sort(key=lambda problem: problem["type"] != "extra_forbidden")  # misspelt first
-        # One line for each value: each type that a value may have is a problem of its own.
-        lines = [_describe(arms, name) for arms in _by_value(problems).values()]
+        lines = describe(error, model, name, text)
         raise InputError(f"{PARAMS_FILE}: {'; '.join(lines)}") from None
-
-
-def _by_value(problems: Sequence[Any]) -> dict[tuple[Any, ...], list[Any]]:
-    """The problems of each value. There are several if a value may be a word or something else."""
-    with_words = {
-        problem["loc"][:-1]
-        for problem in problems
-        if problem["loc"] and str(problem["loc"][-1]).startswith("literal[")
-    }
-    by_value: dict[tuple[Any, ...], list[Any]] = {}
-    for problem in problems:
-        place = problem["loc"]
-        by_value.setdefault(place[:-1] if place[:-1] in with_words else place, []).append(problem)
-    return by_value
-
-
-def _describe(arms: Sequence[Mapping[str, Any]], section: str) -> str:
-    """What is wrong with a value. `arms`: a problem for each type that the value may have."""
-    place, kind, value = arms[0]["loc"], arms[0]["type"], arms[0]["input"]
-    if len(arms) > 1:
-        place = place[:-1]
-    where = ".".join([section, *(str(part) for part in place)])
-    if kind == "extra_forbidden":
-        return f"{where}: no such parameter, got {shorten(value)}"
-    if kind == "missing":
-        return f"{where}: expected a value, found none"
-    if kind == "value_error":
-        return f"{where}: {arms[0]['ctx']['error']}"
-    if kind in ("too_short", "too_long"):  # of a list
-        limits = {"too_short": ("at least", "min_length"), "too_long": ("at most", "max_length")}
-        words, limit = limits[kind]
-        number = arms[0]["ctx"][limit]
-        items = "item" if number == 1 else "items"
-        return f"{where}: expected a list of {words} {number} {items}, got {shorten(value)}"
-    expected = [
-        arm["msg"].removeprefix("Input should be ").removeprefix("a valid ") for arm in arms
-    ]
-    if len(arms) > 1:  # a word or a number
-        expected = [text if text[0] in "'\"" else f"a number {text}" for text in expected]
-        expected = [text.removesuffix(" number") for text in expected]
-    return f"{where}: expected {' or '.join(expected)}, got {shorten(value)}"

@@ -19,7 +19,7 @@ from vigil.domain.pictures.annotated import AnnotatedPictures, read_annotated
 from vigil.domain.samples.predictions import read_predictions
 from vigil.domain.sides import SIDES, TEST, TRAIN, VAL, read_side
 from vigil.plumbing.contract import check_sections, project_sections
-from vigil.plumbing.errors import InputError
+from vigil.plumbing.errors import InputError, counted
 from vigil.plumbing.params import read_params
 from vigil.plumbing.records import write_csv
 from vigil.review.watched_tracks import RECORD, WatchedTraining
@@ -99,7 +99,7 @@ def _write(samples: pd.DataFrame, boxes: pd.DataFrame, out: Path) -> str:
     write_csv(boxes[BOX_COLUMNS].round(rounded), out / BOXES_FILE)
     return (
         f"{out / 'classifier.csv'}: {_counted(samples)}\n"
-        f"{out / 'detector.csv'}: {len(pictures)} pictures with {_counted(boxes)}"
+        f"{out / 'detector.csv'}: {counted(len(pictures), 'picture')} with {_counted(boxes)}"
     )
 
 
@@ -128,4 +128,5 @@ def _predictions() -> pd.DataFrame:
 
 def _counted(table: pd.DataFrame) -> str:
     counts = table["kind"].value_counts()
-    return f"{counts.get(FALSE_ALARM, 0)} false alarms, {counts.get(MISS, 0)} misses"
+    false_alarms = counted(int(counts.get(FALSE_ALARM, 0)), "false alarm")
+    return f"{false_alarms}, {counted(int(counts.get(MISS, 0)), 'miss', 'misses')}"

@@ -1,5 +1,6 @@
 """The data that the pipeline runs on."""
 
+import re
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
@@ -12,6 +13,16 @@ def _check_not_empty(names: tuple[str, ...]) -> tuple[str, ...]:
     if not names:
         raise ValueError("must name at least one file, got an empty list")
     return names
+
+
+def _check_pattern(pattern: str) -> str:
+    try:
+        re.compile(pattern)
+    except (re.error, OverflowError, RecursionError) as error:
+        raise ValueError(
+            f"expected a regular expression, got {shorten(pattern)}: {error}"
+        ) from None
+    return pattern
 
 
 DetectionFormat = Literal["tracks", "voc", "coco", "rtsd", "masks"]
@@ -128,4 +139,4 @@ class Dataset(Section):
     clips: DataPath
     clip_labels: Annotated[str, Field(max_length=1000)]
     anomalous_classes: FileNames
-    clip_group_pattern: Annotated[str, Field(max_length=1000)]
+    clip_group_pattern: Annotated[str, Field(max_length=1000), AfterValidator(_check_pattern)]

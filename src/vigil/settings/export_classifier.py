@@ -1,9 +1,10 @@
 """Parameters of `export@classifier`."""
 
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from vigil.plumbing.params import Section
-from vigil.settings.exporting import Formats, ToInt8
+from vigil.settings.exporting import Formats, ToInt8, check_int8
 
 
 class ExportClassifier(Section):
@@ -18,3 +19,7 @@ class ExportClassifier(Section):
 
     formats: Formats
     int8: ToInt8
+
+    def check_against(self, sections: Mapping[str, Any]) -> None:
+        """8-bit integers without ONNX are refused before the first stage runs."""
+        check_int8(self.formats, self.int8)

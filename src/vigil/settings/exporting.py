@@ -1,10 +1,11 @@
 """What the exports of all models have in common."""
 
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from vigil.plumbing.errors import listed
+from vigil.plumbing.errors import FieldError, listed
 from vigil.plumbing.params import Section
 
 Format = Literal["onnx", "openvino", "torchscript"]
@@ -29,3 +30,15 @@ class ToInt8(Section):
 
     enabled: bool
     num_samples: Annotated[int, Field(ge=1, le=10_000)]
+
+
+def check_int8(formats: Sequence[Format], int8: ToInt8) -> None:
+    """Checks that there is an ONNX file, from which the one with 8-bit integers is made.
+
+    Raises:
+        FieldError: there is none.
+    """
+    if int8.enabled and "onnx" not in formats:
+        raise FieldError(
+            "formats", f"expected onnx, which int8.enabled needs, got {listed(formats)}"
+        )

@@ -58,7 +58,6 @@ def test_a_pattern_names_sources(
         (["walk/a", "run/b"], ["fly"], "", "expected classes of run, walk, got fly"),
         (["walk/a", "run/b"], [], "", "at least one class"),
         (["walk/a", "run/b"], ["walk", "run"], "", "expected to leave a class that is allowed"),
-        (["walk/a", "run/b"], ["run"], "(", "clip_group_pattern: expected a regular expression"),
         (["walk/a", "run/b"], ["run"], r"g\d", "run/b: expected clip_group_pattern"),
         (["walk/a\nb", "run/b"], ["run"], "", "printable"),
     ],

@@ -145,6 +145,14 @@ class TestPastTheEnd:
         with pytest.raises(InputError, match=r"from frame 1 to 72 .*got frame 73$"):
             frames_of(off(73, fps=24), num_frames=30, past_end_tolerance_s=0.0)
 
+    def test_times_in_milliseconds_are_named(self) -> None:
+        expected = (
+            r"expected keyframe times in seconds, up to 3, the length of the video, got 1000 for "
+            r"frame 24; are the times in milliseconds\?$"
+        )
+        with pytest.raises(InputError, match=expected):
+            frames_of(keyframe(24, fps=0.024), off(48, fps=0.024), num_frames=30)
+
 
 class TestWhichFrames:
     def test_from_an_enabled_keyframe_to_the_next_both_included(self) -> None:

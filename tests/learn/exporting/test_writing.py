@@ -14,7 +14,6 @@ from vigil.learn.classifier.trained import TrainedClassifier
 from vigil.learn.detector.export.measuring import compare_tables
 from vigil.learn.exporting.exportable import Exportable
 from vigil.learn.exporting.writing import spread, write_and_measure
-from vigil.plumbing.errors import FieldError
 from vigil.plumbing.records import read_json
 from vigil.runtime.classifier import ExportedClassifier
 from vigil.settings.exporting import ToInt8
@@ -52,14 +51,6 @@ def test_without_formats_no_model_is_read_and_the_folder_is_empty(tmp_path: Path
     write_and_measure(nothing, [], OFF, nothing, out, metrics, nothing)
     assert list(out.iterdir()) == []
     assert read_json(metrics) == {}
-
-
-def test_eight_bits_need_onnx(models: Path, tmp_path: Path):
-    with pytest.raises(FieldError, match=r"formats: expected onnx, which int8.enabled needs"):
-        write_and_measure(
-            lambda: make(models), ["openvino"], ON, samples, tmp_path / "o", tmp_path / "m", measure
-        )
-    assert not (tmp_path / "o").exists()
 
 
 def test_eight_bits_are_smaller_steady_and_near(models: Path, tmp_path: Path):

@@ -105,7 +105,7 @@ class TestClassFolders:
     def test_a_clip_that_cannot_be_cut_is_said(self, tmp_path: Path) -> None:
         write_clip(tmp_path / "walk" / "w_s1_a.mp4", 4)
         (tmp_path / "run" / "r_s1_a").mkdir(parents=True)
-        (tmp_path / "run" / "r_s1_a" / "notes.txt").touch()
+        (tmp_path / "run" / "r_s1_a" / "door.jpg").touch()
         with pytest.raises(InputError, match="r_s1_a: expected numbered pictures"):
             self.table(tmp_path, num_windows=2)
 

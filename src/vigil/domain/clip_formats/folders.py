@@ -1,7 +1,7 @@
 """Clips in folders of classes: `<folder>/<class>/<clip>`. A folder of pictures is a clip too."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -12,7 +12,11 @@ from vigil.plumbing.memo import tree_digest
 
 
 def list_clips(
-    folder: Path, *, anomalous_classes: Sequence[str], group_pattern: str
+    folder: Path,
+    *,
+    anomalous_classes: Sequence[str],
+    group_pattern: str,
+    left_out: Container[str] = (),
 ) -> pd.DataFrame:
     """Lists every clip below a folder, without hidden files and files of operating systems.
 
@@ -21,6 +25,7 @@ def list_clips(
         group_pattern: a regular expression for a clip's file name. Its first group, or the whole
             match if it has no group, is the source from which the clip was cut. If it is empty,
             each clip is a separate source.
+        left_out: paths "<class>/<file name>" that are no clips.
 
     Returns:
         `class`, `is_anomalous`, `source` and `digest` (SHA-256 of the file) by `clip`
@@ -29,7 +34,7 @@ def list_clips(
     Raises:
         InputError: no folder, no class, a class without clips, a file where a folder is expected, a
             name that does not match the pattern, an anomalous class that does not exist, no
-            anomalous class, or no allowed class.
+            anomalous class, no allowed class, or the same clip in two classes.
     """
     if not folder.is_dir():
         raise InputError(f"{folder}: expected a folder for each class of clips, found none")
@@ -43,9 +48,11 @@ def list_clips(
     _check_classes(names, anomalous_classes)
     rows = []
     for path in classes:
-        files = _visible(path)
+        found = _visible(path)
+        files = [file for file in found if f"{path.name}/{file.name}" not in left_out]
         if not files:
-            raise InputError(f"{path}: expected clips, found an empty folder")
+            others = f"only {listed(file.name for file in found)}" if found else "an empty folder"
+            raise InputError(f"{path}: expected clips, found {others}")
         for file in files:
             rows.append(
                 {
@@ -56,7 +63,21 @@ def list_clips(
                     "digest": tree_digest(file),
                 }
             )
-    return pd.DataFrame(rows).set_index("clip")
+    table = pd.DataFrame(rows).set_index("clip")
+    _check_one_class(table, folder)
+    return table
+
+
+def _check_one_class(table: pd.DataFrame, folder: Path) -> None:
+    """Checks that no content has two classes: nothing could be learnt from it, or measured."""
+    num_classes = table.groupby("digest", sort=False)["class"].nunique()
+    for digest in num_classes.index[num_classes > 1]:
+        same = table[table["digest"] == digest]
+        other = same["class"].ne(same["class"].iloc[0]).idxmax()
+        raise InputError(
+            f"{folder}: expected each clip in one class, found the same content in "
+            f"{same.index[0]} and {other}; remove the wrong one"
+        )
 
 
 def _visible(folder: Path) -> list[Path]:
@@ -91,17 +112,11 @@ def source_of(clip: str, group_pattern: str) -> str:
         group_pattern: see `list_clips`.
 
     Raises:
-        InputError: not a regular expression, or a name that does not match it.
+        InputError: a name that does not match it.
     """
     if not group_pattern:
         return clip
-    try:
-        pattern = re.compile(group_pattern)
-    except re.error as error:
-        raise FieldError(
-            "clip_group_pattern",
-            f"expected a regular expression, got {shorten(group_pattern)}: {error}",
-        ) from None
+    pattern = re.compile(group_pattern)
     match = pattern.search(clip.split("/")[-1])
     source = (match[1] if pattern.groups else match[0]) if match else None
     if not source:

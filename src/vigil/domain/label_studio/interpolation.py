@@ -67,14 +67,29 @@ def _check_range(
     for keyframe in region.keyframes:
         seconds = clock.seconds_past_end(keyframe.frame)
         if keyframe.frame < clock.first_frame or seconds >= tolerance_s:
-            raise InputError(
-                f"{place}: expected keyframes from frame {clock.first_frame} to "
-                f"{clock.last_frame()} (the video has {facts.num_frames} frames), "
-                f"got frame {keyframe.frame}"
-            )
+            raise _range_error(keyframe, clock, facts, place)
         if seconds >= 0:
             past_end.append(keyframe.frame)
     return tuple(past_end)
+
+
+def _range_error(keyframe: Keyframe, clock: Clock, facts: VideoFacts, place: str) -> InputError:
+    """The error of a keyframe outside the video: its time may be to blame, in place of its frame.
+
+    The frame rate comes from the times. Less than a frame a second is the rate of no tag: such
+    times have another unit.
+    """
+    time_s, length_s = keyframe.time_s, facts.num_frames / float(facts.fps)
+    if time_s is not None and time_s > max(length_s, keyframe.frame):
+        return InputError(
+            f"{place}: expected keyframe times in seconds, up to {length_s:.6g}, the length of the "
+            f"video, got {time_s:.6g} for frame {keyframe.frame}; are the times in milliseconds?"
+        )
+    return InputError(
+        f"{place}: expected keyframes from frame {clock.first_frame} to "
+        f"{clock.last_frame()} (the video has {facts.num_frames} frames), "
+        f"got frame {keyframe.frame}"
+    )
 
 
 def _visible_numbers(

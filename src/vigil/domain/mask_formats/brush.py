@@ -45,7 +45,7 @@ def decode_brush(numbers: Sequence[int], size_wh: tuple[int, int]) -> Mask:
         is_repeated = reader.take(1)
         stop = position + 1 + reader.take(lengths[reader.take(2)])
         if stop > num_values:
-            raise ValueError("more values than told")
+            raise ValueError("more values than declared")
         if is_repeated:
             values[position:stop] = min(reader.take(word), 255)
         else:
@@ -98,7 +98,7 @@ class _Bits:
         """The number in the next bits."""
         start, stop = self._position, self._position + width
         if stop > len(self._bits):
-            raise ValueError("fewer values than told")
+            raise ValueError("fewer values than declared")
         self._position = stop
         whole = int.from_bytes(self._text[start // 8 : -(-stop // 8)], "big")
         return (whole >> (-stop % 8)) & ((1 << width) - 1)
@@ -107,7 +107,7 @@ class _Bits:
         """(number,): the numbers in the next bits, at most 255 each."""
         start, stop = self._position, self._position + width * number
         if stop > len(self._bits):
-            raise ValueError("fewer values than told")
+            raise ValueError("fewer values than declared")
         self._position = stop
         bits = self._bits[start:stop].reshape(number, width).astype(np.int64)
         return np.minimum(bits @ (1 << np.arange(width)[::-1]), 255).astype(np.uint8)

@@ -5,7 +5,7 @@ import pandas as pd
 from vigil.domain.formats.reading.findings import Findings
 
 REPEATED = "mask repeated"
-CONTRADICTED = "mask told both to be ignored and not"
+CONTRADICTED = "mask both to be ignored and to be counted"
 TWO_CLASSES = "mask of several classes"
 IGNORING = ("is_crowd", "is_difficult")
 

@@ -10,7 +10,6 @@ import numpy.typing as npt
 from vigil.learn.exporting.exportable import Exportable, write_formats
 from vigil.learn.exporting.int8_file import write_int8
 from vigil.learn.exporting.onnx_file import onnx_bytes
-from vigil.plumbing.errors import FieldError, listed
 from vigil.plumbing.outputs import whole
 from vigil.plumbing.records import write_json
 from vigil.settings.exporting import Format, ToInt8
@@ -39,16 +38,12 @@ def write_and_measure(
     Without formats, the folder is empty, no network is loaded, and the metrics have no number.
 
     Args:
+        int8: needs `onnx` among the formats, as the settings of the stages check.
         measure: measures files that are given by the name of their format.
 
     Raises:
-        FieldError: 8-bit integers are asked for without ONNX.
         InputError: see `write_formats`.
     """
-    if int8.enabled and "onnx" not in formats:
-        raise FieldError(
-            "formats", f"expected onnx, which int8.enabled needs, got {listed(formats)}"
-        )
     numbers: dict[str, Any] = {}
     with whole(exported) as folder:
         folder.mkdir()

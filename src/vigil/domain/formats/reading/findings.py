@@ -11,7 +11,7 @@ from vigil.settings.import_detections import Policy
 
 MALFORMED = "entry malformed"
 HIDDEN = "hidden or system file"
-NO_SIZE = "picture whose size is not told"
+NO_SIZE = "picture whose size the annotations do not say"
 OTHER_NAME = "picture found under another name"
 OWN_NAME = "XML file with the name of its picture, but with another filename in it"
 TOLD_NAME = "XML file with another name than its picture"
@@ -20,7 +20,7 @@ SPACES = "text with spaces around it"
 SEVERAL_BOXES = "object with several boxes"
 TURNED = "box turned: the box around it was taken"
 ENCODING = "text in another encoding than declared"
-ROOT = "category that is but the root of others"
+ROOT = "category that only groups others"
 
 
 class Findings:

@@ -23,6 +23,7 @@ from vigil.pixels.importing.clips.masks import (
     masks_of,
     read_masks,
 )
+from vigil.pixels.numbering import check_start, warn_of_starts
 from vigil.pixels.video.numbered import SUFFIXES
 from vigil.pixels.windows import FrameTimes, Window, read_times
 from vigil.plumbing.errors import FieldError, InputError, listed
@@ -64,24 +65,14 @@ class Imported(NamedTuple):
         regions: the regions of the masks of long videos, the columns of `REGION_DTYPES`; empty for
             class folders.
         broken: by video, how many windows of long videos were left out: see `count_broken`.
+        notes: what is no clip in class folders, by its name; see `list_notes`.
     """
 
     windows: pd.DataFrame
     frames: pd.DataFrame
     regions: pd.DataFrame
     broken: Mapping[str, int] = MappingProxyType({})
-
-    def notes(self) -> list[str]:
-        """Lines on what a person should know of the tables."""
-        lines = []
-        if self.broken:
-            lines.append(
-                f"left out: {sum(self.broken.values())} windows, where frames are more than "
-                f"{LONGEST_GAP_S:g} s apart or fewer than 2, in {listed(self.broken)}"
-            )
-        if note := describe_disagreement(self.frames, self.regions):
-            lines.append(note)
-        return lines
+    notes: tuple[str, ...] = ()
 
 
 def import_class_folders(
@@ -94,10 +85,15 @@ def import_class_folders(
 ) -> Imported:
     """Windows of the clips `<clips>/<class>/<clip>`: each clip as a whole, or cut in equal parts.
 
+    Documents, and folders without pictures, are left out.
+
     Raises:
         InputError: see `list_clips`, and, for a clip to cut, `read_times`.
     """
-    table = list_clips(clips, anomalous_classes=anomalous_classes, group_pattern=group_pattern)
+    notes = list_notes(clips)
+    table = list_clips(
+        clips, anomalous_classes=anomalous_classes, group_pattern=group_pattern, left_out=notes
+    )
     rows = []
     for video, clip in progress(list(table.iterrows()), "import clips", "clip"):
         for window in _cut(clips / str(video), settings.num_windows, picture_fps):
@@ -110,7 +106,7 @@ def import_class_folders(
                     **clip[["class", "is_anomalous", "source", "digest"]],
                 }
             )
-    return Imported(_as_table(rows), as_frames([]), as_regions([]))
+    return Imported(_as_table(rows), as_frames([]), as_regions([]), notes=tuple(notes))
 
 
 def import_frame_labelled(
@@ -131,9 +127,10 @@ def import_frame_labelled(
         videos: the paths of the videos below `clips`; see `list_videos`.
 
     Raises:
-        InputError: a label belongs to no video or to frames past the end of its video, a video is
-            shorter than a window or has none without a gap, all windows are normal or all
-            anomalous, or masks do not fit their video.
+        InputError: a label belongs to no video, to frames past the end of its video, or to a folder
+            of pictures that are numbered from neither 0 nor 1; a video is shorter than a window or
+            has none without a gap; all windows are normal or all anomalous; or masks do not fit
+            their video.
     """
     ranges = read_frame_labels(labels)
     if unknown := ranges.keys() - set(videos):
@@ -145,6 +142,8 @@ def import_frame_labelled(
     for video in progress(videos, "import videos", "video"):
         times = read_times(clips / video, picture_fps)
         video_ranges = ranges.get(video, [])
+        if video_ranges:
+            check_start(clips / video, f"{labels}: {video}")
         _check_end(video_ranges, len(times.seconds), f"{labels}: {video}")
         masks = masks_of(clips / video)
         frames.append(_frame_labels(video, times, video_ranges, is_masked=masks is not None))
@@ -223,6 +222,41 @@ def list_videos(folder: Path, labels: Path) -> Listing:
     of_videos = {masks_of(folder / video) for video in videos}
     notes += [one.relative_to(folder).as_posix() for one in masks if one not in of_videos]
     return Listing(sorted(videos), sorted(notes))
+
+
+def list_notes(folder: Path) -> list[str]:
+    """What is no clip in class folders: "<class>/<name>" of each document and other folder, sorted.
+
+    A folder that holds no picture itself is no clip.
+    """
+    if not folder.is_dir():
+        return []
+    return sorted(
+        path.relative_to(folder).as_posix()
+        for kind in folder.iterdir()
+        if kind.is_dir() and not is_hidden(kind.name)
+        for path in kind.iterdir()
+        if not is_hidden(path.name)
+        and (not _holds_pictures(path) if path.is_dir() else _is_note(path))
+    )
+
+
+def describe(imported: Imported, clips: Path, notes: Sequence[str]) -> list[str]:
+    """Lines about what was left out, and about what is doubtful, for people.
+
+    Args:
+        notes: the paths below `clips` that were left out, besides those of the import.
+    """
+    left_out = [*imported.notes, *notes]
+    lines = [f"left out, as no video by name: {listed(left_out)}"] if left_out else []
+    if imported.broken:
+        lines.append(
+            f"left out: {sum(imported.broken.values())} windows, where frames are more than "
+            f"{LONGEST_GAP_S:g} s apart or fewer than 2, in {listed(imported.broken)}"
+        )
+    if doubtful := describe_disagreement(imported.frames, imported.regions):
+        lines.append(doubtful)
+    return lines + warn_of_starts(clips, imported.windows["video"].unique())
 
 
 def _is_note(file: Path) -> bool:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from vigil.plumbing.errors import listed
+from vigil.plumbing.errors import counted, listed
 
 MOST_CLASSES = 8
 
@@ -17,9 +17,11 @@ def summarise(content: dict[str, Any], one: str, many: str) -> str:
     counts = {label: values[many] for label, values in content["by_class"].items()}
     shown = dict(sorted(counts.items(), key=lambda item: -item[1])[:MOST_CLASSES])
     lines = [
-        f"{content['num_pictures']} pictures ({content[f'num_pictures_without_{one}']} without a "
-        f"{one}), {content[f'num_{many}']} {many} ({content[f'num_{many}_to_ignore']} to be "
-        f"ignored) of {len(counts)} classes: {shown}",
+        f"{counted(content['num_pictures'], 'picture')} "
+        f"({content[f'num_pictures_without_{one}']} without a {one}), "
+        f"{counted(content[f'num_{many}'], one, many)} "
+        f"({content[f'num_{many}_to_ignore']} to be ignored) of "
+        f"{counted(len(counts), 'class', 'classes')}: {shown}",
         *(f"  {reason}: {number}" for reason, number in sorted(content["findings"].items())),
     ]
     if lacking := content[f"classes_without_{one}"]:
