@@ -8,13 +8,16 @@ they are loaded. So Python is started again with these variables.
 import os
 import platform
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from vigil.plumbing.errors import InputError, shorten
 
 VARIABLE = "VIGIL_ARITHMETIC"
 NATIVE, PORTABLE = "native", "portable"
+KEY = "arithmetic"
+"""Of the entry of a card or a record that names the arithmetic; native arithmetic has no entry."""
 NUM_THREADS = "2"
 """The last bits of a sum depend on the number of threads, so it is fixed as well."""
 VARIABLES = {
@@ -54,7 +57,14 @@ def is_applied() -> bool:
 
 def arithmetic_facts() -> dict[str, str]:
     """What results depend on besides their inputs; empty for native arithmetic."""
-    return {"arithmetic": PORTABLE} if is_portable() else {}
+    return {KEY: PORTABLE} if is_portable() else {}
+
+
+def arithmetic_of(card: Mapping[str, Any]) -> str:
+    """The arithmetic that trained the model of a card."""
+    training = card.get("training")
+    own = training.get(KEY) if isinstance(training, Mapping) else None
+    return str(own or card.get(KEY) or NATIVE)
 
 
 def use_arithmetic(words: Sequence[str]) -> None:

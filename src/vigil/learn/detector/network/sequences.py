@@ -11,6 +11,7 @@ from vigil.domain.video_facts import FACTS_NAME, NoStampsError, load_facts
 from vigil.pixels.pictures.images import ImageSource
 from vigil.pixels.pictures.picture import Picture
 from vigil.plumbing.errors import FieldError, InputError, shorten
+from vigil.runtime.history import check_next
 from vigil.settings.train_detector import Frames
 
 Times = npt.NDArray[np.float64]
@@ -99,6 +100,8 @@ class FrameHistory:
 
     def __init__(self, frames: Frames) -> None:
         self._frames = frames
+        self._last_s = -np.inf
+        self._shape: tuple[int, ...] = ()
         self._kept: deque[tuple[float, Picture]] = deque()
 
     def add(self, picture: Picture, time_s: float) -> npt.NDArray[np.uint8]:
@@ -107,7 +110,12 @@ class FrameHistory:
         Args:
             picture: (H, W, 3), of the same size as the pictures before.
             time_s: the time at which it is shown, later than the times before.
+
+        Raises:
+            InputError: the picture is of another kind or size, or its time does not ascend.
         """
+        check_next(picture, self._shape or picture.shape, time_s, self._last_s)
+        self._shape, self._last_s = picture.shape, time_s
         if self._frames.length == 1:
             return picture
         self._kept.append((time_s, picture))
