@@ -124,7 +124,10 @@ def test_a_given_split_and_test_videos_contradict_each_other(
     project.set_params("split", test_videos=["door_1.mp4"])
     outcome = run_stage(project, STAGE, *with_given("splits/given.csv"))
     assert_refused(outcome, project, STAGE)
-    assert "params.yaml: split.test_videos: expected none, as given.classifier names the test videos" in outcome.stderr
+    assert (
+        "params.yaml: split.test_videos: expected none, as given.classifier names the test videos"
+        in outcome.stderr
+    )
 
 
 def text(content: str | bytes) -> Callable[[Project], object]:

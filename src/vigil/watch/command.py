@@ -16,7 +16,7 @@ from vigil.plumbing.records import read_json
 from vigil.settings.dataset import Dataset
 from vigil.settings.watch import Watch
 from vigil.watch.frames import check_first_frame
-from vigil.watch.models import ExportedFiles, ModelFiles, Models, Runtime
+from vigil.watch.models import TRAINED, ExportedFiles, ModelFiles, Models, Runtime
 from vigil.watch.recording import EVENTS_FILE, RUN_FILE, Recorder
 from vigil.watch.results.eventful import read_events
 from vigil.watch.sources import Camera, Recording, Source, find_sources
@@ -33,7 +33,8 @@ def watch_sources(
 
     Args:
         out: the folder in which each source gets a folder.
-        models: the folder of the models; None: that of the pipeline, `models` or `exported`.
+        models: the folder of the models; None: `models`, or for exported ones `released`, and the
+            pipeline's `exported`.
         notify: addresses for notifications, `file:<path>` or of apprise; for live sources only.
         runtime: what runs the networks; all but torch run exported models, and need no torch.
 
@@ -129,11 +130,11 @@ def _models_of(
         InputError: a file is missing.
     """
     if runtime != "torch":
-        exported = ExportedFiles.below(folder or Path("exported"), runtime)
+        exported = ExportedFiles.below(folder, runtime)
         return exported.digests(), exported.load
     from vigil.learn.networks.machine import choose_device, prepare_torch
 
-    files = ModelFiles.below(folder or Path("models"))
+    files = ModelFiles.below(folder or Path(TRAINED))
     digests = files.digests()
     prepare_torch()
     return digests, partial(files.load, choose_device())
