@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import get_args
 
 from vigil.learn.networks.machine import prepare_torch
+from vigil.plumbing.arithmetic import check_trained_alike
 from vigil.plumbing.errors import InputError, listed
 from vigil.plumbing.locked_files import check_as_noted, noted_outputs
 from vigil.settings.exporting import Format
@@ -47,6 +48,7 @@ def export_models(branch: str, formats: Sequence[str], models: Path, out: Path) 
             "which `dvc repro` makes anew"
         )
     check_as_noted([*files, *(models / name for name in PICKED.get(branch, ()))], noted)
+    check_trained_alike(files[1:])
     prepare_torch()
     command = importlib.import_module(f"vigil.learn.{branch}.export_command")
     lines: list[str] = command.export(models, chosen, out / branch)

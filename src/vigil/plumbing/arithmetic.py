@@ -5,10 +5,11 @@ order. `VIGIL_ARITHMETIC=portable` fixes this choice, by the variables that the 
 they are loaded. So Python is started again with these variables.
 """
 
+import json
 import os
 import platform
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +66,46 @@ def arithmetic_of(card: Mapping[str, Any]) -> str:
     training = card.get("training")
     own = training.get(KEY) if isinstance(training, Mapping) else None
     return str(own or card.get(KEY) or NATIVE)
+
+
+def check_trained_alike(cards: Iterable[Path]) -> None:
+    """Checks that models were trained with the arithmetic of `VIGIL_ARITHMETIC`, if it is set.
+
+    DVC does not know the variable, so it may take models of the other arithmetic from its cache.
+
+    Args:
+        cards: of models; one that cannot be read is not checked here.
+
+    Raises:
+        InputError: a model was trained with the other arithmetic, or there is no such arithmetic.
+    """
+    for card, found in trained_otherwise(cards).items():
+        raise InputError(
+            f"{card}: expected a model trained with {os.environ[VARIABLE]} arithmetic, as "
+            f"{VARIABLE} says, got one of {found} arithmetic; dvc repro -f makes all results anew"
+        )
+
+
+def trained_otherwise(cards: Iterable[Path]) -> dict[Path, str]:
+    """The cards of models with another arithmetic than `VIGIL_ARITHMETIC` names, and theirs.
+
+    Empty if the variable is not set.
+
+    Raises:
+        InputError: there is no such arithmetic.
+    """
+    if VARIABLE not in os.environ:
+        return {}
+    asked, others = PORTABLE if is_portable() else NATIVE, {}
+    for card in cards:
+        try:
+            content = json.loads(card.read_text(encoding="utf-8"))
+        except (OSError, ValueError, RecursionError):
+            continue
+        is_card = isinstance(content, Mapping) and "architecture" in content
+        if is_card and (found := arithmetic_of(content)) != asked:
+            others[card] = found
+    return others
 
 
 def use_arithmetic(words: Sequence[str]) -> None:

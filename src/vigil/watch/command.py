@@ -6,6 +6,7 @@ from functools import cache, partial
 from pathlib import Path
 
 from vigil.domain.events.event import UNUSUAL
+from vigil.plumbing.arithmetic import check_trained_alike
 from vigil.plumbing.contract import check_sections, project_sections
 from vigil.plumbing.errors import InputError
 from vigil.plumbing.interruptions import interruptible
@@ -127,7 +128,7 @@ def _models_of(
     """The digests of the models' files, and what loads them.
 
     Raises:
-        InputError: a file is missing.
+        InputError: a file is missing, or models were trained with another arithmetic.
     """
     if runtime != "torch":
         exported = ExportedFiles.below(folder, runtime)
@@ -136,5 +137,6 @@ def _models_of(
 
     files = ModelFiles.below(folder or Path(TRAINED))
     digests = files.digests()
+    check_trained_alike([files.detector_card, files.classifier_card, files.alarm_card])
     prepare_torch()
     return digests, partial(files.load, choose_device())
