@@ -99,7 +99,8 @@ def new(words: argparse.Namespace) -> None:
     files = lay_out(words.folder)
     print(
         f"{words.folder}: {len(files)} files; put your data below data/mine, name it in "
-        "params.yaml, then run the branches that have data: dvc repro evaluate@detector"
+        "params.yaml, then check it and run the branches that have data: vigil check-data && "
+        "dvc repro evaluate@detector"
     )
 
 
