@@ -106,7 +106,8 @@ def new(words: argparse.Namespace) -> None:
     files = lay_out(words.folder)
     print(
         f"{words.folder}: {len(files)} files; put your data below data/mine, name it in "
-        "params.yaml, then run the branches that have data: dvc repro evaluate@detector"
+        "params.yaml, then check it and run the branches that have data: vigil check-data && "
+        "dvc repro evaluate@detector"
     )
 
 
@@ -234,11 +235,13 @@ def build_parser() -> argparse.ArgumentParser:
         "--out", type=Path, default=Path("watch"), help="the folder in which each source gets one"
     )
     watching.add_argument(
-        "--models", type=Path, help="the folder of the models; models or exported if not given"
+        "--models",
+        type=Path,
+        help="the folder of the models; models, released or exported if not given",
     )
     watching.add_argument(
         "--runtime",
-        choices=("torch", "onnx", "openvino"),
+        choices=("torch", "onnx", "onnx-int8", "openvino"),
         default="torch",
         help="what runs the networks: torch, or another library with models of vigil export",
     )
@@ -270,7 +273,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--models", type=Path, default=Path("models"), help="the folder of the trained models"
     )
     exporting.add_argument(
-        "--out", type=Path, default=Path("exported"), help="the folder in which each model gets one"
+        "--out", type=Path, default=Path("released"), help="the folder in which each model gets one"
     )
     add("new", new).add_argument("folder", type=Path, help="the folder of the new project")
     add("upgrade", upgrade).add_argument(

@@ -1,5 +1,6 @@
 """Portable arithmetic: the same bytes, whatever CPU the libraries believe they run on."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -10,7 +11,12 @@ import pytest
 
 from vigil.pixels.flow.motion import describe_cpu
 from vigil.plumbing import arithmetic
-from vigil.plumbing.arithmetic import VARIABLES, arithmetic_facts, use_arithmetic
+from vigil.plumbing.arithmetic import (
+    VARIABLES,
+    arithmetic_facts,
+    check_trained_alike,
+    use_arithmetic,
+)
 from vigil.plumbing.errors import InputError
 
 SCRIPT = """
@@ -155,6 +161,63 @@ def test_python_is_started_again_once(restarted: list[list[str]]):
     use_arithmetic(["stage.py", "--out"])
     assert len(restarted) == 1
     assert arithmetic_facts() == {"arithmetic": "portable"}
+
+
+@pytest.mark.parametrize(
+    ("asked", "card", "is_refused"),
+    [
+        ("portable", {}, True),
+        ("portable", {"training": {"arithmetic": "portable"}}, False),
+        ("portable", {"arithmetic": "portable"}, False),
+        ("native", {"training": {"arithmetic": "portable"}}, True),
+        ("native", {"training": {}}, False),
+        (None, {"training": {"arithmetic": "portable"}}, False),
+    ],
+)
+def test_a_model_of_the_other_arithmetic_is_refused_if_one_is_asked_for(
+    asked: str | None,
+    card: dict[str, object],
+    is_refused: bool,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+):
+    """DVC, which does not know the variable, takes it from its cache."""
+    monkeypatch.delenv("VIGIL_ARITHMETIC", raising=False)
+    if asked:
+        monkeypatch.setenv("VIGIL_ARITHMETIC", asked)
+    (tmp_path / "model.json").write_text(json.dumps({"architecture": "grid", **card}))
+    (tmp_path / "threshold.json").write_text("{}")  # no card
+    (tmp_path / "damaged.json").write_text("{")  # told by what reads it
+    files = sorted(tmp_path.iterdir())
+    if not is_refused:
+        check_trained_alike(files)
+        return
+    other = {"portable": "native", "native": "portable"}[str(asked)]
+    told = f"model.json: expected a model trained with {asked} .*, got one of {other} arithmetic"
+    with pytest.raises(InputError, match=told):
+        check_trained_alike(files)
+
+
+def test_a_stage_does_not_use_a_model_of_the_other_arithmetic(tmp_path: Path):
+    shutil.copy(Path(__file__).parents[2] / "params.yaml", tmp_path)
+    (tmp_path / "model.json").write_text('{"architecture": "grid"}')
+    (tmp_path / "count.py").write_text(
+        "from pathlib import Path\nfrom vigil.plumbing.runner import run_stage\n\n\n"
+        "def main(*, card: Path) -> None:\n    print('ran')\n\n\nrun_stage(main)\n"
+    )
+
+    def run(**variables: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "count.py", "--card", "model.json"]
+        environment = {**os.environ, **variables}
+        return subprocess.run(
+            command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+        )
+
+    assert run().stdout == "ran\n"
+    done = run(VIGIL_ARITHMETIC="portable", VIGIL_THREADS="2")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("count: model.json: expected a model trained with portable")
+    assert done.stderr.count("\n") == 1
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,14 @@
 """A project of one's own: laid out, and upgraded with the library."""
 
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 import yaml
 
+from vigil.__main__ import main
 from vigil.plumbing.contract import check_sections, project_sections
 from vigil.plumbing.errors import InputError
 from vigil.plumbing.params import read_params
@@ -165,6 +167,88 @@ def test_parameters_of_a_new_version_are_named(project: Path, monkeypatch: pytes
     assert plan.params == ["new_part.strength"]
     assert "params.yaml: lacks new_part.strength" in describe(plan)
     assert list(plan.kept) == ["params.yaml"]
+
+
+def changed(text: str, old: str, new: str) -> str:
+    assert text.count(old) == 1
+    return text.replace(old, new)
+
+
+def test_a_stage_with_another_command_or_a_new_stage_reruns(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+):
+    text = (project / "dvc.yaml").read_text()
+    other = changed(text, "python stages/watch.py", "python -u stages/watch.py")
+    other = changed(other, "desc: Runs the trained models", "desc: Again runs the trained models")
+    added = (
+        "\nstages:\n  added:\n    cmd: 'true'\n    deps: [params.yaml]\n    outs: [data/added]\n"
+    )
+    other = changed(other, "\nstages:\n", added)
+    next_version(monkeypatch, **{"dvc.yaml": other})
+    plan = plan_upgrade(project)
+    assert plan.reruns == ["watch", "added"]
+    assert "reruns: added, watch\n" in describe(plan)
+
+
+def test_only_the_changed_instances_of_a_stage_rerun(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+):
+    text = (project / "dvc.yaml").read_text()
+    other = changed(
+        text, "options: --samples data/samples --splits data/splits/classifier", "options: x"
+    )
+    next_version(monkeypatch, **{"dvc.yaml": other})
+    assert plan_upgrade(project).reruns == ["export@classifier"]
+
+
+def test_stages_that_read_new_parameters_rerun(project: Path, monkeypatch: pytest.MonkeyPatch):
+    text = (project / "params.yaml").read_text()
+    (project / "params.yaml").write_text(text.replace("  jpeg_quality:", "  renamed:"))
+    plan = plan_upgrade(project)
+    assert plan.params == ["extract_frames.jpeg_quality"]
+    assert plan.reruns == ["extract_frames"]
+
+
+def test_new_files_that_wait_are_told_until_they_are_gone(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+):
+    text = (project / "dvc.yaml").read_text()
+    (project / "dvc.yaml").write_text(text + "# mine\n")
+    other = changed(text, "python stages/watch.py", "python -u stages/watch.py")
+    next_version(monkeypatch, **{"dvc.yaml": other})
+    plan = plan_upgrade(project)
+    assert (plan.reruns, plan.pending) == ([], ["watch"])
+    carry_out(plan, project)
+    plan = plan_upgrade(project)
+    assert plan.waiting == ["dvc.yaml.new"]
+    assert "dvc.yaml.new: waits since an earlier upgrade; take over" in describe(plan)
+    assert "and with the .new files taken over: watch" in describe(plan)
+    shutil.move(project / "dvc.yaml.new", project / "dvc.yaml")
+    plan = plan_upgrade(project)
+    assert (plan.reruns, plan.pending, plan.waiting) == ([], [], [])
+
+
+@pytest.mark.parametrize("name", [".git", ".dvc"])
+def test_a_folder_within_another_project_is_refused(tmp_path: Path, name: str):
+    (tmp_path / name).mkdir()
+    with pytest.raises(InputError, match=rf"outside of other projects.*, which has \{name}"):
+        lay_out(tmp_path / "a" / "mine")
+    assert not (tmp_path / "a").exists()
+
+
+def test_a_place_where_no_folder_can_be_is_told_in_one_line(capsys: pytest.CaptureFixture[str]):
+    with pytest.raises(SystemExit):
+        main(["new", "/proc/x"])
+    told = capsys.readouterr().err
+    assert told.startswith("vigil new: /proc/x")
+    assert told.count("\n") == 1
+
+
+def test_the_rules_of_dvc_name_no_command_that_the_project_lacks(project: Path):
+    text = (project / ".dvcignore").read_text()
+    assert "make" not in text.split()
+    assert "demo" not in text
+    assert "vigil check-data" in text
 
 
 def test_a_folder_that_is_no_project_is_refused(tmp_path: Path):

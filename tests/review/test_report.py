@@ -403,3 +403,9 @@ def test_the_headline_is_the_numbers_without_their_details(
     assert told[0] == "classifier"
     assert "by_video" not in str(told)
     assert any(line.split() == ["accuracy", "0.95"] for line in told), told
+    (project / "models").mkdir(exist_ok=True)
+    (project / "models/classifier.json").write_text('{"architecture": "crop_transformer"}')
+    monkeypatch.setenv("VIGIL_ARITHMETIC", "portable")
+    print_headline(Path.cwd())
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last.startswith("models/classifier.json: trained with native arithmetic, other than VIG")

@@ -54,7 +54,7 @@ def test_without_exported_models_it_says_which_one_is_missing(
     suffix = {"onnx": "onnx", "openvino": "xml"}[runtime]
     message = refused(capsys, "watch", "a.mp4", "--runtime", runtime)
     assert message == (
-        f"vigil watch: exported/detector/detector.{suffix}: expected an exported model, found "
+        f"vigil watch: released/detector/detector.{suffix}: expected an exported model, found "
         "none; `vigil export` makes it\n"
     )
     assert not (here / "watch").exists()

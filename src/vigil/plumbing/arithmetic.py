@@ -5,16 +5,20 @@ order. `VIGIL_ARITHMETIC=portable` fixes this choice, by the variables that the 
 they are loaded. So Python is started again with these variables.
 """
 
+import json
 import os
 import platform
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from vigil.plumbing.errors import InputError, shorten
 
 VARIABLE = "VIGIL_ARITHMETIC"
 NATIVE, PORTABLE = "native", "portable"
+KEY = "arithmetic"
+"""Of the entry of a card or a record that names the arithmetic; native arithmetic has no entry."""
 NUM_THREADS = "2"
 """The last bits of a sum depend on the number of threads, so it is fixed as well."""
 VARIABLES = {
@@ -54,7 +58,54 @@ def is_applied() -> bool:
 
 def arithmetic_facts() -> dict[str, str]:
     """What results depend on besides their inputs; empty for native arithmetic."""
-    return {"arithmetic": PORTABLE} if is_portable() else {}
+    return {KEY: PORTABLE} if is_portable() else {}
+
+
+def arithmetic_of(card: Mapping[str, Any]) -> str:
+    """The arithmetic that trained the model of a card."""
+    training = card.get("training")
+    own = training.get(KEY) if isinstance(training, Mapping) else None
+    return str(own or card.get(KEY) or NATIVE)
+
+
+def check_trained_alike(cards: Iterable[Path]) -> None:
+    """Checks that models were trained with the arithmetic of `VIGIL_ARITHMETIC`, if it is set.
+
+    DVC does not know the variable, so it may take models of the other arithmetic from its cache.
+
+    Args:
+        cards: of models; one that cannot be read is not checked here.
+
+    Raises:
+        InputError: a model was trained with the other arithmetic, or there is no such arithmetic.
+    """
+    for card, found in trained_otherwise(cards).items():
+        raise InputError(
+            f"{card}: expected a model trained with {os.environ[VARIABLE]} arithmetic, as "
+            f"{VARIABLE} says, got one of {found} arithmetic; dvc repro -f makes all results anew"
+        )
+
+
+def trained_otherwise(cards: Iterable[Path]) -> dict[Path, str]:
+    """The cards of models with another arithmetic than `VIGIL_ARITHMETIC` names, and theirs.
+
+    Empty if the variable is not set.
+
+    Raises:
+        InputError: there is no such arithmetic.
+    """
+    if VARIABLE not in os.environ:
+        return {}
+    asked, others = PORTABLE if is_portable() else NATIVE, {}
+    for card in cards:
+        try:
+            content = json.loads(card.read_text(encoding="utf-8"))
+        except (OSError, ValueError, RecursionError):
+            continue
+        is_card = isinstance(content, Mapping) and "architecture" in content
+        if is_card and (found := arithmetic_of(content)) != asked:
+            others[card] = found
+    return others
 
 
 def use_arithmetic(words: Sequence[str]) -> None:

@@ -9,6 +9,7 @@ EXPECTED = {
     **dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS), TO_WRITE),
     **dict.fromkeys((errno.EACCES, errno.EPERM), "permission"),
     errno.ENAMETOOLONG: "a shorter name",
+    errno.ENOENT: "a file or folder that is there",
     errno.ELOOP: "no link that leads to itself",
     errno.ENOTDIR: "a folder where the path goes on",
     errno.EISDIR: "a file",

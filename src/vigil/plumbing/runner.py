@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import NoReturn
 
 from vigil.plumbing.alone import alone
-from vigil.plumbing.arithmetic import use_arithmetic
+from vigil.plumbing.arithmetic import check_trained_alike, use_arithmetic
 from vigil.plumbing.contract import Contract, Main
 from vigil.plumbing.errors import FieldError, InputError, printable
 from vigil.plumbing.failures import explain_failure
 from vigil.plumbing.folders import check_path
 from vigil.plumbing.interruptions import describe_interruption, interruptible
 from vigil.plumbing.launching import launch
+from vigil.plumbing.listed_code import check_listed_code
 from vigil.plumbing.named_paths import named_path
 from vigil.plumbing.own_source import use_own_source
 from vigil.plumbing.params import read_params
@@ -38,10 +39,12 @@ def run_stage(main: Main, *, is_training: bool = False) -> NoReturn:
         is_training: whether several processes can share the work; see `ranks`.
     """
     use_own_source(sys.argv)
-    title, contract = stage_name(Path(inspect.getfile(main))), Contract(main)
+    script = Path(inspect.getfile(main))
+    title, contract = stage_name(script), Contract(main)
     start = time.monotonic()
     try:
         use_arithmetic(sys.argv)
+        check_listed_code(script)
         paths = contract.parse_paths(title, sys.argv[1:])
         content = read_params()
         values = contract.parse_values(content)
@@ -49,6 +52,8 @@ def run_stage(main: Main, *, is_training: bool = False) -> NoReturn:
         for path in paths.values():
             if path.exists():
                 check_path(path)
+        if not is_training:
+            check_trained_alike(path for name, path in paths.items() if name.endswith("card"))
         if is_training:  # now, so that a wrong parameter is told once
             launch(sys.argv, _shared_batches(values))
         if this_rank().number:

@@ -1,4 +1,4 @@
-"""`make repro` refuses data folders that contain files which would configure DVC.
+"""`vigil check-data`, as in `make repro`, refuses data folders with files that would configure DVC.
 
 DVC treats every `dvc.yaml` and `*.dvc` below the project as a part of the project: it runs their
 stages and fetches the files that they name. A `.dvcignore` hides files from DVC, and a `.dvc` in a

@@ -3,6 +3,7 @@
 import hashlib
 import shutil
 import subprocess
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from vigil.review.reruns import Pipeline
 
 LAID_OUT = f"{CODE}/laid_out.json"
 """The digests of the files as they were laid out, by path: whoever changed a file keeps it."""
-NEW = ".new"
+NEW, PIPELINE = ".new", "dvc.yaml"
 FIRST_COMMIT = "A new project of vigil"
 AUTHOR = {"user.name": "vigil", "user.email": "vigil@localhost"}
 """Of the first commit, where git does not know who the user is."""
@@ -32,12 +33,20 @@ def lay_out(folder: Path) -> list[str]:
     Returns: the paths of the project's files.
 
     Raises:
-        InputError: the folder is there and not empty, or git is not installed or refuses to commit.
+        InputError: the folder is there and not empty, or lies within another project; or git is
+            not installed or refuses to commit.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InputError(f"{folder}: expected a new or empty folder, found one with files")
     if not shutil.which("git"):
         raise InputError("git: expected it to be installed, found no such program")
+    around = folder.resolve()
+    for parent in around.parents:
+        if found := next((name for name in (".git", ".dvc") if (parent / name).exists()), None):
+            raise InputError(
+                f"{folder}: expected a folder outside of other projects, since it becomes a "
+                f"repository of its own, got one within {parent}, which has {found}"
+            )
     content = project_files()
     for name, text in content.items():
         _write(folder / name, text)
@@ -59,8 +68,10 @@ class Upgrade:
         kept: the new content of files that were changed in the project, by path.
         removed: files that the library has no more.
         params: parameters that params.yaml lacks, by their dotted names.
-        reruns: the stages that rerun.
+        reruns: the stages that rerun, once params.yaml has these parameters.
         maybe: the stages after them, which run only if their inputs change.
+        pending: the stages that also rerun once someone takes over `kept` and `waiting`.
+        waiting: new files of an earlier upgrade that lie beside files of the project.
     """
 
     files: dict[str, str]
@@ -69,6 +80,8 @@ class Upgrade:
     params: list[str]
     reruns: list[str]
     maybe: list[str]
+    pending: list[str]
+    waiting: list[str]
 
 
 def plan_upgrade(root: Path) -> Upgrade:
@@ -110,10 +123,43 @@ def plan_upgrade(root: Path) -> Upgrade:
         if name in is_own
         and hashlib.sha256(content[name].encode()).hexdigest() != laid_out.get(name)
     }
-    changed = [name for name in files if name.startswith((f"{CODE}/", "stages/"))]
-    reruns, maybe = Pipeline(root).after(changed, []) if changed else ([], [])
+    left = sorted(name for name in content if (root / f"{name}{NEW}").is_file())
+    reruns, maybe = _reruns(root, files, params, present)
+    pending, _ = _reruns(root, kept | {name: content[name] for name in left}, [], present)
     removed = sorted(set(laid_out) - set(content))
-    return Upgrade(files, kept, removed, params, list(reruns), list(maybe))
+    pending = [name for name in pending if name not in reruns]
+    waiting = [f"{name}{NEW}" for name in left if name not in kept]
+    return Upgrade(files, kept, removed, params, reruns, maybe, pending, waiting)
+
+
+def _reruns(
+    root: Path, files: Mapping[str, str], params: Sequence[str], present: Mapping[str, str]
+) -> tuple[list[str], list[str]]:
+    """The stages that files and parameters rerun, and those after them; see `Pipeline.after`."""
+    changed = [name for name in files if name.startswith((f"{CODE}/", "stages/"))]
+    stages: list[str] = []
+    if PIPELINE in files:
+        before, after = _definitions(present.get(PIPELINE, "")), _definitions(files[PIPELINE])
+        stages = [name for name, each in after.items() if before.get(name) != each]
+    if not (changed or params or stages):
+        return [], []
+    return Pipeline(root).after(changed, params, stages)
+
+
+def _definitions(text: str) -> dict[str, Any]:
+    """What DVC compares of each stage of a `dvc.yaml`, by the stage's name in DVC."""
+    found: dict[str, Any] = {}
+    try:
+        stages = (yaml.safe_load(text) or {}).get("stages", {})
+        for name, stage in stages.items():
+            items = stage.get("foreach", {"": None})
+            for key in items:
+                own = {one: value for one, value in stage.get("do", stage).items() if one != "desc"}
+                item = items[key] if isinstance(items, dict) else key
+                found[f"{name}@{key}" if "foreach" in stage else name] = own, item
+    except (yaml.YAMLError, AttributeError, TypeError):
+        return {}  # someone's own file, which DVC will refuse
+    return found
 
 
 def describe(plan: Upgrade) -> str:
@@ -126,11 +172,17 @@ def describe(plan: Upgrade) -> str:
     lines += [
         f"{name}: no more in vigil; delete it if nothing of yours needs it" for name in plan.removed
     ]
+    lines += [
+        f"{name}: waits since an earlier upgrade; take over what is new in it, and delete it"
+        for name in plan.waiting
+    ]
     if plan.params:
         lines.append(f"params.yaml: lacks {listed(plan.params, 20)}")
     lines.append(f"reruns: {listed(plan.reruns, 40)}")
     if plan.maybe:
         lines.append(f"and at most: {listed(plan.maybe, 40)}")
+    if plan.pending:
+        lines.append(f"and with the {NEW} files taken over: {listed(plan.pending, 40)}")
     return "\n".join(lines)
 
 

@@ -6,6 +6,7 @@ anew. So an upgrade of the library reruns exactly the stages whose code changed,
 """
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 from vigil.plumbing.closure import SOURCE, closure_of, code_digest, is_plumbing
@@ -34,7 +35,11 @@ OWN_PARAMS = {
         "splits/no_truth.json: unknown"
     ),
 }
-"""Lines about the embedded demo, and what they are in another project."""
+"""Lines of params.yaml about the embedded demo, and what they are in another project."""
+OWN_DVCIGNORE = {
+    "make repro refuses all others.": "`vigil check-data` refuses all others.",
+    "!/demo/dvc.yaml\n": "",
+}
 HEADER = """# Each stage depends on code/<stage>.json: the digests of the modules of vigil that its
 # script imports. `vigil upgrade --write` writes them for the installed version. A command has no
 # ${dataset...}, since a shell would expand special characters in it. The stage itself looks up
@@ -63,6 +68,7 @@ def project_files() -> dict[str, str]:
         ) from None
     content["dvc.yaml"] = _pipeline(content["dvc.yaml"])
     content["params.yaml"] = _params(content["params.yaml"])
+    content[".dvcignore"] = _replaced(content[".dvcignore"], OWN_DVCIGNORE, ".dvcignore")
     stages = [root / name for name in names if name.startswith("stages/")]
     return content | {_code_name(script): _code_text(script) for script in stages}
 
@@ -81,11 +87,17 @@ def _pipeline(text: str) -> str:
     )
 
 
-def _params(text: str) -> str:
-    for shipped, own in OWN_PARAMS.items():
+def _replaced(text: str, own_lines: Mapping[str, str], name: str) -> str:
+    """The text of a file with other lines for those about this project."""
+    for shipped, own in own_lines.items():
         if shipped not in text:
-            raise ValueError(f"params.yaml has no {shipped!r}")
+            raise ValueError(f"{name} has no {shipped!r}")
         text = text.replace(shipped, own)
+    return text
+
+
+def _params(text: str) -> str:
+    text = _replaced(text, OWN_PARAMS, "params.yaml")
     for pattern, own in LISTS:
         text, num = re.subn(pattern, own, text, count=1, flags=re.MULTILINE)
         if not num:

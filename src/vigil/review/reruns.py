@@ -45,21 +45,26 @@ class Pipeline:
             None,
         )
 
-    def after(self, files: Collection[str], params: Collection[str]) -> tuple[list[str], list[str]]:
+    def after(
+        self, files: Collection[str], params: Collection[str], stages: Collection[str] = ()
+    ) -> tuple[list[str], list[str]]:
         """The stages that a change reruns, and the stages after them, which may run.
 
         Args:
             files: paths of changed files, below the project.
             params: dotted names of changed parameters.
+            stages: names of stages that are defined in another way, or are new.
         """
         first = [
             name
             for name, step in self._steps.items()
-            if any(_touch(one, path) for one in files for path in step.reads)
+            if name in stages
+            or any(_touch(one, path) for one in files for path in step.reads)
             or any(_is_within(one, key) for one in params for key in step.params)
         ]
         further: list[str] = []
         waiting = list(first)
+        first += sorted(set(stages) - self._steps.keys())
         while waiting:
             made = self._steps[waiting.pop(0)].makes
             for name, step in self._steps.items():

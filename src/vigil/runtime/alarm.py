@@ -18,9 +18,9 @@ from vigil.domain.clips.evidence.pieces import Pieces, Vectors
 from vigil.pixels.channels.channel import Channel
 from vigil.pixels.channels.registry import BUILDERS, build_channel, check_revision
 from vigil.plumbing.errors import InputError, listed, shorten
-from vigil.runtime.card import read_card_text
+from vigil.runtime.card import DIGEST_KEY, check_seal, fingerprint_of, read_card_text
 from vigil.runtime.judging import JudgingAlarm, Scores
-from vigil.runtime.scoring import SCORERS, Floats, check_learnt, divide_by_map
+from vigil.runtime.scoring import SCORERS, Floats, check_learnt, check_map, divide_by_map
 from vigil.runtime.session import Run, open_onnx
 
 CARD_FILE = "card.json"
@@ -55,14 +55,18 @@ class ExportedAlarm(JudgingAlarm):
             InputError: the card does not describe an alarm.
         """
         try:
-            facts = card["channels"]
+            # A card sorts its entries, and the order of channels is that of scores.
+            facts = {str(name): card["channels"][name] for name in card["order"]["channels"]}
+            if facts.keys() != card["channels"].keys():
+                raise ValueError("an order of other channels")
             for each in facts.values():
                 check_revision(each, file)
-            channels = {str(name): _build_channel(facts[name]) for name in facts}
+            channels = {name: _build_channel(facts[name]) for name in facts}
             self.scorers = {name: [str(each) for each in facts[name]["scorers"]] for name in facts}
             self._widths = {name: int(facts[name]["width"]) for name in facts}
             self._errors = {name: str(facts[name]["error"]) for name in facts}
-            thresholds = {str(name): float(value) for name, value in card["thresholds"].items()}
+            order = card["order"]["thresholds"]
+            thresholds = {str(name): float(card["thresholds"][name]) for name in order}
             super().__init__(channels, thresholds)
             for name, scorers in self.scorers.items():
                 if not set(scorers) <= {*SCORERS, AUTOENCODER} or not scorers:
@@ -82,20 +86,27 @@ class ExportedAlarm(JudgingAlarm):
             raise InputError(f"{file}: expected the parameters of an alarm, got {error}") from None
 
     def _check_learnt(self) -> None:
-        """Raises ValueError if parameters or thresholds of scorers are missing, or of others."""
+        """Raises ValueError for parameters or thresholds that are missing, of others or not finite.
+
+        As for `read_thresholds`, a threshold may be 0: that of a channel whose scores were all 0.
+        """
         names = {f"{name}.{scorer}" for name in self.scorers for scorer in self.scorers[name]}
         if not names or names != self.thresholds.keys():
             raise ValueError(f"thresholds of {listed(self.thresholds)} for {listed(names)}")
+        if not np.isfinite(list(self.thresholds.values())).all():
+            raise ValueError(f"thresholds {shorten(dict(self.thresholds))}")
         for name, scorers in self.scorers.items():
             for scorer in set(scorers) - {AUTOENCODER}:
                 check_learnt(scorer, self._learnt(name, scorer), self._widths[name])
+            check_map(self._learnt(name, SPEED_MAP))
 
     @classmethod
     def from_file(cls, file: Path | str) -> "ExportedAlarm":
         """Opens an exported alarm.
 
         Raises:
-            InputError: the file is missing, damaged or of another version.
+            InputError: the file is missing, damaged or of another version, or a member is not the
+                one that was written.
         """
         path = Path(file)
         if not path.is_file():
@@ -115,6 +126,7 @@ class ExportedAlarm(JudgingAlarm):
             reason = shorten(str(error))
             raise InputError(f"{path}: expected an exported alarm, got: {reason}") from None
         card = read_card_text(text, path, "alarm")
+        check_seal(path, card.get(DIGEST_KEY), text.encode(), fingerprint_of(content))
         networks = {
             name.split("/")[0]: open_onnx(one).run
             for name, one in content.items()

@@ -4,7 +4,7 @@ The card is one text of JSON. An ONNX file has it among its metadata, OpenVINO's
 information, and an exported alarm as a file in its archive. It names no path, no host and no time.
 
 A digest beside the card tells whether a file is still as it was written. In it, the digits of the
-digest itself count as zeros.
+digest itself count as zeros. An alarm's archive has it in the card, for all members.
 """
 
 import hashlib
@@ -18,7 +18,7 @@ from vigil.plumbing.errors import InputError, shorten
 KEY = "vigil"
 """The name of the card among the metadata of a file."""
 DIGEST_KEY = "vigil_sha256"
-"""The name of the digest of a file among its metadata."""
+"""The name of the digest of a file among its metadata, or in the card of an archive."""
 NO_DIGEST = "0" * 64
 FORMAT = 1
 """Of the card and of the network's inputs and outputs. A program reads one format."""
@@ -58,6 +58,16 @@ def check_seal(file: Path, digest: str | None, content: bytes, *others: bytes) -
             f"{file}: expected the bytes that `vigil export` wrote, got others: a damaged file, or "
             "one of an earlier version; export the model again"
         )
+
+
+def fingerprint_of(members: Mapping[str, bytes]) -> bytes:
+    """The names and contents of an archive's members, as one of the `others` of `sealed`."""
+    digests = [
+        hashlib.sha256(part).digest()
+        for name in sorted(members)
+        for part in (name.encode(), members[name])
+    ]
+    return b"".join(digests)
 
 
 def _digest(*contents: bytes) -> str:

@@ -36,10 +36,16 @@ ONE = Steps(1, 1.0, "stack", False)
 
 
 class FrameHistory:
-    """Keeps the frames of a running video that sequences need."""
+    """Keeps the frames of a running video that sequences need.
+
+    These are the frames of the last `(num - 1) * step_s` seconds, as they are: a camera with more
+    frames a second needs more memory.
+    """
 
     def __init__(self, steps: Steps) -> None:
         self._steps = steps
+        self._last_s = -np.inf
+        self._shape: tuple[int, ...] = ()
         self._kept: deque[tuple[float, Pictures]] = deque()
 
     def add(self, picture: Pictures, time_s: float) -> Pictures:
@@ -50,12 +56,13 @@ class FrameHistory:
             time_s: the time at which it is shown, later than the times before.
 
         Raises:
-            InputError: time or size is not so.
+            InputError: the picture is of another kind or size, or its time does not ascend.
         """
+        check_next(picture, self._shape or picture.shape, time_s, self._last_s)
+        self._shape, self._last_s = picture.shape, time_s
         num, step_s = self._steps.num, self._steps.step_s
         if num == 1:
             return picture
-        self._check(picture, time_s)
         self._kept.append((time_s, picture))
         span_s = (num - 1) * step_s + TOLERANCE_S
         while len(self._kept) > 1 and self._kept[1][0] <= time_s - span_s:
@@ -68,18 +75,28 @@ class FrameHistory:
         chosen = (np.searchsorted(times_s, wanted_s, side="right") - 1).clip(min=0)
         return np.stack([*(self._kept[at][1] for at in chosen[:-1].tolist()), picture])
 
-    def _check(self, picture: Pictures, time_s: float) -> None:
-        last_s = self._kept[-1][0] if self._kept else -np.inf
-        if not last_s < time_s < np.inf:
-            raise InputError(
-                f"expected frames in order, got one at {time_s:.3f} s after one at {last_s:.3f} s"
-                if self._kept
-                else f"expected the time of a frame in s, got {time_s}"
-            )
-        if self._kept and picture.shape != self._kept[-1][1].shape:
-            raise InputError(
-                f"expected frames of one size, got {picture.shape} after {self._kept[-1][1].shape}"
-            )
+
+def check_next(picture: Pictures, shape: tuple[int, ...], time_s: float, last_s: float) -> None:
+    """Checks the next frame of a running video.
+
+    Args:
+        shape: of the frames before.
+        time_s, last_s: the time at which it is shown, and that of the frame before.
+
+    Raises:
+        InputError: the frame is not (H, W, 3) uint8 or has another size, or its time does not
+            ascend.
+    """
+    is_rgb = picture.ndim == 3 and picture.shape[2] == 3 and picture.dtype == np.uint8
+    if not is_rgb or not picture.size or picture.shape != shape:
+        raise InputError(
+            f"expected frames (H, W, 3) uint8, all of one size, got {picture.shape} {picture.dtype}"
+        )
+    if not last_s < time_s < np.inf:
+        raise InputError(
+            f"expected times that ascend, got {time_s} s after {last_s} s; a video that starts "
+            "anew needs a new history"
+        )
 
 
 def reduce_frames(canvases: Pictures, fusion: str) -> Pictures:

@@ -73,7 +73,7 @@ def check_learnt(scorer: str, learnt: Arrays, width: int) -> None:
     """Checks the parameters of a scorer of vectors of this width.
 
     Raises:
-        ValueError: they are not those of the scorer.
+        ValueError: they are not those of the scorer, or are no numbers that it can use.
     """
     sizes = {"D": width}
     if learnt.keys() != SHAPES[scorer].keys():
@@ -85,6 +85,37 @@ def check_learnt(scorer: str, learnt: Arrays, width: int) -> None:
         for letter, size in zip(letters, shape, strict=True):
             if sizes.setdefault(letter, 1 if letter == "1" else size) != size:
                 raise ValueError(f"{name} of {scorer} of the shape {shape}")
+        _check_finite(name, learnt[name])
+    if "num_neighbours" in learnt:
+        num, most = learnt["num_neighbours"][0], len(learnt["vectors"])
+        if num != int(num) or not 1 <= num <= most:
+            raise ValueError(f"{num:g} neighbours of {most} vectors")
+    roots = learnt.get("precision_roots")
+    if roots is not None and not (np.diagonal(roots, axis1=1, axis2=2) > 0).all():
+        raise ValueError(f"precision_roots of {scorer} with a diagonal that is not positive")
+
+
+def check_map(learnt: Arrays) -> None:
+    """Checks the map of usual speeds; empty: none was learnt.
+
+    Raises:
+        ValueError: it is no square of positive numbers.
+    """
+    if not learnt:
+        return
+    if learnt.keys() != {"ratios"}:
+        raise ValueError("other parameters of the map of speeds")
+    ratios = learnt["ratios"]
+    if ratios.ndim != 2 or not ratios.size or len(set(ratios.shape)) != 1:
+        raise ValueError(f"a map of speeds of the shape {ratios.shape}")
+    _check_finite("the map of speeds", ratios)
+    if not (ratios > 0).all():
+        raise ValueError("a map of speeds that are not positive")
+
+
+def _check_finite(name: str, array: Floats) -> None:
+    if array.dtype != np.float64 or not np.isfinite(array).all():
+        raise ValueError(f"{name} with numbers that are not finite, or of another type")
 
 
 SHAPES: dict[str, dict[str, str]] = {

@@ -6,6 +6,7 @@ from functools import cache, partial
 from pathlib import Path
 
 from vigil.domain.events.event import UNUSUAL
+from vigil.plumbing.arithmetic import check_trained_alike
 from vigil.plumbing.contract import check_sections, project_sections
 from vigil.plumbing.errors import InputError
 from vigil.plumbing.interruptions import interruptible
@@ -16,7 +17,7 @@ from vigil.plumbing.records import read_json
 from vigil.settings.dataset import Dataset
 from vigil.settings.watch import Watch
 from vigil.watch.frames import check_first_frame
-from vigil.watch.models import ExportedFiles, ModelFiles, Models, Runtime
+from vigil.watch.models import TRAINED, ExportedFiles, ModelFiles, Models, Runtime
 from vigil.watch.recording import EVENTS_FILE, RUN_FILE, Recorder
 from vigil.watch.results.eventful import read_events
 from vigil.watch.sources import Camera, Recording, Source, find_sources
@@ -33,7 +34,8 @@ def watch_sources(
 
     Args:
         out: the folder in which each source gets a folder.
-        models: the folder of the models; None: that of the pipeline, `models` or `exported`.
+        models: the folder of the models; None: `models`, or for exported ones `released`, and the
+            pipeline's `exported`.
         notify: addresses for notifications, `file:<path>` or of apprise; for live sources only.
         runtime: what runs the networks; all but torch run exported models, and need no torch.
 
@@ -126,14 +128,15 @@ def _models_of(
     """The digests of the models' files, and what loads them.
 
     Raises:
-        InputError: a file is missing.
+        InputError: a file is missing, or models were trained with another arithmetic.
     """
     if runtime != "torch":
-        exported = ExportedFiles.below(folder or Path("exported"), runtime)
+        exported = ExportedFiles.below(folder, runtime)
         return exported.digests(), exported.load
     from vigil.learn.networks.machine import choose_device, prepare_torch
 
-    files = ModelFiles.below(folder or Path("models"))
+    files = ModelFiles.below(folder or Path(TRAINED))
     digests = files.digests()
+    check_trained_alike([files.detector_card, files.classifier_card, files.alarm_card])
     prepare_torch()
     return digests, partial(files.load, choose_device())

@@ -34,8 +34,19 @@ DETECTOR = FILE_NAMES[0]
 CLASSES = ("background", "person")
 """The classes of a classifier that can judge tracks."""
 
-Runtime = Literal["torch", "onnx", "openvino"]
-SUFFIXES: dict[Runtime, str] = {"onnx": ".onnx", "openvino": ".xml"}
+Runtime = Literal["torch", "onnx", "onnx-int8", "openvino"]
+SUFFIXES: dict[Runtime, str] = {"onnx": ".onnx", "onnx-int8": "_int8.onnx", "openvino": ".xml"}
+"""How the names of exported networks end."""
+TRAINED, EXPORTED = "models", ("released", "exported")
+"""Folders of a project: of trained models, and of what `vigil export` and the stages export."""
+MADE_OF = {
+    "detector": (*FILE_NAMES[:2], FILE_NAMES[7]),
+    "classifier": FILE_NAMES[2:4],
+    "alarm": FILE_NAMES[4:7],
+}
+"""The weights, card and picked values that an exported model is made of."""
+DIGESTS = ("weights_sha256", "card_sha256", "picked_sha256")
+"""Entries of an exported card: the digests of these files."""
 
 
 class ClassifierModel(Protocol):
@@ -155,23 +166,35 @@ class ExportedFiles:
 
     Attributes:
         allowed: the folder of evidence of allowed clips, which may be missing.
+        trained: the folder of the trained models, which may be missing.
     """
 
     detector: Path
     classifier: Path
     alarm: Path
     allowed: Path
+    trained: Path
 
     @classmethod
-    def below(cls, folder: Path, runtime: Runtime) -> ExportedFiles:
-        """The files in a folder, with the names that `vigil export` gives them."""
+    def below(cls, folder: Path | None, runtime: Runtime) -> ExportedFiles:
+        """The files in a folder, with the names that `vigil export` gives them.
+
+        Args:
+            folder: trained models may lie beside it; None: each model is in the first folder of
+                `EXPORTED` that has it.
+        """
         suffix = SUFFIXES[runtime]
-        return cls(
-            folder / "detector" / f"detector{suffix}",
-            folder / "classifier" / f"classifier{suffix}",
-            folder / "alarm" / "alarm.zip",
-            folder / "alarm" / ALLOWED_NAME,
+        names = (
+            *(f"{name}/{name}{suffix}" for name in ("detector", "classifier")),
+            "alarm/alarm.zip",
         )
+        folders = [folder] if folder else [Path(name) for name in EXPORTED]
+        detector, classifier, alarm = (
+            next((one / name for one in folders if (one / name).is_file()), folders[0] / name)
+            for name in names
+        )
+        trained = folders[0].parent / TRAINED
+        return cls(detector, classifier, alarm, alarm.with_name(ALLOWED_NAME), trained)
 
     def digests(self) -> dict[str, str]:
         """SHA-256 of each file, in hexadecimal, by its name.
@@ -189,8 +212,8 @@ class ExportedFiles:
         """Opens detector, classifier and alarm, without torch.
 
         Raises:
-            InputError: a file is missing, damaged or of another version, or the classifier has
-                other classes.
+            InputError: a file is missing, damaged or of another version, or not of the trained
+                model beside it, or the classifier has other classes.
         """
         from vigil.runtime.alarm import ExportedAlarm
         from vigil.runtime.classifier import ExportedClassifier
@@ -206,12 +229,31 @@ class ExportedFiles:
                 "export it beside models/detector_score.json"
             )
         alarm = ExportedAlarm.from_file(self.alarm)
+        for file, model in ((self.detector, detector), (self.classifier, classifier)):
+            _check_made_of(file, model.card, self.trained)
+        _check_made_of(self.alarm, alarm.card, self.trained)
         allowed = _read_allowed(self.allowed, str(alarm.card["weights_sha256"]))
         return Models(detector, classifier, alarm, detector.score, digests, allowed)
 
 
 def _read_allowed(folder: Path, alarm: str) -> Allowed | None:
     return read_allowed(folder, alarm) if folder.is_dir() else None
+
+
+def _check_made_of(file: Path, card: Mapping[str, Any], trained: Path) -> None:
+    """Compares an exported model with the trained one, if this lies there.
+
+    Raises:
+        InputError: it was made of other files.
+    """
+    branch = str(card["branch"])
+    for key, name in zip(DIGESTS, MADE_OF[branch], strict=False):
+        source = trained / name
+        if key in card and source.is_file() and card[key] != file_digest(source):
+            raise InputError(
+                f"{file}: expected an export of {source}, got one of another file; export it "
+                f"again: vigil export {branch}, or dvc repro export@{branch}"
+            )
 
 
 def _digests(files: Sequence[Path], allowed: Path, expected: str, remedy: str) -> dict[str, str]:

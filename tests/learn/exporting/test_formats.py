@@ -246,10 +246,112 @@ def test_a_detector_that_does_not_fit_its_card_is_refused(
         ExportedDetector.from_file(file)
 
 
+def members_of(others: Path) -> dict[str, bytes]:
+    """What the archive of the exported alarm holds."""
+    with zipfile.ZipFile(others / "one/alarm/alarm.zip") as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+def pack(members: dict[str, bytes], file: Path, **changes: object) -> None:
+    """Writes an archive with a seal that fits. Args: changes: of entries of the card."""
+    content = json.loads(members["card.json"]) | {cards.DIGEST_KEY: cards.NO_DIGEST} | changes
+    parts = {name: one for name, one in members.items() if name != "card.json"}
+    text = json.dumps(content, sort_keys=True).encode()
+    card = cards.sealed(text, cards.fingerprint_of(parts))
+    with zipfile.ZipFile(file, "w") as archive:
+        for name, one in {"card.json": card, **parts}.items():
+            archive.writestr(name, one)
+
+
+def thousandfold(card: dict[str, Any]) -> None:
+    card["thresholds"] = {name: 1000 * value for name, value in card["thresholds"].items()}
+
+
+def slower(card: dict[str, Any]) -> None:
+    card["channels"]["local_speed"]["options"]["past_s"] *= 2
+
+
+@pytest.mark.parametrize("change", [thousandfold, slower, lambda card: card.update(version="9.9")])
+def test_an_alarm_with_a_changed_card_is_refused(
+    others: Path, tmp_path: Path, change: Callable[[dict[str, Any]], None]
+):
+    members, file = members_of(others), tmp_path / "alarm.zip"
+    card = json.loads(members["card.json"])
+    change(card)
+    with zipfile.ZipFile(file, "w") as archive:
+        for name, one in (members | {"card.json": json.dumps(card).encode()}).items():
+            archive.writestr(name, one)
+    with pytest.raises(InputError, match="expected the bytes that `vigil export` wrote, got oth"):
+        ExportedAlarm.from_file(file)
+
+
+def test_an_alarm_with_a_changed_added_or_renamed_member_is_refused(others: Path, tmp_path: Path):
+    members, file = members_of(others), tmp_path / "alarm.zip"
+    name = "motion_cells/gaussian_mixture/means.npy"
+    other = "motion_cells/gaussian_mixture/precision_roots.npy"
+    stream = io.BytesIO()
+    np.save(stream, np.load(io.BytesIO(members[name])) * 2)
+    for changed in (
+        {**members, name: stream.getvalue()},
+        {**members, "more.npy": members[name]},
+        {**members, name: members[other], other: members[name]},
+    ):
+        with zipfile.ZipFile(file, "w") as archive:
+            for own, one in changed.items():
+                archive.writestr(own, one)
+        with pytest.raises(InputError, match="expected the bytes that `vigil export` wrote"):
+            ExportedAlarm.from_file(file)
+
+
+@pytest.mark.parametrize(
+    ("member", "bad", "message"),
+    [
+        ("motion_cells/gaussian_mixture/means", np.nan, "means with numbers that are not finite"),
+        ("motion_histogram/mahalanobis/precision", np.inf, "precision with numbers that are not"),
+        ("motion_cells/gaussian_mixture/precision_roots", -1, "diagonal that is not positive"),
+        ("motion_cells/nearest_neighbours/num_neighbours", 0, "0 neighbours of"),
+        ("motion_cells/nearest_neighbours/num_neighbours", 1e6, r"1e\+06 neighbours of"),
+        ("motion_cells/nearest_neighbours/num_neighbours", 1.5, r"1\.5 neighbours of"),
+        ("motion_cells/speed_map/ratios", 0, "a map of speeds that are not positive"),
+    ],
+)
+def test_an_alarm_with_numbers_that_cannot_be_is_refused(
+    others: Path, tmp_path: Path, member: str, bad: float, message: str
+):
+    """Also with a seal that fits them."""
+    members, file = members_of(others), tmp_path / "alarm.zip"
+    stream = io.BytesIO()
+    np.save(stream, np.full_like(np.load(io.BytesIO(members[f"{member}.npy"])), bad))
+    pack(members | {f"{member}.npy": stream.getvalue()}, file)
+    with pytest.raises(InputError, match=f"expected the parameters of an alarm, got.*{message}"):
+        ExportedAlarm.from_file(file)
+    pack(members, file)
+    ExportedAlarm.from_file(file)
+
+
+def test_an_alarm_with_a_threshold_that_is_no_number_is_refused(others: Path, tmp_path: Path):
+    members, file = members_of(others), tmp_path / "alarm.zip"
+    thresholds = json.loads(members["card.json"])["thresholds"]
+    pack(members, file, thresholds={**thresholds, next(iter(thresholds)): float("nan")})
+    with pytest.raises(InputError, match="expected the parameters of an alarm, got thresholds"):
+        ExportedAlarm.from_file(file)
+
+
+def test_an_exported_alarm_keeps_the_order_of_the_channels(others: Path):
+    """A card sorts its entries; tables of scores have their columns in this order."""
+    files = (others / name for name in ("alarm.safetensors", "alarm.json", "threshold.json"))
+    trained = TrainedAlarm.from_files(*files)
+    exported = ExportedAlarm.from_file(others / "one/alarm/alarm.zip")
+    assert list(exported.scorers) == list(trained.scorers)
+    assert list(exported.scorers) != sorted(exported.scorers)
+    frames, times = moving(), np.arange(40) / 25
+    assert list(exported(frames, times).scores) == list(trained(frames, times).scores)
+    assert list(exported.thresholds) == list(trained.thresholds)
+
+
 def test_an_alarm_with_parameters_of_others_is_refused(others: Path, tmp_path: Path):
     """Any array that is missing, or of another shape, which numpy might broadcast."""
-    with zipfile.ZipFile(others / "one/alarm/alarm.zip") as archive:
-        content = {name: archive.read(name) for name in archive.namelist()}
+    content = members_of(others)
     learnt = [name for name in content if name.endswith(".npy") and "/speed_map/" not in name]
     assert len(learnt) > 5
     file = tmp_path / "alarm.zip"
@@ -260,9 +362,7 @@ def test_an_alarm_with_parameters_of_others_is_refused(others: Path, tmp_path: P
             changed = {**content, chosen: buffer.getvalue()}
             if bad is None:
                 del changed[chosen]
-            with zipfile.ZipFile(file, "w") as archive:
-                for name, own in changed.items():
-                    archive.writestr(name, own)
+            pack(changed, file)
             with pytest.raises(InputError, match="expected the parameters of an alarm, got"):
                 ExportedAlarm.from_file(file)
 
@@ -276,6 +376,10 @@ def test_an_alarm_that_is_no_export_is_refused(others: Path, tmp_path: Path):
         ExportedAlarm.from_file(file)
     with zipfile.ZipFile(file, "w") as archive:
         archive.writestr("card.json", json.dumps({"format": 1, "version": "0", "branch": "alarm"}))
+    with pytest.raises(InputError, match="or one of an earlier version; export the model again"):
+        ExportedAlarm.from_file(file)
+    blank = {"format": 1, "version": "0", "branch": "alarm"}
+    pack({"card.json": json.dumps(blank).encode()}, file)
     with pytest.raises(InputError, match="expected the card of an alarm"):
         ExportedAlarm.from_file(file)
 

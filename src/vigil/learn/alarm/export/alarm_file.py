@@ -19,7 +19,7 @@ from vigil.plumbing.errors import InputError, listed
 from vigil.plumbing.memo import file_digest
 from vigil.plumbing.outputs import whole
 from vigil.runtime.alarm import AUTOENCODER, CARD_FILE, SPEED_MAP
-from vigil.runtime.card import card_text
+from vigil.runtime.card import DIGEST_KEY, NO_DIGEST, card_text, fingerprint_of, sealed
 from vigil.settings.embed_clips import APPEARANCE, OBJECTS
 
 NAME, ALLOWED = "alarm", "allowed"
@@ -48,7 +48,9 @@ def write_alarm(weights: Path, card: Path, threshold: Path, file: Path) -> str:
         )
     stored, facts = load_alarm(weights, card)
     content = {
-        **common_card(NAME, weights, card, str(facts["architecture"])),
+        **common_card(NAME, weights, card, threshold),
+        DIGEST_KEY: NO_DIGEST,
+        "order": {"channels": list(alarm.facts), "thresholds": list(alarm.thresholds)},
         "thresholds": dict(alarm.thresholds),
         "channels": {
             name: {
@@ -61,8 +63,9 @@ def write_alarm(weights: Path, card: Path, threshold: Path, file: Path) -> str:
         },
     }
     parts = _arrays(stored, alarm.scorers) | _networks(stored, alarm.scorers)
+    sealed_card = sealed(card_text(content).encode(), fingerprint_of(parts))
     with whole(file) as partial, zipfile.ZipFile(partial, "w", zipfile.ZIP_STORED) as archive:
-        for name, one in {CARD_FILE: card_text(content).encode(), **parts}.items():
+        for name, one in {CARD_FILE: sealed_card, **parts}.items():
             archive.writestr(zipfile.ZipInfo(name, EARLIEST), one)
     networks = [name.split("/")[0] for name in parts if name.endswith(".onnx")]
     told = f"autoencoders of {listed(networks)} as ONNX" if networks else "no network"

@@ -34,6 +34,7 @@ from vigil.learn.networks.weights import read_state, save_model
 from vigil.learn.training.loop import Fitted, Plan, fit
 from vigil.pixels.channels.behaviour import UNITS, columns_of
 from vigil.pixels.windows import Window
+from vigil.plumbing.arithmetic import arithmetic_facts
 from vigil.plumbing.closure import imports_from
 from vigil.plumbing.errors import FieldError, InputError, listed
 from vigil.plumbing.fingerprints import code_fingerprint
@@ -271,6 +272,7 @@ def fit_alarm(
         "config": config,
         "embeddings": {name: dict(each.facts) for name, each in data.channels.items()},
         "training": trainings,
+        **arithmetic_facts(),
     } | ({"chosen": decided} if decided else {})
     save_model(state, described, weights, card)
 

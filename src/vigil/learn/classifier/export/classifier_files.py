@@ -6,7 +6,6 @@ from vigil.learn.classifier.network.registry import load_classifier
 from vigil.learn.classifier.trained import TrainedClassifier
 from vigil.learn.exporting.exportable import Exportable
 from vigil.learn.exporting.made_by import common_card
-from vigil.learn.networks.weights import read_card
 
 NAME = "classifier"
 
@@ -19,7 +18,7 @@ def exportable_classifier(weights: Path, card: Path) -> Exportable:
     """
     trained = TrainedClassifier.from_files(weights, card)
     content = {
-        **common_card(NAME, weights, card, str(read_card(card)["architecture"])),
+        **common_card(NAME, weights, card, None),
         "classes": list(trained.classes),
         "input_shape": list(trained.input_shape),
     }

@@ -50,7 +50,7 @@ def exportable_detector(
     shape = (3, height, width) if frames is None else (num, 3, height, width)
     blank = Exportable(NAME, graph, shape, {})
     content = {
-        **common_card(NAME, weights, card, architecture),
+        **common_card(NAME, weights, card, score),
         "classes": list(trained.classes),
         "input_size_wh": [width, height],
         "frames": None if frames is None else frames.model_dump(),

@@ -12,6 +12,7 @@ from vigil.domain.video_facts import FACTS_NAME, NoStampsError, load_facts
 from vigil.pixels.pictures.images import ImageSource
 from vigil.pixels.pictures.picture import Picture
 from vigil.plumbing.errors import FieldError, InputError, shorten
+from vigil.runtime.history import check_next
 from vigil.settings.train_detector import Frames
 
 Times = npt.NDArray[np.float64]
@@ -127,6 +128,8 @@ class FrameHistory:
 
     def __init__(self, frames: Frames) -> None:
         self._frames = frames
+        self._last_s = -np.inf
+        self._shape: tuple[int, ...] = ()
         self._kept: deque[tuple[float, Picture]] = deque()
 
     def add(self, picture: Picture, time_s: float) -> npt.NDArray[np.uint8]:
@@ -137,11 +140,12 @@ class FrameHistory:
             time_s: the time at which it is shown, later than the times before.
 
         Raises:
-            InputError: time or size is not so.
+            InputError: the picture is of another kind or size, or its time does not ascend.
         """
+        check_next(picture, self._shape or picture.shape, time_s, self._last_s)
+        self._shape, self._last_s = picture.shape, time_s
         if self._frames.length == 1:
             return picture
-        self._check(picture, time_s)
         self._kept.append((time_s, picture))
         span_s = self._frames.span_s + TOLERANCE_S
         while len(self._kept) > 1 and self._kept[1][0] <= time_s - span_s:
@@ -150,19 +154,6 @@ class FrameHistory:
             return np.stack([picture] * self._frames.length)
         chosen = choose_frames([time for time, _ in self._kept], self._frames)
         return np.stack([self._kept[index][1] for index in chosen])
-
-    def _check(self, picture: Picture, time_s: float) -> None:
-        last_s = self._kept[-1][0] if self._kept else -np.inf
-        if not last_s < time_s < np.inf:
-            raise InputError(
-                f"expected frames in order, got one at {time_s:.3f} s after one at {last_s:.3f} s"
-                if self._kept
-                else f"expected the time of a frame in s, got {time_s}"
-            )
-        if self._kept and picture.shape != self._kept[-1][1].shape:
-            raise InputError(
-                f"expected frames of one size, got {picture.shape} after {self._kept[-1][1].shape}"
-            )
 
 
 def reduce_frames(canvases: npt.NDArray[np.uint8], frames: Frames) -> npt.NDArray[np.uint8]:

@@ -4,7 +4,6 @@ from pathlib import Path
 
 from vigil.learn.exporting.exportable import Exportable
 from vigil.learn.exporting.made_by import common_card
-from vigil.learn.networks.weights import read_card
 from vigil.learn.segmenter.network.predicting import are_independent
 from vigil.learn.segmenter.network.registry import load_segmenter
 from vigil.learn.segmenter.trained import TrainedSegmenter
@@ -32,7 +31,7 @@ def exportable_segmenter(weights: Path, card: Path) -> Exportable:
     trained = segmenter_in_32_bits(weights, card)
     width, height = trained.canvas_wh
     content = {
-        **common_card(NAME, weights, card, str(read_card(card)["architecture"])),
+        **common_card(NAME, weights, card, None),
         "classes": list(trained.classes),
         "background": trained.background,
         "canvas_wh": [width, height],
