@@ -8,7 +8,7 @@ from conftest import REAL
 from hypothesis import given
 from hypothesis import strategies as st
 from label_studio_sdk.converter.converter import Converter
-from tiny_exports import Json, keyframe, region, task, terminator
+from tiny_exports import Json, annotation, keyframe, region, task, terminator
 
 from vigil.domain.label_studio.rate import find_rate
 from vigil.domain.label_studio.reading import parse_export
@@ -24,6 +24,27 @@ def parse(export: Any, labels: Sequence[str] = ("human", "dog"), **options: Any)
 
 def parse_regions(*results: Json, **options: Any) -> Task:
     return parse([task(results=results)], **options)[0]
+
+
+class TestUnits:
+    def test_boxes_in_shares_are_refused(self) -> None:
+        shares = [keyframe(1, x=0.1, y=0.5, width=0.2, height=1.0), terminator(9)]
+        with pytest.raises(InputError, match="per cent of the video's size, got no number above 1"):
+            parse_regions(region("a", shares))
+        tiny = [keyframe(1, x=0.1, y=50.0, width=0.2, height=1.0), terminator(9)]
+        assert parse_regions(region("a", shares), region("b", tiny)).regions
+
+    def test_boxes_in_px_are_refused(self) -> None:
+        px = [keyframe(1, x=320, y=36, width=60, height=90), keyframe(5, x=90, y=240)]
+        with pytest.raises(InputError, match="per cent of the video's size, got 2 of 3 that begin"):
+            parse_regions(region("a", [*px, keyframe(9, x=10, y=10)]))
+        assert parse_regions(region("a", [*px, keyframe(9, x=9), keyframe(10, x=9)])).regions
+
+    @pytest.mark.parametrize("cancelled", ["false", "true", 0, 1, []])
+    def test_whether_an_annotation_was_cancelled_is_yes_or_no(self, cancelled: Any) -> None:
+        one = annotation([region("a", [keyframe(1)])], was_cancelled=cancelled)
+        with pytest.raises(InputError, match="expected true or false as 'was_cancelled', got"):
+            parse([{**task(results=[]), "annotations": [one]}])
 
 
 class TestRegions:

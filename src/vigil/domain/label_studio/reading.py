@@ -17,6 +17,7 @@ from vigil.domain.label_studio.names import VideoNames
 from vigil.domain.label_studio.regions import Findings, RegionReader
 from vigil.domain.label_studio.sources import key_of_each_tag, results_on, tags_of, videos_of
 from vigil.domain.label_studio.tasks import Task
+from vigil.domain.label_studio.units import check_per_cent
 from vigil.plumbing.errors import InputError, listed, shorten
 
 RATE_KEYS = ("framerate", "frameRate", "frame_rate", "fps", "FPS")
@@ -117,6 +118,7 @@ class _Parser:
             own = Findings(list(findings.warnings), findings.counts.copy())
             results = list(results_on(chosen.results, keys, key, self.key_of_tag))
             regions = self.regions.read(results, task_id, where, own)
+            check_per_cent(regions, where)
             yield Task(
                 task_id,
                 data[key],
@@ -136,7 +138,7 @@ class _Parser:
             isinstance(annotation, Mapping) for annotation in annotations
         ):
             raise InputError(f"{where}: expected 'annotations' as a list of objects")
-        finished = [a for a in annotations if not a.get("was_cancelled")]
+        finished = [a for a in annotations if not _is_cancelled(a, where)]
         findings.counts["annotations_cancelled"] += len(annotations) - len(finished)
         _warn_of_drafts(task, findings)
         if finished:
@@ -169,6 +171,15 @@ class _Parser:
                 return choose(with_results[-1:], self.annotators, where)
         cancelled = f" ({len(annotations)} cancelled)" if annotations else ""
         raise InputError(f"{where}: expected an annotation, found none{cancelled}")
+
+
+def _is_cancelled(annotation: Mapping[str, Any], where: str) -> bool:
+    cancelled = annotation.get("was_cancelled")
+    if not isinstance(cancelled, bool | None):
+        raise InputError(
+            f"{where}: expected true or false as 'was_cancelled', got {shorten(cancelled)}"
+        )
+    return bool(cancelled)
 
 
 def _warn_of_drafts(task: Mapping[str, Any], findings: Findings) -> None:
