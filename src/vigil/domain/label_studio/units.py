@@ -29,8 +29,8 @@ def check_per_cent(regions: Iterable[Region], where: str) -> None:
     numbers = np.array(boxes)  # (N, 4): x, y, width, height
     if numbers.max() <= 1 and numbers[:, 2:].max() > 0:
         raise InputError(
-            f"{where}: expected boxes in per cent of the video's size, got no number above 1, as in "
-            "boxes in shares of it; multiply them by 100"
+            f"{where}: expected boxes in per cent of the video's size, got no number above 1, as "
+            "boxes in shares of it have; multiply them by 100"
         )
     num_outside = int((numbers[:, :2] >= 100).any(axis=1).sum())
     if num_outside > len(numbers) / 2:
