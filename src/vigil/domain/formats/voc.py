@@ -111,20 +111,26 @@ def read_voc(
                 findings.note(NO_SIZE, [file])
         elements = [] if annotation is None else annotation.findall("object")
         for number, element in enumerate(elements, start=1):
-            place = f"{file}: object {number}"
             with entry:
-                label = _text(element, "name", place)
-                is_difficult = values.flag(_difficult(element, place), "difficult", place)
-                corners = _corners(element, place)
-                if degrees := _degrees(element, place):
-                    corners = [enclosing(corner, degrees) for corner in corners]
-                    findings.note(TURNED, [place])
-                if len(corners) > 1:
-                    findings.note(SEVERAL_BOXES, [f"{place}: {len(corners)} of {label}"])
-                for corner in corners:
-                    _append(boxes, name, label, *corner, False, is_difficult, place)
+                for row in _rows_of(element, f"{file}: object {number}", values, findings):
+                    _append(boxes, name, *row)
     annotations = Annotations.of(pictures, boxes)
     return annotations.without(several) if several else annotations
+
+
+def _rows_of(
+    element: ElementTree.Element, place: str, values: Values, findings: Findings
+) -> list[tuple[Any, ...]]:
+    """The columns of `BOX_DTYPES`, but for the picture, of each box of an object."""
+    label = _text(element, "name", place)
+    is_difficult = values.flag(_difficult(element, place), "difficult", place)
+    corners = _corners(element, place)
+    if degrees := _degrees(element, place):
+        corners = [enclosing(corner, degrees) for corner in corners]
+        findings.note(TURNED, [place])
+    if len(corners) > 1:
+        findings.note(SEVERAL_BOXES, [f"{place}: {len(corners)} of {label}"])
+    return [(label, *corner, False, is_difficult, place) for corner in corners]
 
 
 class _Naming:
