@@ -11,8 +11,9 @@ import threading
 import time
 import warnings
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from conftest import COMMANDS, REPOSITORY, Project, files_of
@@ -48,6 +49,7 @@ def work(number):
 
 if __name__ == "__main__":
     items = list(range(NUM_ITEMS))
+    Path("parent").write_text(str(os.getpid()))
     try:
         names = [f"clip {one}" for one in items]
         print(json.dumps(list(each(work, items, names, "work", "clip", threads=3))))
@@ -71,32 +73,59 @@ def run_script(
     )  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def scheduler(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a Dask cluster of two workers, each a process of its own."""
+class Cluster(NamedTuple):
+    """A Dask cluster whose scheduler and workers are processes of their own."""
+
+    address: str
+    scheduler: "subprocess.Popen[bytes]"
+    workers: "list[subprocess.Popen[bytes]]"
+
+
+@contextmanager
+def started(
+    place: Path, num_workers: int, *options: str, scheduler_path: str | None = None
+) -> Iterator[Cluster]:
+    """A cluster that ends here.
+
+    Args:
+        options: of the workers.
+        scheduler_path: where the scheduler finds modules, if not where the test finds them.
+    """
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    place, address = tmp_path_factory.mktemp("dask"), f"127.0.0.1:{port}"
-    module = [sys.executable, "-W", "ignore", "-m", "distributed.cli"]
-    start = [f"{module[-1]}.dask_scheduler", "--host", "127.0.0.1", "--port", str(port)]
-    worker = [f"{module[-1]}.dask_worker", f"tcp://{address}", "--nthreads", "1"]
-    commands = [start, *[[*worker, "--local-directory", str(place / str(at))] for at in range(2)]]
-    processes = [
-        subprocess.Popen(
-            [*module[:-1], *command, "--no-dashboard"], cwd=place, stderr=subprocess.DEVNULL,
-            env={name: value for name, value in os.environ.items() if name != "VIGIL_WORKERS"},
-        )
-        for command in commands
-    ]  # fmt: skip
-    from distributed import Client
+    own = {name: value for name, value in os.environ.items() if name != "VIGIL_WORKERS"}
 
-    client = Client(f"tcp://{address}", timeout=60, set_as_default=False)
-    client.wait_for_workers(2, timeout=120)
-    client.close()
-    yield f"dask://{address}"
-    for process in processes[::-1]:
-        process.terminate()
-        process.wait()
+    def start(module: str, *words: str, **variables: str) -> "subprocess.Popen[bytes]":
+        command = [sys.executable, "-W", "ignore", "-m", f"distributed.cli.{module}", *words]
+        return subprocess.Popen(
+            [*command, "--no-dashboard"], cwd=place, env=own | variables, stderr=subprocess.DEVNULL
+        )
+
+    address = f"127.0.0.1:{port}"
+    path = {"PYTHONPATH": scheduler_path} if scheduler_path else {}
+    processes = [start("dask_scheduler", "--host", "127.0.0.1", "--port", str(port), **path)]
+    try:
+        for at in range(num_workers):
+            words = (f"tcp://{address}", "--nthreads", "1", *options)
+            processes.append(
+                start("dask_worker", *words, "--local-directory", str(place / str(at)))
+            )
+        from distributed import Client
+
+        with Client(f"tcp://{address}", timeout=60, set_as_default=False) as client:
+            client.wait_for_workers(num_workers, timeout=120)
+        yield Cluster(address, processes[0], processes[1:])
+    finally:
+        for process in processes[::-1]:
+            process.terminate()
+            process.wait()
+
+
+@pytest.fixture(scope="module")
+def scheduler(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a Dask cluster of two workers."""
+    with started(tmp_path_factory.mktemp("dask"), 2) as cluster:
+        yield f"dask://{cluster.address}"
 
 
 @pytest.fixture(
@@ -190,6 +219,97 @@ def test_workers_that_are_always_lost_are_an_error(tmp_path: Path):
     line = done.stderr.splitlines()[-1]
     assert line.startswith("VIGIL_ENGINE: expected workers that stay, lost 3 in a row")
     assert "clip 3" in line
+
+
+@pytest.mark.parametrize("name", ["dask", pytest.param("ray", marks=pytest.mark.slow)])
+def test_a_cluster_of_one_worker_is_used(name: str, tmp_path: Path):
+    """Not this process, whose machine may be no place for the work."""
+    with ExitStack() as stack:
+        if name == "dask":
+            name = f"dask://{stack.enter_context(started(tmp_path, 1)).address}"
+        done = run_script(tmp_path, {"VIGIL_ENGINE": name, "VIGIL_WORKERS": "1"})
+    assert done.returncode == 0, done.stderr
+    (worker,) = {process for _, process, _ in json.loads(done.stdout.splitlines()[-1])}
+    assert str(worker) != (tmp_path / "parent").read_text()
+
+
+def seconds(number: int, one_s: float = 0.3) -> tuple[list[float], list[str]]:
+    """Items for `time.sleep`, which every worker has, and their names."""
+    return [one_s] * number, [f"clip {at}" for at in range(number)]
+
+
+def test_a_scheduler_that_cannot_load_vigil_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Dask itself would wait for ever."""
+    (tmp_path / "other/vigil").mkdir(parents=True)
+    (tmp_path / "other/vigil/__init__.py").touch()
+    with started(tmp_path, 1, scheduler_path=str(tmp_path / "other")) as cluster:
+        monkeypatch.setenv("VIGIL_ENGINE", f"dask://{cluster.address}")
+        monkeypatch.setenv("VIGIL_WORKERS", "2")
+        told = "expected this version of vigil where the Dask scheduler runs.*No module named 'vig"
+        with pytest.raises(InputError, match=told):
+            list(each(time.sleep, *seconds(4), "work", "clip"))
+
+
+@pytest.mark.parametrize(
+    ("lost", "told"),
+    [
+        ("workers", r"expected workers that stay, had none for 3 s that worked on one of: clip \d"),
+        ("scheduler", r"expected a Dask scheduler that stays at tcp://.*, lost the connection"),
+    ],
+)
+def test_a_cluster_that_is_lost_in_the_midst_is_told(
+    lost: str,
+    told: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+):
+    monkeypatch.setattr(engine_backends, "NO_WORKER_S", 3.0)
+    monkeypatch.setattr(engine_backends, "POLL_S", 0.5)
+    with started(tmp_path, 2, "--no-nanny") as cluster:
+        monkeypatch.setenv("VIGIL_ENGINE", f"dask://{cluster.address}")
+        monkeypatch.setenv("VIGIL_WORKERS", "2")
+        results = each(time.sleep, *seconds(200), "work", "clip")
+        next(results)
+        for process in cluster.workers if lost == "workers" else [cluster.scheduler]:
+            process.kill()
+        with pytest.raises(InputError, match=told):
+            list(results)
+    assert "Traceback" not in capfd.readouterr().err
+
+
+def test_workers_that_are_lost_on_one_item_are_an_error_that_names_it(
+    tmp_path: Path, scheduler: str
+):
+    script = SCRIPT.replace('and not Path("was_lost").exists()', "")
+    (tmp_path / "script.py").write_text(script)
+    done = subprocess.run(
+        [sys.executable, "script.py", "0.05", "9", "-1"],
+        cwd=tmp_path, env={**os.environ, "VIGIL_ENGINE": scheduler, "VIGIL_WORKERS": "2"},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()[-1:]
+    assert line.startswith("VIGIL_ENGINE: expected workers that stay, lost")
+    assert "clip 9" in line
+
+
+def test_only_the_items_at_work_are_named(tmp_path: Path):
+    """Later items are finished while the first takes long, and are not handed out in order."""
+    script = SCRIPT.replace('and not Path("was_lost").exists()', "").replace(
+        "time.sleep(SLOW_S)", "time.sleep(60 if number == 0 else 0)"
+    )
+    (tmp_path / "script.py").write_text(script)
+    done = subprocess.run(
+        [sys.executable, "script.py", "0", "9", "-1"],
+        cwd=tmp_path, env={**os.environ, "VIGIL_WORKERS": "2"}, capture_output=True, text=True,
+        check=False,
+    )  # fmt: skip
+    line = done.stderr.splitlines()[-1]
+    assert "clip 9" in line
+    assert "clip 1," not in line
 
 
 def children_of(process: int) -> set[int]:
@@ -361,6 +481,22 @@ class TestWorker:
             monkeypatch.setattr(engine_worker, "describe_code", lambda: other)
             with pytest.raises(InputError, match=r"expected code of vigil .* as here, got 0000"):
                 Call(abs, checks)(1, "clip")
+
+    def test_the_files_of_vigil_new_in_a_wheel_are_no_code(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ):
+        """A clone has them elsewhere, so a worker with the wheel would be refused."""
+        package = tmp_path / "library" / "vigil"
+        package.mkdir(parents=True)
+        (package / "one.py").write_text("ONE = 1\n")
+        monkeypatch.setattr(engine_worker, "SOURCE", package.parent)
+        monkeypatch.setattr(engine_worker, "PROJECT", package / "project")
+        clone = engine_worker.describe_code()
+        (package / "project/stages").mkdir(parents=True)
+        (package / "project/stages/watch.py").write_text("TWO = 2\n")
+        assert engine_worker.describe_code() == clone
+        (package / "two.py").write_text("TWO = 2\n")
+        assert engine_worker.describe_code() != clone
 
     def test_a_worker_without_the_folder_is_refused(self, tmp_path: Path):
         with Checks(True, None, 0) as checks:

@@ -6,9 +6,15 @@ the items. So the engine and the number of its workers cannot change a result.
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from vigil.plumbing.engine_backends import ENGINE_VARIABLE, Backend, Engine
+from vigil.plumbing.engine_backends import (
+    ENGINE_VARIABLE,
+    MOST_LOSSES,
+    Backend,
+    Engine,
+    GaveUpError,
+)
 from vigil.plumbing.engine_worker import Call, Checks, Machine
 from vigil.plumbing.errors import InputError, listed
 from vigil.plumbing.progress import progress
@@ -17,8 +23,6 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 SOON_DONE_S = 3.0
 """Where nothing is said of an engine, work that is done so soon starts no other process."""
-MOST_LOSSES = 3
-"""Workers that may be lost in a row, without a finished item in between."""
 
 
 def each(
@@ -89,13 +93,18 @@ def _each(
         engine.open(threads) as backend,
         Checks(backend.is_elsewhere, machine, threads) as checks,
     ):
-        yield from _run(backend, Call(work, checks), items[num_done:], names[num_done:])
+        yield from _run(backend, work, checks, items[num_done:], names[num_done:])
 
 
 def _run(
-    backend: Backend, call: Callable[..., Result], items: Sequence[Any], names: Sequence[str]
+    backend: Backend,
+    work: Callable[[Item], Result],
+    checks: Checks,
+    items: Sequence[Item],
+    names: Sequence[str],
 ) -> Iterator[Result]:
     """Yields the results in order. After the loss of a worker, unfinished work restarts."""
+    call = Call(work, checks)
     num_done = num_losses = 0
     while num_done < len(items):
         waiting = list(zip(items, names, strict=True))[num_done:]
@@ -106,10 +115,17 @@ def _run(
         except backend.losses as error:
             num_losses += 1
             if num_losses >= MOST_LOSSES:
-                at_work = [name for _, name in waiting[: backend.num_workers]]
-                raise InputError(
-                    f"{ENGINE_VARIABLE}: expected workers that stay, lost {num_losses} in a row "
-                    f"that worked on one of: {listed(at_work)}; a worker that needs too much "
-                    "memory is killed: fewer workers (VIGIL_WORKERS) need less"
-                ) from error
+                raise _lost(f"lost {num_losses} in a row", checks) from error
+            checks.forget_work()
             print("a worker was lost; its work is done again")
+        except GaveUpError as error:
+            raise _lost(str(error), checks) from error
+
+
+def _lost(what: str, checks: Checks) -> InputError:
+    at_work = listed(checks.at_work()) or "unknown items"
+    return InputError(
+        f"{ENGINE_VARIABLE}: expected workers that stay, {what} that worked on one of: "
+        f"{at_work}; a worker that needs too much memory is killed: fewer workers "
+        "(VIGIL_WORKERS) need less"
+    )

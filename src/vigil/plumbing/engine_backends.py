@@ -1,11 +1,15 @@
 """The engines: joblib's own processes, a Dask cluster, Ray. Dask and Ray are imported on demand."""
 
+import logging
 import os
+import queue
 import socket
+import time
 import warnings
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
+from itertools import islice
 from types import ModuleType, TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
@@ -18,8 +22,10 @@ if TYPE_CHECKING:
 ENGINE_VARIABLE, WORKERS_VARIABLE = "VIGIL_ENGINE", "VIGIL_WORKERS"
 EXPECTED = "loky, dask://host:port, ray (on this machine) or ray://host:port"
 ANSWER_WITHIN_S, MOST_WORKERS = 10, 10_000
-ROUNDS = 8
-"""joblib returns Ray's results as lists, so items go to Ray in lists of so many for each worker."""
+MOST_LOSSES = 3
+"""Workers that may be lost in a row, without a finished item in between."""
+POLL_S, NO_WORKER_S = 2.0, 60.0
+"""How long to wait for a result before workers are counted, and for a worker where none is left."""
 GREETING_BYTES, MOST_FRAMES = 8, 1000
 Named = tuple[Any, str]
 """An item and its name."""
@@ -67,7 +73,51 @@ class Loky(Backend):
         yield from parallel(_delayed(call, items))
 
 
-class Dask(Backend):
+class GaveUpError(Exception):
+    """Workers are lost for good. The message ends `expected workers that stay, …`."""
+
+
+class Cluster(Backend):
+    """Workers of a cluster. Items are handed out one by one, as earlier ones are finished."""
+
+    def run(self, call: Callable[..., Any], items: Sequence[Named]) -> Iterator[Any]:
+        """See `Backend`."""
+        handed_out: dict[Any, int] = {}
+        finished: dict[int, Any] = {}
+        waiting = iter(enumerate(items))
+        for at in range(len(items)):
+            while at not in finished:
+                room = max(0, self.num_handed_out - len(handed_out))
+                for number, item in islice(waiting, room):
+                    handed_out[self._hand_out(call, item)] = number
+                for done in self._wait(list(handed_out)):
+                    finished[handed_out.pop(done)] = self._result_of(done)
+            yield finished.pop(at)
+
+    @property
+    def num_handed_out(self) -> int:
+        """The number of items that are handed out at a time."""
+        return self.num_workers
+
+    @abstractmethod
+    def _hand_out(self, call: Callable[..., Any], item: Named) -> Any:
+        """Has a worker call `call(*item)`; returns what stands for the result."""
+
+    @abstractmethod
+    def _wait(self, handed_out: list[Any]) -> list[Any]:
+        """Waits a while; returns the finished ones, perhaps none.
+
+        Raises:
+            GaveUpError: no worker is left to finish them.
+            InputError: the cluster is lost.
+        """
+
+    @abstractmethod
+    def _result_of(self, done: Any) -> Any:
+        """The result of a finished one; raises what the call raised."""
+
+
+class Dask(Cluster):
     """A Dask cluster that runs already, whose workers have one thread each."""
 
     def __init__(self, address: str, num_workers: int) -> None:
@@ -75,70 +125,122 @@ class Dask(Backend):
             import distributed
         except ModuleNotFoundError:
             raise _not_installed("dask") from None
+        # Its client tells of lost connections on standard error, which is for the one line.
+        for name in [one for one in logging.root.manager.loggerDict if one.startswith("distrib")]:
+            logging.getLogger(name).setLevel(logging.CRITICAL + 1)
+        self._address = f"tcp://{address}"
         try:
             _wait_for_greeting(address)
             self._client = distributed.Client(
-                f"tcp://{address}", timeout=ANSWER_WITHIN_S, set_as_default=False
+                self._address, timeout=ANSWER_WITHIN_S, set_as_default=False
             )
         except (OSError, TimeoutError) as error:
             raise InputError(
-                f"{ENGINE_VARIABLE}: expected a Dask scheduler at tcp://{address}, got no answer "
+                f"{ENGINE_VARIABLE}: expected a Dask scheduler at {self._address}, got no answer "
                 f"({shorten(str(error), 100)})"
             ) from None
+        try:
+            self._check_scheduler()
+            self._workers = self._find_workers()
+        except InputError:
+            self._client.close()
+            raise
+        num = len(self._workers)
+        self.num_workers = min(num_workers or num, num)
+        self._are_all = self.num_workers == num
+        self._num_lost, self._seen_s = 0, time.monotonic()
+        self._ended: queue.SimpleQueue[Any] = queue.SimpleQueue()
+
+    def _check_scheduler(self) -> None:
+        """Raises InputError if the scheduler cannot load vigil, without which it runs nothing."""
+        try:
+            self._client.run_on_scheduler(loaded)
+        except Exception as error:  # any error of another version's code
+            raise InputError(
+                f"{ENGINE_VARIABLE}: expected this version of vigil where the Dask scheduler runs, "
+                f"which loads what is sent to workers, got: {shorten(str(error), 150)}"
+            ) from None
+
+    def _find_workers(self) -> set[str]:
         workers = self._client.scheduler_info(n_workers=-1)["workers"]
         several = [worker["nthreads"] for worker in workers.values() if worker["nthreads"] != 1]
         if not workers or several:
-            self._client.close()
             raise InputError(
                 f"{ENGINE_VARIABLE}: expected Dask workers with one thread each (--nthreads 1), "
                 + (f"got one with {several[0]}" if several else "found no worker")
             )
-        self.num_workers = min(num_workers or len(workers), len(workers))
+        return set(workers)
 
-    def run(self, call: Callable[..., Any], items: Sequence[Named]) -> Iterator[Any]:
+    @property
+    def num_handed_out(self) -> int:
+        """Twice the workers, so that none waits; but not to others than `VIGIL_WORKERS` allows."""
+        return self.num_workers * (2 if self._are_all else 1)
+
+    def _hand_out(self, call: Callable[..., Any], item: Named) -> Any:
+        try:
+            future = self._client.submit(call, *item, pure=False)
+        except Exception as error:  # the client tells a lost scheduler by errors of several kinds
+            if self._client.status == "running":
+                raise
+            raise self._scheduler_lost() from error
+        future.add_done_callback(self._ended.put)
+        return future
+
+    def _wait(self, handed_out: list[Any]) -> list[Any]:
+        with suppress(queue.Empty):
+            self._ended.get(timeout=POLL_S)
+        if self._client.status != "running" or any(one.cancelled() for one in handed_out):
+            raise self._scheduler_lost()
+        done = [one for one in handed_out if one.done()]
+        self._count_losses(bool(done))
+        return done
+
+    def _count_losses(self, is_progress: bool) -> None:
+        """Dask itself hands out the items of a lost worker again, so that nobody would notice."""
+        workers, now_s = set(self._client.scheduler_info(n_workers=-1)["workers"]), time.monotonic()
+        if workers or is_progress:
+            self._seen_s = now_s
+        self._num_lost = 0 if is_progress else self._num_lost + len(self._workers - workers)
+        self._workers = workers
+        if self._num_lost >= MOST_LOSSES:
+            raise GaveUpError(f"lost {self._num_lost} in a row")
+        if now_s - self._seen_s > NO_WORKER_S:
+            raise GaveUpError(f"had none for {NO_WORKER_S:g} s")
+
+    def _scheduler_lost(self) -> InputError:
+        return InputError(
+            f"{ENGINE_VARIABLE}: expected a Dask scheduler that stays at {self._address}, lost the "
+            "connection; what is finished is kept"
+        )
+
+    def _result_of(self, done: Any) -> Any:
         from distributed.scheduler import KilledWorker
 
         try:
-            parallel = _open_parallel(self.num_workers, "dask", client=self._client)
-            yield from parallel(_delayed(call, items))
-        except KilledWorker as error:  # Dask itself has tried again
-            raise InputError(
-                f"{ENGINE_VARIABLE}: expected workers that stay, lost several that worked on the "
-                f"same item: {shorten(str(error), 200)}"
-            ) from None
+            return done.result()
+        except KilledWorker:  # Dask itself has tried again
+            raise GaveUpError("lost several in a row") from None
         except ImportError as error:
             raise _other_code(error) from None
 
     def __exit__(self, *_: object) -> None:
-        self._client.close()
+        self._client.close(timeout=ANSWER_WITHIN_S)
 
 
-class Caught:
-    """A call that returns its error instead of raising it, after which joblib would wait for ever
-    for Ray's pool to end.
-    """
-
-    def __init__(self, call: Callable[..., Any]) -> None:
-        self._call = call
-
-    def __call__(self, item: Any, name: str) -> Any:
-        """The result of the call, or its error."""
-        try:
-            return self._call(item, name)
-        except Exception as error:
-            return error
+def loaded() -> bool:
+    """Tells a process that asks a scheduler that vigil is loaded there."""
+    return True
 
 
-class Ray(Backend):
+class Ray(Cluster):
     """Ray: a cluster that runs already, or one started on this machine for this stage."""
 
     def __init__(self, address: str, num_workers: int) -> None:
         try:
             import ray
-            from ray.util.joblib import register_ray
         except ModuleNotFoundError:
             raise _not_installed("ray") from None
-        self._ray, self.losses = ray, (ray.exceptions.RayActorError,)
+        self._ray, self.losses = ray, (ray.exceptions.WorkerCrashedError,)
         quiet: dict[str, Any] = {"logging_level": "error", "log_to_driver": False}
         try:
             if address:
@@ -159,24 +261,37 @@ class Ray(Backend):
                 f"{ENGINE_VARIABLE}: expected a Ray cluster at {address or 'this machine'}, got: "
                 f"{shorten(str(error), 150)}"
             ) from None
-        register_ray()
         num_cpus = int(ray.cluster_resources().get("CPU", 1))
         self.num_workers = min(num_workers or num_cpus, num_cpus)
+        # A lost worker is counted here, and its item is handed out again by the engine.
+        self._remote = ray.remote(num_cpus=1, max_retries=0)(call_item)
 
-    def run(self, call: Callable[..., Any], items: Sequence[Named]) -> Iterator[Any]:
-        step = ROUNDS * self.num_workers
+    def _hand_out(self, call: Callable[..., Any], item: Named) -> Any:
+        return self._remote.remote(call, *item)
+
+    def _wait(self, handed_out: list[Any]) -> list[Any]:
+        done: list[Any] = self._ray.wait(handed_out, timeout=POLL_S)[0]
+        return done
+
+    def _result_of(self, done: Any) -> Any:
         try:
-            with _open_parallel(self.num_workers, "ray", "list") as parallel:
-                for start in range(0, len(items), step):
-                    for result in parallel(_delayed(Caught(call), items[start : start + step])):
-                        if isinstance(result, Exception):
-                            raise result
-                        yield result
-        except ImportError as error:
+            result = self._ray.get(done)
+        except (ImportError, self._ray.exceptions.RaySystemError) as error:
             raise _other_code(error) from None
+        if isinstance(result, Exception):
+            raise result
+        return result
 
     def __exit__(self, *_: object) -> None:
         self._ray.shutdown()
+
+
+def call_item(call: Callable[..., Any], item: Any, name: str) -> Any:
+    """The result of a call, or its error, which Ray would wrap in an error of its own."""
+    try:
+        return call(item, name)
+    except Exception as error:
+        return error
 
 
 class Engine(NamedTuple):
@@ -283,14 +398,12 @@ def _wait_for_greeting(address: str) -> None:
         raise ConnectionError(f"another program answers: {greeting!r}")
 
 
-def _open_parallel(
-    num_workers: int, backend: str, form: str = "generator", **options: Any
-) -> "Parallel":
+def _open_parallel(num_workers: int, backend: str, **options: Any) -> "Parallel":
     joblib = _load_joblib()
     with joblib.parallel_config(backend, **options):  # ends before the first item, as it is global
         parallel: Parallel = joblib.Parallel(
             n_jobs=num_workers,
-            return_as=form,
+            return_as="generator",
             batch_size=1,
             pre_dispatch="2*n_jobs",
             max_nbytes=None,
@@ -325,7 +438,7 @@ def _not_installed(library: str) -> InputError:
     )
 
 
-def _other_code(error: ImportError) -> InputError:
+def _other_code(error: Exception) -> InputError:
     return InputError(
         f"{ENGINE_VARIABLE}: expected this version of vigil on every worker, got a worker that "
         f"cannot load it: {shorten(str(error), 150)}"

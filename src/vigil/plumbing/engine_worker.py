@@ -7,12 +7,14 @@ checked, as are facts of the machine on which a result depends.
 import hashlib
 import os
 import platform
+import shutil
 import signal
 import sys
 import threading
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import TracebackType
@@ -33,6 +35,8 @@ Machine = Callable[[], Any]
 """Returns facts of a machine, as plain values."""
 OWN_TO_A_MACHINE = ("VIGIL_ENGINE", "VIGIL_WORKERS", "VIGIL_DEVICE")
 """Variables that workers do not get from the process which started the stage."""
+PROJECT = SOURCE / "vigil" / "project"
+"""Where a wheel has the files of `vigil new`, which a clone has elsewhere."""
 _prepared: list[str] = []
 """The run for which this process is prepared."""
 
@@ -60,12 +64,16 @@ class Checks:
         self._code = describe_code() if is_elsewhere else {}
         self._machine, self._facts = machine, machine() if machine else None
         self._parent = 0 if is_elsewhere else os.getpid()
-        self._token = project_state_folder() / "engine" / self.run if is_elsewhere else None
+        self._is_elsewhere = is_elsewhere
+        self._marks = project_state_folder() / "engine" / self.run
+        """A folder with a file for each item at work, which holds the item's name."""
 
     def __enter__(self) -> "Checks":
-        if self._token:
-            self._token.parent.mkdir(parents=True, exist_ok=True)
-            self._token.touch()
+        try:
+            self._marks.mkdir(parents=True)
+        except OSError:
+            if self._is_elsewhere:  # on this machine, marks only improve an error
+                raise
         return self
 
     def __exit__(
@@ -74,8 +82,31 @@ class Checks:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._token:
-            self._token.unlink(missing_ok=True)
+        shutil.rmtree(self._marks, ignore_errors=True)
+
+    @contextmanager
+    def marked(self, name: str) -> Iterator[None]:
+        """Marks an item as at work. A lost worker leaves its mark."""
+        mark = self._marks / hashlib.sha256(name.encode()).hexdigest()[:32]
+        with suppress(OSError):
+            mark.write_text(name, encoding="utf-8", errors="replace")
+        try:
+            yield
+        finally:
+            with suppress(OSError):
+                mark.unlink()
+
+    def at_work(self) -> list[str]:
+        """The names of the items that workers have begun and not ended."""
+        try:
+            return [mark.read_text(encoding="utf-8") for mark in self._marks.iterdir()]
+        except OSError:
+            return []
+
+    def forget_work(self) -> None:
+        """Removes the marks, for workers that are all replaced."""
+        for mark in self._marks.glob("*"):
+            mark.unlink(missing_ok=True)
 
     def prepare(self) -> None:
         """Makes this process a worker of the run, unless it is already.
@@ -87,7 +118,7 @@ class Checks:
         if _prepared == [self.run]:
             return
         where = f"the worker on {platform.node()}"
-        if self._token and not self._token.exists():
+        if self._is_elsewhere and not self._marks.exists():
             raise InputError(
                 f"{where}: expected the project's folder {self.folder} at the same path, as a "
                 "folder that machines share, found none"
@@ -129,7 +160,8 @@ class Call(Generic[Item, Result]):
         """
         self._checks.prepare()
         try:
-            return self._work(item)
+            with self._checks.marked(name):
+                return self._work(item)
         except InputError:
             raise
         except Exception as error:
@@ -143,6 +175,8 @@ def describe_code() -> dict[str, str]:
     """The versions of Python, of the libraries that results depend on, and of vigil's code."""
     digest = hashlib.sha256()
     for file in sorted((SOURCE / "vigil").rglob("*.py")):
+        if PROJECT in file.parents:
+            continue
         digest.update(f"{file.relative_to(SOURCE).as_posix()}\0".encode() + file.read_bytes())
     versions = {"Python": ".".join(map(str, sys.version_info[:2]))}
     for library in RESULT_LIBRARIES:
