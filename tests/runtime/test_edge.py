@@ -57,7 +57,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_alarm(folder)
     write_segmenter(folder, view="tiled")
     for branch in ("detector", "classifier", "segmenter", "alarm"):
-        export_models(branch, ["onnx"], folder, folder / "exported")
+        export_models(branch, ["onnx"], folder, folder / "released")
     writer = cv2.VideoWriter(
         str(folder / "yard.avi"), cv2.VideoWriter.fourcc(*"MJPG"), 25, (96, 64)
     )
@@ -112,7 +112,7 @@ def test_watching_exported_models_needs_no_torch(exported: Path):
     code = """
 from vigil.watch.models import ExportedFiles
 from pathlib import Path
-files = ExportedFiles.below(Path("exported"), "onnx")
+files = ExportedFiles.below(Path("released"), "onnx")
 models = files.load()
 print(sorted(files.digests()), models.detector_score, models.classifier.input_shape)
 """
@@ -131,7 +131,7 @@ def test_a_missing_library_is_said_in_one_line(exported: Path):
 from vigil.runtime.detector import ExportedDetector
 from vigil.plumbing.errors import InputError
 try:
-    ExportedDetector.from_file("exported/detector/detector.onnx")
+    ExportedDetector.from_file("released/detector/detector.onnx")
 except InputError as error:
     print(error)
 """
@@ -146,8 +146,15 @@ def test_pictures_of_the_wrong_kind_are_refused(exported: Path):
     from vigil.plumbing.errors import InputError
     from vigil.runtime.detector import ExportedDetector
 
-    detector = ExportedDetector.from_file(exported / "exported/detector/detector.onnx")
+    detector = ExportedDetector.from_file(exported / "released/detector/detector.onnx")
     for wrong in (np.zeros((4, 5), np.uint8), np.zeros((4, 5, 3)), np.zeros((0, 5, 3), np.uint8)):
         with pytest.raises(InputError, match=r"expected pictures \(H, W, 3\) uint8"):
             detector(wrong)
     assert detector.detect_batch([]) == []
+
+
+def test_the_document_names_the_version_of_opencv_that_is_pinned():
+    """Thresholds of an alarm were picked with it, and another one gives other scores."""
+    lines = (DOCUMENT.parents[1] / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    (pin,) = [line.split()[0] for line in lines if line.startswith("opencv-python-headless==")]
+    assert f"pip install numpy {pin} onnxruntime`" in DOCUMENT.read_text(encoding="utf-8")

@@ -30,7 +30,7 @@ AUTOENCODER, SPEED_MAP = "autoencoder", "speed_map"
 class ExportedAlarm(JudgingAlarm):
     """An exported alarm, ready for windows of frames; `TrainedAlarm` has the same methods.
 
-    >>> alarm = ExportedAlarm.from_file("exported/alarm/alarm.zip")
+    >>> alarm = ExportedAlarm.from_file("released/alarm/alarm.zip")
     >>> verdict = alarm(frames, times_s)
     >>> stream = alarm.stream(window_s=2.5, stride_s=0.5)
 

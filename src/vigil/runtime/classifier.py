@@ -17,7 +17,7 @@ BATCH_SIZE, NUM_CLASSES = 64, 2
 class ExportedClassifier:
     """An exported classifier, ready for crops; `TrainedClassifier` has the same methods.
 
-    >>> classifier = ExportedClassifier.from_file("exported/classifier/classifier.onnx")
+    >>> classifier = ExportedClassifier.from_file("released/classifier/classifier.onnx")
     >>> probabilities = classifier(crops)
 
     Attributes:

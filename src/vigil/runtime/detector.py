@@ -43,7 +43,7 @@ class Detections:
 class ExportedDetector:
     """An exported detector, ready for pictures of any size; `TrainedDetector` has the same methods.
 
-    >>> detector = ExportedDetector.from_file("exported/detector/detector.onnx")
+    >>> detector = ExportedDetector.from_file("released/detector/detector.onnx")
     >>> detections = detector(picture)
     >>> detections.boxes_xyxy.shape == (len(detections), 4)
     True

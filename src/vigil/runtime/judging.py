@@ -21,6 +21,8 @@ from vigil.plumbing.errors import InputError
 
 MAX_EVIDENCE = 20
 """The largest number of pieces of evidence in a verdict."""
+LEAST_SIDE_PX = 16
+"""OpenCV's optical flow refuses smaller frames, or ends the process."""
 
 Scores = dict[str, npt.NDArray[np.float64]]
 
@@ -110,8 +112,9 @@ class JudgingAlarm(ABC):
             tracked: what a tracker told of the frames, for an alarm with the channel `objects`.
 
         Raises:
-            InputError: there are too few frames, times do not ascend or are too far apart, there
-                are no thresholds, or there is no `tracked` for a channel that needs it.
+            InputError: there are too few frames, or too small ones, times do not ascend or are too
+                far apart, there are no thresholds, or there is no `tracked` for a channel that
+                needs it.
             FieldError: the window is shorter than a channel needs.
         """
         return self.judge(self.measure(frames, times_s, tracked))
@@ -146,6 +149,7 @@ class JudgingAlarm(ABC):
         for frame in frames:
             check_frame(frame, frames[0].shape)
         evidence: dict[str, Pieces] = {}
+        self.check_first(frames[0])
         if self._channels:
             follower = VideoFollower(self._channels, iter([PlannedWindow(Part(0.0, np.inf), 0.0)]))
             for frame, time_s in zip(frames, times.tolist(), strict=True):
@@ -208,6 +212,15 @@ class JudgingAlarm(ABC):
         planned = (PlannedWindow(Part(start, start + window_s), start) for start in starts)
         return VideoFollower(self._channels, planned)
 
+    def check_first(self, frame: Picture) -> None:
+        """Raises InputError if the channels cannot measure motion in frames of this size."""
+        height, width = frame.shape[:2]
+        if self._channels and min(height, width) < LEAST_SIDE_PX:
+            raise InputError(
+                f"expected frames with sides of at least {LEAST_SIDE_PX} px, in which motion can "
+                f"be measured, got {width}x{height}"
+            )
+
     def _check_thresholds(self) -> None:
         if not self.thresholds:
             raise InputError("expected thresholds for a verdict, got none")
@@ -252,11 +265,13 @@ class AlarmStream:
                 None: no objects were looked for in it.
 
         Raises:
-            InputError: the frame is of another kind, its time does not ascend, or a window has no
-                frame in which objects were looked for.
+            InputError: the frame is of another kind or too small, its time does not ascend, or a
+                window has no frame in which objects were looked for.
             FieldError: windows are shorter than a channel needs.
         """
         check_frame(frame, self._shape or frame.shape)
+        if not self._shape:
+            self._alarm.check_first(frame)
         if not self._last_s < time_s < np.inf:
             raise InputError(f"expected times that ascend, got {time_s} s after {self._last_s} s")
         if self._follower is None or time_s - self._last_s > LONGEST_GAP_S:

@@ -24,7 +24,7 @@ ACTIVATIONS: dict[str, Callable[[Floats], Floats]] = {"sigmoid": sigmoid, "softm
 class ExportedSegmenter(CanvasSegmenter):
     """An exported segmenter, ready for pictures; `TrainedSegmenter` has the same methods.
 
-    >>> segmenter = ExportedSegmenter.from_file("exported/segmenter/segmenter.onnx")
+    >>> segmenter = ExportedSegmenter.from_file("released/segmenter/segmenter.onnx")
     >>> found = segmenter(picture)
     >>> found.classes.shape == found.scores.shape == picture.shape[:2]
     True

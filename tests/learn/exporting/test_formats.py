@@ -144,6 +144,24 @@ def test_an_exported_alarm_judges_as_the_fitted_one(others: Path):
         assert mine.verdict.ratio == pytest.approx(theirs.verdict.ratio, rel=1e-5)
 
 
+@pytest.mark.parametrize("shape", [(11, 11), (15, 40), (40, 15), (1, 1)])
+def test_frames_in_which_no_motion_can_be_measured_are_refused(
+    others: Path, shape: tuple[int, int]
+):
+    """OpenCV raises an error of its own, or ends the process."""
+    files = (others / name for name in ("alarm.safetensors", "alarm.json", "threshold.json"))
+    frames = [np.zeros((*shape, 3), np.uint8)] * 40
+    for alarm in (
+        ExportedAlarm.from_file(others / "one/alarm/alarm.zip"),
+        TrainedAlarm.from_files(*files),
+    ):
+        with pytest.raises(InputError, match=r"sides of at least 16 px, .*, got \d+x\d+"):
+            alarm(frames, np.arange(40) / 25)
+        with pytest.raises(InputError, match=r"sides of at least 16 px, .*, got \d+x\d+"):
+            alarm.stream(0.8, 0.4).push(frames[0], 0.0)
+        alarm([np.zeros((16, 40, 3), np.uint8)] * 40, np.arange(40) / 25)
+
+
 def test_the_card_in_a_file_says_what_it_is(detector: Path):
     model = onnx.load(detector / "one/detector/detector.onnx")
     card = card_of(model)

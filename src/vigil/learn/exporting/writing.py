@@ -35,7 +35,7 @@ def write_and_measure(
 ) -> None:
     """Writes the files and their metrics: the score of each file on the test side, and of torch.
 
-    Without formats, the folder is empty, no network is loaded, and the metrics have no number.
+    Without formats, the folder is empty, nothing is exported, and the metrics have no number.
 
     Args:
         int8: needs `onnx` among the formats, as the settings of the stages check.
