@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from vigil.domain.measures.detector import (
@@ -21,7 +20,7 @@ from vigil.domain.measures.detector import (
     thin,
 )
 from vigil.domain.pictures.annotated import AnnotatedPictures
-from vigil.evaluation.spacing import choose_apart
+from vigil.evaluation.spacing import choose_shown
 from vigil.pixels.pictures.images import ImageSource
 from vigil.pixels.sheets.detector import draw_comparisons
 from vigil.plumbing.errors import InputError, shorten
@@ -101,14 +100,7 @@ class DetectorEvaluation:
         kept = self._detections[self._detections["score"] >= self._score_threshold]
         outcome = match(self._test, kept)
         f1 = f1_by_picture(self._test, outcome)
-        order = f1.dropna().sort_values(kind="stable").index
-        rng = np.random.default_rng(self._settings.seed)
-        orders = {"best": order[::-1], "worst": order, "random": rng.permutation(order.to_numpy())}
-        num, apart = self._settings.num_pictures, self._settings.apart_frames
-        chosen = {
-            name: choose_apart(list(names), self._test.images, num, apart)
-            for name, names in orders.items()
-        }
+        chosen = choose_shown(f1.dropna(), self._test.images, self._settings)
         for name, pictures in chosen.items():
             draw_comparisons(
                 self._test,

@@ -3,13 +3,11 @@
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from vigil.domain.masks.class_map import ClassMaps
 from vigil.domain.masks.masked import MaskedPictures
 from vigil.domain.measures.segmenter import SegmentationMeasure
 from vigil.domain.segmentations import PredictedMaps
-from vigil.evaluation.spacing import choose_apart
+from vigil.evaluation.spacing import choose_shown
 from vigil.pixels.overlays import class_colours
 from vigil.pixels.pictures.images import ImageSource
 from vigil.pixels.sheets.segmenter import compare, draw_comparisons, draw_confusion
@@ -50,14 +48,7 @@ class SegmenterEvaluation:
             self._measure.confusion_table(), self._test.classes, folder / "confusion.png"
         )
         iou = self._measure.by_picture
-        order = iou.sort_values(kind="stable").index
-        rng = np.random.default_rng(self._settings.seed)
-        orders = {"best": order[::-1], "worst": order, "random": rng.permutation(order.to_numpy())}
-        num, apart = self._settings.num_pictures, self._settings.apart_frames
-        chosen = {
-            name: choose_apart(list(names), self._test.images, num, apart)
-            for name, names in orders.items()
-        }
+        chosen = choose_shown(iou, self._test.images, self._settings)
         colours = class_colours(self._test.classes, self._test.background)
         by_number = [colours.get(name) for name in self._test.classes]
         for title, names in chosen.items():

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from vigil.domain.boxes import areas
 from vigil.pixels.fitting import letterbox
 from vigil.plumbing.errors import InputError, shorten
 from vigil.runtime.card import read_card_text
@@ -148,7 +149,7 @@ class ExportedDetector:
         boxes = np.clip(kept.boxes.astype(np.float64) / scale, 0, limits)
         scores = kept.scores.astype(np.float64).round(SCORE_DECIMALS)
         labels = np.array(self.classes, dtype=object)[kept.labels]
-        has_area = (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])
+        has_area = areas(boxes) > 0
         return Detections(boxes[has_area], scores[has_area], labels[has_area])
 
     def _check_shapes(self, taken: Shape, given: Shape) -> None:

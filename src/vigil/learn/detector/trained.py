@@ -13,6 +13,7 @@ from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 from tqdm.auto import tqdm
 
+from vigil.domain.boxes import CORNERS, areas
 from vigil.domain.detections import Detections
 from vigil.learn.cards import check_choice, check_classes, check_size
 from vigil.learn.detector.network.class_rows import (
@@ -215,8 +216,7 @@ class TrainedDetector:
         for pictures, _ in tqdm(loader, desc="detect", unit="batch", disable=None, leave=False):
             table.add(detect(self.model, pictures, suppression, self.precision))
         found = table.frame()
-        has_area = (found["x2"] > found["x1"]) & (found["y2"] > found["y1"])
-        return found[has_area].reset_index(drop=True)
+        return found[areas(found[CORNERS].to_numpy()) > 0].reset_index(drop=True)
 
 
 def _check_wanted(architecture: Any, classes: Any, input_size_wh: Any) -> None:

@@ -8,6 +8,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from vigil.domain.boxes import areas
 from vigil.domain.detections import SCORE_DECIMALS, Detections, as_table
 from vigil.learn.detector.network.data import PictureDataset
 from vigil.learn.detector.network.interface import Detector
@@ -71,8 +72,7 @@ def place(
 
 def with_area(found: Detections) -> Detections:
     """Without boxes that clipping to the picture left no area of, as in the padding of a canvas."""
-    boxes = found.boxes_xyxy
-    has_area = (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])
+    has_area = areas(found.boxes_xyxy) > 0
     return found if has_area.all() else found.select(has_area)
 
 

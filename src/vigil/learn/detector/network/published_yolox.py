@@ -119,11 +119,11 @@ def _from_onnx(path: Path, name: YoloxArchitecture) -> dict[str, Tensor]:
     given: dict[str, int] = {}
     for key, (shape, groups, stride), number in zip(keys, mine, pairs, strict=True):
         if number is None:
-            number = _same_shape(theirs, (shape, groups, stride))
+            is_there = (shape, groups, stride) in theirs
             raise InputError(
                 f"{path}: expected a convolution {shape} in {groups} groups with stride {stride}, "
                 f"connected as {key} of {name}, found "
-                + ("none so connected" if number is not None else "none of that shape")
+                + ("none so connected" if is_there else "none of that shape")
             )
         given[key] = number
     state = _folded_state(name, {key: file.convolutions[number] for key, number in given.items()})
@@ -172,10 +172,6 @@ def _without_classes(shapes: Sequence[Shape], sources: Sequence[frozenset[int]])
         is_alone = is_last and all(read[source] == 1 for source in sources[number])
         labels.append((None if is_alone else shape[0], *shape[1:], groups, stride))
     return labels
-
-
-def _same_shape(shapes: Sequence[Shape], wanted: Shape) -> int | None:
-    return next((number for number, one in enumerate(shapes) if one == wanted), None)
 
 
 def _folded_state(

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, get_args
 
@@ -179,18 +180,17 @@ def _datasets(
         held_out=sides.held_out,
         with_masks=settings.masks,
     )
-    val_set, _ = (
-        PictureDataset(
-            sides.images,
-            side,
-            input_size_wh=settings.canvas_wh,
-            frames=settings.frames,
-            allows_short=allows_short,
-        )
-        # Test pictures are not read, but the detector must be able to see their sequences.
-        for side in (sides.val, sides.test or sides.val)
+    unchanged = partial(
+        PictureDataset,
+        sides.images,
+        input_size_wh=settings.canvas_wh,
+        frames=settings.frames,
+        allows_short=allows_short,
     )
+    val_set = unchanged(sides.val)
     val_set.log_loose("validation")
+    if sides.test is not None:
+        unchanged(sides.test)  # reads no picture, but raises now what the prediction would raise
     return train_set, val_set
 
 
