@@ -71,6 +71,7 @@ def test_a_command_outside_a_project_says_so_in_one_line(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("VIGIL_STATE_DIR", f"{tmp_path}-state")  # not among what was there
     monkeypatch.setattr(sys, "argv", ["vigil", command])
     if "git" in kind:
         subprocess.run(["git", "init", "-q", "-b", "main"], check=True)

@@ -40,7 +40,7 @@ def facts_of(
 
     def note(branch: str, facts: Mapping[str, Any], _: Any, results: Mapping[str, Path]) -> None:
         told.append(facts)
-        if branch == "alarm":  # which puts together what its trainings wrote
+        if branch in {"alarm", "detector"}:  # which add to what their trainings wrote
             save_model({"autoencoder.x": torch.zeros(1)}, {"training": {}}, *_files(results))
 
     for assembly in ASSEMBLIES:
