@@ -252,15 +252,23 @@ def test_a_scheduler_that_cannot_load_vigil_is_told(
             list(each(time.sleep, *seconds(4), "work", "clip"))
 
 
+SCHEDULER_LOST = r"expected a Dask scheduler that stays at tcp://.*, lost the connection"
+WORKERS_LOST = "expected workers that stay, had none for 3 s that "
+
+
 @pytest.mark.parametrize(
-    ("lost", "told"),
+    ("lost", "after_s", "told"),
     [
-        ("workers", r"expected workers that stay, had none for 3 s that worked on one of: clip \d"),
-        ("scheduler", r"expected a Dask scheduler that stays at tcp://.*, lost the connection"),
+        ("workers", 0, WORKERS_LOST + r"worked on one of: clip \d"),
+        ("scheduler", 0, SCHEDULER_LOST),
+        # All items that are handed out are finished, and their results wait on the workers.
+        ("workers", 2, WORKERS_LOST + "had finished their items"),
+        ("scheduler", 2, SCHEDULER_LOST),
     ],
 )
 def test_a_cluster_that_is_lost_in_the_midst_is_told(
     lost: str,
+    after_s: float,
     told: str,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -273,6 +281,7 @@ def test_a_cluster_that_is_lost_in_the_midst_is_told(
         monkeypatch.setenv("VIGIL_WORKERS", "2")
         results = each(time.sleep, *seconds(200), "work", "clip")
         next(results)
+        time.sleep(after_s)
         for process in cluster.workers if lost == "workers" else [cluster.scheduler]:
             process.kill()
         with pytest.raises(InputError, match=told):

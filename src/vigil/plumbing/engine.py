@@ -123,9 +123,13 @@ def _run(
 
 
 def _lost(what: str, checks: Checks) -> InputError:
-    at_work = listed(checks.at_work()) or "unknown items"
+    at_work = checks.at_work()
     return InputError(
-        f"{ENGINE_VARIABLE}: expected workers that stay, {what} that worked on one of: "
-        f"{at_work}; a worker that needs too much memory is killed: fewer workers "
-        "(VIGIL_WORKERS) need less"
+        f"{ENGINE_VARIABLE}: expected workers that stay, {what}"
+        + (
+            f" that worked on one of: {listed(at_work)}"
+            if at_work
+            else " that had finished their items"
+        )
+        + "; a worker that needs too much memory is killed: fewer workers (VIGIL_WORKERS) need less"
     )

@@ -8,6 +8,7 @@ import time
 import warnings
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import CancelledError
 from contextlib import AbstractContextManager, suppress
 from itertools import islice
 from types import ModuleType, TracebackType
@@ -77,6 +78,10 @@ class GaveUpError(Exception):
     """Workers are lost for good. The message ends `expected workers that stay, …`."""
 
 
+class _ResultLostError(Exception):
+    """A finished result was lost with its worker, and is computed again."""
+
+
 class Cluster(Backend):
     """Workers of a cluster. Items are handed out one by one, as earlier ones are finished."""
 
@@ -90,8 +95,8 @@ class Cluster(Backend):
                 room = max(0, self.num_handed_out - len(handed_out))
                 for number, item in islice(waiting, room):
                     handed_out[self._hand_out(call, item)] = number
-                for done in self._wait(list(handed_out)):
-                    finished[handed_out.pop(done)] = self._result_of(done)
+                for done, result in self._wait(list(handed_out)).items():
+                    finished[handed_out.pop(done)] = result
             yield finished.pop(at)
 
     @property
@@ -104,17 +109,14 @@ class Cluster(Backend):
         """Has a worker call `call(*item)`; returns what stands for the result."""
 
     @abstractmethod
-    def _wait(self, handed_out: list[Any]) -> list[Any]:
-        """Waits a while; returns the finished ones, perhaps none.
+    def _wait(self, handed_out: list[Any]) -> dict[Any, Any]:
+        """Waits a while; returns the results of the finished ones, perhaps none.
 
         Raises:
             GaveUpError: no worker is left to finish them.
             InputError: the cluster is lost.
+            Exception: what a call raised.
         """
-
-    @abstractmethod
-    def _result_of(self, done: Any) -> Any:
-        """The result of a finished one; raises what the call raised."""
 
 
 class Dask(Cluster):
@@ -186,14 +188,18 @@ class Dask(Cluster):
         future.add_done_callback(self._ended.put)
         return future
 
-    def _wait(self, handed_out: list[Any]) -> list[Any]:
+    def _wait(self, handed_out: list[Any]) -> dict[Any, Any]:
         with suppress(queue.Empty):
             self._ended.get(timeout=POLL_S)
         if self._client.status != "running" or any(one.cancelled() for one in handed_out):
             raise self._scheduler_lost()
-        done = [one for one in handed_out if one.done()]
-        self._count_losses(bool(done))
-        return done
+        results = {}
+        for one in handed_out:
+            if one.done():
+                with suppress(_ResultLostError):
+                    results[one] = self._result_of(one)
+        self._count_losses(bool(results))
+        return results
 
     def _count_losses(self, is_progress: bool) -> None:
         """Dask itself hands out the items of a lost worker again, so that nobody would notice."""
@@ -214,14 +220,28 @@ class Dask(Cluster):
         )
 
     def _result_of(self, done: Any) -> Any:
+        """The result of a finished one; raises what the call raised.
+
+        A worker keeps a result until it is fetched. If the worker is lost before, Dask has the work
+        done again, and `Future.result` waits for that: without workers, for ever.
+
+        Raises:
+            _ResultLostError: the result was not fetched in time.
+        """
         from distributed.scheduler import KilledWorker
 
         try:
-            return done.result()
+            return done.result(timeout=NO_WORKER_S)
         except KilledWorker:  # Dask itself has tried again
             raise GaveUpError("lost several in a row") from None
         except ImportError as error:
             raise _other_code(error) from None
+        except (OSError, CancelledError) as error:
+            if done.status == "error":  # of the call
+                raise
+            if isinstance(error, TimeoutError):
+                raise _ResultLostError from None
+            raise self._scheduler_lost() from None
 
     def __exit__(self, *_: object) -> None:
         self._client.close(timeout=ANSWER_WITHIN_S)
@@ -240,7 +260,14 @@ class Ray(Cluster):
             import ray
         except ModuleNotFoundError:
             raise _not_installed("ray") from None
-        self._ray, self.losses = ray, (ray.exceptions.WorkerCrashedError,)
+        lost = ray.exceptions
+        self._ray, self.losses = (
+            ray,
+            (
+                *(lost.WorkerCrashedError, lost.NodeDiedError, lost.OutOfMemoryError),
+                lost.ObjectLostError,  # a result that was lost before it was fetched
+            ),
+        )
         quiet: dict[str, Any] = {"logging_level": "error", "log_to_driver": False}
         try:
             if address:
@@ -269,11 +296,12 @@ class Ray(Cluster):
     def _hand_out(self, call: Callable[..., Any], item: Named) -> Any:
         return self._remote.remote(call, *item)
 
-    def _wait(self, handed_out: list[Any]) -> list[Any]:
-        done: list[Any] = self._ray.wait(handed_out, timeout=POLL_S)[0]
-        return done
+    def _wait(self, handed_out: list[Any]) -> dict[Any, Any]:
+        done = self._ray.wait(handed_out, timeout=POLL_S)[0]
+        return {one: self._result_of(one) for one in done}
 
     def _result_of(self, done: Any) -> Any:
+        """The result of a finished one; raises what the call raised."""
         try:
             result = self._ray.get(done)
         except (ImportError, self._ray.exceptions.RaySystemError) as error:
