@@ -93,6 +93,22 @@ def test_a_command_outside_a_project_says_so_in_one_line(
     assert sorted(tmp_path.iterdir()) == before
 
 
+def test_a_project_in_a_folder_of_a_repository_of_dvc_is_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Several projects may share a repository; DVC looks for `.dvc` in the folders above, too."""
+    (tmp_path / "cameras" / "metrics").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    subprocess.run(["dvc", "init", "-q", "--no-scm"], check=True)
+    monkeypatch.chdir("cameras")
+    Path("dvc.yaml").write_text("stages: {}\n")
+    shutil.copy(PROJECT / "params.yaml", "params.yaml")
+    with pytest.raises(SystemExit) as end:
+        main(["headline"])
+    assert end.value.code == 0
+    assert not capsys.readouterr().err
+
+
 def test_a_project_whose_pipeline_lacks_the_stage(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

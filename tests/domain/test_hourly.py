@@ -8,7 +8,7 @@ from scipy.stats import binom
 
 from vigil.domain.events.event import ScoredWindow
 from vigil.domain.events.machine import find_events
-from vigil.domain.hourly import Footage, block_maxima, pick_by_blocks, raising_statistic
+from vigil.domain.hourly import Footage, block_maxima, footage_of, pick_by_blocks, raising_statistic
 from vigil.plumbing.errors import FieldError, InputError
 from vigil.settings.watch import Watch
 
@@ -84,6 +84,32 @@ def test_it_is_the_rank_that_the_promise_asks_for():
     picked = pick_by_blocks(videos, alarm_probability=0.2, **options)
     assert (picked.value, picked.num_blocks, picked.alarm_probability) == (8.0, 9, 0.2)
     assert pick_by_blocks(videos, alarm_probability=0.1, **options).value == 9.0
+
+
+def in_parts(*parts: tuple[float, float], stride_s: float = STRIDE_S) -> list[Footage]:
+    """The footage of a video with frames from each first time to each last."""
+    starts = np.concatenate(
+        [np.arange(first, last - LENGTH_S + 1e-9, stride_s) for first, last in parts]
+    )
+    return footage_of(starts, starts + LENGTH_S, np.ones(len(starts)))
+
+
+@pytest.mark.parametrize("stride_s", [0.5, 1.0, 1.5])
+def test_a_gap_is_no_normal_footage(stride_s: float):
+    """Five seconds in each minute are not minutes without an alarm."""
+    pieces = in_parts(*((60.0 * at, 60.0 * at + 5.5) for at in range(8)), stride_s=stride_s)
+    assert [len(block_maxima(pieces, block_s, 1, 1)) for block_s in (50.0, 5.0)] == [0, 8]
+    parts = in_parts((0.0, 100.0), (300.0, 500.5), stride_s=stride_s)
+    assert len(block_maxima(parts, 49.0, 2, 2)) == 2 + 4
+    assert len(in_parts((7.0, 100.0), stride_s=stride_s)) == 1
+
+
+def test_a_video_is_as_long_as_it_says_and_at_least_as_its_windows():
+    starts = np.arange(0, 9.5, 0.5)
+    (told,) = footage_of(starts, starts + 1, np.ones(19), 10.4)
+    (untold,) = footage_of(starts, starts + 1, np.ones(19))
+    assert (told.duration_s, untold.duration_s) == (10.4, 10.0)
+    assert footage_of(*np.empty((3, 0)), 0.5) == []
 
 
 def test_equal_maxima_promise_more():

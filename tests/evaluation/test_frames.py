@@ -155,6 +155,28 @@ def test_an_event_is_found_and_time_without_frames_is_not_watched() -> None:
     assert found["watched_s"] == pytest.approx(106 - (100 - 5.9) + 10)
 
 
+@pytest.mark.parametrize("gap_s", [2.0, 1000.0])
+def test_a_gap_ends_an_event_and_leaves_the_normal_time_as_it_is(gap_s: float) -> None:
+    """Else the event would last until frames come again, and take all normal time with it."""
+    at = np.arange(60) / 10
+    times = np.concatenate([at, at[-1] + gap_s + at])
+    anomalous = np.arange(120) // 20 == 2
+    ratios = np.where(np.arange(120) // 20 == 4, 5.0, 0.1)
+    found = evaluate(times, anomalous, ratios)
+    assert (found["num_events"], found["num_events_found"], found["num_false_alarms"]) == (1, 0, 1)
+    own = evaluate(at, anomalous[:60], np.full(60, 0.1))
+    assert own["normal_time_in_alarm"] == 0
+    # 20 s of two videos are normal, as is the alarm of two seconds and what its windows add.
+    assert (
+        0.1
+        < found["normal_time_in_alarm"]
+        == evaluate(np.concatenate([at, at[-1] + 50 + at]), anomalous, ratios)[
+            "normal_time_in_alarm"
+        ]
+        < 0.25
+    )
+
+
 def test_no_window_spans_a_gap() -> None:
     """One high frame at each side of it: windows over it would be two in a row, and an alarm."""
     times = np.concatenate([np.arange(60) / 10, 7.2 + np.arange(60) / 10])

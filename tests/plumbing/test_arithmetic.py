@@ -163,6 +163,9 @@ def test_python_is_started_again_once(restarted: list[list[str]]):
     assert arithmetic_facts() == {"arithmetic": "portable"}
 
 
+LOCK = "stages: {train: {outs: [{path: model.json, md5: 1}]}}"
+
+
 @pytest.mark.parametrize(
     ("asked", "card", "is_refused"),
     [
@@ -189,6 +192,9 @@ def test_a_model_of_the_other_arithmetic_is_refused_if_one_is_asked_for(
     (tmp_path / "threshold.json").write_text("{}")  # no card
     (tmp_path / "damaged.json").write_text("{")  # told by what reads it
     files = sorted(tmp_path.iterdir())
+    monkeypatch.chdir(tmp_path)
+    check_trained_alike(files)  # no stage of this project made them
+    (tmp_path / "dvc.lock").write_text(LOCK)
     if not is_refused:
         check_trained_alike(files)
         return
@@ -214,6 +220,8 @@ def test_a_stage_does_not_use_a_model_of_the_other_arithmetic(tmp_path: Path):
         )
 
     assert run().stdout == "ran\n"
+    assert run(VIGIL_ARITHMETIC="portable", VIGIL_THREADS="2").stdout == "ran\n"
+    (tmp_path / "dvc.lock").write_text(LOCK)
     done = run(VIGIL_ARITHMETIC="portable", VIGIL_THREADS="2")
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith("count: model.json: expected a model trained with portable")

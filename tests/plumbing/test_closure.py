@@ -87,6 +87,27 @@ def shrink(size: int) -> int:
 '''
 
 
+EVERY_KIND = """
+from a import (b as c)
+class D(E, metaclass=F):
+    x: int = 1
+    y: "str"
+async def f(a, /, b=1, *c, d, e=None, **g) -> None:
+    async with a as b, c: await d
+    async for x in y: yield
+    return lambda *a: (not a, -1, 2.5, 1j, b"x", ..., None, True)
+try:
+    with open(a): del b[1:2, ::3]
+except* ValueError as error:
+    raise X from error
+match a:
+    case {"b": [1, *_], **rest} if rest: assert a, "told"
+    case D(x=1) | None: global z
+print(f"{a!r:>{b}} {c=}", *d, **e, f={1: 2, **g}, h=[i async for j in k if l], m={n}, o=(p := q))
+"""
+DIGEST = "442caf060dcdd89989cd36e475ef132088b1dd80a29c324fb450910b4023ca65"
+
+
 @pytest.mark.parametrize(
     ("old", "new", "is_same"),
     [
@@ -108,6 +129,24 @@ def test_a_digest_of_code_is_of_what_it_does(
     assert old in CODE
     script.write_text(CODE.replace(old, new))
     assert (code_digest(script) == before) == is_same
+
+
+@pytest.mark.parametrize("python", ["3.11", "3.12", "3.13"])
+def test_a_digest_does_not_depend_on_the_version_of_python(script: Path, python: str) -> None:
+    """Colleagues with other versions share `code/*.json` of a project, and results by them."""
+    script.write_text(CODE + EVERY_KIND)
+    program = shutil.which(f"python{python}")
+    module = SOURCE / "vigil/plumbing/closure.py"
+    command = (
+        "import pathlib, runpy, sys; module, script = map(pathlib.Path, sys.argv[1:]); "
+        "print(runpy.run_path(module)['code_digest'](script))"
+    )
+    done = program and subprocess.run(
+        [program, "-c", command, module, script], capture_output=True, text=True, check=False
+    )
+    if not done or done.returncode:
+        pytest.skip(f"no python{python} here")
+    assert done.stdout.strip() == code_digest(script) == DIGEST
 
 
 def test_packages_beside_a_script_count_too(tmp_path: Path) -> None:

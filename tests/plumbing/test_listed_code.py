@@ -39,7 +39,8 @@ def test_the_installed_code_is_accepted_and_remembered(
 
 
 @pytest.mark.parametrize(
-    "digests", [{MODULE: "0"}, {"vigil/domain/gone.py": "0"}, [3], 3, {MODULE: None}]
+    "digests",
+    [{MODULE: "0"}, {"vigil/domain/gone.py": "0"}, [3], [MODULE], [], {}, 3, {MODULE: None}],
 )
 def test_code_of_another_version_is_refused(script: Path, digests: object):
     """Also after the right one was remembered."""

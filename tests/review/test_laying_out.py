@@ -236,6 +236,15 @@ def test_a_folder_within_another_project_is_refused(tmp_path: Path, name: str):
     assert not (tmp_path / "a").exists()
 
 
+def test_a_folder_that_the_repository_around_ignores_is_none_of_its_own(tmp_path: Path):
+    """Some keep the settings in their home folder under git, and nothing else of it."""
+    subprocess.run(["git", "init", "-q", tmp_path], check=True)
+    with pytest.raises(InputError, match=r"which has \.git and does not ignore it"):
+        lay_out(tmp_path / "work" / "mine")
+    (tmp_path / ".gitignore").write_text("/work/\n")
+    assert "dvc.yaml" in lay_out(tmp_path / "work" / "mine")
+
+
 def test_a_place_where_no_folder_can_be_is_told_in_one_line(capsys: pytest.CaptureFixture[str]):
     with pytest.raises(SystemExit):
         main(["new", "/proc/x"])

@@ -32,7 +32,7 @@ from tiny_videos import cut_off, write_coded_video
 from vigil.domain.clips.allowed import read_allowed
 from vigil.domain.clips.evidence.embeddings import read_embeddings
 from vigil.domain.clips.scores import read_scores
-from vigil.domain.clips.windows import read_labels
+from vigil.domain.clips.windows import MIXED, read_labels
 from vigil.learn.alarm.network.embedding.registry import BACKBONES, Options
 from vigil.plumbing.errors import InputError
 from vigil.plumbing.memo import file_digest
@@ -178,6 +178,13 @@ def test_every_alarm_has_a_picture(
         picture = cv2.imread(f"alarms/{name}")
         assert picture is not None
         assert picture.shape[1] > 1000
+    scores = pd.read_csv("data/predictions/alarm/scores.csv")
+    is_one = scores["clip"] == table.index[-1]
+    scores.loc[is_one, ["class", "is_anomalous"]] = [MIXED, True]
+    scores.to_csv("data/predictions/alarm/scores.csv", index=False)
+    told = draw_alarms(Path("alarms"))
+    assert told.startswith(f"alarms: {len(expected) - 1} alarms, ")
+    assert told.endswith(" of them false; 1 of partly anomalous windows are not drawn")
     with pytest.raises(InputError, match="--out data: expected no file or folder, or an earlier"):
         draw_alarms(Path("data"))
 

@@ -126,6 +126,9 @@ def test_files_of_another_run_are_not_exported(
     message = rf"^models/{name}: expected the file that dvc\.lock notes, got another one"
     with pytest.raises(InputError, match=message):
         export_models(branch, ["onnx"], Path("models"), Path("again"))
+    for models in (here / "models", Path("..", here.name, "models"), Path("released/../models")):
+        with pytest.raises(InputError, match=rf"{name}: expected the file that dvc\.lock notes"):
+            export_models(branch, ["onnx"], models, Path("again"))
     assert not Path("again").exists()
 
 
@@ -134,6 +137,8 @@ def test_the_folder_of_a_stage_is_refused(here: Path):
     note("exported/detector")
     with pytest.raises(InputError, match=r"--out exported: expected a folder that no stage makes"):
         export_models("detector", ["onnx"], Path("models"), Path("exported"))
+    with pytest.raises(InputError, match=r"--out .*: expected a folder that no stage makes"):
+        export_models("detector", ["onnx"], Path("models"), here / "exported")
     Path("dvc.lock").write_text("stages: [3]\n")
     with pytest.raises(InputError, match=r"dvc\.lock: expected a lock file of DVC, got"):
         export_models("detector", ["onnx"], Path("models"), Path("exported"))

@@ -14,6 +14,7 @@ suppressing short events only lowers their number.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -21,24 +22,53 @@ import numpy.typing as npt
 from vigil.plumbing.errors import FieldError, InputError
 
 Floats = npt.NDArray[np.float64]
-EDGE_S = 1e-6
+EDGE_S, LEAST_GAP_S = 1e-6, 0.01
 
 
 @dataclass(frozen=True)
 class Footage:
-    """The windows of one normal video, in order.
+    """The windows of one normal video, or of a part of it without a gap, in order.
 
     Attributes:
-        starts_s: (W,) their starts.
+        starts_s: (W,) their starts, from the beginning of the footage.
         stops_s: (W,) their ends.
         scores: (W,) their scores.
-        duration_s: the length of the video.
+        duration_s: the length of the footage.
     """
 
     starts_s: Floats
     stops_s: Floats
     scores: Floats
     duration_s: float
+
+
+def footage_of(
+    starts_s: Floats, stops_s: Floats, scores: Floats, duration_s: float = 0.0
+) -> list[Footage]:
+    """The footage of a normal video: one for each part without a gap.
+
+    In a gap, no window was scored: it is no normal footage. It is a longer time between two windows
+    than the usual one.
+
+    Args:
+        starts_s, stops_s, scores: (W,) of its windows, in order.
+        duration_s: its length, where that is more than the end of the last window.
+    """
+    between_s = starts_s[1:] - stops_s[:-1]  # below 0 where windows overlap
+    usual_s = max(0.0, float(np.median(between_s))) if len(between_s) else 0.0
+    edges = [0, *(np.flatnonzero(between_s > usual_s + LEAST_GAP_S) + 1).tolist(), len(starts_s)]
+    parts = [slice(first, stop) for first, stop in pairwise(edges) if stop > first]
+    if len(parts) == 1:
+        return [Footage(starts_s, stops_s, scores, max(duration_s, float(stops_s[-1])))]
+    return [
+        Footage(
+            starts_s[part] - starts_s[part][0],
+            stops_s[part] - starts_s[part][0],
+            scores[part],
+            float(stops_s[part][-1] - starts_s[part][0]),
+        )
+        for part in parts
+    ]
 
 
 @dataclass(frozen=True)

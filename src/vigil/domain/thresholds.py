@@ -26,7 +26,7 @@ from scipy.stats import beta
 
 from vigil.domain.clips.scores import raising_of
 from vigil.domain.clips.verdicts import NO_EVIDENCE
-from vigil.domain.hourly import BlockThreshold, Footage, pick_by_blocks
+from vigil.domain.hourly import BlockThreshold, Footage, footage_of, pick_by_blocks
 from vigil.domain.measures.intervals import CONFIDENCE, proportion_interval
 from vigil.domain.sides import TRAIN, VAL
 from vigil.plumbing.errors import FieldError, InputError, listed
@@ -225,11 +225,11 @@ def write_hourly_thresholds(
 
 
 def _pick_by_blocks(rule: PickThreshold, windows: pd.DataFrame, ratios: Floats) -> BlockThreshold:
-    footage = []
+    footage: list[Footage] = []
     for _, rows in windows.assign(ratio=ratios).groupby("video", sort=True):
         rows = rows.sort_values(["stop_s", "start_s"], kind="stable")
         starts, stops = rows["start_s"].to_numpy(), rows["stop_s"].to_numpy()
-        footage.append(Footage(starts, stops, rows["ratio"].to_numpy(), float(stops[-1])))
+        footage += footage_of(starts, stops, rows["ratio"].to_numpy())
     block = rule.hourly
     return pick_by_blocks(
         footage,

@@ -168,8 +168,11 @@ class FrameEvaluation:
             for event in find_events(windows, watch.raising, gaps)
             if event.kind == UNUSUAL and not event.suppressed
         ]
+        true = [  # a gap ends an event of the labels, as it ends an alarm
+            span for part in parts for span in spans_of(times_s[part], is_anomalous[part])
+        ]
         return compare_events(
-            spans_of(times_s, is_anomalous),
+            true,
             [(event.start_s, event.end_s) for event in found],
             [event.raised_s for event in found],
             end_of(times_s) - float(times_s[0]) - sum(stop_s - start_s for start_s, stop_s in gaps),

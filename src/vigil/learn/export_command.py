@@ -8,7 +8,7 @@ from typing import get_args
 from vigil.learn.networks.machine import prepare_torch
 from vigil.plumbing.arithmetic import check_trained_alike
 from vigil.plumbing.errors import InputError, listed
-from vigil.plumbing.locked_files import check_as_noted, noted_outputs
+from vigil.plumbing.locked_files import check_as_noted, noted_name, noted_outputs
 from vigil.settings.exporting import Format
 
 LEARN = Path(__file__).parent
@@ -42,7 +42,7 @@ def export_models(branch: str, formats: Sequence[str], models: Path, out: Path) 
         if not file.is_file():
             raise InputError(f"{file}: expected a trained model, found none; `dvc repro` trains it")
     noted = noted_outputs()
-    if (out / branch).as_posix() in noted:
+    if noted_name(out / branch, noted):
         raise InputError(
             f"--out {out}: expected a folder that no stage makes, got that of export@{branch}, "
             "which `dvc repro` makes anew"

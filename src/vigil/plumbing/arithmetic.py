@@ -72,18 +72,28 @@ def check_trained_alike(cards: Iterable[Path]) -> None:
     """Checks that models were trained with the arithmetic of `VIGIL_ARITHMETIC`, if it is set.
 
     DVC does not know the variable, so it may take models of the other arithmetic from its cache.
+    Models that this project did not train are used as they are.
 
     Args:
         cards: of models; one that cannot be read is not checked here.
 
     Raises:
-        InputError: a model was trained with the other arithmetic, or there is no such arithmetic.
+        InputError: a model of this project was trained with the other arithmetic, or there is no
+            such arithmetic.
     """
-    for card, found in trained_otherwise(cards).items():
-        raise InputError(
-            f"{card}: expected a model trained with {os.environ[VARIABLE]} arithmetic, as "
-            f"{VARIABLE} says, got one of {found} arithmetic; dvc repro -f makes all results anew"
-        )
+    # Not before: this module is loaded where libraries may be missing.
+    from vigil.plumbing.locked_files import noted_name, noted_outputs
+
+    if not (others := trained_otherwise(cards)):
+        return
+    noted = noted_outputs()
+    for card, found in others.items():
+        if noted_name(card, noted):
+            raise InputError(
+                f"{card}: expected a model trained with {os.environ[VARIABLE]} arithmetic, as "
+                f"{VARIABLE} says, got one of {found} arithmetic; dvc repro -f makes all results "
+                "anew"
+            )
 
 
 def trained_otherwise(cards: Iterable[Path]) -> dict[Path, str]:

@@ -85,7 +85,10 @@ def closure_of(file: Path, untaken: Collection[Import] = ()) -> set[Path]:
 
 
 def code_digest(file: Path) -> str:
-    """SHA-256 of a file's syntax tree without comments and docstrings, in hexadecimal."""
+    """SHA-256 of a file's syntax tree without comments and docstrings, in hexadecimal.
+
+    It does not depend on the version of Python.
+    """
     return _digest(file.read_bytes())
 
 
@@ -96,7 +99,23 @@ def _digest(source: bytes) -> str:
         statements = getattr(node, "body", None)
         if isinstance(statements, list):
             node.body = [one for one in statements if not _is_text(one)]  # type: ignore[attr-defined]
-    return hashlib.sha256(ast.dump(tree).encode()).hexdigest()
+    return hashlib.sha256(repr(_plain(tree)).encode()).hexdigest()
+
+
+def _plain(part: object) -> object:
+    """A syntax tree as tuples, without the fields that a node does not use.
+
+    `ast.dump` shows them, and newer versions of Python have more of them.
+    """
+    if isinstance(part, list):
+        return [_plain(one) for one in part]
+    if isinstance(part, ast.JoinedStr):  # Python 3.12 ends some with an empty text
+        texts = [one for one in part.values if getattr(one, "value", None) != ""]
+        return "JoinedStr", [_plain(one) for one in texts]
+    if not isinstance(part, ast.AST):
+        return part
+    fields = [(name, value) for name, value in ast.iter_fields(part) if value not in (None, [])]
+    return type(part).__name__, *((name, _plain(value)) for name, value in fields)
 
 
 def is_plumbing(file: Path) -> bool:

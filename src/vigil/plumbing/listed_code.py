@@ -35,6 +35,8 @@ def check_listed_code(script: Path) -> None:
         return
     try:
         digests: Any = json.loads(text)
+        if not isinstance(digests, dict) or not digests:
+            raise ValueError("no digests by name")
         files = {str(name): SOURCE / str(name) for name in digests}
         found = {name: file.read_bytes() for name, file in files.items() if file.is_file()}
     except (ValueError, TypeError):

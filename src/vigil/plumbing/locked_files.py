@@ -1,7 +1,8 @@
 """What DVC noted of the outputs of the last run, in `dvc.lock`."""
 
 import hashlib
-from collections.abc import Iterable
+import os
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -35,21 +36,34 @@ def noted_outputs() -> dict[str, str]:
         raise InputError(f"{LOCK_FILE}: expected a lock file of DVC, got: {reason}") from None
 
 
-def check_as_noted(files: Iterable[Path], noted: dict[str, str]) -> None:
+def noted_name(path: Path, noted: Mapping[str, str]) -> str | None:
+    """The name under which DVC noted an output; None: it is none.
+
+    Args:
+        path: written in any way, such as `../cams/models` or with the whole path.
+        noted: see `noted_outputs`.
+    """
+    # The outputs themselves may be links into DVC's cache, so only their folder is resolved.
+    ways = (path, path.parent.resolve() / path.name)
+    names = (Path(os.path.relpath(way)).as_posix() for way in ways)
+    return next((name for name in names if name in noted), None)
+
+
+def check_as_noted(files: Iterable[Path], noted: Mapping[str, str]) -> None:
     """Checks that files are those of the last run; files that no stage makes are not checked.
 
     The files of a model name each other only in part: nothing in a card says that it was not
     edited, and a picked score does not name its model.
 
     Args:
-        files: paths below the current folder; missing ones are not checked.
+        files: missing ones are not checked.
         noted: see `noted_outputs`.
 
     Raises:
         InputError: a file is another one.
     """
     for file in files:
-        expected = noted.get(file.as_posix(), "")
+        expected = noted.get(noted_name(file, noted) or "", "")
         if expected and file.is_file() and expected != _md5(file):
             raise InputError(
                 f"{file}: expected the file that {LOCK_FILE} notes, got another one: edited, or "

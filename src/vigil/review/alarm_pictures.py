@@ -7,7 +7,7 @@ from pathlib import Path
 from vigil.domain.clips.found import add_ratios, read_found
 from vigil.domain.clips.nearest import read_nearest
 from vigil.domain.clips.scores import channel_ratios, read_scores, read_thresholds, round_digits
-from vigil.domain.clips.windows import join_labels, read_labels, read_windows
+from vigil.domain.clips.windows import MIXED, join_labels, read_labels, read_windows
 from vigil.domain.sides import TEST
 from vigil.pixels.sheets.alarm import draw_alarm_sheet
 from vigil.plumbing.contract import check_sections, project_sections
@@ -51,7 +51,10 @@ def draw_alarms(out: Path) -> str:
     clips = read_scores(predictions / "scores.csv")
     ratios = channel_ratios(clips, thresholds)
     clips = clips.assign(ratio=ratios.max(axis=1), channel=ratios.idxmax(axis=1))
-    alarms = clips[(clips["split"] == TEST) & (clips["ratio"] > 1)].sort_values(
+    alarms = clips[(clips["split"] == TEST) & (clips["ratio"] > 1)]
+    is_mixed = alarms["class"] == MIXED  # neither right nor false, as in the metrics
+    num_mixed = int(is_mixed.sum())
+    alarms = alarms[~is_mixed].sort_values(
         ["is_anomalous", "ratio"], ascending=[True, False], kind="stable", ignore_index=True
     )
     names = [
@@ -74,4 +77,5 @@ def draw_alarms(out: Path) -> str:
         table = alarms.assign(ratio=round_digits(alarms["ratio"].to_numpy()))
         write_csv(table[COLUMNS], folder / TABLE)
     num_false = int((~alarms["is_anomalous"]).sum())
-    return f"{out}: {len(alarms)} alarms, {num_false} of them false"
+    beside = f"; {num_mixed} of partly anomalous windows are not drawn" if num_mixed else ""
+    return f"{out}: {len(alarms)} alarms, {num_false} of them false{beside}"

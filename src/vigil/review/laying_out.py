@@ -42,10 +42,14 @@ def lay_out(folder: Path) -> list[str]:
         raise InputError("git: expected it to be installed, found no such program")
     around = folder.resolve()
     for parent in around.parents:
-        if found := next((name for name in (".git", ".dvc") if (parent / name).exists()), None):
+        found = next((name for name in (".dvc", ".git") if (parent / name).exists()), None)
+        # A home folder may be a repository of settings, which ignores all others.
+        is_ignored = found == ".git" and not _git(parent, "check-ignore", str(around)).returncode
+        if found and not is_ignored:
             raise InputError(
                 f"{folder}: expected a folder outside of other projects, since it becomes a "
                 f"repository of its own, got one within {parent}, which has {found}"
+                + (" and does not ignore it" if found == ".git" else "")
             )
     content = project_files()
     for name, text in content.items():

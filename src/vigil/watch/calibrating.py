@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from vigil.domain.hourly import BlockThreshold, Footage, pick_by_blocks
+from vigil.domain.hourly import BlockThreshold, Footage, footage_of, pick_by_blocks
 from vigil.plumbing.errors import FieldError, InputError, shorten
 from vigil.plumbing.records import read_json
 from vigil.watch.recording import RUN_FILE
@@ -67,7 +67,7 @@ def calibrate(folders: Sequence[Path], block_s: float, alarm_probability: float)
     rule = _common_rule(runs)
     try:
         bound = pick_by_blocks(
-            [_footage(read_findings(folder)) for folder in folders],
+            [part for folder in folders for part in _footage(read_findings(folder))],
             block_s=block_s,
             alarm_probability=alarm_probability,
             num_above=rule["num_above"],
@@ -81,9 +81,9 @@ def calibrate(folders: Sequence[Path], block_s: float, alarm_probability: float)
     return Calibration(raise_at, max(clear_at, 1 / steps), bound)
 
 
-def _footage(findings: Findings) -> Footage:
+def _footage(findings: Findings) -> list[Footage]:
     scores = findings.scores
-    return Footage(
+    return footage_of(
         scores["start_s"].to_numpy(),
         scores["stop_s"].to_numpy(),
         scores["ratio"].to_numpy(),

@@ -437,6 +437,9 @@ class TestFiles:
         (["im/1.png"], "a.jpg", None),
         (["im/0.png", "im/0.jpg"], "a.jpg", None),  # which of them?
         (["im/0.txt"], "a.jpg", None),
+        (["im/1.png", "masks/0.png"], "a.jpg", None),  # 0.png is of another folder
+        (["pics/a.jpg", "masks/0.png"], "a.jpg", TOLD_NAME),
+        (["a.b.jpg", "0.png"], "0.png", OWN_NAME),
     ],
 )
 def test_the_picture_that_exists_is_taken_where_names_differ(
@@ -448,6 +451,39 @@ def test_the_picture_that_exists_is_taken_where_names_differ(
     assert found.pictures["file_name"].tolist() == [picture]
     assert found.boxes["image"].tolist() == [picture]
     assert findings.counts == ({counted: 1} if counted else {})
+
+
+def read_named(root: Path, told: dict[str, str], present: list[str]) -> tuple[list[str], Findings]:
+    """The pictures of XML files, by the filename in each; and what was noted."""
+    for file, filename in told.items():
+        (root / file).parent.mkdir(parents=True, exist_ok=True)
+        (root / file).write_text(voc_xml(filename, []))
+    findings = Findings()
+    found = read_voc(root, "error", findings, lambda: present)
+    return found.pictures["file_name"].tolist(), findings
+
+
+def test_a_dot_in_a_name_is_no_ending(tmp_path: Path) -> None:
+    """`frame_0.5` is not the picture `frame_0`, and `.30` is part of a time."""
+    told = {
+        "frame_0.xml": "frame_0",
+        "frame_0.5.xml": "frame_0.5",
+        "x.xml": "cam.2",
+        "at 10.30.xml": "at 10.30",
+        "y.jpg.xml": "y.jpg",
+    }
+    present = ["frame_0.jpg", "frame_0.5.jpg", "cam.1.jpg", "cam.2.jpg", "at 10.30.jpg", "y.jpg"]
+    pictures, findings = read_named(tmp_path, told, present)
+    assert sorted(pictures) == sorted(told.values())
+    assert findings.counts == {TOLD_NAME: 1}
+
+
+def test_cameras_whose_names_are_alike_are_kept_apart(tmp_path: Path) -> None:
+    told = {"cam1/0001.xml": "cam1_0001.jpg", "cam2/0001.xml": "0001.jpg"}
+    present = ["cam1/cam1_0001.jpg", "cam2/0001.jpg"]
+    pictures, findings = read_named(tmp_path, told, present)
+    assert pictures == ["cam1/cam1_0001.jpg", "cam2/0001.jpg"]
+    assert findings.counts == {TOLD_NAME: 1}
 
 
 def test_a_filename_of_another_picture_is_refused(tmp_path: Path) -> None:

@@ -34,17 +34,33 @@ class TestUnits:
         tiny = [keyframe(1, x=0.1, y=50.0, width=0.2, height=1.0), terminator(9)]
         assert parse_regions(region("a", shares), region("b", tiny)).regions
 
+    def test_a_small_object_in_a_corner_is_read_if_another_task_is_in_per_cent(self) -> None:
+        """Fifteen px of a wide picture are less than a per cent."""
+        corner = region("a", [keyframe(1, x=0.3, y=0.5, width=0.8, height=0.9), terminator(9)])
+        usual = region("b", [keyframe(1, x=30, y=20, width=10, height=10), terminator(9)])
+        with pytest.raises(InputError, match=r"^export\.json: expected boxes in per cent"):
+            parse([task(results=[corner]), task(results=[corner])])
+        read = parse([task(results=[corner]), task(results=[usual])])
+        assert [len(one.regions) for one in read] == [1, 1]
+
     def test_boxes_in_px_are_refused(self) -> None:
         px = [keyframe(1, x=320, y=36, width=60, height=90), keyframe(5, x=90, y=240)]
         with pytest.raises(InputError, match="per cent of the video's size, got 2 of 3 that begin"):
             parse_regions(region("a", [*px, keyframe(9, x=10, y=10)]))
         assert parse_regions(region("a", [*px, keyframe(9, x=9), keyframe(10, x=9)])).regions
 
-    @pytest.mark.parametrize("cancelled", ["false", "true", 0, 1, []])
+    @pytest.mark.parametrize("cancelled", ["false", "true", 2, []])
     def test_whether_an_annotation_was_cancelled_is_yes_or_no(self, cancelled: Any) -> None:
         one = annotation([region("a", [keyframe(1)])], was_cancelled=cancelled)
         with pytest.raises(InputError, match="expected true or false as 'was_cancelled', got"):
             parse([{**task(results=[]), "annotations": [one]}])
+
+    @pytest.mark.parametrize("cancelled", [0, 1, None, False, True])
+    def test_databases_write_yes_and_no_as_numbers(self, cancelled: Any) -> None:
+        other = annotation([region("b", [keyframe(1)])])
+        one = annotation([region("a", [keyframe(1)])], was_cancelled=cancelled)
+        (read,) = parse([{**task(results=[]), "annotations": [other, one]}])
+        assert read.counts["annotations_cancelled"] == bool(cancelled)
 
 
 class TestRegions:

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tiny_settings import shipped
 
+from vigil.domain.clips.windows import MIXED
 from vigil.domain.sides import SIDES, TEST, TRAIN, VAL
 from vigil.domain.splits import alarm
 from vigil.domain.splits.alarm import count_clips
@@ -53,6 +54,43 @@ def test_sources_stay_whole_and_nothing_learns_from_anomalies(sizes, seed, anoma
     anomalous = sides[table["is_anomalous"]]
     assert set(anomalous) == ({"val", "test"} if anomalous_val else {"test"})
     pd.testing.assert_series_equal(sides, assign_clips(table, seed=seed, **told))
+
+
+def windows(**kinds: list[str]) -> pd.DataFrame:
+    """Windows of long videos, by the classes of each."""
+    rows = [
+        (f"{video}@{at}", video, kind, kind != "normal", video, f"{video}{at}")
+        for video, own in kinds.items()
+        for at, kind in enumerate(own)
+    ]
+    columns = ["clip", "video", "class", "is_anomalous", "source", "digest"]
+    return pd.DataFrame(rows, columns=columns).set_index("clip")
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_windows_that_count_as_neither_make_no_side_that_can_be_measured(seed: int) -> None:
+    normal = {f"n{at}": ["normal"] * 4 for at in range(5)}
+    table = windows(**normal, a=["normal", MIXED, "cart"], b=["normal", MIXED, MIXED, MIXED])
+    sides = assign_clips(table, seed=seed, **FRACTIONS)
+    assert set(sides[table["video"].isin(["a", "b"])]) == {"test"}
+    two = windows(**normal, a=["cart", MIXED], b=[MIXED] * 9, c=["cart"], d=["normal", MIXED])
+    told = {**FRACTIONS, "anomalous_val_fraction": 0.5}
+    sides = assign_clips(two, seed=seed, **told)
+    assert sides.groupby(two["video"]).nunique().max() == 1
+    assert sorted(sides[two["class"] == "cart"]) == ["test", "val"]
+    assert "train" not in set(sides[two["class"] == MIXED])
+
+
+def test_a_test_side_of_such_windows_alone_is_refused() -> None:
+    normal = {f"n{at}": ["normal"] * 4 for at in range(5)}
+    table = windows(**normal, b=["normal", MIXED])
+    with pytest.raises(InputError, match="expected anomalous clips in test, found none for test"):
+        assign_clips(table, **FRACTIONS)
+    table = windows(**normal, a=["cart"], b=["normal", MIXED], v=["normal"])
+    given = {"b": "test", "v": "val", "n0": "train", "a": "val"}
+    given |= {f"n{at}": "train" for at in range(1, 5)}
+    with pytest.raises(InputError, match="expected anomalous clips in test, found none for test"):
+        assign_clips(table, given, **FRACTIONS)
 
 
 @given(seed=st.integers(0, 20), anomalous_val=st.sampled_from([0.0, 0.4]))

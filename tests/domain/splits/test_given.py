@@ -176,9 +176,35 @@ class TestLists:
     def test_a_list_with_nearly_the_name_of_a_side_is_refused(
         self, tmp_path: Path, name: str, expected: str
     ) -> None:
-        write(tmp_path / "train.txt", "a\n")
+        other = "test.txt" if expected.startswith("train") else "train.txt"
+        write(tmp_path / other, "a\n")
         write(tmp_path / name, "b\n")
         assert f"{name}: expected the name {expected}, got {name}" in refused(tmp_path)
+
+    @pytest.mark.parametrize("name", ["validation.txt", "VAL.TXT", "val.Json"])
+    def test_two_lists_for_a_side_are_refused(self, tmp_path: Path, name: str) -> None:
+        """Nothing says which of them counts, and a new name for one would overwrite the other."""
+        write(tmp_path / "val.txt", "a\n")
+        write(tmp_path / name, "b\n")
+        told = refused(tmp_path)
+        assert "expected one file for val, got" in told
+        assert name in told
+
+    def test_endings_may_be_in_capitals_but_then_the_list_is_not_left_out(
+        self, tmp_path: Path
+    ) -> None:
+        write(tmp_path / "train.txt", "a\n")
+        write(tmp_path / "TEST.TXT", "c\n")
+        assert "expected the name test.txt, got TEST.TXT" in refused(tmp_path)
+
+    def test_the_number_of_a_class_may_follow_the_name_of_a_file(self, tmp_path: Path) -> None:
+        """As in UCF101's lists. Without an ending, a name may end in a number."""
+        write(tmp_path / "train.txt", "Yard/v 1.avi 7\nYard/v_2.avi 12\ngate 12\n")
+        given = read_given(tmp_path)
+        names = pd.Series(["Yard/v 1.avi", "Yard/v_2.avi", "gate 12"])
+        assert hold_given(names, given, "alarm").given.tolist() == ["train"] * 3
+        with pytest.raises(InputError, match="gate 12.: expected a name of the data"):
+            hold_given(pd.Series(["Yard/v 1.avi", "Yard/v_2.avi", "gate"]), given, "alarm")
 
     def test_a_name_on_two_lists_is_refused(self, tmp_path: Path) -> None:
         write(tmp_path / "train.txt", "a\nb\n")

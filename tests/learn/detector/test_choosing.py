@@ -288,6 +288,9 @@ def test_a_detector_of_vigil_is_recognised_and_built_as_it_was(tmp_path: Path):
     assert settings.anchor.sizes_px == tuple(config["sizes_px"])
     assert settings.frames.model_dump() == frames
     assert f"frames.num: 3, as {weights} has it" in choice.lines
+    named = chosen_from(weights, **{"architecture": "anchor", "frames.num": "auto"})
+    assert named.settings.frames.model_dump() == frames
+    assert named.facts["frames"] == {"num": 3}
     (line,) = (one for one in choice.lines if one.startswith("architecture"))
     assert (
         line

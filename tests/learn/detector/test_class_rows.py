@@ -12,6 +12,8 @@ from vigil.domain.pictures.annotated import AnnotatedPictures
 from vigil.learn.detector.network.coco_classes import COCO_BY_ID, COCO_CLASSES
 from vigil.learn.detector.network.data import PictureDataset
 from vigil.learn.detector.network.registry import build_detector
+from vigil.learn.detector.training import start as module
+from vigil.learn.detector.training.recognising import recognise
 from vigil.learn.detector.training.start import build_start
 from vigil.learn.networks.weights import save_model
 from vigil.plumbing.errors import InputError
@@ -168,6 +170,34 @@ def test_networks_of_torchvision_with_other_classes_are_refused(
     start(name, path, ("human", "vehicle"))
     expected = "nothing names its classes; they are taken as human, vehicle"
     assert expected in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("config", [[1], "abc", 5, None, {"frames": {"num": "x"}}, {"frames": 3}])
+def test_a_damaged_card_of_these_weights_is_told(config: object, tmp_path: Path):
+    path = tmp_path / "w.safetensors"
+    card = {"architecture": "grid", "config": config, "classes": ["car"]}
+    save_model(lively("grid", 1).state_dict(), card, path, tmp_path / "w.json")
+    told = r"w\.json: expected the configuration of a trained detector, got"
+    with pytest.raises(InputError, match=told):
+        start("grid", path, ("car",))
+    with pytest.raises(InputError, match=told):
+        recognise(path, "resnet18")
+
+
+def test_names_for_weights_that_another_library_loads_are_refused(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    name = "fasterrcnn_mobilenet_v3_large_320_fpn"
+    settings = shipped(
+        TrainDetector, architecture=name, weights="coco", input_size_wh=[64, 64],
+        **called(gnome="person"),
+    )  # fmt: skip
+    network = build_detector(name, config_of(name, 1))
+    monkeypatch.setattr(module, "build_detector", lambda *_, **__: network)
+    with pytest.raises(
+        InputError, match="weights_classes: expected none for weights of fasterrcnn"
+    ):
+        build_start(config_of(name, 1), settings, pictures_of(("gnome",)))
 
 
 @pytest.mark.parametrize("weights", ["none", "imagenet"])

@@ -192,6 +192,43 @@ def with_smaller_maxima(graph: onnx.GraphProto) -> None:
             parts["pads"].ints[:] = [1, 1, 1, 1]
 
 
+def in_16_bits(graph: onnx.GraphProto) -> None:
+    """As converters do that leave the input as it is."""
+    for one in graph.initializer:
+        array = numpy_helper.to_array(one)
+        if array.dtype == np.float32:
+            one.CopyFrom(numpy_helper.from_array(array.astype(np.float16), one.name))
+    name = graph.input[0].name
+    for node in graph.node:
+        for place, given in enumerate(node.input):
+            if given == name:
+                node.input[place] = "in 16 bits"
+    graph.node.insert(
+        0, helper.make_node("Cast", [name], ["in 16 bits"], to=onnx.TensorProto.FLOAT16)
+    )
+
+
+def of_one_size(graph: onnx.GraphProto) -> None:
+    """Maps are enlarged to the sizes that they have in a picture of 64 px, not by a factor."""
+    enlarging = [node for node in graph.node if node.op_type == "Resize"]
+    for node, shape in zip(enlarging, ((1, 128, 4, 4), (1, 64, 8, 8)), strict=True):
+        name = f"{node.name} size"
+        graph.initializer.append(numpy_helper.from_array(np.array(shape, np.int64), name))
+        node.input[:] = [node.input[0], "", "", name]
+
+
+@pytest.mark.parametrize(("change", "error"), [(in_16_bits, 5e-2), (of_one_size, 1e-4)])
+def test_the_same_network_in_another_form_is_read(
+    change: Callable[[onnx.GraphProto], None], error: float, tmp_path: Path
+):
+    model = lively(num_classes=2)
+    path = changed(write_onnx(model, tmp_path / "w.onnx"), change)
+    other = build_detector("yolox_nano", config_of("yolox_nano", 2))
+    other.load_state_dict(read_published(path, "yolox_nano"))
+    pictures, _ = draw(2)
+    assert torch.allclose(said_by(other, pictures), said_by(model, pictures), atol=error)
+
+
 @pytest.mark.parametrize(
     ("change", "expected"),
     [

@@ -150,6 +150,18 @@ def test_nor_are_they_taken_from_a_file_to_start_from(tmp_path: Path, number: fl
         read_state(tmp_path / "w.pt")
 
 
+@pytest.mark.parametrize("core", ["core", "_core"])
+def test_a_checkpoint_may_hold_numbers_of_numpy(core: str, tmp_path: Path) -> None:
+    """YOLOX's training keeps its accuracy, a number of numpy 1 or 2, beside the weights."""
+    path = tmp_path / "w.pth"
+    content = {"best_ap": np.float64(0.5), "epoch": np.int64(3), "model": {"a": torch.ones(3)}}
+    torch.save(content, path, _use_new_zipfile_serialization=False)
+    path.write_bytes(
+        path.read_bytes().replace(b"numpy._core.multi", f"numpy.{core}.multi".encode())
+    )
+    assert torch.equal(read_state(path)["a"], torch.ones(3))
+
+
 @BRANCHES
 @pytest.mark.parametrize("other", CONFIGS)
 def test_a_card_of_another_branch_is_refused(

@@ -210,6 +210,17 @@ class TestFrameLabelled:
             list_videos(tmp_path, write_labels(tmp_path / "labels"))
         assert str(tmp_path / name) in str(error.value)
 
+    def test_a_folder_without_pictures_is_a_note_whatever_its_name(self, tmp_path: Path) -> None:
+        """Boxes of each frame as text, for example: it would be no video in any case."""
+        (tmp_path / "cam.mp4").touch()
+        write_numbered(tmp_path / "Test" / "a", 3)
+        notes = ["Test_annotations/a.xml", "cam_labels/1.txt", "cam_labels/2.txt"]
+        for note in notes:
+            (tmp_path / note).parent.mkdir(exist_ok=True)
+            (tmp_path / note).touch()
+        found = list_videos(tmp_path, write_labels(tmp_path / "x"))
+        assert (found.videos, found.notes) == (["Test/a", "cam.mp4"], notes)
+
     def test_names_that_begin_as_another_are_videos(self, tmp_path: Path) -> None:
         names = ["cam_1", "cam_1_b", "cam_1_gate", "cam_1mask", "cam_2_mask", "gt", "label", "mask"]
         for name in names:
@@ -333,6 +344,16 @@ class TestGaps:
             assert np.diff(seconds).max() < 0.2
         # There would be 29, one every 0.5 s up to 15.95 s.
         assert module.count_broken(times, self.TOLD, len(windows)) == 29 - 18
+
+    @pytest.mark.parametrize("num_parts", [2, 3])
+    def test_no_window_reaches_past_the_last_frame_of_a_part(self, num_parts: int) -> None:
+        """The mean rate of a video with long gaps says nothing of the length of a frame."""
+        own_s = np.arange(250) / 25
+        seconds = np.concatenate([600 * part + own_s for part in range(num_parts)])
+        times = FrameTimes(seconds, Fraction(len(seconds), int(seconds[-1])))
+        windows = module._slide(times, self.TOLD, Path("a.mkv"))
+        assert {len(times.frames_of(one)) for one in windows} == {50}
+        assert max(one.stop_s for one in windows) == pytest.approx(seconds[-1] + 1 / 25)
 
     def test_a_gap_that_channels_bridge_is_none(self) -> None:
         times = self.times(1.0)

@@ -83,15 +83,19 @@ def test_sixteen_bits_are_scaled_to_eight(ending: str, channels: int, tmp_path: 
 
 
 @pytest.mark.parametrize("ending", [".png", ".tif"])
-@pytest.mark.parametrize("bits", [1, 8, 10, 12])
+@pytest.mark.parametrize("channels", [1, 3, 4])
+@pytest.mark.parametrize("bits", [7, 8, 10, 12])
 def test_sixteen_bits_that_are_not_filled_are_refused(
-    ending: str, bits: int, tmp_path: Path
+    ending: str, bits: int, channels: int, tmp_path: Path
 ) -> None:
-    """Scaled to 8 bits, they would be black or nearly black."""
-    stored = np.zeros((20, 30), np.uint16)
-    _, black = cv2.imencode(ending, stored)
-    assert not rgb_of(black.tobytes(), tmp_path).any()
-    stored[5:9, 5:9] = 2**bits - 1
+    """Scaled to 8 bits, they would be black or nearly black. But dark pictures are dark."""
+    stored = np.zeros((20, 30, channels), np.uint16)
+    stored[..., 3:] = 65535
+    for noise in (0, 5, 63):
+        stored[3, 3, :3] = noise
+        _, dark = cv2.imencode(ending, stored)
+        assert not rgb_of(dark.tobytes(), tmp_path).any()
+    stored[5:9, 5:9, :3] = 2**bits - 1
     _, content = cv2.imencode(ending, stored)
     with pytest.raises(InputError, match=f"in a picture of 16 bits, got at most {2**bits - 1} "):
         rgb_of(content.tobytes(), tmp_path)

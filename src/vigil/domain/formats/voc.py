@@ -9,7 +9,7 @@ end, are x1 = xmin - 1, y1 = ymin - 1, x2 = xmax, y2 = ymax.
 
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable, Iterable
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any, NoReturn
 
 from vigil.domain.formats.encodings import text_of_xml
@@ -18,14 +18,11 @@ from vigil.domain.formats.reading.findings import (
     ENCODING,
     HIDDEN,
     NO_SIZE,
-    OWN_NAME,
     SEVERAL_BOXES,
-    TOLD_NAME,
     TURNED,
     Entry,
     Findings,
 )
-from vigil.domain.formats.reading.names import ENDING
 from vigil.domain.formats.reading.values import Values, number_of
 from vigil.domain.formats.rotation import (
     ROTATION,
@@ -35,6 +32,7 @@ from vigil.domain.formats.rotation import (
     degrees_of,
     enclosing,
 )
+from vigil.domain.formats.voc_naming import Naming
 from vigil.plumbing.errors import InputError, shorten
 from vigil.plumbing.folders import is_hidden, with_ending
 from vigil.plumbing.progress import progress
@@ -63,8 +61,8 @@ def read_voc(
     """Reads all XML files of a folder and its sub-folders, except for hidden files.
 
     The name of a picture is the folder of the XML file below `root`, and its `filename`. Where the
-    XML file has another name, and only the picture with the name of the XML file exists, it is
-    that picture.
+    XML file has another name, and only the picture with the name of the XML file exists in the
+    same folder, it is that picture.
     `difficult` is kept; parts of objects are not read. An object may have several boxes. CVAT's
     attribute `rotation` is applied.
 
@@ -88,7 +86,7 @@ def read_voc(
     if not files:
         raise InputError(f"{root}: expected VOC's XML files, found none")
     entry, values = Entry(malformed, findings), Values(findings)
-    naming = _Naming(present, findings)
+    naming = Naming(present, findings)
     pictures: dict[str, list[Any]] = {key: [] for key in PICTURE_DTYPES}
     boxes: dict[str, list[Any]] = {key: [] for key in BOX_DTYPES}
     file_of: dict[str, Path] = {}
@@ -97,8 +95,9 @@ def read_voc(
         annotation = None
         with entry:
             annotation = _parse(file, findings)
-            told = naming.choose(_text(annotation, "filename", file), file)
-            name = (file.relative_to(root).parent / told).as_posix()
+            folder = file.relative_to(root).parent
+            told = naming.choose(_text(annotation, "filename", file), file, folder)
+            name = (folder / told).as_posix()
             sides = [_side(annotation, f"size/{key}", file) for key in ("width", "height")]
             if name in file_of:
                 several.add(name)
@@ -131,50 +130,6 @@ def _rows_of(
     if len(corners) > 1:
         findings.note(SEVERAL_BOXES, [f"{place}: {len(corners)} of {label}"])
     return [(label, *corner, False, is_difficult, place) for corner in corners]
-
-
-class _Naming:
-    """Decides which picture an XML file is of, if its own name and its `filename` differ."""
-
-    def __init__(self, present: Callable[[], Iterable[str]], findings: Findings) -> None:
-        self._present, self._findings = present, findings
-        self._by_stem: dict[str, set[str]] | None = None
-
-    def choose(self, told: str, file: Path) -> str:
-        """The picture's name, with or without folders.
-
-        Args:
-            told: the `filename` in the XML file.
-
-        Raises:
-            InputError: there is a picture of each name.
-        """
-        path = PurePosixPath(told.replace("\\", "/"))
-        told_stem = path.stem
-        if told_stem == file.stem or ".." in path.parts:
-            return told
-        own, others = self._named(file.stem), self._named(told_stem)
-        if own and others:
-            raise InputError(
-                f"{file}: expected the filename of its picture, {min(own)}, or no such picture, "
-                f"got {shorten(told)}, which is there, too"
-            )
-        if len(own) == 1:
-            (name,) = own
-            self._findings.note(OWN_NAME, [f"{file} is of {name}, not {told}"])
-            return name
-        if others:
-            self._findings.note(TOLD_NAME, [f"{file} is of {told}"])
-        return told
-
-    def _named(self, stem: str) -> set[str]:
-        """The names, without folders, of the pictures with a name before the ending."""
-        if self._by_stem is None:
-            self._by_stem = {}
-            for path in map(PurePosixPath, self._present()):
-                if ENDING.search(path.name):
-                    self._by_stem.setdefault(path.stem, set()).add(path.name)
-        return self._by_stem.get(stem, set())
 
 
 def _append(columns: dict[str, list[Any]], *row: Any) -> None:

@@ -17,7 +17,7 @@ from vigil.domain.label_studio.names import VideoNames
 from vigil.domain.label_studio.regions import Findings, RegionReader
 from vigil.domain.label_studio.sources import key_of_each_tag, results_on, tags_of, videos_of
 from vigil.domain.label_studio.tasks import Task
-from vigil.domain.label_studio.units import check_per_cent
+from vigil.domain.label_studio.units import check_no_px, check_no_shares
 from vigil.plumbing.errors import InputError, listed, shorten
 
 RATE_KEYS = ("framerate", "frameRate", "frame_rate", "fps", "FPS")
@@ -71,9 +71,11 @@ def parse_export(
     )
     tasks = as_full(export)
     parser.all_tags.update(*(parser.tags(task) for task in tasks))
-    return [
+    read = [
         one for position, task in enumerate(tasks, start=1) for one in parser.read(task, position)
     ]
+    check_no_shares([region for one in read for region in one.regions], file)
+    return read
 
 
 @dataclass(frozen=True)
@@ -118,7 +120,7 @@ class _Parser:
             own = Findings(list(findings.warnings), findings.counts.copy())
             results = list(results_on(chosen.results, keys, key, self.key_of_tag))
             regions = self.regions.read(results, task_id, where, own)
-            check_per_cent(regions, where)
+            check_no_px(regions, where)
             yield Task(
                 task_id,
                 data[key],
@@ -175,7 +177,7 @@ class _Parser:
 
 def _is_cancelled(annotation: Mapping[str, Any], where: str) -> bool:
     cancelled = annotation.get("was_cancelled")
-    if not isinstance(cancelled, bool | None):
+    if cancelled not in (None, False, True):  # 0 and 1, as databases write them, are among these
         raise InputError(
             f"{where}: expected true or false as 'was_cancelled', got {shorten(cancelled)}"
         )

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
+from vigil.domain.clips.windows import MIXED
 from vigil.domain.sides import SIDES, TEST, TRAIN, VAL
 from vigil.domain.splits.given import NOTHING_GIVEN, hold_given
 from vigil.plumbing.errors import FieldError, InputError, listed
@@ -71,12 +72,19 @@ def _draw(clips: pd.DataFrame, settings: Split, open_sides: Sequence[str]) -> "p
             "expected a side for each anomalous clip, since none is trained on, found none for "
             f"{listed(clips.loc[is_anomalous, 'video'])}",
         )
-    is_mixed = ~is_anomalous & clips["source"].isin(clips.loc[is_anomalous, "source"])
-    for chosen, shares in ((~is_anomalous & ~is_mixed, allowed), (is_anomalous, anomalous)):
-        sides[chosen] = _assign_sources(clips[chosen], shares, rng)
-    side_of = dict(zip(clips.loc[is_anomalous, "source"], sides[is_anomalous], strict=True))
-    sides[is_mixed] = clips.loc[is_mixed, "source"].map(side_of)
-    return sides
+    source = clips["source"]
+    has_anomaly = source.isin(source[is_anomalous])
+    whole = is_anomalous & (clips["class"] != MIXED)
+    # Only windows that count as anomalous make a side that can be measured, so they go first.
+    for chosen, shares in (
+        (~has_anomaly, allowed),
+        (whole, anomalous),
+        (is_anomalous & ~source.isin(source[whole]), anomalous),
+    ):
+        if chosen.any():
+            sides[chosen] = _assign_sources(clips[chosen], shares, rng)
+    side_of = dict(zip(source[sides != ""], sides[sides != ""], strict=True))
+    return sides.where(sides != "", source.map(side_of))
 
 
 def _shares(settings: Split) -> tuple[dict[str, float], dict[str, float]]:
@@ -108,7 +116,7 @@ def _check_sides(clips: pd.DataFrame, sides: "pd.Series[str]", settings: Split) 
     allowed, anomalous = _shares(settings)
     for rows, wanted, kind in (
         (clips[~is_anomalous], allowed, "allowed"),
-        (clips[is_anomalous], anomalous, "anomalous"),
+        (clips[is_anomalous & (clips["class"] != MIXED)], anomalous, "anomalous"),
     ):
         empty = [side for side in wanted if not (sides[rows.index] == side).any()]
         if empty:

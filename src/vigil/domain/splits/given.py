@@ -7,7 +7,7 @@ a file is a list with a name on each line (`train.txt`, `val.txt` and `test.txt`
 `hold_given` says where the other names go. A table without rows gives no side.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
@@ -135,10 +135,10 @@ def _place_the_rest(
 
 def _match(known: Collection[str], given: Mapping[str, str], field: str) -> dict[str, str]:
     """The given sides by the full names in the project."""
-    by_alias: dict[str, set[str]] = {}
+    known, by_alias = set(known), defaultdict[str, set[str]](set)
     for name in known:
         for alias in {name, *_aliases(name)}:
-            by_alias.setdefault(alias, set()).add(name)
+            by_alias[alias].add(name)
     side_of: dict[str, str] = {}
     for line, side in given.items():
         # The whole line first: a video may be called "yard 1".
@@ -177,10 +177,13 @@ def _read_lists(folder: Path) -> Iterable[tuple[str, str]]:
         expected = ", ".join(f"{side}.txt" for side in SIDES)
         raise InputError(f"{folder}: expected one of {expected}, or .json of COCO, found none")
     for file in sorted(folder.iterdir()):
-        side = file.stem.casefold()
+        side, ending = file.stem.casefold(), file.suffix.casefold()
         side = SIMILAR.get(side, side)
-        if file.suffix in SUFFIXES and side in SIDES and file.stem != side:
-            raise InputError(f"{file}: expected the name {side}{file.suffix}, got {file.name}")
+        if ending in SUFFIXES and side in SIDES and file.name != f"{side}{ending}":
+            if existing[side]:
+                existing[side].append(file)
+                continue
+            raise InputError(f"{file}: expected the name {side}{ending}, got {file.name}")
     for side, side_files in existing.items():
         if len(side_files) > 1:
             raise InputError(f"{folder}: expected one file for {side}, got {listed(side_files)}")
@@ -198,10 +201,12 @@ def _read_list(file: Path) -> Iterable[str]:
         lines = file.read_text(encoding="utf-8-sig").splitlines()
     except UnicodeDecodeError as error:
         raise InputError(f"{file}: expected UTF-8, got: {shorten(str(error))}") from None
-    # Lists of one class have a second column. A name may hold spaces.
+    # Lists of one class have a second column, and after a file's name it may be the number of its
+    # class, as in UCF101's. A name may hold spaces.
     for line in filter(None, map(str.strip, lines)):
         name, _, mark = line.rpartition(" ")
-        yield f"{name}{MARK}{mark}" if name and mark in MARKS else line
+        is_mark = mark in MARKS or (mark.isdecimal() and PurePosixPath(name).suffix)
+        yield f"{name}{MARK}{mark}" if name and is_mark else line
 
 
 def _read_coco(file: Path) -> Iterable[str]:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy as np
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
@@ -39,6 +40,12 @@ IMPOSSIBLE = (
     *(ArithmeticError, NotImplementedError),
 )
 """The exceptions that building a network raises if its configuration is invalid."""
+_MAKE_NUMBER: Any = np.float64(0).__reduce__()[0]
+NUMBERS: tuple[Any, ...] = (
+    *((_MAKE_NUMBER, f"numpy.{core}.multiarray.scalar") for core in ("core", "_core")),
+    *(np.dtype, *(type(np.dtype(name)) for name in ("f2", "f4", "f8", "i4", "i8", "?"))),
+)
+"""What pickles make numpy's numbers of, by the names of numpy 1 and 2."""
 LARGEST_SIZE = 8192
 """The largest side of a picture in px.
 
@@ -79,7 +86,7 @@ def read_state(path: Path) -> dict[str, Tensor]:
     """Reads weights by name from safetensors or from a file of `torch.save`.
 
     A pickle is read by torch's restricted reader, which runs no code of the file and creates only
-    tensors.
+    tensors and numpy's numbers, such as the accuracy that a training keeps beside the weights.
 
     Raises:
         InputError: the file is missing, is in neither format, holds no weights by name, or holds
@@ -91,7 +98,10 @@ def read_state(path: Path) -> dict[str, Tensor]:
     if ending == ".onnx":
         raise InputError(f"{path}: expected safetensors or a state dict, got an ONNX file")
     try:
-        with warnings.catch_warnings(action="ignore"):  # torch warns before it refuses a pickle
+        with (
+            warnings.catch_warnings(action="ignore"),  # torch warns before it refuses a pickle
+            torch.serialization.safe_globals(list(NUMBERS)),
+        ):
             content = (
                 load_file(path)
                 if ending == ".safetensors"

@@ -23,8 +23,11 @@ AVIF with transparency needs the most of what was measured, 37 bytes. The rest i
 cv2.setLogLevel(0)  # OpenCV prints nothing about damaged pictures: the errors below report them
 
 
-LEAST_OF_16_BITS = 2**12
-"""A picture of 16 bits that is nowhere brighter is not black only if it is of at most 12 bits."""
+LEAST_OF_16_BITS, NOISE = 2**12, 2**6
+"""The brightest value of a picture of 16 bits is in between only if the picture is of fewer bits.
+
+Below is the noise of a dark picture.
+"""
 
 
 class TooLargeError(InputError):
@@ -76,12 +79,15 @@ def decode_picture(content: bytes, flags: int) -> Picture | None:
 
 def _check_bits(content: bytes, picture: "cv2.typing.MatLike") -> None:
     """Refuses values of fewer bits than 16. Only a dark picture can have them, which is rare."""
-    if picture.max(initial=0) >= LEAST_OF_16_BITS >> 8:
+    if picture.max(initial=0) > LEAST_OF_16_BITS >> 8:  # TIFF is rounded to 8 bits, and PNG is cut
         return
     stored = _decode(content, cv2.IMREAD_UNCHANGED)
-    if stored is not None and stored.dtype == np.uint16 and stored.any():
+    if stored is None or stored.dtype != np.uint16:
+        return
+    brightest = int(stored[..., :3].max() if stored.ndim == 3 else stored.max())  # without alpha
+    if NOISE <= brightest < LEAST_OF_16_BITS:
         raise FewBitsError(
-            f"expected values up to 65535 in a picture of 16 bits, got at most {stored.max()} "
+            f"expected values up to 65535 in a picture of 16 bits, got at most {brightest} "
             f"(below {LEAST_OF_16_BITS}); convert such pictures to 8 bits"
         )
 

@@ -105,6 +105,12 @@ class NumberedPictures:
         return picture
 
 
+def holds_pictures(folder: Path) -> bool:
+    """Whether a picture lies in a folder itself, hidden files aside."""
+    files = [path for path in folder.iterdir() if not is_hidden(path.name)]
+    return any(path.is_file() and path.suffix.lower() in SUFFIXES for path in files)
+
+
 def list_numbered(folder: Path) -> list[str]:
     """The names of the pictures of a folder, in the order of their numbers.
 

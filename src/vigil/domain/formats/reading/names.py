@@ -36,8 +36,8 @@ def match_names(annotated: Collection[str], present: Collection[str]) -> dict[st
     missing = sorted(set(annotated) - set(present))
     if not missing:
         return {}
-    files = {file: _parts(file) for file in sorted(set(present) - set(annotated))}
-    names = {name: _parts(name) for name in missing}
+    files = {file: parts_of(file) for file in sorted(set(present) - set(annotated))}
+    names = {name: parts_of(name) for name in missing}
     hits = _find(names, files)
     rest = {name: parts for name, parts in names.items() if name not in hits}
     bare, whole = _split_by_ending(files)
@@ -65,7 +65,7 @@ def _find(names: Mapping[str, Parts], files: Mapping[str, Parts]) -> dict[str, l
     return hits
 
 
-def _parts(name: str) -> Parts:
+def parts_of(name: str) -> Parts:
     """The parts of a path of any system after its root or its last "..", in Unicode form NFC."""
     text = DRIVE.sub("", unicodedata.normalize("NFC", name).replace("\\", "/"))
     parts: list[str] = []
@@ -75,12 +75,12 @@ def _parts(name: str) -> Parts:
 
 
 def _split_by_ending(
-    parts_of: Mapping[str, Parts],
+    named: Mapping[str, Parts],
 ) -> tuple[dict[str, Parts], dict[str, Parts]]:
     """The names without the ending of a picture, and the names with one."""
     bare: dict[str, Parts] = {}
     whole: dict[str, Parts] = {}
-    for name, parts in parts_of.items():
+    for name, parts in named.items():
         if parts:
             (whole if ENDING.search(parts[-1]) else bare)[name] = parts
     return bare, whole

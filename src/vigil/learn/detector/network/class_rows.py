@@ -14,8 +14,9 @@ from torch import Tensor
 
 from vigil.learn.detector.network.interface import Detector
 from vigil.learn.networks.weights import read_card
-from vigil.plumbing.errors import InputError, listed
+from vigil.plumbing.errors import InputError, listed, shorten
 from vigil.plumbing.memo import file_digest
+from vigil.settings.train_detector import Frames
 
 Names = tuple[str | None, ...]
 """The name of each class of a file, in order; None where no class is."""
@@ -34,7 +35,11 @@ class Rows(NamedTuple):
 
 
 def card_of(file: Path) -> dict[str, Any] | None:
-    """The card of a detector beside its weights; None if there is none, or one of other weights."""
+    """The card of a detector beside its weights; None if there is none, or one of other weights.
+
+    Raises:
+        InputError: the card is of these weights, and its configuration is damaged.
+    """
     path = file.with_suffix(".json")
     if path == file or not path.is_file():
         return None
@@ -42,7 +47,19 @@ def card_of(file: Path) -> dict[str, Any] | None:
         card = read_card(path)
     except InputError:
         return None
-    return card if card.get("weights_sha256") == file_digest(file) else None
+    if card.get("weights_sha256") != file_digest(file):
+        return None
+    config = card["config"]
+    try:
+        if not isinstance(config, dict):
+            raise ValueError("no configuration by name")
+        if "frames" in config:
+            Frames.model_validate(config["frames"])
+    except ValueError:
+        raise InputError(
+            f"{path}: expected the configuration of a trained detector, got {shorten(config)}"
+        ) from None
+    return card
 
 
 def num_classes_of(network: Detector, state: Mapping[str, Tensor]) -> int | None:

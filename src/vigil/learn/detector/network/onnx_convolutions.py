@@ -74,6 +74,22 @@ class OnnxNetwork:
                 ) from None
             self.convolutions.append(one._replace(sources=self._sources(node, numbers)))
 
+    @property
+    def only_size_wh(self) -> tuple[int, int] | None:
+        """The size of pictures that the file is made for; None: it may compute others, too.
+
+        Maps are enlarged by a factor, or to a size that may be fixed in the file.
+        """
+        has_sizes = any(
+            node.op_type == "Resize" and len(node.input) > 3 and node.input[3]
+            for node in self._graph.node
+        )
+        for one in self._graph.input if has_sizes else ():
+            sides = [side.dim_value for side in one.type.tensor_type.shape.dim]
+            if len(sides) == 4 and sides[2] > 0 and sides[3] > 0:
+                return sides[3], sides[2]
+        return None
+
     def outputs(self, numbers: Sequence[int], pictures: Array) -> list[Array]:
         """What some convolutions give for pictures, by ONNX's own definition of each operation.
 
@@ -96,7 +112,7 @@ class OnnxNetwork:
                 f"Mul for its activation, got {listed(others)}"
             )
         weights = dict(self._weights)
-        needed = [part for node in needed for part in _without_norm(node, weights)]
+        needed = [part for node in needed for part in _without_norm(_in_32_bits(node), weights)]
         used = {name for node in needed for name in node.input}
         inputs = [one for one in self._graph.input if one.name in used - weights.keys()]
         if len(inputs) != 1:
@@ -198,6 +214,15 @@ def _read(node: Any, weights: dict[str, Array]) -> Convolution:
     groups = settings["group"].i if "group" in settings else 1
     stride = settings["strides"].ints[0] if "strides" in settings else 1
     return Convolution(weight, bias.astype(np.float32), groups, stride, frozenset(), node.output[0])
+
+
+def _in_32_bits(node: Any) -> Any:
+    """A conversion to 16 bits as one to 32: the weights are compared, not the rounding."""
+    from onnx import TensorProto, helper
+
+    if node.op_type != "Cast" or node.attribute[0].i != TensorProto.FLOAT16:
+        return node
+    return helper.make_node("Cast", node.input, node.output, to=TensorProto.FLOAT)
 
 
 def _without_norm(node: Any, weights: dict[str, Array]) -> list[Any]:

@@ -209,7 +209,8 @@ def _compare(
     network = _outline(name, len(state[f"head.{CLASS_PART}.0.bias"]))
     check_state(network.state_dict(), state, str(path))
     network.load_state_dict(state)
-    numbers = np.random.default_rng(0).integers(0, 256, (1, 3, *PROBE_WH[::-1]), dtype=np.uint8)
+    width, height = file.only_size_wh or PROBE_WH
+    numbers = np.random.default_rng(0).integers(0, 256, (1, 3, height, width), dtype=np.uint8)
     pictures = torch.from_numpy(numbers)
     found: dict[str, Tensor] = {}
     for key in given:

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from pydantic import ValidationError
 
 from vigil.domain.pictures.annotated import AnnotatedPictures
+from vigil.learn.detector.network.class_rows import card_of
 from vigil.learn.detector.training.choosing_frames import choose_frames_num
 from vigil.learn.detector.training.recognising import recognise
 from vigil.learn.networks.machine import choose_device
@@ -97,7 +98,9 @@ def choose(
     """
     values, lines = settings.model_dump(), list[str]()
     facts, measured = _choose_network(settings, train, values, lines)
-    if settings.frames.num == "auto" and values["frames"]["num"] != "auto":
+    card = card_of(settings.weights_file) if settings.weights_file else None
+    if settings.frames.num == "auto" and card and "frames" in card["config"]:
+        values["frames"] |= card["config"]["frames"]
         facts["frames"] = {"num": values["frames"]["num"]}
         lines.append(f"frames.num: {values['frames']['num']}, as {settings.weights} has it")
     elif settings.frames.num == "auto":
@@ -340,8 +343,6 @@ def _take_config(
     own = {"maskrcnn": "anchor"}.get(architecture, architecture)
     if own in ("grid", "anchor"):
         values[own] |= {key: config[key] for key in values[own].keys() & config.keys()}
-    if settings.frames.num == "auto" and isinstance(config.get("frames"), dict):
-        values["frames"] |= config["frames"]
 
 
 def _choose_masks(settings: TrainDetector, lines: list[str]) -> str:

@@ -53,7 +53,7 @@ def recognise(weights: Path, likely: TrunkName, *, masks: bool = False) -> Recog
         InputError: the file is missing or damaged.
     """
     card = card_of(weights)
-    if card is not None and isinstance(card["config"], dict):
+    if card is not None:
         return Recognised(str(card["architecture"]), config=card["config"])
     if weights.suffix.lower() == ONNX:
         return Recognised(_yolox(weights, lambda name: read_published(weights, name)))

@@ -64,6 +64,8 @@ def build_start(
         network.see_frames(settings.frames)  # type: ignore[operator]
     if file is not None:
         _load(network, file, settings, train_set)
+    else:  # of another library, which loads its own weights
+        _check_no_names(settings)
     if sees_frames and not is_of_frames:
         network.see_frames(settings.frames)  # type: ignore[operator]
     return network
@@ -75,8 +77,8 @@ def _frames_of(file: Path, config: Mapping[str, Any]) -> bool:
     Raises:
         FieldError: it is of other sequences.
     """
-    card = card_of(file) or {}
-    frames = dict(card.get("config") or {}).get("frames")
+    card = card_of(file)
+    frames = card and card["config"].get("frames")
     if frames and frames != config.get("frames"):
         raise FieldError(
             "frames", f"expected {shorten(frames, 200)}, as {file} was trained with, got others"

@@ -12,7 +12,7 @@ import pandas as pd
 
 from vigil.domain.boxes import CORNERS, pairwise_iou
 from vigil.domain.clips.truth import as_regions
-from vigil.pixels.video.numbered import NumberedPictures
+from vigil.pixels.video.numbered import NumberedPictures, holds_pictures
 from vigil.pixels.video.source import SourceFrame, frame_bgr, open_source
 from vigil.plumbing.errors import InputError, listed
 
@@ -49,15 +49,15 @@ def check_names_of_masks(paths: Sequence[Path]) -> None:
         paths: all that lies in one folder.
 
     Raises:
-        InputError: a folder's name is that of another file or folder, with or without its ending,
-            and a word for masks; letter case does not count.
+        InputError: a folder of pictures has the name of another file or folder, with or without its
+            ending, and a word for masks; letter case does not count.
     """
     known = {name.casefold(): path for path in paths for name in (path.stem, path.name)}
     right = {name for path in paths for name in _names_of_masks(path)}
     for path in paths:
         match = OTHER_NAMES.fullmatch(path.name)
         video = known.get(match["video"].casefold()) if match else None
-        if video is None or not path.is_dir() or path.name in right:
+        if video is None or path.name in right or not (path.is_dir() and holds_pictures(path)):
             continue
         raise InputError(
             f"{path}: expected another name beside {video.name}: rename it to {video.stem}{MASKS} "

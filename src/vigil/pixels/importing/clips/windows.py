@@ -24,7 +24,7 @@ from vigil.pixels.importing.clips.masks import (
     read_masks,
 )
 from vigil.pixels.numbering import check_start, warn_of_starts
-from vigil.pixels.video.numbered import SUFFIXES
+from vigil.pixels.video.numbered import holds_pictures
 from vigil.pixels.windows import FrameTimes, Window, read_times
 from vigil.plumbing.errors import FieldError, InputError, listed
 from vigil.plumbing.folders import below, is_hidden
@@ -212,7 +212,7 @@ def list_videos(folder: Path, labels: Path) -> Listing:
             if path.is_file() and _is_note(path):
                 notes.append(path.relative_to(folder).as_posix())
             # A link to nothing counts as a video, so that reading it raises the error.
-            elif not path.is_dir() or (not is_masks and _holds_pictures(path)):
+            elif not path.is_dir() or (not is_masks and holds_pictures(path)):
                 videos.append(path.relative_to(folder).as_posix())
             elif not is_masks:
                 folders.append(path)
@@ -237,7 +237,7 @@ def list_notes(folder: Path) -> list[str]:
         if kind.is_dir() and not is_hidden(kind.name)
         for path in kind.iterdir()
         if not is_hidden(path.name)
-        and (not _holds_pictures(path) if path.is_dir() else _is_note(path))
+        and (not holds_pictures(path) if path.is_dir() else _is_note(path))
     )
 
 
@@ -263,11 +263,6 @@ def _is_note(file: Path) -> bool:
     return file.suffix.lower() in NO_VIDEOS or file.name.lower() in NOTES
 
 
-def _holds_pictures(folder: Path) -> bool:
-    names = [path for path in folder.iterdir() if not is_hidden(path.name)]
-    return any(path.is_file() and path.suffix.lower() in SUFFIXES for path in names)
-
-
 def _cut(path: Path, num_windows: int, picture_fps: Fraction) -> list[Window]:
     """Cuts a clip into equal windows. A single window has no end, so that it fits any clip."""
     if num_windows == 1:
@@ -280,7 +275,8 @@ def _cut(path: Path, num_windows: int, picture_fps: Fraction) -> list[Window]:
 def _slide(times: FrameTimes, settings: ImportClips, path: Path) -> list[Window]:
     """The windows of a video, all of one length, each with at least two frames and without a gap.
 
-    They begin anew after each gap. The last one of each part ends at the end of the part.
+    They begin anew after each gap. The last one of each part ends at the end of the part: a usual
+    step after its last frame, since gaps are no part of a frame's length.
 
     Raises:
         FieldError: the video is shorter than a window, or no window is without a gap.
@@ -292,9 +288,10 @@ def _slide(times: FrameTimes, settings: ImportClips, path: Path) -> list[Window]
             f"{times.duration_s:.2f} s",
         )
     windows = []
-    for part in cut_at_gaps(times.seconds, LONGEST_GAP_S):
+    parts = cut_at_gaps(times.seconds, LONGEST_GAP_S)
+    for part in parts:
         own_s = times.seconds[part]
-        if part.stop == len(times.seconds):
+        if len(parts) == 1:
             windows += _grid(own_s[0], times.duration_s, settings)
         elif len(part) > 1:
             windows += _grid(own_s[0], float(own_s[-1] + np.median(np.diff(own_s))), settings)
