@@ -203,7 +203,7 @@ class TestLists:
         given = read_given(tmp_path)
         names = pd.Series(["Yard/v 1.avi", "Yard/v_2.avi", "gate 12"])
         assert hold_given(names, given, "alarm").given.tolist() == ["train"] * 3
-        with pytest.raises(InputError, match="gate 12.: expected a name of the data"):
+        with pytest.raises(InputError, match=r"gate 12.: expected a name of the data"):
             hold_given(pd.Series(["Yard/v 1.avi", "Yard/v_2.avi", "gate"]), given, "alarm")
 
     def test_a_name_on_two_lists_is_refused(self, tmp_path: Path) -> None:
