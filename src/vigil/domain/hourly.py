@@ -47,16 +47,15 @@ def footage_of(
 ) -> list[Footage]:
     """The footage of a normal video: one for each part without a gap.
 
-    In a gap, no window was scored: it is no normal footage. It is a longer time between two windows
-    than the usual one.
+    In a gap, no window was scored: it is no normal footage. Elsewhere, windows overlap or touch
+    each other.
 
     Args:
         starts_s, stops_s, scores: (W,) of its windows, in order.
         duration_s: its length, where that is more than the end of the last window.
     """
-    between_s = starts_s[1:] - stops_s[:-1]  # below 0 where windows overlap
-    usual_s = max(0.0, float(np.median(between_s))) if len(between_s) else 0.0
-    edges = [0, *(np.flatnonzero(between_s > usual_s + LEAST_GAP_S) + 1).tolist(), len(starts_s)]
+    between_s = starts_s[1:] - stops_s[:-1]
+    edges = [0, *(np.flatnonzero(between_s > LEAST_GAP_S) + 1).tolist(), len(starts_s)]
     parts = [slice(first, stop) for first, stop in pairwise(edges) if stop > first]
     if len(parts) == 1:
         return [Footage(starts_s, stops_s, scores, max(duration_s, float(stops_s[-1])))]

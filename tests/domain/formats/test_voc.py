@@ -2,6 +2,7 @@
 
 import re
 import tempfile
+import unicodedata
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -438,6 +439,7 @@ class TestFiles:
         (["im/0.png", "im/0.jpg"], "a.jpg", None),  # which of them?
         (["im/0.txt"], "a.jpg", None),
         (["im/1.png", "masks/0.png"], "a.jpg", None),  # 0.png is of another folder
+        ([*(f"im/{at}.png" for at in range(20)), "preview.png"], "0.png", OWN_NAME),
         (["pics/a.jpg", "masks/0.png"], "a.jpg", TOLD_NAME),
         (["a.b.jpg", "0.png"], "0.png", OWN_NAME),
     ],
@@ -476,6 +478,24 @@ def test_a_dot_in_a_name_is_no_ending(tmp_path: Path) -> None:
     pictures, findings = read_named(tmp_path, told, present)
     assert sorted(pictures) == sorted(told.values())
     assert findings.counts == {TOLD_NAME: 1}
+
+
+@pytest.mark.parametrize("kind", ["NFC", "NFD"])
+@pytest.mark.parametrize("other", ["NFC", "NFD"])
+def test_accents_in_another_form_are_no_other_name(tmp_path: Path, kind: str, other: str) -> None:
+    file, told, there = (
+        unicodedata.normalize(form, "é 1")
+        for form in (kind, {"NFC": "NFD"}.get(kind, "NFC"), other)
+    )
+    pictures, findings = read_named(tmp_path, {f"{file}.xml": f"{told}.jpg"}, [f"{there}.jpg"])
+    assert (pictures, findings.counts) == ([f"{told}.jpg"], {})
+
+
+def test_pictures_of_all_folders_may_lie_in_one(tmp_path: Path) -> None:
+    told = {"train/a.xml": "x.jpg", "val/b.xml": "y.jpg"}
+    pictures, findings = read_named(tmp_path, told, ["a.jpg", "b.jpg"])
+    assert sorted(pictures) == ["train/a.jpg", "val/b.jpg"]
+    assert findings.counts == {OWN_NAME: 2}
 
 
 def test_cameras_whose_names_are_alike_are_kept_apart(tmp_path: Path) -> None:

@@ -204,7 +204,7 @@ def in_16_bits(graph: onnx.GraphProto) -> None:
             if given == name:
                 node.input[place] = "in 16 bits"
     graph.node.insert(
-        0, helper.make_node("Cast", [name], ["in 16 bits"], to=onnx.TensorProto.FLOAT16)
+        0, helper.make_node("Cast", [name], ["in 16 bits"], saturate=1, to=onnx.TensorProto.FLOAT16)
     )
 
 

@@ -220,7 +220,8 @@ def _in_32_bits(node: Any) -> Any:
     """A conversion to 16 bits as one to 32: the weights are compared, not the rounding."""
     from onnx import TensorProto, helper
 
-    if node.op_type != "Cast" or node.attribute[0].i != TensorProto.FLOAT16:
+    kinds = [one.i for one in node.attribute if one.name == "to"]
+    if node.op_type != "Cast" or kinds != [TensorProto.FLOAT16]:
         return node
     return helper.make_node("Cast", node.input, node.output, to=TensorProto.FLOAT)
 
