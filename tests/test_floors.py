@@ -26,7 +26,10 @@ FLOORS = {
     "review": 4,
     "watch": 5,
 }
-FACADES = {"classifier.py", "detector.py", "segmenter.py", "alarm.py", "__main__.py", "__init__.py"}
+FACADES = {
+    *("classifier.py", "detector.py", "segmenter.py", "alarm.py"),
+    *("__main__.py", "options.py", "__init__.py"),
+}
 """What a user imports or calls; above all floors."""
 FORBIDDEN_NAMES = {"utils", "helpers", "common", "misc"}
 BRANCHES = ("classifier", "detector", "segmenter", "alarm")

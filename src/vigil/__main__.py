@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
+from vigil import options
 from vigil.plumbing.arithmetic import use_arithmetic
 from vigil.plumbing.errors import InputError, printable
 from vigil.plumbing.failures import explain_failure
@@ -184,171 +185,23 @@ def serve(words: argparse.Namespace) -> None:
     serve_models(words.models, words.videos, words.host, words.port, words.token_file)
 
 
+COMMANDS: tuple[Command, ...] = (
+    *(report, headline, find_lr, tune_alarm, put_back, check_data, explain_changes, watch, attend),
+    *(export, new, upgrade, calibrate, replay, review, mine_hard_examples, draw_alarms),
+    *(propose_masks, serve),
+)
+
+
 def build_parser() -> argparse.ArgumentParser:
     """The commands and their options."""
-    from vigil.settings.training import TRAININGS
-
     parser = argparse.ArgumentParser(prog="vigil", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="command")
-
-    def add(name: str, command: Command) -> argparse.ArgumentParser:
-        added = commands.add_parser(name, help=command.__doc__, description=command.__doc__)
-        added.set_defaults(command=command, name=name)
-        return added
-
-    report_parser = add("report", report)
-    report_parser.add_argument("--base", default="main", help="the git revision to compare with")
-    report_parser.add_argument(
-        "--out", type=Path, default=Path("report"), help="the folder to write to"
-    )
-    add("headline", headline)
-    add("find-lr", find_lr).add_argument(
-        "stage",
-        choices=TRAININGS,
-        help="not train_dino, whose loss says nothing about a learning rate",
-    )
-    tuning = add("tune-alarm", tune_alarm)
-    tuning.add_argument(
-        "-S",
-        "--set",
-        action="append",
-        default=[],
-        help="a parameter and its values, as embed_clips.local_disorder.size=0.1,0.15",
-    )
-    tuning.add_argument(
-        "--seed", type=int, default=0, help="of the halves of sources, and of places"
-    )
-    tuning.add_argument(
-        "--clips", type=int, default=8, help="the most clips of a source that are changed"
-    )
-    tuning.add_argument("--json", type=Path, help="a file for all results")
-    add("put-back", put_back)
-    add("check-data", check_data)
-    add("explain-changes", explain_changes)
-    watching = add("watch", watch)
-    watching.add_argument(
-        "source",
-        nargs="+",
-        help="a video, a folder of videos, the number of a camera, or the address of a stream",
-    )
-    watching.add_argument(
-        "--out", type=Path, default=Path("watch"), help="the folder in which each source gets one"
-    )
-    watching.add_argument(
-        "--models",
-        type=Path,
-        help="the folder of the models; models, released or exported if not given",
-    )
-    watching.add_argument(
-        "--runtime",
-        choices=("torch", "onnx", "onnx-int8", "openvino"),
-        default="torch",
-        help="what runs the networks: torch, or another library with models of vigil export",
-    )
-    watching.add_argument(
-        "--notify",
-        action="append",
-        default=[],
-        help="an address for notifications of live events: file:<path>, or one of apprise",
-    )
-    attending = add("attend", attend)
-    attending.add_argument(
-        "source", nargs="+", help="a picture, a video, or a folder of pictures and videos"
-    )
-    attending.add_argument(
-        "--out", type=Path, default=Path("attention"), help="the folder of the results"
-    )
-    attending.add_argument("--architecture", help="in place of attend.network.architecture")
-    attending.add_argument("--weights", help="in place of attend.network.weights")
-    exporting = add("export", export)
-    exporting.add_argument("model", help="classifier, detector, segmenter or alarm")
-    exporting.add_argument(
-        "--to",
-        action="append",
-        required=True,
-        metavar="FORMAT",
-        help="onnx, openvino or torchscript; several by commas",
-    )
-    exporting.add_argument(
-        "--models", type=Path, default=Path("models"), help="the folder of the trained models"
-    )
-    exporting.add_argument(
-        "--out", type=Path, default=Path("released"), help="the folder in which each model gets one"
-    )
-    add("new", new).add_argument("folder", type=Path, help="the folder of the new project")
-    add("upgrade", upgrade).add_argument(
-        "--write", action="store_true", help="also write the files of the new version"
-    )
-    calibrating = add("calibrate", calibrate)
-    calibrating.add_argument(
-        "folder", type=Path, nargs="+", help="the folder of a watched recording, a normal one"
-    )
-    calibrating.add_argument(
-        "--block-s", type=float, default=3600.0, help="the length of a block, in seconds"
-    )
-    calibrating.add_argument(
-        "--alarm-probability",
-        type=float,
-        default=0.1,
-        help="the largest probability of an alarm in a new normal block",
-    )
-    replaying = add("replay", replay)
-    replaying.add_argument("folder", type=Path, help="the folder of one watched source")
-    replaying.add_argument(
-        "-S", "--set", action="append", default=[], help="a setting, as watch.raising.raise_at=2"
-    )
-    replaying.add_argument(
-        "--out", type=Path, default=Path("replay"), help="the folder in which it gets a folder"
-    )
-    reviewing = add("review", review)
-    reviewing.add_argument("action", choices=("pull",))
-    reviewing.add_argument("export", type=Path, nargs="+", help="a corrected export, as JSON")
-    reviewing.add_argument(
-        "--side", choices=("train", "val", "test"), help="the side of videos that have none yet"
-    )
-    reviewing.add_argument(
-        "--evaluation", action="store_true", help="also correct annotations of the test side"
-    )
-    reviewing.add_argument(
-        "--watched",
-        type=Path,
-        default=Path("data/watch"),
-        help="the folder of watched sources, for exports without their predictions",
-    )
-    reviewing.add_argument(
-        "--dry-run", action="store_true", help="say what would change, and change nothing"
-    )
-    mining = add("mine-hard-examples", mine_hard_examples)
-    mining.add_argument(
-        "--out", type=Path, default=Path("hard_examples"), help="the folder to write to"
-    )
-    mining.add_argument(
-        "--watched", type=Path, help="the folder of watched sources; data/watch if not given"
-    )
-    add("draw-alarms", draw_alarms).add_argument(
-        "--out", type=Path, default=Path("alarms"), help="the folder to write, as a whole"
-    )
-    proposing = add("propose-masks", propose_masks)
-    proposing.add_argument(
-        "--out", type=Path, default=Path("mask_proposals"), help="the folder to write to"
-    )
-    proposing.add_argument(
-        "--side", choices=("train", "val", "test"), help="the pictures; all if not given"
-    )
-    serving = add("serve", serve)
-    serving.add_argument(
-        "--models", type=Path, default=Path("models"), help="the folder of the trained models"
-    )
-    serving.add_argument(
-        "--videos", type=Path, help="the folder of the videos of tasks; watch.root if not given"
-    )
-    serving.add_argument("--host", default="127.0.0.1", help="the address to listen on")
-    serving.add_argument("--port", type=int, default=9090)
-    serving.add_argument(
-        "--token-file",
-        type=Path,
-        help="a file with the token of all requests; needed if other machines reach the host",
-    )
+    for command in COMMANDS:
+        name = command.__name__.replace("_", "-")
+        own = commands.add_parser(name, help=command.__doc__, description=command.__doc__)
+        own.set_defaults(command=command, name=name)
+        if add_options := getattr(options, command.__name__, None):
+            add_options(own)
     return parser
 
 
