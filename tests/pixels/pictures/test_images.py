@@ -212,7 +212,9 @@ def test_names_that_lead_out_are_refused(name: str, root: Path) -> None:
     (root / "out").symlink_to(root.parent)
     (root / "circle").symlink_to(root / "circle")
     source = ImageSource(root)
-    for ask in (source.archive_of, source.content, source.rgb):
+    # From Python 3.13 on, a link in a circle is found when it is read.
+    asks = [] if name.startswith("circle") else [source.archive_of]
+    for ask in (*asks, source.content, source.rgb):
         with pytest.raises(InputError) as error:
             ask(name)
         assert "\n" not in str(error.value)
