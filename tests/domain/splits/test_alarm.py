@@ -79,6 +79,10 @@ def test_windows_that_count_as_neither_make_no_side_that_can_be_measured(seed: i
     assert sides.groupby(two["video"]).nunique().max() == 1
     assert sorted(sides[two["class"] == "cart"]) == ["test", "val"]
     assert "train" not in set(sides[two["class"] == MIXED])
+    # Each class has one source, and the windows that are mixed are the most.
+    others = windows(**normal, a=["cart"], c=["bike"], b=[MIXED] * 3)
+    sides = assign_clips(others, seed=seed, **told)
+    assert sorted(sides[others["class"].isin(["cart", "bike"])]) == ["test", "val"]
 
 
 def test_a_test_side_of_such_windows_alone_is_refused() -> None:
