@@ -36,7 +36,7 @@ test-slow: $(VENV)/.dev-ready ## run the tests that take minutes each
 
 fuzz: $(VENV)/.dev-ready ## run the tests with thousands of damaged inputs
 	OMP_NUM_THREADS=1 VIGIL_FUZZ_ROUNDS=150 pytest -n 2 --dist loadfile -m 'slow or not slow' \
-		tests/stages/test_fuzz.py tests/stages/test_fuzz_stages.py
+		--timeout 7200 tests/stages/test_fuzz.py tests/stages/test_fuzz_stages.py
 
 lint: $(VENV)/.dev-ready ## check format, lint and types
 	ruff format --check .

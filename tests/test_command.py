@@ -1,5 +1,6 @@
 """The command `vigil` itself, as a shell runs it."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -23,6 +24,26 @@ def test_a_reader_that_has_enough_is_no_failure() -> None:
         process.stdout.close()
         errors = process.stderr.read().decode()
     assert (process.returncode, errors) == (0, "")
+
+
+def test_an_error_stands_after_all_other_lines_of_a_log(tmp_path: Path) -> None:
+    """Python keeps what is printed into a file, but writes errors at once."""
+    code = """
+from vigil import __main__ as vigil
+from vigil.plumbing.errors import InputError
+
+def headline(words):
+    print("begun")
+    raise InputError("expected good, got bad")
+
+vigil.COMMANDS = (headline,)
+vigil.main(["headline"])
+"""
+    words = [sys.executable, "-c", code]
+    env = {key: value for key, value in os.environ.items() if key != "PYTHONUNBUFFERED"}
+    with (tmp_path / "log").open("wb") as log:
+        subprocess.run(words, cwd=PROJECT, stdout=log, stderr=log, env=env, check=False)
+    assert (tmp_path / "log").read_text() == "begun\nvigil headline: expected good, got bad\n"
 
 
 @pytest.mark.parametrize("words", [["headline"], ["watch", "a.mp4"], ["--help"]])

@@ -4,6 +4,7 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
@@ -238,6 +239,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
 
 def _fail(command: str, message: str) -> NoReturn:
+    with suppress(OSError):  # nobody reads the output any more
+        sys.stdout.flush()  # where both go to one file, the error stands last
     print(f"{command}: {printable(message)}", file=sys.stderr)
     sys.exit(1)
 

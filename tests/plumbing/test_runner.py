@@ -31,6 +31,9 @@ def main(
     text = in_file.read_text()
     if text == "bad":
         raise InputError(f"{in_file}: expected good,\\n  got bad")
+    if text == "bad after a line":
+        print("begun")
+        raise InputError("expected good, got bad")
     if text == "bad value":
         raise FieldError("jpeg_quality", "expected less, got more")
     if text == "bad list":
@@ -143,6 +146,18 @@ def test_an_input_error_is_one_line_and_code_1(folder: Path) -> None:
     done = count(folder, "bad")
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == "count: in.txt: expected good, got bad\n"
+
+
+def test_an_error_stands_after_all_other_lines_of_a_log(folder: Path) -> None:
+    """Python keeps what is printed into a file, but writes errors at once."""
+    (folder / "in.txt").write_text("bad after a line")
+    words = ["stages/count.py", "--in-file", "in.txt", "--out-file", "out.txt"]
+    env = {key: value for key, value in os.environ.items() if key != "PYTHONUNBUFFERED"}
+    with (folder / "log").open("wb") as log:
+        subprocess.run(
+            [sys.executable, *words], cwd=folder, stdout=log, stderr=log, env=env, check=False
+        )
+    assert (folder / "log").read_text() == "begun\ncount: expected good, got bad\n"
 
 
 def test_denied_and_full_are_one_line_and_code_1(folder: Path) -> None:

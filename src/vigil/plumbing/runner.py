@@ -106,5 +106,6 @@ def _fail(title: str, message: str, code: int) -> NoReturn:
     if len(message) > LONGEST_MESSAGE:
         message = f"{message[: LONGEST_MESSAGE - 1]}…"
     with suppress(OSError):  # the terminal was closed
+        sys.stdout.flush()  # where both go to one file, the error stands last
         print(f"{title}: {printable(message)}", file=sys.stderr, flush=True)
     sys.exit(code)
