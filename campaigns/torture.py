@@ -4,9 +4,10 @@ One clone runs undisturbed, which measures how long each stage takes. In another
 is killed with SIGKILL at a random moment of a stage, and started again as `make repro` does. This
 happens at least `--kills` times, spread evenly over the stages. Half of the kills hit DVC and its
 stage; the other half hit only DVC, so that the stage keeps running. Sometimes a lock file of DVC is
-cut too, as by a kill while DVC writes it. At last a run may finish. The pipeline has survived if it
-resumed each time, if `dvc.lock`, `models/` and `metrics/` have the same bytes as in the first
-clone, if trainings resumed after an epoch instead of starting again, and if no checkpoint is left.
+cut too, as by a kill while DVC writes it. Each training of a network is also killed after an epoch,
+together with DVC. At last a run may finish. The pipeline has survived if it resumed each time, if
+`dvc.lock`, `models/` and `metrics/` have the same bytes as in the first clone, if each of these
+trainings resumed after its epoch instead of starting again, and if no checkpoint is left.
 """
 
 import argparse
@@ -36,8 +37,11 @@ LONGEST_S = 1800.0  # longest time of a run without a kill
 PATIENCE = 3
 CUT_SHARE = 0.1  # fraction of kills after which a lock file is cut
 RUNS_ALONE = "expected to run alone"
+RUNS_NOW = "Running stage '"
+EPOCH = "epoch 2/"  # of the lines of a training: by then, its first epoch is stored
 GOES_ON = "resumes after epoch"
-MUST_KILL = ("extract_frames", "embed_clips", "train_classifier", "train_detector")
+TRAININGS = ("train_classifier", "train_detector", "train_segmenter")
+MUST_KILL = ("extract_frames", "embed_clips", *TRAININGS)
 
 
 @dataclass
@@ -63,11 +67,26 @@ class Victim:
         """The number of kills so far."""
         return sum(self.kills.values())
 
+    @property
+    def resumed(self) -> set[str]:
+        """The trainings that resumed after an epoch."""
+        parts = self._read(0).split(RUNS_NOW)
+        return {_name_of(part) for part in parts[1:] if GOES_ON in part}
+
+    @property
+    def is_enough(self) -> bool:
+        """Whether there were enough kills, and each training resumed after an epoch."""
+        return (
+            self.num_killed >= self.num_kills
+            and all(map(self.kills.get, MUST_KILL))
+            and self.resumed.issuperset(TRAININGS)
+        )
+
     def torment(self) -> None:
         """Kills runs until there were enough kills, then lets one finish; exits if none resumes."""
         failures = 0
         while True:
-            is_last = self.num_killed >= self.num_kills and all(map(self.kills.get, MUST_KILL))
+            is_last = self.is_enough
             log_start = len(self._read(0))
             code = self._run(is_last)
             output = self._read(log_start)
@@ -101,11 +120,12 @@ class Victim:
                 sys.exit(f"hangs:\n{self._read(log_start)[-3000:]}")
             if is_last:
                 continue
-            if (running := _last_stage(self._read(log_start))) != stage:
+            if (running := _name_of(_last_part(self._read(log_start)))) != stage:
                 stage, deadline = running, now + self._delay(running)
-            if now >= deadline:
+            has_epoch = self._awaits_epoch(stage) and EPOCH in _last_part(self._read(log_start))
+            if now >= deadline or has_epoch:
                 self.kills[stage] += 1
-                if self.draw.random() < 0.5:
+                if has_epoch or self.draw.random() < 0.5:
                     kill(process)
                 else:
                     self.num_alone += 1
@@ -113,6 +133,14 @@ class Victim:
                 self._cut()
                 return None
         return process.returncode
+
+    def _awaits_epoch(self, stage: str) -> bool:
+        """Whether a training is to be killed after an epoch."""
+        if stage not in TRAININGS or stage in self.resumed:
+            return False
+        if self.kills[stage] >= self.num_kills + PATIENCE:
+            sys.exit(f"{stage} starts anew after each kill:\n{self._read(0)[-3000:]}")
+        return True
 
     def _cut(self) -> None:
         """Sometimes cuts lock files at a random place, as a kill does while DVC writes them."""
@@ -151,25 +179,30 @@ def main() -> None:
         victim = Victim(tortured, read_times(calm), words.kills, random.Random(words.seed))
         victim.torment()
         expected, results = read_results(calm), read_results(tortured)
-        num_resumed = victim.log.read_text().count(GOES_ON)
+        resumed = victim.resumed
         left = [file for file in (tortured / ".vigil/checkpoints").rglob("*") if file.is_file()]
     lost = sorted(name for name in expected | results if expected.get(name) != results.get(name))
     print(f"{victim.num_killed} kills, {victim.num_alone} of DVC alone; by stage:")
     print(", ".join(f"{name} {number}" for name, number in sorted(victim.kills.items())))
-    print(f"resumed after an epoch: {num_resumed}; lock files restored: {victim.num_put_back}")
+    print(f"resumed after an epoch: {', '.join(sorted(resumed))}")
+    print(f"lock files restored: {victim.num_put_back}")
     print(f"lost: {', '.join(lost)}" if lost else f"survived: {len(expected)} files, same bytes")
     if left:
         print(f"checkpoints left: {len(left)}")
     if victim.num_refused:
         print(f"did not resume at once: {victim.num_refused}")
-    is_well = num_resumed and victim.num_put_back and not victim.num_refused
+    is_well = victim.num_put_back and not victim.num_refused
     sys.exit(1 if lost or left or not is_well else 0)
 
 
-def _last_stage(output: str) -> str:
-    """The stage that runs now, from the output of DVC; empty before the first stage."""
-    lines = [line for line in output.splitlines() if line.startswith("Running stage")]
-    return lines[-1].split("'")[1].rsplit(":", 1)[-1] if lines else ""
+def _last_part(output: str) -> str:
+    """The output since the last stage began, from its name on; empty before the first stage."""
+    return output.rpartition(RUNS_NOW)[2] if RUNS_NOW in output else ""
+
+
+def _name_of(part: str) -> str:
+    """The stage of a part of DVC's output: `'demo/dvc.yaml:make_demo':` is `make_demo`."""
+    return part.partition("'")[0].rsplit(":", 1)[-1]
 
 
 if __name__ == "__main__":
