@@ -160,6 +160,27 @@ def test_an_error_stands_after_all_other_lines_of_a_log(folder: Path) -> None:
     assert (folder / "log").read_text() == "begun\ncount: expected good, got bad\n"
 
 
+def test_an_error_is_told_though_nobody_reads_the_output(folder: Path) -> None:
+    """As in `dvc repro | head`, whose pipe is closed."""
+    (folder / "in.txt").write_text("bad after a line")
+    words = ["stages/count.py", "--in-file", "in.txt", "--out-file", "out.txt"]
+    env = {key: value for key, value in os.environ.items() if key != "PYTHONUNBUFFERED"}
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(
+        [sys.executable, *words],
+        cwd=folder,
+        stdout=writer,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=env,
+        check=False,
+    )
+    os.close(writer)
+    assert done.returncode != 0
+    assert done.stderr.startswith("count: expected good, got bad\n")
+
+
 def test_denied_and_full_are_one_line_and_code_1(folder: Path) -> None:
     done = count(folder, "denied")
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)

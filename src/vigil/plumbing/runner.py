@@ -105,7 +105,8 @@ def _plain(values: dict[str, object]) -> dict[str, object]:
 def _fail(title: str, message: str, code: int) -> NoReturn:
     if len(message) > LONGEST_MESSAGE:
         message = f"{message[: LONGEST_MESSAGE - 1]}…"
-    with suppress(OSError):  # the terminal was closed
+    with suppress(OSError):  # nobody reads the output any more
         sys.stdout.flush()  # where both go to one file, the error stands last
+    with suppress(OSError):  # the terminal was closed
         print(f"{title}: {printable(message)}", file=sys.stderr, flush=True)
     sys.exit(code)
