@@ -41,7 +41,7 @@ RUNS_NOW = "Running stage '"
 EPOCH = "epoch 2/"  # of the lines of a training: by then, its first epoch is stored
 GOES_ON = "resumes after epoch"
 TRAININGS = ("train_classifier", "train_detector", "train_segmenter")
-MUST_KILL = ("extract_frames", "embed_clips", *TRAININGS)
+MUST_KILL = ("extract_frames", "embed_clips")
 
 
 @dataclass
@@ -120,9 +120,10 @@ class Victim:
                 sys.exit(f"hangs:\n{self._read(log_start)[-3000:]}")
             if is_last:
                 continue
-            if (running := _name_of(_last_part(self._read(log_start)))) != stage:
+            part = _last_part(self._read(log_start))
+            if (running := _name_of(part)) != stage:
                 stage, deadline = running, now + self._delay(running)
-            has_epoch = self._awaits_epoch(stage) and EPOCH in _last_part(self._read(log_start))
+            has_epoch = EPOCH in part and self._awaits_epoch(stage)
             if now >= deadline or has_epoch:
                 self.kills[stage] += 1
                 if has_epoch or self.draw.random() < 0.5:
