@@ -156,17 +156,26 @@ def write_with_sound(
     *,
     encoder: str = "",
     container_options: dict[str, str] | None = None,
+    codec_options: dict[str, str] | None = None,
+    sound_first: bool = False,
 ) -> Path:
     """A video of 10 frames a second whose frames spell their number, beside sound of some length.
 
     Packets of both are written in the order of their times, as recorders do.
+
+    Args:
+        sound_first: whether the sound is the first stream of the file.
     """
     encoder = encoder or ENCODERS.get(path.suffix, "libx264")
+    codec_options = codec_options or OPTIONS.get(encoder, {"g": "5"})
     with av.open(str(path), "w", options=container_options or {}) as container:
-        video = container.add_stream(encoder, rate=10, options=OPTIONS.get(encoder, {"g": "5"}))
+        if sound_first:
+            sound = container.add_stream(SOUND[path.suffix], rate=44100, layout="mono")
+        video = container.add_stream(encoder, rate=10, options=codec_options)
         video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
         video.codec_context.thread_count = 1
-        sound = container.add_stream(SOUND[path.suffix], rate=44100, layout="mono")
+        if not sound_first:
+            sound = container.add_stream(SOUND[path.suffix], rate=44100, layout="mono")
         sound.bit_rate = 64_000
         form = sound.codec_context.format.name
         tone = np.random.default_rng(0).integers(-9000, 9000, round(sound_s * 44100))

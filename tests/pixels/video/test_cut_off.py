@@ -4,7 +4,9 @@ import random
 import struct
 from pathlib import Path
 
+import av
 import pytest
+from conftest import REAL
 from tiny_videos import cut_off, read_code, write_coded_video, write_with_sound
 
 from vigil.pixels.video.cut_off import missing_part
@@ -45,6 +47,38 @@ def test_whole_files_are_read_whatever_the_length_of_their_sound(
     assert codes == list(range(40))
     assert (reader.container_damage, reader.damaged) == ([], {})
     assert float(reader.fps) == pytest.approx(10, rel=0.01)
+
+
+@pytest.mark.parametrize("num_threads", [1, 2, 8])
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_last_frames_are_read_where_the_sound_is_the_first_stream(
+    tmp_path: Path, kind: str, num_threads: int
+) -> None:
+    """The decoder holds frames back: one for each thread, and those that B-frames refer to."""
+    name, encoder, options = KINDS[kind]
+    has_b_frames = encoder in ("libx264", "mpeg2video", "mpeg4")
+    file = write_with_sound(
+        *(tmp_path / name, 40, 4.0),
+        encoder=encoder,
+        container_options=options,
+        codec_options={"g": "40", "bf": "2"} if has_b_frames else None,
+        sound_first=True,
+    )
+    with av.open(str(file)) as container:
+        assert [stream.type for stream in container.streams] == ["audio", "video"]
+    reader = VideoReader(file, num_threads)
+    assert [read_code(to_bgr(frame)) for frame in reader] == list(range(40))
+    assert float(reader.fps) == pytest.approx(10, rel=0.01)
+
+
+@pytest.mark.parametrize("num_threads", [1, 2, 8])
+def test_a_real_recording_with_its_sound_first_is_read_whole(num_threads: int) -> None:
+    if not REAL.is_dir():
+        pytest.skip("the real data is not here")
+    file = REAL / "labelstudio" / "opossum_snow_short.mp4"
+    with av.open(str(file)) as container:
+        num_packets = sum(packet.size > 0 for packet in container.demux(video=0))
+    assert len(list(VideoReader(file, num_threads))) == num_packets == 35
 
 
 @pytest.mark.parametrize("kind", KINDS)

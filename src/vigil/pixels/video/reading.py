@@ -228,7 +228,9 @@ class VideoReader:
         try:
             for packet in read_packets(container):
                 self._note_end(packet)
-                if packet.stream_index != stream.index:
+                # The empty packet at the end, for which the decoder gives its last frames, has the
+                # stream_index 0, whatever its stream.
+                if packet.stream.index != stream.index:
                     continue
                 self.num_hidden += packet.is_discard
                 self._is_suspect |= packet.is_corrupt  # set by the demuxer of MPEG-TS
