@@ -1,11 +1,27 @@
-"""Checks entries of the card of a network for pictures, which may come from anywhere."""
+"""Finds the card of a network for pictures, and checks its entries, which may be anyone's."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from vigil.learn.networks.weights import LARGEST_SIZE
+from vigil.learn.networks.weights import LARGEST_SIZE, read_card
 from vigil.plumbing.errors import InputError, listed, shorten
+from vigil.plumbing.memo import file_digest
+
+
+def card_beside(weights: Path) -> dict[str, Any] | None:
+    """The card of a file of weights; None if there is none, or one of other weights.
+
+    It has the name of the weights, and ends in `.json`.
+    """
+    path = weights.with_suffix(".json")
+    if path == weights or not path.is_file():
+        return None
+    try:
+        card = read_card(path)
+    except InputError:
+        return None
+    return card if card.get("weights_sha256") == file_digest(weights) else None
 
 
 def check_classes(card: Mapping[str, Any], card_file: Path) -> None:

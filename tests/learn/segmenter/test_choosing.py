@@ -1,5 +1,7 @@
 """What `auto` chooses, the weights of classes, and the weights that a training starts from."""
 
+import hashlib
+import json
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -143,24 +145,60 @@ def test_a_class_without_pixels_weighs_one_and_leaves_the_other_weights_as_they_
     assert mean == pytest.approx(1, rel=1e-4)
 
 
-def test_a_file_of_weights_is_loaded_or_one_clear_line(tmp_path: Path):
-    unet = {
-        "trunk": "shufflenet_v2_x0_5", "width": 8, "upsampling": "nearest", "finest_stride": 4,
-        "sees_all": False,
-    }  # fmt: skip
-    config = {"num_classes": 2, **unet}
+TWO, THREE = ("background", "human"), ("background", "dog", "human")
+SMALL_UNET = {
+    "trunk": "shufflenet_v2_x0_5", "width": 8, "upsampling": "nearest", "finest_stride": 4,
+    "sees_all": False,
+}  # fmt: skip
+
+
+def test_a_file_of_weights_is_loaded_or_one_clear_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    config = {"num_classes": 2, **SMALL_UNET}
     file = tmp_path / "w.safetensors"
-    chosen = settings(weights=str(file), unet=unet)
+    chosen = settings(weights=str(file), unet=SMALL_UNET)
     torch.manual_seed(5)
     network = build_segmenter("unet", config)
     save_file(network.state_dict(), file)
-    again = build_start(config, chosen)
+    again = build_start(config, chosen, TWO)
+    assert "nothing names its classes; they are taken as background, human" in (
+        capsys.readouterr().out
+    )
     assert all((again.state_dict()[k] == v).all() for k, v in network.state_dict().items())
     with pytest.raises(InputError, match=r"classify\.weight: expected the shape \(3, 8, 1, 1\)"):
-        build_start({**config, "num_classes": 3}, chosen)
+        build_start({**config, "num_classes": 3}, chosen, THREE)
     wider = {**config, "width": 16}
     with pytest.raises(InputError, match="expected the shape"):
-        build_start(wider, chosen)
+        build_start(wider, chosen, TWO)
+
+
+@pytest.mark.parametrize(
+    ("classes", "is_same"),
+    [(("background", "human"), True), (("adult", "background"), False), (("background",), False)],
+)
+def test_weights_of_other_classes_are_refused_by_their_card(
+    classes: tuple[str, ...], is_same: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    """Classes are sorted by name, so another name may put them in another order."""
+    config = {"num_classes": 2, **SMALL_UNET}
+    file = tmp_path / "w.safetensors"
+    save_file(build_segmenter("unet", config).state_dict(), file)
+    card = {"architecture": "unet", "config": config, "classes": list(classes)}
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()
+    file.with_suffix(".json").write_text(json.dumps(card | {"weights_sha256": digest}))
+    chosen = settings(weights=str(file), unet=SMALL_UNET)
+    if is_same:
+        build_start(config, chosen, TWO)
+    else:
+        told = r"expected a segmenter of the classes \['background', 'human'\], got one of \['"
+        with pytest.raises(InputError, match=told):
+            build_start(config, chosen, TWO)
+    assert capsys.readouterr().out == ""
+    other = card | {"weights_sha256": "0" * 64}  # of other weights, so it says nothing
+    file.with_suffix(".json").write_text(json.dumps(other))
+    build_start(config, chosen, TWO)
+    assert "nothing names its classes" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -186,7 +224,7 @@ def test_weights_by_torchvisions_names_are_taken_but_for_the_last_layers(
     untrained = build_segmenter(name, {"num_classes": 3}).state_dict()
     torch.manual_seed(7)
     chosen = settings(architecture=name, weights=str(file))
-    state = build_start({"num_classes": 3}, chosen).state_dict()
+    state = build_start({"num_classes": 3}, chosen, THREE).state_dict()
     assert "but for the last layers" in capsys.readouterr().out
     is_last = re.compile(r"\.(4|low_classifier|high_classifier)\.(weight|bias)$")
     for key, tensor in state.items():
@@ -198,7 +236,7 @@ def test_weights_by_torchvisions_names_are_taken_but_for_the_last_layers(
 
     torch.save({key: one.flatten()[:1] for key, one in published.items()}, file)
     with pytest.raises(InputError, match=r"theirs\.pth: .*: expected the shape"):
-        build_start({"num_classes": 3}, chosen)
+        build_start({"num_classes": 3}, chosen, THREE)
     torch.save({"classifier.0.0.weight": torch.zeros(2)}, file)
     with pytest.raises(InputError, match=r"theirs\.pth: expected weights for .* missing"):
-        build_start({"num_classes": 3}, chosen)
+        build_start({"num_classes": 3}, chosen, THREE)

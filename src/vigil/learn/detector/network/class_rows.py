@@ -12,10 +12,9 @@ from typing import Any, NamedTuple
 
 from torch import Tensor
 
+from vigil.learn.cards import card_beside
 from vigil.learn.detector.network.interface import Detector
-from vigil.learn.networks.weights import read_card
 from vigil.plumbing.errors import InputError, listed, shorten
-from vigil.plumbing.memo import file_digest
 from vigil.settings.train_detector import Frames
 
 Names = tuple[str | None, ...]
@@ -40,14 +39,8 @@ def card_of(file: Path) -> dict[str, Any] | None:
     Raises:
         InputError: the card is of these weights, and its configuration is damaged.
     """
-    path = file.with_suffix(".json")
-    if path == file or not path.is_file():
-        return None
-    try:
-        card = read_card(path)
-    except InputError:
-        return None
-    if card.get("weights_sha256") != file_digest(file):
+    card = card_beside(file)
+    if card is None:
         return None
     config = card["config"]
     try:
@@ -57,7 +50,8 @@ def card_of(file: Path) -> dict[str, Any] | None:
             Frames.model_validate(config["frames"])
     except ValueError:
         raise InputError(
-            f"{path}: expected the configuration of a trained detector, got {shorten(config)}"
+            f"{file.with_suffix('.json')}: expected the configuration of a trained detector, got "
+            f"{shorten(config)}"
         ) from None
     return card
 

@@ -106,7 +106,7 @@ def plan_training(sides: Sides, settings: TrainSegmenter) -> SegmenterPlan:
     config: dict[str, Any] = {"num_classes": len(sides.train.classes)}
     if settings.architecture == "unet":
         config |= settings.unet.model_dump(mode="json")
-    network = build_start(config, settings)
+    network = build_start(config, settings, sides.train.classes)
     module = SegmenterTraining(
         network,
         settings,

@@ -1,23 +1,30 @@
 """Builds the network that a training starts from, with random, downloaded or loaded weights."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+from vigil.learn.cards import card_beside
 from vigil.learn.networks.weights import check_state, read_state
 from vigil.learn.pictures.trunk import Trunk, load_trunk
 from vigil.learn.segmenter.network.interface import Segmenter
 from vigil.learn.segmenter.network.registry import build_segmenter
+from vigil.plumbing.errors import InputError, shorten
 from vigil.settings.train_segmenter import TrainSegmenter
 
 
-def build_start(config: Mapping[str, Any], settings: TrainSegmenter) -> Segmenter:
+def build_start(
+    config: Mapping[str, Any], settings: TrainSegmenter, classes: Sequence[str]
+) -> Segmenter:
     """Builds a network with its initial weights.
 
     Args:
         config: the configuration that the network is built from.
+        classes: of the masks, in the order of the network's.
 
     Raises:
-        FieldError, InputError: the weights are missing, damaged, or of another network.
+        FieldError, InputError: the weights are missing, damaged, of another network, or of other
+            classes.
     """
     file = settings.weights_file
     network = build_segmenter(
@@ -44,5 +51,18 @@ def build_start(config: Mapping[str, Any], settings: TrainSegmenter) -> Segmente
         print(f"{file}: torchvision's weights but for the last layers, which are random")
         return network
     check_state(current, state, str(file))
+    _check_classes(file, classes)
     network.load_state_dict(state)
     return network
+
+
+def _check_classes(file: Path, classes: Sequence[str]) -> None:
+    """Checks that whole weights are of these classes, in this order, as far as anything says so."""
+    card = card_beside(file)
+    if card is None:
+        print(f"{file}: nothing names its classes; they are taken as {', '.join(classes)}")
+    elif card.get("classes") != list(classes):
+        raise InputError(
+            f"{file}: expected a segmenter of the classes {shorten(list(classes))}, got one of "
+            f"{shorten(card.get('classes'))}"
+        )
