@@ -167,7 +167,7 @@ def test_sources_of_the_command_line(folder: Path, capsys: pytest.CaptureFixture
         Source(f"more/{name}", folder / "more" / name) for name in ("b.jpg", "c.MKV")
     ]
     told = capsys.readouterr().out
-    assert told.endswith("left out, neither pictures nor videos by their endings: notes.txt\n")
+    assert told.endswith("left out, neither pictures nor videos: notes.txt\n")
     (folder / "more" / "c.MKV").unlink()
     (folder / "more" / "notes.txt").unlink()
     assert find_sources([folder / "more"]) == [Source("more/b.jpg", folder / "more" / "b.jpg")]
@@ -175,6 +175,43 @@ def test_sources_of_the_command_line(folder: Path, capsys: pytest.CaptureFixture
         True,
         False,
     ]
+
+
+def test_a_folder_of_numbered_pictures_is_a_video(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    walk = folder / "days" / "walk.png"  # the name of a folder may end as a picture's does
+    walk.mkdir(parents=True)
+    for number, picture in enumerate(pictures(8)):
+        cv2.imwrite(str(walk / f"{number:03}.png"), picture)
+    assert find_sources([walk]) == [Source("walk.png", walk)]
+    cv2.imwrite(str(folder / "days" / "other.png"), pictures(1)[0])
+    (folder / "days" / "old").mkdir()
+    found = find_sources([folder / "days"])
+    assert [(one.name, one.is_picture) for one in found] == [
+        ("days/other.png", True),
+        ("days/walk.png", False),
+    ]
+    assert "left out, neither pictures nor videos: old\n" in capsys.readouterr().out
+
+    out, again = tmp_path / "out", tmp_path / "again"
+    out.mkdir()
+    show_attention(find_sources([walk]), out, settings_of(step_s=0.1), FPS)
+    assert {"attention.mp4", "attention.npy"} <= {one.name for one in (out / "walk.png").iterdir()}
+    times = pd.read_csv(out / "walk.png" / "frames.csv")["time_s"]
+    assert times.tolist() == pytest.approx([0.0, 3 / 25, 5 / 25])
+    cv2.imwrite(str(walk / "003.png"), 255 - pictures(1)[0])
+    again.mkdir()
+    show_attention(find_sources([walk]), again, settings_of(step_s=0.1), FPS)
+    first, second = (np.load(one / "walk.png" / "vectors.npy") for one in (out, again))
+    assert np.array_equal(first[0], second[0])
+    assert not np.array_equal(first[1], second[1])
+
+
+def test_a_single_numbered_picture_is_a_picture(folder: Path):
+    (folder / "one").mkdir()
+    cv2.imwrite(str(folder / "one" / "000.png"), pictures(1)[0])
+    assert find_sources([folder / "one"])[0].is_picture
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ from vigil.pixels.stepped_frames import read_stepped
 from vigil.pixels.video.source import Frame
 from vigil.pixels.video_writing import VideoWriter, with_even_sides
 from vigil.plumbing.fingerprints import code_fingerprint
-from vigil.plumbing.memo import Memo, file_digest
+from vigil.plumbing.memo import Memo, tree_digest
 from vigil.plumbing.progress import progress
 from vigil.plumbing.records import write_csv
 from vigil.settings.attend import Attend
@@ -54,7 +54,7 @@ class AttentionRecorder:
             "code": self._code,
             "viewer": self._viewer.facts,
             "settings": self._settings.model_dump(exclude={*WITHOUT_EFFECT}),
-            "source": file_digest(source.path),
+            "source": tree_digest(source.path),
             "name": source.path.name,
         }
         target.parent.mkdir(parents=True, exist_ok=True)

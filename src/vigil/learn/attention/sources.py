@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from vigil.pixels.video.numbered import list_numbered
 from vigil.plumbing.errors import InputError, listed, shorten
 from vigil.plumbing.folders import is_hidden
 
@@ -23,7 +24,7 @@ class Source:
 
     Attributes:
         name: the path of its results, below the folder of all results.
-        path: its file.
+        path: its file; or a folder of numbered pictures, which is a video.
     """
 
     name: str
@@ -32,13 +33,14 @@ class Source:
     @property
     def is_picture(self) -> bool:
         """Whether it is a picture, by the ending of its name."""
-        return self.path.suffix.lower() in PICTURES
+        return self.path.suffix.lower() in PICTURES and not self.path.is_dir()
 
 
 def find_sources(paths: Iterable[Path]) -> list[Source]:
-    """The sources at some paths. A folder means all pictures and videos directly in it.
+    """The sources at some paths.
 
-    Files of other kinds in a folder are left out, and a printed line names them.
+    A folder of two numbered pictures or more is a video. Any other folder means all pictures and
+    videos directly in it; what else it has is left out, and a printed line names it.
 
     Raises:
         InputError: a path or a folder's content is missing, or two sources have the same name.
@@ -61,15 +63,27 @@ def _find(path: Path) -> list[Source]:
             f"{shorten(str(path), 200)}: expected a picture, a video or a folder of them, found "
             "none"
         )
-    entries = sorted(
-        entry for entry in path.iterdir() if entry.is_file() and not is_hidden(entry.name)
-    )
-    kept = [entry for entry in entries if entry.suffix.lower() in PICTURES | VIDEOS]
+    if _is_video(path):
+        return [Source(path.resolve().name, path)]
+    entries = sorted(entry for entry in path.iterdir() if not is_hidden(entry.name))
+    kept = [entry for entry in entries if _is_source(entry)]
     left_out = [entry.name for entry in entries if entry not in kept]
     if not kept:
         found = f"only {listed(left_out)}" if left_out else "none"
         raise InputError(f"{path}: expected pictures or videos in it, found {found}")
     if left_out:
-        print(f"{path}: left out, neither pictures nor videos by their endings: {listed(left_out)}")
+        print(f"{path}: left out, neither pictures nor videos: {listed(left_out)}")
     folder = path.resolve().name
     return [Source(f"{folder}/{entry.name}", entry) for entry in kept]
+
+
+def _is_source(path: Path) -> bool:
+    return _is_video(path) if path.is_dir() else path.suffix.lower() in PICTURES | VIDEOS
+
+
+def _is_video(folder: Path) -> bool:
+    """Whether a folder has two numbered pictures or more, and nothing else."""
+    try:
+        return len(list_numbered(folder)) > 1
+    except InputError:
+        return False
