@@ -86,6 +86,16 @@ def test_masks_are_known_for_other_tracks(
     assert len(read_findings(tmp_path / "again_state").masks) > 0
 
 
+def test_where_nothing_is_tracked_the_table_of_masks_is_empty(watched: Path, tmp_path: Path):
+    """And not missing, which says that the detector finds no masks."""
+    settings = watching(**{"tracking.confirm_s": 60.0})
+    recorder = Recorder({"detector.safetensors": "0" * 64}, outlining, settings, Fraction(FPS))
+    recorder.watch(tmp_path / "door.mp4", tmp_path / "again")
+    masks = read_findings(tmp_path / "again").masks
+    assert masks is not None
+    assert (len(masks), list(masks)) == (0, ["track_id", "frame_index", "counts"])
+
+
 def test_all_boxes_are_stored_with_their_masks(watched: Path):
     table = pd.read_csv(watched / "detections.csv", keep_default_na=False)
     assert len(table)

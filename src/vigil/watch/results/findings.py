@@ -107,7 +107,7 @@ class Findings:
         scores: `SCORE_TYPES`, for each window.
         evidence: unusual places, each with the `start_s` of its window.
         nearest: `NEAREST_TYPES`; None: there was no evidence of allowed clips to compare with.
-        masks: `MASK_TYPES`; None: the detector found none.
+        masks: `MASK_TYPES`; None: the detector finds no masks.
     """
 
     facts: SourceFacts
@@ -160,11 +160,15 @@ def detection_table(pictures: Sequence[tuple[int, float, Detections]]) -> pd.Dat
     return table.drop(columns="image")
 
 
-def mask_table(boxes: Sequence[TrackedBox]) -> pd.DataFrame | None:
-    """`MASK_TYPES` of tracked boxes, in order of track and frame; None for boxes without masks."""
-    rows = [(box.track_id, box.frame_index, box.mask) for box in boxes if box.mask is not None]
-    if not rows:
+def mask_table(collected: Collected) -> pd.DataFrame | None:
+    """`MASK_TYPES` of tracked boxes, in order of track and frame.
+
+    None for a detector that finds no masks.
+    """
+    if not any(detections.masks is not None for _, _, detections in collected.detections):
         return None
+    boxes = collected.boxes
+    rows = [(box.track_id, box.frame_index, box.mask) for box in boxes if box.mask is not None]
     table = pd.DataFrame(rows, columns=list(MASK_TYPES)).astype(MASK_TYPES)
     return table.sort_values(["track_id", "frame_index"], ignore_index=True)
 
@@ -272,7 +276,7 @@ def write_tracks(collected: Collected, times_s: Sequence[float], folder: Path) -
     """
     tracks = fill_tracks(track_table(collected.boxes), np.array(times_s))
     write_track_table(tracks, folder / "tracks.csv")
-    if (masks := mask_table(collected.boxes)) is not None:
+    if (masks := mask_table(collected)) is not None:
         write_csv(masks, folder / MASK_FILE)
     _write(judgement_table(collected.judgements), folder / "judgements.csv")
 
