@@ -34,14 +34,14 @@ def scored_windows(findings: Findings, settings: Watch) -> list[ScoredWindow]:
         tracks: frozenset[int] = frozenset()
         if start_s in places:
             during = kept[(kept["time_s"] >= start_s) & (kept["time_s"] < stop_s)]
-            tracks = _tracks_at(during, places[start_s])
+            unusual = places[start_s][places[start_s]["ratio"] > settings.raising.raise_at]
+            tracks = _tracks_at(during, unusual)
         windows.append(ScoredWindow(start_s, stop_s, ratio, tracks))
     return windows
 
 
-def _tracks_at(boxes: pd.DataFrame, evidence: pd.DataFrame) -> frozenset[int]:
+def _tracks_at(boxes: pd.DataFrame, places: pd.DataFrame) -> frozenset[int]:
     """The tracks whose boxes lie where and when evidence alone raises the alarm."""
-    places = evidence[evidence["ratio"] > 1]
     corners, place_corners = boxes[CORNERS].to_numpy(), places[CORNERS].to_numpy()
     overlaps = np.maximum(
         pairwise_share(corners, place_corners), pairwise_share(place_corners, corners).T
