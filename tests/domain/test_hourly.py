@@ -113,6 +113,31 @@ def test_a_video_is_as_long_as_it_says_and_at_least_as_its_windows():
     assert footage_of(*np.empty((3, 0)), 0.5) == []
 
 
+def test_time_without_frames_at_either_end_is_no_normal_footage():
+    """As of a camera that lost its signal: less than a window of frames lies behind the gap."""
+    starts = np.arange(0, 998, 0.5)  # 1000 s are scored
+    late = footage_of(starts, starts + 2.5, np.ones(len(starts)), 1900.0)
+    assert [one.duration_s for one in late] == [1000.0 + 0.5]
+    assert len(block_maxima(late, 600.0, 2, 3)) == 1
+    early = footage_of(starts + 210.0, starts + 212.5, np.ones(len(starts)), 1210.3)
+    assert [one.duration_s for one in early] == [pytest.approx(1000.3)]
+    assert len(block_maxima(early, 600.0, 2, 3)) == 1
+    assert early[0].starts_s[0] == 0.0
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("block_s", [1e-300, 0.99 * LENGTH_S])
+def test_a_block_shorter_than_a_window_is_refused_at_once(block_s: float):
+    with pytest.raises(InputError, match="blocks of at least 1 windows, got one of .* with fewer"):
+        pick_by_blocks(
+            [footage(np.ones(200))],
+            block_s=block_s,
+            alarm_probability=0.5,
+            num_above=1,
+            num_windows=1,
+        )
+
+
 def test_equal_maxima_promise_more():
     videos = [footage(np.full(59, 3.0))] * 9
     picked = pick_by_blocks(

@@ -14,7 +14,6 @@ suppressing short events only lowers their number.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -47,27 +46,28 @@ def footage_of(
 ) -> list[Footage]:
     """The footage of a normal video: one for each part without a gap.
 
-    In a gap, no window was scored: it is no normal footage. Elsewhere, windows overlap or touch
-    each other.
+    In a gap, no window was scored: it is no normal footage, nor is the time before the first window.
+    Elsewhere, windows overlap or touch each other.
 
     Args:
         starts_s, stops_s, scores: (W,) of its windows, in order.
-        duration_s: its length, where that is more than the end of the last window.
+        duration_s: its length, where that is more than the end of the last window. It counts up to
+            the time at which one more window would end: a longer rest is a gap.
     """
+    if not len(starts_s):
+        return []
     between_s = starts_s[1:] - stops_s[:-1]
     edges = [0, *(np.flatnonzero(between_s > LEAST_GAP_S) + 1).tolist(), len(starts_s)]
-    parts = [slice(first, stop) for first, stop in pairwise(edges) if stop > first]
-    if len(parts) == 1:
-        return [Footage(starts_s, stops_s, scores, max(duration_s, float(stops_s[-1])))]
-    return [
-        Footage(
-            starts_s[part] - starts_s[part][0],
-            stops_s[part] - starts_s[part][0],
-            scores[part],
-            float(stops_s[part][-1] - starts_s[part][0]),
+    stride_s = float(np.diff(starts_s).min() if len(starts_s) > 1 else stops_s[0] - starts_s[0])
+    ends_s = [float(stops_s[stop - 1]) for stop in edges[1:]]
+    ends_s[-1] = max(ends_s[-1], min(duration_s, ends_s[-1] + stride_s))
+    footage = []
+    for first, stop, end_s in zip(edges[:-1], edges[1:], ends_s, strict=True):
+        own, start_s = slice(first, stop), float(starts_s[first])
+        footage.append(
+            Footage(starts_s[own] - start_s, stops_s[own] - start_s, scores[own], end_s - start_s)
         )
-        for part in parts
-    ]
+    return footage
 
 
 @dataclass(frozen=True)
@@ -136,6 +136,12 @@ def pick_by_blocks(
         FieldError: there is too little footage. The message gives the least possible bound.
         InputError: the blocks are too short to raise an alarm.
     """
+    too_short = InputError(
+        f"expected blocks of at least {num_above} windows, got one of {block_s:g} s with fewer"
+    )
+    lengths_s = [float((video.stops_s - video.starts_s).min()) for video in footage]
+    if lengths_s and block_s < min(lengths_s) - EDGE_S:
+        raise too_short  # now, since a very short block has too many copies to count
     maxima = block_maxima(footage, block_s, num_above, num_windows)
     num = len(maxima)
     rank = math.ceil(round((num + 1) * (1 - alarm_probability), 9))
@@ -148,9 +154,7 @@ def pick_by_blocks(
             f"{alarm_probability:g}, got {num}: {best}",
         )
     if np.isinf(maxima).any():
-        raise InputError(
-            f"expected blocks of at least {num_above} windows, got one of {block_s:g} s with fewer"
-        )
+        raise too_short
     value = float(np.sort(maxima)[rank - 1])
     rank = int((maxima <= value).sum())  # of equal maxima, none is above the value
     return BlockThreshold(value, num, block_s, (num + 1 - rank) / (num + 1))
