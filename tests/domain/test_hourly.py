@@ -128,7 +128,7 @@ def test_time_without_frames_at_either_end_is_no_normal_footage():
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize("block_s", [1e-300, 0.99 * LENGTH_S])
 def test_a_block_shorter_than_a_window_is_refused_at_once(block_s: float):
-    with pytest.raises(InputError, match="blocks of at least 1 windows, got one of .* with fewer"):
+    with pytest.raises(InputError, match=r"blocks of at least 1 windows, got one of .* with fewer"):
         pick_by_blocks(
             [footage(np.ones(200))],
             block_s=block_s,

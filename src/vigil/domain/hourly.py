@@ -46,7 +46,7 @@ def footage_of(
 ) -> list[Footage]:
     """The footage of a normal video: one for each part without a gap.
 
-    In a gap, no window was scored: it is no normal footage, nor is the time before the first window.
+    In a gap, no window was scored: it is no normal footage. Nor is the time before the first window.
     Elsewhere, windows overlap or touch each other.
 
     Args:
