@@ -16,6 +16,7 @@ import pytest
 from tiny_watch import FPS, SIZE_WH, allowed_lamps, models, scene_picture, watching, write_scene
 
 from vigil.domain.tracking.table import read_track_table
+from vigil.domain.watched import read_watched
 from vigil.pixels.pictures.images import ImageSource
 from vigil.pixels.video.reading import VideoReader, to_bgr
 from vigil.pixels.video_writing import VideoWriter
@@ -79,6 +80,10 @@ def test_a_recording_with_a_gap_is_not_watched_there(tmp_path: Path, watch: Watc
     source = json.loads((folder / "source.json").read_text())
     assert source["fps"] == pytest.approx(FPS)
     assert source["gaps"] == [[7.9, 38.0]]
+    results = read_watched(folder)
+    expected = [index / FPS + (30 if index >= 80 else 0) for index in range(160)]
+    assert results.times_s == pytest.approx(expected)
+    assert results.restarts_s == pytest.approx([38.0])
     for event in (before, after):
         assert (folder / "events" / f"{event['id']}.mp4").exists()
 
@@ -172,7 +177,7 @@ def test_the_same_bytes_twice_and_at_any_size_of_a_batch(scene: Path, watch: Wat
     first = contents(watch(scene, watching()))
     assert {"annotated.mp4", "detections.csv", "events.json", "evidence.csv", "index.html",
             "judgements.csv", "label_config.xml", "label_studio.json", "run.json", "scores.csv",
-            "source.json", "tracks.csv", "tracks.txt"} < first.keys()  # fmt: skip
+            "source.json", "tracks.csv", "tracks.txt", "frames.csv"} < first.keys()  # fmt: skip
     assert contents(watch(scene, watching())) == first
     other = contents(watch(scene, watching(batch_size=7)))
     changed = {name for name in first if first[name] != other[name]}

@@ -46,8 +46,8 @@ def footage_of(
 ) -> list[Footage]:
     """The footage of a normal video: one for each part without a gap.
 
-    In a gap, no window was scored: it is no normal footage. Nor is the time before the first window.
-    Elsewhere, windows overlap or touch each other.
+    In a gap, no window was scored: it is no normal footage. Before the first window, there is none
+    either. Elsewhere, windows overlap or touch each other.
 
     Args:
         starts_s, stops_s, scores: (W,) of its windows, in order.

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from vigil.domain.boxes import CORNERS
@@ -16,8 +17,10 @@ from vigil.plumbing.records import read_csv, read_json
 TRUE_COLUMNS = ["track_id", "frame_index", *CORNERS]
 SCORE_TYPES = dict.fromkeys(("start_s", "stop_s", "ratio"), np.float64)
 EVIDENCE_TYPES = {"channel": str, **dict.fromkeys(("time_s", *CORNERS, "ratio"), np.float64)}
+FRAME_TYPES = {"time_s": np.float64}
 JUDGEMENT_TYPES = {"track_id": np.int64, "probability": np.float64}
 UNUSUAL = "unusual"
+Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -40,8 +43,8 @@ class WatchedVideo:
     """The results of a video.
 
     Attributes:
-        num_frames: decoded frames.
-        fps: frames per second.
+        times_s: (F,) the times of all frames.
+        restarts_s: the time of each first frame after a gap.
         watched_s: the length of the video without losses of the signal.
         events: alarms: `start_s`, `raised_s`, `end_s`.
         scores: `start_s`, `stop_s`, `ratio` of each window.
@@ -50,8 +53,8 @@ class WatchedVideo:
         kept_ids: numbers of the tracks that the classifier does not refuse.
     """
 
-    num_frames: int
-    fps: float
+    times_s: Floats
+    restarts_s: Floats
     watched_s: float
     events: pd.DataFrame
     scores: pd.DataFrame
@@ -115,8 +118,8 @@ def read_watched(folder: Path) -> WatchedVideo:
             if e["kind"] == UNUSUAL and not e["suppressed"]
         ]
         least = float(record["least_probability"])
-        watched_s, fps = float(record["watched_s"]), float(source["fps"])
-        num_frames = int(source["num_frames"])
+        watched_s = float(record["watched_s"])
+        restarts_s = [float(stop_s) for _, stop_s in source["gaps"]]
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(
             f"{folder}: expected results of watching, got: {shorten(str(error))}"
@@ -124,8 +127,8 @@ def read_watched(folder: Path) -> WatchedVideo:
     probability = judgements["probability"]
     is_kept = (probability >= least) | (probability < 0)  # below 0: not judged
     return WatchedVideo(
-        num_frames,
-        fps,
+        read_csv(folder / "frames.csv", FRAME_TYPES)["time_s"].to_numpy(),
+        np.array(restarts_s, np.float64),
         watched_s,
         pd.DataFrame(rows, columns=["start_s", "raised_s", "end_s"]).astype(np.float64),
         read_csv(folder / "scores.csv", SCORE_TYPES),

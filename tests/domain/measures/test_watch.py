@@ -1,13 +1,14 @@
 """Measures of watched videos: a video with a known truth, and a video without one."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from vigil.domain.measures.watch import match_videos, measure_watch
+from vigil.domain.measures.watch import match_videos, measure_watch, score_frames_of
 from vigil.domain.watched import EVIDENCE_TYPES, Truth, WatchedVideo, read_truth
 from vigil.plumbing.errors import InputError
 
@@ -35,8 +36,8 @@ def video(
     scores = pd.DataFrame({"start_s": starts, "stop_s": starts + 1, "ratio": ratios})
     alarms = pd.DataFrame(events, columns=["start_s", "raised_s", "end_s"]).astype(float)
     return WatchedVideo(
-        len(ratios) * 10,
-        FPS,
+        np.arange(len(ratios) * 10) / FPS,
+        np.empty(0),
         float(len(ratios)),
         alarms,
         scores,
@@ -49,6 +50,38 @@ def video(
 def truth(events: list[tuple[str, float, float]], rows: list | None) -> Truth:
     known = pd.DataFrame(events, columns=["kind", "start_s", "end_s"])
     return Truth(known, None if rows is None else table(rows))
+
+
+def test_frames_count_at_their_own_times():
+    """As in a recording whose camera lost its signal from 2 s to 22 s, and then saw a fall."""
+    watched = video([], [0.1, 0.2, 3.0, 3.0, 0.1], [], set())
+    shift = np.where(np.arange(5) >= 2, 20.0, 0.0)
+    scores = watched.scores.assign(
+        start_s=watched.scores["start_s"] + shift, stop_s=watched.scores["stop_s"] + shift
+    )
+    times_s = watched.times_s + np.repeat(shift, 10)
+    late = replace(watched, times_s=times_s, restarts_s=np.array([22.0]), scores=scores)
+    known = truth([("falling", 22.0, 24.0)], None)
+    (measured,) = match_videos({"a": late}, {"a": known}).values()
+    by_frame, is_true = score_frames_of(measured)
+    assert is_true.tolist() == [False] * 20 + [True] * 20 + [False] * 10
+    assert by_frame.tolist() == [0.1] * 10 + [0.2] * 10 + [3.0] * 20 + [0.1] * 10
+    numbers = measure_watch({"a": measured}, 0.5)
+    assert numbers["frames"]["auroc_micro"] == 1.0
+
+
+def test_places_from_before_a_gap_are_not_known_after_it():
+    person = boxes(1, range(20, 30), 0.0)
+    elsewhere = (300.0, 0.0, 310.0, 20.0)
+    rows = [("lamp", 1.0, 0.0, 0.0, 10.0, 20.0, 2.0), ("lamp", 2.9, *elsewhere, 2.0)]
+    watched = video([], [0.1] * 4, [], set(), pd.DataFrame(rows, columns=list(EVIDENCE_TYPES)))
+    known = replace(truth([("falling", 2.0, 3.0)], person), participants=(frozenset({1}),))
+    gone = replace(watched, restarts_s=np.array([2.0]))
+    rates = [
+        measure_watch(match_videos({"a": one}, {"a": known}), 0.5)["regions"]["rbdc"]
+        for one in (watched, gone)
+    ]
+    assert rates[0] > rates[1] == 0
 
 
 def test_events_frames_and_tracks_are_counted():

@@ -90,7 +90,7 @@ def _measure_frames(measured: Mapping[str, MeasuredVideo]) -> dict[str, Any] | N
 def score_frames_of(measured: MeasuredVideo) -> tuple[Floats, Bools]:
     """The score (F,) of each frame, and whether it is in a true event."""
     video = measured.results
-    scores, times_s = video.scores, np.arange(video.num_frames) / video.fps
+    scores, times_s = video.scores, video.times_s
     by_frame = score_by_windows(
         scores["start_s"].to_numpy(), scores["stop_s"].to_numpy(), scores["ratio"].to_numpy(),
         times_s,
@@ -108,9 +108,9 @@ def _measure_regions(measured: Mapping[str, MeasuredVideo]) -> dict[str, float] 
         results, truth = video.results, video.truth
         if truth.participants is None or truth.tracks is None:
             continue
-        num_frames += results.num_frames
-        times_s = np.arange(results.num_frames) / results.fps
-        places = latest_regions(times_s, results.evidence)
+        times_s = results.times_s
+        num_frames += len(times_s)
+        places = latest_regions(times_s, results.evidence, results.restarts_s)
         predicted |= {(name, frame): place for frame, place in enumerate(places)}
         spans = truth.events[["start_s", "end_s"]].itertuples(index=False, name=None)
         for number, (span, people) in enumerate(zip(spans, truth.participants, strict=True)):

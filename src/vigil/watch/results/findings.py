@@ -67,6 +67,7 @@ NEAREST_FILE, ALLOWED = "nearest.csv", "allowed"
 """The table, and the folder of its pictures. Neither is there without evidence of allowed clips."""
 MASK_TYPES = {"track_id": np.int64, "frame_index": np.int64, COUNTS: str}
 """The mask of each detected box of a track: COCO's compressed run lengths, of the frame's size."""
+FRAMES_FILE = "frames.csv"
 MASK_FILE = "masks.csv"
 """Only a detector with masks has this table."""
 DECIMALS = {"time_s": 6, "start_s": 6, "stop_s": 6, "probability": 6, **dict.fromkeys(CORNERS, 3)}
@@ -276,6 +277,9 @@ def write_tracks(collected: Collected, times_s: Sequence[float], folder: Path) -
     """
     tracks = fill_tracks(track_table(collected.boxes), np.array(times_s))
     write_track_table(tracks, folder / "tracks.csv")
+    _write(
+        pd.DataFrame({"frame_index": range(len(times_s)), "time_s": times_s}), folder / FRAMES_FILE
+    )
     if (masks := mask_table(collected)) is not None:
         write_csv(masks, folder / MASK_FILE)
     _write(judgement_table(collected.judgements), folder / "judgements.csv")
