@@ -9,13 +9,15 @@ from hypothesis import strategies as st
 
 from vigil.domain.proposals import propose
 from vigil.domain.tracking.table import track_table
-from vigil.domain.video_facts import VideoFacts
+from vigil.domain.video_facts import Stamps, VideoFacts
 from vigil.plumbing.errors import InputError
 from vigil.review.corrected_events import events_of
 
 
-def facts_of(num_frames: int, fps: int) -> VideoFacts:
-    return VideoFacts((96, 72), num_frames, Fraction(fps))
+def facts_of(num_frames: int, fps: int, first_ms: int = 0) -> VideoFacts:
+    stamps = [first_ms + round(1000 * index / fps) for index in range(num_frames)]
+    stamped = Stamps.of(stamps, Fraction(1, 1000)) if first_ms else None
+    return VideoFacts((96, 72), num_frames, Fraction(fps), False, stamped)
 
 
 def task(alarms: list[tuple[str, float, float]], facts: VideoFacts) -> dict[str, Any]:
@@ -33,9 +35,11 @@ def task(alarms: list[tuple[str, float, float]], facts: VideoFacts) -> dict[str,
     fps=st.sampled_from([5, 12, 25, 30]),
     start=st.integers(0, 90),
     length=st.integers(1, 60),
+    first_ms=st.sampled_from([0, 80, 3000, 12_345]),
 )
-def test_accepted_alarms_are_the_events(fps: int, start: int, length: int) -> None:
-    facts = facts_of(200, fps)
+def test_accepted_alarms_are_the_events(fps: int, start: int, length: int, first_ms: int) -> None:
+    """Also of a file whose pictures begin after its sound."""
+    facts = facts_of(200, fps, first_ms)
     alarms = [("a", start / fps, (start + length) / fps), ("b", 180 / fps, 200 / fps)]
     found = events_of(task(alarms, facts), "error", "door.mp4")
     assert found is not None
@@ -89,6 +93,21 @@ def test_spans_need_a_frame_rate() -> None:
         entry["data"]["fps"] = fps
         with pytest.raises(InputError, match=r"^door.mp4: data\.fps: expected a frame rate, got"):
             events_of(entry, "error", "door.mp4")
+
+
+def test_spans_need_a_first_frame_and_do_not_end_before_it() -> None:
+    entry = task([("a", 1.0, 2.0)], facts_of(200, 10, 3000))
+    assert entry["data"]["first_frame_s"] == 3.0
+    value = entry["annotations"][0]["result"][0]["value"]
+    value["ranges"] = [{"start": 11, "end": 45}]
+    assert events_of(entry, "error", "a") == [{"kind": "unusual", "start_s": 0.0, "end_s": 1.5}]
+    value["ranges"] = [{"start": 11, "end": 30}]
+    with pytest.raises(InputError, match=r"^a: expected spans from the first frame .* at 3 s, got"):
+        events_of(entry, "error", "a")
+    for first in (None, "3", float("inf")):
+        entry["data"]["first_frame_s"] = first
+        with pytest.raises(InputError, match=r"^a: data\.first_frame_s: expected the time of the"):
+            events_of(entry, "error", "a")
 
 
 def spans(*ends: int) -> list[dict[str, Any]]:

@@ -45,6 +45,7 @@ def test_the_pipeline_reads_the_tracks_of_people_again(tmp_path: Path) -> None:
         "video": "/data/local-files/?d=door%20one.mp4",
         "fps": 10.0,
         "source_sha256": tree_digest(video),
+        "first_frame_s": 0.0,
     }
     tasks = parse_export(export, "e", labels=["human"], use_predictions=True)
     task = match_videos(tasks, ["door one.mp4"], "e")["door one.mp4"]

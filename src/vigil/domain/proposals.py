@@ -27,9 +27,11 @@ MOST_FPS = 240
 """Frames closer together than this rate share a number."""
 ALARM = "unusual"
 """The timeline label of an alarm."""
-FPS_KEY, SOURCE_KEY = "fps", "source_sha256"
-"""Keys of the task's data: the rate of the tag, and the digest of the video."""
-SCORE_DECIMALS = 6
+FPS_KEY, SOURCE_KEY, FIRST_KEY = "fps", "source_sha256", "first_frame_s"
+"""Keys of the task's data: the rate of the tag, the digest of the video, and the time of its first
+frame. The player counts from the start of the file, where sound alone may come first."""
+SCORE_DECIMALS, TIME_DECIMALS = 6, 6
+EDGE_S = 1e-6  # the difference of two times may have no exact binary value
 
 Json = dict[str, Any]
 
@@ -113,7 +115,12 @@ def propose(
         "score": round(float(np.mean(scores)), SCORE_DECIMALS) if scores else 0.0,
         "result": [*regions, *spans],
     }
-    data = {"video": address, FPS_KEY: float(numbering.fps), SOURCE_KEY: source}
+    data = {
+        "video": address,
+        FPS_KEY: float(numbering.fps),
+        SOURCE_KEY: source,
+        FIRST_KEY: round(float(facts.shown_s()[0]), TIME_DECIMALS),
+    }
     return {"data": data, "predictions": [prediction]}
 
 
@@ -157,7 +164,7 @@ def _alarm_span(
 ) -> Json:
     """An alarm on the timeline, from its first to its last frame number."""
     shown_s = facts.shown_s() - facts.shown_s()[0]
-    first, last = np.searchsorted(shown_s, [start_s, end_s])
+    first, last = np.searchsorted(shown_s, [start_s - EDGE_S, end_s - EDGE_S])
     ends = np.clip([first, last - 1], 0, facts.num_frames - 1)
     shown, stamped = numbering.numbers[ends], np.floor(numbering.positions[ends])
     start, end = np.where(np.isnan(shown), stamped, shown).astype(int).tolist()

@@ -1,7 +1,8 @@
 """Unusual events as annotators corrected them on the timeline, as the truth of watching has them.
 
 Label Studio stores a span of a timeline as its first and last frame, counted from 1 at the rate of
-the video's tag (https://labelstud.io/tags/timelinelabels).
+the video's tag (https://labelstud.io/tags/timelinelabels). Frame 1 is at 0 s of the file. Times of
+events count from the first frame of the video, which may come later.
 """
 
 import math
@@ -10,7 +11,7 @@ from itertools import chain
 from typing import Any
 
 from vigil.domain.label_studio.choosing import HINT, choose, name_of
-from vigil.domain.proposals import FPS_KEY, SOURCE_KEY
+from vigil.domain.proposals import FIRST_KEY, FPS_KEY, SOURCE_KEY
 from vigil.plumbing.errors import InputError, listed, shorten
 
 TIMELINE = "timelinelabels"
@@ -34,7 +35,8 @@ def events_of(entry: Json, annotators: str | None, where: str) -> list[dict[str,
         not made of a watched video, so nobody was asked for events.
 
     Raises:
-        InputError: a span or the frame rate is not valid, or annotators differ.
+        InputError: a span, the frame rate or the time of the first frame is not valid, or
+            annotators differ.
     """
     data = entry["data"]
     if data.get(SOURCE_KEY) is None:
@@ -42,12 +44,19 @@ def events_of(entry: Json, annotators: str | None, where: str) -> list[dict[str,
     annotations = [one for one in entry["annotations"] if isinstance(one, Mapping)]
     finished = [one for one in annotations if not one.get("was_cancelled")]
     counting = finished if annotators is None else choose(finished, annotators, where).alike
-    fps = data.get(FPS_KEY)
+    fps, first_s = data.get(FPS_KEY), data.get(FIRST_KEY, 0.0)
     spans = [_spans(one["result"]) for one in counting]
     if any(spans) and not (isinstance(fps, int | float) and math.isfinite(fps) and fps > 0):
         raise InputError(f"{where}: data.{FPS_KEY}: expected a frame rate, got {shorten(fps)}")
+    if any(spans) and not (isinstance(first_s, int | float) and math.isfinite(first_s)):
+        raise InputError(
+            f"{where}: data.{FIRST_KEY}: expected the time of the first frame in seconds, got "
+            f"{shorten(first_s)}"
+        )
     by_annotation = [
-        _united([event for span in one for event in _events_in(span, float(fps), where)])
+        _united(
+            event for span in one for event in _events_in(span, float(fps), float(first_s), where)
+        )
         for one in spans
     ]
     if annotators in {None, "merge"}:
@@ -89,8 +98,8 @@ def _is_span(result: Any) -> bool:
     )
 
 
-def _events_in(value: Json, fps: float, where: str) -> list[Event]:
-    """Start and end of each range in seconds, and its label."""
+def _events_in(value: Json, fps: float, first_s: float, where: str) -> list[Event]:
+    """Start and end of each range in seconds from the first frame on, and its label."""
     try:
         (kind,) = (str(name) for name in value[TIMELINE])
         frames = [(int(one["start"]), int(one["end"])) for one in value["ranges"]]
@@ -102,7 +111,16 @@ def _events_in(value: Json, fps: float, where: str) -> list[Event]:
         raise InputError(
             f"{where}: expected spans of frames from 1 on, got {bad[0][0]} to {bad[0][1]}"
         )
+    if early := [span for span in frames if span[1] / fps <= first_s]:
+        raise InputError(
+            f"{where}: expected spans from the first frame of the video on, which comes at "
+            f"{first_s:g} s, got one of the numbers {early[0][0]} to {early[0][1]}"
+        )
     return [
-        (round((start - 1) / fps, DECIMALS), round(end / fps, DECIMALS), kind)
+        (
+            round(max((start - 1) / fps - first_s, 0.0), DECIMALS),
+            round(end / fps - first_s, DECIMALS),
+            kind,
+        )
         for start, end in frames
     ]
