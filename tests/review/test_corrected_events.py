@@ -39,8 +39,10 @@ def task(alarms: list[tuple[str, float, float]], facts: VideoFacts) -> dict[str,
 )
 def test_accepted_alarms_are_the_events(fps: int, start: int, length: int, first_ms: int) -> None:
     """Also of a file whose pictures begin after its sound."""
-    facts = facts_of(200, fps, first_ms)
-    alarms = [("a", start / fps, (start + length) / fps), ("b", 180 / fps, 200 / fps)]
+    facts = facts_of(201, fps, first_ms)
+    times_s = facts.shown_s() - facts.shown_s()[0]
+    first, second = times_s[[start, start + length]].tolist(), times_s[[180, 200]].tolist()
+    alarms = [("a", *first), ("b", *second)]
     found = events_of(task(alarms, facts), "error", "door.mp4")
     assert found is not None
     assert [event["kind"] for event in found] == ["unusual"] * 2
