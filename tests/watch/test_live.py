@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -16,12 +17,24 @@ import cv2
 import numpy as np
 import pytest
 from tiny_streams import PACKET, StreamServer, StreamVisit, serving
-from tiny_watch import FPS, Notes, models, scene_picture, watch_of, watching, write_scene
+from tiny_watch import (
+    FPS,
+    SIZE_WH,
+    Notes,
+    SeesBright,
+    StampedWatch,
+    models,
+    scene_picture,
+    watch_of,
+    watching,
+    write_scene,
+)
 
 from vigil.pixels.video.reading import VideoReader, to_bgr
 from vigil.pixels.video.source import Frame
 from vigil.pixels.video_writing import VideoWriter
 from vigil.plumbing.errors import InputError
+from vigil.runtime.history import ONE, FrameHistory
 from vigil.watch.live import EVENT_LINES, LiveWatch, follow, watch_live
 from vigil.watch.live_films import LiveFilms
 from vigil.watch.notifying import (
@@ -90,6 +103,45 @@ def test_an_event_has_a_video_from_before_it_to_after_it(tmp_path: Path):
         if abs(at_s - 5) > 0.2 and abs(at_s - 8) > 0.2 and at_s < event["raised_s"]:
             assert (lamp[2] - lamp[1] > 60) == (5 <= at_s < 8)
     assert [path.suffixes for path in (tmp_path / "events").glob("*.mp4")] == [[".mp4"]]
+
+
+class SeesOneSize(SeesBright):
+    """As networks do: a history of frames has one size."""
+
+    def history(self) -> FrameHistory:
+        return FrameHistory(ONE)
+
+
+@pytest.mark.parametrize("gap_s", [0.0, 30.0])
+def test_a_camera_that_comes_back_with_another_size_is_watched_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], gap_s: float
+):
+    """In the midst of an event, with and without a loss of the signal."""
+    notes, lit = Notes(), ((5.0, 8.0), (10.0, 12.0))
+    own = replace(models(), detector=SeesOneSize())  # type: ignore[arg-type]
+    notifier = Notifier([notes], tmp_path, first_wait_s=0.0)
+    watch = StampedWatch(own, watching(), tmp_path, "door", notifier, "one")
+    for index in range(160):
+        frame = frame_at(index, lit=lit)
+        if index >= 70:
+            larger = np.pad(frame.picture, ((0, 40), (0, 80), (0, 0)))
+            frame = Frame(index, frame.time_s + gap_s, larger)
+        watch.add(frame)
+    watch.end()
+    watch._notifier.close()
+    events = read_lines(tmp_path / EVENT_LINES)
+    unusual = [event for event in events if event["kind"] == "unusual"]
+    assert [event["kind"] for event in events].count("signal_lost") == (gap_s > 0)
+    ends = [(event["start_s"], event["end_s"]) for event in unusual]
+    assert ends[0] == pytest.approx((4.5, 7.0), abs=0.6)
+    # The lamp was lit up to 8 s, and from 10 s on: these are merged, but not with what came before.
+    assert ends[1:] == [pytest.approx((7.0 + gap_s, 12.5 + gap_s), abs=0.6)]
+    for event, size_wh in zip(unusual, (SIZE_WH, (176, 112)), strict=True):
+        frames = [to_bgr(one) for one in VideoReader(tmp_path / f"events/{event['id']}.mp4")]
+        assert frames[0].shape[:2] == size_wh[::-1]
+        assert (tmp_path / f"events/{event['id']}.jpg").is_file() != event["is_muted"]
+    told = capsys.readouterr().err
+    assert told.count("door: pictures of 176x112 from now on, after 96x72; tracks") == 1
 
 
 def test_an_event_has_a_clip_to_watch_again_and_to_correct(

@@ -34,6 +34,7 @@ from vigil.domain.measures.events import rate_per_hour
 from vigil.domain.tracking.tracker import TrackedBox
 from vigil.pixels.drawing.on_pictures import write_picture
 from vigil.pixels.flow.motion import LONGEST_GAP_S
+from vigil.pixels.pictures.picture import Picture
 from vigil.pixels.video.source import Frame
 from vigil.pixels.video_writing import with_even_sides
 from vigil.pixels.watched_frames import Banner, draw_watched, explain
@@ -118,6 +119,8 @@ class LiveWatch:
         if self._last_frame is None:
             self._first_s = self._scored_s = frame.time_s
         else:
+            if frame.picture.shape != self._last_frame.picture.shape:
+                self._pass_other_size(self._last_frame.picture, frame)
             self._pass_gap(self._last_frame.time_s, frame.time_s)
         self._last_frame, self._is_lost, self._last_s = frame, False, frame.time_s
         self._size_hw = (frame.picture.shape[0], frame.picture.shape[1])
@@ -142,6 +145,23 @@ class LiveWatch:
             ends_s = start_s + limit_s, start_s + self._waited_s
             late = Event(SIGNAL_LOST, start_s, *ends_s, 0.0, start_s, ends_s[1])
             self._handle(Progress(closed=[replace(self._muted(late), suppressed=LATE)]))
+
+    def _pass_other_size(self, before: Picture, frame: Frame) -> None:
+        """Begins anew with a frame of another size, as of a camera that came back otherwise set.
+
+        Positions in pictures of both sizes cannot be compared, so tracks, windows and events end.
+        """
+        self._end_part()
+        self._handle(self._machine.end())
+        self._scored_s = frame.time_s
+        self._films.restart()
+        (old_height, old_width), (height, width) = before.shape[:2], frame.picture.shape[:2]
+        print(
+            f"{self._name}: pictures of {width}x{height} from now on, after {old_width}x"
+            f"{old_height}; tracks and events begin anew",
+            file=sys.stderr,
+            flush=True,
+        )
 
     def _check_scoring(self, time_s: float) -> None:
         """Ends what no window can continue, and tells once if frames give the alarm no window.

@@ -122,6 +122,14 @@ class LiveFilms:
         """
         self._do(self._end, name, end_s)
 
+    def restart(self) -> None:
+        """Completes the videos, and forgets the frames so far. The next may have another size.
+
+        Raises:
+            OSError: a video could not be written.
+        """
+        self._do(self._restart)
+
     def close(self) -> None:
         """Completes the videos, if there are any. Nothing can be added later.
 
@@ -168,6 +176,10 @@ class LiveFilms:
         self._stop_s = self._start_s + self._settings.before_s + self._settings.longest_s
         for frame in kept:
             self._write(frame)
+
+    def _restart(self) -> None:
+        self._complete()
+        self._kept.clear()
 
     def _end(self, name: str, end_s: float) -> None:
         if self._name == name:
