@@ -1,5 +1,6 @@
 """Trained models over HTTP: what Label Studio asks, pictures, tokens and refusals."""
 
+import json
 from base64 import b64encode
 from fractions import Fraction
 from pathlib import Path
@@ -17,7 +18,7 @@ from vigil.plumbing.errors import InputError
 from vigil.watch import serving
 from vigil.watch.backend import Backend
 from vigil.watch.recording import Recorder
-from vigil.watch.serving import build_app, read_token
+from vigil.watch.serving import build_app, read_token, serve
 
 testclient = pytest.importorskip("fastapi.testclient", reason="the extra serve is not installed")
 DIGESTS = {"detector.safetensors": "0" * 64}
@@ -77,8 +78,24 @@ def test_a_task_that_cannot_be_predicted_is_refused(
     assert message in answer.json()["error"]
 
 
+@pytest.mark.parametrize("fps", ["NaN", "Infinity", "-Infinity", "1" + 400 * "0", "true", '"10"'])
+def test_a_rate_that_is_no_rate_is_refused(backend: Backend, fps: str) -> None:
+    """Python reads numbers that JSON does not have, and whole numbers of any size."""
+    body = json.dumps({"tasks": [task(fps="rate")]}).replace('"rate"', fps)
+    answer = client(backend).post("/predict", content=body)
+    assert answer.status_code == 422
+    assert "expected data.fps 10 and a <Video> tag" in answer.json()["error"]
+
+
+@pytest.mark.parametrize("port", [-1, 65_536])
+def test_a_port_that_cannot_be_is_refused_at_once(tmp_path: Path, port: int) -> None:
+    with pytest.raises(InputError, match=rf"--port: expected a number from 0 to 65535, got {port}"):
+        serve(tmp_path, None, "127.0.0.1", port, None)
+
+
 def test_what_is_no_list_of_tasks_is_refused(backend: Backend) -> None:
     asks = client(backend)
+    assert asks.post("/predict", content=b"[" * 100_000).status_code == 422
     assert asks.post("/predict", content=b"\xff{").status_code == 422
     assert asks.post("/predict", json=[1]).status_code == 422
 

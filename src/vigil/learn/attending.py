@@ -11,13 +11,14 @@ from vigil.learn.attention.sources import find_sources
 from vigil.plumbing.contract import check_sections, project_sections
 from vigil.plumbing.errors import FieldError, InputError
 from vigil.plumbing.outputs import whole
-from vigil.plumbing.params import PARAMS_FILE, read_params
+from vigil.plumbing.params import PARAMS_FILE
+from vigil.plumbing.shipped import read_own_or_shipped
 from vigil.settings.attend import Attend
 from vigil.settings.dataset import Dataset
 
 
 def attend(words: Sequence[str], out: Path, architecture: str | None, weights: str | None) -> None:
-    """Shows what a network attends to, with the settings of `params.yaml`.
+    """Shows what a network attends to, with the settings of `params.yaml`, or those of the library.
 
     Args:
         words: paths of pictures, videos and folders of them.
@@ -29,7 +30,7 @@ def attend(words: Sequence[str], out: Path, architecture: str | None, weights: s
         InputError: a source, a setting or the network's weights cannot be used.
     """
     sources = find_sources(Path(word) for word in words)
-    content = read_params()
+    content = read_own_or_shipped()
     given = {"architecture": architecture, "weights": weights}
     given = {key: value for key, value in given.items() if value is not None}
     content["attend"]["network"].update(given)

@@ -64,7 +64,8 @@ class Backend:
         fps = proposed["data"][FPS_KEY]
         given = data.get(FPS_KEY)
         is_number = isinstance(given, int | float) and not isinstance(given, bool)
-        if not is_number or abs(given / fps - 1) > SAME_FPS:
+        # Compared, not divided: the number may be NaN, or too large for a float.
+        if not (is_number and fps * (1 - SAME_FPS) <= given <= fps * (1 + SAME_FPS)):
             raise InputError(
                 f"{video.name}: expected data.{FPS_KEY} {fps:.6g} and a <Video> tag with "
                 f'framerate="${FPS_KEY}", got {shorten(given)}'

@@ -12,8 +12,8 @@ from vigil.plumbing.errors import InputError
 from vigil.plumbing.interruptions import interruptible
 from vigil.plumbing.memo import tree_digest
 from vigil.plumbing.outputs import whole
-from vigil.plumbing.params import read_params
 from vigil.plumbing.records import read_json
+from vigil.plumbing.shipped import read_own_or_shipped
 from vigil.settings.dataset import Dataset
 from vigil.settings.watch import Watch
 from vigil.watch.frames import check_first_frame
@@ -30,7 +30,7 @@ def watch_sources(
     notify: Sequence[str],
     runtime: Runtime = "torch",
 ) -> None:
-    """Watches the named sources, with the settings of `params.yaml`.
+    """Watches the named sources, with the settings of `params.yaml`, or those of the library.
 
     Args:
         out: the folder in which each source gets a folder.
@@ -44,7 +44,7 @@ def watch_sources(
     """
     sources = find_sources(words)
     _check_targets(sources, out)
-    sections = check_sections(read_params(), project_sections())
+    sections = check_sections(read_own_or_shipped(), project_sections())
     settings, dataset = sections["watch"], sections["dataset"]
     assert isinstance(settings, Watch)
     assert isinstance(dataset, Dataset)

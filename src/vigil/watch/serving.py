@@ -16,7 +16,7 @@ from typing import Any
 from vigil.learn.networks.machine import choose_device, prepare_torch
 from vigil.plumbing.contract import check_sections, project_sections
 from vigil.plumbing.errors import InputError, shorten
-from vigil.plumbing.params import read_params
+from vigil.plumbing.shipped import read_own_or_shipped
 from vigil.settings.dataset import Dataset
 from vigil.settings.watch import Watch
 from vigil.watch.backend import Backend
@@ -25,6 +25,7 @@ from vigil.watch.recording import Recorder
 
 MAX_BODY_BYTES = 2**26
 LEAST_TOKEN_LENGTH = 16
+HIGHEST_PORT = 2**16 - 1
 INSTALL = "pip install 'vigil[serve]'"
 
 
@@ -140,7 +141,7 @@ def build_app(backend: Backend, token: str | None) -> Any:
 def _tasks_of(body: bytes) -> list[Any]:
     try:
         content = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):  # or so many lists in one another that none can be tasks
         raise InputError("expected JSON with tasks, got other bytes") from None
     tasks = content.get("tasks") if isinstance(content, Mapping) else None
     if not isinstance(tasks, list):
@@ -149,21 +150,24 @@ def _tasks_of(body: bytes) -> list[Any]:
 
 
 def serve(models: Path, videos: Path | None, host: str, port: int, token_file: Path | None) -> None:
-    """Serves until it is stopped, with the settings of `params.yaml`.
+    """Serves until it is stopped, with the settings of `params.yaml`, or those of the library.
 
     Args:
         models: the folder of the trained models.
         videos: the folder of the videos of tasks; None: `watch.root`.
 
     Raises:
-        InputError: models, videos or a library are missing, or the token is.
+        InputError: models, videos or a library are missing, or the token is; or there is no such
+            port.
     """
+    if not 0 <= port <= HIGHEST_PORT:
+        raise InputError(f"--port: expected a number from 0 to {HIGHEST_PORT}, got {port}")
     token = read_token(host, token_file)
     try:
         import uvicorn
     except ImportError:
         raise InputError(f"expected the library uvicorn, found none; {INSTALL}") from None
-    sections = check_sections(read_params(), project_sections())
+    sections = check_sections(read_own_or_shipped(), project_sections())
     settings, dataset = sections[Watch.section], sections[Dataset.section]
     assert isinstance(settings, Watch)
     assert isinstance(dataset, Dataset)
