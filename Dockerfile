@@ -25,7 +25,7 @@ RUN if [ "$TORCH" = cpu ]; then \
         vision="$(sed -n 's/^torchvision==//p' /tmp/constraints.txt)"; \
         pip install --no-cache-dir "torch==$version+cpu" "torchvision==$vision+cpu"; \
     else cp /tmp/constraints.txt /tmp/chosen.txt; fi \
-    && pip install --no-cache-dir --constraint /tmp/chosen.txt "$(ls /tmp/wheels/*.whl)[export,serve]" \
+    && pip install --no-cache-dir --constraint /tmp/chosen.txt "$(ls /tmp/wheels/*.whl)[export,serve,notify]" \
     && rm -rf /tmp/wheels /tmp/*.txt
 # A user without an entry in /etc/passwd has no home; caches go where everyone may write.
 ENV HOME=/tmp VIGIL_STATE_DIR=/work/.vigil GIT_CONFIG_COUNT=1 \

@@ -109,10 +109,10 @@ def test_what_is_no_video_is_told_before_any_work_and_damage_after_all_of_it(
         write_scene(here / "night" / name, seconds=3.0, lit=((1.0, 2.0),))
     whole = (here / "night" / "2.mp4").read_bytes()
     monkeypatch.setattr(command, "_models_of", lambda *_: ({"detector": "0"}, models))
-    (here / "night" / "2.txt").write_text("notes")
-    assert "night/2.txt" in refused(capsys, "watch", "night")
+    (here / "night" / "2.dat").write_text("notes")
+    assert "night/2.dat" in refused(capsys, "watch", "night")
     assert not (here / "watch").exists()
-    (here / "night" / "2.txt").unlink()
+    (here / "night" / "2.dat").unlink()
     (here / "night" / "2.mp4").write_bytes(damaged(whole))
     message = refused(capsys, "watch", "night")
     assert "1 of 3 recordings were not watched: night/2.mp4: " in message

@@ -27,6 +27,25 @@ def test_files_folders_and_numbered_pictures(folder: Path):
     assert find_sources([str(folder / "pictures")]) == [Recording("pictures", folder / "pictures")]
 
 
+def test_what_lies_beside_videos_is_left_out_and_named(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+):
+    """As recorders write thumbnails and tables beside them."""
+    find_sources([str(folder)])
+    assert capsys.readouterr().out == ""
+    for name in ("a.jpg", "a.json", "README", "c.mpg.part"):
+        (folder / name).write_bytes(b"?")
+    (folder / "old").mkdir()
+    sources = find_sources([str(folder)])
+    # What may be a video by its name is taken for one, and refused if it is none.
+    assert [source.name for source in sources] == ["a.mp4", "b.mp4", "c.mpg.part", "pictures"]
+    told = capsys.readouterr().out
+    assert told == f"{folder}: left out, as no video by name: README, a.jpg, a.json, old\n"
+    (folder / "old" / "notes.txt").write_text("of the day")
+    with pytest.raises(InputError, match=r"numbered pictures, found only notes\.txt"):
+        find_sources([str(folder / "old")])
+
+
 def test_cameras_and_streams():
     assert find_sources(["0"]) == [Camera("camera_0", "0")]
     (stream,) = find_sources(["rtsp://me:secret@10.0.0.5:554/yard/main"])

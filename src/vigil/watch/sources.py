@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from vigil.pixels.importing.clips.windows import is_no_video
 from vigil.pixels.video.numbered import SUFFIXES
 from vigil.plumbing.errors import InputError, listed, shorten
 from vigil.plumbing.folders import is_hidden
@@ -62,6 +63,9 @@ Source = Recording | Camera
 def find_sources(words: Sequence[str]) -> list[Source]:
     """The sources of the words of a command line. A folder of videos gives several sources.
 
+    Pictures and documents beside the videos of a folder, and folders without pictures, are left
+    out; a printed line names them.
+
     Raises:
         InputError: a source is missing or is named twice, or two sources have the same name.
     """
@@ -99,7 +103,17 @@ def _find(word: str) -> list[Source]:
         raise InputError(f"{path}: expected videos or numbered pictures, found an empty folder")
     if all(entry.suffix.lower() in SUFFIXES for entry in entries):
         return [Recording(path.resolve().name, path)]
-    return [Recording(entry.name, entry) for entry in entries]
+    left_out = [
+        entry
+        for entry in entries
+        if is_no_video(entry) or (entry.is_file() and entry.suffix.lower() in SUFFIXES)
+    ]
+    names = listed(entry.name for entry in left_out)
+    if len(left_out) == len(entries):
+        raise InputError(f"{path}: expected videos or numbered pictures, found only {names}")
+    if left_out:
+        print(f"{path}: left out, as no video by name: {names}", flush=True)
+    return [Recording(entry.name, entry) for entry in entries if entry not in left_out]
 
 
 def _stream(address: str) -> Camera:

@@ -236,9 +236,13 @@ def list_notes(folder: Path) -> list[str]:
         for kind in folder.iterdir()
         if kind.is_dir() and not is_hidden(kind.name)
         for path in kind.iterdir()
-        if not is_hidden(path.name)
-        and (not holds_pictures(path) if path.is_dir() else _is_note(path))
+        if not is_hidden(path.name) and is_no_video(path)
     )
+
+
+def is_no_video(path: Path) -> bool:
+    """Whether a file is a document by its name, or a folder holds no picture itself."""
+    return not holds_pictures(path) if path.is_dir() else _is_note(path)
 
 
 def describe(imported: Imported, clips: Path, notes: Sequence[str]) -> list[str]:
