@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from tiny_detectors import build, draw
@@ -11,6 +12,7 @@ from tiny_settings import shipped
 from vigil.learn.detector.network.class_rows import with_rows
 from vigil.learn.detector.network.registry import load_detector
 from vigil.learn.detector.network.tensors import Objects, pad_objects
+from vigil.learn.detector.trained import TrainedDetector
 from vigil.learn.networks.weights import save_model
 from vigil.plumbing.errors import InputError
 from vigil.settings.train_detector import TrainDetector
@@ -87,6 +89,27 @@ def test_a_batch_equals_its_pictures_one_by_one_and_a_file_gives_it_again(
             assert torch.equal(one.scores, again[number].scores)
             assert (one.boxes >= 0).all()
             assert (one.boxes[:, 2:] <= torch.tensor([96, 64])).all()
+
+
+@pytest.mark.parametrize(
+    ("architecture", "masks"), [("dfine_n", False), ("rfdetr_nano", False), ("rfdetr_nano", True)]
+)
+def test_they_detect_in_any_precision(architecture: str, masks: bool):
+    """They compute in 32 bits, whatever the precision, as `auto` is bfloat16 on many machines."""
+    pictures, _ = draw(2)
+    rgb = [np.ascontiguousarray(one.permute(1, 2, 0).numpy()) for one in pictures]
+    size_wh = (pictures.shape[3], pictures.shape[2])
+    found = {}
+    for precision in ("32-true", "bf16-mixed"):
+        torch.manual_seed(4)
+        options = {"masks": True} if masks else {}
+        model = build(architecture, changes=SMALL[architecture], **options).eval()
+        detector = TrainedDetector(model, ("a", "b"), size_wh, precision)  # type: ignore[arg-type]
+        found[precision] = detector.detect_batch(rgb)
+    for one, other in zip(*found.values(), strict=True):
+        assert len(one)
+        assert np.array_equal(one.boxes_xyxy, other.boxes_xyxy)
+        assert (one.masks is not None) == masks
 
 
 def test_weights_of_other_classes_fit_all_but_the_scores():

@@ -74,7 +74,8 @@ class TrainedDetector:
         self.precision: Precision = precision
         fold_norms(model)
         model.to(device).to(memory_format=torch.channels_last)
-        if dtype := REDUCED.get(choose_precision(precision, device)):
+        dtype = REDUCED.get(choose_precision(precision, device))
+        if dtype is not None and not model.computes_in_32_bits:
             _store_weights(model, dtype)
 
     @classmethod

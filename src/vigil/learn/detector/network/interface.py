@@ -23,11 +23,14 @@ class Detector(nn.Module, ABC):
     Attributes:
         has_masks: whether the network also finds the masks of objects. It learns from objects with
             masks then.
+        computes_in_32_bits: whether the network does so whatever precision is asked for. If so, its
+            weights must stay in 32 bits.
         published_classes: the names of the classes of published weights, by their number; None
             where no class is.
     """
 
     has_masks = False
+    computes_in_32_bits = False
     published_classes: ClassVar[Mapping[int, tuple[str | None, ...]]] = {}
 
     @abstractmethod

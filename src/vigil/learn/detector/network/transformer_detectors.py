@@ -137,6 +137,7 @@ class TransformerDetector(Detector):
         len(COCO_CLASSES): COCO_CLASSES,
         len(COCO_BY_ID): COCO_BY_ID,
     }
+    computes_in_32_bits = True  # sampling and matching need them
 
     def __init__(
         self,
@@ -204,7 +205,6 @@ class TransformerDetector(Detector):
             for target, masks in zip(labels, truth.masks_of_objects(), strict=True):
                 rows, columns = masks.shape[-2:]
                 target["masks"] = functional.pad(masks, (0, width - columns, 0, height - rows))
-        # Sampling and matching need 32 bits.
         with torch.autocast(floats.device.type, enabled=False):
             outputs = self.network(pixel_values=floats, labels=labels)
         loss = outputs.loss
