@@ -13,7 +13,7 @@ from vigil.learn.detector.network.class_rows import with_rows
 from vigil.learn.detector.network.registry import load_detector
 from vigil.learn.detector.network.tensors import Objects, pad_objects
 from vigil.learn.detector.trained import TrainedDetector
-from vigil.learn.networks.weights import save_model
+from vigil.learn.networks.weights import read_state, save_model
 from vigil.plumbing.errors import InputError
 from vigil.settings.train_detector import TrainDetector
 
@@ -127,6 +127,45 @@ def test_weights_of_other_classes_fit_all_but_the_scores():
     taken, given = (one.state_dict()["network.class_embed.0.weight"] for one in (model, other))
     assert torch.equal(taken[0], given[3])
     assert torch.equal(taken[1], before[1])
+
+
+@pytest.mark.parametrize("architecture", SMALL)
+def test_files_that_transformers_writes_are_read_as_it_reads_them(
+    architecture: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    """They have other names than the network, and lack what is the same tensor twice."""
+    theirs = build(architecture, seed=1, num_classes=5, changes=SMALL[architecture]).eval()
+    theirs.network.save_pretrained(tmp_path)
+    state = read_state(tmp_path / "model.safetensors")
+    own = build(architecture, seed=2, num_classes=5, changes=SMALL[architecture]).eval()
+    assert not theirs.state_dict().keys() <= {f"network.{key}" for key in state}
+    before = torch.random.get_rng_state()
+    capsys.readouterr()
+    named = own.named_as_here(state)
+    assert torch.equal(torch.random.get_rng_state(), before)
+    assert named.keys() == theirs.state_dict().keys()
+    assert all(torch.equal(named[key], one) for key, one in theirs.state_dict().items())
+    own.load_state_dict(with_rows(own, named, {number: number for number in range(5)}))
+    pictures, _ = draw(2)
+    with torch.no_grad():
+        mine, other = (one.network(pixel_values=one._prepare(pictures)) for one in (own, theirs))
+    assert torch.allclose(mine.pred_boxes, other.pred_boxes, atol=1e-5)
+    assert torch.allclose(mine.logits, other.logits, atol=1e-5)
+    fewer = build(architecture, num_classes=2, changes=SMALL[architecture])
+    assert all(torch.equal(fewer.named_as_here(state)[key], one) for key, one in named.items())
+    assert capsys.readouterr().err == ""
+
+
+def test_weights_of_another_network_keep_their_names(tmp_path: Path):
+    small("rfdetr_nano").network.save_pretrained(tmp_path)
+    state = read_state(tmp_path / "model.safetensors")
+    other = small("dfine_n").named_as_here(state)
+    assert {f"network.{key}" for key in state} <= other.keys()
+    fewer = dict(list(state.items())[:-3])
+    assert (
+        not small("rfdetr_nano").state_dict().keys()
+        <= small("rfdetr_nano").named_as_here(fewer).keys()
+    )
 
 
 @pytest.mark.parametrize(

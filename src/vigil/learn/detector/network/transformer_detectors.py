@@ -8,6 +8,7 @@ masks, too: a grid for each box, a quarter as fine as the picture.
 """
 
 from collections.abc import Callable, Mapping
+from copy import deepcopy
 from typing import Any, ClassVar
 
 import torch
@@ -31,6 +32,7 @@ CHANGEABLE_OF_BACKBONE = {
     *("hidden_size", "num_attention_heads", "num_hidden_layers", "out_indices", "num_windows"),
 }
 """Only sizes: a card may be untrusted, and other settings name files and hubs."""
+COUNTER = "num_batches_tracked"
 SCORE_PARTS = ("class_embed", "enc_score_head")
 """In the names of weights that have a row for each class."""
 
@@ -176,16 +178,58 @@ class TransformerDetector(Detector):
         return torch.arange(num_classes)[:, None]
 
     def named_as_here(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Published weights with the names and counters of this network."""
-        initial = self.state_dict()
-        named = {
-            key if key.startswith("network.") else f"network.{key}": tensor
-            for key, tensor in state.items()
+        """Published weights with the names and counters of this network.
+
+        Files that transformers writes, as those of the hub are, have other names than the network,
+        and leave out what is the same tensor twice. transformers itself reads them.
+
+        Returns:
+            Weights of another network are returned with their own names.
+        """
+        bare = {key.removeprefix("network."): tensor for key, tensor in state.items()}
+        initial = {
+            key.removeprefix("network."): tensor for key, tensor in self.state_dict().items()
         }
-        for key, tensor in initial.items():
-            if key.endswith("num_batches_tracked") and key not in named:
-                named[key] = tensor
-        return named
+        counters = {key: one for key, one in initial.items() if key.endswith(COUNTER)}
+        if not initial.keys() <= bare.keys() | counters.keys():
+            bare = self._read_by_library(bare) or bare
+        return {f"network.{key}": tensor for key, tensor in (counters | bare).items()}
+
+    def _read_by_library(self, state: Mapping[str, Tensor]) -> dict[str, Tensor] | None:
+        """Weights as transformers reads a file of its own; None: they are of another network."""
+        from transformers.utils import logging
+
+        rows = {
+            len(tensor)
+            for key, tensor in state.items()
+            if "class_embed" in key and "denoising" not in key and tensor.ndim
+        }
+        if len(rows) != 1:
+            return None
+        (num_classes,) = rows
+        library: Any = self.network
+        config = deepcopy(library.config)
+        config.num_labels = num_classes
+        # What is missing is an error of the caller's.
+        told, has_bar = logging.get_verbosity(), logging.is_progress_bar_enabled()
+        logging.set_verbosity(logging.CRITICAL)
+        logging.disable_progress_bar()
+        try:
+            with torch.random.fork_rng():  # what it draws is replaced
+                network, found = type(library).from_pretrained(
+                    None, config=config, state_dict=dict(state), output_loading_info=True
+                )
+        except RuntimeError:  # other shapes
+            return None
+        finally:
+            logging.set_verbosity(told)
+            if has_bar:
+                logging.enable_progress_bar()
+        missing = [key for key in found["missing_keys"] if not key.endswith(COUNTER)]
+        if missing or found["unexpected_keys"] or found["mismatched_keys"]:
+            return None
+        read: dict[str, Tensor] = network.state_dict()
+        return read
 
     def losses(self, pictures: Tensor, truth: Truth) -> dict[str, Tensor]:
         floats = self._prepare(pictures)

@@ -66,8 +66,11 @@ def recognise(weights: Path, likely: TrunkName, *, masks: bool = False) -> Recog
         )
     if any("cls_preds." in key for key in state):
         return Recognised(_yolox(weights, lambda name: check_published(state, name, str(weights))))
-    if any("class_embed" in key for key in state) and (found := _transformer(state, masks)):
-        return Recognised(found)
+    if any("class_embed" in key for key in state):
+        with torch.random.fork_rng():  # the networks to compare with draw weights
+            found = _transformer(state, masks)
+        if found:
+            return Recognised(found)
     for trunk in (likely, *TRUNKS):
         if is_whole_trunk(trunk, state):
             return Recognised("grid", trunk)
@@ -93,21 +96,15 @@ def _yolox(weights: Path, check: Callable[[YoloxArchitecture], object]) -> Yolox
 
 def _transformer(state: Mapping[str, Tensor], masks: bool) -> TransformerArchitecture | None:
     """The network with the same names and shapes, but for the number of classes."""
-    shapes = {
-        key if key.startswith("network.") else f"network.{key}": tensor.shape
-        for key, tensor in state.items()
-    }
     for name in get_args(TransformerArchitecture):
-        is_masked = masks and name.startswith("rfdetr")
-        with torch.device("meta"):
-            network = TransformerDetector(name, num_classes=1, masks=is_masked)
+        network = TransformerDetector(
+            name, num_classes=1, masks=masks and name.startswith("rfdetr")
+        )
+        named = network.named_as_here(state)
         fits = all(
-            key.endswith("num_batches_tracked")
-            or (
-                key in shapes
-                and shapes[key][_first_side(network, key) :]
-                == tensor.shape[_first_side(network, key) :]
-            )
+            key in named
+            and named[key].shape[_first_side(network, key) :]
+            == tensor.shape[_first_side(network, key) :]
             for key, tensor in network.state_dict().items()
         )
         if fits:
