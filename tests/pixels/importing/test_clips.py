@@ -17,6 +17,7 @@ from tiny_videos import coded_picture, write_coded_video
 from vigil.domain.clip_formats.frame_labels import FrameRange
 from vigil.domain.clips.windows import LABEL_DTYPES, WINDOW_DTYPES
 from vigil.pixels.importing.clips import windows as module
+from vigil.pixels.importing.clips.masks import read_masks
 from vigil.pixels.importing.clips.windows import (
     import_class_folders,
     import_frame_labelled,
@@ -209,6 +210,28 @@ class TestFrameLabelled:
         with pytest.raises(InputError, match=r"rename it to [ab]_gt if it holds masks") as error:
             list_videos(tmp_path, write_labels(tmp_path / "labels"))
         assert str(tmp_path / name) in str(error.value)
+
+    @pytest.mark.parametrize(
+        "name",
+        ["gt/a", "masks/A", "ground_truth/a", "Test/masks_pixel/a", "test_Labels/x/a", "gt/b"],
+    )
+    def test_masks_in_a_tree_of_their_own_are_refused(self, tmp_path: Path, name: str) -> None:
+        write_numbered(tmp_path / "Test" / "a", 3)
+        (tmp_path / "Test" / "b.mp4").touch()
+        write_numbered(tmp_path / name, 3)
+        with pytest.raises(InputError, match=r"move it to Test/[ab]_gt if it holds masks") as error:
+            list_videos(tmp_path, write_labels(tmp_path / "labels"))
+        assert str(tmp_path / name) in str(error.value)
+
+    def test_a_tree_of_other_videos_is_one_of_videos_whatever_its_name(
+        self, tmp_path: Path
+    ) -> None:
+        names = ["Test/a", "Train/a", "agt/a", "gt/c", "masks_2024/people"]
+        for name in names:
+            write_numbered(tmp_path / name, 3)
+        (tmp_path / "gt" / "a.mp4").touch()
+        found = list_videos(tmp_path, write_labels(tmp_path / "labels"))
+        assert found.videos == sorted([*names, "gt/a.mp4"])
 
     def test_a_folder_without_pictures_is_a_note_whatever_its_name(self, tmp_path: Path) -> None:
         """Boxes of each frame as text, for example: it would be no video in any case."""
@@ -427,3 +450,22 @@ def test_windows_cover_a_video_from_end_to_end(num_frames, rate, window_s, overl
     assert all(one.stop_s - one.start_s == pytest.approx(window_s, abs=1e-6) for one in windows)
     seen = set[int]().union(*(times.frames_of(one) for one in windows))
     assert seen == set(range(num_frames))
+
+
+@pytest.mark.parametrize("kind", ["png", "tif"])
+def test_masks_of_16_bits_are_refused(tmp_path: Path, kind: str) -> None:
+    """Small values, as numbers of objects, would be black after scaling to 8 bits."""
+    write_numbered(tmp_path / "a", 3)
+    size = (24, 32)
+    (tmp_path / "a_gt").mkdir()
+    for dtype in (np.uint8, np.uint16):
+        for number in range(3):
+            mask = np.zeros(size, dtype)
+            mask[2:8, 2:8] = 1
+            cv2.imwrite(str(tmp_path / "a_gt" / f"{number:03}.{kind}"), mask)
+        words = (tmp_path / "a_gt", tmp_path / "a", "a", 3, Fraction(25))
+        if dtype == np.uint8:
+            assert len(read_masks(*words)) == 3
+        else:
+            with pytest.raises(InputError, match=rf"000\.{kind}: expected a mask with values of 8"):
+                read_masks(*words)

@@ -77,6 +77,12 @@ def decode_picture(content: bytes, flags: int) -> Picture | None:
     return picture.astype(np.uint8, copy=False)
 
 
+def has_16_bits(content: bytes) -> bool:
+    """Whether the bytes are a picture whose values have 16 bits, as they are stored."""
+    stored = _decode(content, cv2.IMREAD_UNCHANGED)
+    return stored is not None and stored.dtype.itemsize > 1
+
+
 def _check_bits(content: bytes, picture: "cv2.typing.MatLike") -> None:
     """Refuses values of fewer bits than 16. Only a dark picture can have them, which is rare."""
     if picture.max(initial=0) > LEAST_OF_16_BITS >> 8:  # TIFF is rounded to 8 bits, and PNG is cut

@@ -12,16 +12,19 @@ import pandas as pd
 
 from vigil.domain.boxes import CORNERS, pairwise_iou
 from vigil.domain.clips.truth import as_regions
+from vigil.pixels.pictures.decoding import has_16_bits
 from vigil.pixels.video.numbered import NumberedPictures, holds_pictures
 from vigil.pixels.video.source import SourceFrame, frame_bgr, open_source
 from vigil.plumbing.errors import InputError, listed
+from vigil.plumbing.folders import is_hidden
 
 MASKS = "_gt"
 """The suffix of the folder with a video's masks of anomalies, after the name of the video."""
-OTHER_NAMES = re.compile(
-    r"(?P<video>.+?)[-_. ](gt|masks?|labels?|ann?otations?|ground[-_. ]?truths?)", re.IGNORECASE
-)
+WORDS = r"(gt|masks?|labels?|ann?otations?|ground[-_. ]?truths?)"
+OTHER_NAMES = re.compile(rf"(?P<video>.+?)[-_. ]{WORDS}", re.IGNORECASE)
 """Names that other data sets give to folders of masks. They would be videos without a word."""
+TREES = re.compile(rf"(.*[-_. ])?{WORDS}([-_. ].*)?", re.IGNORECASE)
+"""Names that other data sets give to a folder that holds the masks of all videos."""
 LOSSY = {".jpg", ".jpeg"}
 LEAST_AREA_PX = 4
 """Smaller parts of a mask are no regions."""
@@ -65,6 +68,39 @@ def check_names_of_masks(paths: Sequence[Path]) -> None:
         )
 
 
+def check_trees_of_masks(folder: Path, videos: Sequence[str]) -> None:
+    """Checks that no folder of pictures looks like the masks of a video elsewhere.
+
+    Args:
+        folder: the folder of all videos.
+        videos: their paths below it.
+
+    Raises:
+        InputError: a folder has the name of another video, with or without its ending, and lies in
+            a folder with a word for masks in its name; letter case does not count.
+    """
+    paths = [Path(video) for video in videos]
+    suspects = [
+        path
+        for path in paths
+        if any(TREES.fullmatch(part) for part in path.parent.parts) and (folder / path).is_dir()
+    ]
+    elsewhere = {
+        name.casefold(): path
+        for path in paths
+        if path not in suspects
+        for name in (path.stem, path.name)
+    }
+    for path in suspects:
+        if video := elsewhere.get(path.name.casefold()):
+            right = video.with_name(f"{video.stem}{MASKS}")
+            raise InputError(
+                f"{folder / path}: expected a video of another name than {video}: move it to "
+                f"{right} if it holds masks, or out of a folder with a word for masks if it is a "
+                "video"
+            )
+
+
 def _names_of_masks(video: Path) -> list[str]:
     return sorted({f"{video.name}{MASKS}", f"{video.stem}{MASKS}"})
 
@@ -81,8 +117,9 @@ def read_masks(
         num_frames: the number of frames of the video.
 
     Raises:
-        InputError: the number of masks or their size differs from the frames, or masks are JPEG,
-            which marks pixels around an anomaly as well.
+        InputError: the number of masks or their size differs from the frames; masks are JPEG, which
+            marks pixels around an anomaly as well; or their values have 16 bits, of which small
+            ones would be black after scaling.
     """
     if lossy := sorted(file.name for file in folder.iterdir() if file.suffix.lower() in LOSSY):
         raise InputError(f"{folder}: expected masks in a format that keeps values, got {lossy[0]}")
@@ -92,6 +129,9 @@ def read_masks(
             f"{folder}: expected a mask for each of the {num_frames} frames of {name}, got "
             f"{len(masks)}"
         )
+    for file in sorted(folder.iterdir()):
+        if not is_hidden(file.name) and has_16_bits(file.read_bytes()):
+            raise InputError(f"{file}: expected a mask with values of 8 bits, got 16")
     frames: Iterator[SourceFrame] = iter(open_source(video, picture_fps, 1))
     size = frame_bgr(next(frames)).shape[:2]
     rows: list[list[object]] = []

@@ -20,6 +20,7 @@ from vigil.pixels.flow.motion import LONGEST_GAP_S
 from vigil.pixels.importing.clips.masks import (
     MASKS,
     check_names_of_masks,
+    check_trees_of_masks,
     masks_of,
     read_masks,
 )
@@ -194,8 +195,8 @@ def list_videos(folder: Path, labels: Path) -> Listing:
     Hidden files, the file of labels and folders of masks (`<video>_gt`) are left out.
 
     Raises:
-        InputError: there is no video, a video has two folders of masks, or a folder's name is that
-            of another video and a word for masks.
+        InputError: there is no video, a video has two folders of masks, or a folder looks like the
+            masks of a video by its name, or by that of a folder around it.
     """
     videos: list[str] = []
     masks: list[Path] = []
@@ -219,6 +220,7 @@ def list_videos(folder: Path, labels: Path) -> Listing:
     if not videos:
         raise InputError(f"{folder}: expected videos or folders of numbered pictures, found none")
     below(folder, videos)
+    check_trees_of_masks(folder, videos)
     of_videos = {masks_of(folder / video) for video in videos}
     notes += [one.relative_to(folder).as_posix() for one in masks if one not in of_videos]
     return Listing(sorted(videos), sorted(notes))
