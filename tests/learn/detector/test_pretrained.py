@@ -11,7 +11,10 @@ from torch import nn
 from torchvision.models import VGG16_Weights, WeightsEnum
 
 from vigil.learn.detector.network.registry import build_detector, load_detector
-from vigil.learn.detector.network.torchvision_detectors import NUM_TRUNK_LAYERS
+from vigil.learn.detector.network.torchvision_detectors import (
+    NUM_TRUNK_LAYERS,
+    WITHOUT_BACKGROUND,
+)
 from vigil.learn.networks.weights import save_model
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
@@ -94,6 +97,18 @@ def test_only_what_depends_on_the_classes_is_left_of_coco(
     assert 0 < wanted - fitting <= 24  # of six maps at most: weights and biases of class branches
     for left in re.findall(r"[a-z_]+\.[\w.]+", told.split(": ")[-1]):
         assert any(part in left for part in ("cls", "classification", "roi_heads.box_predictor"))
+
+
+@pytest.mark.parametrize("name", TORCHVISION)
+def test_rows_of_coco_are_of_no_other_classes_though_there_be_as_many(
+    name: str, asked: list[WeightsEnum], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Own data of 90 or 91 classes has heads of the shape of COCO's."""
+    num_classes = 91 if name in WITHOUT_BACKGROUND else 90
+    build_detector(name, config_of(name) | {"num_classes": num_classes}, pretrained="coco")
+    told = capsys.readouterr().out
+    fitting, wanted = map(int, re.findall(r"(\d+) of (\d+) tensors", told)[0])
+    assert wanted > fitting
 
 
 def test_ssd_asks_for_the_weights_of_its_own_colours(asked: list[WeightsEnum]) -> None:

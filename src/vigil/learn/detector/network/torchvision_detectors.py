@@ -3,6 +3,8 @@
 Sources: https://docs.pytorch.org/vision/stable/models.html#object-detection
 """
 
+from collections.abc import Collection
+from functools import partial
 from typing import Any, cast
 
 import torch
@@ -74,12 +76,9 @@ class TorchvisionDetector(Detector):
         if name not in FIXED_SIZE:
             options = {"min_size": min(input_size_wh), "max_size": max(input_size_wh)}
         builder = torchvision.models.get_model_builder(name)
-        self.network: nn.Module = builder(
-            weights=None,
-            weights_backbone=None,
-            num_classes=num_classes + self._first_label,
-            **options,
-        )
+        build = partial(builder, weights=None, weights_backbone=None, **options)
+        num_labels = num_classes + self._first_label
+        self.network: nn.Module = build(num_classes=num_labels)
         if name == "fcos_resnet50_fpn":
             network: Any = self.network
             network.head = CountingHead(network.head)
@@ -100,7 +99,13 @@ class TorchvisionDetector(Detector):
                     "weights",
                     f"expected to download the {pretrained} weights of {name}, got: {error}",
                 ) from None
-            _copy(donor, self.network, "" if pretrained == "coco" else "backbone.")
+            with torch.device("meta"):
+                shapes = [
+                    {key: one.shape for key, one in build(num_classes=num).state_dict().items()}
+                    for num in (num_labels, num_labels + 1)
+                ]
+            of_classes = {key for key, shape in shapes[0].items() if shapes[1][key] != shape}
+            _copy(donor, self.network, "" if pretrained == "coco" else "backbone.", of_classes)
             if num_frozen_blocks:
                 self._frozen_norms = _freeze_as(donor, self.network)
         keep_all_candidates(self.network)
@@ -162,18 +167,25 @@ def keep_all_candidates(network: nn.Module) -> None:
 
 
 @torch.no_grad()
-def _copy(donor: nn.Module, network: nn.Module, part: str) -> None:
+def _copy(donor: nn.Module, network: nn.Module, part: str, of_classes: Collection[str]) -> None:
     """Copies every weight of the same name and shape, and prints the names of the others.
 
-    The others depend on the number of classes, or belong to the end of a trunk that is narrower
-    here.
+    The others have rows of classes, or belong to the end of a trunk that is narrower here. Rows of
+    classes are not copied even if there are as many here: they are of other classes.
 
     Args:
         part: the beginning of the names of the weights to copy.
+        of_classes: the names of weights with rows of classes.
     """
     state, donor_state = network.state_dict(), donor.state_dict()
     wanted = [n for n in state if n.startswith(part) and not n.endswith("num_batches_tracked")]
-    fitting = [n for n in wanted if n in donor_state and donor_state[n].shape == state[n].shape]
+    fitting = [
+        name
+        for name in wanted
+        if name in donor_state
+        and name not in of_classes
+        and donor_state[name].shape == state[name].shape
+    ]
     network.load_state_dict({**state, **{name: donor_state[name] for name in fitting}})
     if left_out := sorted(set(wanted) - set(fitting)):
         print(
