@@ -2,6 +2,8 @@
 
 import subprocess
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
@@ -13,7 +15,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from vigil.learn.networks.order import EpochSampler
 from vigil.learn.training import loop as training
-from vigil.learn.training.loop import Fitted, Plan, fit
+from vigil.learn.training.loop import BestWeights, Fitted, Plan, fit
 from vigil.plumbing.errors import FieldError, InputError
 from vigil.plumbing.trainings import forget_checkpoints
 
@@ -162,6 +164,30 @@ def test_a_run_that_stopped_early_stays_stopped(tmp_path: Path, monkeypatch):
     assert first.num_epochs < 60
     again = run(tmp_path / "b", max_epochs=60, patience_epochs=3)
     assert_same(first, again)
+
+
+@pytest.mark.parametrize(
+    ("mode", "scores", "best"),
+    [
+        ("max", [0.0, 0.0, 0.0], 3),  # nothing is found yet, so the training says more
+        ("max", [0.0, 0.2, 0.0], 2),
+        ("max", [0.0, 0.2, 0.2], 2),
+        ("max", [-0.1, -0.1], 1),
+        ("min", [3.0, 2.0, 2.0], 2),
+    ],
+)
+def test_of_epochs_with_one_score_the_first_is_the_best_but_for_zeros(
+    mode: Any, scores: list[float], best: int
+):
+    kept = BestWeights("val_map", mode, 1)
+    for epoch, score in enumerate(scores):
+        weight = torch.nn.Linear(1, 1)
+        trainer = SimpleNamespace(current_epoch=epoch, callback_metrics={"val_map": score})
+        kept.on_validation_end(trainer, SimpleNamespace(model=weight))  # type: ignore[arg-type]
+        if epoch + 1 == best:
+            expected = weight.state_dict()
+    assert kept.epoch == best
+    assert torch.equal(kept.state["weight"], expected["weight"])
 
 
 def test_the_best_epoch_is_kept_not_the_last(tmp_path: Path):

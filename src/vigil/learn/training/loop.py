@@ -315,7 +315,11 @@ class ResumableEarlyStopping(EarlyStopping):
 
 
 class BestWeights(Callback):
-    """Keeps a copy of the weights of the best epoch so far."""
+    """Keeps a copy of the weights of the best epoch so far.
+
+    Of epochs with the same score, it is the first. But a score of 0 so far, as of a detector that
+    finds nothing yet, says nothing of the epochs: then it is the last.
+    """
 
     def __init__(self, monitor: str, mode: Literal["min", "max"], first_epoch: int) -> None:
         """Args: first_epoch: the first epoch that can be the best, counted from 1."""
@@ -330,7 +334,7 @@ class BestWeights(Callback):
         if trainer.current_epoch + 1 < self._first_epoch:
             return
         score = self._sign * float(trainer.callback_metrics[self._monitor])
-        if score < self._score or not self.state:
+        if score < self._score or score == self._score == 0 or not self.state:
             self._score, self.epoch = score, trainer.current_epoch + 1
             model: torch.nn.Module = pl_module.model  # type: ignore[assignment]
             self.state = {name: t.detach().clone() for name, t in model.state_dict().items()}

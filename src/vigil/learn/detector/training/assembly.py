@@ -187,6 +187,7 @@ def _datasets(
         frames=settings.frames,
         allows_short=allows_short,
     )
+    train_set.log_loose("training")
     val_set = unchanged(sides.val)
     val_set.log_loose("validation")
     if sides.test is not None:
