@@ -279,9 +279,9 @@ class TrainDetector(Section):
         seed: the seed of initial weights, order of pictures, augmentation and k-means.
         architecture: `grid`, `anchor`, `yolox_nano`, `yolox_tiny`, `yolox_s`, an RF-DETR or D-FINE
             of transformers, the name of a torchvision detector, or `maskrcnn`, which is
-            torchvision's on the maps of `features` with the anchors of `anchor`; `auto`: the network
-            whose weights a file holds; without one, one of the first five, or with `masks` a
-            `maskrcnn`, and its maps, by the sizes of the training boxes.
+            torchvision's on the maps of `features` with the anchors of `anchor`; `auto`: that of
+            the file of weights; without one, one of the first five, or with `masks` a `maskrcnn`,
+            and its maps, by the sizes of the training boxes.
         masks: whether the detector also finds the mask of each object. The data must have masks
             then (`dataset.detection.format: masks`). `maskrcnn` and `maskrcnn_resnet50_fpn_v2`
             always find masks, an RF-DETR may, and the others cannot.

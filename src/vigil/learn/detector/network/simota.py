@@ -25,8 +25,8 @@ def assign_simota(
 ) -> tuple[Tensor, Tensor]:
     """Assigns places to objects.
 
-    The cost of a place is its class loss, plus 3 times its box loss -log IoU. The class loss is that
-    of the scores themselves; the code of YOLOX's authors takes their square roots.
+    The cost of a place is its class loss, plus 3 times its box loss -log IoU. The class loss takes
+    the scores themselves; the code of YOLOX's authors takes their square roots.
 
     Args:
         boxes: (B, A, 4), the network's predictions.

@@ -7,8 +7,10 @@ transformers: the matching is exact, and noise depends on torch's seed alone. RF
 masks, too: a grid for each box, a quarter as fine as the picture.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from copy import deepcopy
+from logging import CRITICAL
 from typing import Any, ClassVar
 
 import torch
@@ -197,8 +199,6 @@ class TransformerDetector(Detector):
 
     def _read_by_library(self, state: Mapping[str, Tensor]) -> dict[str, Tensor] | None:
         """Weights as transformers reads a file of its own; None: they are of another network."""
-        from transformers.utils import logging
-
         rows = {
             len(tensor)
             for key, tensor in state.items()
@@ -210,21 +210,13 @@ class TransformerDetector(Detector):
         library: Any = self.network
         config = deepcopy(library.config)
         config.num_labels = num_classes
-        # What is missing is an error of the caller's.
-        told, has_bar = logging.get_verbosity(), logging.is_progress_bar_enabled()
-        logging.set_verbosity(logging.CRITICAL)
-        logging.disable_progress_bar()
         try:
-            with torch.random.fork_rng():  # what it draws is replaced
+            with _silence(), torch.random.fork_rng():  # what it draws is replaced
                 network, found = type(library).from_pretrained(
                     None, config=config, state_dict=dict(state), output_loading_info=True
                 )
         except RuntimeError:  # other shapes
             return None
-        finally:
-            logging.set_verbosity(told)
-            if has_bar:
-                logging.enable_progress_bar()
         missing = [key for key in found["missing_keys"] if not key.endswith(COUNTER)]
         if missing or found["unexpected_keys"] or found["mismatched_keys"]:
             return None
@@ -300,6 +292,23 @@ class TransformerDetector(Detector):
         floats = pictures.float() / 255 if self._is_dfine else normalise(pictures)
         multiple = self._multiple_px
         return functional.pad(floats, (0, -width % multiple, 0, -height % multiple))
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    """Silences transformers: what a file lacks is told by the error about it."""
+    from transformers.utils import logging
+
+    library: Any = logging
+    level, has_bar = library.get_verbosity(), library.is_progress_bar_enabled()
+    library.set_verbosity(CRITICAL)
+    library.disable_progress_bar()
+    try:
+        yield
+    finally:
+        library.set_verbosity(level)
+        if has_bar:
+            library.enable_progress_bar()
 
 
 def _check_changes(changes: Mapping[str, Any]) -> None:
