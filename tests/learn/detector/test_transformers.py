@@ -151,8 +151,8 @@ def test_files_that_transformers_writes_are_read_as_it_reads_them(
         mine, other = (one.network(pixel_values=one._prepare(pictures)) for one in (own, theirs))
     assert torch.allclose(mine.pred_boxes, other.pred_boxes, atol=1e-5)
     assert torch.allclose(mine.logits, other.logits, atol=1e-5)
-    fewer = build(architecture, num_classes=2, changes=SMALL[architecture])
-    assert all(torch.equal(fewer.named_as_here(state)[key], one) for key, one in named.items())
+    fewer = build(architecture, num_classes=2, changes=SMALL[architecture]).named_as_here(state)
+    assert all(torch.equal(fewer[key], one) for key, one in named.items())
     assert capsys.readouterr().err == ""
 
 
