@@ -22,6 +22,7 @@ from vigil.pixels.flow.motion import LONGEST_GAP_S
 from vigil.pixels.pictures.picture import Picture
 from vigil.pixels.video.source import Frame
 from vigil.pixels.video_writing import write_video
+from vigil.runtime.history import ONE, FrameHistory
 from vigil.settings.suppression import Suppression
 from vigil.settings.watch import Watch
 from vigil.watch.live import LiveWatch
@@ -59,13 +60,6 @@ def write_scene(
     return path
 
 
-class Alone:
-    """The history of a detector of single pictures."""
-
-    def add(self, picture: Picture, time_s: float) -> Picture:
-        return picture
-
-
 class SeesBright:
     """A detector of bright areas that records the sizes of its batches."""
 
@@ -74,8 +68,8 @@ class SeesBright:
     def __init__(self) -> None:
         self.batches: list[int] = []
 
-    def history(self) -> "Alone":
-        return Alone()
+    def history(self) -> FrameHistory:
+        return FrameHistory(ONE)
 
     def detect_batch(
         self, pictures: Sequence[Picture], suppression: Suppression

@@ -1,57 +1,53 @@
-"""Sequences of frames with numpy against those of training."""
+"""Sequences of the frames of a running video."""
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vigil.learn.detector.network import sequences
 from vigil.plumbing.errors import InputError
-from vigil.runtime.history import FrameHistory, Steps, reduce_frames
-from vigil.settings.train_detector import Frames
+from vigil.runtime.history import FrameHistory, Steps
 
 
 @settings(max_examples=80, deadline=None)
 @given(
     num=st.integers(1, 6),
     step_s=st.sampled_from([0.04, 0.1, 1.0]),
-    fusion=st.sampled_from(["stack", "background", "temporal"]),
-    control=st.booleans(),
-    gaps_s=st.lists(st.sampled_from([0.02, 0.04, 0.1, 2.0]), min_size=1, max_size=30),
+    gaps=st.lists(st.sampled_from([2, 4, 10, 200]), min_size=1, max_size=30),
+    data=st.data(),
 )
-def test_a_running_video_gives_the_sequences_of_training(
-    num: int, step_s: float, fusion: str, control: bool, gaps_s: list[float]
+def test_sequences_hold_remembered_frames(
+    num: int, step_s: float, gaps: list[int], data: st.DataObject
 ):
-    if num == 2:
-        fusion = "stack"
-    frames = Frames(num=num, step_s=step_s, fusion=fusion, control=control)
-    mine = FrameHistory(Steps(num, step_s, fusion, control))
-    theirs = sequences.FrameHistory(frames)
-    rng = np.random.default_rng(0)
-    for time_s in np.cumsum(gaps_s).tolist():
-        picture = rng.integers(0, 256, (4, 5, 3), np.uint8)
-        one, other = mine.add(picture, time_s), theirs.add(picture, time_s)
-        np.testing.assert_array_equal(one, other)
-        if num > 1:
-            expected = sequences.reduce_frames(other, frames)
-            np.testing.assert_array_equal(reduce_frames(one, fusion), expected)
+    """The sequence of a frame is the same, whichever of the frames before were only remembered."""
+    every, some = (FrameHistory(Steps(num, step_s, "stack", False)) for _ in range(2))
+    for index, time_s in enumerate((np.cumsum(gaps) / 100).tolist()):
+        picture = np.full((4, 5, 3), index, np.uint8)
+        expected = every.add(picture, time_s)
+        if data.draw(st.booleans()):
+            np.testing.assert_array_equal(some.add(picture, time_s), expected)
+        else:
+            some.remember(picture, time_s)
 
 
-@pytest.fixture(params=["stack", "background", "alone", "torch"])
-def history(request: pytest.FixtureRequest) -> FrameHistory | sequences.FrameHistory:
-    if request.param == "torch":
-        frames = Frames(num=3, step_s=0.1, fusion="stack", control=False)
-        return sequences.FrameHistory(frames)
+def test_a_control_shows_copies():
+    history = FrameHistory(Steps(3, 0.1, "background", True))
+    history.add(np.zeros((4, 5, 3), np.uint8), 0.0)
+    assert history.add(np.ones((4, 5, 3), np.uint8), 0.1).tolist() == [[[[1] * 3] * 5] * 4] * 3
+
+
+@pytest.fixture(params=["stack", "background", "alone"])
+def history(request: pytest.FixtureRequest) -> FrameHistory:
     num, fusion = (1, "stack") if request.param == "alone" else (3, request.param)
     return FrameHistory(Steps(num, 0.1, fusion, False))
 
 
 @pytest.mark.parametrize("time_s", [0.5, 1.0, float("nan"), float("inf")])
-def test_a_clock_that_does_not_go_forward_is_refused(
-    history: FrameHistory | sequences.FrameHistory, time_s: float
-):
+def test_a_clock_that_does_not_go_forward_is_refused(history: FrameHistory, time_s: float):
     """A camera that was lost may count from 0 again."""
     picture = np.zeros((4, 5, 3), np.uint8)
+    with pytest.raises(InputError, match=r"expected times that ascend, got nan s"):
+        history.add(picture, float("nan"))
     history.add(picture, 1.0)
     with pytest.raises(InputError, match=r"expected times that ascend, got .* s after 1\.0 s"):
         history.add(picture, time_s)
@@ -67,9 +63,7 @@ def test_a_clock_that_does_not_go_forward_is_refused(
         np.zeros((0, 5, 3), np.uint8),
     ],
 )
-def test_a_frame_of_another_size_or_kind_is_refused(
-    history: FrameHistory | sequences.FrameHistory, other: np.ndarray
-):
+def test_a_frame_of_another_size_or_kind_is_refused(history: FrameHistory, other: np.ndarray):
     history.add(np.zeros((4, 5, 3), np.uint8), 0.0)
     with pytest.raises(InputError, match=r"expected frames \(H, W, 3\) uint8, all of one size"):
         history.add(other, 1.0)

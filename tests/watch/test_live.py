@@ -8,7 +8,6 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,6 @@ from tiny_watch import (
     FPS,
     SIZE_WH,
     Notes,
-    SeesBright,
     StampedWatch,
     models,
     scene_picture,
@@ -34,7 +32,6 @@ from vigil.pixels.video.reading import VideoReader, to_bgr
 from vigil.pixels.video.source import Frame
 from vigil.pixels.video_writing import VideoWriter
 from vigil.plumbing.errors import InputError
-from vigil.runtime.history import ONE, FrameHistory
 from vigil.watch.live import EVENT_LINES, LiveWatch, follow, watch_live
 from vigil.watch.live_films import LiveFilms
 from vigil.watch.notifying import (
@@ -105,20 +102,13 @@ def test_an_event_has_a_video_from_before_it_to_after_it(tmp_path: Path):
     assert [path.suffixes for path in (tmp_path / "events").glob("*.mp4")] == [[".mp4"]]
 
 
-class SeesOneSize(SeesBright):
-    """As networks do: a history of frames has one size."""
-
-    def history(self) -> FrameHistory:
-        return FrameHistory(ONE)
-
-
 @pytest.mark.parametrize("gap_s", [0.0, 30.0])
 def test_a_camera_that_comes_back_with_another_size_is_watched_on(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], gap_s: float
 ):
     """In the midst of an event, with and without a loss of the signal."""
     notes, lit = Notes(), ((5.0, 8.0), (10.0, 12.0))
-    own = replace(models(), detector=SeesOneSize())  # type: ignore[arg-type]
+    own = models()
     notifier = Notifier([notes], tmp_path, first_wait_s=0.0)
     watch = StampedWatch(own, watching(), tmp_path, "door", notifier, "one")
     for index in range(160):

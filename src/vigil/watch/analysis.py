@@ -87,7 +87,12 @@ class Analysis:
         if is_due:
             self._due_s = frame.time_s
         rgb = swap_red_and_blue(frame.picture)
-        self._frames.append((frame, self._history.add(rgb, frame.time_s) if is_due else None))
+        seen = None
+        if is_due:
+            seen = self._history.add(rgb, frame.time_s)
+        elif self._settings.detect_every_s > self._history.step_s:
+            self._history.remember(rgb, frame.time_s)  # else those that are due are enough
+        self._frames.append((frame, seen))
         self._num_due += is_due
         step = Step()
         if self._tracked is None:

@@ -58,9 +58,14 @@ class SeenDetector:
 class SeenHistory:
     """Has the time of a picture in its place, since what was found there is known."""
 
+    step_s = np.inf
+
     def add(self, picture: Picture, time_s: float) -> npt.NDArray[Any]:
         """The time of a picture."""
         return np.array(time_s)
+
+    def remember(self, picture: Picture, time_s: float) -> None:
+        """Nothing: no sequence is made."""
 
 
 class SeenAlarm:

@@ -17,18 +17,19 @@ from vigil.domain.pictures.annotated import AnnotatedPictures
 from vigil.learn.detector.network.data import PictureDataset, batches
 from vigil.learn.detector.network.fusion import num_channels
 from vigil.learn.detector.network.registry import build_detector
-from vigil.learn.detector.network.sequences import (
-    FrameHistory,
-    choose_frames,
-    median_picture,
-    reduce_frames,
-)
 from vigil.learn.detector.network.tensors import pad_objects
 from vigil.learn.detector.trained import TrainedDetector
 from vigil.learn.detector.training.augmentation import BoxAugmentation
 from vigil.learn.pictures.colours import normalise
 from vigil.pixels.frames import extract_frames
 from vigil.plumbing.errors import InputError
+from vigil.runtime.history import (
+    FrameHistory,
+    Steps,
+    choose_frames,
+    median_picture,
+    reduce_frames,
+)
 from vigil.settings.train_detector import Frames, TrainDetector
 
 FUSIONS = ("stack", "difference", "background", "temporal")
@@ -122,11 +123,10 @@ def test_the_digest_tells_the_frames_before(video: Path):
 def test_no_frame_is_of_later_and_a_history_keeps_what_is_needed(
     steps: list[float], num: int, step_s: float
 ):
-    times = np.cumsum(steps).tolist()
-    frames = frames_of(num=num, step_s=step_s)
-    history = FrameHistory(frames)
+    times = np.cumsum(steps)
+    history = FrameHistory(Steps(num, step_s, "stack", False))
     for last in range(len(times)):
-        chosen = choose_frames(times[: last + 1], frames)
+        chosen = choose_frames(times[: last + 1], num, step_s)
         assert chosen == sorted(chosen)
         assert len(chosen) == num
         assert chosen[-1] == last
@@ -316,8 +316,8 @@ def test_the_median_of_one_frame_is_refused():
 
 def test_reducing_keeps_the_last_frame():
     canvases = np.random.default_rng(0).integers(0, 256, (5, 4, 6, 3)).astype(np.uint8)
-    kept = reduce_frames(canvases, frames_of(num=5, fusion="background"))
+    kept = reduce_frames(canvases, "background")
     assert kept.shape == (2, 4, 6, 3)
     assert np.array_equal(kept[1], canvases[-1])
     assert np.array_equal(kept[0], np.sort(canvases[:-1], axis=0)[1])
-    assert reduce_frames(canvases, frames_of(num=5)) is canvases
+    assert reduce_frames(canvases, "stack") is canvases

@@ -15,14 +15,11 @@ from vigil.domain.detections import DETECTION_COLUMNS, Detections, as_table
 from vigil.learn.detector.network.data import PictureDataset
 from vigil.learn.detector.network.detecting import with_area
 from vigil.learn.detector.network.registry import build_detector
-from vigil.learn.detector.network.sequences import FrameHistory
 from vigil.learn.detector.trained import TrainedDetector
 from vigil.learn.networks import machine as runtime
 from vigil.learn.networks.weights import save_model
 from vigil.plumbing.errors import InputError
-from vigil.runtime import history as runtime_history
 from vigil.settings.suppression import DEFAULT
-from vigil.settings.train_detector import Frames
 
 SIZES_HW = ((64, 96), (200, 50), (33, 333), (64, 96), (9, 7))
 
@@ -240,26 +237,3 @@ def test_boxes_in_the_padding_of_the_canvas_are_not_returned(tmp_path: Path):
         np.array([[9.0, 1, 10, 5], [10, 1, 10, 5]]), np.ones(2), np.array(["0", "1"], object)
     )
     assert with_area(outside).labels.tolist() == ["0"]
-
-
-@pytest.mark.parametrize("has_torch", [True, False])
-def test_a_history_refuses_what_is_no_running_video(has_torch: bool):
-    def history() -> FrameHistory | runtime_history.FrameHistory:
-        if has_torch:
-            return FrameHistory(Frames(num=3, step_s=1.0, fusion="stack", control=False))
-        return runtime_history.FrameHistory(runtime_history.Steps(3, 1.0, "stack", False))
-
-    for time_s in (0.5, 1.0, float("nan"), float("inf")):
-        running = history()
-        running.add(noise(8, 8), 1.0)
-        with pytest.raises(InputError, match=r"^expected times that ascend, got"):
-            running.add(noise(8, 8), time_s)
-        assert running.add(noise(8, 8), 2.0).shape == (3, 8, 8, 3)
-    with pytest.raises(InputError, match=r"^expected times that ascend, got nan s"):
-        history().add(noise(8, 8), float("nan"))
-    running = history()
-    running.add(noise(8, 8), 1.0)
-    with pytest.raises(
-        InputError, match=r"^expected frames .H, W, 3. uint8, all of one size, got \(4, 8, 3\)"
-    ):
-        running.add(noise(4, 8), 2.0)

@@ -27,12 +27,12 @@ from vigil.learn.detector.network.detecting import REDUCED, DetectionTable, dete
 from vigil.learn.detector.network.interface import Detector
 from vigil.learn.detector.network.published_yolox import PAPER, read_published
 from vigil.learn.detector.network.registry import build_detector, load_detector
-from vigil.learn.detector.network.sequences import FrameHistory, reduce_frames
 from vigil.learn.networks.machine import choose_precision
 from vigil.learn.networks.weights import LARGEST_SIZE, read_card
 from vigil.pixels.fitting import letterbox
 from vigil.pixels.pictures.picture import Picture
 from vigil.plumbing.errors import InputError, listed, shorten
+from vigil.runtime.history import ONE, FrameHistory, Steps, reduce_frames
 from vigil.settings.suppression import DEFAULT, Suppression
 from vigil.settings.train_detector import Frames, YoloxArchitecture
 from vigil.settings.training import Precision
@@ -175,8 +175,10 @@ class TrainedDetector:
 
     def history(self) -> FrameHistory:
         """Makes what `detect_batch` takes of the frames of one video, as they come."""
-        alone = Frames(num=1, step_s=1.0, fusion="stack", control=False)
-        return FrameHistory(self.frames or alone)
+        seen = self.frames
+        if seen is None:
+            return FrameHistory(ONE)
+        return FrameHistory(Steps(seen.length, seen.step_s, seen.fusion, seen.control))
 
     def _check_picture(self, picture: Picture) -> None:
         num = self.frames.length if self.frames else 1
@@ -198,7 +200,7 @@ class TrainedDetector:
         canvases = np.stack([canvas for canvas, _ in fitted])
         if len(canvases) < self.frames.length:
             canvases = np.repeat(canvases, self.frames.length, axis=0)
-        return reduce_frames(canvases, self.frames), scale
+        return reduce_frames(canvases, self.frames.fusion), scale
 
     @torch.inference_mode()
     def detect_all(

@@ -13,13 +13,14 @@ from torch.utils.data import DataLoader, Dataset
 from vigil.domain.boxes import CORNERS
 from vigil.domain.pictures.annotated import COUNTS, AnnotatedPictures
 from vigil.domain.pictures.run_lengths import decompress, mask_of
-from vigil.learn.detector.network.sequences import FrameNames, reduce_frames
+from vigil.learn.detector.network.sequences import FrameNames
 from vigil.learn.detector.network.tensors import Example, Objects, Truth, pad_objects
 from vigil.learn.pictures.epoch_keys import Key, own_draw
 from vigil.learn.pictures.loading import load_batches
 from vigil.pixels.fitting import fit_within, letterbox
 from vigil.pixels.pictures.images import ImageSource
 from vigil.pixels.pictures.picture import Picture
+from vigil.runtime.history import reduce_frames
 from vigil.settings.train_detector import Frames
 
 Batch = tuple[Tensor, Truth]
@@ -183,7 +184,7 @@ class PictureDataset(Dataset[Example]):
                 letterbox(self._source.rgb(name), self._size_wh)[0]
                 for name in self._names[position]
             ]
-            sequence = reduce_frames(np.stack(canvases), frames)
+            sequence = reduce_frames(np.stack(canvases), frames.fusion)
             if (len(self._stored) + 1) * sequence.nbytes > MOST_STORED_BYTES:
                 return sequence
             self._stored[position] = sequence

@@ -16,9 +16,10 @@ import numpy as np
 import numpy.typing as npt
 
 from vigil.domain.pictures.annotated import AnnotatedPictures
-from vigil.learn.detector.network.sequences import TOLERANCE_S, FrameNames, Times
+from vigil.learn.detector.network.sequences import FrameNames
 from vigil.pixels.alike import MIN_CORRELATION, correlate, spread
 from vigil.pixels.pictures.images import ImageSource
+from vigil.runtime.history import TOLERANCE_S, Times
 from vigil.settings.train_detector import Frames, TrainDetector
 
 Place = tuple[str, int]
