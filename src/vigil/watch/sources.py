@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from vigil.pixels.importing.clips.windows import is_no_video
+from vigil.pixels.no_videos import is_no_video
 from vigil.pixels.video.numbered import SUFFIXES
 from vigil.plumbing.errors import InputError, listed, shorten
 from vigil.plumbing.folders import is_hidden

@@ -307,6 +307,25 @@ def test_a_detector_of_vigil_is_recognised_and_built_as_it_was(tmp_path: Path):
         build_start(config, settings, own)
 
 
+def test_photographs_for_weights_of_sequences_are_counted_in_a_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    """Training on each of them as a video of one frame is told, in training as in validation."""
+    frames = {"num": 3, "step_s": 0.5, "fusion": "stack", "control": False}
+    config = config_of("grid") | {"frames": frames}
+    card = {"architecture": "grid", "config": config, "classes": ["0", "1"]}
+    state = build_detector("grid", config).state_dict()
+    save_model(state, card, tmp_path / "w.safetensors", tmp_path / "w.json")
+    scene = write_scene(tmp_path)
+    names = list(scene.images.index)
+    changes = {"weights": str(tmp_path / "w.safetensors"), "frames.num": "auto"}
+    settings = shipped(TrainDetector, **AUTO | changes)
+    plan_training(Sides(tmp_path, scene.select(names[:4]), scene.select(names[4:])), settings)
+    told = capsys.readouterr().out
+    for side, num in (("training", 4), ("validation", 2)):
+        assert f"{num} of {num} {side} pictures are not frames of a video; each is" in told
+
+
 @pytest.mark.parametrize("name", ["dfine_n", "dfine_s", "rfdetr_small"])
 def test_transformers_are_recognised_by_the_names_of_their_weights(name: str, tmp_path: Path):
     model = build_detector(name, {"num_classes": 5})

@@ -1,5 +1,6 @@
 """Clips of class folders and frame-labelled videos, as one table of windows."""
 
+import shutil
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -469,3 +470,42 @@ def test_masks_of_16_bits_are_refused(tmp_path: Path, kind: str) -> None:
         else:
             with pytest.raises(InputError, match=rf"000\.{kind}: expected a mask with values of 8"):
                 read_masks(*words)
+
+
+def write_masks(folder: Path, boxes: list[list[tuple[int, int, int, int]]], first: int = 0) -> None:
+    """A mask of 32x24 px for each frame, white in its boxes."""
+    folder.mkdir(parents=True)
+    for number, corners in enumerate(boxes, start=first):
+        mask = np.zeros((24, 32), np.uint8)
+        for x1, y1, x2, y2 in corners:
+            mask[y1:y2, x1:x2] = 255
+        cv2.imwrite(str(folder / f"{number:03}.png"), mask)
+
+
+@pytest.mark.parametrize("is_reversed", [False, True])
+def test_a_body_that_loses_a_part_keeps_its_track(tmp_path: Path, is_reversed: bool) -> None:
+    """Regions come from top to bottom, and the small part lies above or below the body."""
+    parts = [(4, 1, 8, 4), (4, 6, 14, 20)]
+    if is_reversed:
+        parts = [(4, 21 - y2, 4 + x2 - x1, 21 - y1) for x1, y1, x2, y2 in parts]
+    write_numbered(tmp_path / "a", 3)
+    write_masks(tmp_path / "a_gt", [[(4, 1, 14, 20)], parts, parts[1:]])
+    found = read_masks(tmp_path / "a_gt", tmp_path / "a", "a", 3, Fraction(25))
+    large = found[found["y2"] - found["y1"] > 5]
+    assert large["frame"].tolist() == [0, 1, 2]
+    assert large["track"].nunique() == 1
+    assert found["track"].nunique() == 2
+
+
+def test_masks_that_count_from_another_frame_are_refused(tmp_path: Path) -> None:
+    write_numbered(tmp_path / "a", 3)  # from 0 on
+    words = (tmp_path / "a", "a", 3, Fraction(25))
+    for first in (0, 1):
+        write_masks(tmp_path / f"from_{first}", [[(1, 1, 9, 9)]] * 3, first)
+        assert len(read_masks(tmp_path / f"from_{first}", *words)) == 3
+    write_masks(tmp_path / "from_2", [[(1, 1, 9, 9)]] * 3, 2)
+    with pytest.raises(InputError, match=r"from_2: expected masks that count from 0, 1, as the fr"):
+        read_masks(tmp_path / "from_2", *words)
+    later = tmp_path / "later"
+    shutil.copytree(tmp_path / "from_2", later)
+    assert len(read_masks(tmp_path / "from_2", later, "later", 3, Fraction(25))) == 3

@@ -5,17 +5,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from vigil.pixels.no_videos import is_no_video
 from vigil.pixels.video.numbered import list_numbered
 from vigil.plumbing.errors import InputError, listed, shorten
 from vigil.plumbing.folders import is_hidden
 
 PICTURES = {".avif", ".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
-VIDEOS = {
-    *(".264", ".265", ".3gp", ".asf", ".avi", ".dav", ".flv", ".gif", ".h264", ".h265", ".hevc"),
-    *(".m2ts", ".m4v", ".mjpeg", ".mjpg", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".mxf"),
-    *(".ogv", ".ts", ".vob", ".webm", ".wmv"),
-}
-"""In a folder. A file that is named itself may have any ending."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +35,7 @@ def find_sources(paths: Iterable[Path]) -> list[Source]:
     """The sources at some paths.
 
     A folder of two numbered pictures or more is a video. Any other folder means all pictures and
-    videos directly in it; what else it has is left out, and a printed line names it.
+    videos directly in it; documents and other folders are left out, and a printed line names them.
 
     Raises:
         InputError: a path or a folder's content is missing, or two sources have the same name.
@@ -78,7 +73,7 @@ def _find(path: Path) -> list[Source]:
 
 
 def _is_source(path: Path) -> bool:
-    return _is_video(path) if path.is_dir() else path.suffix.lower() in PICTURES | VIDEOS
+    return _is_video(path) if path.is_dir() else not is_no_video(path)
 
 
 def _is_video(folder: Path) -> bool:

@@ -12,6 +12,7 @@ import pandas as pd
 
 from vigil.domain.boxes import CORNERS, pairwise_iou
 from vigil.domain.clips.truth import as_regions
+from vigil.pixels.numbering import USUAL_STARTS, first_number
 from vigil.pixels.pictures.decoding import has_16_bits
 from vigil.pixels.video.numbered import NumberedPictures, holds_pictures
 from vigil.pixels.video.source import SourceFrame, frame_bgr, open_source
@@ -110,16 +111,17 @@ def read_masks(
 ) -> pd.DataFrame:
     """The regions of a video's masks: connected parts, and the track of each.
 
-    A region continues the track of the region in the frame before with the largest overlap.
+    A region continues the track of a region in the frame before that it overlaps, each track once,
+    the largest overlaps first: a small part that a body loses does not take its track.
 
     Args:
         name: the name of the video in tables.
         num_frames: the number of frames of the video.
 
     Raises:
-        InputError: the number of masks or their size differs from the frames; masks are JPEG, which
-            marks pixels around an anomaly as well; or their values have 16 bits, of which small
-            ones would be black after scaling.
+        InputError: the number of masks, their numbers or their size differ from the frames; masks
+            are JPEG, which marks pixels around an anomaly as well; or their values have 16 bits, of
+            which small ones would be black after scaling.
     """
     if lossy := sorted(file.name for file in folder.iterdir() if file.suffix.lower() in LOSSY):
         raise InputError(f"{folder}: expected masks in a format that keeps values, got {lossy[0]}")
@@ -128,6 +130,14 @@ def read_masks(
         raise InputError(
             f"{folder}: expected a mask for each of the {num_frames} frames of {name}, got "
             f"{len(masks)}"
+        )
+    first, allowed = first_number(folder), set(USUAL_STARTS)
+    if video.is_dir():
+        allowed.add(first_number(video))
+    if first not in allowed:
+        raise InputError(
+            f"{folder}: expected masks that count from {listed(allowed)}, as the "
+            f"frames of {name} do, got {first}"
         )
     for file in sorted(folder.iterdir()):
         if not is_hidden(file.name) and has_16_bits(file.read_bytes()):
@@ -145,18 +155,28 @@ def read_masks(
                 f"{picture.shape[1]}x{picture.shape[0]}"
             )
         boxes = boxes_of(picture.max(axis=2) if picture.ndim == 3 else picture)
+        continued = _pairs(pairwise_iou(boxes, before[0]))
         tracks: list[int] = []
-        overlaps = pairwise_iou(boxes, before[0])
-        for row in overlaps:
-            best = int(np.argmax(row)) if len(row) else -1
-            if best >= 0 and row[best] > 0 and before[1][best] not in tracks:
-                tracks.append(before[1][best])
+        for at in range(len(boxes)):
+            if at in continued:
+                tracks.append(before[1][continued[at]])
             else:
                 tracks.append(num_tracks)
                 num_tracks += 1
         rows += [[name, index, *region] for region in zip(tracks, *boxes.T.tolist(), strict=True)]
         before = boxes, tracks
     return as_regions([pd.DataFrame(rows, columns=["video", "frame", "track", *CORNERS])])
+
+
+def _pairs(overlaps: npt.NDArray[np.float64]) -> dict[int, int]:
+    """Pairs of a row and a column that overlap, each once, those of the largest overlap first."""
+    pairs: dict[int, int] = {}
+    order = np.argsort(-overlaps, axis=None, kind="stable")
+    places = np.stack(np.unravel_index(order, overlaps.shape), axis=1)
+    for row, column in places.tolist():
+        if overlaps[row, column] > 0 and row not in pairs and column not in pairs.values():
+            pairs[row] = column
+    return pairs
 
 
 def boxes_of(mask: npt.NDArray[np.uint8]) -> Boxes:

@@ -24,6 +24,7 @@ from vigil.pixels.importing.clips.masks import (
     masks_of,
     read_masks,
 )
+from vigil.pixels.no_videos import is_document, is_no_video
 from vigil.pixels.numbering import check_start, warn_of_starts
 from vigil.pixels.video.numbered import holds_pictures
 from vigil.pixels.windows import FrameTimes, Window, read_times
@@ -34,13 +35,6 @@ from vigil.plumbing.progress import progress
 from vigil.settings.import_clips import ImportClips
 
 TIME_DECIMALS = 6
-NO_VIDEOS = {
-    ".csv", ".htm", ".html", ".json", ".m", ".mat", ".md", ".npy", ".pdf", ".srt", ".txt", ".xml",
-    ".yaml", ".yml",
-}  # fmt: skip
-"""Endings of files that data sets keep beside their videos."""
-NOTES = {"readme", "license", "licence"}
-"""Names without an ending of such files, in lower case."""
 
 
 class Listing(NamedTuple):
@@ -210,7 +204,7 @@ def list_videos(folder: Path, labels: Path) -> Listing:
                 continue
             is_masks = path.name.endswith(MASKS) and path.is_dir()
             masks += [path] if is_masks else []
-            if path.is_file() and _is_note(path):
+            if path.is_file() and is_document(path):
                 notes.append(path.relative_to(folder).as_posix())
             # A link to nothing counts as a video, so that reading it raises the error.
             elif not path.is_dir() or (not is_masks and holds_pictures(path)):
@@ -242,11 +236,6 @@ def list_notes(folder: Path) -> list[str]:
     )
 
 
-def is_no_video(path: Path) -> bool:
-    """Whether a file is a document by its name, or a folder holds no picture itself."""
-    return not holds_pictures(path) if path.is_dir() else _is_note(path)
-
-
 def describe(imported: Imported, clips: Path, notes: Sequence[str]) -> list[str]:
     """Lines about what was left out, and about what is doubtful, for people.
 
@@ -263,10 +252,6 @@ def describe(imported: Imported, clips: Path, notes: Sequence[str]) -> list[str]
     if doubtful := describe_disagreement(imported.frames, imported.regions):
         lines.append(doubtful)
     return lines + warn_of_starts(clips, imported.windows["video"].unique())
-
-
-def _is_note(file: Path) -> bool:
-    return file.suffix.lower() in NO_VIDEOS or file.name.lower() in NOTES
 
 
 def _cut(path: Path, num_windows: int, picture_fps: Fraction) -> list[Window]:
