@@ -77,7 +77,10 @@ OUTSIDE: dict[str, list[str]] = {
 """The words of each command that fails outside a project; `new` lays one out."""
 NEED_NO_PROJECT = {"watch", "attend", "serve"}
 """They fail for another reason."""
-DEFAULTS_ARE_USED = "params.yaml: not in the current folder; the defaults of vigil are used\n"
+DEFAULTS_ARE_USED = (
+    "params.yaml: not in the current folder; the defaults of vigil are used: "
+    f"{Path(__file__).parents[1] / 'params.yaml'}\n"
+)
 
 
 def test_every_command_is_tried_outside_a_project() -> None:

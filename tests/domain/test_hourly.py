@@ -144,3 +144,10 @@ def test_equal_maxima_promise_more():
         videos, block_s=BLOCK_S, alarm_probability=0.5, num_above=1, num_windows=1
     )
     assert picked.alarm_probability == pytest.approx(0.1)
+
+
+def test_parts_of_one_window_each_have_no_footage_between_them():
+    """The time between their windows is a gap, not the stride of windows."""
+    starts_s, stops_s = np.array([0.0, 602.5]), np.array([2.5, 605.0])
+    found = footage_of(starts_s, stops_s, np.ones(2), 5000.0)
+    assert [one.duration_s for one in found] == [2.5, 5.0]

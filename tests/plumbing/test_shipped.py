@@ -19,8 +19,8 @@ def test_the_parameters_of_the_folder_come_first(
     content = read_own_or_shipped()
     assert content == read_params(ROOT / "params.yaml")
     check_sections(content, project_sections())
-    told = "params.yaml: not in the current folder; the defaults of vigil are used\n"
-    assert capsys.readouterr().out == told
+    told = "params.yaml: not in the current folder; the defaults of vigil are used: "
+    assert capsys.readouterr().out == f"{told}{ROOT / 'params.yaml'}\n"
     Path("params.yaml").write_text("watch: {}\n")
     assert read_own_or_shipped() == {"watch": {}}
     assert capsys.readouterr().out == ""

@@ -179,3 +179,24 @@ def test_united_spans_cover_the_same_frames_and_do_not_overlap(
     ]
     marked = {frame for start, length in drawn for frame in range(start, start + length + 1)}
     assert covered == sorted(marked)
+
+
+@pytest.mark.parametrize("key", ["fps", "first_frame_s"])
+@pytest.mark.parametrize("value", [10**400, True, "1"])
+def test_what_is_no_number_of_seconds_or_frames_is_refused(key: str, value: object) -> None:
+    entry = task([("a", 1.0, 2.0)], facts_of(60, 10))
+    entry["data"][key] = value
+    with pytest.raises(InputError, match=rf"^a: data\.{key}: expected "):
+        events_of(entry, "error", "a")
+
+
+def test_a_span_far_beyond_any_video_is_refused() -> None:
+    entry = task([("a", 1.0, 2.0)], facts_of(60, 10))
+    (span,) = (
+        one["value"]
+        for one in entry["annotations"][0]["result"]
+        if "timelinelabels" in one["value"]
+    )
+    span["ranges"][0]["end"] = 10**400
+    with pytest.raises(InputError, match=r"^a: expected a span of the timeline"):
+        events_of(entry, "error", "a")

@@ -74,3 +74,17 @@ def test_frames_that_no_sequence_needs_are_let_go():
     for index in range(1000):
         history.add(np.zeros((4, 5, 3), np.uint8), index / 100)
     assert len(history._kept) <= 22  # of 0.2 s
+
+
+def test_many_frames_a_second_need_no_more_memory():
+    """And those that are kept are an eighth of a step from the right ones at most."""
+    history = FrameHistory(Steps(7, 1.0, "stack", False))
+    for index in range(1200):
+        picture = np.array([[[index // 256, index % 256, 0]]], np.uint8)
+        seen = history.add(picture, index / 120)
+    assert len(history._kept) <= 8 * 6 + 2
+    indices = 256 * seen[:, 0, 0, 0].astype(int) + seen[:, 0, 0, 1]
+    lags_s = (1199 - indices) / 120
+    assert lags_s[-1] == 0
+    np.testing.assert_array_less(lags_s - [6, 5, 4, 3, 2, 1, 0], 1 / 8 + 1e-6)
+    assert (lags_s >= [6, 5, 4, 3, 2, 1, 0]).all()

@@ -779,3 +779,25 @@ def test_a_stream_cannot_name_a_file_of_this_machine(server: StreamServer, tmp_p
 def test_lines_are_json(tmp_path: Path):
     append_line(tmp_path / "a.jsonl", {"id": "é"})
     assert json.loads((tmp_path / "a.jsonl").read_text()) == {"id": "é"}
+
+
+def test_sizes_that_change_all_the_time_are_not_watched_and_this_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    """No window is as short as the time between two changes."""
+    notes = Notes()
+    watch = watch_of(tmp_path, notes, **{"raising.cooldown_s": 100.0})
+    for index in range(60 * FPS):
+        frame = frame_at(index, lit=())
+        if index // 5 % 2:
+            larger = np.pad(frame.picture, ((0, 8), (0, 8), (0, 0)))
+            frame = Frame(index, frame.time_s, larger)
+        watch.add(frame)
+    watch.end()
+    watch._notifier.close()
+    told = capsys.readouterr().err
+    assert told.count("no window could be scored") == 1
+    assert told.count("tracks and events begin anew") == 1
+    (kept,), (message,) = read_lines(tmp_path / EVENT_LINES), notes.messages
+    assert (kept["kind"], kept["id"]) == ("not_scored", message["id"])
+    assert watch.status()["watched_s"] == 0

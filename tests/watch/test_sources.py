@@ -44,6 +44,12 @@ def test_what_lies_beside_videos_is_left_out_and_named(
     (folder / "old" / "notes.txt").write_text("of the day")
     with pytest.raises(InputError, match=r"numbered pictures, found only notes\.txt"):
         find_sources([str(folder / "old")])
+    (folder / "old" / "monday").mkdir()
+    (folder / "old" / "monday" / "d.mp4").write_bytes(b"?")
+    with pytest.raises(
+        InputError, match=r"old: expected a video .*, found a folder with mon.*d\.mp4"
+    ):
+        find_sources([str(folder)])
 
 
 def test_cameras_and_streams():

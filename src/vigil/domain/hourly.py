@@ -58,7 +58,7 @@ def footage_of(
         return []
     between_s = starts_s[1:] - stops_s[:-1]
     edges = [0, *(np.flatnonzero(between_s > LEAST_GAP_S) + 1).tolist(), len(starts_s)]
-    stride_s = float(np.diff(starts_s).min() if len(starts_s) > 1 else stops_s[0] - starts_s[0])
+    stride_s = float(min(np.diff(starts_s).min(initial=np.inf), (stops_s - starts_s).min()))
     ends_s = [float(stops_s[stop - 1]) for stop in edges[1:]]
     ends_s[-1] = max(ends_s[-1], min(duration_s, ends_s[-1] + stride_s))
     footage = []

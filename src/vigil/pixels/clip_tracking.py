@@ -41,8 +41,6 @@ class History(Protocol):
     `vigil.runtime.history.FrameHistory` explains its methods.
     """
 
-    @property
-    def step_s(self) -> float: ...
     def add(self, picture: Picture, time_s: float) -> npt.NDArray[np.uint8]: ...
     def remember(self, picture: Picture, time_s: float) -> None: ...
 
@@ -118,8 +116,7 @@ def track_frames(
     for picture, time_s in frames:
         size_wh = (picture.shape[1], picture.shape[0])
         if time_s - due_s < every_s - EDGE_S:
-            if every_s > history.step_s:
-                history.remember(picture, time_s)  # else those that are due are enough
+            history.remember(picture, time_s)
             continue
         due_s = time_s
         waiting.append((history.add(picture, time_s), time_s))

@@ -5,8 +5,9 @@ from pathlib import Path
 from vigil.pixels.video.numbered import holds_pictures
 
 DOCUMENTS = {
-    ".csv", ".htm", ".html", ".json", ".m", ".mat", ".md", ".npy", ".pdf", ".srt", ".txt", ".xml",
-    ".yaml", ".yml",
+    ".avif", ".csv", ".heic", ".htm", ".html", ".ini", ".json", ".jsonl", ".log", ".m", ".mat",
+    ".md", ".mp3", ".npy", ".npz", ".pdf", ".srt", ".svg", ".txt", ".vtt", ".wav", ".xml", ".yaml",
+    ".yml", ".zip",
 }  # fmt: skip
 """Endings of their names."""
 NOTES = {"readme", "license", "licence"}

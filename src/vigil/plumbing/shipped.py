@@ -22,5 +22,8 @@ def read_own_or_shipped() -> dict[str, Any]:
     shipped = next((place for place in PLACES if place.is_file()), None)
     if os.path.lexists(PARAMS_FILE) or shipped is None:
         return read_params()
-    print(f"{PARAMS_FILE}: not in the current folder; the defaults of vigil are used", flush=True)
+    print(
+        f"{PARAMS_FILE}: not in the current folder; the defaults of vigil are used: {shipped}",
+        flush=True,
+    )
     return read_params(shipped)

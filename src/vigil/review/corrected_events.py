@@ -16,6 +16,8 @@ from vigil.plumbing.errors import InputError, listed, shorten
 
 TIMELINE = "timelinelabels"
 DECIMALS = 3
+MOST_FRAMES = 10**9
+"""The largest number of a frame: of a year at 30 frames a second."""
 
 Json = Mapping[str, Any]
 Event = tuple[float, float, str]
@@ -46,9 +48,9 @@ def events_of(entry: Json, annotators: str | None, where: str) -> list[dict[str,
     counting = finished if annotators is None else choose(finished, annotators, where).alike
     fps, first_s = data.get(FPS_KEY), data.get(FIRST_KEY, 0.0)
     spans = [_spans(one["result"]) for one in counting]
-    if any(spans) and not (isinstance(fps, int | float) and math.isfinite(fps) and fps > 0):
+    if any(spans) and not (_is_number(fps) and fps > 0):
         raise InputError(f"{where}: data.{FPS_KEY}: expected a frame rate, got {shorten(fps)}")
-    if any(spans) and not (isinstance(first_s, int | float) and math.isfinite(first_s)):
+    if any(spans) and not _is_number(first_s):
         raise InputError(
             f"{where}: data.{FIRST_KEY}: expected the time of the first frame in seconds, got "
             f"{shorten(first_s)}"
@@ -69,6 +71,16 @@ def events_of(entry: Json, annotators: str | None, where: str) -> list[dict[str,
     else:
         events = by_annotation[0]
     return [{"kind": kind, "start_s": start_s, "end_s": end_s} for start_s, end_s, kind in events]
+
+
+def _is_number(value: Any) -> bool:
+    """Whether a value of JSON is a number that is neither infinite nor too large for one."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:
+        return False
 
 
 def _united(events: Iterable[Event]) -> list[Event]:
@@ -103,7 +115,9 @@ def _events_in(value: Json, fps: float, first_s: float, where: str) -> list[Even
     try:
         (kind,) = (str(name) for name in value[TIMELINE])
         frames = [(int(one["start"]), int(one["end"])) for one in value["ranges"]]
-    except (KeyError, TypeError, ValueError):
+        if max(map(max, frames), default=0) > MOST_FRAMES:
+            raise ValueError
+    except (KeyError, TypeError, ValueError, OverflowError):
         raise InputError(
             f"{where}: expected a span of the timeline with one label, got {shorten(value)}"
         ) from None

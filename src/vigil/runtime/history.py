@@ -12,6 +12,8 @@ from vigil.plumbing.errors import InputError
 Pictures = npt.NDArray[np.uint8]
 Times = npt.NDArray[np.float64]
 TOLERANCE_S = 1e-6  # a step may have no exact binary value
+PARTS = 8
+"""Kept frames are at least this part of a step apart."""
 
 
 class Steps(NamedTuple):
@@ -36,8 +38,9 @@ ONE = Steps(1, 1.0, "stack", False)
 class FrameHistory:
     """Keeps the frames of a running video that sequences need.
 
-    These are the frames of the last `(num - 1) * step_s` seconds, as they are: a camera with more
-    frames a second needs more memory.
+    These are frames of the last `(num - 1) * step_s` seconds, as they are, an eighth of a step
+    apart or more: a camera with many frames a second needs no more memory, and a sequence is at
+    most an eighth of a step off.
     """
 
     def __init__(self, steps: Steps) -> None:
@@ -45,11 +48,6 @@ class FrameHistory:
         self._last_s = -np.inf
         self._shape: tuple[int, ...] = ()
         self._kept: deque[tuple[float, Pictures]] = deque()
-
-    @property
-    def step_s(self) -> float:
-        """The time from one frame of a sequence to the next; endless for single pictures."""
-        return self._steps.step_s if self._steps.num > 1 else np.inf
 
     def add(self, picture: Pictures, time_s: float) -> Pictures:
         """The sequence (num, H, W, 3) that ends in a frame; of one frame, the picture itself.
@@ -66,9 +64,11 @@ class FrameHistory:
             return picture
         if self._steps.control:
             return np.stack([picture] * self._steps.num)
-        times_s = np.array([time for time, _ in self._kept])
+        times_s = np.array([*(time for time, _ in self._kept), time_s])
         chosen = choose_frames(times_s, self._steps.num, self._steps.step_s)
-        return np.stack([self._kept[index][1] for index in chosen])
+        return np.stack(
+            [*(self._kept[min(at, len(self._kept) - 1)][1] for at in chosen[:-1]), picture]
+        )
 
     def remember(self, picture: Pictures, time_s: float) -> None:
         """Adds a frame that later sequences may hold, and in which none ends.
@@ -78,7 +78,9 @@ class FrameHistory:
         """
         check_next(picture, self._shape or picture.shape, time_s, self._last_s)
         self._shape, self._last_s = picture.shape, time_s
-        if self._steps.num == 1:
+        if self._steps.num == 1 or self._steps.control:
+            return
+        if self._kept and time_s - self._kept[-1][0] < self._steps.step_s / PARTS - TOLERANCE_S:
             return
         self._kept.append((time_s, picture))
         span_s = (self._steps.num - 1) * self._steps.step_s + TOLERANCE_S

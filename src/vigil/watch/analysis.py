@@ -90,8 +90,8 @@ class Analysis:
         seen = None
         if is_due:
             seen = self._history.add(rgb, frame.time_s)
-        elif self._settings.detect_every_s > self._history.step_s:
-            self._history.remember(rgb, frame.time_s)  # else those that are due are enough
+        else:
+            self._history.remember(rgb, frame.time_s)
         self._frames.append((frame, seen))
         self._num_due += is_due
         step = Step()

@@ -108,6 +108,8 @@ class LiveWatch:
         self._waited_s = 0.0
         self._told_s, self._is_muted = -np.inf, False
         """When a notification told that nothing is watched; whether the last loss was not told."""
+        self._size_told_s = -np.inf
+        """When a line told that pictures have another size."""
 
     def begin(self) -> None:
         """Notes a run whose source answers: its start, models and settings."""
@@ -138,6 +140,7 @@ class LiveWatch:
         limit_s = self._settings.raising.signal_gap_s
         if stop_s - start_s > limit_s:
             self._end_part()
+            self._end_blindness(start_s)
             lost = self._machine.lose_signal(start_s, stop_s)
             self._handle(replace(lost, closed=[self._muted(one) for one in lost.closed]))
             self._scored_s = stop_s
@@ -153,8 +156,10 @@ class LiveWatch:
         """
         self._end_part()
         self._handle(self._machine.end())
-        self._scored_s = frame.time_s
         self._films.restart()
+        if frame.time_s - self._size_told_s < self._settings.raising.cooldown_s:
+            return
+        self._size_told_s = frame.time_s
         (old_height, old_width), (height, width) = before.shape[:2], frame.picture.shape[:2]
         print(
             f"{self._name}: pictures of {width}x{height} from now on, after {old_width}x"
@@ -227,6 +232,8 @@ class LiveWatch:
         """Ends the source, and closes open events. A loss of the signal ends now."""
         try:
             self._end_part()
+            if self._last_frame is not None:
+                self._end_blindness(self._last_frame.time_s)
             if self._is_lost and self._last_frame is not None:
                 start_s = self._last_frame.time_s
                 lost = self._machine.lose_signal(start_s, start_s + self._waited_s)
@@ -242,7 +249,6 @@ class LiveWatch:
             return
         for window in self._analysis.end(self._last_frame.time_s).verdicts:
             self._push(window)
-        self._end_blindness(self._last_frame.time_s)
         self._analysis = self._get_analysis()
         self._boxes = []
 

@@ -58,8 +58,6 @@ class SeenDetector:
 class SeenHistory:
     """Has the time of a picture in its place, since what was found there is known."""
 
-    step_s = np.inf
-
     def add(self, picture: Picture, time_s: float) -> npt.NDArray[Any]:
         """The time of a picture."""
         return np.array(time_s)

@@ -111,6 +111,13 @@ def _find(word: str) -> list[Source]:
     names = listed(entry.name for entry in left_out)
     if len(left_out) == len(entries):
         raise InputError(f"{path}: expected videos or numbered pictures, found only {names}")
+    for folder in (entry for entry in left_out if entry.is_dir()):
+        for file in sorted(folder.rglob("*")):
+            if file.is_file() and not is_hidden(file.name) and not is_no_video(file):
+                raise InputError(
+                    f"{folder}: expected a video or numbered pictures, found a folder with "
+                    f"{file.relative_to(folder)}; name the folders of videos themselves"
+                )
     if left_out:
         print(f"{path}: left out, as no video by name: {names}", flush=True)
     return [Recording(entry.name, entry) for entry in entries if entry not in left_out]

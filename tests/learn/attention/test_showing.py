@@ -1,5 +1,6 @@
 """Attention on files: pictures and videos in, arrays, sheets and videos out, the same each time."""
 
+import os
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -206,6 +207,34 @@ def test_a_folder_of_numbered_pictures_is_a_video(
     first, second = (np.load(one / "walk.png" / "vectors.npy") for one in (out, again))
     assert np.array_equal(first[0], second[0])
     assert not np.array_equal(first[1], second[1])
+
+
+def test_numbered_photographs_of_several_sizes_are_pictures(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    photographs = tmp_path / "raccoons"
+    photographs.mkdir()
+    for number, side in enumerate((40, 60, 40), start=1):
+        cv2.imwrite(str(photographs / f"raccoon-{number}.jpg"), np.zeros((side, 50, 3), np.uint8))
+    assert all(one.is_picture for one in find_sources([photographs]))
+    assert capsys.readouterr().out == ""
+    (photographs / "raccoon-2.jpg").unlink()
+    (photographs / "raccoon-3.jpg").rename(photographs / "raccoon-2.jpg")
+    assert [one.is_picture for one in find_sources([photographs])] == [False]
+    assert capsys.readouterr().out.endswith("numbered pictures of one size, taken as a video\n")
+
+
+def test_what_is_neither_a_picture_nor_a_video_is_left_out(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+):
+    """And nothing is waited for, as for who writes into a pipe."""
+    for name in ("a.zip", "weights.pt", "x.mp4.part"):
+        (folder / "more" / name).touch()
+    os.mkfifo(folder / "more" / "pipe.mp4")
+    (folder / "more" / "gone.mp4").symlink_to("nowhere.mp4")
+    assert [one.name for one in find_sources([folder / "more"])] == ["more/b.jpg"]
+    told = capsys.readouterr().out
+    assert told.endswith(": a.zip, gone.mp4, pipe.mp4, weights.pt, x.mp4.part\n")
 
 
 def test_a_single_numbered_picture_is_a_picture(folder: Path):

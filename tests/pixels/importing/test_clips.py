@@ -1,6 +1,7 @@
 """Clips of class folders and frame-labelled videos, as one table of windows."""
 
 import shutil
+import struct
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -214,7 +215,10 @@ class TestFrameLabelled:
 
     @pytest.mark.parametrize(
         "name",
-        ["gt/a", "masks/A", "ground_truth/a", "Test/masks_pixel/a", "test_Labels/x/a", "gt/b"],
+        [
+            *("gt/a", "masks/A", "ground_truth/a", "Test/masks_pixel/a", "test_Labels/x/a", "gt/b"),
+            "gt/a_mask",
+        ],
     )
     def test_masks_in_a_tree_of_their_own_are_refused(self, tmp_path: Path, name: str) -> None:
         write_numbered(tmp_path / "Test" / "a", 3)
@@ -223,6 +227,18 @@ class TestFrameLabelled:
         with pytest.raises(InputError, match=r"move it to Test/[ab]_gt if it holds masks") as error:
             list_videos(tmp_path, write_labels(tmp_path / "labels"))
         assert str(tmp_path / name) in str(error.value)
+
+    @pytest.mark.parametrize(
+        ("name", "places"),
+        [("masks/Test/a", "Test/a_gt"), ("gt/a", "Test/a_gt or Train/a_gt")],
+    )
+    def test_of_several_videos_the_one_in_the_same_folders_is_named(
+        self, tmp_path: Path, name: str, places: str
+    ) -> None:
+        for video in ("Test/a", "Train/a", name):
+            write_numbered(tmp_path / video, 3)
+        with pytest.raises(InputError, match=f"move it to {places} if it holds masks"):
+            list_videos(tmp_path, write_labels(tmp_path / "labels"))
 
     def test_a_tree_of_other_videos_is_one_of_videos_whatever_its_name(
         self, tmp_path: Path
@@ -509,3 +525,27 @@ def test_masks_that_count_from_another_frame_are_refused(tmp_path: Path) -> None
     later = tmp_path / "later"
     shutil.copytree(tmp_path / "from_2", later)
     assert len(read_masks(tmp_path / "from_2", later, "later", 3, Fraction(25))) == 3
+
+
+def test_masks_that_lose_values_or_are_too_large_are_refused_at_once(tmp_path: Path) -> None:
+    write_numbered(tmp_path / "a", 3)
+    words = (tmp_path / "a_gt", tmp_path / "a", "a", 3, Fraction(25))
+    write_masks(tmp_path / "a_gt", [[(1, 1, 9, 9)]] * 3)
+    for number in range(3):
+        (tmp_path / "a_gt" / f"{number:03}.png").unlink()
+        mask = np.zeros((24, 32), np.uint8)
+        cv2.imwrite(
+            str(tmp_path / "a_gt" / f"{number:03}.webp"), mask, [cv2.IMWRITE_WEBP_QUALITY, 50]
+        )
+    with pytest.raises(
+        InputError, match=r"000\.webp: expected a mask in a format that keeps values"
+    ):
+        read_masks(*words)
+    for number in range(3):
+        (tmp_path / "a_gt" / f"{number:03}.webp").unlink()
+        header = struct.pack(">IIBBBBB", 60_000, 60_000, 16, 0, 0, 0, 0)
+        (tmp_path / "a_gt" / f"{number:03}.png").write_bytes(
+            b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + header + b"\0" * 8 + b"IEND\xaeB`\x82"
+        )
+    with pytest.raises(InputError, match="60000x60000"):
+        read_masks(*words)

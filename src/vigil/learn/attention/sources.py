@@ -5,12 +5,18 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from vigil.pixels.no_videos import is_no_video
+from vigil.pixels.pictures.picture_size import declared_size
 from vigil.pixels.video.numbered import list_numbered
 from vigil.plumbing.errors import InputError, listed, shorten
 from vigil.plumbing.folders import is_hidden
 
 PICTURES = {".avif", ".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
+VIDEOS = {
+    *(".264", ".265", ".3gp", ".asf", ".avi", ".dav", ".flv", ".gif", ".h264", ".h265", ".hevc"),
+    *(".m2ts", ".m4v", ".mjpeg", ".mjpg", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".mxf"),
+    *(".ogv", ".ts", ".vob", ".webm", ".wmv"),
+}
+"""In a folder. A file that is named itself may have any ending."""
 
 
 @dataclass(frozen=True)
@@ -34,8 +40,9 @@ class Source:
 def find_sources(paths: Iterable[Path]) -> list[Source]:
     """The sources at some paths.
 
-    A folder of two numbered pictures or more is a video. Any other folder means all pictures and
-    videos directly in it; documents and other folders are left out, and a printed line names them.
+    A folder of two numbered pictures or more, all of one size, is a video, and a printed line says
+    so. Any other folder means all pictures and videos directly in it, by their endings; what else
+    it has is left out, and a printed line names it.
 
     Raises:
         InputError: a path or a folder's content is missing, or two sources have the same name.
@@ -59,6 +66,7 @@ def _find(path: Path) -> list[Source]:
             "none"
         )
     if _is_video(path):
+        print(f"{path}: numbered pictures of one size, taken as a video")
         return [Source(path.resolve().name, path)]
     entries = sorted(entry for entry in path.iterdir() if not is_hidden(entry.name))
     kept = [entry for entry in entries if _is_source(entry)]
@@ -73,12 +81,19 @@ def _find(path: Path) -> list[Source]:
 
 
 def _is_source(path: Path) -> bool:
-    return _is_video(path) if path.is_dir() else not is_no_video(path)
+    if path.is_dir():
+        return _is_video(path)
+    return path.is_file() and path.suffix.lower() in PICTURES | VIDEOS
 
 
 def _is_video(folder: Path) -> bool:
-    """Whether a folder has two numbered pictures or more, and nothing else."""
+    """Whether a folder has two numbered pictures or more, all of one size, and nothing else.
+
+    Photographs may be numbered, too, but rarely are all of one size.
+    """
     try:
-        return len(list_numbered(folder)) > 1
+        names = list_numbered(folder)
     except InputError:
         return False
+    sizes_wh = {declared_size((folder / name).read_bytes()) for name in names}
+    return len(names) > 1 and len(sizes_wh) == 1

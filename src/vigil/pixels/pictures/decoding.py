@@ -58,9 +58,7 @@ def decode_picture(content: bytes, flags: int) -> Picture | None:
         return None  # of no kind that OpenCV reads, or with a damaged header
     if size_wh[0] * size_wh[1] > MAX_PIXELS:
         raise TooLargeError(f"{size_wh[0]}x{size_wh[1]}")
-    # A PNG that is cut off is refused here: OpenCV would fill the missing part, and libpng would
-    # print to the terminal.
-    if content.startswith(PNG) and PNG_END not in content[-4096:]:
+    if _is_cut_png(content):
         return None
     picture = _decode(content, flags)
     if picture is None:
@@ -77,8 +75,22 @@ def decode_picture(content: bytes, flags: int) -> Picture | None:
     return picture.astype(np.uint8, copy=False)
 
 
-def has_16_bits(content: bytes) -> bool:
-    """Whether the bytes are a picture whose values have 16 bits, as they are stored."""
+def _is_cut_png(content: bytes) -> bool:
+    """Whether it is a PNG without its end.
+
+    OpenCV would fill the missing part, and libpng would print to the terminal.
+    """
+    return content.startswith(PNG) and PNG_END not in content[-4096:]
+
+
+def has_more_bits(content: bytes) -> bool:
+    """Whether the bytes are a picture whose stored values have more than 8 bits.
+
+    A picture that is too large, damaged or cut off has none; `decode_picture` refuses it.
+    """
+    size_wh = declared_size(content)
+    if size_wh is None or size_wh[0] * size_wh[1] > MAX_PIXELS or _is_cut_png(content):
+        return False
     stored = _decode(content, cv2.IMREAD_UNCHANGED)
     return stored is not None and stored.dtype.itemsize > 1
 

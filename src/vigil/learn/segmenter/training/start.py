@@ -9,7 +9,7 @@ from vigil.learn.networks.weights import check_state, read_state
 from vigil.learn.pictures.trunk import Trunk, load_trunk
 from vigil.learn.segmenter.network.interface import Segmenter
 from vigil.learn.segmenter.network.registry import build_segmenter
-from vigil.plumbing.errors import InputError, shorten
+from vigil.plumbing.errors import InputError, listed
 from vigil.settings.train_segmenter import TrainSegmenter
 
 
@@ -50,8 +50,8 @@ def build_start(
         load_published(state, str(file))
         print(f"{file}: torchvision's weights but for the last layers, which are random")
         return network
-    check_state(current, state, str(file))
     _check_classes(file, classes)
+    check_state(current, state, str(file))
     network.load_state_dict(state)
     return network
 
@@ -60,9 +60,21 @@ def _check_classes(file: Path, classes: Sequence[str]) -> None:
     """Checks that whole weights are of these classes, in this order, as far as anything says so."""
     card = card_beside(file)
     if card is None:
-        print(f"{file}: nothing names its classes; they are taken as {', '.join(classes)}")
-    elif card.get("classes") != list(classes):
+        taken = ", ".join(classes)
+        print(f"{file}: no card of these weights names their classes; they are taken as {taken}")
+        return
+    own, given = list(classes), card.get("classes")
+    if given == own:
+        return
+    names = [str(name) for name in given] if isinstance(given, list) else []
+    without, beyond = sorted(set(own) - set(names)), sorted(set(names) - set(own))
+    if without or beyond or len(names) != len(own):
         raise InputError(
-            f"{file}: expected a segmenter of the classes {shorten(list(classes))}, got one of "
-            f"{shorten(card.get('classes'))}"
+            f"{file}: expected a segmenter of the {len(own)} classes of the masks, got one of "
+            f"{len(names)}; missing: {listed(without)}; not of the masks: {listed(beyond)}"
         )
+    at = next(at for at in range(len(own)) if own[at] != names[at])
+    raise InputError(
+        f"{file}: expected a segmenter of the classes in the order of the masks, got {names[at]} "
+        f"in place of {own[at]}"
+    )

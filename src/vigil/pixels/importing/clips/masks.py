@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
+from itertools import takewhile
 from pathlib import Path
 
 import cv2
@@ -13,7 +14,7 @@ import pandas as pd
 from vigil.domain.boxes import CORNERS, pairwise_iou
 from vigil.domain.clips.truth import as_regions
 from vigil.pixels.numbering import USUAL_STARTS, first_number
-from vigil.pixels.pictures.decoding import has_16_bits
+from vigil.pixels.pictures.decoding import has_more_bits
 from vigil.pixels.video.numbered import NumberedPictures, holds_pictures
 from vigil.pixels.video.source import SourceFrame, frame_bgr, open_source
 from vigil.plumbing.errors import InputError, listed
@@ -27,6 +28,8 @@ OTHER_NAMES = re.compile(rf"(?P<video>.+?)[-_. ]{WORDS}", re.IGNORECASE)
 TREES = re.compile(rf"(.*[-_. ])?{WORDS}([-_. ].*)?", re.IGNORECASE)
 """Names that other data sets give to a folder that holds the masks of all videos."""
 LOSSY = {".jpg", ".jpeg"}
+LOSSY_WEBP = {b"VP8 ", b"VP8X"}
+"""The first chunk of a WebP picture that loses values, or may do so."""
 LEAST_AREA_PX = 4
 """Smaller parts of a mask are no regions."""
 
@@ -77,8 +80,9 @@ def check_trees_of_masks(folder: Path, videos: Sequence[str]) -> None:
         videos: their paths below it.
 
     Raises:
-        InputError: a folder has the name of another video, with or without its ending, and lies in
-            a folder with a word for masks in its name; letter case does not count.
+        InputError: a folder has the name of another video, with or without its ending and a word
+            for masks at its own end, and lies in a folder with a word for masks in its name; letter
+            case does not count.
     """
     paths = [Path(video) for video in videos]
     suspects = [
@@ -86,20 +90,30 @@ def check_trees_of_masks(folder: Path, videos: Sequence[str]) -> None:
         for path in paths
         if any(TREES.fullmatch(part) for part in path.parent.parts) and (folder / path).is_dir()
     ]
-    elsewhere = {
-        name.casefold(): path
-        for path in paths
-        if path not in suspects
-        for name in (path.stem, path.name)
-    }
+    elsewhere: dict[str, list[Path]] = {}
+    for path in paths:
+        if path not in suspects:
+            for name in {path.stem.casefold(), path.name.casefold()}:
+                elsewhere.setdefault(name, []).append(path)
     for path in suspects:
-        if video := elsewhere.get(path.name.casefold()):
-            right = video.with_name(f"{video.stem}{MASKS}")
+        match = OTHER_NAMES.fullmatch(path.name)
+        names = [path.name, *([match["video"]] if match else [])]
+        alike = [video for name in names for video in elsewhere.get(name.casefold(), [])]
+        if alike:  # of several, those whose folders have most names of this one's
+            most = max(_num_shared(video.parent, path.parent) for video in alike)
+            near = [one for one in alike if _num_shared(one.parent, path.parent) == most]
+            right = " or ".join(str(one.with_name(f"{one.stem}{MASKS}")) for one in sorted(near))
             raise InputError(
-                f"{folder / path}: expected a video of another name than {video}: move it to "
-                f"{right} if it holds masks, or out of a folder with a word for masks if it is a "
-                "video"
+                f"{folder / path}: expected a video of another name than {listed(near)}: move it "
+                f"to {right} if it holds masks, or out of a folder with a word for masks if it is "
+                "a video"
             )
+
+
+def _num_shared(one: Path, other: Path) -> int:
+    """How many of the last parts of two paths are the same."""
+    pairs = zip(reversed(one.parts), reversed(other.parts), strict=False)
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
 
 
 def _names_of_masks(video: Path) -> list[str]:
@@ -120,8 +134,8 @@ def read_masks(
 
     Raises:
         InputError: the number of masks, their numbers or their size differ from the frames; masks
-            are JPEG, which marks pixels around an anomaly as well; or their values have 16 bits, of
-            which small ones would be black after scaling.
+            are JPEG or lossy WebP, which mark pixels around an anomaly as well; or their values
+            have more than 8 bits, of which small ones would be black after scaling.
     """
     if lossy := sorted(file.name for file in folder.iterdir() if file.suffix.lower() in LOSSY):
         raise InputError(f"{folder}: expected masks in a format that keeps values, got {lossy[0]}")
@@ -140,8 +154,13 @@ def read_masks(
             f"frames of {name} do, got {first}"
         )
     for file in sorted(folder.iterdir()):
-        if not is_hidden(file.name) and has_16_bits(file.read_bytes()):
-            raise InputError(f"{file}: expected a mask with values of 8 bits, got 16")
+        if is_hidden(file.name):
+            continue
+        content = file.read_bytes()
+        if content[12:16] in LOSSY_WEBP:
+            raise InputError(f"{file}: expected a mask in a format that keeps values, got WebP")
+        if has_more_bits(content):
+            raise InputError(f"{file}: expected a mask with values of 8 bits, got more")
     frames: Iterator[SourceFrame] = iter(open_source(video, picture_fps, 1))
     size = frame_bgr(next(frames)).shape[:2]
     rows: list[list[object]] = []
@@ -171,11 +190,13 @@ def read_masks(
 def _pairs(overlaps: npt.NDArray[np.float64]) -> dict[int, int]:
     """Pairs of a row and a column that overlap, each once, those of the largest overlap first."""
     pairs: dict[int, int] = {}
-    order = np.argsort(-overlaps, axis=None, kind="stable")
-    places = np.stack(np.unravel_index(order, overlaps.shape), axis=1)
-    for row, column in places.tolist():
-        if overlaps[row, column] > 0 and row not in pairs and column not in pairs.values():
+    taken: set[int] = set()
+    rows, columns = np.nonzero(overlaps > 0)
+    order = np.argsort(-overlaps[rows, columns], kind="stable")
+    for row, column in zip(rows[order].tolist(), columns[order].tolist(), strict=True):
+        if row not in pairs and column not in taken:
             pairs[row] = column
+            taken.add(column)
     return pairs
 
 
