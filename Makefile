@@ -89,7 +89,7 @@ clean-state: ## delete cached results and checkpoints of stopped trainings
 	rm -rf "$${VIGIL_STATE_DIR:-.vigil}"
 
 clean: clean-state ## remove all generated files that git does not track
-	rm -rf data/demo data/attention data/frames data/annotations data/samples data/sample_report data/detection \
+	rm -rf code data/demo data/attention data/frames data/annotations data/samples data/sample_report data/detection \
 		data/detection_report data/splits data/embeddings data/predictions models
 
 $(VENV)/bin/pip:

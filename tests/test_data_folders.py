@@ -10,7 +10,7 @@ import pytest
 import yaml
 from tiny_project import VIDEOS, Project
 
-STAGES = ["extract_frames", "interpolate_annotations"]
+STAGES = ["list_code", "extract_frames", "interpolate_annotations"]
 RUNS = (
     "stages: {evil: {cmd: touch ../../ran && cp old export.json, deps: [old], outs: [export.json]}}"
 )

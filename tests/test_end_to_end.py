@@ -1,5 +1,6 @@
 """The whole pipeline through DVC on a tiny scene: what reruns, what does not, what is left."""
 
+import ast
 import json
 import os
 import shutil
@@ -11,7 +12,7 @@ import yaml
 from rerun_table import TRAININGS, changed, edit, edit_export, move_box, render_table
 from tiny_project import ROOT, VIDEOS, Project, stages_of, task_of, write_video
 
-NUM_STAGES = 35
+NUM_STAGES = 36
 WATCH = ("watch", "evaluate@watch")
 MODEL = Path("src", "vigil", "learn", "classifier", "network", "crop_transformer.py")
 UNTRAINED = ("split@classifier", "split@detector")  # with all that leads to them
@@ -221,41 +222,60 @@ def test_another_backbone_leaves_the_other_branches_alone(project: Project):
     project.repro()
 
 
-def test_plumbing_reruns_nothing_and_a_model_what_reads_it(project: Project):
+def test_plumbing_and_comments_rerun_nothing_and_a_model_what_reads_it(project: Project):
     plumbing = project.folder / "src" / "vigil" / "plumbing" / "progress.py"
-    plumbing.write_text(plumbing.read_text() + "\n# another comment\n")
+    plumbing.write_text(plumbing.read_text() + "\nSPARE = 1\n")
     assert project.repro() == []
     model = project.folder / MODEL
     before = model.read_text()
     model.write_text(before + "\n# another comment\n")
+    assert stale_stages(project) == []
+    assert project.repro() == ["list_code"]
+    model.write_text(before + "\nSPARE = 1\n")
+    importing = ["export@classifier", "predict@classifier", "train_classifier", "watch"]
+    assert stale_stages(project) == importing
+    refused = project.run("dvc", "repro", "-s", "-f", "predict@classifier", code=255)
+    assert "run dvc repro -f list_code" in refused
     # The same probabilities: nothing new to evaluate.
-    retrained = {"train_classifier", "predict@classifier", "export@classifier", "watch"}
-    assert set(project.repro()) == retrained
+    retrained = {"train_classifier", "predict@classifier", "export@classifier"}
+    assert set(project.repro()) == {"list_code", *retrained, *WATCH}
     model.write_text(before)
     project.repro()
 
 
+def stale_stages(project: Project) -> list[str]:
+    """The stages that `vigil report` names as not run with the present code, the demo aside."""
+    script = (
+        "import pathlib, vigil.review.revisions as r; print(r.read_status(pathlib.Path('.'))[0])"
+    )
+    stale = ast.literal_eval(project.run(sys.executable, "-c", script).splitlines()[-1])
+    return [name for name in stale if not name.startswith("demo/")]
+
+
 @pytest.mark.slow
 def test_nothing_trains_for_an_edit_that_cannot_change_what_is_learnt(project: Project):
-    """DVC reruns the trainings, since their inputs differ in a byte; they see that it is nothing.
+    """DVC reruns trainings, since their inputs differ in a byte; they see that it is nothing.
 
-    A box moves on a video that tests, the detector that does not train changes, and comments are
-    written into the training loop and into what decodes clips for fine-tuning, which is off.
+    A box moves on a video that tests, the detector that does not train changes, and so does what
+    decodes clips for fine-tuning, which is off. A comment in the training loop reruns nothing.
     """
+    rerun = {"train_classifier", "train_detector", "fit_alarm"}
     tested = json.loads((project.folder / "data/splits/detector/test.json").read_text())
     (video,) = {image.split(".zip/")[0] for image in tested}
     models = {n: c for n, c in project.content().items() if n.startswith("models/")}
 
     def edit_all(project: Project) -> None:
         edit_export(move_box, video)(project)
-        edit("src/vigil/learn/detector/network/anchor.py", "\nSPARE = 1\n")(project)
-        edit("src/vigil/learn/training/loop.py")(project)
-        edit("src/vigil/pixels/windows.py", "\nSPARE = 1\n")(project)
+        edit("src/vigil/learn/detector/network/anchor.py")(project)
+        edit("src/vigil/learn/training/loop.py", "\n# another comment\n")(project)
+        edit("src/vigil/learn/alarm/training/frames.py")(project)
 
     with changed(project, edit_all):
         told = project.run("dvc", "repro")
-        assert set(stages_of(told)) >= {*TRAININGS, "evaluate@classifier", "evaluate@detector"}
-        assert told.count("nothing that this training depends on has changed") == len(TRAININGS)
+        ran = set(stages_of(told))
+        assert ran >= {*rerun, "evaluate@classifier", "evaluate@detector"}
+        assert not ran & (set(TRAININGS) - rerun)
+        assert told.count("nothing that this training depends on has changed") == len(rerun)
         assert "epoch 1/" not in told
         now = project.content()
         assert {n: c for n, c in now.items() if n.startswith("models/")} == models

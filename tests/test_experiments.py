@@ -23,8 +23,8 @@ GRID = {
     "grid-4": (0.2, "quantile"),
 }
 ALARM = [
-    "import_clips", "track_clips", "embed_clips", "split@alarm", "fit_alarm", "predict@alarm",
-    "pick_threshold", "evaluate@alarm",
+    "list_code", "import_clips", "track_clips", "embed_clips", "split@alarm", "fit_alarm",
+    "predict@alarm", "pick_threshold", "evaluate@alarm",
 ]  # fmt: skip
 QUEUE_DEADLINE_S = 600
 MAX_STARTS = 4  # of workers, which may stop before the queue is empty
@@ -163,7 +163,7 @@ def test_the_worked_examples(reader: Reader) -> None:
     told = reader.paste("dvc exp run -n median")
     assert stages_run("\n".join(told.values())) == ["pick_threshold", "evaluate@alarm"]
     assert re.search(r"pick_threshold\.method\s+max_\w+\s+quantile", told["dvc params diff"])
-    assert "threshold" in told["dvc metrics diff"]
+    assert "false_alarm_rate" in told["dvc metrics diff"]
     assert (folder / "dvc_plots" / "index.html").exists()
 
     told = reader.paste("dvc exp run --queue -n grid")

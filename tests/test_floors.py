@@ -60,6 +60,16 @@ def third_parties_of(file: Path) -> set[str]:
     return found - {"vigil"} - set(sys.stdlib_module_names)
 
 
+def test_imports_are_absolute_and_the_package_is_modules_alone():
+    """The digests of code see nothing else."""
+    for module in MODULES:
+        nodes = ast.walk(ast.parse(module.read_bytes()))
+        assert not any(isinstance(node, ast.ImportFrom) and node.level for node in nodes)
+    files = {file for file in PACKAGE.rglob("*") if file.is_file()}
+    others = {file for file in files if file.suffix != ".py" and "__pycache__" not in file.parts}
+    assert others == set()
+
+
 @pytest.mark.parametrize("module", [m for m in MODULES if m.name not in FACADES], ids=name_of)
 def test_a_module_imports_its_own_floor_or_a_lower_one(module: Path):
     floor = FLOORS[folder_of(module)]

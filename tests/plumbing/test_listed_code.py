@@ -1,4 +1,4 @@
-"""In a project of one's own, a stage runs only with the code that DVC knows of."""
+"""A stage depends on the digests of its code, and runs only with the code that DVC knows of."""
 
 import json
 import shutil
@@ -11,7 +11,7 @@ import pytest
 from vigil.plumbing import listed_code
 from vigil.plumbing.closure import SOURCE, code_digest
 from vigil.plumbing.errors import InputError
-from vigil.plumbing.listed_code import check_listed_code
+from vigil.plumbing.listed_code import check_listed_code, list_code
 
 MODULE = "vigil/domain/boxes.py"
 
@@ -20,6 +20,7 @@ MODULE = "vigil/domain/boxes.py"
 def script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The script of a stage whose code is listed."""
     monkeypatch.setenv("VIGIL_STATE_DIR", str(tmp_path / "state"))
+    monkeypatch.setenv("DVC_STAGE", "count")
     (tmp_path / "stages").mkdir()
     (tmp_path / "code").mkdir()
     write(tmp_path, {MODULE: code_digest(SOURCE / MODULE)})
@@ -64,6 +65,38 @@ def test_a_library_that_changed_since_is_refused(
         check_listed_code(script)
     changed.write_text((SOURCE / MODULE).read_text() + "# a comment\n")
     check_listed_code(script)
+
+
+def test_the_source_of_the_project_is_named_with_what_lists_it_anew(
+    script: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Somebody edited it while `dvc repro` ran."""
+    changed = tmp_path / "src" / MODULE
+    changed.parent.mkdir(parents=True)
+    changed.write_text("MORE = 1\n")
+    monkeypatch.setattr(listed_code, "SOURCE", tmp_path / "src")
+    with pytest.raises(InputError, match=r"of the source in src, .* run dvc repro -f list_code$"):
+        check_listed_code(script)
+
+
+def test_a_script_that_dvc_does_not_run_needs_no_list(
+    script: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """DVC notes nothing of it."""
+    write(script.parents[1], {MODULE: "0"})
+    monkeypatch.delenv("DVC_STAGE")
+    check_listed_code(script)
+
+
+def test_a_list_has_all_that_a_script_imports_but_plumbing(tmp_path: Path):
+    script = tmp_path / "look.py"
+    script.write_text("from vigil.domain.boxes import areas\nfrom vigil.plumbing import records\n")
+    digests = json.loads(list_code(script))
+    assert digests[MODULE] == code_digest(SOURCE / MODULE)
+    assert not [name for name in digests if "plumbing" in name]
+    text = "def look() -> None:\n    from vigil.domain.detections import Detections\n"
+    script.write_text(f"# a comment\n{text}")
+    assert "vigil/domain/detections.py" in json.loads(list_code(script))
 
 
 def test_a_script_without_a_list_and_a_folder_that_is_read_only_do_not_matter(

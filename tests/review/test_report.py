@@ -383,6 +383,9 @@ def test_stages_differ_by_what_differs():
         "gone": stage("1", "1", 1, "1"),
     }
     ours = {"same": stage("1", "1", 1, "1"), "all": stage("2", "2", 2, "2")}
+    for name in ("code/a.json", "stages"):
+        listed = [{"deps": [{"path": name, "md5": digest}]} for digest in "12"]
+        assert changed_stages({"one": listed[0]}, {"one": listed[1]}) == {"one": ["code"]}
     found = changed_stages(base, ours)
     assert found["all"] == ["code", "data", "params", "results"]
     assert found.keys() == {"all", "gone"}

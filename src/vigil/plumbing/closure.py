@@ -1,7 +1,7 @@
 """The modules of vigil that a script imports, directly or indirectly, read from their source.
 
-These modules are the code of a stage. `dvc.yaml` must declare them, and cached results depend on
-them. An import counts anywhere in a file, also in a function.
+These modules are the code of a stage. The stage and cached results depend on their digests. An
+import counts anywhere in a file, also in a function. Imports are absolute in this project.
 """
 
 import ast
@@ -39,16 +39,17 @@ def imports_from(file: Path, *names: str) -> set[Import]:
 
 def imports_of(file: Path) -> set[Path]:
     """The modules of vigil, and of packages beside a script, that a file imports anywhere."""
-    names = _imported_names(file.read_text(encoding="utf-8"))
+    names = _imported_names(file.read_bytes())
     modules = {module for name in names if (module := _module_seen_from(file, name))}
     return {module for module in modules if module.name != "__init__.py"}
 
 
 @cache  # many scripts share most of their modules, and parsing takes nearly all of the time
-def _imported_names(source: str) -> frozenset[str]:
+def _imported_names(source: bytes) -> frozenset[str]:
     """All dotted names that a module imports, or that may be modules which it imports."""
     names: set[str] = set()
-    for node in ast.walk(ast.parse(source)):
+    tree = _parse(source)
+    for node in ast.walk(tree) if tree else ():
         if isinstance(node, ast.Import):
             names.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -87,19 +88,30 @@ def closure_of(file: Path, untaken: Collection[Import] = ()) -> set[Path]:
 def code_digest(file: Path) -> str:
     """SHA-256 of a file's syntax tree without comments and docstrings, in hexadecimal.
 
-    It does not depend on the version of Python.
+    It does not depend on the version of Python. Of a file that Python cannot read, the bytes count:
+    only stages that import it fail, and Python says where.
     """
     return _digest(file.read_bytes())
 
 
 @cache
 def _digest(source: bytes) -> str:
-    tree = ast.parse(source)
+    tree = _parse(source)
+    if tree is None:
+        return hashlib.sha256(source).hexdigest()
     for node in ast.walk(tree):
         statements = getattr(node, "body", None)
         if isinstance(statements, list):
             node.body = [one for one in statements if not _is_text(one)]  # type: ignore[attr-defined]
     return hashlib.sha256(repr(_plain(tree)).encode()).hexdigest()
+
+
+def _parse(source: bytes) -> ast.Module | None:
+    """The syntax tree of a module; None if Python cannot read it."""
+    try:
+        return ast.parse(source)
+    except (SyntaxError, ValueError):
+        return None
 
 
 def _plain(part: object) -> object:

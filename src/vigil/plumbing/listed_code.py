@@ -1,33 +1,57 @@
-"""In a project of one's own, the code that DVC knows of: that of the installed library, or not?
+"""The digests of the code of each stage, on which DVC lets the stage depend.
 
-There, a stage depends on `code/<stage>.json`, the digests of the modules of vigil that it imports.
-Where the library was upgraded and these files were not, DVC would note new results under old code.
+A stage depends on `code/<stage>.json`, the digests of the modules of vigil that its script imports.
+In the project of vigil, the stage `list_code` writes these files whenever the source changes. In a
+project of one's own, which has no source of vigil, `vigil upgrade` writes them.
 """
 
 import hashlib
 import json
+import os
 from pathlib import Path
 from typing import Any
 
-from vigil.plumbing.closure import SOURCE, code_digest
+from vigil.plumbing.closure import SOURCE, closure_of, code_digest, is_plumbing
 from vigil.plumbing.errors import InputError
 from vigil.plumbing.state import project_state_folder
 
 CODE = "code"
+LISTER = "list_code"
+"""The stage that lists the code, in the project of vigil."""
+PACKAGE = "vigil/"
+RUN_BY_DVC = "DVC_STAGE"
+"""The environment variable that DVC sets for the command of a stage."""
 SEEN = "seen_code"
 """The folder, in the state folder, of digests of what was found to agree."""
 
 
-def check_listed_code(script: Path) -> None:
-    """Compares the listed digests of a stage's code with the installed library.
+def list_code(script: Path) -> str:
+    """The digests of all modules that a script imports, by name, as the content of a file."""
+    project = script.absolute().parents[1]  # packages beside the script count, too
+    digests = {
+        module.relative_to(SOURCE if SOURCE in module.parents else project).as_posix(): (
+            code_digest(module)
+        )
+        for module in closure_of(script)
+        if not is_plumbing(module)
+    }
+    lines = [f'  "{name}": "{digest}"' for name, digest in sorted(digests.items())]
+    return "{\n" + ",\n".join(lines) + "\n}\n"
 
-    It does nothing for a script without such a list, as in the project of vigil itself. Digests of
-    code are of syntax trees, which take half a second; a run after which no byte has changed takes
-    milliseconds.
+
+def check_listed_code(script: Path) -> None:
+    """Compares the listed digests of a stage's code with the code that runs.
+
+    Else DVC would note new results under old code: where the library was upgraded and the lists
+    were not, or where the source was edited after `list_code`. It does nothing where DVC does not
+    run the script. Digests of code are of syntax trees, which take half a second; a run after which
+    no byte has changed takes milliseconds.
 
     Raises:
-        InputError: the list is damaged, or is of another version of vigil.
+        InputError: the list is damaged, or is of other code.
     """
+    if RUN_BY_DVC not in os.environ:
+        return
     listed = script.absolute().parents[1] / CODE / f"{script.stem}.json"
     try:
         text = listed.read_bytes()
@@ -37,7 +61,10 @@ def check_listed_code(script: Path) -> None:
         digests: Any = json.loads(text)
         if not isinstance(digests, dict) or not digests:
             raise ValueError("no digests by name")
-        files = {str(name): SOURCE / str(name) for name in digests}
+        files = {
+            str(name): (SOURCE if str(name).startswith(PACKAGE) else listed.parents[1]) / str(name)
+            for name in digests
+        }
         found = {name: file.read_bytes() for name, file in files.items() if file.is_file()}
     except (ValueError, TypeError):
         digests, files, found = {}, {"": SOURCE}, {}
@@ -47,10 +74,12 @@ def check_listed_code(script: Path) -> None:
         return
     for name, file in files.items():
         if name not in found or code_digest(file) != digests[name]:
-            place = f"{CODE}/{listed.name}"
+            is_own = listed.parents[1] / "src" == SOURCE
+            whose = "source in src" if is_own else "installed vigil"
+            remedy = "dvc repro -f list_code" if is_own else "vigil upgrade --write"
             raise InputError(
-                f"{place}: expected the digests of the installed vigil, found those of another "
-                f"version ({name or 'no digests'}); run vigil upgrade --write"
+                f"{CODE}/{listed.name}: expected the digests of the {whose}, found those of "
+                f"another version ({name or 'no digests'}); run {remedy}"
             )
     try:
         seen.parent.mkdir(parents=True, exist_ok=True)

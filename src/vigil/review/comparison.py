@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from vigil.plumbing.listed_code import CODE, LISTER
+
 Verdict = Literal["better", "worse", "other", "same"]
 
 LESS_IS_BETTER = ("brier", "false_alarm_rate")
@@ -79,7 +81,10 @@ def is_detail(name: str) -> bool:
 
 
 def changed_stages(base: Mapping[str, Any], ours: Mapping[str, Any]) -> dict[str, list[str]]:
-    """What differs in each changed stage: `code`, `data`, `params`, `results`."""
+    """What differs in each changed stage: `code`, `data`, `params`, `results`.
+
+    `list_code` is left out: what it found is told of the stages that it concerns.
+    """
     changed = {}
     for name in [*ours, *(name for name in base if name not in ours)]:
         differing = []
@@ -90,17 +95,21 @@ def changed_stages(base: Mapping[str, Any], ours: Mapping[str, Any]) -> dict[str
             for path in dependencies[0].keys() | dependencies[1].keys()
             if dependencies[0].get(path) != dependencies[1].get(path)
         }
-        if any(path.endswith(".py") or path.startswith("src/") for path in paths):
+        if any(_is_code(path) for path in paths):
             differing.append("code")
-        if any(not path.endswith(".py") and not path.startswith("src/") for path in paths):
+        if any(not _is_code(path) for path in paths):
             differing.append("data")
         if before.get("params") != after.get("params"):
             differing.append("params")
         if _digests(before, "outs") != _digests(after, "outs"):
             differing.append("results")
-        if differing:
+        if differing and name != LISTER:
             changed[name] = differing
     return changed
+
+
+def _is_code(path: str) -> bool:
+    return path.endswith(".py") or path.startswith((f"{CODE}/", "src/")) or path == "stages"
 
 
 def _digests(stage: Mapping[str, Any], kind: str) -> dict[str, str]:

@@ -11,10 +11,11 @@ from typing import Any
 import yaml
 
 from vigil.plumbing.errors import InputError, listed, shorten
+from vigil.plumbing.listed_code import CODE
 from vigil.plumbing.outputs import whole
 from vigil.plumbing.params import read_params
 from vigil.plumbing.records import read_json, write_json
-from vigil.review.project_files import CODE, project_files
+from vigil.review.project_files import project_files
 from vigil.review.reruns import Pipeline
 
 LAID_OUT = f"{CODE}/laid_out.json"

@@ -9,12 +9,12 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from vigil.plumbing.closure import SOURCE, closure_of, code_digest, is_plumbing
+from vigil.plumbing.closure import SOURCE
 from vigil.plumbing.errors import InputError
+from vigil.plumbing.listed_code import CODE, LISTER, list_code
 
 INSTALLED = Path(__file__).parents[1] / "project"
 """Where the wheel has the files."""
-CODE = "code"
 SINGLE = (".dvc/.gitignore", ".dvc/config", ".dvcignore", ".gitignore", "dvc.yaml", "params.yaml")
 FOLDERS = ("splits", "stages")
 OWN_PARAMS = {
@@ -66,25 +66,20 @@ def project_files() -> dict[str, str]:
             f"{error.filename}: expected the files of a project beside the library, found none; "
             "install vigil from its wheel"
         ) from None
+    del content[f"stages/{LISTER}.py"]
     content["dvc.yaml"] = _pipeline(content["dvc.yaml"])
     content["params.yaml"] = _params(content["params.yaml"])
+    content[".gitignore"] = _replaced(content[".gitignore"], {f"/{CODE}/\n": ""}, ".gitignore")
     content[".dvcignore"] = _replaced(content[".dvcignore"], OWN_DVCIGNORE, ".dvcignore")
-    stages = [root / name for name in names if name.startswith("stages/")]
-    return content | {_code_name(script): _code_text(script) for script in stages}
+    stages = [root / name for name in content if name.startswith("stages/")]
+    return content | {f"{CODE}/{script.stem}.json": list_code(script) for script in stages}
 
 
 def _pipeline(text: str) -> str:
-    """The pipeline with one dependency on code a stage, and with the installed library."""
+    """The pipeline without the stage that digests the source, and with the installed library."""
     text = HEADER + text[text.index("\nstages:\n") :]
     text = text.replace("PYTHONPATH=src:$PYTHONPATH python", "python")
-    text = re.sub(r"^ +- src/vigil/.*\n", "", text, flags=re.MULTILINE)
-    # Below each script, the digests of what it imports.
-    return re.sub(
-        r"^( +- )stages/(.+)\.py\n",
-        rf"\1stages/\2.py\n\1{CODE}/\2.json\n",
-        text,
-        flags=re.MULTILINE,
-    )
+    return re.sub(rf"^  {LISTER}:\n(    .*\n)+\n", "", text, flags=re.MULTILINE)
 
 
 def _replaced(text: str, own_lines: Mapping[str, str], name: str) -> str:
@@ -103,18 +98,3 @@ def _params(text: str) -> str:
         if not num:
             raise ValueError(f"params.yaml has no line {pattern!r}")
     return text
-
-
-def _code_name(script: Path) -> str:
-    return f"{CODE}/{script.stem}.json"
-
-
-def _code_text(script: Path) -> str:
-    """The digests of all modules that a script imports, by name."""
-    digests = {
-        module.relative_to(SOURCE).as_posix(): code_digest(module)
-        for module in closure_of(script)
-        if not is_plumbing(module)
-    }
-    lines = [f'  "{name}": "{digest}"' for name, digest in sorted(digests.items())]
-    return "{\n" + ",\n".join(lines) + "\n}\n"

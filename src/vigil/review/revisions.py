@@ -1,5 +1,6 @@
 """Reads parameters, metrics, curves and pictures of a git revision or of the working folder."""
 
+import hashlib
 import io
 import json
 import subprocess
@@ -15,8 +16,10 @@ from dvc.repo import Repo
 from dvc.utils.serialize import parse_yaml
 from dvc_data.index import DataIndexError
 
+from vigil.plumbing.closure import SOURCE
 from vigil.plumbing.cut_files import YAML_ERRORS
 from vigil.plumbing.errors import InputError, shorten
+from vigil.plumbing.listed_code import CODE, LISTER, list_code
 
 METRICS = ("classifier", "detector", "segmenter", "alarm")
 PIPELINES = ("", "demo/")
@@ -154,6 +157,9 @@ def read_stages(files: Files) -> dict[str, Any]:
 def read_status(root: Path) -> tuple[list[str], list[str]]:
     """Stages that are out of date, and outputs that no run made, from the status of DVC.
 
+    DVC sees an edit of the source only once `list_code` has run. So the code of each stage is
+    listed here, and compared with the code of its last run.
+
     The stages have not run with the present code, data and parameters. The outputs were edited, or
     come from one side of a merge while `dvc.lock` comes from the other. Missing data does not
     count, as in a clone that computed nothing.
@@ -175,7 +181,25 @@ def read_status(root: Path) -> tuple[list[str], list[str]]:
                 stale.add(name)
             outs = changes.get("changed outs", {}).items()
             altered |= {path for path, change in outs if change == "modified"}
+    if (root / "src").resolve() == SOURCE:
+        stale = stale - {LISTER} | _other_code(root)
+        altered = {path for path in altered if path.split("/")[0] != CODE}
     return sorted(stale), sorted(altered)
+
+
+def _other_code(root: Path) -> set[str]:
+    """The stages whose code is not that of their last run."""
+    stages, scripts = read_stages(WorkingFolder(root)), (root / "stages").glob("[!.]*.py")
+    digests = {
+        f"{CODE}/{script.stem}.json": hashlib.md5(list_code(script).encode()).hexdigest()
+        for script in scripts
+    }
+    return {
+        name
+        for name, stage in stages.items()
+        for file in stage.get("deps", [])
+        if file["path"] in digests and file.get("md5") != digests[file["path"]]
+    }
 
 
 def read_table(files: Files, path: str) -> pd.DataFrame | None:
