@@ -2,6 +2,7 @@
 
 import errno
 import shutil
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -38,3 +39,18 @@ def test_a_path_that_cannot_be_is_told(tmp_path: Path) -> None:
         with pytest.raises(OSError, match=path) as caught:
             (tmp_path / path).mkdir()
         assert f"expected {told}" in (explain_failure(caught.value) or "")
+
+
+def test_a_database_that_cannot_grow_is_told(tmp_path: Path) -> None:
+    """SQLite has errors of its own; this is what DVC's are on a full disk."""
+    database = sqlite3.connect(tmp_path / "cache.db")
+    database.execute("create table t (x)")
+    database.execute("pragma max_page_count = 2")
+    with pytest.raises(sqlite3.OperationalError) as caught:
+        database.executemany("insert into t values (?)", [("x" * 1000,)] * 100)
+    assert explain_failure(caught.value) == (
+        "a database of DVC: expected to write, got: database or disk is full"
+    )
+    with pytest.raises(sqlite3.OperationalError) as caught:
+        database.execute("select y from t")
+    assert explain_failure(caught.value) is None

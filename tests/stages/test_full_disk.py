@@ -153,6 +153,7 @@ def clips(untouched_project: Project, tmp_path: Path) -> Project:
 ALARM = {
     "import_clips": 100,
     "split_alarm": 40,
+    "track_clips": 10,
     "embed_clips": 100,
     "fit_alarm": 3000,
     "gather_allowed": 100,
@@ -183,7 +184,7 @@ def test_a_write_that_fails_in_the_branch_of_the_alarm(clips: Project) -> None:
 
 DETECTOR = {
     "train_detector": (20_000, "models/detector.safetensors"),
-    "predict@detector": (200, "data/predictions/detector/detections.json"),
+    "predict@detector": (50, "data/predictions/detector/detections.json"),
     "evaluate@detector": (200, "metrics/detector.json"),
 }
 """By stage: the bytes of a file that are allowed, and a file of its that has more."""

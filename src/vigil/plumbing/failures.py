@@ -3,6 +3,7 @@
 import errno
 import re
 import shutil
+import sqlite3
 
 TO_WRITE = "to write"
 EXPECTED = {
@@ -22,6 +23,8 @@ EXPECTED = {
 """What a stage needs from the system, by the error number."""
 SHORT_WRITE = re.compile(r"^\d+ requested and \d+ written$")
 """numpy's message for a full disk, which has no error number."""
+FULL_DATABASE = re.compile(r"^(disk I/O error|database or disk is full)$")
+"""SQLite's messages for a full disk. Databases of DVC lie in its cache of the machine."""
 COPY_REASON = re.compile(r"\[Errno (\d+)\] ([^:]+)(?:: .*)?", re.DOTALL)
 """An error of a file in `shutil.Error`, which is a text there."""
 NO_MEMORY = re.compile(
@@ -40,6 +43,8 @@ def explain_failure(error: BaseException) -> str | None:
         return _explain_copying(error)
     if isinstance(error, OSError):
         return _explain_os_error(error)
+    if isinstance(error, sqlite3.OperationalError) and FULL_DATABASE.search(str(error)):
+        return f"a database of DVC: expected {TO_WRITE}, got: {error}"
     if isinstance(error, MemoryError):
         return f"expected more memory, got: {str(error) or 'no more'}"
     if match := NO_MEMORY.search(str(error)):
