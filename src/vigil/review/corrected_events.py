@@ -5,7 +5,6 @@ the video's tag (https://labelstud.io/tags/timelinelabels). Frame 1 is at 0 s of
 events count from the first frame of the video, which may come later.
 """
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 from typing import Any
@@ -74,13 +73,9 @@ def events_of(entry: Json, annotators: str | None, where: str) -> list[dict[str,
 
 
 def _is_number(value: Any) -> bool:
-    """Whether a value of JSON is a number that is neither infinite nor too large for one."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return False
-    try:
-        return math.isfinite(value)
-    except OverflowError:
-        return False
+    """Whether a value of JSON is a number of a video: neither infinite nor NaN nor too large."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return is_number and abs(value) <= MOST_FRAMES
 
 
 def _united(events: Iterable[Event]) -> list[Event]:

@@ -71,10 +71,9 @@ def test_the_last_frames_are_read_where_the_sound_is_the_first_stream(
     assert float(reader.fps) == pytest.approx(10, rel=0.01)
 
 
+@pytest.mark.skipif(not REAL.is_dir(), reason="no real data beside the project")
 @pytest.mark.parametrize("num_threads", [1, 2, 8])
 def test_a_real_recording_with_its_sound_first_is_read_whole(num_threads: int) -> None:
-    if not REAL.is_dir():
-        pytest.skip("the real data is not here")
     file = REAL / "labelstudio" / "opossum_snow_short.mp4"
     with av.open(str(file)) as container:
         num_packets = sum(packet.size > 0 for packet in container.demux(video=0))
